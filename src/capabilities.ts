@@ -31,7 +31,7 @@ const cloudLinux: Capability = {
     lvectl: {
       usage: '[options] [command] [words...]',
       summary: "read and set limits with the syntax of CloudLinux's lvectl",
-      load: () => import('./cloudlinux/commands/lvectl.ts'),
+      load: () => import('./cloudlinux/commands/lvectl/lvectl.ts'),
     },
     lveinfo: {
       usage: '[options]',
@@ -43,9 +43,24 @@ const cloudLinux: Capability = {
       summary: "show what tenants use now, like CloudLinux's cloudlinux-top",
       load: () => import('./cloudlinux/commands/cloudlinux-top.ts'),
     },
+    'cloudlinux-limits': {
+      usage: '[options] [words...]',
+      summary: "read and set tenants' limits, like CloudLinux's cloudlinux-limits",
+      load: () => import('./cloudlinux/commands/limits/cloudlinux-limits.ts'),
+    },
+    'cloudlinux-packages': {
+      usage: '[options] [words...]',
+      summary: "read and set packages' limits, like CloudLinux's cloudlinux-packages",
+      load: () => import('./cloudlinux/commands/limits/cloudlinux-packages.ts'),
+    },
+    'cloudlinux-statistics': {
+      usage: '[options]',
+      summary: "show what tenants used in a period, like CloudLinux's cloudlinux-statistics",
+      load: () => import('./cloudlinux/commands/statistics/cloudlinux-statistics.ts'),
+    },
     cloudlinux: {
       usage: '',
-      summary: "install CloudLinux's lvectl, lveinfo and cloudlinux-top on this host",
+      summary: "install CloudLinux's commands on this host",
       load: () => import('./cloudlinux/commands/cloudlinux.ts'),
     },
   },

@@ -179,7 +179,17 @@ const groups: Readonly<Record<string, readonly string[]>> = {
     'modules',
     'prove',
   ],
-  'CloudLinux:': ['import', 'export', 'lvectl', 'lveinfo', 'cloudlinux-top', 'cloudlinux'],
+  'CloudLinux:': [
+    'import',
+    'export',
+    'lvectl',
+    'lveinfo',
+    'cloudlinux-top',
+    'cloudlinux-limits',
+    'cloudlinux-packages',
+    'cloudlinux-statistics',
+    'cloudlinux',
+  ],
 };
 
 function group(program: Command): void {

@@ -33,7 +33,14 @@ import { testDirectory } from '../../testing/temporary-directory.ts';
 import type { CloudlinuxStatusJson } from '../../src/cloudlinux/commands/json.ts';
 
 const instance = 'bulkhead-lve-test';
-const names = ['cloudlinux-top', 'lveinfo', 'lvectl'];
+const names = [
+  'cloudlinux-limits',
+  'cloudlinux-packages',
+  'cloudlinux-statistics',
+  'cloudlinux-top',
+  'lvectl',
+  'lveinfo',
+];
 
 let prefix = '';
 beforeEach((t) => {
@@ -52,16 +59,14 @@ const files = () =>
     .map((each) => join(each.parentPath, each.name).slice(prefix.length))
     .sort();
 
-test('enable writes three commands and a marker, and disable removes exactly these', async () => {
+test("enable writes CloudLinux's commands and a marker, and disable removes exactly these", async () => {
   mkdirSync(join(prefix, 'usr/sbin'), { recursive: true });
   writeFileSync(bin('other'), 'kept');
   for (const _again of [1, 2]) {
     const { status, err } = await lve('enable');
     assert.deepEqual([status, err], [0, '']);
     assert.deepEqual(files(), [
-      '/usr/sbin/cloudlinux-top',
-      '/usr/sbin/lvectl',
-      '/usr/sbin/lveinfo',
+      ...names.map((name) => `/usr/sbin/${name}`),
       '/usr/sbin/other',
       `/var/lib/${instance}/cloudlinux`,
     ]);
@@ -90,7 +95,7 @@ test('enable writes three commands and a marker, and disable removes exactly the
   );
   assert.deepEqual(
     status.commands.map((each) => each.is),
-    ['absent', 'absent', 'absent'],
+    names.map(() => 'absent'),
   );
 });
 

@@ -101,6 +101,15 @@ function usageRow(number: number, scale: number): UsageRow {
   };
 }
 
+const acmeUsage: UsageRow = {
+  ...usageRow(1, 0.5),
+  member: resellerMember(900),
+  uid: 900,
+  name: 'acme',
+  kind: 'reseller',
+  limits: { 'cpu.limit': 4 },
+};
+
 export interface LveServer extends AsyncDisposable {
   /** Every request, as it came. */
   readonly asked: URL[];
@@ -163,7 +172,8 @@ function answerTo(
   if (chosen.length === 0) {
     return errorBody({ action: 'show tenant', object: names[0] ?? '', reason: 'there is none' });
   }
-  const rows = chosen.map((number) => usageRow(number, 0.5));
+  const tenants = chosen.map((number) => usageRow(number, 0.5));
+  const rows = names.length === 0 ? [acmeUsage, ...tenants] : tenants;
   const measuredSeconds = (to - from) / 1000;
   const counted = entriesCounted ? { entriesCounted: true as const } : {};
   return { from, to, detail: 'ticks', measuredSeconds, ...counted, rows };

@@ -1,6 +1,10 @@
 /** The values that CloudLinux's commands print with `--json`, in CloudLinux's shapes. Schemas are generated from these types. */
 import type { LveStatus } from '../io/wrappers.ts';
 import type { LveRow } from './rows.ts';
+import type { PanelUsers } from './limits/limits-reply.ts';
+import type { PanelPackages } from './limits/packages-reply.ts';
+import type { PanelFailure, PanelSuccess } from './limits/panel-reply.ts';
+import type { StatisticsDetails, StatisticsSummary } from './statistics/statistics-shape.ts';
 import type { Top } from './top-shape.ts';
 
 /** The limits, a text, or the result of a change. */
@@ -39,6 +43,27 @@ export type CloudlinuxTopJson = Top | CloudlinuxTopFailure;
 
 export interface CloudlinuxTopFailure {
   /** The reason for the failure. */
+  readonly result: string;
+  /** Seconds since 1970. */
+  readonly timestamp: number;
+}
+
+/** The tenants and their limits, or the result of a change. */
+export type CloudlinuxLimitsJson = PanelUsers | PanelSuccess | PanelFailure;
+
+/** The packages and their limits, or the result of a change. */
+export type CloudlinuxPackagesJson = PanelPackages | PanelSuccess | PanelFailure;
+
+/** The use of tenants in a period, or the parts of the period of one tenant. */
+export type CloudlinuxStatisticsJson = StatisticsSummary | StatisticsDetails | StatisticsFailure;
+
+export interface StatisticsFailure {
+  /** Values for the reason. */
+  readonly context: {
+    /** The reason. */
+    readonly error_text: string;
+  };
+  /** A text around the reason. */
   readonly result: string;
   /** Seconds since 1970. */
   readonly timestamp: number;

@@ -18,10 +18,13 @@ export interface LveUse {
   readonly entriesCounted: boolean;
 }
 
-/** The tenants of a response, each with what the response says about all of them. */
-export const lveUses = ({ rows, entriesCounted }: UsageResponse): readonly LveUse[] =>
+/** The tenants of a response by uid, or its resellers, each with what the response says about all of them. */
+export const lveUses = (
+  { rows, entriesCounted }: UsageResponse,
+  wanted: 'tenant' | 'reseller' = 'tenant',
+): readonly LveUse[] =>
   rows
-    .filter(({ kind }) => kind === 'tenant')
+    .filter(({ kind }) => kind === wanted)
     .toSorted((a, b) => a.uid - b.uid)
     .map((usage) => ({ usage, entriesCounted: entriesCounted === true }));
 
