@@ -58,6 +58,26 @@ const cloudLinux: Capability = {
       summary: "show what tenants used in a period, like CloudLinux's cloudlinux-statistics",
       load: () => import('./cloudlinux/commands/statistics/cloudlinux-statistics.ts'),
     },
+    'cloudlinux-config': {
+      usage: '[options] [words...]',
+      summary: "show the alert rules of the policy, like CloudLinux's cloudlinux-config",
+      load: () => import('./cloudlinux/commands/config/cloudlinux-config.ts'),
+    },
+    lvechart: {
+      usage: '[options]',
+      summary: "draw a tenant's use in a period as SVG, like CloudLinux's lvechart",
+      load: () => import('./cloudlinux/commands/history/lvechart.ts'),
+    },
+    'lve-read-snapshot': {
+      usage: '[options]',
+      summary: 'show the processes of a tenant when it hit its limits',
+      load: () => import('./cloudlinux/commands/history/lve-read-snapshot.ts'),
+    },
+    lveps: {
+      usage: '[options]',
+      summary: "show tenants that run something now, like CloudLinux's lveps",
+      load: () => import('./cloudlinux/commands/lveps.ts'),
+    },
     cloudlinux: {
       usage: '',
       summary: "install CloudLinux's commands on this host",

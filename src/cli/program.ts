@@ -188,6 +188,10 @@ const groups: Readonly<Record<string, readonly string[]>> = {
     'cloudlinux-limits',
     'cloudlinux-packages',
     'cloudlinux-statistics',
+    'cloudlinux-config',
+    'lvechart',
+    'lve-read-snapshot',
+    'lveps',
     'cloudlinux',
   ],
 };

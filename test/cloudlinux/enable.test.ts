@@ -34,12 +34,16 @@ import type { CloudlinuxStatusJson } from '../../src/cloudlinux/commands/json.ts
 
 const instance = 'bulkhead-lve-test';
 const names = [
+  'cloudlinux-config',
   'cloudlinux-limits',
   'cloudlinux-packages',
   'cloudlinux-statistics',
   'cloudlinux-top',
+  'lve-read-snapshot',
+  'lvechart',
   'lvectl',
   'lveinfo',
+  'lveps',
 ];
 
 let prefix = '';

@@ -7,6 +7,7 @@ import { createServer, type Server } from 'node:http';
 import { mkdirSync, rmSync } from 'node:fs';
 import { once } from 'node:events';
 import type { ErrorResponse } from '../../src/agent/api/api.ts';
+import { historyAnswer, type HistoryAnswer } from './lve-history.ts';
 import { errorBody } from '../../src/agent/api/error-body.ts';
 import type {
   LimitNumbers,
@@ -150,7 +151,7 @@ function answerTo(
   url: URL,
   numbers: readonly number[],
   entriesCounted: boolean,
-): TopResponse | UsageResponse | ErrorResponse {
+): TopResponse | UsageResponse | HistoryAnswer | ErrorResponse {
   const host = { cores: 4, memoryBytes: 8 * 2 ** 30 };
   if (url.pathname === '/v1/top') {
     return {
@@ -160,6 +161,10 @@ function answerTo(
       rows: [acme, ...numbers.map(topRow)],
       idle: 0,
     };
+  }
+  if (url.pathname.startsWith('/v1/')) {
+    const told = historyAnswer(url);
+    if (told !== undefined) return told;
   }
   if (url.pathname !== '/v1/usage')
     return errorBody({ action: 'find', object: url.pathname, reason: 'nobody knows it' });

@@ -67,3 +67,45 @@ export function changeResult(text: string): 'ok' | 'not found' | 'failed' {
   if (result === 'success') return 'ok';
   return result.startsWith('No such user') ? 'not found' : 'failed';
 }
+
+export interface ReadChart {
+  readonly title: string;
+  /** The ends of lines, by the name that the legend gives their color. */
+  readonly series: ReadonlyMap<
+    string,
+    readonly { readonly time: string; readonly value: string }[]
+  >;
+  readonly faults: number;
+}
+
+/** Reads numbers back out of a chart, by the expressions of a client of CloudLinux's charts. */
+export function readChart(svg: string): readonly ReadChart[] {
+  const blocks = [...svg.matchAll(/<svg[^>]*id="(svg-\d+)"[^>]*>([\s\S]*?)<\/svg>/g)];
+  return blocks.map(([, id = '', content = '']) => {
+    const legend = new Map(
+      [...content.matchAll(/<rect[^>]*fill="([^"]+)"[^>]*\/>\s*<text[^>]*>([^<]+)<\/text>/g)].map(
+        ([, color = '', name = '']) => [color, name],
+      ),
+    );
+    const drawn = [
+      ...svg.matchAll(
+        /<line[^>]*onmousemove="show_tip\(evt,\s*'(svg-\d+)',\s*[\d.]+,\s*[\d.]+,\s*[\d.]+,\s*[\d.]+,\s*'([^']+)',\s*'([^']+)',\s*'([^']+)',\s*'([^']+)'\)"[^>]*stroke="([^"]+)"[^>]*\/>/g,
+      ),
+    ].filter(([, chart]) => chart === id);
+    const series = new Map<string, { time: string; value: string }[]>();
+    for (const [, , t1 = '', v1 = '', t2 = '', v2 = '', color = ''] of drawn) {
+      const name = legend.get(color) ?? color;
+      const ends = [
+        { time: t1, value: v1 },
+        { time: t2, value: v2 },
+      ];
+      series.set(name, [...(series.get(name) ?? []), ...ends]);
+    }
+    return {
+      title: /<text[^>]*x="55"[^>]*y="10"[^>]*>([^<]+)<\/text>/.exec(content)?.[1] ?? '',
+      series,
+      faults: [...content.matchAll(/<line[^>]*stroke="aquamarine"[^>]*x1="[\d.]+"[^>]*\/>/g)]
+        .length,
+    };
+  });
+}

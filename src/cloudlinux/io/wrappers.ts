@@ -32,6 +32,10 @@ export const wrapped = [
   'cloudlinux-limits',
   'cloudlinux-packages',
   'cloudlinux-statistics',
+  'cloudlinux-config',
+  'lvechart',
+  'lve-read-snapshot',
+  'lveps',
 ] as const;
 type Wrapped = (typeof wrapped)[number];
 

@@ -21,6 +21,7 @@ import {
   type Policy,
   type Tenant,
 } from '../../../policy/policy.ts';
+import { docPage } from '../../../sys/package-files.ts';
 import { userPattern } from '../../../policy/value-kinds.ts';
 import { readPolicy, type EditablePolicy } from '../lve-policy.ts';
 import { lveRow, lveTable } from '../rows.ts';
@@ -230,7 +231,7 @@ function refusals(options: LimitsOptions, tenant: Tenant | undefined): readonly 
             action: 'set --cagefs to',
             object: cagefs,
             reason: 'the policy says who has a jail',
-            hint: 'write <jail> in the policy; see docs/jail.md',
+            hint: `write <jail> in the policy; see ${docPage('jail')}`,
           },
         ]),
     ...(inodes === undefined
