@@ -31,7 +31,7 @@ const cloudLinux: Capability = {
     lvectl: {
       usage: '[options] [command] [words...]',
       summary: "read and set limits with the syntax of CloudLinux's lvectl",
-      load: () => import('./cloudlinux/commands/lvectl.ts'),
+      load: () => import('./cloudlinux/commands/lvectl/lvectl.ts'),
     },
     lveinfo: {
       usage: '[options]',
@@ -43,9 +43,44 @@ const cloudLinux: Capability = {
       summary: "show what tenants use now, like CloudLinux's cloudlinux-top",
       load: () => import('./cloudlinux/commands/cloudlinux-top.ts'),
     },
+    'cloudlinux-limits': {
+      usage: '[options] [words...]',
+      summary: "read and set tenants' limits, like CloudLinux's cloudlinux-limits",
+      load: () => import('./cloudlinux/commands/limits/cloudlinux-limits.ts'),
+    },
+    'cloudlinux-packages': {
+      usage: '[options] [words...]',
+      summary: "read and set packages' limits, like CloudLinux's cloudlinux-packages",
+      load: () => import('./cloudlinux/commands/limits/cloudlinux-packages.ts'),
+    },
+    'cloudlinux-statistics': {
+      usage: '[options]',
+      summary: "show what tenants used in a period, like CloudLinux's cloudlinux-statistics",
+      load: () => import('./cloudlinux/commands/statistics/cloudlinux-statistics.ts'),
+    },
+    'cloudlinux-config': {
+      usage: '[options] [words...]',
+      summary: "show the alert rules of the policy, like CloudLinux's cloudlinux-config",
+      load: () => import('./cloudlinux/commands/config/cloudlinux-config.ts'),
+    },
+    lvechart: {
+      usage: '[options]',
+      summary: "draw a tenant's use in a period as SVG, like CloudLinux's lvechart",
+      load: () => import('./cloudlinux/commands/history/lvechart.ts'),
+    },
+    'lve-read-snapshot': {
+      usage: '[options]',
+      summary: 'show the processes of a tenant when it hit its limits',
+      load: () => import('./cloudlinux/commands/history/lve-read-snapshot.ts'),
+    },
+    lveps: {
+      usage: '[options]',
+      summary: "show tenants that run something now, like CloudLinux's lveps",
+      load: () => import('./cloudlinux/commands/lveps.ts'),
+    },
     cloudlinux: {
       usage: '',
-      summary: "install CloudLinux's lvectl, lveinfo and cloudlinux-top on this host",
+      summary: "install CloudLinux's commands on this host",
       load: () => import('./cloudlinux/commands/cloudlinux.ts'),
     },
   },
@@ -86,6 +121,7 @@ const web: Capability = {
   undo: async () => (await import('./web/commands/undo.ts')).undoWeb,
   layers: async () => (await import('./web/commands/layers.ts')).webLayers,
   servedSites: async () => (await import('./web/commands/served.ts')).sitesServedHere,
+  mainDomains: async () => (await import('./web/io/served/main-domains.ts')).firstServedNames,
 };
 
 const pam: Capability = {
@@ -242,6 +278,7 @@ const panel: Capability = {
   policyPart: async () => (await import('./panel/io/policy-part.ts')).panelPolicy,
   agentParts: [async () => (await import('./panel/io/panel-part.ts')).panelPart],
   packageLimits: async () => (await import('./panel/commands/package-limits.ts')).packageLimits,
+  mainDomains: async () => (await import('./panel/commands/main-domains.ts')).panelDomains,
 };
 
 const setup: Capability = {

@@ -65,9 +65,16 @@ export interface Capability extends PolicyCapability {
   readonly servedSites?: Lazy<
     (paths: Paths, policy: Policy) => Promise<ReadonlyMap<number, ReadonlySet<string>> | undefined>
   >;
+  /**
+   * The main domain of each tenant, by uid, as far as it is known without a program being started. A capability later
+   * in the list knows better: the control panel knows which of an account's domains is the main one.
+   */
+  readonly mainDomains?: Lazy<(paths: Paths) => Promise<MainDomains>>;
   /** Facts about processes that started by one of these entry paths. */
   readonly origins?: { readonly entryPath: EntryPathName; readonly load: Lazy<Origins> };
 }
+
+export type MainDomains = ReadonlyMap<number, string>;
 
 export interface PackageLimits {
   /** Returns the name of the panel whose packages can be read; undefined without one. Starts no program. */
@@ -95,4 +102,14 @@ export async function policyReaderOf(command: Command): Promise<PolicyReader> {
   // Help and commands that read no policy start without it.
   const { policyReader } = await import('../apply/load-policy.ts');
   return policyReader(capabilitiesOf(command));
+}
+
+/** Returns the main domain of each tenant, by uid, from everything that knows one. */
+export async function mainDomainsOf(command: Command, paths: Paths): Promise<MainDomains> {
+  const found = new Map<number, string>();
+  for (const { mainDomains } of capabilitiesOf(command)) {
+    const known = (await (await mainDomains?.())?.(paths)) ?? [];
+    for (const [uid, domain] of known) found.set(uid, domain);
+  }
+  return found;
 }

@@ -179,7 +179,21 @@ const groups: Readonly<Record<string, readonly string[]>> = {
     'modules',
     'prove',
   ],
-  'CloudLinux:': ['import', 'export', 'lvectl', 'lveinfo', 'cloudlinux-top', 'cloudlinux'],
+  'CloudLinux:': [
+    'import',
+    'export',
+    'lvectl',
+    'lveinfo',
+    'cloudlinux-top',
+    'cloudlinux-limits',
+    'cloudlinux-packages',
+    'cloudlinux-statistics',
+    'cloudlinux-config',
+    'lvechart',
+    'lve-read-snapshot',
+    'lveps',
+    'cloudlinux',
+  ],
 };
 
 function group(program: Command): void {

@@ -1,6 +1,9 @@
 /** `cloudlinux-top` prints usage from a socket that answers as the agent does. */
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
 import { test } from 'node:test';
+import { pathsOf } from '../../src/host/paths.ts';
+import { writeServed } from '../../src/web/io/served/record.ts';
 import { runLve } from './lve-program.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { tenants, options, LveStage } from './lve-stage.ts';
@@ -19,6 +22,7 @@ interface Top {
   readonly users: readonly {
     readonly id: number;
     readonly username: string;
+    readonly domain: string;
     readonly reseller: string;
     readonly limit: Section;
     readonly usage: Section;
@@ -45,7 +49,7 @@ test("cloudlinux-top --json prints CloudLinux's fields", options, async () => {
       mem: 2 ** 30,
       pno: 100,
     },
-    usage: { cpu: { all: 140 }, ep: 0, io: { all: 7 * 1536 }, iops: 21, mem: 7 * 2 ** 20, pno: 7 },
+    usage: { cpu: { all: 140 }, io: { all: 7 * 1536 }, iops: 21, mem: 7 * 2 ** 20, pno: 7 },
   });
   assert.deepEqual(
     top.resellers.map((each) => [each.id, each.name]),
@@ -75,6 +79,29 @@ test('cloudlinux-top sorts, limits and filters rows', options, async () => {
   assert.equal(all.users.find((each) => each.id === 1004)?.username, 'N/A');
 });
 
+test('cloudlinux-top shows and filters by domains that web servers serve', options, async () => {
+  const { state } = pathsOf(stage.instance);
+  rmSync(state, { recursive: true, force: true });
+  const sites = new Map([
+    [1007, new Set(['shop.example', 'www.shop.example'])],
+    [1009, new Set(['blog.example'])],
+  ]);
+  assert.ok(writeServed(pathsOf(stage.instance), sites).ok);
+  try {
+    const top = await json<Top>('cloudlinux-top', '-j', '--max=0');
+    const domains = new Map(top.users.map(({ id, domain }) => [id, domain]));
+    assert.equal(domains.get(1007), 'shop.example');
+    assert.equal(domains.get(1008), 'N/A');
+    const some = await json<Top>('cloudlinux-top', '-j', '--domain', 'blog');
+    assert.deepEqual(
+      some.users.map(({ id }) => id),
+      [1009],
+    );
+  } finally {
+    rmSync(state, { recursive: true, force: true });
+  }
+});
+
 test('cloudlinux-top prints a table when --json is not passed', options, async () => {
   const { status, out } = await run('cloudlinux-top', '-o', 'io', '-m', '2', '-r', 'acme');
   assert.equal(status, 0);
@@ -88,7 +115,7 @@ test('cloudlinux-top prints a table when --json is not passed', options, async (
 
 test('cloudlinux-top fails with a status and a message, as JSON with --json', options, async () => {
   const rows: readonly (readonly [code: number, message: RegExp, ...args: string[]])[] = [
-    [2, /Cannot filter by domain/, '-d', 'example.com'],
+    [2, /Cannot order by "ep": web servers report which requests they refuse/, '-o', 'ep'],
     [2, /Cannot use the field "cpus": there is no such field; did you mean "cpu"\?/, '-o', 'cpus'],
     [2, /Bulkhead does not measure databases/, '-o', 'mysql_cpu'],
     [2, /Cannot set --max to "many": that is not a number/, '-m', 'many'],

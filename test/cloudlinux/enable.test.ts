@@ -33,7 +33,18 @@ import { testDirectory } from '../../testing/temporary-directory.ts';
 import type { CloudlinuxStatusJson } from '../../src/cloudlinux/commands/json.ts';
 
 const instance = 'bulkhead-lve-test';
-const names = ['cloudlinux-top', 'lveinfo', 'lvectl'];
+const names = [
+  'cloudlinux-config',
+  'cloudlinux-limits',
+  'cloudlinux-packages',
+  'cloudlinux-statistics',
+  'cloudlinux-top',
+  'lve-read-snapshot',
+  'lvechart',
+  'lvectl',
+  'lveinfo',
+  'lveps',
+];
 
 let prefix = '';
 beforeEach((t) => {
@@ -52,16 +63,14 @@ const files = () =>
     .map((each) => join(each.parentPath, each.name).slice(prefix.length))
     .sort();
 
-test('enable writes three commands and a marker, and disable removes exactly these', async () => {
+test("enable writes CloudLinux's commands and a marker, and disable removes exactly these", async () => {
   mkdirSync(join(prefix, 'usr/sbin'), { recursive: true });
   writeFileSync(bin('other'), 'kept');
   for (const _again of [1, 2]) {
     const { status, err } = await lve('enable');
     assert.deepEqual([status, err], [0, '']);
     assert.deepEqual(files(), [
-      '/usr/sbin/cloudlinux-top',
-      '/usr/sbin/lvectl',
-      '/usr/sbin/lveinfo',
+      ...names.map((name) => `/usr/sbin/${name}`),
       '/usr/sbin/other',
       `/var/lib/${instance}/cloudlinux`,
     ]);
@@ -90,7 +99,7 @@ test('enable writes three commands and a marker, and disable removes exactly the
   );
   assert.deepEqual(
     status.commands.map((each) => each.is),
-    ['absent', 'absent', 'absent'],
+    names.map(() => 'absent'),
   );
 });
 
@@ -158,7 +167,7 @@ test('lveInfo() formats defaults and tenants as /var/lve/info, by uid', () => {
     [
       '0,0,0,0,0,0,0,0,0,262144,0,0,0,0,0,0,0,0,0,0',
       '1002,0,0,4000,0,0,0,0,0,0,512,0,0,2,0,0,3,0,0,6',
-      '1003,0,20,6000,20000,0,0,0,0,262144,768,4,100,3,5,0,5,4096,1000,9',
+      '1003,0,20,6000,20000,0,0,0,6,262144,768,4,100,3,5,0,5,4096,1000,9',
       '1300,0,20,0,20000,0,0,0,0,262144,76800,0,100,0,0,0,450,4096,1000,900',
       '',
     ].join('\n'),
@@ -184,7 +193,7 @@ test('lveInfo() caps usage at the limit, and leaves out resellers', () => {
   ).split('\n');
   assert.equal(
     line,
-    '1003,0,20,20000,20000,0,0,0,0,262144,262144,4,100,100,5,0,4096,4096,1000,1000',
+    '1003,0,20,20000,20000,0,0,0,6,262144,262144,4,100,100,5,0,4096,4096,1000,1000',
   );
   assert.equal(rest, '');
   assert.equal(lveLimits({ 'cpu.limit': 1, 'io.read': 5 }).ioBytesPerSecond, 0);

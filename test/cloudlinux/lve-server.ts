@@ -7,6 +7,7 @@ import { createServer, type Server } from 'node:http';
 import { mkdirSync, rmSync } from 'node:fs';
 import { once } from 'node:events';
 import type { ErrorResponse } from '../../src/agent/api/api.ts';
+import { historyAnswer, type HistoryAnswer } from './lve-history.ts';
 import { errorBody } from '../../src/agent/api/error-body.ts';
 import type {
   LimitNumbers,
@@ -64,7 +65,7 @@ export const topRow = (number: number): TopRow => ({
   usage: usageOf(number),
   limits: limitsOf(number),
   limitTexts: {},
-  faults: number === 3 ? { 'memory.limit': 4, 'processes.limit': 5 } : {},
+  faults: number === 3 ? { 'memory.limit': 4, 'processes.limit': 5, 'entries.limit': 6 } : {},
   limitsHit: [],
 });
 
@@ -76,6 +77,10 @@ const acme: TopRow = {
   kind: 'reseller',
   limits: { 'cpu.limit': 4 },
 };
+
+/** Visitors of user 5 were refused. */
+const entryFaults = (number: number): UsageRow['faults'] =>
+  number === 5 ? { 'entries.limit': 12 } : {};
 
 function usageRow(number: number, scale: number): UsageRow {
   const usage = usageOf(number);
@@ -90,16 +95,33 @@ function usageRow(number: number, scale: number): UsageRow {
     metrics: Object.fromEntries(measured) as UsageRow['metrics'],
     limits: limitsOf(number),
     limitTexts: {},
-    faults: number === 3 ? { 'cpu.limit': 7, 'io.read': 2, 'io.write': 1, 'memory.limit': 1 } : {},
+    faults:
+      number === 3
+        ? { 'cpu.limit': 7, 'io.read': 2, 'io.write': 1, 'memory.limit': 1 }
+        : entryFaults(number),
   };
 }
+
+const acmeUsage: UsageRow = {
+  ...usageRow(1, 0.5),
+  member: resellerMember(900),
+  uid: 900,
+  name: 'acme',
+  kind: 'reseller',
+  limits: { 'cpu.limit': 4 },
+};
 
 export interface LveServer extends AsyncDisposable {
   /** Every request, as it came. */
   readonly asked: URL[];
 }
 
-export async function startLveServer(tenants: number, instance: string): Promise<LveServer> {
+/** `entriesCounted`: whether web servers report what they refuse. */
+export async function startLveServer(
+  tenants: number,
+  instance: string,
+  entriesCounted: boolean,
+): Promise<LveServer> {
   const paths = pathsOf(instance);
   const numbers = Array.from({ length: tenants }, (_, index) => index + 1);
   const asked: URL[] = [];
@@ -108,7 +130,7 @@ export async function startLveServer(tenants: number, instance: string): Promise
   const server: Server = createServer((request, response) => {
     const url = new URL(request.url ?? '', 'http://agent');
     asked.push(url);
-    const answer = answerTo(url, numbers);
+    const answer = answerTo(url, numbers, entriesCounted);
     response.statusCode = 'error' in answer ? 404 : 200;
     response.end(JSON.stringify(answer));
   });
@@ -128,7 +150,8 @@ export async function startLveServer(tenants: number, instance: string): Promise
 function answerTo(
   url: URL,
   numbers: readonly number[],
-): TopResponse | UsageResponse | ErrorResponse {
+  entriesCounted: boolean,
+): TopResponse | UsageResponse | HistoryAnswer | ErrorResponse {
   const host = { cores: 4, memoryBytes: 8 * 2 ** 30 };
   if (url.pathname === '/v1/top') {
     return {
@@ -138,6 +161,10 @@ function answerTo(
       rows: [acme, ...numbers.map(topRow)],
       idle: 0,
     };
+  }
+  if (url.pathname.startsWith('/v1/')) {
+    const told = historyAnswer(url);
+    if (told !== undefined) return told;
   }
   if (url.pathname !== '/v1/usage')
     return errorBody({ action: 'find', object: url.pathname, reason: 'nobody knows it' });
@@ -150,6 +177,9 @@ function answerTo(
   if (chosen.length === 0) {
     return errorBody({ action: 'show tenant', object: names[0] ?? '', reason: 'there is none' });
   }
-  const rows = chosen.map((number) => usageRow(number, 0.5));
-  return { from, to, detail: 'ticks', measuredSeconds: (to - from) / 1000, rows };
+  const tenants = chosen.map((number) => usageRow(number, 0.5));
+  const rows = names.length === 0 ? [acmeUsage, ...tenants] : tenants;
+  const measuredSeconds = (to - from) / 1000;
+  const counted = entriesCounted ? { entriesCounted: true as const } : {};
+  return { from, to, detail: 'ticks', measuredSeconds, ...counted, rows };
 }

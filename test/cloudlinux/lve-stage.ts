@@ -16,10 +16,11 @@ export class LveStage {
   readonly instance: string;
   #server: LveServer | undefined;
 
-  constructor(instance: string) {
+  constructor(instance: string, entriesCounted = true) {
     this.instance = instance;
     before(async () => {
-      if (options.skip === false) this.#server = await startLveServer(tenants, instance);
+      if (options.skip === false)
+        this.#server = await startLveServer(tenants, instance, entriesCounted);
     });
     after(() => this.#server?.[Symbol.asyncDispose]());
   }

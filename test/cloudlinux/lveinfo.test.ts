@@ -15,6 +15,7 @@ import { tenants, options, LveStage } from './lve-stage.ts';
 
 const stage = new LveStage('bulkhead-lveinfo-test');
 const { run, json } = stage;
+const uncounted = new LveStage('bulkhead-lveinfo-none-test', false);
 
 interface Info {
   readonly success: number;
@@ -38,7 +39,7 @@ test('lveinfo --json computes average, share of the limit, limit and faults', op
     uEP: null,
     mEP: null,
     lEP: 20,
-    EPf: null,
+    EPf: 0,
     aVMem: null,
     uVMem: null,
     mVMem: null,
@@ -75,9 +76,10 @@ test('lveinfo sorts, filters and limits rows', options, async () => {
   assert.equal((await ids()).length, 10);
   assert.equal((await ids('-l', '0')).length, tenants);
   assert.deepEqual(await ids('-o', 'pmem', '-l', '2', '-d'), ['user300', 'user299']);
-  assert.deepEqual(await ids('-o', 'any_faults', '--limit=1'), ['1003']);
+  assert.deepEqual(await ids('-o', 'any_faults', '--limit=2'), ['1005', '1003']);
   assert.deepEqual((await ids('-d', '-l', '5')).slice(2), ['user3', '1004', 'user5']);
-  assert.deepEqual(await ids('--by-fault', 'any'), ['1003']);
+  assert.deepEqual(await ids('--by-fault', 'any'), ['1003', '1005']);
+  assert.deepEqual(await ids('--by-fault', 'ep', '-r', '12'), ['1005']);
   assert.deepEqual(await ids('--by-fault', 'CPUf', '-r', '8'), []);
   assert.deepEqual(await ids('--by-fault', 'cpu,mem'), ['1003']);
   // 9 tenths of 2 cores in half of the period is 45 %.
@@ -98,12 +100,22 @@ test('lveinfo prints chosen columns as CSV and as a table', options, async () =>
   );
   assert.equal(csv.out, 'ID,aCPU,aPMem,aEP\nuser3,30,1572864,-\n');
   const table = await run('lveinfo', '--id=1003', '--show-columns', 'id', 'aPMem', 'lPMem', 'EPf');
-  assert.equal(table.out, 'ID    aPMem  lPMem  EPf\n1003   1.5M   1.0G    -\n');
+  assert.equal(table.out, 'ID    aPMem  lPMem  EPf\n1003   1.5M   1.0G    0\n');
   const brief = await run('lveinfo', '--id=1003');
   assert.equal(
     brief.out.split('\n')[0]?.split(/ +/).join(' '),
-    'ID aCPU uCPU lCPU CPUf aPMem uPMem lPMem PMemF aNproc uNproc lNproc NprocF aIO uIO lIO IOf aIOPS uIOPS lIOPS IOPSf anyF',
+    'ID aCPU uCPU lCPU CPUf aEP uEP lEP EPf aPMem uPMem lPMem PMemF aNproc uNproc lNproc NprocF aIO uIO lIO IOf aIOPS uIOPS lIOPS IOPSf anyF',
   );
+});
+
+test('lveinfo leaves refused requests blank while nothing counts them', options, async () => {
+  const args = ['--show-columns', 'id', 'aEP', 'lEP', 'EPf', 'anyF', '-l', '5'];
+  const { data } = await uncounted.json<Info>('lveinfo', '-j', ...args);
+  assert.deepEqual(data[0], { ID: '1001', aEP: null, lEP: 20, EPf: null, anyF: 0 });
+  // What was counted earlier stays known.
+  assert.deepEqual(data[4], { ID: '1005', aEP: null, lEP: 20, EPf: 12, anyF: 12 });
+  const csv = await uncounted.run('lveinfo', '--id=1001', '--show-columns', 'EPf', '--csv');
+  assert.equal(csv.out, 'EPf\n-\n');
 });
 
 test('lveinfo --csv FILE writes a file, and follows no symbolic link', options, async () => {
@@ -157,6 +169,7 @@ test('lveinfo exits with a status and a message when it fails', options, async (
     ],
     [2, /Cannot use the column "cpux": there is no such column; did you mean/, '-o', 'cpux'],
     [2, /Cannot use the column "x": there is no such column/, '--show-columns', 'x'],
+    [2, /Cannot choose rows by "ep": web servers report which requests they refuse/, '-b', 'ep'],
     [2, /Cannot set --limit to "-1": that is not a number/, '--limit=-1'],
     [
       2,

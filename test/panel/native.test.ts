@@ -6,6 +6,7 @@ import { chmodSync, chownSync, rmSync, symlinkSync, truncateSync, writeFileSync 
 import { beforeEach, suite, test } from 'node:test';
 import { formatProblem } from '../../packages/base/problem.ts';
 import { statusJson, statusText } from '../../src/panel/commands/status-text.ts';
+import { panelDomains } from '../../src/panel/commands/main-domains.ts';
 import { readPanel } from '../../src/panel/io/read-panel.ts';
 import {
   hestiaPackage,
@@ -290,6 +291,16 @@ suite('DirectAdmin', () => {
     assert.match((await read()).said, /belongs to uid 997/);
   });
 
+  test("names each account's main domain, which need not be the first in the list", async () => {
+    user(
+      'ann',
+      { usertype: 'user', creator: 'boss', domain: 'z.example' },
+      'a.example\nz.example\n',
+    );
+    const domains = await panelDomains(tree.paths, tree.root);
+    assert.deepEqual([...domains], [[1001, 'z.example']]);
+  });
+
   test('keeps an account without a package', async () => {
     user('ann', { usertype: 'user', creator: 'boss', package: 'custom', quota: '7' });
     const found = await read();
@@ -323,6 +334,11 @@ suite('cPanel', () => {
     });
     user('cleo', { PLAN: 'default', OWNER: 'root' });
     user('system', {});
+  });
+
+  test("names each account's main domain", async () => {
+    const domains = await panelDomains(tree.paths, tree.root);
+    assert.deepEqual([...domains], [[1001, 'a.example']]);
   });
 
   test('states accounts, plans and resellers', async () => {

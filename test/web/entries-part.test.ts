@@ -1,6 +1,6 @@
 /** Tests when the agent has entries written again, and what it keeps of refused requests. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { beforeEach, test } from 'node:test';
 import { makeLog } from '../../src/agent/log.ts';
@@ -12,7 +12,12 @@ import { parseEntryRefusal } from '../../src/web/core/entries/refusal.ts';
 import { EntryRefusalTally, requestsMax } from '../../src/web/core/entries/refusal-tally.ts';
 import { EntriesPart } from '../../src/web/io/entries/entries-part.ts';
 import { FileTransaction } from '../../src/sys/files/file-transaction.ts';
-import { readEntriesRecord, fileStateKey, writeRecord } from '../../src/web/io/entries/record.ts';
+import {
+  readEntriesRecord,
+  fileStateKey,
+  recordPath,
+  writeRecord,
+} from '../../src/web/io/entries/record.ts';
 import { undoWeb } from '../../src/web/commands/undo.ts';
 import {
   applyServerChanges,
@@ -59,7 +64,9 @@ test('EntriesPart syncs when a file or a limit has changed, and retries after te
     await nextTurn();
     return asked;
   };
+  assert.equal(part.countsEntries(), false, 'the record is not read yet');
   assert.equal(await tick(), 0, 'no policy has been applied');
+  assert.equal(part.countsEntries(), true);
   part.adopt(policy(5));
   assert.equal(await tick(), 0);
   answer = failed({ action: 'write', reason: 'nginx does not accept it' });
@@ -78,6 +85,9 @@ test('EntriesPart syncs when a file or a limit has changed, and retries after te
   const text = limitsText(entryLimitsOf(policy(6)));
   writeRecord(paths, { sender, files, state: fileStateKey(files), limits: text, apacheOwners: {} });
   assert.equal(await tick(), 4);
+  rmSync(recordPath(paths));
+  await tick();
+  assert.equal(part.countsEntries(), false, 'entries were disabled');
 });
 
 test('applyServerChanges() restores files that the server refuses, and reloads after a killed run', async () => {

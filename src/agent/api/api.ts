@@ -269,6 +269,8 @@ export interface UsageResponse {
   readonly detail: 'ticks' | 'hours';
   /** How much of the period was measured. */
   readonly measuredSeconds: number;
+  /** Present if web servers report to this agent which requests they refuse: faults of entries are counted. */
+  readonly entriesCounted?: true;
   /** The members, with their usage. */
   readonly rows: readonly UsageRow[];
 }

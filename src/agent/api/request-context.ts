@@ -26,6 +26,8 @@ export interface AgentContext {
   readonly evidence: EvidenceReader;
   readonly siteLimits: SiteLimitChanges;
   readonly servedSites: NonNullable<AgentPart['servedSites']>;
+  /** Whether web servers report the requests that they refuse. */
+  readonly countsEntries: () => boolean;
   /** Absent if there is no policy or no driver. */
   readonly driver: Driver | undefined;
   /** The directory of the state of this instance. */

@@ -51,7 +51,8 @@ export async function answerUsage(request: RequestContext): Promise<HttpResult<U
       },
     ];
   });
-  return ok({ ...period.value, detail, measuredSeconds, rows });
+  const counted = agent.countsEntries() ? { entriesCounted: true as const } : {};
+  return ok({ ...period.value, detail, measuredSeconds, ...counted, rows });
 }
 
 const withPeaks = (asked: readonly MetricKey[]) => [

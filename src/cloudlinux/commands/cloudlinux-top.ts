@@ -22,7 +22,9 @@ import {
   type TopChoice,
   type TopField,
   type TopUser,
+  type UsedField,
 } from './top-shape.ts';
+import { mainDomainsOf } from '../../cli/capability.ts';
 import { printError, pathsFor, print, printJson, sayItWaits } from '../../cli/shared/session.ts';
 import { table } from '../../cli/shared/terminal.ts';
 import { shortBytes } from '../../../packages/base/bytes.ts';
@@ -53,7 +55,8 @@ async function top(options: TopOptions, command: Command): Promise<ExitCode> {
     { onSlow: sayItWaits },
   );
   if (!answer.ok) return refuse(answer.error, options, exitCodes.failed);
-  const shaped = topOf(answer.value, choice.value);
+  const domains = await mainDomainsOf(command, paths);
+  const shaped = topOf(answer.value, choice.value, ({ uid }) => printed(domains.get(uid)));
   if (options.json === true) printJson(shaped satisfies CloudlinuxTopJson);
   else print(tableOf(shaped));
   return exitCodes.done;
@@ -71,18 +74,13 @@ function refuse(problem: Problem, { json }: TopOptions, code: ExitCode): ExitCod
   return code;
 }
 
+const printed = (text: string | undefined) => text && printable(text);
+
 function choiceOf(options: TopOptions): Result<TopChoice, Problem> {
-  if (options.domain !== undefined) {
-    return failed({
-      action: 'filter by domain',
-      reason: 'Bulkhead knows users, not domains',
-      hint: 'use --username',
-    });
-  }
   const max = /^\d{1,7}$/.test(options.max) ? Number(options.max) : undefined;
   if (max === undefined)
     return failed({ action: 'set --max to', object: options.max, reason: 'that is not a number' });
-  const orderBy = fieldNamed(options.orderBy);
+  const orderBy = usedField(options.orderBy);
   if (!orderBy.ok) return orderBy;
   const show: TopField[] = [];
   for (const word of (options.show ?? []).flatMap((each) => each.split(','))) {
@@ -91,13 +89,26 @@ function choiceOf(options: TopOptions): Result<TopChoice, Problem> {
     if (!field.ok) return field;
     show.push(field.value);
   }
-  const { username, forReseller: reseller } = options;
+  const { username, domain, forReseller: reseller } = options;
   return ok({
     username,
     reseller,
+    domain,
     max: max === 0 ? Infinity : max,
     orderBy: orderBy.value,
     show,
+  });
+}
+
+function usedField(word: string): Result<UsedField, Problem> {
+  const found = fieldNamed(word);
+  if (!found.ok) return found;
+  if (found.value !== 'ep') return ok(found.value);
+  return failed({
+    action: 'order by',
+    object: word,
+    reason: 'web servers report which requests they refuse, and not how many they serve',
+    hint: '"lveinfo --by-fault ep" shows who was refused some',
   });
 }
 
@@ -163,9 +174,9 @@ export const command: CommandModule = {
       .option('-j, --json', 'print it as JSON')
       .option('-u, --username <part>', 'only users whose name contains this')
       .option('-r, --for-reseller <name>', 'only this reseller and its users')
-      .option('-d, --domain <name>', 'not supported: Bulkhead does not know domains')
+      .option('-d, --domain <name>', 'only users whose main domain contains this')
       .option('-m, --max <number>', 'maximum number of users; 0 is all', '25')
-      .option('-o, --order-by <field>', `sort by one of ${topFieldNames.join(', ')}`, 'cpu')
+      .option('-o, --order-by <field>', 'sort by one of cpu, io, iops, nproc, pmem', 'cpu')
       .option('--show <fields...>', 'only these fields')
       .option('--hide-mysql', 'accepted and ignored: databases are not measured')
       .addHelpText(

@@ -111,6 +111,10 @@ function filterOf(
   for (const word of words.flatMap((each) => each.split(',')).filter(Boolean)) {
     const found = named(word, known);
     if (!found.ok) return found;
+    const { refused } = found.value;
+    if (refused !== undefined) {
+      return failed({ action: 'choose rows by', object: word, reason: refused });
+    }
     criteria.push(found.value);
   }
   return ok({ criteria, min: number.value });

@@ -4,20 +4,23 @@
  *     aCPU  average    uCPU  percent of the limit that the average is    mCPU  maximum
  *     lCPU  limit      CPUf  faults
  *
- * CPU is percent of one core, memory bytes, IO bytes a second, reads and writes together. If each
- * has its own limit too, uIO shows whichever is nearest to its limit. A value that is not measured
- * is absent, and never 0.
+ * core/lve-usage.ts has the units. A value that is not measured is absent, and never 0.
  */
-import type { UsageRow } from '../../agent/api/api.ts';
-import { lveLimits, type LveLimits } from '../core/lve-info.ts';
-import type { LimitKey } from '../../limits/limit.ts';
+import {
+  allFaults,
+  averageUse,
+  faultsOf,
+  limitOf,
+  maximumUse,
+  shareOfLimit,
+  type LveKey,
+  type LveUse,
+} from '../core/lve-usage.ts';
 import { type Period } from '../../cli/shared/period.ts';
-import type { MetricKey } from '../../usage/metrics.ts';
 
-export interface InfoRow {
+export interface InfoRow extends LveUse {
   readonly id: string;
   readonly period: Period;
-  readonly usage: UsageRow;
 }
 
 type Unit = 'text' | 'percent' | 'bytes' | 'bytesPerSecond' | 'number' | 'count';
@@ -31,123 +34,22 @@ export interface Column {
 }
 
 interface Resource {
+  readonly key: LveKey;
   readonly name: string;
   readonly faultsName: string;
   readonly words: readonly string[];
   readonly unit: Unit;
-  readonly parts: readonly Part[];
-  /** Further limits of the resource, each bounding a part separately. */
-  readonly alsoBy?: readonly Part[];
-  readonly scale: number;
-  readonly limit: (limits: LveLimits) => number | undefined;
 }
-
-/** A metric that the usage consists of, and the limit that bounds it. */
-interface Part {
-  readonly metric: MetricKey;
-  readonly limit: LimitKey;
-}
-
-const part = (metric: MetricKey, limit: LimitKey): Part => ({ metric, limit });
 
 const resources: readonly Resource[] = [
-  {
-    name: 'CPU',
-    faultsName: 'CPUf',
-    words: ['cpu', 'mcpu'],
-    unit: 'percent',
-    parts: [part('cpu', 'cpu.limit')],
-    scale: 100,
-    limit: ({ speed }) => speed,
-  },
-  {
-    name: 'EP',
-    faultsName: 'EPf',
-    words: ['ep', 'mep'],
-    unit: 'count',
-    parts: [],
-    scale: 1,
-    limit: ({ ep }) => ep,
-  },
-  {
-    name: 'VMem',
-    faultsName: 'VMemF',
-    words: ['vmem', 'mem'],
-    unit: 'bytes',
-    parts: [],
-    scale: 1,
-    limit: () => 0,
-  },
-  {
-    name: 'PMem',
-    faultsName: 'PMemF',
-    words: ['pmem'],
-    unit: 'bytes',
-    parts: [part('memory', 'memory.limit')],
-    scale: 1,
-    limit: ({ memoryBytes }) => memoryBytes,
-  },
-  {
-    name: 'Nproc',
-    faultsName: 'NprocF',
-    words: ['nproc'],
-    unit: 'number',
-    parts: [part('threads', 'processes.limit')],
-    scale: 1,
-    limit: ({ nproc }) => nproc,
-  },
-  {
-    name: 'IO',
-    faultsName: 'IOf',
-    words: ['io'],
-    unit: 'bytesPerSecond',
-    parts: [part('total', 'io.total')],
-    alsoBy: [part('read', 'io.read'), part('write', 'io.write')],
-    scale: 1,
-    limit: ({ ioBytesPerSecond }) => ioBytesPerSecond,
-  },
-  {
-    name: 'IOPS',
-    faultsName: 'IOPSf',
-    words: ['iops'],
-    unit: 'number',
-    parts: [part('operations', 'io.operations')],
-    alsoBy: [part('reads', 'io.reads'), part('writes', 'io.writes')],
-    scale: 1,
-    limit: ({ iops }) => iops,
-  },
+  { key: 'cpu', name: 'CPU', faultsName: 'CPUf', words: ['cpu', 'mcpu'], unit: 'percent' },
+  { key: 'ep', name: 'EP', faultsName: 'EPf', words: ['ep', 'mep'], unit: 'count' },
+  { key: 'vmem', name: 'VMem', faultsName: 'VMemF', words: ['vmem', 'mem'], unit: 'bytes' },
+  { key: 'pmem', name: 'PMem', faultsName: 'PMemF', words: ['pmem'], unit: 'bytes' },
+  { key: 'nproc', name: 'Nproc', faultsName: 'NprocF', words: ['nproc'], unit: 'number' },
+  { key: 'io', name: 'IO', faultsName: 'IOf', words: ['io'], unit: 'bytesPerSecond' },
+  { key: 'iops', name: 'IOPS', faultsName: 'IOPSf', words: ['iops'], unit: 'number' },
 ];
-
-type Statistic = 'average' | 'max';
-
-const measured = ({ usage }: InfoRow, parts: readonly Part[], statistic: Statistic) =>
-  parts.flatMap(({ metric }) => usage.metrics[metric]?.[statistic] ?? []);
-
-function average(resource: Resource, row: InfoRow): number | undefined {
-  const values = measured(row, resource.parts, 'average');
-  if (values.length === 0) return undefined;
-  return values.reduce((sum, value) => sum + value, 0) * resource.scale;
-}
-
-function maximum(resource: Resource, row: InfoRow): number | undefined {
-  const values = measured(row, resource.parts, 'max');
-  return values.length === 0 ? undefined : Math.max(...values) * resource.scale;
-}
-
-/** Returns the percentage of the limit; undefined if there is none. */
-function share(resource: Resource, { usage }: InfoRow, statistic: Statistic): number | undefined {
-  const shares = [...resource.parts, ...(resource.alsoBy ?? [])].flatMap(({ metric, limit }) => {
-    const value = usage.metrics[metric]?.[statistic];
-    const bound = usage.limits[limit];
-    return value === undefined || bound === undefined || bound <= 0 ? [] : [(value / bound) * 100];
-  });
-  return shares.length === 0 ? undefined : Math.max(...shares);
-}
-
-function faults({ parts, alsoBy = [] }: Resource, { usage }: InfoRow): number | undefined {
-  if (parts.length === 0) return undefined;
-  return [...parts, ...alsoBy].reduce((sum, each) => sum + (usage.faults[each.limit] ?? 0), 0);
-}
 
 const aliases = (name: string, words: readonly string[], ends: readonly string[]) => [
   name.toLowerCase(),
@@ -155,32 +57,32 @@ const aliases = (name: string, words: readonly string[], ends: readonly string[]
 ];
 
 function columnsOf(resource: Resource): readonly Column[] {
-  const { name, faultsName, words, unit } = resource;
+  const { key, name, faultsName, words, unit } = resource;
   const total = words.map((word) => `total_${word}`);
   return [
     {
       name: `a${name}`,
       unit,
       aliases: aliases(`a${name}`, words.slice(0, 1), ['', '_avg']),
-      value: (row) => average(resource, row),
+      value: (row) => averageUse(key, row),
     },
     {
       name: `u${name}`,
       unit: 'percent',
       aliases: [`u${name.toLowerCase()}`],
-      value: (row) => share(resource, row, 'average'),
+      value: (row) => shareOfLimit(key, row, 'average'),
     },
     {
       name: `m${name}`,
       unit,
       aliases: aliases(`m${name}`, words, ['_max']),
-      value: (row) => maximum(resource, row),
+      value: (row) => maximumUse(key, row),
     },
     {
       name: `l${name}`,
       unit,
       aliases: [`l${name.toLowerCase()}`],
-      value: ({ usage }) => resource.limit(lveLimits(usage.limits)),
+      value: (row) => limitOf(key, row),
     },
     {
       name: faultsName,
@@ -189,7 +91,7 @@ function columnsOf(resource: Resource): readonly Column[] {
         ...aliases(faultsName, words, ['_faults', '_fault']),
         ...total.map((word) => `${word}_faults`),
       ],
-      value: (row) => faults(resource, row),
+      value: (row) => faultsOf(key, row),
     },
   ];
 }
@@ -198,7 +100,7 @@ const anyFaults: Column = {
   name: 'anyF',
   unit: 'count',
   aliases: ['anyf', 'any', 'any_faults'],
-  value: (row) => resources.reduce((sum, each) => sum + (faults(each, row) ?? 0), 0),
+  value: allFaults,
 };
 
 const plain = (name: string, value: (row: InfoRow) => string | number): Column => ({
@@ -222,11 +124,11 @@ export const allColumns: readonly Column[] = [
   anyFaults,
 ];
 
-/** The columns without periods, maxima, and values that are not measured here. */
+/** The columns without periods, maxima, and virtual memory, which nothing limits. */
 export const briefColumns: readonly Column[] = [
   idColumn,
   ...resources
-    .filter((each) => each.parts.length > 0)
+    .filter(({ key }) => key !== 'vmem')
     .flatMap((each) => columnsOf(each).filter(({ name }) => !name.startsWith('m'))),
   anyFaults,
 ];
@@ -236,32 +138,35 @@ export interface Criterion {
   readonly name: string;
   readonly aliases: readonly string[];
   readonly value: (row: InfoRow) => number | undefined;
+  /** Why it cannot be used: no row would ever match. */
+  readonly refused?: string;
 }
 
+const entriesInUse =
+  'web servers report which requests they refuse, and not how many they serve; use --by-fault';
+
 export const usageCriteria: readonly Criterion[] = resources.flatMap((resource) => {
+  const { key } = resource;
   const [averageColumn, , maximumColumn] = columnsOf(resource);
-  const criterion = (column: Column | undefined, statistic: Statistic): readonly Criterion[] =>
+  const criterion = (column: Column | undefined, statistic: 'average' | 'max') =>
     column === undefined
       ? []
       : [
           {
             name: column.name,
             aliases: column.aliases,
-            value: (row) => share(resource, row, statistic),
+            value: (row: InfoRow) => shareOfLimit(key, row, statistic),
+            ...(key === 'ep' && { refused: entriesInUse }),
           },
         ];
   return [...criterion(averageColumn, 'average'), ...criterion(maximumColumn, 'max')];
 });
 
 export const faultCriteria: readonly Criterion[] = [
-  ...resources.map((resource) => ({
-    name: resource.faultsName,
-    aliases: [resource.faultsName.toLowerCase(), ...resource.words],
-    value: (row: InfoRow) => faults(resource, row),
+  ...resources.map(({ key, faultsName, words }) => ({
+    name: faultsName,
+    aliases: [faultsName.toLowerCase(), ...words],
+    value: (row: InfoRow) => faultsOf(key, row),
   })),
-  {
-    name: anyFaults.name,
-    aliases: anyFaults.aliases,
-    value: (row) => Number(anyFaults.value(row)),
-  },
+  { name: anyFaults.name, aliases: anyFaults.aliases, value: allFaults },
 ];

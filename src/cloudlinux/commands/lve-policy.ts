@@ -47,7 +47,7 @@ interface Changed {
 }
 
 /** Writes the policy; an edit that would keep it from being applied is refused as a whole. */
-export function changePolicy(
+function changePolicy(
   reader: PolicyReader,
   file: string,
   paths: Paths,
@@ -66,6 +66,27 @@ export function changePolicy(
     .filter((each) => each.severity === 'warning')
     .map(formatDiagnostic);
   return ok({ changed: before !== after, warnings });
+}
+
+/** The policy that a command may edit. */
+export interface EditablePolicy {
+  readonly file: string;
+  /** Whether a change is applied at once. */
+  readonly apply: boolean;
+  readonly paths: Paths;
+  readonly capabilities: readonly PolicyCapability[];
+  readonly reader: PolicyReader;
+}
+
+/** Writes the policy and applies it. */
+export async function changePolicyAndApply(
+  { file, apply, paths, capabilities, reader }: EditablePolicy,
+  edit: LveEdit,
+): Promise<Result<Changed, Errors>> {
+  const edited = changePolicy(reader, file, paths, edit);
+  if (!edited.ok) return edited;
+  const problems = apply ? await applyFile(capabilities, reader, file, paths) : [];
+  return problems.length > 0 ? fail(problems) : edited;
 }
 
 /** Applies the policy and returns the errors. */

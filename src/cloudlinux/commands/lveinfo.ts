@@ -1,9 +1,9 @@
 /** `bulkhead lveinfo`: the usage of tenants in a period, in the shape of CloudLinux's command. */
 import type { Command } from 'commander';
-import type { UsageResponse, UsageRow } from '../../agent/api/api.ts';
+import type { UsageRow } from '../../agent/api/api.ts';
 import { failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
-import { callAgent } from '../../agent/api/client.ts';
 import { accountOf } from '../core/lve-info.ts';
+import { lveUses } from '../core/lve-usage.ts';
 import type { Paths } from '../../host/paths.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import {
@@ -15,8 +15,9 @@ import {
 import type { InfoRow } from './info-columns.ts';
 import { infoChoice, type ChoiceOptions } from './info-choice.ts';
 import { infoCsv, infoJson, infoTable } from './info-format.ts';
-import { parseLveLength, parseLvePeriod, periodSlices } from './lve-period.ts';
-import { printError, pathsFor, print, printJson, sayItWaits } from '../../cli/shared/session.ts';
+import { parseLvePeriod } from './lve-period.ts';
+import { printError, pathsFor, print, printJson } from '../../cli/shared/session.ts';
+import { askUsage, splitPeriod } from './usage-request.ts';
 import { writeOut } from '../../cli/shared/write-out.ts';
 import { type Period } from '../../cli/shared/period.ts';
 import { printable } from '../../../packages/base/printable.ts';
@@ -34,9 +35,6 @@ interface InfoOptions extends ChoiceOptions {
   readonly csv?: string | boolean;
   readonly json?: boolean;
 }
-
-/** The maximum number of slices of a period; each is one request to the agent. */
-const slicesMax = 500;
 
 async function info(options: InfoOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
@@ -76,16 +74,7 @@ function periodsOf(options: InfoOptions): Result<readonly Period[], Problem> {
       hint: 'add --user or --id',
     });
   }
-  const length = parseLveLength(options.timeUnit);
-  if (!length.ok) return length;
-  if ((period.value.to - period.value.from) / length.value > slicesMax) {
-    return failed({
-      action: 'split the period',
-      reason: `it would have more than ${slicesMax} parts`,
-      hint: 'use a longer --time-unit',
-    });
-  }
-  return ok(periodSlices(period.value, length.value));
+  return splitPeriod(period.value, options.timeUnit);
 }
 
 const tenantOf = ({ user, id }: InfoOptions) => user ?? id;
@@ -100,14 +89,10 @@ async function readRows(
   const idOf = (row: UsageRow) => (named ? accountOf(row) : undefined) ?? String(row.uid);
   const rows: InfoRow[] = [];
   for (const period of periods) {
-    const query = { from: period.from, to: period.to, tenant: tenantOf(options) };
-    const answer = await callAgent<UsageResponse>(paths, '/v1/usage', query, {
-      onSlow: sayItWaits,
-    });
+    const answer = await askUsage(paths, period, tenantOf(options));
     if (!answer.ok) return answer;
-    const tenants = answer.value.rows.filter((row) => row.kind === 'tenant');
-    for (const usage of tenants.toSorted((a, b) => a.uid - b.uid)) {
-      rows.push({ id: idOf(usage), period, usage });
+    for (const use of lveUses(answer.value)) {
+      rows.push({ id: idOf(use.usage), period, ...use });
     }
   }
   return ok(rows);

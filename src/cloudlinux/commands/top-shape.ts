@@ -3,12 +3,13 @@
  *
  *     {"result": "success", "timestamp": 1758700000.5, "mySqlGov": "error", "mySqlGovMode": "none",
  *      "users": [{"id": 1001, "username": "alice", "domain": "N/A", "reseller": "N/A",
- *                 "limit": {…}, "usage": {"cpu": {"all": 50}, "ep": 0, "io": {"all": 0},
- *                 "iops": 0, "mem": 258048, "pno": 1}}],
+ *                 "limit": {…}, "usage": {"cpu": {"all": 50}, "io": {"all": 0}, "iops": 0,
+ *                 "mem": 258048, "pno": 1}}],
  *      "resellers": [{"id": 1000, "name": "acme", "limit": {…}, "usage": {…}}]}
  *
  * cpu is percent of one core, io bytes/s, mem bytes, pno processes and their threads, as their
- * limit counts them. A limit of 0 is none. Entries are not counted here: their use is always 0.
+ * limit counts them. A limit of 0 is none. Nothing counts the entries in use, so `usage` has no `ep`: CloudLinux leaves
+ * out what is not measured, too (`mysql`).
  */
 import type { LimitNumbers, TopResponse, TopRow } from '../../agent/api/api.ts';
 import { accountOf, lveLimits } from '../core/lve-info.ts';
@@ -16,7 +17,7 @@ import { accountOf, lveLimits } from '../core/lve-info.ts';
 export interface TopSection {
   /** CPU time in percent of one core, in `all`. */
   readonly cpu?: { readonly all: number };
-  /** Entries (concurrent requests); the usage is always 0, since they are not counted here. */
+  /** The limit on entries (concurrent requests). The usage never has it: nothing counts them. */
   readonly ep?: number;
   /** Disk traffic in bytes per second, in `all`. */
   readonly io?: { readonly all: number };
@@ -33,7 +34,7 @@ export interface TopUser {
   readonly id: number;
   /** The account; `N/A` if the uid has none. */
   readonly username: string;
-  /** Always `N/A`. */
+  /** The tenant's main domain; `N/A` if it is not known. */
   readonly domain: string;
   /** The tenant's reseller; `N/A` if it has none. */
   readonly reseller: string;
@@ -79,23 +80,29 @@ const topFields = {
   pmem: 'mem',
 } as const;
 export type TopField = keyof typeof topFields;
+/** A field by whose use tenants can be ordered. */
+export type UsedField = Exclude<TopField, 'ep'>;
 export const topFieldNames = Object.keys(topFields) as readonly TopField[];
 
 export interface TopChoice {
   /** A part of the account's name. */
   readonly username?: string | undefined;
   readonly reseller?: string | undefined;
+  /** A part of the main domain. */
+  readonly domain?: string | undefined;
   readonly max: number;
-  readonly orderBy: TopField;
+  readonly orderBy: UsedField;
   readonly show: readonly TopField[];
 }
 
 /** The text that CloudLinux prints if there is no name. */
 export const notKnown = 'N/A';
 
-export function topOf({ at, rows }: TopResponse, choice: TopChoice): Top {
+export type DomainOf = (row: TopRow) => string | undefined;
+
+export function topOf({ at, rows }: TopResponse, choice: TopChoice, domainOf: DomainOf): Top {
   const users = rows
-    .filter((row) => row.kind === 'tenant' && isAsked(row, choice))
+    .filter((row) => row.kind === 'tenant' && isAsked(row, choice, domainOf))
     .toSorted((a, b) => use(b, choice.orderBy) - use(a, choice.orderBy) || a.uid - b.uid)
     .slice(0, choice.max);
   const resellers = rows.filter(
@@ -110,7 +117,7 @@ export function topOf({ at, rows }: TopResponse, choice: TopChoice): Top {
     users: users.map((row) => ({
       id: row.uid,
       username: accountOf(row) ?? notKnown,
-      domain: notKnown,
+      domain: domainOf(row) ?? notKnown,
       reseller: row.reseller ?? notKnown,
       ...sections(row, choice.show),
     })),
@@ -122,7 +129,12 @@ export function topOf({ at, rows }: TopResponse, choice: TopChoice): Top {
   };
 }
 
-function isAsked(row: TopRow, { username, reseller }: TopChoice): boolean {
+function isAsked(
+  row: TopRow,
+  { username, reseller, domain }: TopChoice,
+  domainOf: DomainOf,
+): boolean {
+  if (domain !== undefined && !(domainOf(row) ?? '').includes(domain)) return false;
   if (username !== undefined && !(accountOf(row) ?? '').includes(username)) return false;
   return reseller === undefined || row.reseller === reseller;
 }
@@ -132,10 +144,12 @@ const sections = (row: TopRow, show: readonly TopField[]) => ({
   usage: shown(usageSection(row), show),
 });
 
-function usageSection({ usage }: TopRow): Required<TopSection> {
+/** The use of everything that is measured. */
+type UsageSection = Required<Omit<TopSection, 'ep'>>;
+
+function usageSection({ usage }: TopRow): UsageSection {
   return {
     cpu: { all: rounded(usage.cpu * 100) },
-    ep: 0,
     io: { all: Math.round(usage.read + usage.write) },
     iops: rounded(usage.reads + usage.writes),
     mem: Math.round(usage.memory),
@@ -158,13 +172,13 @@ function limitSection(numbers: LimitNumbers): Required<TopSection> {
 const rounded = (value: number) => Math.round(value * 100) / 100;
 
 /** Returns the chosen fields, or all if none was chosen. */
-function shown(section: Required<TopSection>, show: readonly TopField[]): TopSection {
+function shown(section: TopSection, show: readonly TopField[]): TopSection {
   if (show.length === 0) return section;
   const names: readonly string[] = show.map((each) => topFields[each]);
   return Object.fromEntries(Object.entries(section).filter(([name]) => names.includes(name)));
 }
 
-function use(row: TopRow, field: TopField): number {
+function use(row: TopRow, field: UsedField): number {
   const value = usageSection(row)[topFields[field]];
   return typeof value === 'number' ? value : value.all;
 }

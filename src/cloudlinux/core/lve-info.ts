@@ -9,7 +9,7 @@
  * virtual memory and its limit; faults of virtual memory; faults of entries; limit, use and faults
  * of memory in pages of 4096 bytes; limit, number and faults of processes; CPU weight; I/O and its
  * limit in KiB/s; limit and number of operations a second. 0 is unlimited. Virtual memory, entries
- * and the weight are not measured here and always 0. A use is never more than its limit.
+ * in use and the weight are not measured here and always 0. A use is never more than its limit.
  */
 import type { LimitKey } from '../../limits/limit.ts';
 import type { LimitNumbers, TopRow, Who } from '../../agent/api/api.ts';
@@ -97,14 +97,13 @@ function infoLine(
   const faultsOf = (key: LimitKey) => faults[key] ?? 0;
   const entries = [0, wholeLimit(limits.ep)];
   const virtualMemory = [0, 0];
-  const virtualMemoryAndEntryFaults = [0, 0];
   const cpuWeight = 0;
   return [
     [id],
     entries,
     [cpu.use, cpu.limit],
     virtualMemory,
-    virtualMemoryAndEntryFaults,
+    [0, faultsOf('entries.limit')],
     [memory.limit, memory.use, faultsOf('memory.limit')],
     [processes.limit, processes.use, faultsOf('processes.limit')],
     [cpuWeight],

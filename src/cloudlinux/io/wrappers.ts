@@ -25,7 +25,18 @@ import { pinDirectory, type PinnedDirectory } from '../../../packages/base/io/pi
 import { openRegularFile, readPiece, decodeText } from '../../../packages/base/io/regular-file.ts';
 import { removeIfThere, removeLeftovers } from '../../../packages/base/io/replace-file.ts';
 
-export const wrapped = ['lvectl', 'lveinfo', 'cloudlinux-top'] as const;
+export const wrapped = [
+  'lvectl',
+  'lveinfo',
+  'cloudlinux-top',
+  'cloudlinux-limits',
+  'cloudlinux-packages',
+  'cloudlinux-statistics',
+  'cloudlinux-config',
+  'lvechart',
+  'lve-read-snapshot',
+  'lveps',
+] as const;
 type Wrapped = (typeof wrapped)[number];
 
 const mark = '# Made by "bulkhead cloudlinux enable"; "bulkhead cloudlinux disable" removes it.\n';

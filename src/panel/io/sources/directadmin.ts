@@ -121,7 +121,7 @@ function readUser(
     user,
     from,
     role,
-    domains: readDomains(files, directory),
+    domains: mainFirst(readDomains(files, directory), values.get('domain')),
     limits: limitsOf(files, read, fields),
     ...(isNamed ? { package: packageNameOf(name, owner, role) } : {}),
     ...given({ owner, mail: values.get('email') }),
@@ -141,6 +141,9 @@ function withPackage(account: StatedAccount, packages: ReadonlySet<string>): Sta
 
 const resellerOf = ({ user, role, from, mail }: StatedAccount): readonly PanelReseller[] =>
   role === 'reseller' ? [{ name: user, from, ...given({ mail }) }] : [];
+
+const mainFirst = (domains: readonly PanelDomain[], main: string | undefined) =>
+  domains.toSorted((a, b) => Number(b.name === main) - Number(a.name === main));
 
 function readDomains(files: PanelFiles, directory: PinnedDirectory): readonly PanelDomain[] {
   const options = { bytesMax: listBytesMax, isOptional: true };

@@ -57,6 +57,10 @@ export class EntriesPart implements AgentPart {
     return this.#tally.take().map(faultOf);
   }
 
+  countsEntries(): boolean {
+    return this.#receiver !== undefined;
+  }
+
   afterTick(): void {
     this.#readRecord();
     this.#followSender();

@@ -4,12 +4,12 @@
  * With --json standard output gets one value and standard error nothing, since panels read both as
  * one; a failure is then `{"result": "Cannot …"}`. Unlike CloudLinux, a failure is an exit status.
  */
-import { formatProblemOrCause, type ProblemOrCause } from '../../../packages/base/problem.ts';
-import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
-import { printError, print, printJson } from '../../cli/shared/session.ts';
-import { lveTable, type LveRow } from './rows.ts';
-import { printable } from '../../../packages/base/printable.ts';
-import type { LvectlJson } from './json.ts';
+import { formatProblemOrCause, type ProblemOrCause } from '../../../../packages/base/problem.ts';
+import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
+import { printError, print, printJson } from '../../../cli/shared/session.ts';
+import { lveTable, type LveRow } from '../rows.ts';
+import { printable } from '../../../../packages/base/printable.ts';
+import type { LvectlJson } from '../json.ts';
 
 export type LveReply =
   | { readonly kind: 'rows'; readonly rows: readonly LveRow[] }

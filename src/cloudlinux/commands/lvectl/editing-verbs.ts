@@ -1,39 +1,20 @@
 /** The verbs of lvectl that change the policy, and those that apply it. */
-import type { ProblemOrCause } from '../../../packages/base/problem.ts';
-import { availableParallelism } from 'node:os';
-import { limitNumbers } from '../../agent/sampling/limit-numbers.ts';
-import type { Paths } from '../../host/paths.ts';
-import type { LimitValues } from '../../limits/limit.ts';
-import { attributes } from '../../limits/limits.ts';
-import { parseAssignments, type Assignment } from '../../policy/assignment.ts';
-import {
-  formatTarget,
-  removeTarget,
-  setLimits,
-  type AccountTarget,
-  type EditTarget,
-} from '../../policy/edit.ts';
-import {
-  findTenant,
-  givenLimits,
-  type Policy,
-  type Reseller,
-  type Tenant,
-} from '../../policy/policy.ts';
-import { ok, type Result } from '../../../packages/base/result.ts';
-import { targetOf } from '../../cli/shared/edit-policy.ts';
-import type { LvectlCall, Verb, Verbs } from './call.ts';
-import { readCoreMegahertz } from '../io/core-clock.ts';
-import { limitWords, type OptionTarget } from './limit-options.ts';
-import { failedReply, misusedReply, type LveReply } from './reply.ts';
+import type { ProblemOrCause } from '../../../../packages/base/problem.ts';
+import type { Result } from '../../../../packages/base/result.ts';
+import { targetOf } from '../../../cli/shared/edit-policy.ts';
+import { formatTarget, type EditTarget } from '../../../policy/edit.ts';
+import { findTenant } from '../../../policy/policy.ts';
+import { clear, removeOrClear, settingEdit } from '../lve-edits.ts';
 import {
   applyFile,
-  changePolicy,
+  changePolicyAndApply,
   readPolicy,
   type LveEdit,
   type ReadPolicy,
-} from './lve-policy.ts';
-import { defaultId, valuesIn } from './reading-verbs.ts';
+} from '../lve-policy.ts';
+import type { LvectlCall, Verb, Verbs } from './call.ts';
+import { failedReply, misusedReply, type LveReply } from './reply.ts';
+import { defaultId } from './reading-verbs.ts';
 
 export const editingVerbs: Verbs = {
   set: setting(
@@ -85,12 +66,9 @@ function reseller(name: string, { paths }: LvectlCall): EditTarget {
 }
 
 function setting(words: string, does: string, naming: Naming): Verb {
-  return editing(`${words} LIMITS`, does, naming, (target, { options, paths }) => (text, now) => {
-    const chosen = limitWords(options, placeOf(target, now, paths));
-    if (!chosen.ok) return chosen;
-    const assignments = parseAssignments(chosen.value);
-    return assignments.ok ? setLimits(text, target, assignments.value) : assignments;
-  });
+  return editing(`${words} LIMITS`, does, naming, (target, { options, paths }) =>
+    settingEdit(target, options, paths),
+  );
 }
 
 function clearing(
@@ -131,93 +109,14 @@ async function changeAndApply(
   target: EditTarget,
   edit: LveEdit,
 ): Promise<LveReply> {
-  const { policy: file } = options;
-  const edited = changePolicy(reader, file, paths, edit);
+  const { policy: file, apply } = options;
+  const edited = await changePolicyAndApply({ file, apply, paths, capabilities, reader }, edit);
   if (!edited.ok) return failedReply(edited.error);
-  const problems = options.apply ? await applyFile(capabilities, reader, file, paths) : [];
-  if (problems.length > 0) return failedReply(problems);
   const { changed, warnings } = edited.value;
   const message = changed
     ? `Changed ${formatTarget(target)} in ${file}`
     : `Nothing to change in ${file}`;
   return { kind: 'done', message, warnings };
-}
-
-function placeOf(target: EditTarget, now: ReadPolicy | undefined, paths: Paths): OptionTarget {
-  const values = now === undefined ? {} : valuesOf(target, now);
-  return {
-    cores: availableParallelism(),
-    coreMegahertz: readCoreMegahertz(paths),
-    values,
-    numbers: limitNumbers(values),
-  };
-}
-
-/** Returns the target's effective limits; a new target has the defaults. */
-function valuesOf(target: EditTarget, { policy, document }: ReadPolicy): LimitValues {
-  const defaults = valuesIn(document.defaults);
-  switch (target.kind) {
-    case 'defaults':
-      return defaults;
-    case 'package': {
-      const found = document.packages.find((each) => each.name.value === target.name);
-      return { ...defaults, ...valuesIn(found) };
-    }
-    case 'tenant':
-      return limitsOf(findTenant(policy, nameIn(target))) ?? defaults;
-    case 'reseller':
-      return limitsOf(resellerIn(policy, target)) ?? {};
-    case 'site':
-      return {};
-  }
-}
-
-/** Returns the limits that the policy writes, also if it only observes them. */
-const limitsOf = (found: Tenant | Reseller | undefined) => found && givenLimits(found);
-
-const nameIn = ({ name }: AccountTarget) => (name.kind === 'user' ? name.user : String(name.uid));
-
-const resellerIn = (policy: Policy, target: AccountTarget): Reseller | undefined =>
-  policy.resellers.find((each) => [each.account?.user, String(each.uid)].includes(nameIn(target)));
-
-const nothingWritten: readonly Assignment[] = [...attributes.keys()].map((key) => ({
-  kind: 'limit',
-  key,
-  value: undefined,
-}));
-
-/** Removes the limits that are written only for this tenant, which stays a tenant. */
-function clear(
-  text: string,
-  target: EditTarget,
-  now: ReadPolicy | undefined,
-): Result<string, readonly ProblemOrCause[]> {
-  if (now !== undefined && target.kind === 'tenant') {
-    const found = findTenant(now.policy, nameIn(target));
-    if (found !== undefined && found.chain[0]?.kind !== 'tenant') return ok(text);
-  }
-  return setLimits(text, target, nothingWritten);
-}
-
-/**
- * Removes the target, or only its limits if something still inherits from it, or it still has
- * tenants.
- */
-function removeOrClear(
-  text: string,
-  target: EditTarget,
-  now: ReadPolicy | undefined,
-): Result<string, readonly ProblemOrCause[]> {
-  const removed = removeTarget(text, target);
-  if (removed.ok || now === undefined || !isUsed(target, now)) return removed;
-  return setLimits(text, target, nothingWritten);
-}
-
-function isUsed(target: EditTarget, { policy, document }: ReadPolicy): boolean {
-  if (target.kind === 'package') {
-    return document.packages.some((each) => each.name.value === target.name);
-  }
-  return target.kind === 'reseller' && resellerIn(policy, target) !== undefined;
 }
 
 function apply(call: LvectlCall): LveReply | Promise<LveReply> {

@@ -1,8 +1,8 @@
 /** The arguments of a verb of lvectl, and its type. */
-import type { PolicyCapability } from '../../apply/capability.ts';
-import type { PolicyReader } from '../../apply/load-policy.ts';
-import type { Paths } from '../../host/paths.ts';
-import type { LimitOptions } from './limit-options.ts';
+import type { PolicyCapability } from '../../../apply/capability.ts';
+import type { PolicyReader } from '../../../apply/load-policy.ts';
+import type { Paths } from '../../../host/paths.ts';
+import type { LimitOptions } from '../limit-options.ts';
 import type { LveReply } from './reply.ts';
 
 export interface LvectlOptions extends LimitOptions {

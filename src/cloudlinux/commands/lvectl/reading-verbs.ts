@@ -1,13 +1,13 @@
 /** The verbs of lvectl that print the policy's limits, which needs no agent. */
 import { availableParallelism } from 'node:os';
-import { limitNumbers } from '../../agent/sampling/limit-numbers.ts';
-import type { LimitValues } from '../../limits/limit.ts';
-import type { LimitBlock, PolicyDocument } from '../../policy/document.ts';
-import { givenLimits, type Tenant } from '../../policy/policy.ts';
+import { limitNumbers } from '../../../agent/sampling/limit-numbers.ts';
+import type { LimitValues } from '../../../limits/limit.ts';
+import { givenLimits, type Tenant } from '../../../policy/policy.ts';
+import { defaultsOf, valuesIn } from '../lve-edits.ts';
 import type { LvectlCall, Verbs } from './call.ts';
 import { failedReply, type LveReply } from './reply.ts';
-import { readPolicy, type ReadPolicy } from './lve-policy.ts';
-import { lveRow, type LveRow } from './rows.ts';
+import { readPolicy, type ReadPolicy } from '../lve-policy.ts';
+import { lveRow, type LveRow } from '../rows.ts';
 
 export const defaultId = 'default';
 /** The name that `package-list` gives to the limits of tenants without a package. */
@@ -56,12 +56,6 @@ export const readingVerbs: Verbs = {
     run: () => ({ kind: 'text', text: lveVersion }),
   },
 };
-
-export function valuesIn(block: LimitBlock | undefined): LimitValues {
-  return Object.fromEntries([...(block?.values ?? [])].map(([key, { value }]) => [key, value]));
-}
-
-const defaultsOf = (document: PolicyDocument) => valuesIn(document.defaults);
 
 type Who = Pick<Tenant, 'uid' | 'account'>;
 type IdOf = (who: Who) => string;

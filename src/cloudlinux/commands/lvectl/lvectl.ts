@@ -5,20 +5,21 @@
  * nothing is faked.
  */
 import type { Command } from 'commander';
-import { suggestion } from '../../policy/diagnostic.ts';
+import { suggestion } from '../../../policy/diagnostic.ts';
 import {
   examples,
   exitCodes,
   type CommandModule,
   type ExitCode,
-} from '../../cli/shared/command.ts';
+} from '../../../cli/shared/command.ts';
+import { withLimitFlags } from '../limit-flags.ts';
 import type { LvectlOptions, Verbs } from './call.ts';
 import { editingVerbs } from './editing-verbs.ts';
 import { failedReply, misusedReply, printReply, type LveReply } from './reply.ts';
 import { readingVerbs } from './reading-verbs.ts';
-import { policyOption } from '../../cli/shared/policy-option.ts';
-import { capabilitiesOf, policyReaderOf } from '../../cli/capability.ts';
-import { pathsFor } from '../../cli/shared/session.ts';
+import { policyOption } from '../../../cli/shared/policy-option.ts';
+import { capabilitiesOf, policyReaderOf } from '../../../cli/capability.ts';
+import { pathsFor } from '../../../cli/shared/session.ts';
 
 const verbs: Verbs = { ...readingVerbs, ...editingVerbs };
 
@@ -87,20 +88,8 @@ const exampleText = examples(
 
 export const command: CommandModule = {
   define(command, run) {
-    command
+    withLimitFlags(command)
       .addOption(policyOption())
-      .option('--speed <share>', 'CPU: percent of one core, or a clock rate such as 2ghz')
-      .option('--cpu <percent>', 'CPU: percent of the whole machine')
-      .option('--ncpu <cores>', 'CPU: maximum number of cores')
-      .option('--pmem <size>', 'memory: KB, or with K, M or G')
-      .option('--io <rate>', 'KB/s, reads and writes together')
-      .option('--iops <number>', 'operations a second, reads and writes together')
-      .option('--nproc <number>', 'processes and their threads')
-      .option('--maxEntryProcs <number>', 'entry processes: requests served at once')
-      .option('--ep <number>', 'the same')
-      .option('--vmem <size>', 'address space: only 0, the kernel has no such limit')
-      .option('--mem <size>', 'the same')
-      .option('--unlimited', 'set all limits not given to unlimited')
       .option('--save', 'accepted and ignored: the policy is always written')
       .option('--save-all-parameters', 'write inherited limits too')
       .option('--no-apply', 'write the policy without applying it')
