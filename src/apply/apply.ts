@@ -207,7 +207,7 @@ export function releaseAll(
 ): Result<void, readonly Problem[]> {
   const done = underLock(policyLock(host.paths), () => ok(releaseLocked(host, options)));
   const released = done.ok ? done.value : fail([done.error]);
-  if (released.ok) removeIfEmpty(host.paths.runtime);
+  if (released.ok) for (const each of [host.paths.runtime, host.paths.state]) removeIfEmpty(each);
   return released;
 }
 
@@ -232,6 +232,6 @@ function removeIfEmpty(directory: string): void {
   try {
     rmdirSync(directory);
   } catch {
-    // A running agent has its socket there.
+    // A running agent has its socket there, or there are records of others.
   }
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
@@ -167,6 +167,7 @@ function suite({ instance, host, version, driver, inside, runs, held }: KernelSt
       releaseAll(host, { kill: true });
       execFileSync('userdel', ['-rf', user], { stdio: 'ignore' });
     }
+    assert.ok(!existsSync(host.paths.state), 'release has left records');
   });
 }
 
