@@ -149,7 +149,7 @@ test("lvectl help, version and lve-version print what CloudLinux's do", async ()
 const kernel = hostHere(instance);
 
 test(
-  "lvectl set, apply and apply-many apply limits to the kernel's cgroups",
+  "lvectl set, apply and apply-many, and cloudlinux-limits set, apply limits to the kernel's cgroups",
   {
     skip: 'skip' in kernel ? kernel.skip : false,
   },
@@ -164,6 +164,10 @@ test(
     try {
       const set = await held('set', '61001', '--nproc=33', '--pmem=64M');
       assert.deepEqual([set.status, set.err], [0, '']);
+      const panel = ['cloudlinux-limits', 'set', '--json', '--lve-id', '61002', '--nproc=34'];
+      const changed = await runLve(['--instance', instance, ...panel, '--policy', file]);
+      assert.deepEqual(jsonOf('cloudlinux-limits', changed.out), { result: 'success' });
+      assert.match(now(), /<processes limit="34"\/>/);
       const driver = kernel.host.probe();
       assert.ok(driver.ok);
       const counters = driver.value.counters('u61001');

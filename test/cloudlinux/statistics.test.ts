@@ -146,7 +146,7 @@ test(
       assert.match(plain.err, message);
       const shaped = await stage.run(command, '--json', ...args);
       assert.deepEqual([shaped.status, shaped.err], [code, '']);
-      const { result, context } = jsonOf<Summary>(command, shaped.out);
+      const { result, context } = jsonOf<Summary>('cloudlinux-statistics', shaped.out);
       assert.equal(result, 'An error occured: "%(error_text)s"');
       assert.match(context?.error_text ?? '', message);
     }
