@@ -120,23 +120,28 @@ export class Agent implements AsyncDisposable {
   }
 
   async #applyFirst(): Promise<void> {
-    const { host, policyFile, log } = this.#options;
-    const { etc } = host.paths;
+    const { log } = this.#options;
+    // What changes during the first apply, which may take minutes, counts as well.
+    this.#cleanup.use(followFiles(this.#followed(), () => this.refresh()));
     this.#composed.startup.enter('applying the policy', () => this.#composed.reconciler.progress);
     await this.#composed.reconciler.refresh();
     if (this.#isStopping) return;
     this.#composed.placement.start();
     this.#composed.startup.enter('scanning all processes', () => this.#composed.placement.progress);
-    const names = ['passwd', 'group', 'nsswitch.conf', 'login.defs', 'subuid'];
-    const hosts = names.map((name) => `${etc}/${name}`);
-    const files = [policyFile, panelRecordPath(host.paths), ...hosts];
-    this.#cleanup.use(followFiles(files, () => this.refresh()));
     this.#composed.ticker.start(this.#settings.intervalSeconds * 1000);
     log.info(`Started with process id ${process.pid}; tenants continue when it is stopped`);
     await this.#composed.placement.begun();
     if (this.#isStopping) return;
     // Units that are started after this one start nothing that the agent does not see.
     this.#composed.startup.end('READY=1', `STATUS=${this.#memberIndex.tenants} tenants`);
+  }
+
+  /** Returns the files that decide what the policy means on this host. */
+  #followed(): readonly string[] {
+    const { host, policyFile } = this.#options;
+    const names = ['passwd', 'group', 'nsswitch.conf', 'login.defs', 'subuid'];
+    const hosts = names.map((name) => `${host.paths.etc}/${name}`);
+    return [policyFile, panelRecordPath(host.paths), ...hosts];
   }
 
   /** Reads the policy and the accounts again. */

@@ -93,7 +93,7 @@ function underLock<E>(
 /** Removes limits set by anyone who is no longer a tenant, or no longer the reseller of that tenant. */
 export function forgetFormerTenants(
   paths: Paths,
-  { tenants, resellers }: Pick<Policy, 'tenants' | 'resellers'>,
+  { tenants, resellers, panelIsUnknown }: Pick<Policy, 'tenants' | 'resellers' | 'panelIsUnknown'>,
 ): Result<void, Problem> {
   if (keptFiles(paths).length === 0) return ok(undefined);
   return underLock(paths, (directory) => {
@@ -107,7 +107,10 @@ export function forgetFormerTenants(
     const known = new Map(tenants.map((each) => [each.uid, each]));
     const isFormer = (each: (typeof kept)[number]) => {
       const setter = each.kept.reseller?.uid;
-      const isOwner = setter === undefined || known.get(each.uid)?.reseller === setter;
+      const reseller = known.get(each.uid)?.reseller;
+      // The panel's record may be back at the next apply.
+      const mayBeOwner = panelIsUnknown === true && reseller === undefined;
+      const isOwner = setter === undefined || reseller === setter || mayBeOwner;
       return !isOwner || !areCurrent(each);
     };
     const former = new Set(kept.filter(isFormer).map(({ file }) => file));

@@ -130,6 +130,8 @@ export interface Policy {
   readonly agent: AgentSettings;
   /** The panel that the policy follows; absent if it follows none. */
   readonly panel?: FollowedSource;
+  /** Whether nothing is known of that panel, so that an account without a reseller may have one. */
+  readonly panelIsUnknown?: true;
   /** The accounts that the policy names; an apply records them. */
   readonly named: readonly NamedAccount[];
   /** Accounts among them that do not exist now. */

@@ -48,6 +48,12 @@ export function resolvePolicy(document: PolicyDocument, facts: HostFacts): Polic
   return new Resolver(document, facts).policy();
 }
 
+/** The reseller of a tenant: what bounds their sum, and the package that they inherit. */
+interface Bound {
+  readonly uid?: number;
+  readonly package?: PackageElement;
+}
+
 class Resolver {
   readonly #document: PolicyDocument;
   readonly #facts: HostFacts;
@@ -57,6 +63,8 @@ class Resolver {
   readonly #tenants = new Map<number, Tenant>();
   readonly #listedAt = new Map<number, Span>();
   readonly #resellers = new Map<number, Reseller>();
+  /** The resellers of the policy by the names of their accounts, also of one that is gone. */
+  readonly #bounds = new Map<string, Bound>();
   /** Tenants that inherit the same and set nothing themselves share one set of values. */
   readonly #shared = new Map<string, { chain: Chain; values: LimitValues }>();
   readonly #sites: SiteResolver;
@@ -86,8 +94,10 @@ class Resolver {
   policy(): Policy {
     const document = this.#document;
     this.#readExceptions();
+    const resellers = document.resellers.map((each) => [each, this.#addReseller(each)] as const);
     for (const tenant of document.tenants) this.#addTenant(tenant, undefined);
-    for (const reseller of document.resellers) this.#addReseller(reseller);
+    for (const [{ tenants }, bound] of resellers)
+      for (const tenant of tenants) this.#addTenant(tenant, bound);
     this.#addRanges();
     const policy: Policy = {
       file: document.file,
@@ -98,6 +108,7 @@ class Resolver {
       driver: document.driver?.value,
       agent: document.agent ?? defaultSettings,
       ...(document.panel && { panel: document.panel.source }),
+      ...(this.#panel.isUnknown && { panelIsUnknown: true as const }),
       named: [...this.#named.values()],
       missing: this.#missing,
       ...strictOf(document),
@@ -195,11 +206,8 @@ class Resolver {
     };
   }
 
-  #addTenant(
-    element: TenantElement,
-    reseller: ResellerElement | undefined,
-    resellerUid?: number,
-  ): void {
+  /** Adds a tenant. `around`: the reseller whose element has it; without one, the panel may name its reseller. */
+  #addTenant(element: TenantElement, around: Bound | undefined): void {
     const own = this.#packageOf(element.package);
     const identity = this.#identify(element.name, 'tenant');
     if (identity === undefined) return;
@@ -220,16 +228,16 @@ class Resolver {
       return;
     }
     this.#listedAt.set(uid, element.name);
-    if (reseller === undefined) this.#refuseLongSites(element);
-    const resellerPackage = reseller?.package && this.#packages.get(reseller.package.value);
-    const packageElement = own ?? this.#assignedPackage(identity, resellerPackage);
-    const inherited = this.#inherit(element, packageElement, resellerPackage);
+    const bound = around ?? this.#panelBound(identity);
+    if (around === undefined && bound.uid === undefined) this.#refuseLongSites(element);
+    const packageElement = own ?? this.#assignedPackage(identity, bound.package);
+    const inherited = this.#inherit(element, packageElement, bound.package);
     this.#tenants.set(uid, {
       ...identity,
       ...this.#contactOf(identity),
-      reseller: resellerUid,
-      package: (packageElement ?? resellerPackage)?.name.value,
-      ...this.#sitesOf(element.sites, identity, inherited, resellerUid),
+      reseller: bound.uid,
+      package: (packageElement ?? bound.package)?.name.value,
+      ...this.#sitesOf(element.sites, identity, inherited, bound.uid),
       ...inherited,
     });
   }
@@ -248,10 +256,12 @@ class Resolver {
     return mail === undefined ? {} : { mail };
   }
 
-  /** Returns the reseller of an account that the policy does not name; its own account counts towards its sum. */
-  #resellerOf(identity: Identity): Reseller | undefined {
-    const owner = this.#byName.get(this.#panel.of(identity)?.owner ?? '');
-    return this.#resellers.get(identity.uid) ?? this.#resellers.get(owner?.uid ?? 0);
+  /** Returns the reseller to whom the panel gives an account, if the policy has that reseller. */
+  #panelBound(identity: Identity): Bound {
+    const owner = this.#panel.of(identity)?.owner;
+    return owner === undefined || owner === identity.account?.user
+      ? {}
+      : (this.#bounds.get(owner) ?? {});
   }
 
   /** Refuses long site names, since the slice of a site contains its name. */
@@ -280,8 +290,8 @@ class Resolver {
     return this.#document.text.slice(0, at.start).split('\n').length;
   }
 
-  #addReseller(element: ResellerElement): void {
-    this.#packageOf(element.package);
+  #addReseller(element: ResellerElement): Bound {
+    const ownPackage = this.#packageOf(element.package);
     const identity = this.#identify(element.name, 'reseller');
     const uid = identity?.uid;
     if (identity !== undefined && this.#resellers.has(identity.uid)) {
@@ -296,7 +306,14 @@ class Resolver {
         values: valuesOf(chain),
       });
     }
-    for (const tenant of element.tenants) this.#addTenant(tenant, element, uid);
+    const bound = {
+      ...(uid !== undefined && { uid }),
+      ...(ownPackage && { package: ownPackage }),
+    };
+    const who = element.name.value;
+    const user = who.kind === 'user' ? who.user : identity?.account?.user;
+    if (user !== undefined) this.#bounds.set(user, bound);
+    return bound;
   }
 
   #inherit(
@@ -355,17 +372,17 @@ class Resolver {
 
   /** Adds an account of a range that the policy does not name. */
   #addAccount(identity: Identity): void {
-    const reseller = this.#resellerOf(identity);
-    const isMember = reseller !== undefined && reseller.uid !== identity.uid;
-    const resellerPackage = isMember ? this.#packages.get(reseller.package ?? '') : undefined;
-    const packageElement = this.#assignedPackage(identity, resellerPackage);
-    const inherited = this.#inherit(undefined, packageElement, resellerPackage);
-    this.#tenants.set(identity.uid, {
+    const { uid } = identity;
+    // A reseller's own account counts towards its sum.
+    const bound: Bound = this.#resellers.has(uid) ? { uid } : this.#panelBound(identity);
+    const packageElement = this.#assignedPackage(identity, bound.package);
+    const inherited = this.#inherit(undefined, packageElement, bound.package);
+    this.#tenants.set(uid, {
       ...identity,
       ...this.#contactOf(identity),
-      reseller: reseller?.uid,
-      package: (packageElement ?? resellerPackage)?.name.value,
-      ...this.#sitesOf([], identity, inherited, reseller?.uid),
+      reseller: bound.uid,
+      package: (packageElement ?? bound.package)?.name.value,
+      ...this.#sitesOf([], identity, inherited, bound.uid),
       ...inherited,
     });
   }

@@ -76,7 +76,7 @@ suite('an agent whose policy follows the panel', { skip }, () => {
     assert.equal(followed?.source, 'auto');
     assert.match(followed?.readAt ?? '', /^\d{4}-\d\d-\d\dT/);
     const shown = run('panel', 'status', '--policy', agent.policyFile).stdout;
-    assert.match(shown, /^Policy\s+follows the panel, read last at \d{4}-/m);
+    assert.match(shown, /^Policy\s+follows the panel; its accounts changed last at \d{4}-/m);
     mkdirSync(`${tree.root}/empty`);
     const { stdout: without } = run('panel', 'status', '--policy', `${tree.root}/empty/none.xml`);
     assert.match(

@@ -7,7 +7,7 @@ import { formatProblem } from '../../packages/base/problem.ts';
 import { panelRecordPath, readPanelRecord } from '../../src/host/panel-record.ts';
 import { syncPanel } from '../../src/panel/io/sync.ts';
 import type { FollowedSource } from '../../src/policy/panel/panel-element.ts';
-import { lockFile } from '../../src/sys/files/flock.ts';
+import { isLocked, lockFile } from '../../src/sys/files/flock.ts';
 import { hestiaPackage, hestiaUser, panelTree, type PanelTree } from '../../testing/panel-tree.ts';
 import { eventually } from '../../testing/patience.ts';
 import { testDirectory } from '../../testing/temporary-directory.ts';
@@ -74,6 +74,10 @@ suite('syncPanel()', { skip }, () => {
     symlinkSync('/etc/shadow', userConf(tree, 'ann'));
     assert.ok((await sync(tree)).data.problems.length > 0);
     assert.deepEqual(plans(tree), all);
+    // While a directory service is down, an account seems to be gone.
+    tree.write('/etc/passwd', 'ben:x:1002:1002::/home/ben:/bin/sh\n');
+    await sync(tree);
+    assert.deepEqual(plans(tree), all);
     tree.write('/etc/passwd', 'ben:x:1002:1002::/home/ben:/bin/sh\nann:x:1077:1077::/:/bin/sh\n');
     await sync(tree);
     assert.deepEqual(plans(tree), all.slice(1));
@@ -93,12 +97,54 @@ suite('syncPanel()', { skip }, () => {
     for (const user of ['ann', 'ben']) chmodSync(userConf(tree, user), 0o666);
     const written = await syncPanel(tree, 'auto');
     assert.ok(!written.ok);
-    assert.match(formatProblem(written.error), /what was read last stays in force/);
+    assert.match(formatProblem(written.error), /the last record stays in force/);
     rmSync(`${tree.root}/usr/local/hestia`, { recursive: true });
     const gone = await syncPanel(tree, 'auto');
     assert.ok(!gone.ok);
-    assert.match(formatProblem(gone.error), /^Cannot read the panel: this host has none/);
+    assert.match(
+      formatProblem(gone.error),
+      /^Cannot read the panel: HestiaCP is gone from \/usr\/local\/hestia; the last record stays/,
+    );
     assert.deepEqual(plans(tree), all);
+  });
+
+  test('keeps everything when the panel states nobody, though nothing is wrong with it', async (t) => {
+    const tree = panel(t);
+    await sync(tree);
+    for (const user of ['ann', 'ben'])
+      rmSync(userConf(tree, user).replace('/user.conf', ''), { recursive: true });
+    const empty = await syncPanel(tree, 'auto');
+    assert.ok(!empty.ok);
+    assert.match(formatProblem(empty.error), /it states none; the last record stays in force/);
+    assert.deepEqual(plans(tree), all);
+  });
+
+  test('is not frozen by what a customer wrote: only unreadable parts stay as they were', async (t) => {
+    const tree = panel(t);
+    await sync(tree);
+    hestiaUser(tree, 'ben', { PACKAGE: 'basic', CONTACT: 'a,b@x' });
+    rmSync(userConf(tree, 'ann').replace('/user.conf', ''), { recursive: true });
+    await sync(tree);
+    assert.deepEqual(plans(tree), ['ben basic undefined']);
+  });
+
+  test('stays with the panel that it read before, until the policy names another', async (t) => {
+    const tree = panel(t);
+    await sync(tree);
+    rmSync(`${tree.root}/usr/local/hestia`, { recursive: true });
+    tree.write('/var/cpanel/users/ann', 'PLAN=other\nDNS=ann.example\n');
+    assert.ok(!(await syncPanel(tree, 'auto')).ok);
+    assert.deepEqual(plans(tree), all);
+    await sync(tree, 'cpanel');
+    assert.equal(plans(tree).length, 1);
+  });
+
+  test('holds its lock until it is done', async (t) => {
+    const tree = panel(t);
+    const running = syncPanel(tree, 'auto');
+    assert.ok(isLocked(`${tree.paths.runtime}/panel-sync.lock`));
+    await running;
+    assert.ok(!isLocked(`${tree.paths.runtime}/panel-sync.lock`));
   });
 
   test('reads only the panel that the policy follows', async (t) => {

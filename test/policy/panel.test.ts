@@ -132,6 +132,38 @@ suite('a policy with <panel>', () => {
     assert.equal(policy.resellers[0]?.mail, 'dora@mail.example');
   });
 
+  test('keeps a tenant with limits of its own at its reseller in the panel', () => {
+    const reseller = '<reseller user="dora" package="gold"><tenant user="cleo"/></reseller>';
+    const own = '<tenant user="ann"><memory limit="1GiB"/></tenant><tenant user="dora"/>';
+    const members = { ann: { owner: 'dora' }, cleo: { owner: 'ann' }, dora: { owner: 'dora' } };
+    const { tenants, packages: found } = resolve(
+      follow() + packages + range + own + reseller,
+      ok(record(members)),
+    );
+    assert.deepEqual(
+      [...tenants.values()].map((each) => each.reseller),
+      [1004, undefined, 1004, undefined],
+    );
+    assert.deepEqual(found, ['ann gold', 'ben basic', 'cleo gold', 'dora basic']);
+  });
+
+  test("never takes a cut or similar name for a reseller's plan", () => {
+    const long = 'x'.repeat(64);
+    const members = {
+      ann: { plan: { name: long, owner: 'acme' } },
+      ben: { plan: { name: 'a', owner: 'b$' } },
+    };
+    const more = `<package name="${long}"/><package name="a@b_"/>`;
+    const { packages: found } = resolve(follow() + packages + more + range, ok(record(members)));
+    assert.deepEqual(found.slice(0, 2), ['ann basic', 'ben basic']);
+  });
+
+  test('says whether resellers are unknown, so that nobody forgets what they have set', () => {
+    assert.equal(resolve(follow() + packages, undefined).policy.panelIsUnknown, true);
+    assert.equal(resolve(follow() + packages, ok(record({}))).policy.panelIsUnknown, undefined);
+    assert.equal(resolve(packages, undefined).policy.panelIsUnknown, undefined);
+  });
+
   for (const [title, panel, source, expected] of [
     ['was never read', undefined, 'auto', /has not been read yet.*bulkhead panel sync/],
     ['has a damaged record', fail({ reason: 'it is damaged' }), 'auto', /not used: it is damaged/],
@@ -139,7 +171,7 @@ suite('a policy with <panel>', () => {
       'is another one',
       ok(record({ ann: { plan: { name: 'gold' } } })),
       'cpapi',
-      /follows "cpapi", and HestiaCP was read/,
+      /The record is from HestiaCP, and the policy follows "cpapi"/,
     ],
   ] as const) {
     test(`applies as without a panel if the panel ${title}, and says so`, () => {
@@ -156,7 +188,7 @@ suite('a policy with <panel>', () => {
     [`<panel source="auto"><plan name="a" package="none"/></panel>`, /There is no package "none"/],
     [
       '<panel source="auto"><plan name="a" package="basic"/><plan name="a" package="gold"/></panel>',
-      /<plan name="a"> occurs twice/,
+      /The plan "a" occurs twice/,
     ],
     [
       `<panel source="auto"><plan name="a" owner="-x" package="basic"/></panel>`,

@@ -196,7 +196,7 @@ suite("limits of a panel's packages", () => {
     tree.write(`${base}/ben/packages/gold.pkg`, plain({ quota: '100', MemoryMax: '1G' }));
     const edited = await edit(policyText(answers));
     assert.match(edited, /<package name="gold@ben">\s*<memory limit="1GiB"\/>/);
-    assert.match(edited, /<package name="gold@boss">\s*<memory limit="5GiB"\/>/);
+    assert.match(edited, /<package name="gold">\s*<memory limit="5GiB"\/>/);
     assert.match(edited, /<tenant user="ann" package="gold@ben"\/>/);
   });
 

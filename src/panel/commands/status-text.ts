@@ -43,7 +43,7 @@ function followedText(followed: PanelFollowedJson | null): string {
   const panel = source === 'auto' ? 'the panel' : `"${source}"`;
   return readAt === null
     ? `follows ${panel}, which has not been read yet; run: bulkhead panel sync`
-    : `follows ${panel}, read last at ${readAt.slice(0, 16).replace('T', ' ')} UTC`;
+    : `follows ${panel}; its accounts changed last at ${readAt.slice(0, 16).replace('T', ' ')} UTC`;
 }
 
 const some = (names: readonly string[]) => (names.length === 0 ? '' : `: ${listSome(names)}`);

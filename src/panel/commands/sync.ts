@@ -11,7 +11,7 @@ import {
 } from '../../cli/shared/command.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { failWith, pathsFor, print, printError, printJson } from '../../cli/shared/session.ts';
-import { panelRecordPath } from '../../host/panel-record.ts';
+import { panelRecordPath, readPanelRecord } from '../../host/panel-record.ts';
 import type { RecordChanges } from '../core/follow.ts';
 import { syncPanel, type Synced } from '../io/sync.ts';
 import type { PanelSyncJson } from './json.ts';
@@ -19,13 +19,20 @@ import type { PanelSyncJson } from './json.ts';
 async function sync(options: PolicyOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const { document } = (await policyReaderOf(command)).load(options.policy, paths);
+  const { document, problem } = (await policyReaderOf(command)).load(options.policy, paths);
   const followed = document?.panel?.source;
-  const done = await syncPanel({ paths, root: '' }, followed ?? 'auto');
+  const record = document === undefined ? readPanelRecord(paths) : undefined;
+  // The policy in force may follow the same panel as before, though its file is broken now.
+  const source = followed ?? (record?.ok === true ? record.value.source : 'auto');
+  const done = await syncPanel({ paths, root: '' }, source);
   if (!done.ok) return failWith(done.error);
   if (options.json === true) printJson(syncJson(done.value));
   else print(syncText(done.value, panelRecordPath(paths)));
-  if (followed === undefined) {
+  if (document === undefined)
+    printError(
+      `warning: the policy cannot be read, so ${source === 'auto' ? 'the first panel' : `"${source}"`} was read${problem === undefined ? '' : `: ${problem.reason}`}`,
+    );
+  else if (followed === undefined) {
     const hint = 'add <panel source="auto"/>, or nothing uses what was read';
     printError(`warning: the policy ${options.policy} does not follow the panel; ${hint}`);
   }
@@ -34,7 +41,7 @@ async function sync(options: PolicyOptions, command: Command): Promise<ExitCode>
 
 function syncText(synced: Synced | undefined, file: string): string {
   if (synced === undefined)
-    return 'Another "panel sync" is about to read the panel, for this one, too';
+    return 'Another "panel sync" waits already, and reads the panel for this one';
   const { data, record, changes } = synced;
   const { problems } = data;
   const incomplete =

@@ -24,7 +24,7 @@ export interface HostAccounts {
 const nobody = 65_534;
 
 const mailPattern =
-  /^[A-Za-z0-9_][\w.+%=&'/-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/;
+  /^[A-Za-z0-9_][A-Za-z0-9._%+-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?$/;
 
 export function checkData(stated: StatedData, host: HostAccounts): PanelData {
   const { ownersAreVague: _vague, ...data } = stated;
@@ -37,6 +37,7 @@ export function checkData(stated: StatedData, host: HostAccounts): PanelData {
     packages,
     accounts,
     resellers,
+    isPartial: stated.problems.length > 0,
     problems: [...stated.problems, ...checker.problems],
   };
 }
@@ -142,14 +143,20 @@ class Checker {
     const { name } = wanted;
     const same = byName.get(name) ?? [];
     const found = byKey.get(packageKey(wanted)) ?? this.#packageOfAnyOwner(same);
-    if (found !== undefined)
-      return found.owner === undefined ? { name } : { name, owner: found.owner };
+    if (found !== undefined) return { name, ...this.#ownerOf(wanted, found) };
     const reason =
       same.length === 0
         ? `no package has the name "${name}"`
         : `${count(same.length, 'owner has', 'owners have')} a package "${name}", and ${wanted.owner === undefined ? 'the panel itself' : `"${wanted.owner}"`} has none`;
     this.#refuse('find the package of', account.user, reason, 'it gets the defaults', account);
     return undefined;
+  }
+
+  /** A reseller's package stays the reseller's, though the panel names another owner elsewhere. */
+  #ownerOf({ owner }: PackageName, found: PackageName): Pick<PackageName, 'owner'> {
+    const isReseller = this.#stated.resellers.some(({ name }) => name === owner);
+    const counts = isReseller ? owner : found.owner;
+    return counts === undefined ? {} : { owner: counts };
   }
 
   /** Another owner's package of that name may be made to deceive: it counts only where a panel is vague about owners. */

@@ -6,16 +6,20 @@ import type { PackageName, PanelAccount, PanelData } from './panel-data.ts';
 export function recordOf(
   data: PanelData,
   before: PanelRecord | undefined,
-  hasAccount: (member: PanelMember) => boolean,
+  mayExist: (member: PanelMember) => boolean,
   readAt: number,
 ): PanelRecord {
-  const administrators = new Set(['root', ...data.administrators]);
+  const administrators = administratorsOf(data);
   const read = data.accounts.map((each) => memberOf(each, administrators));
   const { source, panel, from } = data;
-  const members =
-    data.problems.length === 0 || before === undefined ? read : completed(read, before, hasAccount);
+  const members = data.isPartial && before !== undefined ? completed(read, before, mayExist) : read;
   return { source, panel, from, readAt, members: members.toSorted((a, b) => a.uid - b.uid) };
 }
+
+/** Returns the panel accounts whose packages are the panel's own. */
+export const administratorsOf = ({
+  administrators,
+}: Pick<PanelData, 'administrators'>): ReadonlySet<string> => new Set(['root', ...administrators]);
 
 function memberOf(
   { uid, user, package: plan, owner, mail }: PanelAccount,
@@ -31,18 +35,22 @@ function memberOf(
 }
 
 /** An administrator's plan is the panel's own. */
-const planOf = ({ name, owner }: PackageName, administrators: ReadonlySet<string>) =>
+export const planOf = ({ name, owner }: PackageName, administrators: ReadonlySet<string>) =>
   owner === undefined || administrators.has(owner) ? { name } : { name, owner };
 
 function completed(
   read: readonly PanelMember[],
   before: PanelRecord,
-  hasAccount: (member: PanelMember) => boolean,
+  mayExist: (member: PanelMember) => boolean,
 ): readonly PanelMember[] {
-  const known = new Map(before.members.map((each) => [keyOf(each), each]));
+  const plans = new Map(before.members.map((each) => [keyOf(each), each.plan]));
   const found = new Set(read.map(({ uid }) => uid));
-  const missing = before.members.filter((each) => !found.has(each.uid) && hasAccount(each));
-  return [...read.map((each) => ({ ...known.get(keyOf(each)), ...each })), ...missing];
+  const missing = before.members.filter((each) => !found.has(each.uid) && mayExist(each));
+  const withPlan = (each: PanelMember): PanelMember => {
+    const plan = each.plan ?? plans.get(keyOf(each));
+    return plan === undefined ? each : { ...each, plan };
+  };
+  return [...read.map(withPlan), ...missing];
 }
 
 const keyOf = ({ uid, user }: PanelMember): string => `${uid} ${user}`;

@@ -65,6 +65,8 @@ export interface PanelData {
   readonly resellers: readonly PanelReseller[];
   /** Panel accounts that own others without being resellers. */
   readonly administrators: readonly string[];
+  /** Whether a part could not be read: an account or a plan that is not here may exist all the same. */
+  readonly isPartial: boolean;
   /** The parts that could not be read, or are contradictory, and what became of them. */
   readonly problems: readonly Problem[];
 }
@@ -76,7 +78,7 @@ export interface StatedAccount extends Omit<PanelAccount, 'uid'> {
 }
 
 /** Everything that a source states, before it is compared with the host and with itself. */
-export interface StatedData extends Omit<PanelData, 'accounts'> {
+export interface StatedData extends Omit<PanelData, 'accounts' | 'isPartial'> {
   /** Whether accounts may name another owner of a package than the package does: CPAPI's scripts do. */
   readonly ownersAreVague?: true;
   readonly accounts: readonly StatedAccount[];

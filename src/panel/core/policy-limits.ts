@@ -6,6 +6,8 @@ import type { LimitKey } from '../../limits/limit.ts';
 import type { Located } from '../../policy/diagnostic.ts';
 import type { AddedTenant, ImportedLimits } from '../../policy/elements/add-limits.ts';
 import { freeName, nearestName } from '../../policy/names.ts';
+import { packageNameOf } from '../../policy/panel/panel-members.ts';
+import { administratorsOf, planOf } from './follow.ts';
 import {
   packageKey,
   type PanelAccount,
@@ -15,7 +17,7 @@ import {
 } from './panel-data.ts';
 
 export function policyLimits(data: PanelData): ImportedLimits {
-  const names = policyNames(data.packages);
+  const names = policyNames(data.packages, administratorsOf(data));
   const byKey = new Map(data.packages.map((each) => [packageKey(each), each]));
   const accounts = data.accounts.filter(({ role }) => role !== 'administrator');
   return {
@@ -66,15 +68,16 @@ const ownLimits = (limits: StatedLimits, inherited: StatedLimits) =>
     ([key, value]) => value !== (inherited.get(key) ?? unlimited) && !isThePanels(key),
   );
 
-/** Returns the name of each package in the policy, where each name is there once. */
-function policyNames(packages: readonly PanelPackage[]): ReadonlyMap<PanelPackage, string> {
-  const counts = Map.groupBy(packages, ({ name }) => name);
+/** Returns the name of each package in the policy: the one by which a policy with <panel> finds it. Each is there once. */
+function policyNames(
+  packages: readonly PanelPackage[],
+  administrators: ReadonlySet<string>,
+): ReadonlyMap<PanelPackage, string> {
   const taken = new Set<string>();
   return new Map(
     packages.map((each) => {
-      const { name, owner } = each;
-      const isShared = (counts.get(name)?.length ?? 0) > 1 && owner !== undefined;
-      const wanted = nearestName(isShared ? `${name}@${owner}` : name);
+      const plan = planOf(each, administrators);
+      const wanted = packageNameOf(plan) ?? nearestName(`${plan.name}@${plan.owner}`);
       const free = freeName(wanted, taken);
       taken.add(free);
       return [each, free];

@@ -17,6 +17,8 @@ import { sourcesOf } from './read-panel.ts';
 const everyMs = 5 * 60_000;
 /** A panel that makes many accounts is read for several at once. */
 const pauseMs = 5_000;
+/** A large panel is not read all the time, however often tenants change what is theirs there. */
+const idleShare = 10;
 
 const syncElsewhere = restoreElsewhere({
   unit: 'bulkhead-panel.service',
@@ -71,13 +73,18 @@ export class PanelPart implements AgentPart {
     this.#again = true;
     if (this.#isRunning) return;
     this.#isRunning = true;
-    while (this.#again && this.#following !== undefined) {
-      this.#again = false;
-      const done = await this.#sync(this.#paths, this.#policyFile);
-      this.#say(done.ok ? undefined : formatProblem(done.error));
-      await sleep(this.#pauseMs, undefined, { ref: false });
+    try {
+      while (this.#again && this.#following !== undefined) {
+        this.#again = false;
+        const began = performance.now();
+        const done = await this.#sync(this.#paths, this.#policyFile);
+        this.#say(done.ok ? undefined : formatProblem(done.error));
+        const pause = Math.max(this.#pauseMs, idleShare * (performance.now() - began));
+        await sleep(pause, undefined, { ref: false });
+      }
+    } finally {
+      this.#isRunning = false;
     }
-    this.#isRunning = false;
   }
 
   /** Logs a problem once, and not every few minutes. */

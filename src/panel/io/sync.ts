@@ -42,7 +42,8 @@ export async function syncPanel(
   const reading = takeOver(turn.value, `${paths.runtime}/panel-sync.lock`);
   if (!reading.ok) return reading;
   using _reading = reading.value;
-  return readAndKeep(place, source);
+  // The lock is held until it is done.
+  return await readAndKeep(place, source);
 }
 
 /** Returns the lock of the process that waits; undefined if another one has it. */
@@ -61,31 +62,51 @@ function takeOver(turn: FileLock, path: string): Result<FileLock, Problem> {
 
 async function readAndKeep(place: Place, source: FollowedSource): Promise<Result<Synced, Problem>> {
   const { paths } = place;
-  const data = await readPanel(place, source);
-  if (data === undefined) {
-    const reason =
-      source === 'auto' ? 'this host has none that can be read' : `this host has no "${source}"`;
-    const hint = 'what was read last stays in force; see "bulkhead panel status"';
-    return failed({ action: 'read the panel', reason, hint });
+  const read = readPanelRecord(paths);
+  const before = read?.ok === true ? read.value : undefined;
+  // A panel whose files are away for a moment, as before a mount, must not hand over to another one.
+  const wanted = source === 'auto' ? (before?.source ?? source) : source;
+  const data = await readPanel(place, wanted);
+  if (data === undefined) return failed(missing(source, before));
+  const last = before?.source === data.source ? before : undefined;
+  const mayExist = accountChecker(place, last);
+  const isEmpty = data.accounts.length === 0;
+  if (isEmpty && (data.problems.length > 0 || last?.members.some(mayExist) === true)) {
+    const reason = data.problems[0]?.reason ?? 'it states none';
+    const action = `read the accounts of ${data.panel}`;
+    return failed({ action, reason, hint: `${staysInForce}; see "bulkhead panel status"` });
   }
-  if (data.accounts.length === 0 && data.problems.length > 0) {
-    const [{ reason }] = data.problems as [Problem];
-    const hint = 'what was read last stays in force; see "bulkhead panel status"';
-    return failed({ action: `read the accounts of ${data.panel}`, reason, hint });
-  }
-  const before = readPanelRecord(paths);
-  const last =
-    before?.ok === true && before.value.source === data.source ? before.value : undefined;
-  const record = recordOf(data, last, accountChecker(place, last), Date.now());
+  const record = recordOf(data, last, mayExist, Date.now());
   const changes = changesBetween(last, record);
   const isSame = last !== undefined && Object.values(changes).every((names) => names.length === 0);
   const written = isSame ? ok(undefined) : writePanelRecord(paths, record);
   return written.ok ? ok({ data, record, changes }) : written;
 }
 
-/** Returns a check whether this host has an account still. */
+const staysInForce = 'the last record stays in force';
+
+function missing(source: FollowedSource, before: PanelRecord | undefined): Problem {
+  const action = 'read the panel';
+  if (source !== 'auto')
+    return { action, reason: `this host has no "${source}"`, hint: staysInForce };
+  if (before === undefined)
+    return {
+      action,
+      reason: 'this host has none that can be read',
+      hint: 'see "bulkhead panel status"',
+    };
+  return {
+    action,
+    reason: `${before.panel} is gone from ${before.from}`,
+    hint: `${staysInForce}; if the panel was replaced, write its name instead of source="auto"`,
+  };
+}
+
+/** Returns a check whether an account may exist: only another owner of its uid, or another uid, is proof that it is gone. */
 function accountChecker({ paths }: Place, last: PanelRecord | undefined) {
   const { accounts } = readHostFacts(paths, last?.members.map(({ user }) => user) ?? []);
   const uids = new Map(accounts.map(({ user, uid }) => [user, uid]));
-  return ({ user, uid }: PanelMember): boolean => uids.get(user) === uid;
+  const users = new Map(accounts.map(({ user, uid }) => [uid, user]));
+  return ({ user, uid }: PanelMember): boolean =>
+    (uids.get(user) ?? uid) === uid && (users.get(uid) ?? user) === user;
 }

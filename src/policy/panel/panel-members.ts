@@ -7,14 +7,20 @@ import { count, listSome } from '../../../packages/base/list.ts';
 import { formatCause } from '../../../packages/base/problem.ts';
 import type { Located, Diagnostics } from '../diagnostic.ts';
 import type { PackageElement } from '../document.ts';
-import { nearestName } from '../names.ts';
+import { namePattern, nearestName } from '../names.ts';
 import type { HostFacts, Identity } from '../policy.ts';
 import type { PanelElement, PlanElement } from './panel-element.ts';
 import type { PanelMember, PanelPlan, PanelRecord } from './panel-record.ts';
 
-/** The name that a package of the policy has for a plan to apply. */
-export const packageNameOf = ({ name, owner }: PanelPlan): string =>
-  nearestName(owner === undefined ? name : `${name}@${owner}`);
+/**
+ * The name that a package of the policy has for a plan to apply; undefined if a reseller's plan has no exact one, since
+ * the nearest name may be another plan's.
+ */
+export function packageNameOf({ name, owner }: PanelPlan): string | undefined {
+  if (owner === undefined) return nearestName(name);
+  const exact = `${name}@${owner}`;
+  return namePattern.test(exact) ? exact : undefined;
+}
 
 interface Packages {
   /** The packages of the policy by name. */
@@ -24,6 +30,8 @@ interface Packages {
 }
 
 export class PanelMembers {
+  /** Whether the policy follows a panel of which there is no usable record. */
+  readonly isUnknown: boolean;
   readonly #members: ReadonlyMap<number, PanelMember>;
   readonly #plans = new Map<string, PackageElement | undefined>();
   readonly #packages: Packages['byName'];
@@ -37,17 +45,16 @@ export class PanelMembers {
     diagnostics: Diagnostics,
   ) {
     this.#packages = byName;
-    this.#members = new Map(
-      element === undefined
-        ? []
-        : membersOf(element, record, diagnostics).map((each) => [each.uid, each]),
-    );
+    const members = element && membersOf(element, record, diagnostics);
+    this.isUnknown = element !== undefined && members === undefined;
+    this.#members = new Map(members?.map((each) => [each.uid, each]));
     for (const each of element?.plans ?? []) this.#addPlan(each, find(each.package), diagnostics);
   }
 
   #addPlan(plan: PlanElement, target: PackageElement | undefined, diagnostics: Diagnostics): void {
     const key = keyOf(plan);
-    if (this.#plans.has(key)) diagnostics.error(plan, `<plan name="${plan.name}"> occurs twice`);
+    if (this.#plans.has(key))
+      diagnostics.error(plan, `The plan "${formatPlan(plan)}" occurs twice; write it once`);
     this.#plans.set(key, target);
   }
 
@@ -61,7 +68,7 @@ export class PanelMembers {
   packageOf(who: Identity): PackageElement | undefined {
     const plan = this.of(who)?.plan;
     if (plan === undefined) return undefined;
-    const found = this.#plans.get(keyOf(plan)) ?? this.#packages.get(packageNameOf(plan));
+    const found = this.#plans.get(keyOf(plan)) ?? this.#packages.get(packageNameOf(plan) ?? '');
     if (found === undefined) {
       const name = formatPlan(plan);
       this.#unmatched.set(name, (this.#unmatched.get(name) ?? 0) + 1);
@@ -75,41 +82,47 @@ export class PanelMembers {
     const named = [...this.#unmatched].map(
       ([name, accounts]) => `"${name}" (${count(accounts, 'account')})`,
     );
-    return `The policy has no package for these plans of the panel: ${listSome(named)}; their accounts get the package of their range, or the defaults. Add a <package> of that name, or <plan name="…" package="…"/>`;
+    return `The policy has no package for these plans of the panel: ${listSome(named)}; their accounts get the package of their reseller or range, or the defaults. Add a <package> of that name, or <plan name="…" package="…"/>`;
   }
 }
 
 const keyOf = ({ name, owner }: { readonly name: string; readonly owner?: string | undefined }) =>
   JSON.stringify([name, owner ?? '']);
 
-const formatPlan = ({ name, owner }: PanelPlan): string =>
-  owner === undefined ? name : `${name}@${owner}`;
+const formatPlan = ({
+  name,
+  owner,
+}: {
+  readonly name: string;
+  readonly owner?: string | undefined;
+}): string => (owner === undefined ? name : `${name}@${owner}`);
 
+/** Returns the accounts of the record; undefined, with the reason, if it cannot be used. */
 function membersOf(
   element: PanelElement,
   record: HostFacts['panel'],
   diagnostics: Diagnostics,
-): readonly PanelMember[] {
+): readonly PanelMember[] | undefined {
   const read = 'run: bulkhead panel sync';
   if (record === undefined) {
     diagnostics.warn(
       element,
       `The panel has not been read yet, so its accounts have no plans; ${read}`,
     );
-    return [];
+    return undefined;
   }
   if (!record.ok) {
     diagnostics.warn(
       element,
-      `What was read from the panel is not used: ${formatCause(record.error)}; ${read}`,
+      `The record of the panel is not used: ${formatCause(record.error)}; ${read}`,
     );
-    return [];
+    return undefined;
   }
   const { source, panel, members }: PanelRecord = record.value;
   if (element.source === 'auto' || element.source === source) return members;
   diagnostics.warn(
     element,
-    `The policy follows "${element.source}", and ${panel} was read last, which does not count; ${read}`,
+    `The record is from ${panel}, and the policy follows "${element.source}": accounts have no plans; ${read}`,
   );
-  return [];
+  return undefined;
 }
