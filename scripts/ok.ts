@@ -47,6 +47,7 @@ export const kernelSuites = [
   'packages/modules/test/io/real-modules.test.ts',
   'packages/modules/test/io/rebuild.test.ts',
   'packages/modules/test/io/source-match.test.ts',
+  'test/jail/agent/asking.test.ts',
   'test/jail/attacks/attacks.test.ts',
   'test/jail/attacks/landlock.test.ts',
   'test/jail/attacks/sites.test.ts',

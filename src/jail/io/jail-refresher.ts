@@ -155,7 +155,8 @@ function stateOf(policy: Policy, paths: Paths): string {
     hash.update(`${name} ${stat?.ino} ${stat?.mtimeNs}\n`);
   }
   // Mounts on them, or made from them, are lost when another file takes the name.
-  for (const path of [...brokeredPrograms, ...hostSockets]) {
+  const { agent } = jailPathsOf(paths);
+  for (const path of [...brokeredPrograms, ...hostSockets, agent]) {
     hash.update(`${path} ${statSync(path, { throwIfNoEntry: false })?.ino}\n`);
   }
   const tenants = jailTenants(policy);
