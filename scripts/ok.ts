@@ -56,6 +56,7 @@ export const kernelSuites = [
   'test/jail/broker-mail.test.ts',
   'test/jail/broker-passwd.test.ts',
   'test/jail/build.test.ts',
+  'test/jail/databases/sockets.test.ts',
   'test/jail/drop.test.ts',
   'test/jail/fpm-launcher.test.ts',
   'test/jail/fpm/serving.test.ts',

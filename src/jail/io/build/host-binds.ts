@@ -123,7 +123,7 @@ function isSame(a: string, b: string): boolean {
   return first !== undefined && first.ino === second?.ino && first.dev === second.dev;
 }
 
-function detachIfMounted(path: string): void {
+export function detachIfMounted(path: string): void {
   try {
     detachMount(path);
   } catch (error) {

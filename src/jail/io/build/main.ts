@@ -63,7 +63,7 @@ function act(request: BuildRequest, vault: Vault, paths: JailPaths): Partial<Bui
   using _lock = lock.value;
   if (request.kind === 'release') return { problems: release(vault, paths) };
   const landlock = appliesLandlock(pathsOf(request.instance));
-  return new Builder(request.tenants, vault, paths, landlock).build();
+  return new Builder(request, vault, paths, landlock).build();
 }
 
 function release(vault: Vault, paths: JailPaths): readonly Problem[] {

@@ -13,7 +13,7 @@ import {
   renameSync,
   writeFileSync,
 } from 'node:fs';
-import type { Jail } from '../../../policy/jail.ts';
+import { jailDatabases, type Jail } from '../../../policy/jail.ts';
 import {
   attach,
   mountAttributes,
@@ -56,8 +56,13 @@ export interface Skeleton {
 
 const isOfSite = ({ home }: Jail) => home !== undefined;
 
-export const skeletonName = (jail: Jail): string =>
-  isOfSite(jail) ? `${jail.profile}-site` : jail.profile;
+/** Returns the name: `web`, `web-site`, `web-mysql`, `web-none`. Jails that show the same share one. */
+export function skeletonName(jail: Jail): string {
+  const { profile, databases } = jail;
+  const shown = databases && (databases.length === 0 ? ['none'] : databases);
+  const isAll = databases?.length === jailDatabases.length;
+  return [profile, ...(isOfSite(jail) ? ['site'] : []), ...(isAll ? [] : (shown ?? []))].join('-');
+}
 
 function skeletonOf(jail: Jail, { inside, broker, siteBroker, agent }: JailPaths): Skeleton {
   const name = skeletonName(jail);
