@@ -31,6 +31,7 @@ export const kernelSuites = [
   'test/agent/site-limits.test.ts',
   'test/agent/soak.test.ts',
   ...globSync('test/attacks/**/*.test.ts', { cwd: root }).sort(),
+  'test/pam/ftp/daemons.test.ts',
   'test/placer/parts.test.ts',
   'test/placer/forks.test.ts',
   'test/placer/placement.test.ts',
