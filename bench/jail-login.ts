@@ -67,7 +67,7 @@ async function build(): Promise<void> {
   const account = { user, uid, gid: uid, home };
   const tenants = [{ uid, account, jail: { profile: 'web', paths: [] } }] as const;
   addJailed(paths, [account]);
-  const built = await buildElsewhere({ kind: 'build', instance, tenants });
+  const built = await buildElsewhere({ kind: 'build', instance, databases: [], tenants });
   const problem = built.ok ? built.value.problems[0] : built.error;
   if (problem !== undefined) throw new Error(problem.reason);
 }

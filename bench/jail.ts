@@ -67,7 +67,7 @@ function tenant(uid: number): JailTenant {
 }
 
 async function build(tenants: readonly JailTenant[]): Promise<BuildAnswer> {
-  const answer = await buildElsewhere({ kind: 'build', instance, tenants });
+  const answer = await buildElsewhere({ kind: 'build', instance, databases: [], tenants });
   if (!answer.ok) throw new Error(answer.error.reason);
   const [problem] = answer.value.problems;
   if (problem !== undefined) throw new Error(problem.reason);

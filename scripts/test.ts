@@ -19,6 +19,7 @@ for (const suite of [
   'bus',
   'modules',
   'web',
+  'databases',
   'bpf',
   'pam',
   'package',

@@ -85,6 +85,10 @@ const suites = {
     ],
     daemons: ['cron'],
   },
+  databases: {
+    purpose: 'the tests of database sockets in jails (a MariaDB of their own)',
+    packages: ['mariadb-server-core'], // the server alone, without what starts it
+  },
   bpf: {
     purpose: 'the BPF programs (compiled once, for the package and the tests)',
     packages: [

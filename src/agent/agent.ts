@@ -8,7 +8,7 @@ import { mkdirSync } from 'node:fs';
 import type { ChildApplied } from '../apply/apply-request.ts';
 import type { Driver } from '../host/driver.ts';
 import { lockFile } from '../sys/files/flock.ts';
-import { agentLock } from '../host/paths.ts';
+import { agentLock, jailSocketDirectory } from '../host/paths.ts';
 import type { Notifier } from '../sys/sockets/systemd-notify.ts';
 import type { DriverName } from '../policy/document.ts';
 import { defaultSettings, type AgentSettings } from '../policy/settings.ts';
@@ -109,12 +109,15 @@ export class Agent implements AsyncDisposable {
 
   /** Listens early, so that callers hear that it is starting; the rest may take minutes. */
   async #begin(): Promise<Result<void, Problem>> {
-    const { host, notifier } = this.#options;
+    const { host, notifier, log } = this.#options;
     this.#cleanup.use(keepWatchdogQuiet(notifier));
     const server = new ControlServer(this.#composed.api);
     this.#cleanup.use(server);
     const listens = await server.listenOnSocket(socketOf(host.paths));
     if (!listens.ok) return listens;
+    const inJails = await server.listenForJails(jailSocketDirectory(host.paths));
+    // Everything else works without it.
+    if (!inJails.ok) log.error(formatProblem(inJails.error));
     void this.#applyFirst();
     return ok(undefined);
   }

@@ -34,3 +34,11 @@ export function pathsOf(instance = 'bulkhead'): Paths {
 
 /** Returns the file that the agent of this instance locks while it runs. */
 export const agentLock = ({ runtime }: Paths): string => `${runtime}/agent.lock`;
+
+/**
+ * Returns the directory of the agent's socket for jails, which is mounted into each tenant's jail. It stays the same
+ * directory when the agent is restarted and makes another socket.
+ */
+export const jailSocketDirectory = ({ runtime }: Paths): string => `${runtime}/agent`;
+
+export const jailSocketName = 'control.sock';

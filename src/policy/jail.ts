@@ -32,6 +32,10 @@ export type JailCommand = (typeof jailCommands)[number];
 /** The commands if none are listed. A password opens more than the jail, so `passwd` must be listed. */
 export const defaultJailCommands: readonly JailCommand[] = ['sendmail', 'crontab'];
 
+/** Database servers whose sockets are found and shown in jails. */
+export const jailDatabases = ['mysql', 'postgresql'] as const;
+export type JailDatabase = (typeof jailDatabases)[number];
+
 export interface Jail {
   /** The profile, which decides what else is visible. */
   readonly profile: Exclude<JailProfile, 'none'>;
@@ -39,6 +43,8 @@ export interface Jail {
   readonly paths: readonly JailPath[];
   /** The commands; if absent, `defaultJailCommands`. */
   readonly commands?: readonly JailCommand[];
+  /** The database servers whose sockets are visible; if absent, all. */
+  readonly databases?: readonly JailDatabase[];
   /** The directory of a site, which replaces the tenant's home. */
   readonly home?: string;
 }
@@ -57,6 +63,23 @@ export function checkJailCommands(
       });
 }
 
+/** Checks a list of databases, if there is one, and returns them in our order. */
+export function checkJailDatabases(
+  names: readonly string[] | undefined,
+): Result<Pick<Jail, 'databases'>, Cause> {
+  if (names === undefined) return ok({});
+  const unknown = names.find((each) => !jailDatabases.some((known) => known === each));
+  return unknown === undefined
+    ? ok({ databases: jailDatabases.filter((each) => names.includes(each)) })
+    : fail({
+        reason: `"${unknown}" is not a database whose socket Bulkhead finds`,
+        hint: `write ${jailDatabases.join(' or ')}, or "none"`,
+      });
+}
+
+export const databasesOf = ({ databases = jailDatabases }: Jail): readonly JailDatabase[] =>
+  databases;
+
 export const commandsOf = ({ commands = defaultJailCommands }: Jail): readonly JailCommand[] =>
   commands;
 
@@ -64,6 +87,7 @@ export interface JailElement extends Span {
   readonly profile: Located<JailProfile>;
   readonly paths: readonly JailPath[];
   readonly commands?: readonly JailCommand[];
+  readonly databases?: readonly JailDatabase[];
   /** Only for a site, which needs it. */
   readonly home?: Located<string>;
 }
@@ -152,5 +176,12 @@ export const formatJail = (jail: Jail | undefined): string =>
               jail.commands.length === 0
                 ? 'no commands outside'
                 : `outside ${jail.commands.join(' ')}`,
+            ]),
+        ...(jail.databases === undefined
+          ? []
+          : [
+              jail.databases.length === 0
+                ? 'no databases'
+                : `databases ${jail.databases.join(' ')}`,
             ]),
       ].join(', ');

@@ -32,6 +32,7 @@ import {
   checkHome,
   checkJailCommands,
   checkJailPath,
+  checkJailDatabases,
   jailPathsMax,
   type JailElement,
   type JailPath,
@@ -331,7 +332,18 @@ class Reader {
     const commands = xmlAttribute(element, 'commands');
     const more = checkJailCommands(namesIn(commands));
     if (!more.ok) this.#error(commands ?? element, formatCause(more.error));
-    return profile && { ...span(element), profile, paths: sorted, ...(more.ok ? more.value : {}) };
+    const databases = xmlAttribute(element, 'databases');
+    const shown = checkJailDatabases(namesIn(databases));
+    if (!shown.ok) this.#error(databases ?? element, formatCause(shown.error));
+    return (
+      profile && {
+        ...span(element),
+        profile,
+        paths: sorted,
+        ...(more.ok ? more.value : {}),
+        ...(shown.ok ? shown.value : {}),
+      }
+    );
   }
 
   #jailPath(element: XmlElement): JailPath | undefined {

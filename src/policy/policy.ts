@@ -211,8 +211,14 @@ export function jailOf({ chain }: { readonly chain: Chain }): Jail | undefined {
   const element = jailOriginOf(chain)?.at;
   const profile = element?.profile.value ?? 'none';
   if (element === undefined || profile === 'none') return undefined;
-  const { paths, commands, home } = element;
-  return { profile, paths, ...(commands && { commands }), ...(home && { home: home.value }) };
+  const { paths, commands, databases, home } = element;
+  return {
+    profile,
+    paths,
+    ...(commands && { commands }),
+    ...(databases && { databases }),
+    ...(home && { home: home.value }),
+  };
 }
 
 /** Returns the name of a site for people: `alice/shop.example`. Account names have no slash. */

@@ -294,6 +294,10 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
         'names',
         'The commands that the broker runs outside for processes in the jail: "sendmail", "crontab", "passwd", or "none"; default: "sendmail crontab". Not allowed in a site.',
       ),
+      databases: optional(
+        'names',
+        'The database servers whose sockets are found and visible: "mysql" (also MariaDB), "postgresql", or "none"; default: all.',
+      ),
     },
     children: ['path'],
     holdsLimits: false,

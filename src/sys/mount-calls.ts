@@ -107,6 +107,13 @@ export function openWithoutLinks(path: string, at = AT_FDCWD): number {
   return check('openat2', path, syscallOpenat2(numbers.openat2, at, path, how, how.byteLength));
 }
 
+/** The same for anything but a link, such as a socket. */
+export function openAnyWithoutLinks(path: string, at = AT_FDCWD): number {
+  const resolve = resolveFlags.noMagiclinks | resolveFlags.noSymlinks;
+  const how = new BigUint64Array([BigInt(O_PATH | O_CLOEXEC), 0n, BigInt(resolve)]);
+  return check('openat2', path, syscallOpenat2(numbers.openat2, at, path, how, how.byteLength));
+}
+
 interface CopyOptions {
   readonly set: number;
   readonly clear?: number;

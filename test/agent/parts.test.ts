@@ -6,6 +6,7 @@ import { chmodSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { InFlight } from '../../src/agent/api/in-flight.ts';
+import { PeerConnections } from '../../src/agent/api/peers.ts';
 import type { HttpResult } from '../../src/agent/api/http-result.ts';
 import { errorBody, problemIn } from '../../src/agent/api/error-body.ts';
 import { Ticker } from '../../src/agent/ticker.ts';
@@ -76,6 +77,53 @@ describe('InFlight', () => {
     for (const each of waiting) leave(await each);
     leave(await inFlight.enter(caller));
   });
+});
+
+test('InFlight.enter() lets a jail ask once, then pauses, and delays nobody outside', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const inFlight = new InFlight();
+  const jailed = { kind: 'jailed', uid: 1001 } as const;
+  const first = await inFlight.enter(jailed);
+  let entered = 0;
+  const next = inFlight.enter(jailed).then((turn) => {
+    entered++;
+    return turn;
+  });
+  for (const caller of [
+    { kind: 'uid', uid: 1001 },
+    { kind: 'jailed', uid: 1002 },
+    { kind: 'uid', uid: 0 },
+  ] as const) {
+    const turn = await inFlight.enter(caller);
+    assert.ok(turn.ok);
+    turn.value[Symbol.dispose]();
+  }
+  assert.ok(first.ok);
+  first.value[Symbol.dispose]();
+  t.mock.timers.tick(99);
+  await Promise.resolve();
+  assert.equal(entered, 0);
+  t.mock.timers.tick(1);
+  assert.ok((await next).ok);
+});
+
+test('PeerConnections.enter() gives jails a part of the connections, and root none there', () => {
+  const connections = new PeerConnections();
+  const opened = (kind: 'uid' | 'jailed', uid: number, tries: number) =>
+    Array.from({ length: tries }, () => connections.enter(kind, uid)).filter(Boolean).length;
+  assert.equal(opened('jailed', 0, 1), 0);
+  assert.equal(opened('jailed', 1001, 20), 8);
+  assert.equal(opened('uid', 1001, 20), 8, 'the rest of its 16');
+  for (let uid = 1002; uid < 1100; uid++) opened('jailed', uid, 8);
+  assert.equal(opened('jailed', 2000, 1), 0, 'jails have 192 together');
+  assert.equal(opened('uid', 2000, 20), 16);
+  for (let uid = 2001; uid < 2100; uid++) opened('uid', uid, 16);
+  assert.equal(opened('uid', 0, 1000), 128);
+  connections.leave('jailed', 1001);
+  assert.equal(opened('uid', 0, 1), 1);
+  connections.leave('uid', 0);
+  connections.leave('uid', 1001);
+  assert.equal(opened('jailed', 1001, 2), 0, 'others outside have it');
 });
 
 test('Ticker ticks at its interval, also after setInterval()', async () => {

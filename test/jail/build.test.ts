@@ -152,7 +152,12 @@ test('jail build repairs whatever a killed build left', { skip }, async () => {
     const child = spawn(process.execPath, [script], { stdio: ['pipe', 'ignore', 'ignore'] });
     const { instance } = stage;
     child.stdin.end(
-      serialize({ kind: 'build', instance, tenants: round % 2 === 0 ? changed : tenants }),
+      serialize({
+        kind: 'build',
+        instance,
+        databases: [],
+        tenants: round % 2 === 0 ? changed : tenants,
+      }),
     );
     // The later rounds let it come further: it has begun when the first state file differs.
     const before = stage.stateText(alice);

@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { release } from 'node:os';
+import type { DatabaseSocket } from '../../src/jail/core/database-files.ts';
 import { keyOf, type JailKey } from '../../src/jail/core/jail-key.ts';
 import { parseStateFile } from '../../src/jail/core/state-file.ts';
 import { compileExec, compileWithEntry } from '../../scripts/entry.ts';
@@ -79,9 +80,12 @@ export class JailStage implements AsyncDisposable {
     return { uid, site: name, account: { ...account, home }, jail: own };
   }
 
+  /** The sockets of database servers that a test has found. */
+  databases: readonly DatabaseSocket[] = [];
+
   async build(...tenants: readonly JailTenant[]): Promise<BuildAnswer> {
-    const { instance } = this;
-    const built = await buildElsewhere({ kind: 'build', instance, tenants });
+    const { instance, databases } = this;
+    const built = await buildElsewhere({ kind: 'build', instance, tenants, databases });
     if (!built.ok) throw new Error(JSON.stringify(built.error));
     return built.value;
   }

@@ -1,33 +1,45 @@
 /**
  * The caller of the API, and what it may see. Root sees everything, a reseller itself and its tenants, a tenant itself.
- * Whoever sees a tenant sees its sites, too. Only root and the tenant itself see command lines.
+ * Whoever sees a tenant sees its sites, too. Only root and the tenant itself see command lines. A process in a jail sees
+ * what its tenant sees of itself, and changes nothing.
  */
 import type { Asker } from '../../store/history/history.ts';
 import { resellerMember, tenantMember } from '../../usage/member.ts';
 import type { Membership } from '../sampling/membership.ts';
 import type { MemberEntry, MemberIndex } from '../sampling/member-index.ts';
 
-/** `token`: over TCP, with the administrator's secret; sees everything and can change nothing. */
-export type Caller = { readonly kind: 'uid'; readonly uid: number } | { readonly kind: 'token' };
+/**
+ * `token`: over TCP, with the administrator's secret; sees everything and can change nothing. `jailed`: through the
+ * socket in jails, with the uid of a tenant.
+ */
+export type Caller =
+  | { readonly kind: 'uid'; readonly uid: number }
+  | { readonly kind: 'jailed'; readonly uid: number }
+  | { readonly kind: 'token' };
 
 export const isAdministrator = (caller: Caller): boolean =>
-  caller.kind === 'token' || caller.uid === 0;
+  caller.kind === 'token' || (caller.kind === 'uid' && caller.uid === 0);
 
 /** Returns the account on which a query of the history is charged. */
 export const askerOf = (caller: Caller): Asker =>
-  caller.kind === 'token' || caller.uid === 0 ? 'administrator' : caller.uid;
+  caller.kind === 'token' || isAdministrator(caller) ? 'administrator' : caller.uid;
 
 export const mayChange = (caller: Caller): boolean => caller.kind === 'uid' && caller.uid === 0;
 
 export function maySee(caller: Caller, { who, resellerUid }: MemberEntry): boolean {
   if (isAdministrator(caller)) return true;
-  if (caller.kind !== 'uid') return false;
+  if (caller.kind === 'token') return false;
+  if (caller.kind === 'jailed') return isTenants(caller.uid, who);
   return who.uid === caller.uid || resellerUid === caller.uid;
 }
 
+/** Whether it is the tenant or one of its sites. An account that is also a reseller is two members. */
+const isTenants = (uid: number, who: MemberEntry['who']) =>
+  who.kind !== 'reseller' && who.uid === uid;
+
 export function maySeeCommands(caller: Caller, { who }: MemberEntry): boolean {
-  if (caller.kind !== 'uid') return false;
-  return caller.uid === 0 || (who.kind !== 'reseller' && who.uid === caller.uid);
+  if (caller.kind === 'token') return false;
+  return isAdministrator(caller) || isTenants(caller.uid, who);
 }
 
 /**
@@ -35,7 +47,7 @@ export function maySeeCommands(caller: Caller, { who }: MemberEntry): boolean {
  * older than the current owner of the member's uid, or of their own.
  */
 export function seesSince(caller: Caller, { who }: MemberEntry, membership: Membership): number {
-  if (caller.kind !== 'uid' || caller.uid === 0) return 0;
+  if (caller.kind === 'token' || isAdministrator(caller)) return 0;
   const own = [tenantMember(caller.uid), resellerMember(caller.uid)]
     .map((each) => membership.beginningOf(each))
     .filter(Number.isFinite);

@@ -1,12 +1,15 @@
 /**
  * Bounds the requests of each uid in progress: a tenant that sends many waits for its own, and nobody
- * else does.
+ * else does. Processes in its jail wait for each other only, and their next request waits for a moment, which bounds
+ * the rate.
  */
 import { ok } from '../../../packages/base/result.ts';
 import { httpError, type HttpResult } from './http-result.ts';
-import type { Caller } from './caller.ts';
+import { isAdministrator, type Caller } from './caller.ts';
 
 const perTenantMax = 2;
+const perJailMax = 1;
+const pauseMilliseconds = 100;
 const waitingMax = 16;
 
 interface Turns {
@@ -17,14 +20,15 @@ interface Turns {
 const free: Disposable = { [Symbol.dispose]: () => {} };
 
 export class InFlight {
-  readonly #turns = new Map<number, Turns>();
+  readonly #turns = new Map<string, Turns>();
 
   /** Waits for a slot, which is released when it is disposed. */
   async enter(caller: Caller): Promise<HttpResult<Disposable>> {
-    if (caller.kind === 'token' || caller.uid === 0) return ok(free);
-    const { uid } = caller;
-    let turns = this.#turns.get(uid);
-    if (turns === undefined) this.#turns.set(uid, (turns = { running: 0, waiting: [] }));
+    if (caller.kind === 'token' || isAdministrator(caller)) return ok(free);
+    const { kind, uid } = caller;
+    const key = `${kind} ${uid}`;
+    let turns = this.#turns.get(key);
+    if (turns === undefined) this.#turns.set(key, (turns = { running: 0, waiting: [] }));
     const mine = turns;
     if (mine.waiting.length >= waitingMax) {
       return httpError({
@@ -34,19 +38,22 @@ export class InFlight {
         hint: 'retry later',
       });
     }
-    if (mine.running < perTenantMax) mine.running++;
+    if (mine.running < (kind === 'jailed' ? perJailMax : perTenantMax)) mine.running++;
     else await new Promise<void>((resolve) => mine.waiting.push(resolve));
-    return ok({ [Symbol.dispose]: () => this.#leave(uid, mine) });
+    const leave = () => this.#leave(key, mine);
+    return ok({
+      [Symbol.dispose]: kind === 'jailed' ? () => setTimeout(leave, pauseMilliseconds) : leave,
+    });
   }
 
   /** Passes the slot on. */
-  #leave(uid: number, turns: Turns): void {
+  #leave(key: string, turns: Turns): void {
     const next = turns.waiting.shift();
     if (next !== undefined) {
       next();
       return;
     }
     turns.running--;
-    if (turns.running === 0) this.#turns.delete(uid);
+    if (turns.running === 0) this.#turns.delete(key);
   }
 }

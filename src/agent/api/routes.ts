@@ -88,8 +88,15 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
     log.error(`Cannot answer a request, which is a defect of Bulkhead: ${error.message}`);
     return errorResponse(defect);
   });
-  return { fetch: (request, env) => app.fetch(request, env) };
+  return {
+    fetch: (request, env) =>
+      mayAsk(request, env) ? app.fetch(request, env) : errorResponse(onlyReads),
+  };
 }
+
+/** Whether the request only reads, or the caller may do more. New routes need no check of their own. */
+const mayAsk = ({ method }: Request, { caller }: Bindings): boolean =>
+  caller?.kind !== 'jailed' || method === 'GET' || method === 'HEAD';
 
 type Answer = HttpResult<Response>;
 
@@ -132,6 +139,13 @@ const noToken: HttpError = {
   action: 'answer the request',
   reason: 'it has no valid token',
   hint: 'send it as "Authorization: Bearer …"',
+};
+
+const onlyReads: HttpError = {
+  status: 403,
+  action: 'answer the request',
+  reason: 'the socket in a jail changes nothing',
+  hint: 'ask the administrator, or send it from outside the jail',
 };
 
 const noSuchResource: HttpError = {

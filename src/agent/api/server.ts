@@ -6,7 +6,7 @@
  * (connection.ts), headers. No request has a body, so one that announces a body is refused and its
  * connection closed without reading it.
  */
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -17,7 +17,8 @@ import { causeOf } from '../../../packages/base/io/errno.ts';
 import { errorBody } from './error-body.ts';
 import type { Admission } from './admission.ts';
 import { Connection } from './connection.ts';
-import { Peers } from './peers.ts';
+import { PeerConnections, Peers, type PeerKind } from './peers.ts';
+import { jailSocketName } from '../../host/paths.ts';
 import type { Api } from './routes.ts';
 import { TokenBearers } from './token-bearers.ts';
 import type { Caller } from './caller.ts';
@@ -37,6 +38,7 @@ export class ControlServer implements AsyncDisposable {
   readonly #cleanup = new AsyncDisposableStack();
   readonly #connections = new WeakMap<Duplex, Connection>();
   readonly #callers = new WeakMap<IncomingMessage, Caller>();
+  readonly #peers = new PeerConnections();
   readonly #respond: (request: IncomingMessage, response: ServerResponse) => unknown;
 
   constructor(api: Api) {
@@ -49,17 +51,32 @@ export class ControlServer implements AsyncDisposable {
     );
   }
 
-  /** Listens on a unix socket. Every account may connect; its uid decides what it sees. */
-  async listenOnSocket(path: string): Promise<Result<void, Problem>> {
+  /**
+   * Listens on a unix socket. Every account may connect; its uid decides what it sees. Callers of a socket for jails are
+   * `jailed`.
+   */
+  async listenOnSocket(path: string, kind: PeerKind = 'uid'): Promise<Result<void, Problem>> {
     try {
       rmSync(path, { force: true });
-      const listens = await listening(this.#server(new Peers()), { path, backlog: socketBacklog });
+      const peers = new Peers(kind, this.#peers);
+      const listens = await listening(this.#server(peers), { path, backlog: socketBacklog });
       if (!listens.ok) return failed({ action: 'listen on', object: path, ...listens.error });
       chmodSync(path, 0o666);
       return listens;
     } catch (error) {
       return failed({ action: 'listen on', object: path, ...causeOf(error) });
     }
+  }
+
+  /** Listens on the socket that jails contain. Its directory is mounted there, so one that exists is kept. */
+  async listenForJails(directory: string): Promise<Result<void, Problem>> {
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o755 });
+      chmodSync(directory, 0o755); // whatever the umask is
+    } catch (error) {
+      return failed({ action: 'make the directory', object: directory, ...causeOf(error) });
+    }
+    return this.listenOnSocket(`${directory}/${jailSocketName}`, 'jailed');
   }
 
   /** Listens on a TCP address; may be called for several. */

@@ -34,7 +34,8 @@ export async function changeableSite(
   const { agent, caller } = request;
   const refuse: Refuse = (cause) =>
     httpError({ status: 403, action: 'change limits of', object: name, ...cause });
-  if (caller.kind !== 'uid') return refuse({ reason: 'a token changes nothing' });
+  if (caller.kind === 'token') return refuse({ reason: 'a token changes nothing' });
+  if (caller.kind === 'jailed') return refuse({ reason: 'the socket in a jail changes nothing' });
   if (caller.uid === 0) {
     const hint = 'use "bulkhead set" as root';
     return refuse({ reason: 'the administrator sets limits in the policy', hint });

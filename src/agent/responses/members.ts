@@ -45,7 +45,7 @@ export function namedEntry(
   name: string,
 ): HttpResult<MemberEntry> {
   const short =
-    caller.kind === 'uid' && !name.includes('/') ? [siteName(`${caller.uid}`, name)] : [];
+    caller.kind !== 'token' && !name.includes('/') ? [siteName(`${caller.uid}`, name)] : [];
   const entry = [name, ...short]
     .map((each) => agent.memberIndex.find(each))
     .find((each) => each !== undefined && maySee(caller, each));

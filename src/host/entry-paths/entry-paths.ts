@@ -96,7 +96,7 @@ const table = {
   },
   FTP: {
     programs: ['/usr/sbin/vsftpd', '/usr/sbin/proftpd', '/usr/sbin/pure-ftpd*'],
-    sessions: [],
+    sessions: ['vsftpd', 'proftpd', 'pure-ftpd'],
     daemons: /^(?:vsftpd|proftpd|pure-ftpd.*)$/,
     units: /^(?:vsftpd|proftpd|pure-ftpd.*)$/,
   },

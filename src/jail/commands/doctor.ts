@@ -7,9 +7,11 @@ import type { DoctorReport } from '../../cli/doctor-report.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
-import { commandsOf } from '../../policy/jail.ts';
+import { commandsOf, databasesOf } from '../../policy/jail.ts';
 import { keyOf } from '../core/jail-key.ts';
 import type { JailTenant } from '../io/build/protocol.ts';
+import { findDatabases } from '../io/databases/find.ts';
+import { formatDatabase, reportDatabases } from '../io/databases/socket.ts';
 import { jailPathsOf, type JailPaths } from '../io/jail-paths.ts';
 import { readStateFiles } from '../io/state-files.ts';
 import { findOccupants } from '../io/occupants.ts';
@@ -45,6 +47,7 @@ export async function jailDoctor({ paths, policy }: EntryPathContext): Promise<D
         ]),
     ...brokerRemarks(wanted, jailPathsOf(paths)),
     ...mailRemarks(wanted, paths),
+    ...databaseRemarks(wanted, paths),
     ...(outside === 0
       ? []
       : [
@@ -93,6 +96,15 @@ function mailRemarks(wanted: readonly JailTenant[], paths: Paths): readonly stri
   return programsState(paths) === undefined
     ? [`sendmail does not work in jails: ${what}`]
     : [`${what}; the kernel refuses that, and sendmail works in jails only while it does`];
+}
+
+/** Returns remarks on database sockets that programs in jails do not find. */
+function databaseRemarks(wanted: readonly JailTenant[], paths: Paths): readonly string[] {
+  const shown = new Set(wanted.flatMap(({ jail }) => databasesOf(jail)));
+  const sockets = findDatabases(paths).filter(({ kind }) => shown.has(kind));
+  return reportDatabases(sockets)
+    .filter(({ reason }) => reason !== undefined)
+    .map((each) => `The database socket ${formatDatabase(each)}`);
 }
 
 /** Returns why no jail can be built here. */

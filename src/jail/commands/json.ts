@@ -4,6 +4,7 @@ import type { Problem } from '../../../packages/base/problem.ts';
 import type { EntryPathName } from '../../host/entry-paths/entry-paths.ts';
 import type { Difference } from '../core/compare.ts';
 import type { JailPart } from '../core/layout.ts';
+import type { DatabaseReport } from '../io/databases/socket.ts';
 import type { JailState, JailStateFile } from '../core/state-file.ts';
 import type { RefusalKind } from '../core/refusal.ts';
 import type { Occupants } from '../io/occupants.ts';
@@ -19,6 +20,8 @@ export interface JailStatusJson {
   readonly entryPaths: readonly JailEntryPath[];
   /** How well jails are isolated. */
   readonly apart: JailsApart;
+  /** Sockets of database servers that were found on this host. */
+  readonly databases: readonly DatabaseReport[];
 }
 
 /** A tenant's or a site's jail, and the processes of that tenant or site by where they are. */

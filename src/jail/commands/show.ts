@@ -12,7 +12,11 @@ import { print, printJson } from '../../cli/shared/session.ts';
 import { table, terminalOf } from '../../cli/shared/terminal.ts';
 import { LineIndex } from '../../policy/diagnostic.ts';
 import { jailOriginOf } from '../../policy/policy.ts';
-import { partsOf } from '../core/layout.ts';
+import type { Paths } from '../../host/paths.ts';
+import { databasesOf, type Jail } from '../../policy/jail.ts';
+import { partsOf, type JailPart } from '../core/layout.ts';
+import { findDatabases } from '../io/databases/find.ts';
+import { reportDatabases } from '../io/databases/socket.ts';
 import { jailName } from '../io/build/protocol.ts';
 import { jailPathsOf } from '../io/jail-paths.ts';
 import { readStateFiles } from '../io/state-files.ts';
@@ -20,6 +24,12 @@ import { findOccupants } from '../io/occupants.ts';
 import { findJail, siteOption, type FindOptions } from './find.ts';
 import { formatJailState } from './state-text.ts';
 import type { JailShowJson } from './json.ts';
+
+/** Returns the sockets of database servers that were found for this jail. */
+const databaseParts = (jail: Jail, paths: Paths): readonly JailPart[] =>
+  reportDatabases(findDatabases(paths))
+    .filter(({ kind, reason }) => reason === undefined && databasesOf(jail).includes(kind))
+    .map(({ kind, at }) => ({ at, access: 'write', what: `the socket of ${kind}, found here` }));
 
 async function show(name: string, options: FindOptions, command: Command): Promise<ExitCode> {
   const found = await findJail(name, 'show the jail of', options, command);
@@ -29,7 +39,7 @@ async function show(name: string, options: FindOptions, command: Command): Promi
   const stateFiles = readStateFiles(jailPathsOf(paths));
   const stateFile = stateFiles.get(key);
   const occupants = stateFile && findOccupants(stateFiles).get(key);
-  const parts = partsOf(jail, account);
+  const parts = [...partsOf(jail, account), ...databaseParts(jail, paths)];
   const start = jailOriginOf(chain)?.at.start ?? 0;
   const { line } = new LineIndex(loaded.policy.text).at(start);
   const state = stateFile?.state ?? 'waiting';

@@ -20,6 +20,8 @@ import { idOf, keyOf, type JailKey } from '../core/jail-key.ts';
 import type { JailStateFile } from '../core/state-file.ts';
 import { buildElsewhere } from '../io/build-elsewhere.ts';
 import type { Cost } from '../io/build/protocol.ts';
+import { findDatabases } from '../io/databases/find.ts';
+import { formatDatabase, reportDatabases } from '../io/databases/socket.ts';
 import { jailPathsOf } from '../io/jail-paths.ts';
 import { readMailCount } from '../io/mail-part.ts';
 import { readStateFiles } from '../io/state-files.ts';
@@ -55,6 +57,7 @@ async function status(options: { readonly json?: boolean }, command: Command): P
   ).filter(({ jail }) => jail !== undefined);
   const isolation = isolationOf(uidsOf(rows), paths);
   const refused = programsState(paths)?.refused;
+  const databases = rows.length === 0 ? [] : reportDatabases(findDatabases(paths));
   if (options.json === true) {
     const entryPaths = reports.map(({ entryPath, jail }) => ({ entryPath, ...jail }));
     const { level, reason } = isolation;
@@ -64,12 +67,15 @@ async function status(options: { readonly json?: boolean }, command: Command): P
       cost: cost === undefined ? null : costJson(cost),
       entryPaths,
       apart,
+      databases,
     } satisfies JailStatusJson);
   } else {
     printRows(rows, stateFiles, cost);
     for (const line of entryPathsLines(reports))
       print(wrap(line, terminalOf(process.stdout).columns));
     if (rows.length > 0) printIsolation(isolation, refused);
+    for (const each of databases)
+      print(wrap(`Database socket: ${formatDatabase(each)}`, terminalOf(process.stdout).columns));
   }
   return problems.length === 0 ? exitCodes.done : exitCodes.failed;
 }

@@ -111,6 +111,9 @@ export const processOptions = ({ profile }: Jail): Readonly<Record<string, strin
 
 /** The directory inside with the broker's socket. Its client is mounted over the programs below. */
 export const brokerDirectory = '/run/bulkhead/broker';
+/** The directory inside with the agent's socket, and the name under which clients look for it. */
+export const agentDirectory = '/run/bulkhead/agent';
+export const agentSocket = '/run/bulkhead/control.sock';
 const programOf = {
   sendmail: '/usr/sbin/sendmail',
   crontab: '/usr/bin/crontab',
@@ -176,6 +179,9 @@ export function partsOf(jail: Jail, account: Account | undefined): readonly Jail
     own('/var/lib/php/sessions', 'another name of /tmp'),
     own('/dev/pts', `its own terminals, ${terminals.max} at most`),
     own('/dev/shm', `its own, in memory, ${sharedMemory.size.replace('m', ' MiB')} at most`),
+    ...(jail.home === undefined
+      ? [read(agentSocket, "the agent's API, about the tenant itself, read-only")]
+      : []),
     ...commandsOf(jail).map((name) => read(programOf[name], 'runs outside, by the broker')),
     ...jail.paths.map(({ at, access }): JailPart => ({ at, access, what: 'named in the policy' })),
   ];

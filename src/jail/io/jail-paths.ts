@@ -13,7 +13,7 @@
  *         ns/1001 -> 1001-GENERATION      ns/1001-GENERATION, ipc/1001: pins
  *     /var/lib/bulkhead/jail-places       directories with tenants' /tmp, one a line
  */
-import type { Paths } from '../../host/paths.ts';
+import { jailSocketDirectory, type Paths } from '../../host/paths.ts';
 
 export interface JailPaths {
   readonly base: string;
@@ -26,6 +26,8 @@ export interface JailPaths {
   readonly broker: string;
   /** The directory with the socket for sites, for which the broker does less. */
   readonly siteBroker: string;
+  /** The directory with the agent's socket for tenants' jails. */
+  readonly agent: string;
   /** Locks of the broker, and copies of programs that it runs. */
   readonly slots: string;
   /** Counts of mail, a file for each tenant. */
@@ -39,7 +41,8 @@ export interface JailPaths {
   readonly temporaryName: string;
 }
 
-export function jailPathsOf({ runtime, state, instance }: Paths): JailPaths {
+export function jailPathsOf(paths: Paths): JailPaths {
+  const { runtime, state, instance } = paths;
   const base = `${runtime}/jail`;
   return {
     base,
@@ -50,6 +53,7 @@ export function jailPathsOf({ runtime, state, instance }: Paths): JailPaths {
     inside: `${base}/in`,
     broker: `${runtime}/broker`,
     siteBroker: `${runtime}/broker-sites`,
+    agent: jailSocketDirectory(paths),
     slots: `${runtime}/broker-slots`,
     mail: `${runtime}/broker-mail`,
     programs: `${state}/broker`,

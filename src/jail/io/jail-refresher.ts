@@ -17,6 +17,8 @@ import type { Paths } from '../../host/paths.ts';
 import { restoreElsewhere } from '../../host/restore-elsewhere.ts';
 import { readMounts } from '../../sys/files/mounts.ts';
 import { brokeredPrograms, etcNames, hostSockets } from '../core/layout.ts';
+import { findDatabases } from './databases/find.ts';
+import { DatabaseWatch } from './databases/watch.ts';
 import { jailPathsOf } from './jail-paths.ts';
 import { jailTenants } from './jail-tenants.ts';
 import { jailPart } from './part.ts';
@@ -48,11 +50,13 @@ export class JailRefresher implements AgentPart {
   #before = { programs: false, vault: false };
   #isVaultGone = false;
   readonly #alarms: Alarm[] = [];
+  readonly #databases: DatabaseWatch;
 
   /** `clock`: monotonic, in milliseconds. */
   constructor(paths: Paths, log: Log, build: BuildNow, clock = () => performance.now()) {
     this.#paths = paths;
     this.#build = build;
+    this.#databases = new DatabaseWatch(clock);
     this.#report = reportOnce((text) => log.error(text));
     this.#reconciler = new Reconciler(
       { deviation: () => this.#deviation(), attempt: () => this.#attempt() },
@@ -66,6 +70,7 @@ export class JailRefresher implements AgentPart {
   }
 
   afterTick(): void {
+    if (this.#databases.hasNew()) this.#reconciler.soon();
     this.#reconciler.tick();
   }
 
@@ -74,7 +79,8 @@ export class JailRefresher implements AgentPart {
     if (policy === undefined) return undefined;
     if (jailTenants(policy).length === 0 && !existsSync(jailPathsOf(this.#paths).base))
       return undefined;
-    this.#state = stateOf(policy, this.#paths);
+    const databases = this.#databases.follow(findDatabases(this.#paths));
+    this.#state = `${stateOf(policy, this.#paths)}\n${databases}`;
     this.#watch(policy);
     const plan = [
       ...(this.#isVaultGone ? ['bring back the vault'] : []),
@@ -155,7 +161,8 @@ function stateOf(policy: Policy, paths: Paths): string {
     hash.update(`${name} ${stat?.ino} ${stat?.mtimeNs}\n`);
   }
   // Mounts on them, or made from them, are lost when another file takes the name.
-  for (const path of [...brokeredPrograms, ...hostSockets]) {
+  const { agent } = jailPathsOf(paths);
+  for (const path of [...brokeredPrograms, ...hostSockets, agent]) {
     hash.update(`${path} ${statSync(path, { throwIfNoEntry: false })?.ino}\n`);
   }
   const tenants = jailTenants(policy);

@@ -19,6 +19,7 @@ import {
 import { buildElsewhere } from './build-elsewhere.ts';
 import { idOf, keyOf } from '../core/jail-key.ts';
 import { enterAction, jailName, type BuildAnswer, type JailTenant } from './build/protocol.ts';
+import { findDatabases } from './databases/find.ts';
 import { jailPathsOf } from './jail-paths.ts';
 import { jailTenants } from './jail-tenants.ts';
 import { announce, readStateFiles } from './state-files.ts';
@@ -109,9 +110,11 @@ export async function buildJails(
   const announced = announce(jailPaths, tenants);
   if (!announced.ok) return fail(announced.error);
   const kind = tenants.length === 0 ? 'release' : 'build';
-  const request = { instance: paths.instance, tenants };
+  const { instance } = paths;
   const done = await buildElsewhere(
-    kind === 'build' ? { kind, ...request } : { kind, instance: paths.instance },
+    kind === 'build'
+      ? { kind, instance, tenants, databases: findDatabases(paths) }
+      : { kind, instance },
   );
   const settled = settleTenants(paths, tenants);
   if (done.ok) {

@@ -28,11 +28,12 @@ export function sessionOf(service: ServiceView, view: LoginView): SessionFacts {
 }
 
 function jailOf(
-  { service, entersJail }: ServiceView,
+  { service, entersJail, outsideJails }: ServiceView,
   { jail, module }: LoginView,
 ): Pick<SessionFacts, 'jail'> {
   if (jail === undefined) return {};
   if (entersJail) return { jail: { entered: true } };
+  if (outsideJails !== undefined) return { jail: { entered: false, reason: outsideJails } };
   const reason = module.usable
     ? `no step of ${service} enters the jail`
     : `${module.path} is not there to enter the jail`;

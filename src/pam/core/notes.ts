@@ -19,12 +19,16 @@ export function loginNotes(view: LoginView): readonly string[] {
 function jailFaults({ jail, module, services }: LoginView): readonly string[] {
   if (jail === undefined) return [];
   const namesOf = (is: (each: ServiceView) => boolean) =>
-    services.filter(is).map(({ service }) => service);
+    services
+      .filter((each) => each.outsideJails === undefined && is(each))
+      .map(({ service }) => service);
+  const daemons = services.flatMap(({ outsideJails }) => outsideJails ?? []);
   const inside = namesOf(({ entersJail }) => entersJail);
   const outside = namesOf(({ entersJail, reachable }) => !entersJail && reachable);
   const beyond = namesOf(({ entersJail, reachable }) => !entersJail && !reachable);
   const missing = `${module.path} is missing`;
   return [
+    ...daemons,
     ...(module.usable || inside.length === 0
       ? []
       : [

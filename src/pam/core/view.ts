@@ -8,6 +8,8 @@ export interface ServiceView extends SessionJudgement {
   readonly service: string;
   /** Whether its session includes the files in which `pam enable` puts our lines; true if it writes none. */
   readonly reachable: boolean;
+  /** The reason why the daemon's sessions are outside jails, although its PAM file has the step. */
+  readonly outsideJails?: string;
   /** The outcome for tenants with systemd slices, if there are any. */
   readonly inSlice?: SliceOutcome;
 }

@@ -4,7 +4,9 @@ import { agentLock, type Paths } from '../../host/paths.ts';
 import { isLocked } from '../../sys/files/flock.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { countJailed } from '../../host/cgroups/launch-jailed.ts';
-import { judgeSession, judgeSlice } from '../core/judge.ts';
+import { decodeText, readBounded } from '../../../packages/base/io/regular-file.ts';
+import { whyOutsideJails, opensSessions, withoutOwnSessions } from '../core/daemons.ts';
+import { judgeSession, judgeSlice, type SessionJudgement } from '../core/judge.ts';
 import { jailProfile, profileNames, profilesOf, type PamStep } from '../core/profiles.ts';
 import { ownStackOf, type PamReader } from '../core/stack.ts';
 import { countTenants } from './tenants.ts';
@@ -39,21 +41,38 @@ function serviceView(
 ): readonly ServiceView[] {
   const stack = ownStackOf(service, 'session', read);
   if (stack.length === 0 || leftAlone.includes(service)) return [];
-  const judged = judgeSession(stack, step);
+  const outsideJails = whyOutsideJails(service);
+  const promised = judgeSession(stack, step);
+  const judged: SessionJudgement =
+    service === 'vsftpd' && !opensSessions(vsftpdConf())
+      ? { ...promised, outcome: 'not run', entersJail: false }
+      : { ...promised, entersJail: promised.entersJail && outsideJails === undefined };
   // pam_systemd does nothing if systemd does not run.
   const outcome = judged.outcome === 'taken back' && !systemdRuns() ? 'placed' : judged.outcome;
   const slice = hasSlices ? { inSlice: judgeSlice(stack, service) } : {};
   const reachable = !hasAuthUpdate() || stack.some(({ file }) => managed.includes(file));
-  return [{ service, ...judged, outcome, reachable, ...slice }];
+  const facts = promised.entersJail && outsideJails !== undefined ? { outsideJails } : {};
+  return [{ service, ...judged, outcome, reachable, ...facts, ...slice }];
 }
+
+/** Returns the configuration of vsftpd, of Debian or of Enterprise Linux; empty if there is none. */
+function vsftpdConf(): string {
+  for (const path of ['/etc/vsftpd.conf', '/etc/vsftpd/vsftpd.conf']) {
+    const read = readBounded(path, confBytesMax);
+    if (read.ok) return decodeText(read.value);
+  }
+  return '';
+}
+
+const confBytesMax = 1 << 20;
 
 const managed: readonly string[] = commonFiles;
 
 /**
  * Services left alone: the user's own systemd has to stay in the cgroup that systemd has made for
- * it.
+ * it, and some daemons open no sessions for processes of tenants.
  */
-const leftAlone: readonly string[] = ['systemd-user'];
+const leftAlone: readonly string[] = ['systemd-user', ...withoutOwnSessions];
 
 const systemdRuns = () => existsSync('/run/systemd/system');
 

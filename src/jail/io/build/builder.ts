@@ -1,18 +1,20 @@
 /** Builds jails that are missing or outdated, and drops jails that no tenant has any more. */
 import type { Problem } from '../../../../packages/base/problem.ts';
-import { commandsOf } from '../../../policy/jail.ts';
+import { commandsOf, databasesOf } from '../../../policy/jail.ts';
 import type { Account } from '../../../policy/policy.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
 import { accountFilesOf, readHostFiles } from '../../core/account-files.ts';
 import { idOf, keyOf, type JailKey } from '../../core/jail-key.ts';
 import { earlierNamespaces, type JailStateFile } from '../../core/state-file.ts';
+import type { DatabaseSocket } from '../../core/database-files.ts';
 import type { JailPaths } from '../jail-paths.ts';
 import { readStateFiles, removeStateFile, writeStateFile } from '../state-files.ts';
 import { canFilter } from '../seccomp.ts';
 import { causeOfCall } from './call-failed.ts';
+import { bindDatabases } from './database-binds.ts';
 import { directoryGroups } from './directory-groups.ts';
 import { Pins } from './pins.ts';
-import { jailName, type BuildAnswer, type JailTenant } from './protocol.ts';
+import { jailName, type BuildAnswer, type BuildRequest, type JailTenant } from './protocol.ts';
 import { ensureSkeleton, refreshEtc, skeletonName, type Skeleton } from './skeleton.ts';
 import { mountsHere, removeTemporary, TemporaryPlaces } from './temporary.ts';
 import {
@@ -39,9 +41,19 @@ export class Builder {
   readonly #skeletons = new Map<string, Skeleton>();
   readonly #directoryGroups: ReturnType<typeof directoryGroups>;
 
+  readonly #databases: readonly DatabaseSocket[];
+  /** Failures that keep no jail from being built. */
+  readonly #problems: Problem[] = [];
+
   /** Starts in the host's namespace. Throws Node's errors, as all methods do. */
-  constructor(tenants: readonly JailTenant[], vault: Vault, paths: JailPaths, landlock: boolean) {
+  constructor(
+    { tenants, databases }: Extract<BuildRequest, { kind: 'build' }>,
+    vault: Vault,
+    paths: JailPaths,
+    landlock: boolean,
+  ) {
     this.#tenants = tenants;
+    this.#databases = databases;
     this.#landlock = landlock;
     this.#vault = vault;
     this.#paths = paths;
@@ -77,6 +89,7 @@ export class Builder {
           typeof what === 'object' && isMissing !== true ? [what] : [],
         ),
         ...problems,
+        ...this.#problems,
       ],
     };
   }
@@ -84,8 +97,11 @@ export class Builder {
   /** Returns the profile's skeleton, which is made and brought up to date once. */
   #skeletonOf(jail: JailTenant['jail']): Skeleton {
     const name = skeletonName(jail);
-    const skeleton = this.#skeletons.get(name) ?? ensureSkeleton(this.#paths, jail);
+    const known = this.#skeletons.get(name);
+    if (known !== undefined) return known;
+    const skeleton = ensureSkeleton(this.#paths, jail);
     this.#skeletons.set(name, skeleton);
+    this.#problems.push(...bindDatabases(skeleton, this.#databases, databasesOf(jail)));
     return skeleton;
   }
 

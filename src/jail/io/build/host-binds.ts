@@ -12,9 +12,10 @@ import {
   mkdirSync,
   readFileSync,
   renameSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, relative } from 'node:path';
 import { errnoOf } from '../../../../packages/base/io/errno.ts';
 import {
   attach,
@@ -25,17 +26,28 @@ import {
 } from '../../../sys/mount-calls.ts';
 import { packageFile } from '../../../sys/package-files.ts';
 import { isAt } from '../../../policy/jail.ts';
-import { brokerDirectory, brokeredPrograms, hostSockets } from '../../core/layout.ts';
+import { jailSocketName } from '../../../host/paths.ts';
+import {
+  agentDirectory,
+  agentSocket,
+  brokerDirectory,
+  brokeredPrograms,
+  hostSockets,
+} from '../../core/layout.ts';
 import type { JailPaths } from '../jail-paths.ts';
 import { realPathOf } from '../../../../packages/base/io/read.ts';
 
 const quiet = mountAttributes.readOnly | mountAttributes.nosuid | mountAttributes.nodev;
 
+interface BindPlaces {
+  readonly root: string;
+  readonly tree: string;
+  readonly broker: string;
+  readonly agent: string | undefined;
+}
+
 /** Mounts them in the directories of a skeleton, in the vault. Throws Node's errors. */
-export function bindOfHost(
-  { root, tree, broker }: Readonly<Record<'root' | 'tree' | 'broker', string>>,
-  { inside }: JailPaths,
-): void {
+export function bindOfHost({ root, tree, broker, agent }: BindPlaces, { inside }: JailPaths): void {
   for (const path of hostSockets) {
     const source = realPathOf(path);
     if (source === undefined || !lstatSync(source).isSocket()) continue;
@@ -43,9 +55,14 @@ export function bindOfHost(
     makeFile(`${place}${path}`);
     bind(tree, source, path, quiet | mountAttributes.noexec);
   }
-  mkdirSync(broker, { recursive: true, mode: 0o755 });
-  mkdirSync(`${root}${brokerDirectory}`, { recursive: true, mode: 0o755 });
-  bind(tree, broker, brokerDirectory, quiet | mountAttributes.noexec);
+  bindDirectory(broker, brokerDirectory, { root, tree });
+  if (agent !== undefined) {
+    bindDirectory(agent, agentDirectory, { root, tree });
+    linkOnce(
+      relative(dirname(agentSocket), `${agentDirectory}/${jailSocketName}`),
+      `${root}${agentSocket}`,
+    );
+  }
   const client = copyOnce(packageFile('libexec/bulkhead-client'), `${inside}/client`);
   for (const path of brokeredPrograms) {
     // The target of an alternative is the program that runs. A target such as busybox is skipped, since it is many
@@ -54,6 +71,17 @@ export function bindOfHost(
     if (program === undefined || !isAt(program, '/usr') || program.endsWith('/busybox')) continue;
     bind(tree, client, program, quiet);
   }
+}
+
+/** Mounts a directory of sockets. It is made if it is missing, so that a socket that comes later is seen, too. */
+function bindDirectory(
+  source: string,
+  path: string,
+  { root, tree }: Pick<BindPlaces, 'root' | 'tree'>,
+): void {
+  mkdirSync(source, { recursive: true, mode: 0o755 });
+  mkdirSync(`${root}${path}`, { recursive: true, mode: 0o755 });
+  bind(tree, source, path, quiet | mountAttributes.noexec);
 }
 
 /**
@@ -66,6 +94,10 @@ function copyOnce(from: string, to: string): string {
   chmodSync(`${to}.new`, 0o755);
   renameSync(`${to}.new`, to);
   return to;
+}
+
+export function linkOnce(target: string, path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) symlinkSync(target, path);
 }
 
 function makeFile(path: string): void {
@@ -91,7 +123,7 @@ function isSame(a: string, b: string): boolean {
   return first !== undefined && first.ino === second?.ino && first.dev === second.dev;
 }
 
-function detachIfMounted(path: string): void {
+export function detachIfMounted(path: string): void {
   try {
     detachMount(path);
   } catch (error) {

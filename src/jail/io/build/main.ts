@@ -63,24 +63,31 @@ function act(request: BuildRequest, vault: Vault, paths: JailPaths): Partial<Bui
   using _lock = lock.value;
   if (request.kind === 'release') return { problems: release(vault, paths) };
   const landlock = appliesLandlock(pathsOf(request.instance));
-  return new Builder(request.tenants, vault, paths, landlock).build();
+  return new Builder(request, vault, paths, landlock).build();
 }
 
 function release(vault: Vault, paths: JailPaths): readonly Problem[] {
   const problems = removeTemporary(paths, () => false);
   vault.remove();
-  removeBroker(paths);
+  removeSocketDirectories(paths);
   if (problems.length === 0) rmSync(paths.places, { force: true });
   return problems;
 }
 
 /**
- * Removes the broker's directories. Its sockets belong to the listener, which may go on: a directory with a socket
- * stays.
+ * Removes the directories of the broker and of the agent's socket. Sockets belong to the listeners, which may go on: a
+ * directory with a socket stays.
  */
-function removeBroker({ broker, siteBroker, slots, mail, programs }: JailPaths): void {
+function removeSocketDirectories({
+  broker,
+  siteBroker,
+  agent,
+  slots,
+  mail,
+  programs,
+}: JailPaths): void {
   for (const each of [slots, mail, programs]) rmSync(each, { recursive: true, force: true });
-  for (const each of [broker, siteBroker]) {
+  for (const each of [broker, siteBroker, agent]) {
     try {
       rmdirSync(each);
     } catch {

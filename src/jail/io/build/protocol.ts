@@ -7,6 +7,7 @@ import {
   type Identity,
 } from '../../../policy/policy.ts';
 import type { Jail } from '../../../policy/jail.ts';
+import type { DatabaseSocket } from '../../core/database-files.ts';
 import type { JailId, JailKey } from '../../core/jail-key.ts';
 
 /** The failed action if this process may not change its namespaces at all. */
@@ -26,7 +27,13 @@ export const jailName = (of: JailId & Identity): string =>
 
 export type BuildRequest =
   /** Builds jails that are missing or outdated, and drops jails that no tenant has any more. */
-  | { readonly kind: 'build'; readonly instance: string; readonly tenants: readonly JailTenant[] }
+  | {
+      readonly kind: 'build';
+      readonly instance: string;
+      readonly tenants: readonly JailTenant[];
+      /** Sockets that were found; the builder checks each before it mounts it. */
+      readonly databases: readonly DatabaseSocket[];
+    }
   /** Removes everything. */
   | { readonly kind: 'release'; readonly instance: string }
   /** Lists the names in directories of a jail, and of the host. */

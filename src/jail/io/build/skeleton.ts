@@ -11,10 +11,9 @@ import {
   readdirSync,
   readlinkSync,
   renameSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import type { Jail } from '../../../policy/jail.ts';
+import { jailDatabases, type Jail } from '../../../policy/jail.ts';
 import {
   attach,
   mountAttributes,
@@ -36,7 +35,7 @@ import {
   sharedTrees,
 } from '../../core/layout.ts';
 import { filterFor } from '../../core/seccomp.ts';
-import { bindOfHost } from './host-binds.ts';
+import { bindOfHost, linkOnce } from './host-binds.ts';
 import type { JailPaths } from '../jail-paths.ts';
 import { mirrorEtc } from './etc-mirror.ts';
 
@@ -51,19 +50,27 @@ export interface Skeleton {
   readonly tree: string;
   /** The directory of the host with the socket of the broker. */
   readonly broker: string;
+  /** The directory of the host with the agent's socket. Sites have none: their uid is the tenant's. */
+  readonly agent: string | undefined;
 }
 
 const isOfSite = ({ home }: Jail) => home !== undefined;
 
-export const skeletonName = (jail: Jail): string =>
-  isOfSite(jail) ? `${jail.profile}-site` : jail.profile;
+/** Returns the name: `web`, `web-site`, `web-mysql`, `web-none`. Jails that show the same share one. */
+export function skeletonName(jail: Jail): string {
+  const { profile, databases } = jail;
+  const shown = databases && (databases.length === 0 ? ['none'] : databases);
+  const isAll = databases?.length === jailDatabases.length;
+  return [profile, ...(isOfSite(jail) ? ['site'] : []), ...(isAll ? [] : (shown ?? []))].join('-');
+}
 
-function skeletonOf(jail: Jail, { inside, broker, siteBroker }: JailPaths): Skeleton {
+function skeletonOf(jail: Jail, { inside, broker, siteBroker, agent }: JailPaths): Skeleton {
   const name = skeletonName(jail);
   return {
     root: `${inside}/root/${name}`,
     tree: `${inside}/mnt/${name}`,
     broker: isOfSite(jail) ? siteBroker : broker,
+    agent: isOfSite(jail) ? undefined : agent,
   };
 }
 
@@ -113,10 +120,6 @@ function makeLibrary(root: string, name: string): void {
   const stat = lstatSync(`/${name}`, { throwIfNoEntry: false });
   if (stat?.isSymbolicLink() === true) linkOnce(readlinkSync(`/${name}`), `${root}/${name}`);
   else if (stat?.isDirectory() === true) mkdirSync(`${root}/${name}`, { recursive: true });
-}
-
-function linkOnce(target: string, path: string): void {
-  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) symlinkSync(target, path);
 }
 
 function makeDevices(directory: string): void {

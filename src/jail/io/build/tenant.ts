@@ -151,8 +151,14 @@ function openPath({ at }: JailPath, home: string | undefined): Result<number, Pr
  */
 export function fingerprintOf(tenant: JailTenant, sources: JailSources): string {
   const { jail, account } = tenant;
-  const { profile, paths } = jail;
-  const what = JSON.stringify([3, { profile, paths }, account, keyOf(tenant), sources.print]);
+  const { profile, paths, databases } = jail;
+  const what = JSON.stringify([
+    3,
+    { profile, paths, databases },
+    account,
+    keyOf(tenant),
+    sources.print,
+  ]);
   return createHash('sha256').update(what).digest('hex').slice(0, 32);
 }
 

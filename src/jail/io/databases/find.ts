@@ -1,0 +1,116 @@
+/**
+ * Finds the sockets of the host's database servers: those that configurations name, and those at usual places. None of
+ * them needs to exist. All reads are bounded.
+ */
+import { join } from 'node:path';
+import { parsePasswd, readUidRange } from '../../../host/accounts/accounts.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { namesIn, readText } from '../../../../packages/base/io/read.ts';
+import { decodeText, readBounded } from '../../../../packages/base/io/regular-file.ts';
+import { jailDatabases, type JailDatabase } from '../../../policy/jail.ts';
+import {
+  parseMysqlFile,
+  parsePostgresqlFile,
+  postgresqlSocket,
+  serverAccounts,
+  defaultSockets,
+  type DatabaseSocket,
+} from '../../core/database-files.ts';
+
+/** More than any host has; further files and sockets are ignored. */
+const filesMax = 200;
+const socketsMax = 16;
+const bytesMax = 1 << 20;
+
+export function findDatabases(paths: Paths): readonly DatabaseSocket[] {
+  return jailDatabases.flatMap((kind) => {
+    const server = serverOf(kind, paths);
+    if (server === undefined) return [];
+    const named = new Set(configured[kind](paths.etc).map(withoutVarRun));
+    return [...new Set([...named, ...defaultSockets[kind]])]
+      .slice(0, socketsMax)
+      .map((at) => ({ kind, at, configured: named.has(at), server }));
+  });
+}
+
+/** Returns the server's account. Customers choose names, too, so an account of a person is none. */
+function serverOf(kind: JailDatabase, paths: Paths): DatabaseSocket['server'] | undefined {
+  const accounts = parsePasswd(readText(`${paths.etc}/passwd`) ?? '');
+  const { first } = readUidRange(paths);
+  const found = serverAccounts[kind]
+    .flatMap((name) => accounts.filter(({ user }) => user === name))
+    .find(({ uid }) => uid !== 0 && uid < first);
+  return found && { uid: found.uid, gid: found.gid };
+}
+
+/** Returns the path without /var/run, which is a link to /run on the host and in jails. */
+const withoutVarRun = (path: string) => path.replace(/^\/var\/run\//, '/run/');
+
+const configured: Readonly<Record<JailDatabase, (etc: string) => readonly string[]>> = {
+  mysql: mysqlSockets,
+  postgresql: postgresqlSockets,
+};
+
+function mysqlSockets(etc: string): readonly string[] {
+  const waiting = [`${etc}/my.cnf`, `${etc}/mysql/my.cnf`];
+  const read = new Set<string>();
+  const sockets: string[] = [];
+  for (
+    let file = waiting.shift();
+    file !== undefined && read.size < filesMax;
+    file = waiting.shift()
+  ) {
+    if (read.has(file)) continue;
+    read.add(file);
+    const parsed = parseMysqlFile(textOf(file, 'follow'));
+    sockets.push(...parsed.sockets);
+    waiting.push(...parsed.include);
+    for (const directory of parsed.includeDirectories)
+      waiting.push(...filesIn(directory, '.cnf').slice(0, filesMax));
+  }
+  return sockets;
+}
+
+/** Reads the clusters of Debian, and those of Enterprise Linux, whose configuration is in the data directory. */
+function postgresqlSockets(etc: string): readonly string[] {
+  const debian = namesIn(`${etc}/postgresql`).flatMap((version) =>
+    namesIn(join(etc, 'postgresql', version)).map((cluster) =>
+      join(etc, 'postgresql', version, cluster),
+    ),
+  );
+  const red = [
+    '/var/lib/pgsql',
+    ...namesIn('/var/lib/pgsql').map((each) => `/var/lib/pgsql/${each}`),
+  ];
+  return [...debian, ...red.map((each) => `${each}/data`)]
+    .slice(0, filesMax)
+    .flatMap((directory) => clusterSockets(directory));
+}
+
+function clusterSockets(directory: string): readonly string[] {
+  const files = [
+    `${directory}/postgresql.conf`,
+    ...filesIn(`${directory}/conf.d`, '.conf'),
+    `${directory}/postgresql.auto.conf`,
+  ];
+  let directories: readonly string[] = [];
+  let port = 5432;
+  for (const file of files) {
+    const parsed = parsePostgresqlFile(textOf(file, 'refuse'));
+    directories = parsed.directories ?? directories;
+    port = parsed.port ?? port;
+  }
+  return directories.map((each) => postgresqlSocket(each, port));
+}
+
+/** Returns the text; empty if there is no such file. Files of PostgreSQL are in directories that the server can change. */
+function textOf(file: string, links: 'follow' | 'refuse'): string {
+  const read = readBounded(file, bytesMax, { links });
+  return read.ok ? decodeText(read.value) : '';
+}
+
+const filesIn = (directory: string, end: string) =>
+  namesIn(directory)
+    .filter((name) => name.endsWith(end))
+    .sort()
+    .map((name) => join(directory, name));
