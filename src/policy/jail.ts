@@ -77,8 +77,12 @@ export function checkJailDatabases(
       });
 }
 
-export const databasesOf = ({ databases = jailDatabases }: Jail): readonly JailDatabase[] =>
-  databases;
+/**
+ * Returns the databases whose sockets are visible. By default a site sees none: it has its tenant's uid, by which
+ * databases know the tenant without a password, and so other sites' data.
+ */
+export const databasesOf = ({ databases, home }: Jail): readonly JailDatabase[] =>
+  databases ?? (home === undefined ? jailDatabases : []);
 
 export const commandsOf = ({ commands = defaultJailCommands }: Jail): readonly JailCommand[] =>
   commands;

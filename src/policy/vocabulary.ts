@@ -296,7 +296,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
       ),
       databases: optional(
         'names',
-        'The database servers whose sockets are found and visible: "mysql" (also MariaDB), "postgresql", or "none"; default: all.',
+        'The database servers whose sockets are found and visible: "mysql" (also MariaDB), "postgresql", or "none"; default: all; in a site none.',
       ),
     },
     children: ['path'],

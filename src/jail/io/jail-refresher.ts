@@ -3,6 +3,7 @@
  * under homes, have changed. The agent's service may not enter namespaces, so `bulkhead-jail.service` builds jails
  * there.
  */
+import { keyOf } from '../core/jail-key.ts';
 import { existsSync, lstatSync, statSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import type { Log } from '../../agent/log.ts';
@@ -170,6 +171,7 @@ function stateOf(policy: Policy, paths: Paths): string {
     ...(account === undefined ? [] : [account.home]),
     ...jail.paths.map(({ at }) => at),
   ]);
+  hash.update(JSON.stringify(tenants.map((each) => [keyOf(each), each.jail])));
   for (const { id, mountPoint } of readMounts(paths)) {
     const concerns = directories.some((each) => isAt(each, mountPoint));
     if (concerns) hash.update(`${id} ${mountPoint}\n`);

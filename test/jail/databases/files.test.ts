@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { pathsOf } from '../../../src/host/paths.ts';
 import { parseMysqlFile, parsePostgresqlFile } from '../../../src/jail/core/database-files.ts';
 import { findDatabases } from '../../../src/jail/io/databases/find.ts';
+import { DatabaseWatch } from '../../../src/jail/io/databases/watch.ts';
 import { parsePolicy } from '../../../src/policy/parse.ts';
 import { resolvePolicy } from '../../../src/policy/resolve.ts';
 import { jailOf } from '../../../src/policy/policy.ts';
-import { formatJail } from '../../../src/policy/jail.ts';
+import { databasesOf, formatJail } from '../../../src/policy/jail.ts';
 import { temporaryDirectory } from '../../../testing/temporary-directory.ts';
 
 test('parseMysqlFile() reads the sockets of server sections only', () => {
@@ -68,9 +69,12 @@ test('findDatabases() follows includes, and takes no account of a person for the
     'my.cnf': `!includedir ${root}/d\n!include ${root}/my.cnf\n`,
     'd/b.cnf': '[mariadbd]\nsocket=/var/run/b/b.sock\n',
     'd/ignored.txt': '[mysqld]\nsocket=/ignored.sock\n',
+    'd/open.cnf': '[mysqld]\nsocket=/open.sock\n',
+    'd/many.cnf': '!includedir /usr/bin\n!include relative.cnf\n'.repeat(500),
     'postgresql/15/main/postgresql.conf': "unix_socket_directories='/run/postgresql'",
   });
   symlinkSync('/dev/zero', `${root}/d/endless.cnf`);
+  chmodSync(`${root}/d/open.cnf`, 0o666);
   const found = findDatabases(paths);
   assert.deepEqual(
     found.map(({ at, configured }) => [at, configured]),
@@ -98,6 +102,29 @@ test('findDatabases() reads clusters of PostgreSQL, and follows no link of their
     findDatabases(paths).map(({ at }) => at),
     ['/run/a/.s.PGSQL.5499', '/run/postgresql/.s.PGSQL.5432'],
   );
+});
+
+test('DatabaseWatch notices sockets only, not what somebody else puts there', async () => {
+  using scratch = temporaryDirectory('databases');
+  const at = `${scratch.path}/d.sock`;
+  let clock = 0;
+  const watch = new DatabaseWatch(() => (clock += 60_000));
+  const server = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  watch.follow([{ kind: 'mysql', at, configured: true, server }]);
+  for (const mode of [0o600, 0o644]) {
+    writeFileSync(at, '');
+    chmodSync(at, mode);
+    assert.equal(watch.hasNew(), false);
+  }
+});
+
+test('databasesOf() gives a site none by default, since it has the uid of its tenant', () => {
+  const jail = { profile: 'web', paths: [] } as const;
+  assert.deepEqual(databasesOf(jail), ['mysql', 'postgresql']);
+  assert.deepEqual(databasesOf({ ...jail, home: '/home/alice/shop' }), []);
+  assert.deepEqual(databasesOf({ ...jail, home: '/home/alice/shop', databases: ['mysql'] }), [
+    'mysql',
+  ]);
 });
 
 test('<jail databases> lists those that are shown, none, or by default all', () => {

@@ -1,6 +1,6 @@
 /** Builds jails that are missing or outdated, and drops jails that no tenant has any more. */
 import type { Problem } from '../../../../packages/base/problem.ts';
-import { commandsOf, databasesOf } from '../../../policy/jail.ts';
+import { commandsOf, databasesOf, type JailDatabase } from '../../../policy/jail.ts';
 import type { Account } from '../../../policy/policy.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
 import { accountFilesOf, readHostFiles } from '../../core/account-files.ts';
@@ -101,8 +101,18 @@ export class Builder {
     if (known !== undefined) return known;
     const skeleton = ensureSkeleton(this.#paths, jail);
     this.#skeletons.set(name, skeleton);
-    this.#problems.push(...bindDatabases(skeleton, this.#databases, databasesOf(jail)));
+    this.#bindDatabases(skeleton, databasesOf(jail));
     return skeleton;
+  }
+
+  /** Whatever fails here, jails are built. */
+  #bindDatabases(skeleton: Skeleton, kinds: readonly JailDatabase[]): void {
+    try {
+      this.#problems.push(...bindDatabases(skeleton, this.#databases, kinds));
+    } catch (error) {
+      const object = 'database servers';
+      this.#problems.push({ action: 'mount the sockets of', object, ...causeOfCall(error) });
+    }
   }
 
   /** Builds one jail if needed. Begins and ends in the host's namespace. */

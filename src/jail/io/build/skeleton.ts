@@ -13,7 +13,7 @@ import {
   renameSync,
   writeFileSync,
 } from 'node:fs';
-import { jailDatabases, type Jail } from '../../../policy/jail.ts';
+import { databasesOf, jailDatabases, type Jail } from '../../../policy/jail.ts';
 import {
   attach,
   mountAttributes,
@@ -58,10 +58,10 @@ const isOfSite = ({ home }: Jail) => home !== undefined;
 
 /** Returns the name: `web`, `web-site`, `web-mysql`, `web-none`. Jails that show the same share one. */
 export function skeletonName(jail: Jail): string {
-  const { profile, databases } = jail;
-  const shown = databases && (databases.length === 0 ? ['none'] : databases);
-  const isAll = databases?.length === jailDatabases.length;
-  return [profile, ...(isOfSite(jail) ? ['site'] : []), ...(isAll ? [] : (shown ?? []))].join('-');
+  const databases = databasesOf(jail);
+  const shown = databases.length === 0 ? ['none'] : databases;
+  const isAll = databases.length === jailDatabases.length;
+  return [jail.profile, ...(isOfSite(jail) ? ['site'] : []), ...(isAll ? [] : shown)].join('-');
 }
 
 function skeletonOf(jail: Jail, { inside, broker, siteBroker, agent }: JailPaths): Skeleton {

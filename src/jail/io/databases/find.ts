@@ -6,7 +6,12 @@ import { join } from 'node:path';
 import { parsePasswd, readUidRange } from '../../../host/accounts/accounts.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { namesIn, readText } from '../../../../packages/base/io/read.ts';
-import { decodeText, readBounded } from '../../../../packages/base/io/regular-file.ts';
+import {
+  decodeText,
+  openRegularFile,
+  readBounded,
+  readWhole,
+} from '../../../../packages/base/io/regular-file.ts';
 import { jailDatabases, type JailDatabase } from '../../../policy/jail.ts';
 import {
   parseMysqlFile,
@@ -19,6 +24,7 @@ import {
 
 /** More than any host has; further files and sockets are ignored. */
 const filesMax = 200;
+const directoriesMax = 20;
 const socketsMax = 16;
 const bytesMax = 1 << 20;
 
@@ -26,7 +32,7 @@ export function findDatabases(paths: Paths): readonly DatabaseSocket[] {
   return jailDatabases.flatMap((kind) => {
     const server = serverOf(kind, paths);
     if (server === undefined) return [];
-    const named = new Set(configured[kind](paths.etc).map(withoutVarRun));
+    const named = new Set(configured[kind](paths.etc, server.uid).map(withoutVarRun));
     return [...new Set([...named, ...defaultSockets[kind]])]
       .slice(0, socketsMax)
       .map((at) => ({ kind, at, configured: named.has(at), server }));
@@ -46,14 +52,18 @@ function serverOf(kind: JailDatabase, paths: Paths): DatabaseSocket['server'] | 
 /** Returns the path without /var/run, which is a link to /run on the host and in jails. */
 const withoutVarRun = (path: string) => path.replace(/^\/var\/run\//, '/run/');
 
-const configured: Readonly<Record<JailDatabase, (etc: string) => readonly string[]>> = {
+const configured: Readonly<
+  Record<JailDatabase, (etc: string, server: number) => readonly string[]>
+> = {
   mysql: mysqlSockets,
   postgresql: postgresqlSockets,
 };
 
-function mysqlSockets(etc: string): readonly string[] {
+/** Reads the files that root or the server has written; others' are none of the server's, either. */
+function mysqlSockets(etc: string, server: number): readonly string[] {
   const waiting = [`${etc}/my.cnf`, `${etc}/mysql/my.cnf`];
   const read = new Set<string>();
+  const listed = new Set<string>();
   const sockets: string[] = [];
   for (
     let file = waiting.shift();
@@ -62,11 +72,15 @@ function mysqlSockets(etc: string): readonly string[] {
   ) {
     if (read.has(file)) continue;
     read.add(file);
-    const parsed = parseMysqlFile(textOf(file, 'follow'));
+    const parsed = parseMysqlFile(ownText(file, server));
     sockets.push(...parsed.sockets);
-    waiting.push(...parsed.include);
-    for (const directory of parsed.includeDirectories)
+    waiting.push(...parsed.include.filter((each) => each.startsWith('/')));
+    for (const directory of parsed.includeDirectories) {
+      if (!directory.startsWith('/') || listed.has(directory) || listed.size >= directoriesMax)
+        continue;
+      listed.add(directory);
       waiting.push(...filesIn(directory, '.cnf').slice(0, filesMax));
+    }
   }
   return sockets;
 }
@@ -96,16 +110,28 @@ function clusterSockets(directory: string): readonly string[] {
   let directories: readonly string[] = [];
   let port = 5432;
   for (const file of files) {
-    const parsed = parsePostgresqlFile(textOf(file, 'refuse'));
+    const parsed = parsePostgresqlFile(textOf(file));
     directories = parsed.directories ?? directories;
     port = parsed.port ?? port;
   }
   return directories.map((each) => postgresqlSocket(each, port));
 }
 
-/** Returns the text; empty if there is no such file. Files of PostgreSQL are in directories that the server can change. */
-function textOf(file: string, links: 'follow' | 'refuse'): string {
-  const read = readBounded(file, bytesMax, { links });
+/** Returns the text; empty if there is no such file. The server can change the directory, so links do not count. */
+function textOf(file: string): string {
+  const read = readBounded(file, bytesMax, { links: 'refuse' });
+  return read.ok ? decodeText(read.value) : '';
+}
+
+/** Returns the text of a file that nobody but root and the server can change; otherwise empty. */
+function ownText(path: string, server: number): string {
+  const opened = openRegularFile(path, { links: 'follow' });
+  if (!opened.ok) return '';
+  using file = opened.value;
+  const { uid, mode } = file.stat;
+  const isTrusted = uid === 0 || uid === server || uid === process.getuid?.();
+  if (!isTrusted || (mode & 0o022) !== 0) return '';
+  const read = readWhole(file, bytesMax);
   return read.ok ? decodeText(read.value) : '';
 }
 
