@@ -85,8 +85,8 @@ export function missingAccountText({ account, state, owner, element }: MissingAc
     const kept = { tenant: 'its limits', reseller: 'its limits', except: 'its exception' }[element];
     return `The account "${user}" does not exist now: it was deleted, or its directory service does not answer. Uid ${uid}, its last one, keeps ${kept}; if it was deleted, ${remedy}`;
   }
-  const what = element === 'except' ? 'exception' : 'element';
+  const none = element === 'except' ? 'the exception has no effect' : 'the element has no effect';
   const sum = element === 'reseller' ? ', and nothing limits the sum of its tenants' : '';
   const who = owner === undefined ? 'another account' : `"${owner}"`;
-  return `The account "${user}" does not exist any more, and ${who} has got its uid ${uid}: the ${what} has no effect${sum}. If it was renamed, write the new name; otherwise ${remedy}`;
+  return `The account "${user}" does not exist any more, and ${who} has got its uid ${uid}: ${none}${sum}. If it was renamed, write the new name; otherwise ${remedy}`;
 }
