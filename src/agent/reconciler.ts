@@ -10,7 +10,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Paths } from '../host/paths.ts';
 import { causedBy, failed, formatProblem, type Problem } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';
-import { formatDiagnostic } from '../policy/diagnostic.ts';
+import { formatDiagnostic, type Diagnostic } from '../policy/diagnostic.ts';
 import { causeOf } from '../../packages/base/io/errno.ts';
 import { replaceFile } from '../../packages/base/io/replace-file.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -38,6 +38,8 @@ export class PolicyReconciler implements Disposable {
   #state: PolicyState;
   /** The policy in force. */
   #policy: Policy | undefined;
+  /** Whether the refused policy, or the one to stay in force, names accounts that nothing has found. */
+  #namesUnknown = false;
   #siteFailures: ReadonlyMap<string, Problem> = new Map();
   #running: Promise<void> | undefined;
   #again = false;
@@ -69,13 +71,16 @@ export class PolicyReconciler implements Disposable {
   }
 
   /**
-   * Whether to apply again: once a minute after changes that failed, such as a lower limit of memory in use; less often
-   * while accounts of the policy do not exist.
+   * Whether to apply again: once a minute after changes that failed, such as a lower limit of memory in use, and while a
+   * policy is refused whose accounts a directory service may find later; less often while accounts of the policy in force
+   * do not exist.
    */
   get wantsRetry(): boolean {
+    const { state } = this.#state;
+    const isSoon = state === 'failed' || (state === 'refused' && this.#namesUnknown);
     const isMissing = (this.#policy?.missing.length ?? 0) > 0;
     const pause = isMissing ? missingMilliseconds : Infinity;
-    const wait = this.#state.state === 'failed' ? retryMilliseconds : pause;
+    const wait = isSoon ? retryMilliseconds : pause;
     return performance.now() - this.#tried > wait;
   }
 
@@ -114,18 +119,21 @@ export class PolicyReconciler implements Disposable {
     });
     if (this.#ended) return;
     if (!answered.ok) return this.#enter('failed', [formatProblem(answered.error)]);
-    const { file, problem, diagnostics, applied } = answered.value;
+    const { file, problem, diagnostics, namesUnknown, applied } = answered.value;
+    this.#namesUnknown = namesUnknown;
     if (applied?.ok === true) this.#keep(applied.value);
     const failures = failuresOf(applied).map(formatProblem);
+    const isError = ({ severity }: Diagnostic) => severity === 'error';
     const problems = [
       ...(problem === undefined ? [] : [formatProblem(problem)]),
-      ...diagnostics.map(formatDiagnostic),
+      ...diagnostics.filter(isError).map(formatDiagnostic),
     ];
+    const warnings = diagnostics.filter((each) => !isError(each)).map(formatDiagnostic);
     if (file !== 'good') {
       const state = file === 'absent' && applied === undefined ? 'absent' : 'refused';
-      return this.#enter(state, [...problems, ...failures]);
+      return this.#enter(state, [...problems, ...failures, ...warnings]);
     }
-    this.#enter(failures.length > 0 ? 'failed' : 'in force', [...failures, ...problems]);
+    this.#enter(failures.length > 0 ? 'failed' : 'in force', [...failures, ...warnings]);
   }
 
   #keptPath(): string {

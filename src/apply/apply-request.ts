@@ -30,8 +30,10 @@ export interface ApplyResponse {
   readonly file: 'good' | 'wrong' | 'absent';
   /** The reason why the file could not be read. */
   readonly problem: Problem | undefined;
-  /** Errors and warnings of the file. */
+  /** Errors and warnings of the file, errors first. */
   readonly diagnostics: readonly Diagnostic[];
+  /** Whether a policy was refused that names accounts which nothing has found: a directory service may start later. */
+  readonly namesUnknown: boolean;
   /** The result; absent if there is nothing to apply: no valid file, and none that was applied before. */
   readonly applied: Result<ChildApplied, Problem> | undefined;
 }
@@ -59,7 +61,7 @@ export async function applyRequest(
     ok(await applyLocked(request, { host, reader, capabilities })),
   );
   if (done.ok) return done.value;
-  return { file: 'good', problem: undefined, diagnostics: [], applied: done };
+  return { file: 'good', problem: undefined, diagnostics: [], namesUnknown: false, applied: done };
 }
 
 interface Context {
@@ -75,11 +77,16 @@ async function applyLocked(request: ApplyRequest, context: Context): Promise<App
   return {
     file: stateOf(loaded),
     problem: loaded.problem,
-    diagnostics: loaded.diagnostics
-      .filter((each) => each.severity !== 'note')
-      .slice(0, request.problemsMax),
+    diagnostics: worst(loaded.diagnostics, request.problemsMax),
+    namesUnknown: loaded.namesUnknown || toApply?.namesUnknown === true,
     applied: toApply && (await apply(toApply, request, context)),
   };
+}
+
+/** Returns errors before warnings, since thousands of accounts may be missing. */
+function worst(diagnostics: readonly Diagnostic[], max: number): readonly Diagnostic[] {
+  const { error = [], warning = [] } = Object.groupBy(diagnostics, ({ severity }) => severity);
+  return [...error, ...warning].slice(0, max);
 }
 
 /** Loads the last valid text with the current accounts. */
@@ -97,7 +104,8 @@ async function apply(
   { host, capabilities }: Context,
 ): Promise<Result<ChildApplied, Problem>> {
   if (policy === undefined) {
-    const reason = diagnostics[0]?.message ?? 'it has errors';
+    const error = diagnostics.find(({ severity }) => severity === 'error');
+    const reason = error?.message ?? 'it has errors';
     return failed({ action: 'apply the policy that was in force', reason });
   }
   const parts = await applyParts(capabilities, policy, host.paths, 'agent');

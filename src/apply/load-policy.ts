@@ -25,6 +25,8 @@ export interface Loaded {
   readonly diagnostics: readonly Diagnostic[];
   /** The reason why the file could not be read. */
   readonly problem: Problem | undefined;
+  /** Whether it names accounts that neither the host nor the last apply has found. */
+  readonly namesUnknown: boolean;
 }
 
 /** Reads policies in Bulkhead's own XML, and in other formats. */
@@ -42,7 +44,13 @@ export class PolicyReader {
     const read = readPolicyFile(file);
     if (read.ok) return this.resolve(file, read.value, paths);
     const problem = read.error;
-    return { policy: undefined, document: undefined, diagnostics: [], problem };
+    return {
+      policy: undefined,
+      document: undefined,
+      diagnostics: [],
+      problem,
+      namesUnknown: false,
+    };
   }
 
   /** Resolves a text; `file` only names it in diagnostics. */
@@ -53,12 +61,12 @@ export class PolicyReader {
         ? parsePolicy(file, text, this.#words)
         : format.parse(file, text, { cores: availableParallelism(), uids: readUidRange(paths) });
     if (document === undefined) return loaded(undefined, undefined, diagnostics);
-    const facts = factsFor(document, paths, diagnostics);
+    const { facts, namesUnknown } = factsFor(document, paths, diagnostics);
     const kept = readSiteLimits(paths, facts.accounts);
     for (const each of kept.problems) diagnostics.warn(0, formatProblem(each));
     const panel = document.panel === undefined ? undefined : readPanelRecord(paths);
     const policy = resolvePolicy(document, { ...facts, siteLimits: kept.limits, panel });
-    return loaded(policy, document, diagnostics);
+    return loaded(policy, document, diagnostics, namesUnknown);
   }
 
   /** Returns the format of a policy that is not written in Bulkhead's own XML. */
@@ -81,6 +89,7 @@ function loaded(
   policy: Policy | undefined,
   document: PolicyDocument | undefined,
   diagnostics: Diagnostics,
+  namesUnknown = false,
 ): Loaded {
   const list = diagnostics.list.toSorted((a, b) => a.line - b.line || a.column - b.column);
   return {
@@ -88,18 +97,28 @@ function loaded(
     document,
     diagnostics: list,
     problem: undefined,
+    namesUnknown,
   };
 }
 
+interface FactsFor {
+  readonly facts: HostFacts;
+  readonly namesUnknown: boolean;
+}
+
 /** Returns host facts, with accounts that the policy names and that only the last apply has found. */
-function factsFor(document: PolicyDocument, paths: Paths, diagnostics: Diagnostics): HostFacts {
+function factsFor(document: PolicyDocument, paths: Paths, diagnostics: Diagnostics): FactsFor {
   const named = namedUsers(document);
   const facts = readHostFacts(paths, named);
   const { accounts } = facts;
   const { missing, problem } = findMissingAccounts(paths, named, accounts, askDirectory);
   if (problem !== undefined) diagnostics.warn(0, formatProblem(problem));
   const last = [...missing.values()].filter(({ state }) => state === 'missing');
-  return { ...facts, accounts: [...accounts, ...last.map(({ account }) => account)], missing };
+  const known = new Set([...accounts.map(({ user }) => user), ...missing.keys()]);
+  return {
+    facts: { ...facts, accounts: [...accounts, ...last.map(({ account }) => account)], missing },
+    namesUnknown: named.some((user) => !known.has(user)),
+  };
 }
 
 function namedUsers(document: PolicyDocument): readonly string[] {

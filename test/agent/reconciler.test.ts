@@ -23,6 +23,7 @@ describe('PolicyReconciler', () => {
   const reconcilerOf = (
     name: string,
     texts: { readonly file?: string; readonly kept?: string },
+    log = pino({ level: 'silent' }),
   ) => {
     const state = join(directory, name);
     const file = join(state, 'policy.xml');
@@ -33,7 +34,7 @@ describe('PolicyReconciler', () => {
     const paths = { ...pathsOf('bulkhead-reconciler'), state };
     return {
       file,
-      reconciler: new PolicyReconciler(file, paths, pino({ level: 'silent' }), adopt),
+      reconciler: new PolicyReconciler(file, paths, log, adopt),
     };
   };
 
@@ -59,6 +60,47 @@ describe('PolicyReconciler', () => {
     assert.equal(reconciler.state.state, 'refused');
     assert.match(reconciler.state.problems.at(-1) ?? '', /There is no user "gone-since"/);
     assert.match(reconciler.state.problems[0] ?? '', /policy\.xml:1:/);
+  });
+
+  test('refresh() puts errors before warnings, however many there are', async () => {
+    const small = Array.from(
+      { length: 60 },
+      (_, index) => `<tenant uid="${64_300 + index}"><memory limit="${index + 4}MiB"/></tenant>`,
+    ).join('');
+    const text = `<bulkhead version="1">${small}<tenant user="nobody-here"/></bulkhead>`;
+    const { reconciler } = reconcilerOf('warnings', { file: text, kept: text });
+    await reconciler.refresh();
+    const { state, problems } = reconciler.state;
+    assert.equal(state, 'refused');
+    assert.match(problems[0] ?? '', /error: There is no user "nobody-here"/);
+    assert.match(
+      problems[1] ?? '',
+      /Cannot apply the policy that .*: There is no user "nobody-here"/,
+    );
+    assert.match(problems[2] ?? '', /warning: /);
+    assert.equal(problems.length, 50);
+  });
+
+  test('tries a policy with unknown names again each minute, and logs nothing new', async (t) => {
+    const lines: string[] = [];
+    const log = pino({}, { write: (line: string) => lines.push(line) });
+    const unknown = reconcilerOf('later', { file: unknownUser('nobody-here') }, log).reconciler;
+    const wrong = reconcilerOf('broken', { file: '<bulk' }).reconciler;
+    const kept = { file: '<bulk', kept: unknownUser('gone-since') };
+    const before = reconcilerOf('kept-later', kept).reconciler;
+    for (const each of [unknown, wrong, before]) await each.refresh();
+    const wanting = () => [unknown, wrong, before].map(({ wantsRetry }) => wantsRetry);
+    const real = performance.now();
+    t.mock.method(performance, 'now', () => real - 1);
+    assert.deepEqual(wanting(), [false, false, false]);
+    t.mock.method(performance, 'now', () => real + 60_001);
+    assert.deepEqual(wanting(), [true, false, true]);
+    const logged = lines.length;
+    assert.ok(logged > 0);
+    const { state } = unknown;
+    await unknown.refresh();
+    assert.equal(lines.length, logged);
+    assert.equal(unknown.state, state);
   });
 
   test('ends its child process when it is disposed of', async () => {

@@ -5,7 +5,8 @@ import { mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync }
 import { join } from 'node:path';
 import { beforeEach, describe, test } from 'node:test';
 import { PolicyReader, type Loaded } from '../../src/apply/load-policy.ts';
-import { keepNamedAccounts, namedAccountsFile } from '../../src/host/accounts/named-accounts.ts';
+import { keepNamedAccounts } from '../../src/host/accounts/keep-named-accounts.ts';
+import { namedAccountsFile } from '../../src/host/accounts/named-accounts.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import {
   formatNamedAccounts,
@@ -87,9 +88,6 @@ describe('a policy that names an account that does not exist any more', () => {
     const typo = load(tenant('alice') + tenant('alcie'));
     assert.equal(typo.policy, undefined);
     assert.match(words(typo).join('\n'), /error: There is no user "alcie".*mean "alice"/);
-    // A policy that does not name it any more forgets it.
-    apply('');
-    assert.match(words(load(tenant('alice'))).join(), /^error: There is no user "alice"/);
   });
 
   test('another account that has got the uid never gets the limits, the jail or the exception', () => {
@@ -97,7 +95,10 @@ describe('a policy that names an account that does not exist any more', () => {
     apply(`<tenants uids="1000-9999999" except="alice"/>`);
     accounts({ mallory: alice });
     const ranged = load(`<tenants uids="1000-9999999" except="alice"/>`);
-    assert.match(words(ranged).join(), /"mallory" has got its uid .*remove "alice" from "except"/);
+    assert.match(
+      words(ranged).join(),
+      /"mallory" has .*: the exception has no effect.*remove "alice" from "except"/,
+    );
     assert.deepEqual(
       ranged.policy?.tenants.map(({ account }) => account?.user),
       ['mallory'],
@@ -187,6 +188,59 @@ describe('a policy that names an account that does not exist any more', () => {
   });
 });
 
+describe('names that share a uid', () => {
+  const shared = { alice, 'alice-ssh': alice };
+
+  test('are no new owners, while an account that comes later is one', () => {
+    accounts(shared);
+    apply(tenant('alice'));
+    assert.match(
+      readFileSync(namedAccountsFile(place), 'utf8'),
+      /^alice:\d+:7:\/home\/x:alice-ssh$/m,
+    );
+    for (let times = 0; times < 2; times++) {
+      accounts({ 'alice-ssh': alice });
+      const { policy } = apply(tenant('alice'));
+      assert.deepEqual(
+        policy?.tenants.map(({ uid }) => uid),
+        [alice],
+      );
+    }
+    // Another policy in between does not forget them.
+    apply('');
+    assert.equal(load(tenant('alice')).policy?.missing[0]?.state, 'missing');
+    accounts({ 'alice-ssh': alice, mallory: alice });
+    const after = apply(tenant('alice'));
+    assert.deepEqual(after.policy?.tenants, []);
+    assert.match(words(after).join(), /"mallory" has got its uid/);
+  });
+
+  test('are not recorded while the account is missing', () => {
+    accounts({ alice });
+    apply(tenant('alice'));
+    accounts({});
+    apply(tenant('alice'));
+    accounts({ mallory: alice });
+    assert.deepEqual(apply(tenant('alice')).policy?.tenants, []);
+    assert.deepEqual(apply(tenant('alice')).policy?.tenants, []);
+  });
+
+  test('are asked of a directory service for an account that is new, and then remembered', () => {
+    const entry = (user: string) => `echo '${user}:*:${alice}:7::/home/x:/bin/sh'`;
+    const asked = join(root, 'asked');
+    const service = (byName: string) =>
+      directoryService(
+        `echo "$*" >> ${asked}\ncase "$*" in *${alice}*) ${entry('alice-ssh')} ;; *) ${byName} ;; esac`,
+      );
+    service(entry('alice'));
+    apply(tenant('alice'));
+    apply(tenant('alice'));
+    assert.equal(readFileSync(asked, 'utf8').match(new RegExp(`${alice}`, 'g'))?.length, 1);
+    service('exit 2');
+    assert.equal(apply(tenant('alice')).policy?.missing[0]?.state, 'missing');
+  });
+});
+
 describe('a directory service', () => {
   const line = (user: string, uid: number) => `${user}:*:${uid}:7::/home/${user}:/bin/sh`;
 
@@ -237,7 +291,6 @@ describe('the file of the last accounts', () => {
     const text = whole();
     const cut = Array.from({ length: text.length }, (_, length) => text.slice(0, length));
     const others = [
-      text.replace('accounts 1', 'accounts 2'),
       text.replace(`:${alice}:`, ':-1:'),
       text.replace(`:${alice}:`, ':99999999999:'),
       text.replace('alice', 'al:ice'),
@@ -249,10 +302,68 @@ describe('the file of the last accounts', () => {
       assert.equal(loaded.policy, undefined, damaged);
       assert.match(words(loaded).join('\n'), /warning: Cannot read .*accounts-in-force.*damaged/);
     }
+    // The remedy of the hint works.
+    assert.match(words(load(tenant('alice'))).join('\n'), /remove their elements .*bulkhead apply/);
+    assert.ok(apply('').policy);
+    assert.deepEqual(words(load('')), []);
+    writeFileSync(namedAccountsFile(place), 'accounts');
     // A policy whose names all exist does not need it, and its apply writes it again.
     accounts({ alice });
     assert.deepEqual(words(apply(tenant('alice'))), []);
     assert.equal(readFileSync(namedAccountsFile(place), 'utf8'), text);
+  });
+
+  test('that another version has written is not called damaged', () => {
+    const other = whole().replace('accounts 1', 'accounts 2');
+    writeFileSync(namedAccountsFile(place), other);
+    const loaded = load(tenant('alice'));
+    assert.equal(loaded.policy, undefined);
+    assert.match(words(loaded).join('\n'), /another version of Bulkhead has written it.*remove/);
+    apply('');
+    assert.equal(readFileSync(namedAccountsFile(place), 'utf8'), 'accounts 1\nend\n');
+  });
+
+  test('leaves out what it could not read again, and keeps the others', () => {
+    for (const uid of [99_999_999_999, 1e20]) {
+      accounts({ alice, huge: uid });
+      apply(tenant('alice') + tenant('huge'));
+      accounts({});
+      assert.ok(load(tenant('alice')).policy);
+      assert.match(words(load(tenant('huge'))).join(), /^error: There is no user "huge"/);
+    }
+  });
+
+  test('keeps the accounts of another policy that was applied in between', () => {
+    accounts({ alice, bob: mallory });
+    apply(tenant('alice') + tenant('bob'));
+    apply('<defaults><processes limit="9"/></defaults>');
+    apply(tenant('bob'));
+    accounts({ bob: mallory });
+    assert.deepEqual(
+      apply(tenant('alice')).policy?.tenants.map(({ uid }) => uid),
+      [alice],
+    );
+    // The uid is another account's now, or the name has another uid: nothing is left to keep.
+    for (const now of [{ eve: alice }, { alice: fresh }] as const) {
+      accounts({ alice });
+      apply(tenant('alice'));
+      accounts(now);
+      apply('');
+      accounts({});
+      assert.match(words(load(tenant('alice'))).join(), /^error: There is no user "alice"/);
+    }
+  });
+
+  test('keeps at most 100,000 accounts of earlier policies, the latest first', () => {
+    const lines = Array.from({ length: 100_001 }, (_, at) => `old${at}:${3_000_000 + at}:7:/h`);
+    mkdirSync(place.state);
+    const text = ['accounts 1', ...lines, 'end', ''].join('\n');
+    writeFileSync(namedAccountsFile(place), text);
+    accounts({ alice });
+    apply(tenant('alice'));
+    const kept = readFileSync(namedAccountsFile(place), 'utf8').trimEnd().split('\n');
+    assert.deepEqual(kept.slice(0, 3), ['accounts 1', `alice:${alice}:7:/home/x`, lines[0]]);
+    assert.deepEqual(kept.slice(-2), [lines[99_998], 'end']);
   });
 
   test('a link, a directory and a file that is too large are not read', () => {
@@ -278,14 +389,15 @@ describe('the file of the last accounts', () => {
   test('parseNamedAccounts() reads what formatNamedAccounts() writes', () => {
     const account = { user: 'a.b@c$', uid: 4_294_967_294, gid: 0, home: '/home/a b' };
     const other = { user: 'bob', uid: 7, gid: 7, home: '' };
+    const sharedBy = ['ann', 'ben'];
     const text = formatNamedAccounts([
-      { account, state: 'missing' },
+      { account, state: 'missing', sharedBy },
       { account: other, state: 'replaced' },
     ]);
     assert.deepEqual(
       [...(parseNamedAccounts(text)?.values() ?? [])],
       [
-        { account, state: 'found' },
+        { account, state: 'found', sharedBy },
         { account: other, state: 'replaced' },
       ],
     );

@@ -85,6 +85,28 @@ test('jail build refuses a link in place of a home, and builds the others', { sk
   assert.deepEqual([reasonsOf(built), built.built], [[], keysOf(carol)]);
 });
 
+test('jail build reports failures of a missing account whose home is there', { skip }, async () => {
+  const tenant = stage.tenant(carol);
+  const missingHome = `${stage.homes}/u${carol}`;
+  const site = { ...stage.site(carol, 'shop.example'), missingHome };
+  rmSync(`${missingHome}/shop.example`, { recursive: true });
+  renameSync(missingHome, `${missingHome}-aside`);
+  symlinkSync('/root', missingHome);
+  chownLink(missingHome, carol);
+  try {
+    const refused = await stage.build({ ...tenant, missingHome }, site);
+    assert.match(reasonsOf(refused)[0] ?? '', /symbolic link/);
+    assert.equal(refused.problems.length, 2);
+    unlinkSync(missingHome);
+    assert.deepEqual(reasonsOf(await stage.build(site)), []);
+    assert.match(stage.stateText('620112-shop.example'), /^state failed .*does not exist/m);
+  } finally {
+    rmSync(missingHome, { force: true });
+    renameSync(`${missingHome}-aside`, missingHome);
+  }
+  assert.match(reasonsOf(await stage.build(site)).join(), /shop\.example does not exist/);
+});
+
 const chownLink = (path: string, uid: number) =>
   assert.equal(spawnSync('chown', ['-h', `${uid}`, path]).status, 0);
 

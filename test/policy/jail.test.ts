@@ -131,6 +131,16 @@ test('jailTenants() lists a site after its tenant, with its own home and at most
   assert.deepEqual(jails('<jail profile="none"/>'), [[...site, 'sendmail']]);
 });
 
+test("jailTenants() marks a missing account's jails, but not those of the next owner of a uid", () => {
+  const marked = (state: 'missing' | 'replaced') => {
+    const { policy } = resolve(ofSites(siteWith('<jail profile="web" home="/data/shop"/>')));
+    const missing = [{ account: alice, state, element: 'tenant' as const }];
+    return jailTenants({ ...policy, missing }).map(({ missingHome }) => missingHome);
+  };
+  assert.deepEqual(marked('missing'), ['/home/alice', '/home/alice']);
+  assert.deepEqual(marked('replaced'), [undefined, undefined]);
+});
+
 test('resolvePolicy() refuses a site jail without a home of its own, or with unsafe paths', () => {
   const said = (jail: string) => resolve(ofSites(siteWith(jail))).messages.join();
   const own = 'profile="web" home="/home/alice/shop"';

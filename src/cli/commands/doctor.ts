@@ -33,7 +33,7 @@ import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
 import type { DoctorJson } from './json.ts';
 import { changedByOthers } from './policy/drift.ts';
-import { missingAccountsOf } from './policy/missing-accounts.ts';
+import { missingAccountNotes, missingAccountsOf } from './policy/missing-accounts.ts';
 
 /** The column in which all text starts, to the right of the labels. */
 const indent = ' '.repeat(11);
@@ -116,7 +116,7 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
     ...missing.map(
       (each) => `${each} is missing: Bulkhead needs it; install util-linux and libc-bin`,
     ),
-    ...missingAccounts.map(({ message }) => message),
+    ...missingAccountNotes(missingAccounts),
     ...otherWriters.map(otherWriterText),
     ...changedNote(changed),
   ]);

@@ -1,17 +1,16 @@
-/** Reads and writes the accounts of the last apply, and decides what becomes of names that nothing resolves now. */
-import { mkdirSync } from 'node:fs';
-import { causedBy, failed, type Problem } from '../../../packages/base/problem.ts';
+/** Reads the accounts of the last apply, and decides what becomes of names that nothing resolves now. */
+import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { causeOf } from '../../../packages/base/io/errno.ts';
 import { decodeText, readBounded } from '../../../packages/base/io/regular-file.ts';
-import { removeIfThere, replaceFile } from '../../../packages/base/io/replace-file.ts';
+import { removeIfThere } from '../../../packages/base/io/replace-file.ts';
 import {
-  formatNamedAccounts,
+  isOtherVersion,
   namedAccountBytesMax,
   parseNamedAccounts,
   type NamedAccount,
 } from '../../policy/accounts/named-accounts.ts';
-import type { Account, Policy } from '../../policy/policy.ts';
+import type { Account } from '../../policy/policy.ts';
 import type { Paths } from '../paths.ts';
 
 type Place = Pick<Paths, 'state'>;
@@ -51,11 +50,17 @@ export function findMissingAccounts(
 }
 
 /** A replaced account stays so when the other one is gone too, or its directory service is down. */
-function judged({ account, state }: NamedAccount, owners: readonly Account[] = []): NamedAccount {
-  const owner = owners.find(({ user }) => user !== account.user)?.user;
+function judged(named: NamedAccount, owners: readonly Account[] = []): NamedAccount {
+  const { account, state, sharedBy } = named;
+  const owner = owners.find((each) => isOther(each, named))?.user;
   if (owner !== undefined) return { account, state: 'replaced', owner };
-  return { account, state: state === 'replaced' ? state : 'missing' };
+  if (state === 'replaced') return { account, state };
+  return { account, state: 'missing', ...(sharedBy && { sharedBy }) };
 }
+
+/** Whether an account with the same uid is neither this one nor an alias of it. */
+export const isOther = ({ user }: Account, { account, sharedBy = [] }: NamedAccount): boolean =>
+  user !== account.user && !sharedBy.includes(user);
 
 /** Returns no accounts if no apply has written the file yet, or this process may not read it. */
 function readNamedAccounts(paths: Place): Result<ReadonlyMap<string, NamedAccount>, Problem> {
@@ -63,34 +68,13 @@ function readNamedAccounts(paths: Place): Result<ReadonlyMap<string, NamedAccoun
   const read = readBounded(object, namedAccountBytesMax, { links: 'refuse' });
   const none = ['ENOENT', 'EACCES'];
   if (!read.ok) return none.includes(read.error.errno ?? '') ? ok(new Map()) : read;
-  const parsed = parseNamedAccounts(decodeText(read.value));
+  const text = decodeText(read.value);
+  const parsed = parseNamedAccounts(text);
   if (parsed !== undefined) return ok(parsed);
-  const reason = 'it is damaged, so the uids of accounts that do not exist any more are unknown';
-  return failed({ action: 'read', object, reason, hint: 'the next "bulkhead apply" writes it' });
-}
-
-/** Records the accounts of a policy that has been applied. */
-export function keepNamedAccounts(
-  paths: Place,
-  { named }: Pick<Policy, 'named'>,
-): Result<void, Problem> {
-  const path = namedAccountsFile(paths);
-  const text = formatNamedAccounts(named);
-  const before = readBounded(path, namedAccountBytesMax, { links: 'refuse' });
-  if (before.ok ? decodeText(before.value) === text : named.length === 0) return ok(undefined);
-  const kept = writeNamedAccounts(paths, text);
-  const action = 'record the accounts of the policy';
-  return kept.ok ? kept : failed({ action, ...causedBy(kept.error) });
-}
-
-function writeNamedAccounts(paths: Place, text: string): Result<void, Problem> {
-  const { state } = paths;
-  try {
-    mkdirSync(state, { recursive: true, mode: 0o755 });
-  } catch (error) {
-    return failed({ action: 'create the directory', object: state, ...causeOf(error) });
-  }
-  return replaceFile(namedAccountsFile(paths), text, 0o600);
+  const why = isOtherVersion(text) ? 'another version of Bulkhead has written it' : 'it is damaged';
+  const reason = `${why}, so the uids of accounts that do not exist any more are unknown`;
+  const hint = 'remove their elements from the policy, then run: bulkhead apply';
+  return failed({ action: 'read', object, reason, hint });
 }
 
 export function releaseNamedAccounts(paths: Place): Result<void, Problem> {

@@ -7,13 +7,19 @@ export function jailTenants({
   tenants,
   missing = [],
 }: Pick<Policy, 'tenants'> & Partial<Pick<Policy, 'missing'>>): readonly JailTenant[] {
-  const missingUids = new Set(missing.map(({ account }) => account.uid));
+  // A replaced account's uid has another owner, whose jail is like anybody's.
+  const homes = new Map(
+    missing
+      .filter(({ state }) => state !== 'replaced')
+      .map(({ account }) => [account.uid, account.home]),
+  );
   return tenants.flatMap((tenant) => {
     const { uid, account } = tenant;
     const jail = jailOf(tenant);
     const ofSites = tenant.sites.flatMap((site) => jailOfSite(tenant, site) ?? []);
     const all = jail === undefined ? ofSites : [{ uid, account, jail }, ...ofSites];
-    return missingUids.has(uid) ? all.map((each) => ({ ...each, isMissing: true as const })) : all;
+    const missingHome = homes.get(uid);
+    return missingHome === undefined ? all : all.map((each) => ({ ...each, missingHome }));
   });
 }
 

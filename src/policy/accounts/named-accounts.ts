@@ -1,8 +1,9 @@
 /**
- * The accounts that the policy in force names, as the last apply found them: `/var/lib/bulkhead/accounts-in-force`.
+ * The accounts that policies in force have named, as the last apply found them: `/var/lib/bulkhead/accounts-in-force`.
  *
  *     accounts 1                        the version of this format
  *     alice:1001:1001:/home/alice       the name, uid, gid and home
+ *     web1:1003:33:/home/web1:ann,ben   ann and ben share the uid, as shell users of ISPConfig do
  *     bob:1002::                        bob is gone, and another account has had the uid since
  *     end
  *
@@ -19,6 +20,8 @@ export interface NamedAccount {
   readonly state: AccountState;
   /** The account that has the uid of a replaced one now, if any. */
   readonly owner?: string;
+  /** Other names that had the uid while the account existed. They are no new owners. */
+  readonly sharedBy?: readonly string[];
 }
 
 /** An account that does not exist now, and the kind of element that names it. */
@@ -28,16 +31,31 @@ export interface MissingAccount extends NamedAccount {
 
 /** A policy with a hundred thousand tenants takes less than 8 MiB. */
 export const namedAccountBytesMax = 64 * 2 ** 20;
+/** More names that share a uid are not recorded. */
+const sharedByMax = 100;
 const first = 'accounts 1';
 const last = 'end';
-const line = /^(?<user>[^:\n]+):(?<uid>\d{1,10}):(?:(?<gid>\d{1,10}):(?<home>[^:\n]*)|:)$/;
+const line =
+  /^(?<user>[^:\n]+):(?<uid>\d{1,10}):(?:(?<gid>\d{1,10}):(?<home>[^:\n]*)(?::(?<shared>[^:\n]+))?|:)$/;
 
+/** Formats the accounts in this order. Accounts that could not be read again are left out. */
 export function formatNamedAccounts(named: readonly NamedAccount[]): string {
-  const lines = named.map(({ account: { user, uid, gid, home }, state }) =>
-    state === 'replaced' ? `${user}:${uid}::` : `${user}:${uid}:${gid}:${home}`,
-  );
-  return [first, ...lines.toSorted(), last].map((each) => `${each}\n`).join('');
+  let bytes = 0;
+  // A character takes at most three bytes.
+  const fits = (text: string) => (bytes += 3 * text.length + 1) < namedAccountBytesMax - 32;
+  const lines = named.map(lineOf).filter((each) => line.test(each) && fits(each));
+  return [first, ...lines, last].map((each) => `${each}\n`).join('');
 }
+
+function lineOf({ account: { user, uid, gid, home }, state, sharedBy = [] }: NamedAccount): string {
+  if (state === 'replaced') return `${user}:${uid}::`;
+  const shared = sharedBy.filter((each) => !each.includes(',')).slice(0, sharedByMax);
+  return [user, uid, gid, home, ...(shared.length === 0 ? [] : [shared.join(',')])].join(':');
+}
+
+/** Whether another version of Bulkhead has written the text. */
+export const isOtherVersion = (text: string): boolean =>
+  /^accounts \d{1,10}\n/.test(text) && !text.startsWith(`${first}\n`);
 
 /** Returns the accounts by name; `found` means that nothing has replaced them. Undefined if the text is damaged. */
 export function parseNamedAccounts(text: string): ReadonlyMap<string, NamedAccount> | undefined {
@@ -47,9 +65,10 @@ export function parseNamedAccounts(text: string): ReadonlyMap<string, NamedAccou
     if (each === '') continue;
     const found = line.exec(each)?.groups;
     if (found === undefined) return undefined;
-    const { user = '', uid, gid, home = '' } = found;
+    const { user = '', uid, gid, home = '', shared } = found;
     const account = { user, uid: Number(uid), gid: Number(gid ?? uid), home };
-    named.set(user, { account, state: gid === undefined ? 'replaced' : 'found' });
+    const state = gid === undefined ? 'replaced' : 'found';
+    named.set(user, { account, state, ...(shared && { sharedBy: shared.split(',') }) });
   }
   return named;
 }
@@ -66,7 +85,8 @@ export function missingAccountText({ account, state, owner, element }: MissingAc
     const kept = { tenant: 'its limits', reseller: 'its limits', except: 'its exception' }[element];
     return `The account "${user}" does not exist now: it was deleted, or its directory service does not answer. Uid ${uid}, its last one, keeps ${kept}; if it was deleted, ${remedy}`;
   }
+  const none = element === 'except' ? 'the exception has no effect' : 'the element has no effect';
   const sum = element === 'reseller' ? ', and nothing limits the sum of its tenants' : '';
   const who = owner === undefined ? 'another account' : `"${owner}"`;
-  return `The account "${user}" does not exist any more, and ${who} has got its uid ${uid}: the element has no effect${sum}. If it was renamed, write the new name; otherwise ${remedy}`;
+  return `The account "${user}" does not exist any more, and ${who} has got its uid ${uid}: ${none}${sum}. If it was renamed, write the new name; otherwise ${remedy}`;
 }

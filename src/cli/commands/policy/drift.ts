@@ -6,6 +6,12 @@ import { formatQuota, formatUnit, formatValue } from '../../../plan/format.ts';
 import type { Operation } from '../../../plan/operations.ts';
 import type { Policy } from '../../../policy/policy.ts';
 
+/** Returns a line for each value; none for a slice that is only left to systemd. */
+export const driftLines = (operation: Operation): readonly string[] =>
+  describeDrift(operation)
+    .split('\n')
+    .filter((line) => line !== '');
+
 /** Describes an operation as the problem rather than the planned change. */
 export function describeDrift(operation: Operation): string {
   switch (operation.kind) {
@@ -49,7 +55,7 @@ export function changedByOthers(
   agent: StatusResponse | undefined,
 ): readonly string[] | undefined {
   if (policy === undefined || agent?.policy.state !== 'in force') return undefined;
-  return planPolicy(policy, driver).operations.filter(wasThere).map(describeDrift);
+  return planPolicy(policy, driver).operations.filter(wasThere).flatMap(driftLines);
 }
 
 /** Whether the operation changes a value that the agent has set before, rather than one that is not there yet. */

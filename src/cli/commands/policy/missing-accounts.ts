@@ -13,3 +13,13 @@ export const missingAccountsOf = (
     state: each.state === 'replaced' ? 'replaced' : 'missing',
     message: missingAccountText(each),
   }));
+
+const shownMax = 3;
+
+/** Describes a few of them, and counts the others: one panel can delete thousands. */
+export function missingAccountNotes(missing: readonly MissingAccountJson[]): readonly string[] {
+  const messages = missing.slice(0, shownMax).map(({ message }) => message);
+  const more = missing.length - messages.length;
+  if (more === 0) return messages;
+  return [...messages, `… and ${more} more; "bulkhead doctor --json" lists them all`];
+}

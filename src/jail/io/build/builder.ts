@@ -1,4 +1,5 @@
 /** Builds jails that are missing or outdated, and drops jails that no tenant has any more. */
+import { lstatSync } from 'node:fs';
 import type { Problem } from '../../../../packages/base/problem.ts';
 import { commandsOf, databasesOf, type JailDatabase } from '../../../policy/jail.ts';
 import type { Account } from '../../../policy/policy.ts';
@@ -84,9 +85,8 @@ export class Builder {
       kept: done.filter(([, what]) => what === 'kept').length,
       dropped,
       problems: [
-        // Nothing starts in the jail of an account that is gone with its home; its state file says why.
-        ...done.flatMap(([, what, { isMissing }]) =>
-          typeof what === 'object' && isMissing !== true ? [what] : [],
+        ...done.flatMap(([, what, tenant]) =>
+          typeof what === 'object' && !isGone(tenant, what) ? [what] : [],
         ),
         ...problems,
         ...this.#problems,
@@ -245,3 +245,16 @@ export class Builder {
 }
 
 const homeOf = ({ home }: JailTenant['jail']) => (home === undefined ? {} : { home });
+
+/**
+ * Whether the jail fails because an account is gone with its home: nothing starts there, and its state file says why.
+ * While only a directory service is down, the home is there, and so are the tenant's daemons.
+ */
+function isGone({ missingHome }: JailTenant, { errno }: Problem): boolean {
+  if (missingHome === undefined || errno !== 'ENOENT') return false;
+  try {
+    return lstatSync(missingHome, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    return false;
+  }
+}

@@ -17,8 +17,8 @@ export const enterAction = 'enter the jails';
 export interface JailTenant extends JailId {
   readonly account: Account | undefined;
   readonly jail: Jail;
-  /** Present if the account does not exist now: its jail stays, and may fail since the home is gone. */
-  readonly isMissing?: true;
+  /** The tenant's last home, also for a site; present if the account does not exist now. */
+  readonly missingHome?: string;
 }
 
 /** Returns the name for people: `alice/shop.example`. */
