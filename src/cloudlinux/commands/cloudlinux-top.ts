@@ -173,7 +173,10 @@ export const command: CommandModule = {
     command
       .option('-j, --json', 'print it as JSON')
       .option('-u, --username <part>', 'only users whose name contains this')
-      .option('-r, --for-reseller <name>', 'only this reseller and its users')
+      .option(
+        '-r, --for-reseller <name>',
+        'only this reseller and its users; root: those without one',
+      )
       .option('-d, --domain <name>', 'only users whose main domain contains this')
       .option('-m, --max <number>', 'maximum number of users; 0 is all', '25')
       .option('-o, --order-by <field>', 'sort by one of cpu, io, iops, nproc, pmem', 'cpu')
