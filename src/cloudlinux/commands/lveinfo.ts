@@ -15,11 +15,10 @@ import {
 import type { InfoRow } from './info-columns.ts';
 import { infoChoice, type ChoiceOptions } from './info-choice.ts';
 import { infoCsv, infoJson, infoTable } from './info-format.ts';
-import { parseLvePeriod } from './lve-period.ts';
+import { parseLvePeriod, type PeriodSlice } from './lve-period.ts';
 import { printError, pathsFor, print, printJson } from '../../cli/shared/session.ts';
 import { askUsage, splitPeriod } from './usage-request.ts';
 import { writeOut } from '../../cli/shared/write-out.ts';
-import { type Period } from '../../cli/shared/period.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import type { LveinfoJson } from './json.ts';
 
@@ -63,7 +62,7 @@ function refuse(problem: Problem, { json }: InfoOptions, code: ExitCode): ExitCo
   return code;
 }
 
-function periodsOf(options: InfoOptions): Result<readonly Period[], Problem> {
+function periodsOf(options: InfoOptions): Result<readonly PeriodSlice[], Problem> {
   const period = parseLvePeriod(options, Date.now());
   if (!period.ok) return period;
   if (options.timeUnit === undefined) return ok([period.value]);
@@ -82,7 +81,7 @@ const tenantOf = ({ user, id }: InfoOptions) => user ?? id;
 /** Reads the rows: tenants by uid, or one tenant by time. */
 async function readRows(
   paths: Paths,
-  periods: readonly Period[],
+  periods: readonly PeriodSlice[],
   options: InfoOptions,
 ): Promise<Result<readonly InfoRow[], Problem>> {
   const named = options.displayUsername === true || options.user !== undefined;

@@ -6,12 +6,12 @@ import { sayItWaits } from '../../cli/shared/session.ts';
 import type { Paths } from '../../host/paths.ts';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { parseLveLength, periodSlices } from './lve-period.ts';
+import { parseLveLength, periodSlices, type PeriodSlice } from './lve-period.ts';
 
 /** The maximum number of slices of a period; each is one request to the agent. */
 const slicesMax = 500;
 
-export function splitPeriod(period: Period, unit: string): Result<readonly Period[], Problem> {
+export function splitPeriod(period: Period, unit: string): Result<readonly PeriodSlice[], Problem> {
   const length = parseLveLength(unit);
   if (!length.ok) return length;
   if ((period.to - period.from) / length.value > slicesMax) {
@@ -27,7 +27,7 @@ export function splitPeriod(period: Period, unit: string): Result<readonly Perio
 /** Asks for the use of all tenants in a period, or of one, by account or uid. */
 export const askUsage = (
   paths: Paths,
-  { from, to }: Period,
+  { from, to, part }: PeriodSlice,
   tenant: string | undefined,
 ): Promise<Result<UsageResponse, Problem>> =>
-  callAgent<UsageResponse>(paths, '/v1/usage', { from, to, tenant }, { onSlow: sayItWaits });
+  callAgent<UsageResponse>(paths, '/v1/usage', { from, to, tenant, part }, { onSlow: sayItWaits });

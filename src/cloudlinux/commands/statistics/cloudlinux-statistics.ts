@@ -17,7 +17,7 @@ import type { Paths } from '../../../host/paths.ts';
 import { lveKeys, lveUses, type LveUse } from '../../core/lve-usage.ts';
 import { isOfReseller } from '../../core/reseller-filter.ts';
 import type { CloudlinuxStatisticsJson } from '../json.ts';
-import { parseLvePeriod } from '../lve-period.ts';
+import { parseLvePeriod, type PeriodSlice } from '../lve-period.ts';
 import { notKnown } from '../top-shape.ts';
 import { askUsage, splitPeriod } from '../usage-request.ts';
 import {
@@ -115,7 +115,7 @@ async function usesOf(
   paths: Paths,
   id: string,
   reseller: string | undefined,
-  periods: readonly Period[],
+  periods: readonly PeriodSlice[],
 ): Promise<Result<readonly (readonly [Period, LveUse])[], Problem>> {
   const found: (readonly [Period, LveUse])[] = [];
   for (const period of periods) {
