@@ -4,7 +4,7 @@ import type { UsageRow } from '../../agent/api/api.ts';
 import { failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { accountOf } from '../core/lve-info.ts';
 import { lveUses } from '../core/lve-usage.ts';
-import type { Paths } from '../../host/paths.ts';
+import { agentRequest, type AgentRequest } from '../../cli/shared/agent-request.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import {
   examples,
@@ -42,7 +42,7 @@ async function info(options: InfoOptions, command: Command): Promise<ExitCode> {
   if (!choice.ok) return refuse(choice.error, options, exitCodes.usage);
   const periods = periodsOf(options);
   if (!periods.ok) return refuse(periods.error, options, exitCodes.usage);
-  const rows = await readRows(paths, periods.value, options);
+  const rows = await readRows(agentRequest(paths, options), periods.value, options);
   if (!rows.ok) return refuse(rows.error, options, exitCodes.failed);
   const { columns, choose } = choice.value;
   const shown = choose(rows.value);
@@ -80,7 +80,7 @@ const tenantOf = ({ user, id }: InfoOptions) => user ?? id;
 
 /** Reads the rows: tenants by uid, or one tenant by time. */
 async function readRows(
-  paths: Paths,
+  ask: AgentRequest,
   periods: readonly PeriodSlice[],
   options: InfoOptions,
 ): Promise<Result<readonly InfoRow[], Problem>> {
@@ -88,7 +88,7 @@ async function readRows(
   const idOf = (row: UsageRow) => (named ? accountOf(row) : undefined) ?? String(row.uid);
   const rows: InfoRow[] = [];
   for (const period of periods) {
-    const answer = await askUsage(paths, period, tenantOf(options));
+    const answer = await askUsage(ask, period, tenantOf(options));
     if (!answer.ok) return answer;
     for (const use of lveUses(answer.value)) {
       rows.push({ id: idOf(use.usage), period, ...use });

@@ -10,10 +10,10 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../../cli/shared/command.ts';
+import { agentRequest, type AgentRequest } from '../../../cli/shared/agent-request.ts';
 import type { Period } from '../../../cli/shared/period.ts';
 import { pathsFor, print, printError, printJson } from '../../../cli/shared/session.ts';
 import { table } from '../../../cli/shared/terminal.ts';
-import type { Paths } from '../../../host/paths.ts';
 import { lveKeys, lveUses, type LveUse } from '../../core/lve-usage.ts';
 import { isOfReseller } from '../../core/reseller-filter.ts';
 import type { CloudlinuxStatisticsJson } from '../json.ts';
@@ -45,10 +45,11 @@ async function statistics(options: Options, command: Command): Promise<ExitCode>
   if (!choice.ok) return refuse(choice.error, options, exitCodes.usage);
   const period = periodOf(options);
   if (!period.ok) return refuse(period.error, options, exitCodes.usage);
+  const ask = agentRequest(paths, options);
   if (options.id !== undefined) {
-    return details(paths, options.id, period.value, choice.value, options);
+    return details(ask, options.id, period.value, choice.value, options);
   }
-  const answer = await askUsage(paths, period.value, undefined);
+  const answer = await askUsage(ask, period.value, undefined);
   if (!answer.ok) return refuse(answer.error, options, exitCodes.failed);
   const domains = await mainDomainsOf(command, paths);
   const summary = summaryOf(answer.value, choice.value, domains, Date.now());
@@ -94,7 +95,7 @@ const dynamicUnit = ({ from, to }: Period) =>
   `${Math.max(1, Math.ceil((to - from) / minute / dynamicParts))}m`;
 
 async function details(
-  paths: Paths,
+  ask: AgentRequest,
   id: string,
   whole: Period,
   { keys, reseller }: StatisticsChoice,
@@ -103,7 +104,7 @@ async function details(
   const unit = options.timeUnit === 'dynamic' ? dynamicUnit(whole) : (options.timeUnit ?? '1m');
   const periods = splitPeriod(whole, unit);
   if (!periods.ok) return refuse(periods.error, options, exitCodes.usage);
-  const uses = await usesOf(paths, id, reseller, periods.value);
+  const uses = await usesOf(ask, id, reseller, periods.value);
   if (!uses.ok) return refuse(uses.error, options, exitCodes.failed);
   const shown = detailsOf(uses.value, keys, Date.now());
   if (options.json === true) printJson(shown satisfies CloudlinuxStatisticsJson);
@@ -112,14 +113,14 @@ async function details(
 }
 
 async function usesOf(
-  paths: Paths,
+  ask: AgentRequest,
   id: string,
   reseller: string | undefined,
   periods: readonly PeriodSlice[],
 ): Promise<Result<readonly (readonly [Period, LveUse])[], Problem>> {
   const found: (readonly [Period, LveUse])[] = [];
   for (const period of periods) {
-    const answer = await askUsage(paths, period, id);
+    const answer = await askUsage(ask, period, id);
     if (!answer.ok) return answer;
     const asked = lveUses(answer.value).filter(({ usage }) =>
       isOfReseller(reseller, usage.reseller),
