@@ -274,7 +274,10 @@ export class Agent implements AsyncDisposable {
       evidence: this.#composed.evidence,
       siteLimits: this.#composed.siteLimits,
       servedSites: async (uid, wanted) => (await web?.servedSites?.(uid, wanted)) ?? ok(new Set()),
-      countsEntries: () => this.#options.parts.some((part) => part.countsEntries?.() === true),
+      entriesCountedSince: () =>
+        this.#options.parts
+          .map((part) => part.entriesCountedSince?.())
+          .find((since) => since !== undefined),
       driver: this.#driver,
       state: this.#options.host.paths.state,
       starting: this.#composed.startup.status,

@@ -42,8 +42,8 @@ export interface AgentPart extends Partial<AsyncDisposable> {
   readonly adopt?: (policy: Policy) => void;
   /** Returns the faults since the last call. The caller drops faults of former members. */
   readonly takeFaults?: () => readonly ReportedFault[];
-  /** Whether web servers report the requests that they refuse. */
-  readonly countsEntries?: () => boolean;
+  /** Returns the time since when web servers report the requests that they refuse; undefined if they do not. */
+  readonly entriesCountedSince?: () => number | undefined;
   /**
    * Returns the names of the tenant's sites that web servers serve. If `wanted` is not known to be one, web servers are
    * asked again, though not each time.

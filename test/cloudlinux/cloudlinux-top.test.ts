@@ -70,6 +70,10 @@ test('cloudlinux-top sorts, limits and filters rows', options, async () => {
   const ofReseller = await json<Top>('cloudlinux-top', '-j', '-r', 'acme', '--max=0');
   assert.equal(ofReseller.users.length, 150);
   assert.ok(ofReseller.users.every((each) => each.reseller === 'acme'));
+  const own = await json<Top>('cloudlinux-top', '-j', '--for-reseller=root', '--max=0');
+  assert.equal(own.users.length, 150);
+  assert.ok(own.users.every((each) => each.reseller === 'N/A'));
+  assert.deepEqual(own.resellers, []);
   const some = await json<Top>('cloudlinux-top', '-j', '--show=cpu,io', '-m', '1');
   assert.deepEqual(Object.keys(some.users[0]?.usage ?? {}), ['cpu', 'io']);
   const unlimited = await json<Top>('cloudlinux-top', '-j', '-u', 'user2', '--max=0');

@@ -65,6 +65,8 @@ test('get shows the rules under the documented names', async () => {
 test('set succeeds only with values that the policy has', async () => {
   const same = JSON.stringify({ options: { faultsNotification: notification } });
   assert.equal((await answer('set', '--data', same)).result, 'success');
+  for (const nothing of ['{"options":{}}', '{"options":{"faultsNotification":{"notify":{}}}}'])
+    assert.equal((await answer('set', '--data', nothing)).result, 'success');
   const rows: readonly (readonly [RegExp, string])[] = [
     [
       /Cannot set "faultsNotification.notifyAdmin": it is true by the alert rules/,
@@ -74,6 +76,17 @@ test('set succeeds only with values that the policy has', async () => {
       /Cannot set "uiSettings.hideRubyApp": Bulkhead has no such setting/,
       '{"options":{"uiSettings":{"hideRubyApp":false}}}',
     ],
+    [/Cannot set "uiSettings": Bulkhead has no such setting/, '{"options":{"uiSettings":{}}}'],
+    [/Cannot set "a.b.c": Bulkhead has no such setting/, '{"options":{"a":{"b":{"c":{}}}}}'],
+    [
+      /Cannot set "faultsNotification.notifyAdmin": it is true/,
+      '{"options":{"faultsNotification":{"notifyAdmin":{}}}}',
+    ],
+    [
+      /Cannot set "faultsNotification.notify.reseller": Bulkhead has no such setting/,
+      '{"options":{"faultsNotification":{"notify":{"reseller":{}}}}}',
+    ],
+    [/"__proto__": Bulkhead has no such setting/, '{"options":{"__proto__":{}}}'],
     [/"__proto__.x": Bulkhead has no such setting/, '{"options":{"__proto__":{"x":1}}}'],
     [/it is not JSON with "options"/, '{"options":[]}'],
     [/it is not JSON with "options"/, 'x'.repeat(70_000)],

@@ -4,6 +4,7 @@ import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { chartMoment } from '../../src/cloudlinux/commands/history/usage-chart.ts';
+import type { LveSnapshots, LveSnapshotTimes } from '../../src/cloudlinux/commands/json.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { testDirectory } from '../../testing/temporary-directory.ts';
 import { hitAt } from './lve-history.ts';
@@ -80,6 +81,46 @@ test('lve-read-snapshot shows processes, without what acts on a terminal', optio
   assert.equal(none.out.trim(), 'No snapshots in this period');
 });
 
+test(
+  'lve-read-snapshot skips incidents without snapshots, and says what it left out',
+  options,
+  async () => {
+    stage.server.asked.length = 0;
+    const args = ['lve-read-snapshot', '-u', 'user7', ...period];
+    const text = await run(...args);
+    assert.equal(text.status, 0, text.err);
+    assert.match(text.err, /only the latest 1000 incidents were read; use a shorter period/);
+    assert.equal(text.out.match(/^>>> /gm)?.length, 1);
+    const asked = stage.server.asked.map(({ pathname }) => pathname);
+    assert.deepEqual(asked, ['/v1/incidents', '/v1/incidents/9', '/v1/incidents/7']);
+    assert.equal(stage.server.asked[0]?.searchParams.get('count'), '1000');
+    const json = await run(...args, '--json');
+    assert.deepEqual([json.status, json.err], [0, '']);
+    const found = jsonOf<LveSnapshots>('lve-read-snapshot', json.out);
+    assert.deepEqual([found.incomplete, found.snapshots.length], [true, 1]);
+    const list = await run(...args, '--json', '--list');
+    const times = jsonOf<LveSnapshotTimes>('lve-read-snapshot', list.out);
+    assert.deepEqual([times.incomplete, times.timestamps], [true, [hitAt / 1000]]);
+  },
+);
+
+test('commands say once that they wait for the agent, and not with --json', options, async () => {
+  const parts = ['--id', '1003', ...period, '--time-unit', '30m'];
+  stage.server.delayMilliseconds = 2_000;
+  try {
+    for (const command of ['lveinfo', 'cloudlinux-statistics']) {
+      const text = await run(command, ...parts);
+      assert.equal(text.err.match(/waiting for the agent/g)?.length, 1, text.err);
+      const json = await run(command, ...parts, '--json');
+      assert.deepEqual([json.status, json.err], [0, '']);
+    }
+    assert.equal((await run('cloudlinux-top', '--json')).err, '');
+    assert.equal((await run('lve-read-snapshot', '-i', '1003', ...period, '-j')).err, '');
+  } finally {
+    stage.server.delayMilliseconds = 0;
+  }
+});
+
 test('lveps shows tenants, and with -p their processes', options, async () => {
   const plain = await run('lveps', '-s', 'mem', '-o', 'id:10,ep,pno,tno,cpu,mem,io');
   assert.equal(plain.status, 0, plain.err);
@@ -88,7 +129,9 @@ test('lveps shows tenants, and with -p their processes', options, async () => {
   // User 300 has no processes, and user 299 has 49.
   assert.equal(first, 'user299 - 49 99 - 299 -');
   const now = await run('lveps', '-d', '-n', '-s', 'mem', '-o', 'id,cpu,io');
-  assert.match(now.out, /^1299 +180% +449$/m);
+  assert.match(now.out, /^1299 +45% +449$/m);
+  const processesNow = await run('lveps', '-p', '-d', '-o', 'pid,cpu,io');
+  assert.match(processesNow.out, /^ *4711 +- +-$/m, 'only averages since their start are known');
   const processes = await run('lveps', '-p');
   const lines = processes.out.split('\n').map((line) => line.trim().split(/ +/).join(' '));
   assert.equal(lines[0], 'ID PID COM TNO CPU MEM IO');

@@ -10,6 +10,7 @@ import {
   type LimitsOptions,
   type LimitsReply,
 } from '../../src/cloudlinux/commands/limits/limits-reply.ts';
+import { packagesReply } from '../../src/cloudlinux/commands/limits/packages-reply.ts';
 import type { CloudlinuxLimitsJson } from '../../src/cloudlinux/commands/json.ts';
 import { formatProblemOrCause } from '../../packages/base/problem.ts';
 import { panelTree, type PanelTree } from '../../testing/panel-tree.ts';
@@ -160,6 +161,58 @@ test('set --reseller-name sets the reseller as a whole', async () => {
   assert.equal((await reply('set', { resellerName: 'acme', pmem: '4G' })).kind, 'changed');
   assert.match(now(), /<reseller user="acme">\s*<cpu limit="400%"\/>\s*<memory limit="4GiB"\/>/);
   assert.equal((await reply('set', { resellerName: 'bob', pmem: '4G' })).kind, 'no such user');
+  const administrators = { resellerName: 'acme', forReseller: 'root', pmem: '5G' };
+  assert.equal((await reply('set', administrators)).kind, 'changed');
+});
+
+test('set --reseller-name is refused for a reseller, and together with a user', async () => {
+  for (const forReseller of ['acme', 'other', '']) {
+    const refused = await reply('set', { resellerName: 'acme', forReseller, unlimited: true });
+    assert.ok(refused.kind === 'failed');
+    assert.equal(
+      refused.errors.map(formatProblemOrCause).join(),
+      'Cannot set limits of the reseller "acme": only the administrator, "root", may',
+    );
+  }
+  for (const user of [{ username: 'bob' }, { lveId: '1002' }, { domain: 'shop.example' }]) {
+    const misused = await reply('set', { resellerName: 'acme', ...user, speed: '5' });
+    assert.equal(misused.kind, 'usage');
+  }
+  assert.equal(now(), text);
+});
+
+test('set --reseller-name without limits changes nothing, and applies nothing', async () => {
+  const applied = () => assert.fail('the policy was applied');
+  const policy = {
+    file,
+    apply: true,
+    paths: tree.paths,
+    capabilities: [{ policyPart: applied }],
+    reader,
+  };
+  const call = { options: { policy: file, apply: true, resellerName: 'acme' }, policy, domains };
+  assert.deepEqual(await limitsReply(['set'], call), { kind: 'changed', warnings: [] });
+  assert.equal(now(), text);
+});
+
+test('--default=all leaves alone what only Bulkhead has', async () => {
+  const own = '<cpu limit="150%" weight="200"/><disk space="1GiB"/><network send="1MiB/s"/>';
+  const kept = '<cpu weight="200"/><disk space="1GiB"/><network send="1MiB/s"/>';
+  const policyText = (inner: string) =>
+    `<bulkhead version="1">
+  <package name="gold">${inner}</package>
+  <reseller user="acme">${inner}<tenant user="bob"/></reseller>
+  <tenant user="dave">${inner}</tenant>
+</bulkhead>
+`;
+  writeFileSync(file, policyText(own));
+  for (const target of [{ username: 'dave' }, { resellerName: 'acme' }]) {
+    assert.equal((await reply('set', { ...target, default: 'all' })).kind, 'changed');
+  }
+  const policy = { file, apply: false, paths: tree.paths, capabilities, reader };
+  const asked = { policy: file, apply: false, package: 'gold', default: 'all' };
+  assert.equal((await packagesReply(['set'], asked, policy)).kind, 'changed');
+  assert.equal(now(), policyText(kept));
 });
 
 test('an account that is called as another uid is never taken for that uid', async () => {
@@ -280,6 +333,8 @@ test('cloudlinux-packages refuses packages of others, names that are none, and u
     [/Name a package/, 'set', '--speed=5'],
     [/is not a name/, 'set', '--package', '"><lve id="0"/>', '--speed=5'],
     [/Cannot find the package "silver"/, 'set', '--package', 'silver'],
+    [/Cannot find the package "silver"/, 'set', '--package', 'silver', '--default=vmem'],
+    [/Cannot find the package "silver"/, 'set', '--package', 'silver', '--default=all'],
   ];
   writeFileSync(file, '<bulkhead version="1"/>\n');
   for (const [message, ...args] of rows) {

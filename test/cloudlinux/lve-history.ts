@@ -1,4 +1,4 @@
-/** Series, incidents and processes of user 3, as the agent answers them; nobody else has any. */
+/** Series, incidents and processes of user 3, as the agent answers them. User 7 has incidents, too, and nobody else. */
 import type {
   IncidentResponse,
   IncidentRow,
@@ -64,6 +64,11 @@ export function historyAnswer({ pathname, searchParams }: URL): HistoryAnswer | 
   if (pathname === '/v1/incidents' && isUser3) {
     const incidents = from <= incident.end && to >= incident.begin ? [incident] : [];
     return { incidents, total: incidents.length };
+  }
+  if (pathname === '/v1/incidents' && searchParams.get('tenant') === 'user7') {
+    // More than are listed; one was deleted after it had been listed, another has no snapshots any more.
+    const incidents = [{ ...incident, id: 9 }, incident, { ...incident, id: 8, snapshots: 0 }];
+    return { incidents, total: 1500 };
   }
   if (pathname === '/v1/incidents/7') {
     const evidence = [{ at: hitAt, processes: [hostile], processCount: 3, usage }];

@@ -114,6 +114,8 @@ const acmeUsage: UsageRow = {
 export interface LveServer extends AsyncDisposable {
   /** Every request, as it came. */
   readonly asked: URL[];
+  /** How long each answer takes. */
+  delayMilliseconds: number;
 }
 
 /** `entriesCounted`: whether web servers report what they refuse. */
@@ -132,12 +134,11 @@ export async function startLveServer(
     asked.push(url);
     const answer = answerTo(url, numbers, entriesCounted);
     response.statusCode = 'error' in answer ? 404 : 200;
-    response.end(JSON.stringify(answer));
+    setTimeout(() => response.end(JSON.stringify(answer)), started.delayMilliseconds);
   });
-  server.listen(socketOf(paths));
-  await once(server, 'listening');
-  return {
+  const started: LveServer = {
     asked,
+    delayMilliseconds: 0,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       server.close();
@@ -145,6 +146,9 @@ export async function startLveServer(
       rmSync(paths.runtime, { recursive: true, force: true });
     },
   };
+  server.listen(socketOf(paths));
+  await once(server, 'listening');
+  return started;
 }
 
 function answerTo(

@@ -141,10 +141,11 @@ test('lveinfo --time-unit asks the agent for each part of the period', options, 
     new Date(Number(url.searchParams.get('from'))).toISOString(),
     new Date(Number(url.searchParams.get('to'))).toISOString(),
     url.searchParams.get('tenant'),
+    url.searchParams.get('part'),
   ]);
   assert.deepEqual(asked, [
-    ['/v1/usage', '2026-01-31T18:30:00.000Z', '2026-01-31T19:30:00.000Z', 'user3'],
-    ['/v1/usage', '2026-01-31T19:30:00.000Z', '2026-01-31T20:00:00.000Z', 'user3'],
+    ['/v1/usage', '2026-01-31T18:30:00.000Z', '2026-01-31T19:30:00.000Z', 'user3', 'first'],
+    ['/v1/usage', '2026-01-31T19:30:00.000Z', '2026-01-31T20:00:00.000Z', 'user3', 'last'],
   ]);
   assert.deepEqual(
     data.map((each) => [each['From'], each['To'], each['ID']]),
@@ -236,8 +237,9 @@ test("parseLvePeriod() reads CloudLinux's periods and their parts", () => {
   }
   assert.equal(shortMoment(now), '03-15 18:30');
   assert.deepEqual(periodSlices({ from: 0, to: 25 }, 10), [
-    { from: 0, to: 10 },
-    { from: 10, to: 20 },
-    { from: 20, to: 25 },
+    { from: 0, to: 10, part: 'first' },
+    { from: 10, to: 20, part: 'middle' },
+    { from: 20, to: 25, part: 'last' },
   ]);
+  assert.deepEqual(periodSlices({ from: 0, to: 10 }, 10), [{ from: 0, to: 10 }]);
 });

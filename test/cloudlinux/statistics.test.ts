@@ -124,6 +124,30 @@ test('cloudlinux-statistics --id shows parts of the period', options, async () =
   assert.equal((await json('--id', '1003')).user.length, 10);
 });
 
+test("cloudlinux-statistics --for-reseller hides others' tenants", options, async () => {
+  assert.equal((await json('--id', '1003', '-r', 'acme')).user.length, 10);
+  assert.equal((await json('--id', '1002', '-r', 'root')).user.length, 10);
+  for (const [id, reseller] of [
+    ['1002', 'acme'],
+    ['1003', 'root'],
+    ['1003', 'acm'],
+    ['1003', ''],
+  ]) {
+    const args = ['--json', `--id=${id}`, `--for-reseller=${reseller}`];
+    const { status, out } = await stage.run(command, ...args);
+    const { context, user } = jsonOf<Summary>('cloudlinux-statistics', out);
+    assert.deepEqual([status, user], [1, undefined]);
+    assert.equal(
+      context?.error_text,
+      `Cannot show tenant "${id}": there is none with that name that you may see`,
+    );
+  }
+  const own = await json('--for-reseller', 'root');
+  assert.equal(own.users.length, tenants / 2);
+  assert.ok(own.users.every(({ reseller }) => reseller === 'N/A'));
+  assert.deepEqual(own.resellers, []);
+});
+
 test(
   'cloudlinux-statistics fails in the documented shape, and with a status',
   options,

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { EventStore } from '../../src/store/events/event-store.ts';
 import { evidenceBytesMax } from '../../src/store/events/snapshot-bytes.ts';
+import { periodSlices } from '../../src/cloudlinux/commands/lve-period.ts';
 import type { Member } from '../../src/usage/member.ts';
 import { done, hour, Place, start, value } from './samples.ts';
 import { incident, process, snapshot, fault, everything, countIn } from './event-samples.ts';
@@ -139,6 +140,37 @@ describe('EventStore', () => {
     assert.deepEqual(counts(5, 9, ['u1']), { u1: { 'cpu.limit': 5 } });
     assert.deepEqual(counts(60, 90), {});
     assert.equal(countIn(place, 'SELECT count(*) FROM faults'), 8);
+  });
+
+  test('faultCounts() counts each fault in exactly one part of a period', () => {
+    using place = new Place();
+    using store = new EventStore(place.directory);
+    for (let minute = 0; minute < 120; minute++)
+      assert.deepEqual(store.addFaults(start + minute * 60_000, [fault('u1', minute + 1)]), done);
+    const countOf = (query: Parameters<typeof store.faultCounts>[0]) =>
+      value(store.faultCounts(query)).get('u1')?.['cpu.limit'] ?? 0;
+    const minutes = (count: number) => start + count * 60_000;
+    for (const [from, to] of [
+      [0, 60],
+      [3, 61],
+      [5, 65],
+      [4, 6],
+      [-7, 130],
+    ] as const) {
+      const period = { from: minutes(from), to: minutes(to) };
+      for (const length of [1, 2, 5, 7, 30, 60]) {
+        const parts = periodSlices(period, length * 60_000);
+        const counts = parts.map(countOf);
+        assert.equal(
+          counts.reduce((sum, each) => sum + each, 0),
+          countOf(period),
+          `${from} to ${to} in parts of ${length} minutes`,
+        );
+      }
+    }
+    const hours = periodSlices({ from: minutes(0), to: minutes(120) }, 3_600_000);
+    const sumOf = (first: number, last: number) => ((first + last) * (last - first + 1)) / 2;
+    assert.deepEqual(hours.map(countOf), [sumOf(1, 60), sumOf(61, 120)]);
   });
 
   test('lastAlert() returns the latest time recorded, also after reopening', () => {

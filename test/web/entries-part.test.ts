@@ -64,9 +64,11 @@ test('EntriesPart syncs when a file or a limit has changed, and retries after te
     await nextTurn();
     return asked;
   };
-  assert.equal(part.countsEntries(), false, 'the record is not read yet');
+  const begun = Date.now();
+  assert.equal(part.entriesCountedSince(), undefined, 'the record is not read yet');
   assert.equal(await tick(), 0, 'no policy has been applied');
-  assert.equal(part.countsEntries(), true);
+  const since = part.entriesCountedSince() ?? 0;
+  assert.ok(begun <= since && since <= Date.now());
   part.adopt(policy(5));
   assert.equal(await tick(), 0);
   answer = failed({ action: 'write', reason: 'nginx does not accept it' });
@@ -85,9 +87,10 @@ test('EntriesPart syncs when a file or a limit has changed, and retries after te
   const text = limitsText(entryLimitsOf(policy(6)));
   writeRecord(paths, { sender, files, state: fileStateKey(files), limits: text, apacheOwners: {} });
   assert.equal(await tick(), 4);
+  assert.equal(part.entriesCountedSince(), since, 'it stayed open');
   rmSync(recordPath(paths));
   await tick();
-  assert.equal(part.countsEntries(), false, 'entries were disabled');
+  assert.equal(part.entriesCountedSince(), undefined, 'entries were disabled');
 });
 
 test('applyServerChanges() restores files that the server refuses, and reloads after a killed run', async () => {

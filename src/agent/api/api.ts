@@ -269,7 +269,7 @@ export interface UsageResponse {
   readonly detail: 'ticks' | 'hours';
   /** How much of the period was measured. */
   readonly measuredSeconds: number;
-  /** Present if web servers report to this agent which requests they refuse: faults of entries are counted. */
+  /** Present if web servers reported to this agent, in all of the period, which requests they refuse. */
   readonly entriesCounted?: true;
   /** The members, with their usage. */
   readonly rows: readonly UsageRow[];

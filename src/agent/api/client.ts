@@ -30,6 +30,11 @@ export interface CallOptions {
   readonly onSlow?: () => void;
 }
 
+export interface AgentFailure extends Problem {
+  /** The status of the response; absent if there was none. */
+  readonly status?: number;
+}
+
 /** How long callers wait that can do without the answer. */
 export const brieflyMilliseconds = 5_000;
 export const briefly: CallOptions = { waitMilliseconds: brieflyMilliseconds };
@@ -40,7 +45,7 @@ export async function callAgent<Handler>(
   path: string,
   query: Query = {},
   options: CallOptions = {},
-): Promise<Result<Handler, Problem>> {
+): Promise<Result<Handler, AgentFailure>> {
   const { onSlow } = options;
   const slow = onSlow === undefined ? undefined : setTimeout(onSlow, slowMilliseconds);
   const reply = await ask(paths, `${path}${queryText(query)}`, options);
@@ -50,7 +55,7 @@ export async function callAgent<Handler>(
   const value = parse(text);
   if (status === 200 && value !== undefined) return ok(value as Handler);
   const problem = problemIn(value);
-  if (problem !== undefined) return fail(problem);
+  if (problem !== undefined) return fail({ ...problem, status });
   return failed({
     action: 'understand the answer of the agent',
     reason: `its status is ${status}`,

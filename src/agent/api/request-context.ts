@@ -26,8 +26,8 @@ export interface AgentContext {
   readonly evidence: EvidenceReader;
   readonly siteLimits: SiteLimitChanges;
   readonly servedSites: NonNullable<AgentPart['servedSites']>;
-  /** Whether web servers report the requests that they refuse. */
-  readonly countsEntries: () => boolean;
+  /** Returns the time since when web servers report the requests that they refuse; undefined if they do not. */
+  readonly entriesCountedSince: () => number | undefined;
   /** Absent if there is no policy or no driver. */
   readonly driver: Driver | undefined;
   /** The directory of the state of this instance. */

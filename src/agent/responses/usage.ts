@@ -1,5 +1,6 @@
 /** `GET /v1/usage` and `GET /v1/series`: usage over a period. */
 import type { HistoryPeriod } from '../../store/history/history-query.ts';
+import { periodParts } from '../../store/events/event-store.ts';
 import type { Member } from '../../usage/member.ts';
 import { metricKeys, metrics, peakKeys, sampledKeys, type MetricKey } from '../../usage/metrics.ts';
 import type { Distribution, SeriesResponse, UsageResponse, UsageRow } from '../api/api.ts';
@@ -20,15 +21,21 @@ export async function answerUsage(request: RequestContext): Promise<HttpResult<U
   if (!entries.ok) return entries;
   const asked = askedMetrics(request);
   if (!asked.ok) return asked;
+  const part = query.choice('part', periodParts);
+  if (!part.ok) return part;
   const byMember = new Map<Member, UsageRow['metrics']>();
   const faults = new Map<Member, UsageRow['faults']>();
   let detail: UsageResponse['detail'] = 'ticks';
   let measuredSeconds = 0;
-  for (const part of visibleParts(request, entries.value, period.value)) {
-    const found = fromStore(await history.usage({ ...part, metrics: withPeaks(asked.value) }));
+  const measuredMembers = new Set<Member>();
+  for (const visible of visibleParts(request, entries.value, period.value)) {
+    const found = fromStore(await history.usage({ ...visible, metrics: withPeaks(asked.value) }));
     if (!found.ok) return found;
-    const counts = fromStore(agent.events.faultCounts(part));
+    const counts = fromStore(agent.events.faultCounts({ ...visible, part: part.value }));
     if (!counts.ok) return counts;
+    if (found.value.measuredSeconds > 0)
+      for (const member of visible.members ?? agent.memberIndex.entries.keys())
+        measuredMembers.add(member);
     for (const [member, row] of found.value.rows) byMember.set(member, row);
     for (const [member, row] of counts.value) faults.set(member, row);
     if (found.value.detail === 'hours') detail = 'hours';
@@ -43,7 +50,10 @@ export async function answerUsage(request: RequestContext): Promise<HttpResult<U
     return [
       {
         ...who,
-        metrics: withMaxima(asked.value, measured),
+        metrics: withMaxima(
+          asked.value,
+          measured ?? (measuredMembers.has(who.member) ? idle(asked.value) : {}),
+        ),
         limits,
         limitTexts,
         faults: hits ?? {},
@@ -51,7 +61,8 @@ export async function answerUsage(request: RequestContext): Promise<HttpResult<U
       },
     ];
   });
-  const counted = agent.countsEntries() ? { entriesCounted: true as const } : {};
+  const countedSince = agent.entriesCountedSince() ?? Infinity;
+  const counted = countedSince <= period.value.from ? { entriesCounted: true as const } : {};
   return ok({ ...period.value, detail, measuredSeconds, ...counted, rows });
 }
 
@@ -61,8 +72,12 @@ const withPeaks = (asked: readonly MetricKey[]) => [
 
 type Distributions = Readonly<Partial<Record<MetricKey, Distribution>>>;
 
+/** The history has no row of a member that used nothing while others were measured. */
+const idle = (asked: readonly MetricKey[]): Distributions =>
+  Object.fromEntries(asked.map((key) => [key, { average: 0, p95: 0, max: 0 }]));
+
 /** Raises the maximum of a metric to the kernel's high-water marks, if there are any. */
-function withMaxima(asked: readonly MetricKey[], measured: Distributions = {}): Distributions {
+function withMaxima(asked: readonly MetricKey[], measured: Distributions): Distributions {
   const pairs = asked.flatMap((key) => {
     const of = measured[key];
     const peak = measured[peakKeys.get(key) ?? key];

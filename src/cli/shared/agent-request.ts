@@ -1,6 +1,11 @@
 /** Shared parts of the commands that ask the agent: the request, and its failure. */
 import type { Command } from 'commander';
-import { answerMilliseconds, callAgent, type Query } from '../../agent/api/client.ts';
+import {
+  answerMilliseconds,
+  callAgent,
+  type AgentFailure,
+  type Query,
+} from '../../agent/api/client.ts';
 import type { Paths } from '../../host/paths.ts';
 import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
@@ -18,14 +23,14 @@ export type AgentRequest = <Response>(
   query?: Query,
   method?: 'GET' | 'POST',
   waitMilliseconds?: number,
-) => Promise<Result<Response, Problem>>;
+) => Promise<Result<Response, AgentFailure>>;
 
 /**
  * Returns the request function. Only the first request prints that it waits: later ones come from a screen that is
- * already open.
+ * already open. With `--json` none does.
  */
-function asker(paths: Paths): AgentRequest {
-  let first = true;
+export function agentRequest(paths: Paths, { json }: JsonOption = {}): AgentRequest {
+  let first = json !== true;
   return (path, query, method = 'GET', waitMilliseconds = answerMilliseconds) => {
     const options = { method, waitMilliseconds, ...(first ? { onSlow: sayItWaits } : {}) };
     first = false;
@@ -39,7 +44,7 @@ export async function withAgent(
   action: (ask: AgentRequest, paths: Paths) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   const paths = pathsFor(command);
-  return paths === undefined ? exitCodes.usage : action(asker(paths), paths);
+  return paths === undefined ? exitCodes.usage : action(agentRequest(paths), paths);
 }
 
 /** Returns the response, or undefined after its problem has been printed. */

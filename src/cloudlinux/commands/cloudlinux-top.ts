@@ -4,7 +4,6 @@
 import type { Command } from 'commander';
 import type { TopResponse } from '../../agent/api/api.ts';
 import { failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
-import { callAgent } from '../../agent/api/client.ts';
 import { suggestion } from '../../policy/diagnostic.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import {
@@ -24,8 +23,9 @@ import {
   type TopUser,
   type UsedField,
 } from './top-shape.ts';
+import { agentRequest } from '../../cli/shared/agent-request.ts';
 import { mainDomainsOf } from '../../cli/capability.ts';
-import { printError, pathsFor, print, printJson, sayItWaits } from '../../cli/shared/session.ts';
+import { printError, pathsFor, print, printJson } from '../../cli/shared/session.ts';
 import { table } from '../../cli/shared/terminal.ts';
 import { shortBytes } from '../../../packages/base/bytes.ts';
 import { printable } from '../../../packages/base/printable.ts';
@@ -48,12 +48,7 @@ async function top(options: TopOptions, command: Command): Promise<ExitCode> {
   const choice = choiceOf(options);
   if (!choice.ok) return refuse(choice.error, options, exitCodes.usage);
   // Idle tenants too: a panel shows everybody's limits.
-  const answer = await callAgent<TopResponse>(
-    paths,
-    '/v1/top',
-    { all: true },
-    { onSlow: sayItWaits },
-  );
+  const answer = await agentRequest(paths, options)<TopResponse>('/v1/top', { all: true });
   if (!answer.ok) return refuse(answer.error, options, exitCodes.failed);
   const domains = await mainDomainsOf(command, paths);
   const shaped = topOf(answer.value, choice.value, ({ uid }) => printed(domains.get(uid)));
@@ -173,7 +168,10 @@ export const command: CommandModule = {
     command
       .option('-j, --json', 'print it as JSON')
       .option('-u, --username <part>', 'only users whose name contains this')
-      .option('-r, --for-reseller <name>', 'only this reseller and its users')
+      .option(
+        '-r, --for-reseller <name>',
+        'only this reseller and its users; root: those without one',
+      )
       .option('-d, --domain <name>', 'only users whose main domain contains this')
       .option('-m, --max <number>', 'maximum number of users; 0 is all', '25')
       .option('-o, --order-by <field>', 'sort by one of cpu, io, iops, nproc, pmem', 'cpu')

@@ -82,6 +82,8 @@ export interface LveSnapshots {
   readonly success: 0 | 1;
   /** The reason for a failure. */
   readonly message?: string;
+  /** Present if the period has more incidents than were read: earlier ones are missing. */
+  readonly incomplete?: true;
   /** The snapshots, the oldest first. */
   readonly snapshots: readonly SnapshotOfIncident[];
 }
@@ -89,6 +91,8 @@ export interface LveSnapshots {
 export interface LveSnapshotTimes {
   /** Always 1. */
   readonly success: 1;
+  /** Present if the period has more incidents than were read: earlier ones are missing. */
+  readonly incomplete?: true;
   /** The times of snapshots, in seconds since 1970. */
   readonly timestamps: readonly number[];
 }

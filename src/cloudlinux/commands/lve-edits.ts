@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { limitNumbers } from '../../agent/sampling/limit-numbers.ts';
 import type { Paths } from '../../host/paths.ts';
-import type { LimitValues } from '../../limits/limit.ts';
+import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { attributes } from '../../limits/limits.ts';
 import { parseAssignments, type Assignment } from '../../policy/assignment.ts';
 import type { LimitBlock, PolicyDocument } from '../../policy/document.ts';
@@ -73,11 +73,10 @@ const nameIn = ({ name }: AccountTarget) => (name.kind === 'user' ? name.user : 
 const resellerIn = (policy: Policy, target: AccountTarget): Reseller | undefined =>
   policy.resellers.find((each) => [each.account?.user, String(each.uid)].includes(nameIn(target)));
 
-const nothingWritten: readonly Assignment[] = [...attributes.keys()].map((key) => ({
-  kind: 'limit',
-  key,
-  value: undefined,
-}));
+const unset = (keys: Iterable<LimitKey>): readonly Assignment[] =>
+  [...keys].map((key) => ({ kind: 'limit', key, value: undefined }));
+
+const nothingWritten = unset(attributes.keys());
 
 /** Removes the limits that are written only for this tenant, which stays a tenant. */
 export function clear(
@@ -85,11 +84,21 @@ export function clear(
   target: EditTarget,
   now: ReadPolicy | undefined,
 ): Result<string, readonly ProblemOrCause[]> {
+  return clearLimits(text, target, now, attributes.keys());
+}
+
+/** Removes only these limits. */
+export function clearLimits(
+  text: string,
+  target: EditTarget,
+  now: ReadPolicy | undefined,
+  keys: Iterable<LimitKey>,
+): Result<string, readonly ProblemOrCause[]> {
   if (now !== undefined && target.kind === 'tenant') {
     const found = findTenant(now.policy, nameIn(target));
     if (found !== undefined && found.chain[0]?.kind !== 'tenant') return ok(text);
   }
-  return setLimits(text, target, nothingWritten);
+  return setLimits(text, target, unset(keys));
 }
 
 /**

@@ -2,6 +2,7 @@
  * Periods as lveinfo takes them: `5m`, `4h`, `2d`, `1h30m`, `today`, `yesterday`, and moments as
  * `2026-01-31` or `26-01-31 18:30` in local time.
  */
+import type { PeriodPartName } from '../../store/events/event-store.ts';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import {
@@ -62,11 +63,18 @@ export function shortMoment(milliseconds: number): string {
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
 }
 
+export interface PeriodSlice extends Period {
+  /** Absent if it is the only one. */
+  readonly part?: PeriodPartName;
+}
+
 /** Divides a period into equal parts, the last of which may be shorter. */
-export function periodSlices({ from, to }: Period, length: number): readonly Period[] {
+export function periodSlices({ from, to }: Period, length: number): readonly PeriodSlice[] {
   const count = Math.ceil((to - from) / length);
+  if (count === 1) return [{ from, to }];
   return Array.from({ length: count }, (_, index) => ({
     from: from + index * length,
     to: Math.min(to, from + (index + 1) * length),
+    part: index === 0 ? 'first' : index === count - 1 ? 'last' : 'middle',
   }));
 }

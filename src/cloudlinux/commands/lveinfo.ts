@@ -4,7 +4,7 @@ import type { UsageRow } from '../../agent/api/api.ts';
 import { failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { accountOf } from '../core/lve-info.ts';
 import { lveUses } from '../core/lve-usage.ts';
-import type { Paths } from '../../host/paths.ts';
+import { agentRequest, type AgentRequest } from '../../cli/shared/agent-request.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import {
   examples,
@@ -15,11 +15,10 @@ import {
 import type { InfoRow } from './info-columns.ts';
 import { infoChoice, type ChoiceOptions } from './info-choice.ts';
 import { infoCsv, infoJson, infoTable } from './info-format.ts';
-import { parseLvePeriod } from './lve-period.ts';
+import { parseLvePeriod, type PeriodSlice } from './lve-period.ts';
 import { printError, pathsFor, print, printJson } from '../../cli/shared/session.ts';
 import { askUsage, splitPeriod } from './usage-request.ts';
 import { writeOut } from '../../cli/shared/write-out.ts';
-import { type Period } from '../../cli/shared/period.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import type { LveinfoJson } from './json.ts';
 
@@ -43,7 +42,7 @@ async function info(options: InfoOptions, command: Command): Promise<ExitCode> {
   if (!choice.ok) return refuse(choice.error, options, exitCodes.usage);
   const periods = periodsOf(options);
   if (!periods.ok) return refuse(periods.error, options, exitCodes.usage);
-  const rows = await readRows(paths, periods.value, options);
+  const rows = await readRows(agentRequest(paths, options), periods.value, options);
   if (!rows.ok) return refuse(rows.error, options, exitCodes.failed);
   const { columns, choose } = choice.value;
   const shown = choose(rows.value);
@@ -63,7 +62,7 @@ function refuse(problem: Problem, { json }: InfoOptions, code: ExitCode): ExitCo
   return code;
 }
 
-function periodsOf(options: InfoOptions): Result<readonly Period[], Problem> {
+function periodsOf(options: InfoOptions): Result<readonly PeriodSlice[], Problem> {
   const period = parseLvePeriod(options, Date.now());
   if (!period.ok) return period;
   if (options.timeUnit === undefined) return ok([period.value]);
@@ -81,15 +80,15 @@ const tenantOf = ({ user, id }: InfoOptions) => user ?? id;
 
 /** Reads the rows: tenants by uid, or one tenant by time. */
 async function readRows(
-  paths: Paths,
-  periods: readonly Period[],
+  ask: AgentRequest,
+  periods: readonly PeriodSlice[],
   options: InfoOptions,
 ): Promise<Result<readonly InfoRow[], Problem>> {
   const named = options.displayUsername === true || options.user !== undefined;
   const idOf = (row: UsageRow) => (named ? accountOf(row) : undefined) ?? String(row.uid);
   const rows: InfoRow[] = [];
   for (const period of periods) {
-    const answer = await askUsage(paths, period, tenantOf(options));
+    const answer = await askUsage(ask, period, tenantOf(options));
     if (!answer.ok) return answer;
     for (const use of lveUses(answer.value)) {
       rows.push({ id: idOf(use.usage), period, ...use });

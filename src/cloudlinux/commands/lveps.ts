@@ -7,15 +7,14 @@ import { failed, formatProblem, type Problem } from '../../../packages/base/prob
 import { printable } from '../../../packages/base/printable.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { LiveProcess, ProcessesResponse, TopResponse, TopRow } from '../../agent/api/api.ts';
-import { callAgent } from '../../agent/api/client.ts';
-import { processesPath } from '../../cli/shared/agent-request.ts';
+import { agentRequest, processesPath } from '../../cli/shared/agent-request.ts';
 import {
   examples,
   exitCodes,
   type CommandModule,
   type ExitCode,
 } from '../../cli/shared/command.ts';
-import { pathsFor, print, printError, sayItWaits } from '../../cli/shared/session.ts';
+import { pathsFor, print, printError } from '../../cli/shared/session.ts';
 import { table } from '../../cli/shared/terminal.ts';
 import type { Paths } from '../../host/paths.ts';
 import { suggestion } from '../../policy/diagnostic.ts';
@@ -33,6 +32,8 @@ interface PsOptions {
 /** A line: a tenant, or one of its processes. */
 interface Line {
   readonly tenant: TopRow;
+  /** The host's CPUs. */
+  readonly cores: number;
   readonly process?: LiveProcess;
 }
 
@@ -70,11 +71,13 @@ const columns: Readonly<Record<string, Column>> = {
   io: { title: 'IO', text: ioOf },
 };
 
-/** Percent of one core with `-d`, else the seconds since the process started. */
-function cpuOf({ tenant, process }: Line, { d }: PsOptions): string | number | undefined {
+/**
+ * Percent of all CPUs of a tenant with `-d`, seconds since its start of a process without it. The current share of a
+ * process is not known, only its average since the start.
+ */
+function cpuOf({ tenant, process, cores }: Line, { d }: PsOptions): string | number | undefined {
   if (d !== true) return process?.cpuSeconds && Math.round(process.cpuSeconds);
-  const share = process === undefined ? tenant.usage.cpu : process.cpu;
-  return share === undefined ? undefined : `${Math.round(share * 100)}%`;
+  return process === undefined ? `${Math.round((tenant.usage.cpu / cores) * 100)}%` : undefined;
 }
 
 /** KB a second of a tenant with `-d`, KB of a process without it. */
@@ -154,19 +157,19 @@ async function linesOf(
   { p }: PsOptions,
   weight: (row: TopRow) => number,
 ): Promise<Result<readonly Line[], Problem>> {
-  const ask = { onSlow: sayItWaits };
-  const top = await callAgent<TopResponse>(paths, '/v1/top', {}, ask);
+  const ask = agentRequest(paths);
+  const top = await ask<TopResponse>('/v1/top');
   if (!top.ok) return top;
   const tenants = top.value.rows
     .filter(({ kind, usage }) => kind === 'tenant' && usage.processes > 0)
     .toSorted((a, b) => weight(b) - weight(a) || a.uid - b.uid);
-  if (p !== true) return ok(tenants.map((tenant) => ({ tenant })));
+  const { cores } = top.value.host;
+  if (p !== true) return ok(tenants.map((tenant) => ({ tenant, cores })));
   const lines: Line[] = [];
   for (const tenant of tenants) {
-    const path = processesPath(String(tenant.uid));
-    const found = await callAgent<ProcessesResponse>(paths, path, {}, ask);
+    const found = await ask<ProcessesResponse>(processesPath(String(tenant.uid)));
     if (!found.ok) return found;
-    lines.push(...found.value.processes.map((process) => ({ tenant, process })));
+    lines.push(...found.value.processes.map((process) => ({ tenant, process, cores })));
   }
   return ok(lines);
 }
@@ -177,7 +180,7 @@ export const command: CommandModule = {
       .option('-p', 'processes of each tenant')
       .option('-n', 'uids instead of account names')
       .option('-o <columns>', 'columns: id,ep,com,pid,pno,tno,cpu,mem,io')
-      .option('-d', 'CPU and IO now, instead of since the process started')
+      .option('-d', 'CPU and IO of tenants now, CPU in percent of all CPUs; not of processes')
       .option('-c <seconds>', 'accepted and ignored: the agent measures over its own interval')
       .option('-r', 'accepted and ignored')
       .option('-s <column>', 'sort by cpu, process, thread, mem or io', 'cpu')

@@ -13,6 +13,7 @@
  */
 import type { LimitNumbers, TopResponse, TopRow } from '../../agent/api/api.ts';
 import { accountOf, lveLimits } from '../core/lve-info.ts';
+import { isOfReseller } from '../core/reseller-filter.ts';
 
 export interface TopSection {
   /** CPU time in percent of one core, in `all`. */
@@ -106,8 +107,7 @@ export function topOf({ at, rows }: TopResponse, choice: TopChoice, domainOf: Do
     .toSorted((a, b) => use(b, choice.orderBy) - use(a, choice.orderBy) || a.uid - b.uid)
     .slice(0, choice.max);
   const resellers = rows.filter(
-    (row) =>
-      row.kind === 'reseller' && (choice.reseller === undefined || row.name === choice.reseller),
+    (row) => row.kind === 'reseller' && isOfReseller(choice.reseller, row.name),
   );
   return {
     result: 'success',
@@ -136,7 +136,7 @@ function isAsked(
 ): boolean {
   if (domain !== undefined && !(domainOf(row) ?? '').includes(domain)) return false;
   if (username !== undefined && !(accountOf(row) ?? '').includes(username)) return false;
-  return reseller === undefined || row.reseller === reseller;
+  return isOfReseller(reseller, row.reseller);
 }
 
 const sections = (row: TopRow, show: readonly TopField[]) => ({

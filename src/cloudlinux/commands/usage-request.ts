@@ -1,17 +1,15 @@
 /** The agent's answers to commands about periods. */
 import type { UsageResponse } from '../../agent/api/api.ts';
-import { callAgent } from '../../agent/api/client.ts';
 import type { Period } from '../../cli/shared/period.ts';
-import { sayItWaits } from '../../cli/shared/session.ts';
-import type { Paths } from '../../host/paths.ts';
+import type { AgentRequest } from '../../cli/shared/agent-request.ts';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { parseLveLength, periodSlices } from './lve-period.ts';
+import { parseLveLength, periodSlices, type PeriodSlice } from './lve-period.ts';
 
 /** The maximum number of slices of a period; each is one request to the agent. */
 const slicesMax = 500;
 
-export function splitPeriod(period: Period, unit: string): Result<readonly Period[], Problem> {
+export function splitPeriod(period: Period, unit: string): Result<readonly PeriodSlice[], Problem> {
   const length = parseLveLength(unit);
   if (!length.ok) return length;
   if ((period.to - period.from) / length.value > slicesMax) {
@@ -26,8 +24,8 @@ export function splitPeriod(period: Period, unit: string): Result<readonly Perio
 
 /** Asks for the use of all tenants in a period, or of one, by account or uid. */
 export const askUsage = (
-  paths: Paths,
-  { from, to }: Period,
+  ask: AgentRequest,
+  { from, to, part }: PeriodSlice,
   tenant: string | undefined,
 ): Promise<Result<UsageResponse, Problem>> =>
-  callAgent<UsageResponse>(paths, '/v1/usage', { from, to, tenant }, { onSlow: sayItWaits });
+  ask<UsageResponse>('/v1/usage', { from, to, tenant, part });

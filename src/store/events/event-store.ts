@@ -66,6 +66,18 @@ interface TenancyChanges {
   readonly ended: readonly Member[];
 }
 
+/** The place of a part in a longer period. */
+export const periodParts = ['first', 'middle', 'last'] as const;
+export type PeriodPartName = (typeof periodParts)[number];
+
+interface FaultQuery {
+  readonly from: number;
+  readonly to: number;
+  readonly members?: readonly Member[];
+  /** Absent if the period is not a part of a longer one. */
+  readonly part?: PeriodPartName | undefined;
+}
+
 interface EventsOptions {
   /** Reads evidence that capabilities reported; without its kind, evidence is left out. */
   readonly kinds?: IncidentKinds;
@@ -182,22 +194,24 @@ export class EventStore implements Disposable {
     });
   }
 
-  /** Returns faults in the slots of five minutes that end after `from` and begin by `to`. */
-  faultCounts(query: {
-    readonly from: number;
-    readonly to: number;
-    readonly members?: readonly Member[];
-  }): Result<ReadonlyMap<Member, Readonly<Partial<Record<LimitKey, number>>>>, Problem> {
-    const { from, to, members } = query;
+  /**
+   * Returns faults in the slots of five minutes that end after `from` and begin by `to`. If the period is a part of a
+   * longer one, a slot in which two parts meet counts in the part in which it begins.
+   */
+  faultCounts(
+    query: FaultQuery,
+  ): Result<ReadonlyMap<Member, Readonly<Partial<Record<LimitKey, number>>>>, Problem> {
+    const { members } = query;
+    const { begin, end } = slotsOf(query);
     const only = members === undefined ? '' : 'AND member IN (SELECT value FROM json_each(?))';
     const values: SQLInputValue[] = members === undefined ? [] : [JSON.stringify(members)];
     return this.#database.run(reading, ({ db }) => {
       const statement = db.prepare(
         `SELECT member, limit_key, sum(count) AS count FROM faults
-         WHERE slot > ? AND slot <= ? ${only} GROUP BY member, limit_key`,
+         WHERE slot >= ? AND slot < ? ${only} GROUP BY member, limit_key`,
       );
       const counts = new Map<Member, Partial<Record<LimitKey, number>>>();
-      for (const row of statement.iterate(slotOf(from) - 1, slotOf(to), ...values)) {
+      for (const row of statement.iterate(begin, end, ...values)) {
         const member = row['member'] as Member;
         const of = counts.get(member) ?? {};
         of[row['limit_key'] as LimitKey] = Number(row['count']);
@@ -293,6 +307,17 @@ const tenancyOf = (row: Record<string, unknown>): Tenancy => ({
 });
 
 const slotOf = (at: number) => Math.floor(at / slotMilliseconds);
+const slotFrom = (at: number) => Math.ceil(at / slotMilliseconds);
+
+/** Returns the slots from `begin` on, before `end`. */
+function slotsOf({ from, to, part }: FaultQuery): { readonly begin: number; readonly end: number } {
+  const isContinued = part === 'middle' || part === 'last';
+  const continues = part === 'first' || part === 'middle';
+  return {
+    begin: isContinued ? slotFrom(from) : slotOf(from),
+    end: continues ? slotFrom(to) : slotOf(to) + 1,
+  };
+}
 
 function prepare(db: DatabaseSync): Statements {
   return {

@@ -89,7 +89,9 @@ function changesIn(wanted: Json, current: unknown, path: readonly string[]): rea
     .flatMap(([name, value]) => {
       const now = isObject(current) && Object.hasOwn(current, name) ? current[name] : undefined;
       const inner = [...path, name];
-      if (isObject(value) && inner.length < depthMax) return changesIn(value, now, inner);
+      const isKnown = isObject(now) || (isObject(value) && Object.keys(value).length > 0);
+      if (isObject(value) && isKnown && inner.length < depthMax)
+        return changesIn(value, now, inner);
       return value === now ? [] : [refusal(inner, now)];
     })
     .slice(0, changesMax);

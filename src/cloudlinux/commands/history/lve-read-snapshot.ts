@@ -4,18 +4,17 @@ import { failed, formatProblem, type Problem } from '../../../../packages/base/p
 import { printable } from '../../../../packages/base/printable.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { IncidentResponse, IncidentsResponse } from '../../../agent/api/api.ts';
-import { callAgent } from '../../../agent/api/client.ts';
 import {
   examples,
   exitCodes,
   type CommandModule,
   type ExitCode,
 } from '../../../cli/shared/command.ts';
+import { agentRequest, type AgentRequest } from '../../../cli/shared/agent-request.ts';
 import type { Period } from '../../../cli/shared/period.ts';
 import { processTable } from '../../../cli/shared/process-table.ts';
-import { pathsFor, printError, sayItWaits } from '../../../cli/shared/session.ts';
+import { pathsFor, printError } from '../../../cli/shared/session.ts';
 import { writeOut } from '../../../cli/shared/write-out.ts';
-import type { Paths } from '../../../host/paths.ts';
 import type { LveReadSnapshotJson, SnapshotOfIncident } from '../json.ts';
 import { parseLvePeriod } from '../lve-period.ts';
 
@@ -33,16 +32,17 @@ interface SnapshotOptions {
   readonly unit?: string;
 }
 
-/** The maximum number of incidents; each is one request to the agent. */
-const incidentsMax = 100;
+/** The maximum number of incidents that the agent lists. Those with snapshots are one request each. */
+const incidentsMax = 1000;
 
 async function snapshots(options: SnapshotOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const asked = askedOf(options);
   if (!asked.ok) return refuse(asked.error, options, exitCodes.usage);
-  const found = await read(paths, asked.value);
+  const found = await read(agentRequest(paths, options), asked.value);
   if (!found.ok) return refuse(found.error, options, exitCodes.failed);
+  if (found.value.isCut && options.json !== true) printError(cutNote);
   const text = options.json === true ? jsonText(found.value, options) : plain(found.value, options);
   const { output } = options;
   return writeOut(text, output === undefined ? {} : { output, force: true });
@@ -97,25 +97,37 @@ function askedOf(options: SnapshotOptions): Result<Asked, Problem> {
 
 const day = 86_400_000;
 
+interface Snapshots {
+  readonly found: readonly SnapshotOfIncident[];
+  /** Whether the period has more incidents than the agent lists. */
+  readonly isCut: boolean;
+}
+
+const cutNote = `only the latest ${incidentsMax} incidents were read; use a shorter period for the others`;
+
 async function read(
-  paths: Paths,
+  ask: AgentRequest,
   { tenant, period: { from, to }, at }: Asked,
-): Promise<Result<readonly SnapshotOfIncident[], Problem>> {
-  const ask = { onSlow: sayItWaits };
+): Promise<Result<Snapshots, Problem>> {
   const query = { from, to, tenant, count: incidentsMax };
-  const listed = await callAgent<IncidentsResponse>(paths, '/v1/incidents', query, ask);
+  const listed = await ask<IncidentsResponse>('/v1/incidents', query);
   if (!listed.ok) return listed;
   const found: SnapshotOfIncident[] = [];
-  for (const { id } of listed.value.incidents) {
-    const incident = await callAgent<IncidentResponse>(paths, `/v1/incidents/${id}`, {}, ask);
-    if (!incident.ok) return incident;
-    found.push(...snapshotsOf(incident.value));
+  const { incidents, total } = listed.value;
+  for (const { id } of incidents.filter(({ snapshots: kept }) => kept > 0)) {
+    const incident = await ask<IncidentResponse>(`/v1/incidents/${id}`);
+    if (incident.ok) found.push(...snapshotsOf(incident.value));
+    // It was deleted after it had been listed.
+    else if (incident.error.status !== 404) return incident;
   }
   const isAsked = ({ timestamp }: SnapshotOfIncident) =>
     at === undefined
       ? timestamp * 1000 >= from - 1000 && timestamp * 1000 <= to
       : timestamp === at / 1000;
-  return ok(found.filter(isAsked).toSorted((a, b) => a.timestamp - b.timestamp));
+  return ok({
+    found: found.filter(isAsked).toSorted((a, b) => a.timestamp - b.timestamp),
+    isCut: total > incidents.length,
+  });
 }
 
 const snapshotsOf = ({ who, limit, faults, evidence }: IncidentResponse) =>
@@ -133,13 +145,16 @@ const timesOf = (found: readonly SnapshotOfIncident[]) => [
   ...new Set(found.map(({ timestamp }) => timestamp)),
 ];
 
-function jsonText(found: readonly SnapshotOfIncident[], { list }: SnapshotOptions): string {
+function jsonText({ found, isCut }: Snapshots, { list }: SnapshotOptions): string {
+  const cut = isCut ? { incomplete: true as const } : {};
   const reply: LveReadSnapshotJson =
-    list === true ? { success: 1, timestamps: timesOf(found) } : { success: 1, snapshots: found };
+    list === true
+      ? { success: 1, ...cut, timestamps: timesOf(found) }
+      : { success: 1, ...cut, snapshots: found };
   return `${JSON.stringify(reply)}\n`;
 }
 
-function plain(found: readonly SnapshotOfIncident[], { list }: SnapshotOptions): string {
+function plain({ found }: Snapshots, { list }: SnapshotOptions): string {
   if (list === true)
     return timesOf(found)
       .map((time) => `${time}\n`)

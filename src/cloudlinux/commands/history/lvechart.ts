@@ -4,15 +4,15 @@ import { failed, formatProblem, type Problem } from '../../../../packages/base/p
 import { printable } from '../../../../packages/base/printable.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { IncidentsResponse, SeriesResponse } from '../../../agent/api/api.ts';
-import { callAgent } from '../../../agent/api/client.ts';
 import {
   examples,
   exitCodes,
   type CommandModule,
   type ExitCode,
 } from '../../../cli/shared/command.ts';
+import { agentRequest } from '../../../cli/shared/agent-request.ts';
 import type { Period } from '../../../cli/shared/period.ts';
-import { pathsFor, printError, sayItWaits } from '../../../cli/shared/session.ts';
+import { pathsFor, printError } from '../../../cli/shared/session.ts';
 import { writeOut } from '../../../cli/shared/write-out.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
@@ -116,14 +116,14 @@ async function seriesOf(
   { from, to }: Period,
   { showAll, style }: ChartOptions,
 ): Promise<Result<readonly ChartSeries[], Problem>> {
-  const ask = { onSlow: sayItWaits };
+  const ask = agentRequest(paths);
   const query = { from, to, tenant, count: 1000 };
-  const hits = await callAgent<IncidentsResponse>(paths, '/v1/incidents', query, ask);
+  const hits = await ask<IncidentsResponse>('/v1/incidents', query);
   if (!hits.ok) return hits;
   const shown: ChartSeries[] = [];
   for (const { title, metric, limits, format } of charts) {
     const asked = { from, to, tenant, metric, points };
-    const series = await callAgent<SeriesResponse>(paths, '/v1/series', asked, ask);
+    const series = await ask<SeriesResponse>('/v1/series', asked);
     if (!series.ok) return series;
     const { limit } = series.value;
     if (limit === undefined && showAll !== true) continue;

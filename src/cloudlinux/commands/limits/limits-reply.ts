@@ -23,6 +23,7 @@ import {
 } from '../../../policy/policy.ts';
 import { docPage } from '../../../sys/package-files.ts';
 import { userPattern } from '../../../policy/value-kinds.ts';
+import { administrator, isOfReseller } from '../../core/reseller-filter.ts';
 import { readPolicy, type EditablePolicy } from '../lve-policy.ts';
 import { lveRow, lveTable } from '../rows.ts';
 import { panelLimits, type PanelLimits } from './limits-shape.ts';
@@ -134,10 +135,8 @@ function isAsked(
   if (username !== undefined && tenant.account?.user !== username) return false;
   if (lveId !== undefined && String(tenant.uid) !== lveId) return false;
   if (domain !== undefined && domains.get(tenant.uid) !== domain) return false;
-  return forReseller === undefined || resellerOf(policy, tenant) === forReseller;
+  return isOfReseller(forReseller, resellerOf(policy, tenant));
 }
-
-const administrator = 'root';
 
 const cageOf = (has: boolean) => (has ? 'enabled' : 'disabled');
 
@@ -211,10 +210,19 @@ async function setReseller(
   name: string,
   options: LimitsOptions,
 ): Promise<LimitsReply> {
+  const { forReseller, username, lveId, domain } = options;
+  if (forReseller !== undefined && forReseller !== administrator) {
+    const reason = `only the administrator, "${administrator}", may`;
+    return failedReply({ action: 'set limits of the reseller', object: name, reason });
+  }
+  if ([username, lveId, domain].some((each) => each !== undefined)) {
+    return misusedReply({ reason: 'Name a user or a reseller, not both' });
+  }
   const found = resellers.find(({ account }) => account?.user === name);
   if (found === undefined) return { kind: 'no such user', user: name };
   const [refused] = refusals(options, undefined);
   if (refused !== undefined) return failedReply(refused);
+  if (!changesLimits(options)) return { kind: 'changed', warnings: [] };
   return changeLimits(policy, targetOf('reseller', editedName(found), policy.paths), options);
 }
 

@@ -13,7 +13,7 @@ import { defaultsOf, valuesIn } from '../lve-edits.ts';
 import { readPolicy, type EditablePolicy } from '../lve-policy.ts';
 import { lveRow, lveTable } from '../rows.ts';
 import { panelLimits, type PanelLimits } from './limits-shape.ts';
-import { changeLimits, changesLimits, type PanelEditOptions } from './panel-edit.ts';
+import { changeLimits, changesLimits, setsLimits, type PanelEditOptions } from './panel-edit.ts';
 import { failedReply, misusedReply, type PanelReply } from './panel-reply.ts';
 
 export interface PanelPackage {
@@ -96,7 +96,10 @@ function tableOf(elements: readonly PackageElement[], document: PolicyDocument):
 async function set(options: PackagesOptions, policy: EditablePolicy): Promise<Reply> {
   const { package: name } = options;
   if (name === undefined) return misusedReply({ reason: 'Name a package: --package' });
-  if (changesLimits(options)) return changeLimits(policy, { kind: 'package', name }, options);
-  const found = get(options, policy);
-  return found.kind === 'shown' ? { kind: 'changed', warnings: [] } : found;
+  if (!setsLimits(options)) {
+    const found = get(options, policy);
+    if (found.kind !== 'shown') return found;
+  }
+  if (!changesLimits(options)) return { kind: 'changed', warnings: [] };
+  return changeLimits(policy, { kind: 'package', name }, options);
 }

@@ -1,20 +1,14 @@
 /** The edit that `set` of cloudlinux-limits and cloudlinux-packages makes: limits given, and limits inherited again. */
-import type { ProblemOrCause } from '../../../../packages/base/problem.ts';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
 import { suggestion } from '../../../policy/diagnostic.ts';
-import { setLimits, type EditTarget } from '../../../policy/edit.ts';
+import type { EditTarget } from '../../../policy/edit.ts';
 import { lveKeys } from '../../core/lve-usage.ts';
-import { clear, settingEdit } from '../lve-edits.ts';
+import { clearLimits, settingEdit } from '../lve-edits.ts';
 import type { LimitOptions } from '../limit-options.ts';
-import {
-  changePolicyAndApply,
-  type EditablePolicy,
-  type LveEdit,
-  type ReadPolicy,
-} from '../lve-policy.ts';
+import { changePolicyAndApply, type EditablePolicy, type LveEdit } from '../lve-policy.ts';
 import { policyKeys } from './limits-shape.ts';
 import { failedReply, misusedReply, type PanelReply } from './panel-reply.ts';
 
@@ -39,9 +33,13 @@ const limitOptions = [
   'unlimited',
 ] as const satisfies readonly (keyof LimitOptions)[];
 
+/** Whether the options have limits to be set. */
+export const setsLimits = (options: PanelEditOptions): boolean =>
+  limitOptions.some((name) => options[name] !== undefined);
+
 /** Whether the options change something: `set` with none of them succeeds, and scripts call it to test a name. */
 export const changesLimits = (options: PanelEditOptions): boolean =>
-  options.default !== undefined || limitOptions.some((name) => options[name] !== undefined);
+  options.default !== undefined || setsLimits(options);
 
 export async function changeLimits(
   policy: EditablePolicy,
@@ -63,7 +61,7 @@ function editOf(
   const inherited = inheritedKeys(options.default);
   if (!inherited.ok) return inherited;
   const inherit = inheritEdit(target, inherited.value);
-  if (!limitOptions.some((name) => options[name] !== undefined)) return ok(inherit);
+  if (!setsLimits(options)) return ok(inherit);
   const set = settingEdit(target, options, paths);
   return ok((text, now) => {
     const before = inherited.value === undefined ? ok(text) : inherit(text, now);
@@ -71,11 +69,13 @@ function editOf(
   });
 }
 
-/** Returns the keys whose values are to be removed; undefined for none. */
-function inheritedKeys(
-  text: string | undefined,
-): Result<'all' | readonly LimitKey[] | undefined, Problem> {
-  if (text === undefined || text === 'all') return ok(text);
+/**
+ * Returns the keys whose values are to be removed; undefined for none. `all` are only those that CloudLinux's command has
+ * too: its callers do not know of disk quotas, weights and the network.
+ */
+function inheritedKeys(text: string | undefined): Result<readonly LimitKey[] | undefined, Problem> {
+  if (text === undefined) return ok(text);
+  if (text === 'all') return ok(Object.values(policyKeys).flat());
   const keys: LimitKey[] = [];
   for (const word of text.split(',')) {
     const known = [...lveKeys, ...aliases.keys()];
@@ -96,21 +96,7 @@ const aliases: ReadonlyMap<string, keyof typeof policyKeys> = new Map([
   ['mem', 'vmem'],
 ]);
 
-function inheritEdit(target: EditTarget, keys: 'all' | readonly LimitKey[] | undefined): LveEdit {
+function inheritEdit(target: EditTarget, keys: readonly LimitKey[] | undefined): LveEdit {
   if (keys === undefined || keys.length === 0) return (text) => ok(text);
-  if (keys === 'all') return (text, now) => clear(text, target, now);
-  return (text, now) => removed(text, target, keys, now);
-}
-
-function removed(
-  text: string,
-  target: EditTarget,
-  keys: readonly LimitKey[],
-  now: ReadPolicy | undefined,
-): Result<string, readonly ProblemOrCause[]> {
-  const cleared = clear(text, target, now);
-  // Nothing of its own is written, so all of it is inherited.
-  if (cleared.ok && cleared.value === text) return cleared;
-  const assignments = keys.map((key) => ({ kind: 'limit' as const, key, value: undefined }));
-  return setLimits(text, target, assignments);
+  return (text, now) => clearLimits(text, target, now, keys);
 }

@@ -10,16 +10,21 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../../cli/shared/command.ts';
+import { agentRequest, type AgentRequest } from '../../../cli/shared/agent-request.ts';
 import type { Period } from '../../../cli/shared/period.ts';
 import { pathsFor, print, printError, printJson } from '../../../cli/shared/session.ts';
 import { table } from '../../../cli/shared/terminal.ts';
-import type { Paths } from '../../../host/paths.ts';
-import { lveKeys, lveUses, type LveKey, type LveUse } from '../../core/lve-usage.ts';
+import { lveKeys, lveUses, type LveUse } from '../../core/lve-usage.ts';
+import { isOfReseller } from '../../core/reseller-filter.ts';
 import type { CloudlinuxStatisticsJson } from '../json.ts';
-import { parseLvePeriod } from '../lve-period.ts';
+import { parseLvePeriod, type PeriodSlice } from '../lve-period.ts';
 import { notKnown } from '../top-shape.ts';
 import { askUsage, splitPeriod } from '../usage-request.ts';
-import { statisticsChoice, type StatisticsOptions } from './statistics-choice.ts';
+import {
+  statisticsChoice,
+  type StatisticsChoice,
+  type StatisticsOptions,
+} from './statistics-choice.ts';
 import { detailsOf, summaryOf, type StatisticsSummary } from './statistics-shape.ts';
 
 interface Options extends StatisticsOptions {
@@ -40,10 +45,11 @@ async function statistics(options: Options, command: Command): Promise<ExitCode>
   if (!choice.ok) return refuse(choice.error, options, exitCodes.usage);
   const period = periodOf(options);
   if (!period.ok) return refuse(period.error, options, exitCodes.usage);
+  const ask = agentRequest(paths, options);
   if (options.id !== undefined) {
-    return details(paths, options.id, period.value, choice.value.keys, options);
+    return details(ask, options.id, period.value, choice.value, options);
   }
-  const answer = await askUsage(paths, period.value, undefined);
+  const answer = await askUsage(ask, period.value, undefined);
   if (!answer.ok) return refuse(answer.error, options, exitCodes.failed);
   const domains = await mainDomainsOf(command, paths);
   const summary = summaryOf(answer.value, choice.value, domains, Date.now());
@@ -89,16 +95,16 @@ const dynamicUnit = ({ from, to }: Period) =>
   `${Math.max(1, Math.ceil((to - from) / minute / dynamicParts))}m`;
 
 async function details(
-  paths: Paths,
+  ask: AgentRequest,
   id: string,
   whole: Period,
-  keys: readonly LveKey[],
+  { keys, reseller }: StatisticsChoice,
   options: Options,
 ): Promise<ExitCode> {
   const unit = options.timeUnit === 'dynamic' ? dynamicUnit(whole) : (options.timeUnit ?? '1m');
   const periods = splitPeriod(whole, unit);
   if (!periods.ok) return refuse(periods.error, options, exitCodes.usage);
-  const uses = await usesOf(paths, id, periods.value);
+  const uses = await usesOf(ask, id, reseller, periods.value);
   if (!uses.ok) return refuse(uses.error, options, exitCodes.failed);
   const shown = detailsOf(uses.value, keys, Date.now());
   if (options.json === true) printJson(shown satisfies CloudlinuxStatisticsJson);
@@ -107,18 +113,31 @@ async function details(
 }
 
 async function usesOf(
-  paths: Paths,
+  ask: AgentRequest,
   id: string,
-  periods: readonly Period[],
+  reseller: string | undefined,
+  periods: readonly PeriodSlice[],
 ): Promise<Result<readonly (readonly [Period, LveUse])[], Problem>> {
   const found: (readonly [Period, LveUse])[] = [];
   for (const period of periods) {
-    const answer = await askUsage(paths, period, id);
+    const answer = await askUsage(ask, period, id);
     if (!answer.ok) return answer;
-    found.push(...lveUses(answer.value).map((use) => [period, use] as const));
+    const asked = lveUses(answer.value).filter(({ usage }) =>
+      isOfReseller(reseller, usage.reseller),
+    );
+    if (asked.length === 0) return noSuchTenant(id);
+    found.push(...asked.map((use) => [period, use] as const));
   }
   return ok(found);
 }
+
+/** The reason does not tell a tenant of somebody else from none at all. */
+const noSuchTenant = (object: string) =>
+  failed({
+    action: 'show tenant',
+    object,
+    reason: 'there is none with that name that you may see',
+  });
 
 type Sections = Pick<StatisticsSummary['users'][number], 'usage' | 'limits' | 'faults'>;
 
@@ -168,7 +187,10 @@ export const command: CommandModule = {
       .option('--limit <number>', 'maximum number of tenants; 0 is all', '0')
       .option('--show <fields...>', `only these fields: ${lveKeys.join(', ')}`)
       .option('-o, --order-by <field>', 'sort, largest first: cpu, io, any_faults, cpu_faults, …')
-      .option('-r, --for-reseller <name>', 'only this reseller and its tenants')
+      .option(
+        '-r, --for-reseller <name>',
+        'only this reseller and its tenants; root: those without one',
+      )
       .option('--server-id <id>', 'only localhost: each server has its own statistics')
       .option('--server_id <id>', 'the same')
       .addHelpText(

@@ -22,6 +22,7 @@ import {
   type LveKey,
   type LveUse,
 } from '../../core/lve-usage.ts';
+import { isOfReseller } from '../../core/reseller-filter.ts';
 import { notKnown } from '../top-shape.ts';
 import type { StatisticsChoice } from './statistics-choice.ts';
 
@@ -115,9 +116,11 @@ export function summaryOf(
   now: number,
 ): StatisticsSummary {
   const { reseller, keys } = choice;
-  const ofReseller = (name: string | undefined) => reseller === undefined || name === reseller;
-  const users = choice.choose(lveUses(response).filter(({ usage }) => ofReseller(usage.reseller)));
-  const resellers = lveUses(response, 'reseller').filter(({ usage }) => ofReseller(usage.name));
+  const asked = lveUses(response).filter(({ usage }) => isOfReseller(reseller, usage.reseller));
+  const users = choice.choose(asked);
+  const resellers = lveUses(response, 'reseller').filter(({ usage }) =>
+    isOfReseller(reseller, usage.name),
+  );
   return {
     resellers: resellers.map((use) => ({
       ...sectionsOf(use, keys),

@@ -33,7 +33,8 @@ export class EntriesPart implements AgentPart {
   #record: EntriesRecord | undefined;
   /** The version of the record's file. */
   #version: string | undefined;
-  #receiver: { readonly told: string; readonly open: RefusalReceiver } | undefined;
+  #receiver:
+    { readonly told: string; readonly open: RefusalReceiver; readonly since: number } | undefined;
   #closing: Promise<void> = Promise.resolve();
 
   /** `clock`: monotonic, in milliseconds. */
@@ -57,8 +58,8 @@ export class EntriesPart implements AgentPart {
     return this.#tally.take().map(faultOf);
   }
 
-  countsEntries(): boolean {
-    return this.#receiver !== undefined;
+  entriesCountedSince(): number | undefined {
+    return this.#receiver?.since;
   }
 
   afterTick(): void {
@@ -84,7 +85,7 @@ export class EntriesPart implements AgentPart {
     if (record === undefined || told === undefined) return;
     const take = (refusals: readonly MemberRefusals[]) => this.#tally.addAll(refusals);
     const opened = RefusalReceiver.open(entriesSocket(this.#paths), record, take);
-    if (opened.ok) this.#receiver = { told, open: opened.value };
+    if (opened.ok) this.#receiver = { told, open: opened.value, since: Date.now() };
     this.#report(opened);
   }
 

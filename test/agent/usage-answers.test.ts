@@ -1,0 +1,105 @@
+/** The answer to `GET /v1/usage` from a real history and real events, without the rest of the agent. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { UsageResponse } from '../../src/agent/api/api.ts';
+import { QueryReader } from '../../src/agent/api/query-reader.ts';
+import type { RequestContext } from '../../src/agent/api/request-context.ts';
+import { answerUsage } from '../../src/agent/responses/usage.ts';
+import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
+import { EventStore } from '../../src/store/events/event-store.ts';
+import { HistoryReader } from '../../src/store/history/history-reader.ts';
+import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
+import { tenantMember } from '../../src/usage/member.ts';
+import { emptyColumns } from '../../src/usage/tick.ts';
+import { policyOf } from '../conformance/suite.ts';
+import { Place, start, value } from '../store/samples.ts';
+
+const [busy, idle] = [64_501, 64_502];
+const memberIndex = new MemberIndex(policyOf(`<tenant uid="${busy}"/><tenant uid="${idle}"/>`));
+
+class Stage implements Disposable {
+  readonly #place = new Place();
+  readonly #events = new EventStore(this.#place.directory);
+  readonly #reader = new HistoryReader(this.#place.directory);
+
+  /** Ten minutes, in which only one tenant did anything, and hit a limit each minute. */
+  constructor() {
+    using metrics = new MetricsStore(this.#place.directory);
+    const member = tenantMember(busy);
+    for (let minute = 1; minute <= 10; minute++) {
+      const at = start + minute * 60_000;
+      const columns = emptyColumns(1);
+      columns.cpu.fill(0.5);
+      value(metrics.add({ at, seconds: 60, members: [member], columns }));
+      const fault = { member, limit: 'cpu.limit', severity: 'throttled', count: 1 } as const;
+      value(this.#events.addFaults(at - 1, [{ ...fault, inferred: false }]));
+    }
+  }
+
+  async ask(query: string, countedSince?: number): Promise<UsageResponse> {
+    const agent = {
+      memberIndex,
+      events: this.#events,
+      driver: undefined,
+      mailOf: () => undefined,
+      entriesCountedSince: () => countedSince,
+    };
+    const history = {
+      usage: (asked: Parameters<HistoryReader['usage']>[0]) =>
+        Promise.resolve(this.#reader.usage(asked)),
+    };
+    const caller = { kind: 'uid', uid: 0 } as const;
+    const reader = new QueryReader(new URLSearchParams(query));
+    const request = { agent, history, caller, query: reader } as unknown as RequestContext;
+    const answer = await answerUsage(request);
+    assert.ok(answer.ok, JSON.stringify(answer));
+    return answer.value;
+  }
+
+  [Symbol.dispose](): void {
+    this.#reader[Symbol.dispose]();
+    this.#events[Symbol.dispose]();
+    this.#place[Symbol.dispose]();
+  }
+}
+
+const period = (from: number, to: number) =>
+  `from=${start + from * 60_000}&to=${start + to * 60_000}`;
+
+test('a tenant that did nothing used 0, unless nothing was measured', async () => {
+  using stage = new Stage();
+  const used = await stage.ask(`${period(0, 10)}&tenant=${idle}&metric=cpu&metric=memory`);
+  assert.equal(used.measuredSeconds, 600);
+  const nothing = { average: 0, p95: 0, max: 0 };
+  assert.deepEqual(used.rows[0]?.metrics, { cpu: nothing, memory: nothing });
+  const before = await stage.ask(`${period(-20, -10)}&tenant=${idle}`);
+  assert.equal(before.measuredSeconds, 0);
+  assert.deepEqual(before.rows[0]?.metrics, {});
+  const all = await stage.ask(`${period(0, 10)}&metric=cpu`);
+  assert.deepEqual(
+    all.rows.map(({ uid, metrics }) => [uid, (metrics.cpu?.average ?? 0) > 0.49]),
+    [[busy, true]],
+  );
+});
+
+test('parts of a period have its faults together', async () => {
+  using stage = new Stage();
+  const faults = async (query: string) =>
+    (await stage.ask(`${query}&tenant=${busy}`)).rows[0]?.faults['cpu.limit'] ?? 0;
+  const parts = [
+    await faults(`${period(0, 3)}&part=first`),
+    await faults(`${period(3, 6)}&part=middle`),
+    await faults(`${period(6, 10)}&part=last`),
+  ];
+  assert.equal(await faults(period(0, 10)), 10);
+  assert.deepEqual(parts, [5, 5, 0]);
+});
+
+test('requests are counted only if they were from the beginning of the period', async () => {
+  using stage = new Stage();
+  const counted = async (since: number | undefined) =>
+    (await stage.ask(period(0, 10), since)).entriesCounted;
+  assert.equal(await counted(start), true);
+  assert.equal(await counted(start + 1), undefined);
+  assert.equal(await counted(undefined), undefined);
+});
