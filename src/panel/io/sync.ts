@@ -61,8 +61,7 @@ function takeOver(turn: FileLock, path: string): Result<FileLock, Problem> {
 }
 
 async function readAndKeep(place: Place, source: FollowedSource): Promise<Result<Synced, Problem>> {
-  const { paths } = place;
-  const read = readPanelRecord(paths);
+  const read = readPanelRecord(place.paths);
   const before = read?.ok === true ? read.value : undefined;
   // A panel whose files are away for a moment, as before a mount, must not hand over to another one.
   const wanted = source === 'auto' ? (before?.source ?? source) : source;
@@ -70,12 +69,27 @@ async function readAndKeep(place: Place, source: FollowedSource): Promise<Result
   if (data === undefined) return failed(missing(source, before));
   const last = before?.source === data.source ? before : undefined;
   const mayExist = accountChecker(place, last);
-  const isEmpty = data.accounts.length === 0;
-  if (isEmpty && (data.problems.length > 0 || last?.members.some(mayExist) === true)) {
-    const reason = data.problems[0]?.reason ?? 'it states none';
-    const action = `read the accounts of ${data.panel}`;
-    return failed({ action, reason, hint: `${staysInForce}; see "bulkhead panel status"` });
-  }
+  const empty = emptiness(data, last?.members.some(mayExist) === true);
+  return empty === undefined ? keep(place, data, last, mayExist) : failed(empty);
+}
+
+/** Returns why a reading without accounts does not count; undefined if it counts. */
+function emptiness(
+  { accounts, problems, panel }: PanelData,
+  hadSome: boolean,
+): Problem | undefined {
+  if (accounts.length > 0 || (problems.length === 0 && !hadSome)) return undefined;
+  const reason = problems[0]?.reason ?? 'it states none';
+  const hint = `${staysInForce}; see "bulkhead panel status"`;
+  return { action: `read the accounts of ${panel}`, reason, hint };
+}
+
+function keep(
+  { paths }: Place,
+  data: PanelData,
+  last: PanelRecord | undefined,
+  mayExist: (member: PanelMember) => boolean,
+): Result<Synced, Problem> {
   const record = recordOf(data, last, mayExist, Date.now());
   const changes = changesBetween(last, record);
   const isSame = last !== undefined && Object.values(changes).every((names) => names.length === 0);

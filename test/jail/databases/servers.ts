@@ -46,17 +46,25 @@ export class Server implements AsyncDisposable {
     this.#command = command;
   }
 
+  /** Starts the server. One whose predecessor was killed ends at once while processes of that are left. */
   async start(): Promise<void> {
+    this.#child = this.#spawn();
+    await eventually(
+      'it listens',
+      () => {
+        if (this.#child?.exitCode !== null) this.#child = this.#spawn();
+        return this.#listens();
+      },
+      () => this.#output,
+    );
+  }
+
+  #spawn(): ChildProcess {
     const [file = '', ...args] = this.#command;
     const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => (this.#output += chunk.toString()));
-    this.#child = child;
-    await eventually(
-      'it listens',
-      () => this.#listens(),
-      () => this.#output,
-    );
+    return child;
   }
 
   /** The kernel's list has a listening socket with this path: flags 00010000. */

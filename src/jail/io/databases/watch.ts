@@ -44,9 +44,9 @@ function identitiesOf(sockets: readonly DatabaseSocket[]): ReadonlyMap<string, s
     const opened = openDatabaseSocket(socket);
     // The server is stopped: jails keep what they have until it is back.
     if (!opened.ok) continue;
-    const { dev, ino } = fstatSync(opened.value, { bigint: true });
+    const { dev, ino, ctimeNs } = fstatSync(opened.value, { bigint: true });
     closeSync(opened.value);
-    known.set(socket.at, `${dev} ${ino}`);
+    known.set(socket.at, `${dev} ${ino} ${ctimeNs}`);
   }
   return known;
 }
