@@ -1,10 +1,10 @@
 /** An agent that follows HestiaCP, whose files are mounted where the panel would have them, in a private namespace. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
 import type { TopResponse } from '../../src/agent/api/api.ts';
-import type { PanelStatusJson } from '../../src/panel/commands/json.ts';
+import type { PanelStatusJson, PanelSyncJson } from '../../src/panel/commands/json.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { packageFile } from '../../src/sys/package-files.ts';
 import { jsonOf } from '../../testing/json-output.ts';
@@ -63,11 +63,16 @@ suite('an agent whose policy follows the panel', { skip }, () => {
     hestiaUser(tree, 'cleo', { PACKAGE: 'gold' });
     appendFileSync(`${tree.root}/etc/passwd`, 'cleo:x:887003:887003::/home/cleo:/bin/sh\n');
     await agent.until('cleo has her plan', async () => (await limitOf(887_003)) === '222');
-    hestiaUser(tree, 'ann', { PACKAGE: 'lost' });
+    hestiaUser(tree, 'ann', { PACKAGE: 'gold' });
+    // Others could have written it, so it does not count.
+    chmodSync(`${tree.root}/usr/local/hestia/data/users/ann/user.conf`, 0o666);
     const { status, stdout } = run('panel', 'sync', '--policy', agent.policyFile);
     assert.equal(status, 0);
     assert.match(stdout, /nothing has changed\n1 problem: what could not be read stays as it was/);
     assert.equal(await limitOf(887_001), '333');
+    const json = run('panel', 'sync', '--json', '--policy', agent.policyFile).stdout;
+    const { accounts, changed, problems } = jsonOf<PanelSyncJson>('panel sync', json);
+    assert.deepEqual([accounts, changed, problems.length], [2, [], 1]);
   });
 
   test('tells what is followed', () => {
