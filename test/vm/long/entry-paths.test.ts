@@ -7,6 +7,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { StatusJson } from '../../../src/cli/commands/json.ts';
+import { jsonOf } from '../../../testing/json-output.ts';
 import { eventually, longPatienceMilliseconds } from '../../../testing/patience.ts';
 import { withPatientFpm } from '../../../testing/vm/installed.ts';
 import { guestOfSuite, prepareGuests } from '../../../testing/vm/suite.ts';
@@ -198,14 +200,7 @@ for (const driver of drivers)
 
       const status = async () => {
         const text = await sh('bulkhead status --json');
-        return JSON.parse(text) as {
-          readonly outside: readonly {
-            readonly pid: number;
-            readonly way?: string;
-            readonly origin?: string;
-          }[];
-          readonly unknown: readonly string[];
-        };
+        return jsonOf<StatusJson>('status', text);
       };
       /** Counts, on our own, all processes, and those outside. */
       const seen = async () => {
@@ -298,7 +293,7 @@ for (const driver of drivers)
             [Number(su), 'ssh', undefined],
           ];
           assert.deepEqual(
-            outside.map(({ pid, way, origin }) => [pid, way, origin]).sort(),
+            outside.map(({ pid, entryPath, origin }) => [pid, entryPath, origin]).sort(),
             expected.sort(),
           );
           const mine = (await seen()).outside.map((line) => line.split(' ').at(-1));
