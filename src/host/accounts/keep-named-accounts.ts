@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { causeOf } from '../../../packages/base/io/errno.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { decodeText, readBounded } from '../../../packages/base/io/regular-file.ts';
-import { replaceFile } from '../../../packages/base/io/replace-file.ts';
+import { removeIfThere, replaceFile } from '../../../packages/base/io/replace-file.ts';
 import { causedBy, failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import {
@@ -99,4 +99,14 @@ function writeNamedAccounts(paths: Pick<Paths, 'state'>, text: string): Result<v
     return failed({ action: 'create the directory', object: state, ...causeOf(error) });
   }
   return replaceFile(namedAccountsFile(paths), text, 0o600);
+}
+
+export function releaseNamedAccounts(paths: Pick<Paths, 'state'>): Result<void, Problem> {
+  const object = namedAccountsFile(paths);
+  try {
+    removeIfThere(object);
+    return ok(undefined);
+  } catch (error) {
+    return failed({ action: 'remove', object, ...causeOf(error) });
+  }
 }

@@ -1,9 +1,7 @@
 /** Reads the accounts of the last apply, and decides what becomes of names that nothing resolves now. */
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { causeOf } from '../../../packages/base/io/errno.ts';
 import { decodeText, readBounded } from '../../../packages/base/io/regular-file.ts';
-import { removeIfThere } from '../../../packages/base/io/replace-file.ts';
 import {
   isOtherVersion,
   namedAccountBytesMax,
@@ -75,14 +73,4 @@ function readNamedAccounts(paths: Place): Result<ReadonlyMap<string, NamedAccoun
   const reason = `${why}, so the uids of accounts that do not exist any more are unknown`;
   const hint = 'remove their elements from the policy, then run: bulkhead apply';
   return failed({ action: 'read', object, reason, hint });
-}
-
-export function releaseNamedAccounts(paths: Place): Result<void, Problem> {
-  const object = namedAccountsFile(paths);
-  try {
-    removeIfThere(object);
-    return ok(undefined);
-  } catch (error) {
-    return failed({ action: 'remove', object, ...causeOf(error) });
-  }
 }

@@ -7,12 +7,13 @@ import { causeOf } from '../../../packages/base/io/errno.ts';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { readHostFacts } from '../../host/accounts/accounts.ts';
-import { readPanelRecord, writePanelRecord } from '../../host/panel-record.ts';
+import { readPanelRecord } from '../../host/panel-record.ts';
 import type { FollowedSource } from '../../policy/panel/panel-element.ts';
 import type { PanelMember, PanelRecord } from '../../policy/panel/panel-record.ts';
 import { isLocked, lockFile, type FileLock } from '../../sys/files/flock.ts';
 import { changesBetween, recordOf, type RecordChanges } from '../core/follow.ts';
 import type { PanelData } from '../core/panel-data.ts';
+import { writePanelRecord } from './keep-record.ts';
 import { readPanel } from './read-panel.ts';
 import type { Place } from './sources/source.ts';
 
