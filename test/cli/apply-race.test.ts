@@ -6,6 +6,7 @@ import { rmSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { pathsOf } from '../../src/host/paths.ts';
 import { treeElement } from '../../testing/tree-host.ts';
+import { untilItTries } from '../../testing/lock-tries.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
 import { hostHere } from '../conformance/host-here.ts';
 
@@ -22,11 +23,11 @@ lock=/run/${instance}/policy.lock
 trap 'bulkhead release > /dev/null' EXIT
 echo '${policy(30)}' > ${root}/before.xml; echo '${policy(40)}' > ${root}/now.xml
 cp ${root}/before.xml ${root}/policy.xml
-mkdir -p /run/${instance}; install -m 600 /dev/null $lock; exec 9<>$lock; flock 9
-bulkhead apply ${root}/policy.xml 9>&- & pid=$!
-until ls -l /proc/[0-9]*/fd 2>/dev/null | grep -v "^l.* 9 ->" | grep -q "$lock"; do kill -0 $pid; done
+mkdir -p /run/${instance}; install -m 600 /dev/null $lock; exec 99<>$lock; flock 99
+( exec 99>&-; exec scripts/with-node src/main.ts --instance ${instance} apply ${root}/policy.xml ) & pid=$!
+perl -e '${untilItTries}' /proc/$pid $lock
 cp ${root}/now.xml ${root}/policy.xml
-rm $lock; exec 9>&-; wait $pid
+rm $lock; exec 99>&-; wait $pid
 bulkhead verify ${root}/now.xml && ! bulkhead verify ${root}/before.xml`;
 
 after(() => {

@@ -9,6 +9,7 @@ import { chownSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs
 import { after, test } from 'node:test';
 import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { jsonOf } from '../../testing/json-output.ts';
+import { untilItTries } from '../../testing/lock-tries.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
 import type { WebEntriesEnableJson, WebEntriesStatusJson } from '../../src/web/commands/json.ts';
 
@@ -21,20 +22,6 @@ after(() => {
   for (const each of [`/run/${instance}`, `/var/lib/${instance}`])
     rmSync(each, { recursive: true, force: true });
 });
-
-/**
- * Waits until the sync has the lock open: each try opens it for a moment, many times a second. Fails if the sync ends before
- * that.
- */
-const untilItTries = String.raw`
-  my ($process, $lock) = @ARGV;
-  # One that has ended has no program any more.
-  while (defined readlink("$process/exe")) {
-    opendir(my $list, "$process/fd") or next;
-    exit 0 if grep { $_ ne 99 && (readlink("$process/fd/$_") // "") eq $lock } readdir($list);
-  }
-  exit 1;
-`;
 
 /** Runs a script in a mount namespace with /etc/nginx and /etc/apache2 of its own. */
 function run(script: string): string {
