@@ -5,6 +5,7 @@
  *     {"kind":"bulkhead-panel","version":1,"source":"hestia","panel":"HestiaCP","from":"/usr/local/hestia","readAt":1764356400000,
  *      "members":[{"uid":1001,"user":"ann","plan":{"name":"gold"},"mail":"ann@example.org"}]}
  */
+import { isObject, parseObject } from '../../../packages/base/json.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { Cause } from '../../../packages/base/problem.ts';
 
@@ -83,15 +84,3 @@ const isPlan = (value: unknown): boolean =>
 
 const isOptionalText = (value: unknown): boolean =>
   value === undefined || typeof value === 'string';
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}

@@ -5,6 +5,7 @@
  *     {"name":"alice","home":"131.17","sites":{"shop.example":{"cpu.limit":"50%","memory.limit":"256MiB"}}}
  *     {"name":"alice","home":"131.17","reseller":{"uid":1000,"name":"acme","home":"131.9"},"sites":{…}}
  */
+import { isObject, parseObject } from '../../../packages/base/json.ts';
 import type { Cause } from '../../../packages/base/problem.ts';
 import { attributes, limitAttribute } from '../../limits/limits.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
@@ -113,7 +114,7 @@ const textsOf = (values: ReadonlyMap<LimitKey, Quantity>) =>
 
 /** Parses the file; returns undefined if it is damaged. */
 export function parseSiteLimits(text: string): KeptSiteLimits | undefined {
-  const { sites: written, reseller: setter, ...rest } = objectIn(text) ?? {};
+  const { sites: written, reseller: setter, ...rest } = parseObject(text) ?? {};
   const holder = parseOwner(rest);
   const reseller = setter === undefined ? undefined : parseReseller(setter);
   if (holder === undefined || !isObject(written)) return undefined;
@@ -153,15 +154,3 @@ function parseValues(limits: unknown): ReadonlyMap<LimitKey, Quantity> | undefin
   }
   return values;
 }
-
-function objectIn(text: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const read: unknown = JSON.parse(text);
-    return isObject(read) ? read : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -4,7 +4,7 @@
  *     {"version": 1, "level": "limit", "tenants": "1000-60000", "except": ["deploy"], "limits": "starter",
  *      "entries": 20, "jails": "none", "alerts": "root"}
  */
-import { isObject } from './json-value.ts';
+import { isObject } from '../../../packages/base/json.ts';
 import { levels, type Level } from './levels.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { Cause } from '../../../packages/base/problem.ts';

@@ -2,7 +2,7 @@
  * The record of what setup has done on this host, in /var/lib/bulkhead/setup.json. It survives an interruption at any step, and `undo`
  * follows it backwards.
  */
-import { isObject } from './json-value.ts';
+import { isObject, parseObject } from '../../../packages/base/json.ts';
 import { parseAnswers, type Answers } from './answers.ts';
 
 export const recordVersion = 1;
@@ -80,15 +80,6 @@ export function parseRecord(text: string, defaults: Answers): SetupRecord | unde
   const answers = parseAnswers(JSON.stringify({ ...read['answers'], version: 1 }), defaults);
   const { version: _version, answers: _answers, ...rest } = read;
   return answers.ok && isRest(rest) ? { answers: answers.value, ...rest } : undefined;
-}
-
-function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const read: unknown = JSON.parse(text);
-    return isObject(read) ? read : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** The check of each field besides the answers. */

@@ -1,6 +1,6 @@
 /** Steps that change nothing: they run a command once, and keep its result in one line. */
 import { count } from '../../../packages/base/list.ts';
-import { isObject } from './json-value.ts';
+import { isObject } from '../../../packages/base/json.ts';
 import { includes, type Level } from './levels.ts';
 import type { SetupRecord } from './record.ts';
 import type { Words } from './words.ts';

@@ -2,6 +2,7 @@
  * `get` shows the alert rules of the policy. `set` succeeds only if it would change nothing: rules have addresses and
  * severities, which the data of CloudLinux's command lacks.
  */
+import { isObject, parseObject } from '../../../../packages/base/json.ts';
 import type { Problem } from '../../../../packages/base/problem.ts';
 import { docPage } from '../../../sys/package-files.ts';
 import { readPolicy, type EditablePolicy } from '../lve-policy.ts';
@@ -67,17 +68,9 @@ function set(data: string | undefined, current: PanelConfig['options']): Reply {
 
 function optionsIn(data: string): Json | undefined {
   if (data.length > dataBytesMax) return undefined;
-  try {
-    const value: unknown = JSON.parse(data);
-    const options = isObject(value) ? value['options'] : undefined;
-    return isObject(options) ? options : undefined;
-  } catch {
-    return undefined;
-  }
+  const options = parseObject(data)?.['options'];
+  return isObject(options) ? options : undefined;
 }
-
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The shape is four levels deep. */
 const depthMax = 4;

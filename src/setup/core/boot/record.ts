@@ -1,5 +1,5 @@
 /** The record of what `setup boot` has changed, in /var/lib/bulkhead/setup-boot.json, which `setup boot undo` follows. */
-import { isObject } from '../json-value.ts';
+import { isObject } from '../../../../packages/base/json.ts';
 import { bootOptionNames, type BootOptionName, type FstabOption } from './option.ts';
 import type { BootWord } from './words.ts';
 

@@ -6,6 +6,7 @@
  */
 import { lstatSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { isObject } from '../../../../packages/base/json.ts';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import type { Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
@@ -68,6 +69,3 @@ export const servedRelease = {
     return removeOrReport(servedPath(paths));
   },
 };
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,3 +1,0 @@
-/** Checks of values that were parsed from JSON. */
-export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
