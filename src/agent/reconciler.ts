@@ -5,14 +5,11 @@
  * text is kept (across restarts, too), and applies to accounts created meanwhile.
  */
 import { count } from '../../packages/base/list.ts';
-import { mkdirSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import type { Paths } from '../host/paths.ts';
-import { causedBy, failed, formatProblem, type Problem } from '../../packages/base/problem.ts';
-import type { Result } from '../../packages/base/result.ts';
+import { causedBy, formatProblem, type Problem } from '../../packages/base/problem.ts';
 import { formatDiagnostic, type Diagnostic } from '../policy/diagnostic.ts';
-import { causeOf } from '../../packages/base/io/errno.ts';
-import { replaceFile } from '../../packages/base/io/replace-file.ts';
+import { replaceStateFile } from '../../packages/base/io/replace-file.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { StatusResponse } from './api/api.ts';
 import { Applier } from '../apply/apply-process.ts';
@@ -157,20 +154,10 @@ export class PolicyReconciler implements Disposable {
   }
 
   #writeKept(text: string): void {
-    const kept = this.#replaceKept(text);
+    const kept = replaceStateFile(this.#keptPath(), text);
     if (kept.ok) return;
     const action = 'keep a copy of the policy in force';
     this.#log.warn(formatProblem({ action, ...causedBy(kept.error) }));
-  }
-
-  #replaceKept(text: string): Result<void, Problem> {
-    const { state } = this.#paths;
-    try {
-      mkdirSync(state, { recursive: true, mode: 0o755 });
-    } catch (error) {
-      return failed({ action: 'create the directory', object: state, ...causeOf(error) });
-    }
-    return replaceFile(this.#keptPath(), text, 0o600);
   }
 
   #enter(state: PolicyState['state'], all: readonly string[]): void {

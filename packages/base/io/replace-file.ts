@@ -11,6 +11,7 @@ import {
   fchmodSync,
   fchownSync,
   fsyncSync,
+  mkdirSync,
   openSync,
   readdirSync,
   renameSync,
@@ -63,6 +64,17 @@ export function replaceFile(path: string, text: string, mode = 0o644): Result<vo
   if (!pinned.ok) return pinned;
   using directory = pinned.value;
   return replaceIn(directory, basename(path), text, { mode });
+}
+
+/** Replaces a file that only its owner can read, in a directory of ours that is made if it is missing. */
+export function replaceStateFile(path: string, text: string): Result<void, Problem> {
+  const object = dirname(path);
+  try {
+    mkdirSync(object, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    return failed({ action: 'create the directory', object, ...causeOf(error) });
+  }
+  return replaceFile(path, text, 0o600);
 }
 
 export function replaceIn(
@@ -137,12 +149,12 @@ export function removeIfThere(path: string): void {
   }
 }
 
-/** Removes a file if it is there; returns the problem if that fails. */
-export function removeOrReport(object: string): readonly Problem[] {
+/** Removes a file if it is there. */
+export function removeFile(object: string): Result<void, Problem> {
   try {
     removeIfThere(object);
-    return [];
+    return ok(undefined);
   } catch (error) {
-    return [{ ...causeOf(error), action: 'remove', object }];
+    return failed({ ...causeOf(error), action: 'remove', object });
   }
 }

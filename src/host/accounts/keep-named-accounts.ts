@@ -1,9 +1,7 @@
 /** Records the accounts that a policy in force names, with their uids and the other names of these. */
-import { mkdirSync } from 'node:fs';
-import { causeOf } from '../../../packages/base/io/errno.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { decodeText, readBounded } from '../../../packages/base/io/regular-file.ts';
-import { removeIfThere, replaceFile } from '../../../packages/base/io/replace-file.ts';
+import { removeFile, replaceStateFile } from '../../../packages/base/io/replace-file.ts';
 import { causedBy, failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import {
@@ -33,7 +31,7 @@ export function keepNamedAccounts(
   const before = read.ok ? decodeText(read.value) : undefined;
   const text = formatNamedAccounts(merged(paths, named, parseNamedAccounts(before ?? '')));
   if (before === undefined ? named.length === 0 : before === text) return ok(undefined);
-  const kept = writeNamedAccounts(paths, text);
+  const kept = replaceStateFile(namedAccountsFile(paths), text);
   const action = 'record the accounts of the policy';
   return kept.ok ? kept : failed({ action, ...causedBy(kept.error) });
 }
@@ -91,22 +89,5 @@ function withAliases(
   });
 }
 
-function writeNamedAccounts(paths: Pick<Paths, 'state'>, text: string): Result<void, Problem> {
-  const { state } = paths;
-  try {
-    mkdirSync(state, { recursive: true, mode: 0o755 });
-  } catch (error) {
-    return failed({ action: 'create the directory', object: state, ...causeOf(error) });
-  }
-  return replaceFile(namedAccountsFile(paths), text, 0o600);
-}
-
-export function releaseNamedAccounts(paths: Pick<Paths, 'state'>): Result<void, Problem> {
-  const object = namedAccountsFile(paths);
-  try {
-    removeIfThere(object);
-    return ok(undefined);
-  } catch (error) {
-    return failed({ action: 'remove', object, ...causeOf(error) });
-  }
-}
+export const releaseNamedAccounts = (paths: Pick<Paths, 'state'>): Result<void, Problem> =>
+  removeFile(namedAccountsFile(paths));

@@ -1,10 +1,8 @@
 /** The record of a setup on disk. It is replaced whole, so a reader finds the old one or the new one. */
-import { mkdirSync } from 'node:fs';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { causeOf } from '../../../packages/base/io/errno.ts';
 import { decodeText, readBounded } from '../../../packages/base/io/regular-file.ts';
-import { replaceFile } from '../../../packages/base/io/replace-file.ts';
+import { replaceStateFile } from '../../../packages/base/io/replace-file.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Answers } from '../core/answers.ts';
 import { parseRecord, recordText, type SetupRecord } from '../core/record.ts';
@@ -32,14 +30,7 @@ export function readRecord(
   return failed({ action: 'read the record of the setup', object: file, reason, hint });
 }
 
-export function writeRecord(
+export const writeRecord = (
   paths: Pick<Paths, 'state'>,
   record: SetupRecord,
-): Result<void, Problem> {
-  try {
-    mkdirSync(paths.state, { recursive: true, mode: 0o755 });
-  } catch (error) {
-    return failed({ action: 'create the directory', object: paths.state, ...causeOf(error) });
-  }
-  return replaceFile(recordFile(paths), recordText(record), 0o600);
-}
+): Result<void, Problem> => replaceStateFile(recordFile(paths), recordText(record));

@@ -1,11 +1,9 @@
 /** The record of a change of boot options on disk. It is replaced whole, so a reader finds the old one or the new one. */
-import { mkdirSync } from 'node:fs';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
-import { causeOf } from '../../../../packages/base/io/errno.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
 import { decodeText, readBounded } from '../../../../packages/base/io/regular-file.ts';
-import { removeIfThere, replaceFile } from '../../../../packages/base/io/replace-file.ts';
+import { removeFile, replaceStateFile } from '../../../../packages/base/io/replace-file.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { lockFile } from '../../../sys/files/flock.ts';
 import { bootRecordText, parseBootRecord, type BootRecord } from '../../core/boot/record.ts';
@@ -32,24 +30,11 @@ export function readBootRecord(paths: State): Result<BootRecord | undefined, Pro
   return failed({ action, object, reason, hint });
 }
 
-export function writeBootRecord(paths: State, record: BootRecord): Result<void, Problem> {
-  try {
-    mkdirSync(paths.state, { recursive: true, mode: 0o755 });
-  } catch (error) {
-    return failed({ action: 'create the directory', object: paths.state, ...causeOf(error) });
-  }
-  return replaceFile(bootRecordFile(paths), bootRecordText(record), 0o600);
-}
+export const writeBootRecord = (paths: State, record: BootRecord): Result<void, Problem> =>
+  replaceStateFile(bootRecordFile(paths), bootRecordText(record));
 
-export function removeBootRecord(paths: State): Result<void, Problem> {
-  const object = bootRecordFile(paths);
-  try {
-    removeIfThere(object);
-    return ok(undefined);
-  } catch (error) {
-    return failed({ action: 'remove', object, ...causeOf(error) });
-  }
-}
+export const removeBootRecord = (paths: State): Result<void, Problem> =>
+  removeFile(bootRecordFile(paths));
 
 /** One change at a time. The lock is beside the runtime directory of the instance, which `release --all` removes. */
 export const lockBoot = ({ runtime }: Pick<Paths, 'runtime'>) =>

@@ -2,13 +2,11 @@
  * The administrator's choice by `guard enable`, `enable --watch` or `disable`, in
  * /var/lib/bulkhead/symlinks-guard.json. Without a choice the guard is on if the policy has it.
  */
-import { mkdirSync } from 'node:fs';
-import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import type { Problem } from '../../../../packages/base/problem.ts';
 import type { Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
-import { causeOf } from '../../../../packages/base/io/errno.ts';
 import { readBounded, decodeText } from '../../../../packages/base/io/regular-file.ts';
-import { replaceFile } from '../../../../packages/base/io/replace-file.ts';
+import { replaceStateFile } from '../../../../packages/base/io/replace-file.ts';
 import type { GuardMode } from '../../core/guard/rule.ts';
 
 export type GuardChoice = GuardMode | 'off';
@@ -30,11 +28,5 @@ export function readGuardChoice(paths: Paths): GuardChoice {
   }
 }
 
-export function writeChoice(paths: Paths, mode: GuardChoice): Result<void, Problem> {
-  try {
-    mkdirSync(paths.state, { recursive: true, mode: 0o755 });
-  } catch (error) {
-    return failed({ action: 'create the directory', object: paths.state, ...causeOf(error) });
-  }
-  return replaceFile(pathOf(paths), `${JSON.stringify({ mode })}\n`, 0o600);
-}
+export const writeChoice = (paths: Paths, mode: GuardChoice): Result<void, Problem> =>
+  replaceStateFile(pathOf(paths), `${JSON.stringify({ mode })}\n`);

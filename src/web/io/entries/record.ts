@@ -10,10 +10,10 @@ import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { mkdirSync } from 'node:fs';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
-import { ok, type Result } from '../../../../packages/base/result.ts';
+import { type Result } from '../../../../packages/base/result.ts';
 import { causeOf } from '../../../../packages/base/io/errno.ts';
 import { readBounded, decodeText } from '../../../../packages/base/io/regular-file.ts';
-import { removeIfThere, replaceFile } from '../../../../packages/base/io/replace-file.ts';
+import { removeFile, replaceFile } from '../../../../packages/base/io/replace-file.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { Member } from '../../../usage/member.ts';
 import { memberIn } from '../../core/entries/refusal.ts';
@@ -49,14 +49,7 @@ export function writeRecord(paths: Paths, record: EntriesRecord): Result<void, P
   return replaceFile(path, `${JSON.stringify(record)}\n`, 0o600);
 }
 
-export function removeRecord(paths: Paths): Result<void, Problem> {
-  try {
-    removeIfThere(recordPath(paths));
-    return ok(undefined);
-  } catch (error) {
-    return failed({ ...causeOf(error), action: 'remove', object: recordPath(paths) });
-  }
-}
+export const removeRecord = (paths: Paths): Result<void, Problem> => removeFile(recordPath(paths));
 
 /** Returns nothing if there is no usable record. */
 export function readEntriesRecord(paths: Paths): EntriesRecord | undefined {

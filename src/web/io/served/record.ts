@@ -12,7 +12,7 @@ import type { Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { causeOf } from '../../../../packages/base/io/errno.ts';
 import { readBounded, decodeText } from '../../../../packages/base/io/regular-file.ts';
-import { removeOrReport, replaceFile } from '../../../../packages/base/io/replace-file.ts';
+import { removeFile, replaceFile } from '../../../../packages/base/io/replace-file.ts';
 import { servedName, servedNamesMax, type ServedSites } from '../../core/served-sites.ts';
 
 export const servedPath = ({ state }: Pick<Paths, 'state'>): string => `${state}/web-sites.json`;
@@ -66,6 +66,7 @@ const namesIn = (names: readonly unknown[]): ReadonlySet<string> =>
 /** Removes the record together with everything else of Bulkhead's. */
 export const servedRelease = {
   async release(paths: Paths): Promise<readonly Problem[]> {
-    return removeOrReport(servedPath(paths));
+    const removed = removeFile(servedPath(paths));
+    return removed.ok ? [] : [removed.error];
   },
 };
