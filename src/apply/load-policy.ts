@@ -9,7 +9,7 @@ import { readSiteLimits } from '../host/site-limits.ts';
 import { readPolicyFile } from '../host/policy-file.ts';
 import type { Diagnostic, Diagnostics } from '../policy/diagnostic.ts';
 import type { PolicyDocument } from '../policy/document.ts';
-import { parsePolicy } from '../policy/parse.ts';
+import { parsePolicy, type ParsedPolicy } from '../policy/parse.ts';
 import type { HostFacts, Policy } from '../policy/policy.ts';
 import { resolvePolicy } from '../policy/resolve.ts';
 import type { AlertWords } from '../policy/settings.ts';
@@ -53,13 +53,24 @@ export class PolicyReader {
     };
   }
 
+  /** Reads what the file says, without its meaning on this host: no account is looked up. */
+  read(file: string, paths: Paths): Pick<Loaded, 'document' | 'problem'> {
+    const read = readPolicyFile(file);
+    return read.ok
+      ? { document: this.#parse(file, read.value, paths).document, problem: undefined }
+      : { document: undefined, problem: read.error };
+  }
+
+  #parse(file: string, text: string, paths: Paths): ParsedPolicy {
+    const format = this.foreignFormat(text);
+    return format === undefined
+      ? parsePolicy(file, text, this.#words)
+      : format.parse(file, text, { cores: availableParallelism(), uids: readUidRange(paths) });
+  }
+
   /** Resolves a text; `file` only names it in diagnostics. */
   resolve(file: string, text: string, paths: Paths): Loaded {
-    const format = this.foreignFormat(text);
-    const { document, diagnostics } =
-      format === undefined
-        ? parsePolicy(file, text, this.#words)
-        : format.parse(file, text, { cores: availableParallelism(), uids: readUidRange(paths) });
+    const { document, diagnostics } = this.#parse(file, text, paths);
     if (document === undefined) return loaded(undefined, undefined, diagnostics);
     const { facts, namesUnknown } = factsFor(document, paths, diagnostics);
     const kept = readSiteLimits(paths, facts.accounts);

@@ -113,7 +113,7 @@ function readRule(
 }
 
 /** Reads attributes of one element, and reports mistakes with their position. */
-class AttributeReader {
+export class AttributeReader {
   readonly #element: XmlElement;
   readonly #diagnostics: Diagnostics;
 

@@ -4,13 +4,9 @@ import { printable } from '../../../packages/base/printable.ts';
 import { formatQuantity } from '../../../packages/base/quantity.ts';
 import { table } from '../../cli/shared/terminal.ts';
 import { limitAttribute } from '../../limits/limits.ts';
+import { packageKey } from '../../policy/panel/panel-record.ts';
 import { formatLimits } from '../core/limit-fields.ts';
-import {
-  packageKey,
-  type PackageName,
-  type PanelData,
-  type StatedLimits,
-} from '../core/panel-data.ts';
+import { type PackageName, type PanelData, type StatedLimits } from '../core/panel-data.ts';
 import type { PanelFollowedJson, PanelPackageNameJson, PanelStatusJson } from './json.ts';
 
 export function statusText(

@@ -25,7 +25,7 @@ async function status(options: PolicyOptions, command: Command): Promise<ExitCod
   if (paths === undefined) return exitCodes.usage;
   const data = await readPanel({ paths, root: '' });
   const problems = data?.problems ?? [];
-  const { document } = (await policyReaderOf(command)).load(options.policy, paths);
+  const { document } = (await policyReaderOf(command)).read(options.policy, paths);
   const followed = followedOf(document?.panel?.source, paths);
   if (options.json === true) printJson(statusJson(data, followed));
   else {

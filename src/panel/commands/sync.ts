@@ -19,7 +19,7 @@ import type { PanelSyncJson } from './json.ts';
 async function sync(options: PolicyOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const { document, problem } = (await policyReaderOf(command)).load(options.policy, paths);
+  const { document, problem } = (await policyReaderOf(command)).read(options.policy, paths);
   const followed = document?.panel?.source;
   const record = document === undefined ? readPanelRecord(paths) : undefined;
   // The policy in force may follow the same panel as before, though its file is broken now.

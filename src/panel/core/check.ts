@@ -2,9 +2,9 @@
 import { count } from '../../../packages/base/list.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Account } from '../../policy/policy.ts';
+import { packageKey } from '../../policy/panel/panel-record.ts';
 import { userPattern } from '../../policy/value-kinds.ts';
 import {
-  packageKey,
   type PackageName,
   type PanelAccount,
   type PanelData,

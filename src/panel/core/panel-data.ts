@@ -39,10 +39,6 @@ export interface PanelAccount extends Fact {
   readonly limits: StatedLimits;
 }
 
-/** Returns a key for maps: two owners may have packages of one name. */
-export const packageKey = ({ name, owner = '' }: PackageName): string =>
-  JSON.stringify([name, owner]);
-
 export interface PanelPackage extends PackageName, Fact {
   readonly limits: StatedLimits;
   /** Limits that the panel enforces itself, such as the number of databases, as they are written there. */

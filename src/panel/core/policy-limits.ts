@@ -6,10 +6,10 @@ import type { LimitKey } from '../../limits/limit.ts';
 import type { Located } from '../../policy/diagnostic.ts';
 import type { AddedTenant, ImportedLimits } from '../../policy/elements/add-limits.ts';
 import { freeName, nearestName } from '../../policy/names.ts';
-import { packageNameOf } from '../../policy/panel/panel-members.ts';
+import { packageKey } from '../../policy/panel/panel-record.ts';
+import { formatPlan, packageNameOf } from '../../policy/panel/panel-members.ts';
 import { administratorsOf, planOf } from './follow.ts';
 import {
-  packageKey,
   type PanelAccount,
   type PanelData,
   type PanelPackage,
@@ -77,7 +77,7 @@ function policyNames(
   return new Map(
     packages.map((each) => {
       const plan = planOf(each, administrators);
-      const wanted = packageNameOf(plan) ?? nearestName(`${plan.name}@${plan.owner}`);
+      const wanted = packageNameOf(plan) ?? nearestName(formatPlan(plan));
       const free = freeName(wanted, taken);
       taken.add(free);
       return [each, free];

@@ -10,7 +10,7 @@ import type { PackageElement } from '../document.ts';
 import { namePattern, nearestName } from '../names.ts';
 import type { HostFacts, Identity } from '../policy.ts';
 import type { PanelElement, PlanElement } from './panel-element.ts';
-import type { PanelMember, PanelPlan, PanelRecord } from './panel-record.ts';
+import { packageKey, type PanelMember, type PanelPlan, type PanelRecord } from './panel-record.ts';
 
 /**
  * The name that a package of the policy has for a plan to apply; undefined if a reseller's plan has no exact one, since
@@ -18,7 +18,7 @@ import type { PanelMember, PanelPlan, PanelRecord } from './panel-record.ts';
  */
 export function packageNameOf({ name, owner }: PanelPlan): string | undefined {
   if (owner === undefined) return nearestName(name);
-  const exact = `${name}@${owner}`;
+  const exact = formatPlan({ name, owner });
   return namePattern.test(exact) ? exact : undefined;
 }
 
@@ -52,7 +52,7 @@ export class PanelMembers {
   }
 
   #addPlan(plan: PlanElement, target: PackageElement | undefined, diagnostics: Diagnostics): void {
-    const key = keyOf(plan);
+    const key = packageKey(plan);
     if (this.#plans.has(key))
       diagnostics.error(plan, `The plan "${formatPlan(plan)}" occurs twice; write it once`);
     this.#plans.set(key, target);
@@ -68,7 +68,8 @@ export class PanelMembers {
   packageOf(who: Identity): PackageElement | undefined {
     const plan = this.of(who)?.plan;
     if (plan === undefined) return undefined;
-    const found = this.#plans.get(keyOf(plan)) ?? this.#packages.get(packageNameOf(plan) ?? '');
+    const found =
+      this.#plans.get(packageKey(plan)) ?? this.#packages.get(packageNameOf(plan) ?? '');
     if (found === undefined) {
       const name = formatPlan(plan);
       this.#unmatched.set(name, (this.#unmatched.get(name) ?? 0) + 1);
@@ -86,10 +87,7 @@ export class PanelMembers {
   }
 }
 
-const keyOf = ({ name, owner }: { readonly name: string; readonly owner?: string | undefined }) =>
-  JSON.stringify([name, owner ?? '']);
-
-const formatPlan = ({
+export const formatPlan = ({
   name,
   owner,
 }: {

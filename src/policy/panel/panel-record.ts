@@ -20,6 +20,15 @@ export interface PanelPlan {
   readonly owner?: string;
 }
 
+/** Returns a key for maps: two owners may have packages of one name. */
+export const packageKey = ({
+  name,
+  owner = '',
+}: {
+  readonly name: string;
+  readonly owner?: string | undefined;
+}): string => JSON.stringify([name, owner]);
+
 export interface PanelMember {
   readonly uid: number;
   readonly user: string;

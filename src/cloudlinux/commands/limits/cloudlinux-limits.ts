@@ -1,6 +1,6 @@
 /** `bulkhead cloudlinux-limits`: reads and sets limits of tenants, like CloudLinux's command. */
 import type { Command } from 'commander';
-import { capabilitiesOf, mainDomainsOf, policyReaderOf } from '../../../cli/capability.ts';
+import { mainDomainsOf } from '../../../cli/capability.ts';
 import {
   examples,
   exitCodes,
@@ -12,6 +12,7 @@ import { pathsFor } from '../../../cli/shared/session.ts';
 import type { CloudlinuxLimitsJson } from '../json.ts';
 import { withLimitFlags } from '../limit-flags.ts';
 import { limitsReply, type LimitsOptions } from './limits-reply.ts';
+import { editablePolicy } from './panel-edit.ts';
 import { printPanelReply } from './panel-reply.ts';
 
 async function limits(
@@ -21,9 +22,7 @@ async function limits(
 ): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const { policy: file, apply } = options;
-  const reader = await policyReaderOf(command);
-  const policy = { file, apply, paths, capabilities: capabilitiesOf(command), reader };
+  const policy = await editablePolicy(command, options, paths);
   const domains = () => mainDomainsOf(command, paths);
   const reply = await limitsReply(words, { options, policy, domains });
   return printPanelReply<CloudlinuxLimitsJson>(reply, options.json === true, { users: [] });

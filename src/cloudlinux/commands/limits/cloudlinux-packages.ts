@@ -1,6 +1,5 @@
 /** `bulkhead cloudlinux-packages`: reads and sets limits of packages, like CloudLinux's command. */
 import type { Command } from 'commander';
-import { capabilitiesOf, policyReaderOf } from '../../../cli/capability.ts';
 import {
   examples,
   exitCodes,
@@ -12,6 +11,7 @@ import { pathsFor } from '../../../cli/shared/session.ts';
 import type { CloudlinuxPackagesJson } from '../json.ts';
 import { withLimitFlags } from '../limit-flags.ts';
 import { packagesReply, type PackagesOptions } from './packages-reply.ts';
+import { editablePolicy } from './panel-edit.ts';
 import { printPanelReply } from './panel-reply.ts';
 
 async function packages(
@@ -21,9 +21,7 @@ async function packages(
 ): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const { policy: file, apply } = options;
-  const reader = await policyReaderOf(command);
-  const policy = { file, apply, paths, capabilities: capabilitiesOf(command), reader };
+  const policy = await editablePolicy(command, options, paths);
   const reply = await packagesReply(words, options, policy);
   return printPanelReply<CloudlinuxPackagesJson>(reply, options.json === true, { packages: [] });
 }

@@ -1,4 +1,6 @@
 /** The edit that `set` of cloudlinux-limits and cloudlinux-packages makes: limits given, and limits inherited again. */
+import type { Command } from 'commander';
+import { capabilitiesOf, policyReaderOf } from '../../../cli/capability.ts';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
@@ -16,6 +18,19 @@ export interface PanelEditOptions extends LimitOptions {
   /** `all`, or limits separated by commas. */
   readonly default?: string;
 }
+
+/** Returns the policy that the options name, for a command that may edit it. */
+export const editablePolicy = async (
+  command: Command,
+  { policy: file, apply }: { readonly policy: string; readonly apply: boolean },
+  paths: Paths,
+): Promise<EditablePolicy> => ({
+  file,
+  apply,
+  paths,
+  capabilities: capabilitiesOf(command),
+  reader: await policyReaderOf(command),
+});
 
 /** The options that are limits. */
 const limitOptions = [

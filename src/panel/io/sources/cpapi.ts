@@ -2,6 +2,7 @@
  * Any panel that has scripts for CPAPI, version 1.1 and later. Each script is called once, without a filter: panels
  * differ in how they read arguments, and some ignore them.
  */
+import { packageKey } from '../../../policy/panel/panel-record.ts';
 import type { Cause, Problem } from '../../../../packages/base/problem.ts';
 import { fail, type Result } from '../../../../packages/base/result.ts';
 import { parseIntegrationIni, type ScriptCommands, type ScriptName } from '../../core/cpapi-ini.ts';
@@ -115,7 +116,7 @@ function packagesOf(users: readonly StatedAccount[]): readonly PanelPackage[] {
   const named = users.flatMap(({ package: wanted, from }) =>
     wanted === undefined ? [] : [{ ...wanted, from, limits: new Map(), ownLimits: new Map() }],
   );
-  const byKey = new Map(named.map((each) => [JSON.stringify([each.name, each.owner]), each]));
+  const byKey = new Map(named.map((each) => [packageKey(each), each]));
   return [...byKey.values()];
 }
 
