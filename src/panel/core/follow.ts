@@ -2,17 +2,16 @@
 import type { PanelMember, PanelRecord } from '../../policy/panel/panel-record.ts';
 import type { PackageName, PanelAccount, PanelData } from './panel-data.ts';
 
-/** Returns the record. `before`: the last one, if it is of the same source. */
+/** Returns the record. `known`: accounts of the last one, if this reading is partial and may lack them or their plans. */
 export function recordOf(
   data: PanelData,
-  before: PanelRecord | undefined,
-  mayExist: (member: PanelMember) => boolean,
+  known: readonly PanelMember[],
   readAt: number,
 ): PanelRecord {
   const administrators = administratorsOf(data);
   const read = data.accounts.map((each) => memberOf(each, administrators));
   const { source, panel, from } = data;
-  const members = data.isPartial && before !== undefined ? completed(read, before, mayExist) : read;
+  const members = completed(read, known);
   return { source, panel, from, readAt, members: members.toSorted((a, b) => a.uid - b.uid) };
 }
 
@@ -40,17 +39,15 @@ export const planOf = ({ name, owner }: PackageName, administrators: ReadonlySet
 
 function completed(
   read: readonly PanelMember[],
-  before: PanelRecord,
-  mayExist: (member: PanelMember) => boolean,
+  known: readonly PanelMember[],
 ): readonly PanelMember[] {
-  const plans = new Map(before.members.map((each) => [keyOf(each), each.plan]));
+  const plans = new Map(known.map((each) => [keyOf(each), each.plan]));
   const found = new Set(read.map(({ uid }) => uid));
-  const missing = before.members.filter((each) => !found.has(each.uid) && mayExist(each));
   const withPlan = (each: PanelMember): PanelMember => {
     const plan = each.plan ?? plans.get(keyOf(each));
     return plan === undefined ? each : { ...each, plan };
   };
-  return [...read.map(withPlan), ...missing];
+  return [...read.map(withPlan), ...known.filter(({ uid }) => !found.has(uid))];
 }
 
 const keyOf = ({ uid, user }: PanelMember): string => `${uid} ${user}`;

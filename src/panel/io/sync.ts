@@ -69,33 +69,26 @@ async function readAndKeep(place: Place, source: FollowedSource): Promise<Result
   const data = await readPanel(place, wanted);
   if (data === undefined) return failed(missing(source, before));
   const last = before?.source === data.source ? before : undefined;
-  const mayExist = accountChecker(place, last);
-  const empty = emptiness(data, last?.members.some(mayExist) === true);
-  return empty === undefined ? keep(place, data, last, mayExist) : failed(empty);
+  const isWhole = !data.isPartial && data.accounts.length > 0;
+  const known = last === undefined || isWhole ? [] : stillThere(place, last.members);
+  const empty = emptiness(data, known);
+  if (empty !== undefined) return failed(empty);
+  const record = recordOf(data, known, Date.now());
+  const changes = changesBetween(last, record);
+  const isSame = last !== undefined && Object.values(changes).every((names) => names.length === 0);
+  const written = isSame ? ok(undefined) : writePanelRecord(place.paths, record);
+  return written.ok ? ok({ data, record, changes }) : written;
 }
 
 /** Returns why a reading without accounts does not count; undefined if it counts. */
 function emptiness(
   { accounts, problems, panel }: PanelData,
-  hadSome: boolean,
+  known: readonly PanelMember[],
 ): Problem | undefined {
-  if (accounts.length > 0 || (problems.length === 0 && !hadSome)) return undefined;
+  if (accounts.length > 0 || (problems.length === 0 && known.length === 0)) return undefined;
   const reason = problems[0]?.reason ?? 'it states none';
   const hint = `${staysInForce}; see "bulkhead panel status"`;
   return { action: `read the accounts of ${panel}`, reason, hint };
-}
-
-function keep(
-  { paths }: Place,
-  data: PanelData,
-  last: PanelRecord | undefined,
-  mayExist: (member: PanelMember) => boolean,
-): Result<Synced, Problem> {
-  const record = recordOf(data, last, mayExist, Date.now());
-  const changes = changesBetween(last, record);
-  const isSame = last !== undefined && Object.values(changes).every((names) => names.length === 0);
-  const written = isSame ? ok(undefined) : writePanelRecord(paths, record);
-  return written.ok ? ok({ data, record, changes }) : written;
 }
 
 const staysInForce = 'the last record stays in force';
@@ -117,11 +110,15 @@ function missing(source: FollowedSource, before: PanelRecord | undefined): Probl
   };
 }
 
-/** Returns a check whether an account may exist: only another owner of its uid, or another uid, is proof that it is gone. */
-function accountChecker({ paths }: Place, last: PanelRecord | undefined) {
-  const { accounts } = readHostFacts(paths, last?.members.map(({ user }) => user) ?? []);
+/** Returns those whose accounts may exist: only another owner of the uid, or another uid, is proof that one is gone. */
+function stillThere({ paths }: Place, members: readonly PanelMember[]): readonly PanelMember[] {
+  const { accounts } = readHostFacts(
+    paths,
+    members.map(({ user }) => user),
+  );
   const uids = new Map(accounts.map(({ user, uid }) => [user, uid]));
   const users = new Map(accounts.map(({ user, uid }) => [uid, user]));
-  return ({ user, uid }: PanelMember): boolean =>
-    (uids.get(user) ?? uid) === uid && (users.get(uid) ?? user) === user;
+  return members.filter(
+    ({ user, uid }) => (uids.get(user) ?? uid) === uid && (users.get(uid) ?? user) === user,
+  );
 }

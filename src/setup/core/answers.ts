@@ -15,7 +15,7 @@ export const answersVersion = 1;
 export const jailChoices = ['none', 'new', 'all'] as const;
 export type JailChoice = (typeof jailChoices)[number];
 
-/** Two sets, the limits of CloudLinux on this host, and those of the panel's packages with a set for the rest. */
+/** The sources of limits: two sets, CloudLinux on this host, and packages of the panel with a set for the rest. */
 export const limitChoices = [
   'starter',
   'medium',
