@@ -18,21 +18,25 @@ export function parseNginxFile(file: string, text: string): NginxFile {
   return new Reader(file, text).read();
 }
 
-type Token =
-  | { readonly kind: 'word'; readonly text: string; readonly line: number }
-  | { readonly kind: ';' | '{' | '}'; readonly line: number }
-  | { readonly kind: 'end' };
+/** A word, or a character that ends one. */
+type Token = 'word' | ';' | '{' | '}' | 'end';
 
-const blank = /[ \t\r\n]/;
+/** The part of an unquoted word up to an escape: braces belong to it after a dollar sign. */
+const plainPart = /(?:\$\{*|[^ \t\r\n;{\\$])+/y;
+const quotedPart = { '"': /[^"\\]+/y, "'": /[^'\\]+/y } as const;
 const luaBlock = /_by_lua_block$/;
 const escapes: Readonly<Record<string, string>> = { t: '\t', r: '\r', n: '\n' };
 
-interface OpenBlock {
-  readonly words: readonly Word[];
-  readonly inside: Directive[];
+/** The words of a directive, and the line of the first. */
+interface Words {
+  readonly line: number;
+  readonly texts: readonly string[];
 }
 
-type Word = Extract<Token, { kind: 'word' }>;
+interface OpenBlock {
+  readonly words: Words;
+  readonly inside: Directive[];
+}
 
 class Reader {
   readonly #file: string;
@@ -40,7 +44,9 @@ class Reader {
   readonly #problems: ReadProblem[] = [];
   #at = 0;
   #line = 1;
-  #words: Word[] = [];
+  #words: string[] = [];
+  /** The line of the first of the words. */
+  #first = 1;
   #inside: Directive[] = [];
   readonly #open: OpenBlock[] = [];
 
@@ -51,31 +57,45 @@ class Reader {
 
   read(): NginxFile {
     for (;;) {
+      this.#skipBlanks();
+      const line = this.#line;
       const token = this.#token();
-      if (token.kind === 'end') break;
-      if (token.kind === 'word') this.#words.push(token);
-      else if (token.kind === '{' && !this.#begin(token.line)) break;
-      else if (token.kind === ';') this.#finish(this.#words, undefined);
-      else if (token.kind === '}') this.#close(token.line);
+      if (token === 'end') break;
+      if (token === 'word') this.#keepWord(line);
+      else if (token === '{' && !this.#begin(line)) break;
+      else if (token === ';') this.#finish(this.#taken(), undefined);
+      else if (token === '}') this.#close(line);
     }
     if (this.#open.length > 0 || this.#words.length > 0) {
       this.#problem(this.#line, 'it ends within a directive');
-      this.#finish(this.#words, undefined);
+      this.#finish(this.#taken(), undefined);
       while (this.#open.length > 0) this.#close(this.#line);
     }
     return { directives: this.#inside, problems: this.#problems };
   }
 
+  #keepWord(line: number): void {
+    if (this.#words.length === 0) this.#first = line;
+    const quote = this.#text[this.#at];
+    this.#words.push(quote === '"' || quote === "'" ? this.#quoted(quote) : this.#plain());
+  }
+
+  /** Returns the words so far; the next directive has its own. */
+  #taken(): Words {
+    const texts = this.#words;
+    this.#words = [];
+    return { line: this.#first, texts };
+  }
+
   /** Whether parsing can go on. */
   #begin(line: number): boolean {
     const [name] = this.#words;
-    if (name !== undefined && luaBlock.test(name.text)) return this.#skipLua(line);
+    if (name !== undefined && luaBlock.test(name)) return this.#skipLua(line);
     if (this.#open.length === depthMax) {
       this.#problem(line, `it is nested more than ${depthMax} deep`);
       return false;
     }
-    this.#open.push({ words: this.#words, inside: this.#inside });
-    this.#words = [];
+    this.#open.push({ words: this.#taken(), inside: this.#inside });
     this.#inside = [];
     return true;
   }
@@ -87,29 +107,25 @@ class Reader {
       return false;
     }
     while (this.#at < end) this.#step();
-    this.#finish(this.#words, undefined);
+    this.#finish(this.#taken(), undefined);
     return true;
   }
 
   #close(line: number): void {
     const block = this.#open.pop();
     if (block === undefined) return this.#problem(line, 'a "}" closes nothing');
+    // nginx refuses words that nothing ends.
+    this.#words = [];
     const inside = this.#inside;
     this.#inside = block.inside;
     this.#finish(block.words, inside);
   }
 
-  #finish(words: readonly Word[], block: readonly Directive[] | undefined): void {
-    this.#words = [];
-    const [name, ...args] = words;
+  #finish({ texts, line }: Words, block: readonly Directive[] | undefined): void {
+    const [name, ...args] = texts;
     if (name === undefined) return;
-    this.#inside.push({
-      name: name.text,
-      args: args.map((each) => each.text),
-      file: this.#file,
-      line: name.line,
-      ...(block === undefined ? {} : { block }),
-    });
+    const directive = { name, args, file: this.#file, line };
+    this.#inside.push(block === undefined ? directive : { ...directive, block });
   }
 
   #problem(line: number, message: string): void {
@@ -122,54 +138,56 @@ class Reader {
     return char;
   }
 
+  /** Returns the kind of what comes next, and goes past it unless it is a word. */
   #token(): Token {
-    this.#skipBlanks();
-    const line = this.#line;
     const char = this.#text[this.#at];
-    if (char === undefined) return { kind: 'end' };
-    if (char === ';' || char === '{' || char === '}') {
-      this.#at++;
-      return { kind: char, line };
-    }
-    const quoted = char === '"' || char === "'";
-    if (quoted) this.#at++;
-    return { kind: 'word', text: quoted ? this.#quoted(char) : this.#plain(), line };
+    if (char === undefined) return 'end';
+    if (char !== ';' && char !== '{' && char !== '}') return 'word';
+    this.#at++;
+    return char;
   }
 
   #skipBlanks(): void {
     for (;;) {
       const char = this.#text[this.#at];
-      if (char === undefined) return;
       if (char === '#') {
         const end = this.#text.indexOf('\n', this.#at);
         this.#at = end === -1 ? this.#text.length : end;
-      } else if (blank.test(char)) this.#step();
+      } else if (char === ' ' || char === '\t' || char === '\r' || char === '\n') this.#step();
       else return;
     }
   }
 
-  #quoted(quote: string): string {
+  #quoted(quote: '"' | "'"): string {
+    this.#at++;
     let word = '';
-    while (this.#at < this.#text.length) {
-      const char = this.#step();
-      if (char === quote) return word;
-      word += char === '\\' ? this.#escape() : char;
+    for (;;) {
+      const part = this.#part(quotedPart[quote]);
+      word += part;
+      this.#line += newlinesIn(part);
+      const char = this.#text[this.#at];
+      if (char !== undefined) this.#at++;
+      if (char !== '\\') return word;
+      word += this.#escape();
     }
-    return word;
   }
 
   #plain(): string {
     let word = '';
-    let variable = false;
-    while (this.#at < this.#text.length) {
-      const char = this.#text[this.#at] ?? '';
-      const isBrace = char === '{';
-      if (blank.test(char) || char === ';' || (isBrace && !variable)) return word;
-      this.#step();
-      variable = char === '$' || (isBrace && variable);
-      word += char === '\\' ? this.#escape() : char;
+    for (;;) {
+      word += this.#part(plainPart);
+      if (this.#text[this.#at] !== '\\') return word;
+      this.#at++;
+      word += this.#escape();
     }
-    return word;
+  }
+
+  /** Returns what an expression matches here, and goes past it. */
+  #part(expression: RegExp): string {
+    const begin = this.#at;
+    expression.lastIndex = begin;
+    if (expression.test(this.#text)) this.#at = expression.lastIndex;
+    return this.#text.slice(begin, this.#at);
   }
 
   /**
@@ -182,3 +200,5 @@ class Reader {
     return escapes[char] ?? `\\${char}`;
   }
 }
+
+const newlinesIn = (text: string) => text.split('\n').length - 1;

@@ -7,7 +7,7 @@
 import { depthMax, type Directive, type ReadProblem } from '../directive.ts';
 import { parseNginxFile } from './file.ts';
 import type { DumpedFile } from './dump.ts';
-import { isPattern, matchesPattern } from './wildcard.ts';
+import { isPattern, pathMatcher } from './wildcard.ts';
 
 interface NginxTree {
   readonly directives: readonly Directive[];
@@ -56,11 +56,22 @@ class Includes {
     return whole;
   }
 
+  /** Returns the directives themselves where nothing in them is included. */
   #expand(directives: readonly Directive[]): readonly Directive[] {
-    return directives.flatMap((each): readonly Directive[] => {
-      if (each.name === 'include') return this.#included(each);
-      return each.block === undefined ? [each] : [{ ...each, block: this.#expand(each.block) }];
+    let isSame = true;
+    const expanded = directives.flatMap((each): readonly Directive[] => {
+      const whole = this.#expandOne(each);
+      isSame &&= whole.length === 1 && whole[0] === each;
+      return whole;
     });
+    return isSame ? directives : expanded;
+  }
+
+  #expandOne(directive: Directive): readonly Directive[] {
+    if (directive.name === 'include') return this.#included(directive);
+    if (directive.block === undefined) return [directive];
+    const block = this.#expand(directive.block);
+    return [block === directive.block ? directive : { ...directive, block }];
   }
 
   #included(include: Directive): readonly Directive[] {
@@ -106,7 +117,7 @@ class Includes {
     const among = isPattern(directory)
       ? [...this.#parsed.keys()]
       : (this.#byDirectory.get(directory) ?? []);
-    return among.filter((each) => matchesPattern(each, path));
+    return among.filter(pathMatcher(path));
   }
 }
 

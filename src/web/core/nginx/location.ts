@@ -43,12 +43,12 @@ function chosenBy({ args }: Directive): Chosen {
 /** Names of the locations that run something, directly or through one another. */
 type Programs = ReadonlySet<string>;
 
-/** Returns the locations of a server. `inherited` is the http level. */
+/** Returns the locations of a server. `inherited` is the error pages of the http level. */
 export function locationsOf(
   server: readonly Directive[],
   inherited: readonly Directive[],
 ): { readonly locations: readonly Location[]; readonly rest: LocationKind } {
-  const errors = errorPages(server, errorPages(inherited, []));
+  const errors = errorPages(server, inherited);
   const programs = namedPrograms(server, errors);
   return {
     locations: readLocations(server, errors, programs),
@@ -57,9 +57,9 @@ export function locationsOf(
 }
 
 /** Returns the error pages in force: a level that has one inherits none. */
-function errorPages(
+export function errorPages(
   block: readonly Directive[],
-  inherited: readonly Directive[],
+  inherited: readonly Directive[] = [],
 ): readonly Directive[] {
   const own = block.filter(({ name }) => name === 'error_page');
   return own.length === 0 ? inherited : own;

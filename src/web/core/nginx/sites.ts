@@ -7,6 +7,7 @@ import {
   type OverridingDirective,
   type ServerSite,
 } from '../site.ts';
+import { errorPages } from './location.ts';
 import { isOwnDirective } from './own-words.ts';
 import { isPass, passes } from './passes.ts';
 import { vhostOf } from './vhost.ts';
@@ -15,9 +16,10 @@ export function nginxSites(directives: readonly Directive[]): readonly ServerSit
   return blocksNamed(directives, 'http').flatMap((http) => {
     const upstreams = upstreamsOf(http);
     const root = valueOf(http, 'root');
+    const errors = errorPages(http);
     return http
       .filter(({ name, block }) => name === 'server' && block !== undefined)
-      .map((server) => siteOf(server, upstreams, root, http));
+      .map((server) => siteOf(server, upstreams, root, errors));
   });
 }
 
@@ -27,7 +29,7 @@ function siteOf(
   server: Directive,
   upstreams: Upstreams,
   inherited: string | undefined,
-  http: readonly Directive[],
+  errors: readonly Directive[],
 ): ServerSite {
   const block = server.block ?? [];
   const root = valueOf(block, 'root') ?? rootOfLocations(block) ?? inherited;
@@ -40,7 +42,7 @@ function siteOf(
     ...(root === undefined ? {} : { root }),
     handlers: found.length === 0 ? answersOf(block) : found,
     overrides: overrides.toSorted((a, b) => a.line - b.line),
-    vhost: vhostOf(server, http),
+    vhost: vhostOf(server, errors),
     file: server.file,
     line: server.line,
   };
@@ -83,7 +85,7 @@ function walk(block: readonly Directive[], upstreams: Upstreams, kind: string): 
       : [],
   );
   const handlers = [
-    ...block.flatMap((each) => handlersOf(each, upstreams)),
+    ...block.filter(({ name }) => isPass(name)).flatMap((each) => handlersOf(each, upstreams)),
     ...walked.flatMap((each) => each.handlers),
   ];
   const counts = kind === 'server' || handlers.length > 0;

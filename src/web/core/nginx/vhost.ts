@@ -39,8 +39,8 @@ export interface NginxVhost {
 
 const inner = new Set(['location', 'if', 'limit_except']);
 
-/** Returns details of a server. `http` is the level around it. */
-export function vhostOf(server: Directive, http: readonly Directive[] = []): NginxVhost {
+/** Returns details of a server. `inherited` is the error pages of the level around it. */
+export function vhostOf(server: Directive, inherited: readonly Directive[] = []): NginxVhost {
   const block = server.block ?? [];
   const levels = levelsOf(block);
   const page = block.some(({ name, args }) => name === 'location' && args[0] === pageLocation);
@@ -48,7 +48,7 @@ export function vhostOf(server: Directive, http: readonly Directive[] = []): Ngi
   const logLost = lostLog(block, page ? [] : levels);
   return {
     serverName: serverNameOf(block),
-    counts: countingOf(block, http),
+    counts: countingOf(block, inherited),
     ...(limitLost === undefined ? {} : { limitLost }),
     limitBeside: named(block, 'limit_conn').some((each) => !isOwnLimit(each)),
     ...(logLost === undefined ? {} : { logLost }),

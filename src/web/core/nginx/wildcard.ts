@@ -6,20 +6,28 @@
 
 export const isPattern = (path: string): boolean => /[*?[]/.test(path);
 
-export function matchesPattern(path: string, pattern: string): boolean {
-  const names = path.split('/');
-  const patterns = pattern.split('/');
-  return (
-    names.length === patterns.length &&
-    patterns.every((each, index) => matchesName(names[index] ?? '', each))
-  );
+/** Returns whether a path matches the pattern, for many paths. */
+export function pathMatcher(pattern: string): (path: string) => boolean {
+  const matchers = pattern.split('/').map(nameMatcher);
+  return (path) => {
+    const names = path.split('/');
+    return (
+      names.length === matchers.length &&
+      matchers.every((matches, index) => matches(names[index] ?? ''))
+    );
+  };
 }
 
 type Piece = '*' | ((char: string) => boolean);
 
-function matchesName(name: string, pattern: string): boolean {
-  if (name.startsWith('.') && /^[*?[]/.test(pattern)) return false;
+function nameMatcher(pattern: string): (name: string) => boolean {
+  if (!isPattern(pattern) && !pattern.includes('\\')) return (name) => name === pattern;
   const pieces = piecesOf(pattern);
+  const hidesDots = /^[*?[]/.test(pattern);
+  return (name) => !(hidesDots && name.startsWith('.')) && matchesName(name, pieces);
+}
+
+function matchesName(name: string, pieces: readonly Piece[]): boolean {
   let piece = 0;
   let at = 0;
   let star = -1;
