@@ -130,7 +130,7 @@ vhost() {
 server {
   listen 127.0.0.1:8080;
   listen 127.0.0.1:8443 ssl;
-  listen 127.0.0.1:8443 quic;
+  listen 127.0.0.1:8443 quic $4;
   http2 on;
   ssl_certificate /srv/cert.pem; ssl_certificate_key /srv/key.pem;
   server_name $1;
@@ -145,7 +145,8 @@ SITE
 }
 openssl req -x509 -subj /CN=ann.example -newkey rsa:2048 -nodes -keyout /srv/key.pem -out /srv/cert.pem 2>/dev/null
 pool ann ann; pool shop ann; pool ben ben; pool kim kim
-vhost ann.example ann ann; vhost shop.example ann shop; vhost kim.example kim kim
+# A worker has the whole of a QUIC connection only so.
+vhost ann.example ann ann reuseport; vhost shop.example ann shop; vhost kim.example kim kim
 cat > /etc/apache2/sites-enabled/ben.conf <<'SITE'
 Timeout 36000
 ProxyTimeout 36000
