@@ -75,13 +75,18 @@ static bool is_only(const struct account *account)
 	return true;
 }
 
-int become(const struct account *account, enum gain gain, struct failure *f)
+int limit_gain(enum gain gain, struct failure *f)
 {
 	uint64_t kept = gain == GAIN_NOTHING ? 0 : setuid_programs;
 
 	if (gain == GAIN_LEASE)
 		kept |= BIT(CAP_LEASE);
-	if ((gain != GAIN_ALL && drop_bounding_set(kept, f)) || leave_keyring(f))
+	return (gain != GAIN_ALL && drop_bounding_set(kept, f)) || leave_keyring(f) ? -1 : 0;
+}
+
+int become(const struct account *account, enum gain gain, struct failure *f)
+{
+	if (limit_gain(gain, f))
 		return -1;
 	if (setgroups(account->group_count, account->groups))
 		return fail(f, "groups cannot be set: %s", strerror(errno));

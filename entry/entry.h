@@ -2,7 +2,7 @@
 /*
  * How a process becomes a tenant's: it joins the tenant's cgroups, enters the jail, and gives up root for good.
  *
- * bulkhead-exec, bulkhead-fpm and pam_bulkhead.so are made of this. Functions that can fail return 0, or -1 with the reason in the
+ * bulkhead-exec, bulkhead-fpm, bulkhead-suexec and pam_bulkhead.so are made of this. Functions that can fail return 0, or -1 with the reason in the
  * struct failure; nothing here ends the process or prints.
  */
 #ifndef BULKHEAD_ENTRY_H
@@ -61,6 +61,14 @@ struct holder {
 	bool hangs;
 };
 
+/* suexec.conf beside bulkhead-suexec. Source: src/web/core/suexec/settings-file.ts. */
+struct settings {
+	const char *instance;
+	uid_t caller;	     /* the user of the web server */
+	const char *program; /* the distribution's suexec */
+};
+
+int parse_settings(char *text, struct settings *settings, struct failure *f);
 int parse_launch(char *text, struct launch *launch, struct failure *f);
 int parse_jail(char *text, struct jail *jail, struct failure *f);
 int parse_entries(char *text, struct entries *entries, struct failure *f);
@@ -121,6 +129,8 @@ struct environment {
 
 /* Makes E of the variables that have one of these names; from here on, no library sees another one. */
 int keep_variables(struct environment *e, const char *const *names, size_t count, struct failure *f);
+/* Makes E of those of VARIABLES whose name is kept. */
+int keep_matching(struct environment *e, char **variables, bool (*is_kept)(const char *name, size_t length), struct failure *f);
 /* NULL if it has none of that name. */
 const char *value_in(const struct environment *e, const char *name);
 /* Of these there is room for a few. */
@@ -210,6 +220,9 @@ int is_jailed(int host, const char *instance, const char *user, const char *uid)
 /* Whether the site KEY is in the list of sites: the same. */
 int is_site_jailed(int host, const char *instance, const char *key);
 
+/* Fails if the account, or its site SITE, which may be NULL, is in these lists, or if that cannot be read. */
+int check_never_jailed(const char *instance, const char *uid, const char *site, struct failure *f);
+
 /* slots.c */
 
 enum slot { SLOT_TAKEN, SLOT_FULL, SLOT_FAILED };
@@ -218,6 +231,11 @@ enum slot { SLOT_TAKEN, SLOT_FULL, SLOT_FAILED };
 enum slot take_slot(const char *instance, const char *name, struct entries *entries, struct failure *f);
 /* Tells the agent, if it listens, that a command was refused at the limit of MEMBER. */
 void report_refusal(const char *instance, uid_t uid, const char *member, const char *site, const char *command);
+
+/* entries.c */
+
+/* Takes a slot for each limit that applies to this process: of its site, its tenant and the reseller. */
+enum slot take_entries(const struct destination *to, struct failure *f);
 
 /* choose.c */
 
@@ -231,6 +249,8 @@ struct choice {
 /* The jail of SITE, which may be NULL, or else of the tenant. */
 int choose_jail(const char *instance, uid_t uid, const char *site, struct choice *choice, struct failure *f);
 int need_built(const struct jail *jail, struct failure *f);
+/* Sets SITE to the site of UID with a jail of its own whose directory PATH is in, or to "". */
+int find_jailed_site(const char *instance, const char *uid, const char *path, char *site, size_t size, struct failure *f);
 
 /* jail.c */
 
@@ -276,6 +296,8 @@ enum gain {
 	GAIN_LEASE,  /* as GAIN_SETUID, with CAP_LEASE, by which bpf/jail.bpf.c knows what an administrator starts */
 };
 
+/* The part of become() that comes before the uid changes: no program gets more than GAIN, nor the caller's keys. */
+int limit_gain(enum gain gain, struct failure *f);
 /* Gives up root, which every program that this thread starts has lost. */
 int become(const struct account *account, enum gain gain, struct failure *f);
 int drop_bounding_set(uint64_t kept, struct failure *f);

@@ -25,6 +25,25 @@ int keep_variables(struct environment *e, const char *const *names, size_t count
 	return 0;
 }
 
+int keep_matching(struct environment *e, char **variables, bool (*is_kept)(const char *name, size_t length), struct failure *f)
+{
+	size_t count = 0;
+
+	while (variables[count])
+		count++;
+	e->count = 0;
+	e->variables = calloc(count + MORE, sizeof(*e->variables));
+	if (!e->variables)
+		return fail(f, "Out of memory");
+	for (char **each = variables; *each; each++) {
+		size_t length = strcspn(*each, "=");
+
+		if ((*each)[length] == '=' && is_kept(*each, length))
+			e->variables[e->count++] = *each;
+	}
+	return 0;
+}
+
 static char **find_variable(const struct environment *e, const char *name)
 {
 	size_t length = strlen(name);

@@ -197,46 +197,19 @@ static void need_running(const struct options *o, const struct account *account)
 	    o->tenant);
 }
 
-/* Returns the uid of the reseller whose slots count too, or 0. */
-static uid_t need_slot(const struct options *o, uid_t uid, const char *name, const char *member, const char *whose)
+/* Before the cgroup is joined, where neither memory nor a process may be left for this. */
+static void need_entries(const struct destination *to)
 {
 	struct failure why = { "" };
-	struct entries entries;
 
-	switch (take_slot(o->instance, name, &entries, &why)) {
+	switch (take_entries(to, &why)) {
 	case SLOT_TAKEN:
 		break;
 	case SLOT_FULL:
-		report_refusal(o->instance, uid, member, o->site, o->command[0]);
-		end(STATUS_FULL, "Cannot start \"%s\" as \"%s\": all %u %s are in use; try again later, or raise entries limit",
-		    o->shown, o->tenant, entries.limit, whose);
+		end(STATUS_FULL, "%s", why.text);
 	case SLOT_FAILED:
-		if (!strncmp(why.text, "Cannot use ", 11))
-			end(STATUS_FAILED, "%s", why.text);
-		end(STATUS_FAILED, "Cannot take an entry of \"%s\" for \"%s\": %s", o->tenant, o->shown, why.text);
+		end(STATUS_FAILED, "%s", why.text);
 	}
-	return entries.reseller;
-}
-
-/* Before the cgroup is joined, where neither memory nor a process may be left for this. */
-static void take_entries(const struct options *o, uid_t uid)
-{
-	char name[KEY_MAX], member[KEY_MAX], whose[KEY_MAX + 32];
-	uid_t reseller;
-
-	if (o->site) {
-		(void)snprintf(name, sizeof(name), "%u-%s", uid, o->site);
-		(void)snprintf(member, sizeof(member), "u%u/%s", uid, o->site);
-		(void)snprintf(whose, sizeof(whose), "entries of its site \"%s\"", o->site);
-		(void)need_slot(o, uid, name, member, whose);
-	}
-	(void)snprintf(name, sizeof(name), "%u", uid);
-	(void)snprintf(member, sizeof(member), "u%u", uid);
-	reseller = need_slot(o, uid, name, member, "of its entries");
-	if (!reseller)
-		return;
-	(void)snprintf(name, sizeof(name), "r%u", reseller);
-	(void)need_slot(o, uid, name, name, "entries of its reseller");
 }
 
 /* Which jail, if any; no other will do if that one cannot be entered. */
@@ -336,10 +309,10 @@ int main(int argc, char **argv)
 		end(STATUS_FAILED, "%s", f.text);
 	if (!o.outside)
 		choose(&o, &account, &choice);
-	if (o.entry)
-		take_entries(&o, account.uid);
 	to = (struct destination){ .instance = o.instance, .tenant = o.tenant, .site = o.site, .command = o.shown,
 				   .uid = account.uid, .patience = SCOPE_SECONDS, .stays = o.stays };
+	if (o.entry)
+		need_entries(&to);
 	if (find_place(&to, &place, &f) || join_place(&to, &place, &f))
 		end(STATUS_FAILED, "%s", f.text);
 	need_running(&o, &account);

@@ -182,24 +182,10 @@ static void need_no_jail(const struct request *r, const struct choice *choice)
  */
 static void need_never_jailed(const struct request *r, const struct choice *choice)
 {
-	char key[KEY_MAX];
-	int host, listed;
+	struct failure why = { "" };
 
-	if (choice->key[0])
-		return;
-	host = open_host();
-	listed = is_jailed(host, r->instance, r->tenant, r->tenant);
-	if (!listed && r->site) {
-		(void)snprintf(key, sizeof(key), "%s-%s", r->tenant, r->site);
-		listed = is_site_jailed(host, r->instance, key);
-	}
-	if (listed < 0)
-		end(STATUS_FAILED, "Cannot start php-fpm of uid %s: whether it has a jail cannot be read: %s", r->tenant,
-		    reason_of(errno));
-	close_if_open(host);
-	if (listed)
-		end(STATUS_FAILED, "Cannot start php-fpm of uid %s: its jail is not there any more, or not yet; run bulkhead apply",
-		    r->tenant);
+	if (!choice->key[0] && check_never_jailed(r->instance, r->tenant, r->site, &why))
+		end(STATUS_FAILED, "Cannot start php-fpm of uid %s: %s", r->tenant, why.text);
 }
 
 /* INSIDE becomes the name that the configuration has in the jail. */

@@ -7,6 +7,7 @@
 #include "entry.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -73,4 +74,20 @@ int is_jailed(int host, const char *instance, const char *user, const char *uid)
 int is_site_jailed(int host, const char *instance, const char *key)
 {
 	return is_listed(open_list(host, instance, "jailed-sites"), key, key);
+}
+
+int check_never_jailed(const char *instance, const char *uid, const char *site, struct failure *f)
+{
+	int host = open_host(), listed = is_jailed(host, instance, uid, uid), error;
+	char key[KEY_MAX];
+
+	if (!listed && site) {
+		(void)snprintf(key, sizeof(key), "%s-%s", uid, site);
+		listed = is_site_jailed(host, instance, key);
+	}
+	error = errno;
+	close_if_open(host);
+	if (listed < 0)
+		return fail(f, "whether it has a jail cannot be read: %s", reason_of(error));
+	return listed ? fail(f, "its jail is not there any more, or not yet; run bulkhead apply") : 0;
 }

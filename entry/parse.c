@@ -139,6 +139,30 @@ int parse_jail(char *text, struct jail *jail, struct failure *f)
 	return has_filter && has_landlock ? 0 : fail(f, "the line \"filter\" or \"landlock\" is missing");
 }
 
+int parse_settings(char *text, struct settings *settings, struct failure *f)
+{
+	unsigned long long number;
+	const char *value;
+	char *line;
+
+	memset(settings, 0, sizeof(*settings));
+	if (open_lines(&text, "suexec", f))
+		return -1;
+	while ((line = next_line(&text)) != NULL) {
+		if ((value = value_of(line, "instance")) != NULL && is_instance(value))
+			settings->instance = value;
+		else if ((value = value_of(line, "caller")) != NULL && parse_number(value, '\0', UINT_MAX - 1, &number))
+			settings->caller = (uid_t)number;
+		else if ((value = value_of(line, "program")) != NULL && value[0] == '/')
+			settings->program = value;
+		else
+			return fail(f, "\"%.100s\" is unknown", line);
+	}
+	if (settings->instance && settings->caller && settings->program)
+		return 0;
+	return fail(f, "the line \"instance\", \"caller\" or \"program\" is missing");
+}
+
 int parse_entries(char *text, struct entries *entries, struct failure *f)
 {
 	unsigned long long number;

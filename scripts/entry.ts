@@ -43,7 +43,7 @@ const executable = [...common, '-fPIE', '-pie', '-Wl,--wrap=__libc_start_main'];
 const shared = [...common, '-fPIC', '-shared'];
 
 /** Sources of the library; the other files of entry/ have a main function, or only some need them. */
-const frontEnds = ['exec.c', 'fpm.c', 'pam.c', 'pam-jail.c', 'start.c'];
+const frontEnds = ['exec.c', 'fpm.c', 'pam.c', 'pam-jail.c', 'start.c', 'suexec.c'];
 const sources = globSync(`${root}entry/*.[ch]`).toSorted();
 export const librarySources = sources.filter(
   (file) => file.endsWith('.c') && !frontEnds.some((each) => file.endsWith(`/${each}`)),
@@ -72,9 +72,13 @@ export const compileExec = (directory = `${root}dist/entry`, processor: string =
 export const compileFpm = (directory = `${root}dist/entry`, processor: string = arch): string =>
   compileProgram(directory, 'bulkhead-fpm', 'entry/fpm.c', processor);
 
+/** Compiles what Apache calls in place of suexec and returns its path. */
+export const compileSuexec = (directory = `${root}dist/entry`, processor: string = arch): string =>
+  compileProgram(directory, 'bulkhead-suexec', 'entry/suexec.c', processor);
+
 /** Compiles the launchers and the PAM module, and returns their paths. */
 export const compileEntry = (directory?: string, processor?: string): readonly string[] =>
-  [compileExec, compileFpm, compilePam].map((each) => each(directory, processor));
+  [compileExec, compileFpm, compileSuexec, compilePam].map((each) => each(directory, processor));
 
 /** Compiles a test's own program, such as `test/jail/enter.c`, with the library, and returns its path. */
 export const compileWithEntry = (source: string): string =>

@@ -92,6 +92,8 @@ export const kernelSuites = [
   'test/web/fpm/launcher-sites.test.ts',
   'test/web/placed.test.ts',
   'test/web/programs.test.ts',
+  'test/web/suexec/command.test.ts',
+  'test/web/suexec/suexec.test.ts',
 ];
 
 /** Suites that compute for minutes, and change nothing of the machine; `npm test` runs them beside the others. */

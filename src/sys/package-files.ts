@@ -11,7 +11,7 @@ const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 /** Returns the path of a file: `packageFile('libexec/bulkhead-broker')`. */
 export const packageFile = (path: string): string => fromHere(`../../${path}`);
 
-type EntryName = 'bulkhead-exec' | 'bulkhead-fpm' | 'pam_bulkhead.so';
+type EntryName = 'bulkhead-exec' | 'bulkhead-fpm' | 'bulkhead-suexec' | 'pam_bulkhead.so';
 
 /** Returns the path of a launcher or the PAM module, which are compiled for this processor. */
 export const entryFile = (name: EntryName): string =>

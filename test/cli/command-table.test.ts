@@ -73,6 +73,7 @@ test('every feature has enable, disable and status, and no other verbs for these
     'guard',
     'harden',
     'pam',
+    'suexec',
     'units',
   ]);
 });

@@ -47,6 +47,17 @@ static void feed_jail(char *text)
 		need(jail.state <= JAIL_READY);
 }
 
+static void feed_settings(char *text)
+{
+	struct failure why = { "" };
+	struct settings settings;
+
+	if (parse_settings(text, &settings, &why))
+		need(why.text[0]);
+	else
+		need(settings.caller && is_instance(settings.instance) && settings.program[0] == '/');
+}
+
 static void feed_entries(char *text)
 {
 	struct failure why = { "" };
@@ -96,6 +107,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(text);
 	text = copy(data, size);
 	feed_entries(text);
+	free(text);
+	text = copy(data, size);
+	feed_settings(text);
 	free(text);
 	return 0;
 }

@@ -176,6 +176,44 @@ static void check_entries(void)
 	}
 }
 
+static const char settings_text[] = "suexec 1\ninstance bulkhead\ncaller 33\nprogram /usr/lib/apache2/suexec-pristine\nend\n";
+
+static void check_settings(void)
+{
+	static const char *const wrong[] = {
+		"suexec 1\nend\n",
+		"suexec 2\ninstance bulkhead\ncaller 33\nprogram /x\nend\n",
+		"suexec 1\ncaller 33\nprogram /x\nend\n",
+		"suexec 1\ninstance bulkhead\nprogram /x\nend\n",
+		"suexec 1\ninstance bulkhead\ncaller 33\nend\n",
+		"suexec 1\ninstance bulkhead\ncaller 0\nprogram /x\nend\n",
+		"suexec 1\ninstance bulkhead\ncaller 4294967295\nprogram /x\nend\n",
+		"suexec 1\ninstance bulkhead\ncaller www-data\nprogram /x\nend\n",
+		"suexec 1\ninstance ../x\ncaller 33\nprogram /x\nend\n",
+		"suexec 1\ninstance bulkhead\ncaller 33\nprogram x\nend\n",
+		"suexec 1\ninstance bulkhead\ncaller 33\nprogram /x\nmore\nend\n",
+	};
+	struct failure why = { "" };
+	struct settings settings;
+	char *text = copied(settings_text);
+
+	CHECK(!parse_settings(text, &settings, &why) && settings.caller == 33 && !strcmp(settings.instance, "bulkhead") &&
+	      !strcmp(settings.program, "/usr/lib/apache2/suexec-pristine"));
+	free(text);
+	for (size_t each = 0; each < sizeof(wrong) / sizeof(wrong[0]); each++) {
+		why.text[0] = '\0';
+		text = copied(wrong[each]);
+		CHECK(parse_settings(text, &settings, &why) && why.text[0]);
+		free(text);
+	}
+	for (size_t length = 0; length < strlen(settings_text); length++) {
+		why.text[0] = '\0';
+		text = copy(settings_text, length);
+		CHECK(parse_settings(text, &settings, &why) && why.text[0]);
+		free(text);
+	}
+}
+
 static void check_numbers(void)
 {
 	unsigned long long number;
@@ -247,6 +285,7 @@ int main(void)
 	check_many_roots();
 	check_jail();
 	check_entries();
+	check_settings();
 	check_numbers();
 	check_holders();
 	check_stats();

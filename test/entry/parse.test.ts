@@ -10,6 +10,7 @@ import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 import { formatEntrySlots } from '../../src/host/entry-slots.ts';
 import { formatStateFile } from '../../src/jail/core/state-file.ts';
+import { formatSettings } from '../../src/web/core/suexec/settings-file.ts';
 
 const ready = await ensurePrerequisites('entry', (line) => process.stdout.write(`${line}\n`));
 const skip = ready.ok ? false : ready.reason;
@@ -64,6 +65,7 @@ test('parsers of entry/ withstand what libFuzzer makes of real files', { skip },
     }),
     failed: 'jail 1\nstate failed the home is a link\nend\n',
     entries: formatEntrySlots({ limit: 20, reseller: 1000 }),
+    settings: formatSettings({ instance: 'bulkhead', caller: 33, program: '/usr/lib/suexec' }),
     holder: '12 345 hangs\n',
     stat: '12 (a) b) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 345 6\n',
   };

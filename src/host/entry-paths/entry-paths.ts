@@ -80,7 +80,7 @@ const table = {
     ofSites: true,
     daemons: /^(?:fcgiwrap|apache2|httpd|suexec.*)$/,
     units: /^(?:fcgiwrap|apache2|httpd|bulkhead-cgi)$/,
-    improve: `make it a service of each tenant; see ${docPage('fastcgi')}`,
+    improve: `run "bulkhead web suexec enable" for Apache, or make it a service of each tenant; see ${docPage('fastcgi')}`,
   },
   'mail delivery': {
     programs: [

@@ -11,6 +11,7 @@ import type { ReloadResult, ServerEntries } from '../io/entries/server-entries.t
 import type { SplitRefusal } from '../io/fpm/checked-split.ts';
 import type { NotServed } from '../io/servers.ts';
 import type { FpmPlan } from '../io/fpm/plan.ts';
+import type { SuexecState } from '../io/suexec/suexec-state.ts';
 
 /** Every site of nginx and Apache, and every PHP-FPM pool. */
 export interface WebStatusJson extends Omit<Overview, 'sites'> {
@@ -29,6 +30,9 @@ export interface WebSiteJson extends Omit<SiteView, 'owner' | 'vhost'> {
   /** The limits of the tenant's site that the vhost belongs to; null if it has none. */
   readonly ownLimits: OwnSiteLimits | null;
 }
+
+/** Which suexec Apache calls, and whether Bulkhead's works. */
+export type WebSuexecStatusJson = SuexecState;
 
 /** The services of tenants' PHP-FPM pools, by version of PHP. */
 export interface WebFpmStatusJson {

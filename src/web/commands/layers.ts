@@ -1,10 +1,11 @@
-/** Entries at the web servers as a layer of protection. */
+/** Entries at the web servers, and suexec, as layers of protection. */
 import type { Layer } from '../../../packages/base/layer.ts';
 import { count } from '../../../packages/base/list.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { observesLimits, onlyObserved, type Policy } from '../../policy/policy.ts';
 import type { ServerEntries } from '../io/entries/server-entries.ts';
+import { readSuexecState } from '../io/suexec/suexec-state.ts';
 import { planAll } from './entries/plans.ts';
 import { findServers, hasServer, refusedServer, sessionOf } from './entries/session.ts';
 
@@ -13,7 +14,20 @@ const enable = 'bulkhead web entries enable';
 const sync = 'bulkhead web entries sync';
 const differ = 'files differ from the policy';
 
-export async function webLayers({ paths, policy }: EntryPathContext): Promise<readonly Layer[]> {
+export async function webLayers(context: EntryPathContext): Promise<readonly Layer[]> {
+  return [...suexecLayers(context), ...(await entriesLayers(context))];
+}
+
+/** Returns the layer of suexec where it is or was enabled; the entry path of CGI counts the sites. */
+function suexecLayers({ paths }: EntryPathContext): readonly Layer[] {
+  const { state, reason = '', program = '' } = readSuexecState(paths);
+  const layer = { key: 'web suexec' };
+  if (state === 'damaged')
+    return [{ ...layer, state: 'partly', reason, improve: 'bulkhead web suexec enable' }];
+  return state === 'enabled' ? [{ ...layer, state: 'enforced', reason: `before ${program}` }] : [];
+}
+
+async function entriesLayers({ paths, policy }: EntryPathContext): Promise<readonly Layer[]> {
   if (process.geteuid?.() !== 0)
     return [{ key, state: 'unknown', reason: 'web servers show their configuration only to root' }];
   const programs = findServers(paths);

@@ -16,6 +16,7 @@ import { entryLimitsOf, type EntryLimits } from '../core/entries/limits.ts';
 import { isInCgroup } from '../core/in-cgroup.ts';
 import { siteLimitIndex, type SiteLimitIndex } from '../core/site-limits.ts';
 import { readHeldSockets } from '../io/fpm/held-sockets.ts';
+import { readSuexecState } from '../io/suexec/suexec-state.ts';
 import type { TenantFacts } from '../io/survey.ts';
 
 export interface KnownTenancy extends TenantFacts {
@@ -51,6 +52,7 @@ export function tenancyOf(paths: Paths, policy: Policy | undefined): KnownTenanc
     isInside: insideCheck(paths, policy),
     agentRuns: isLocked(agentLock(paths)),
     heldFor: readHeldSockets(paths.instance),
+    placesSuexec: readSuexecState(paths).state === 'enabled',
     remarks,
     entryLimits: policy === undefined ? new Map() : entryLimitsOf(policy),
     siteLimits: policy === undefined ? new Map() : siteLimitIndex(policy),

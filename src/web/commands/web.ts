@@ -24,6 +24,11 @@ const parts: CommandTable = {
     summary: "serve tenants' PHP pools from services in their cgroups",
     load: () => import('./fpm/fpm.ts'),
   },
+  suexec: {
+    usage: '',
+    summary: "start what Apache's suexec starts in the tenant's cgroup and jail",
+    load: () => import('./suexec/suexec.ts'),
+  },
 };
 
 export const command: CommandModule = {

@@ -43,6 +43,8 @@ export interface AccountFacts {
   readonly heldFor?: (address: Address) => number | undefined;
   /** Whether this process is in all cgroups of the tenant; undefined if the tenant has none. */
   readonly isInside: (uid: number, cgroups: string) => boolean | undefined;
+  /** Whether Apache calls bulkhead-suexec, which starts programs in their tenants' cgroups. */
+  readonly placesSuexec?: boolean;
   /** Whether an agent runs, which moves processes into their tenants' cgroups. */
   readonly agentRuns: boolean;
 }

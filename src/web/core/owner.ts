@@ -8,7 +8,7 @@ import type { ServerSite } from './site.ts';
 
 export interface OwnerAnswer {
   /** The kind of setting that shows the owner. */
-  readonly by: 'pool' | 'SuexecUserGroup' | 'AssignUserID' | 'directory';
+  readonly by: 'pool' | NonNullable<ServerSite['runsAs']>['by'] | 'directory';
   /** The pool, the account, the path. */
   readonly what: string;
   readonly uid: number;
@@ -48,6 +48,8 @@ const sourceText: Readonly<Record<OwnerAnswer['by'], string>> = {
   pool: 'the pool',
   SuexecUserGroup: 'SuexecUserGroup',
   AssignUserID: 'AssignUserID',
+  RUidGid: 'RUidGid',
+  suPHP_UserGroup: 'suPHP_UserGroup',
   directory: 'the directory',
 };
 

@@ -74,6 +74,7 @@ function placedHandler(
       return nothing('the web server itself answers');
     case 'cgi':
     case 'module':
+    case 'wrapper':
       return placedByServer(handler, site, uid, facts);
     case 'fastcgi':
     case 'proxy':
@@ -86,27 +87,49 @@ function placedHandler(
 const remedies = {
   cgi: 'SuexecUserGroup makes it run as its owner',
   module: 'use PHP-FPM with a pool whose user is its owner',
+  wrapper: 'use PHP-FPM with a pool whose user is its owner',
   fastcgi: 'give it a pool whose user is its owner',
   proxy: 'start it with "bulkhead exec"',
 } as const;
 
-type ByServer = Extract<Handler, { readonly kind: 'cgi' | 'module' }>;
+type ByServer = Extract<Handler, { readonly kind: 'cgi' | 'module' | 'wrapper' }>;
 
-/**
- * Returns the placement of programs that the server starts. suEXEC changes the user of CGI programs only, mpm-itk
- * the user of the whole request.
- */
+/** Returns the placement of programs that the server starts, and of code in its own processes. */
 function placedByServer(
-  { kind, text }: ByServer,
+  handler: ByServer,
   site: ServerSite,
   uid: number,
   facts: AccountFacts,
 ): Placed {
-  const { runsAs } = site;
-  const changes = runsAs !== undefined && (runsAs.by === 'AssignUserID' || kind === 'cgi');
-  if (changes && facts.uidOf(runsAs.user) === uid) return caught(uid, facts, undefined);
-  const how = changes ? `as "${runsAs.user}"` : "as the web server's own user";
-  return { kind: 'not covered', reason: `${text} runs ${how}`, remedy: remedies[kind] };
+  const { kind, text } = handler;
+  const user = userOf(handler, site);
+  // Without a user in its configuration, suPHP takes the owner of the script.
+  if (kind === 'wrapper' && user === undefined) return caught(uid, facts, undefined);
+  if (user === undefined || facts.uidOf(user.name) !== uid) {
+    const how = user === undefined ? "as the web server's own user" : `as "${user.name}"`;
+    return { kind: 'not covered', reason: `${text} runs ${how}`, remedy: remedies[kind] };
+  }
+  const placed = caught(uid, facts, undefined);
+  if (user.by !== 'SuexecUserGroup' || kind !== 'cgi' || facts.isInside(uid, '') === undefined)
+    return placed;
+  return facts.placesSuexec === true
+    ? { kind: 'at source', reason: "bulkhead-suexec starts it in the tenant's cgroup" }
+    : { ...placed, remedy: 'run "bulkhead web suexec enable"' };
+}
+
+/**
+ * Returns the user that a directive gives to a handler: mpm-itk and mod_ruid2 change the user of the whole request, suEXEC that
+ * of programs which the server starts.
+ */
+function userOf({ kind, text }: ByServer, { runsAs }: ServerSite) {
+  if (runsAs === undefined) return undefined;
+  const changes: Readonly<Record<typeof runsAs.by, boolean>> = {
+    AssignUserID: true,
+    RUidGid: true,
+    SuexecUserGroup: kind === 'cgi' || text === 'mod_lsapi',
+    suPHP_UserGroup: text === 'suPHP',
+  };
+  return changes[runsAs.by] ? { by: runsAs.by, name: runsAs.user } : undefined;
 }
 
 /** The target of requests, and the uid of the pool there, if it is one. */

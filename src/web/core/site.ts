@@ -14,8 +14,10 @@ export type ServerName = 'nginx' | 'apache';
 export type Handler =
   /** `address` is absent if a variable names it. */
   | { readonly kind: 'fastcgi' | 'proxy'; readonly address?: Address; readonly text: string }
-  /** A program a request, as suEXEC starts it. */
+  /** A program that the server starts, by suEXEC if there is one: CGI, mod_fcgid. */
   | { readonly kind: 'cgi'; readonly text: string }
+  /** A program that a setuid program of the handler's own starts: suPHP, mod_lsapi. */
+  | { readonly kind: 'wrapper'; readonly text: string }
   /** Code in the web server's own processes, such as mod_php. */
   | { readonly kind: 'module'; readonly text: string }
   /** Answered without a program, and without files: a redirection. */
@@ -39,7 +41,10 @@ export interface ServerSite extends ConfigLine {
   /** The handlers that run something. If there are none, the server sends files. */
   readonly handlers: readonly Handler[];
   /** The user of the site's programs, if an Apache directive names one. */
-  readonly runsAs?: { readonly by: 'SuexecUserGroup' | 'AssignUserID'; readonly user: string };
+  readonly runsAs?: {
+    readonly by: 'SuexecUserGroup' | 'AssignUserID' | 'RUidGid' | 'suPHP_UserGroup';
+    readonly user: string;
+  };
   /** Directives that replace what is inherited. */
   readonly overrides: readonly OverridingDirective[];
   /** The tenant, or one of its sites, whose file with an entries limit the Apache vhost includes. */

@@ -23,7 +23,7 @@ import {
 /** Facts about tenants that the engine supplies. */
 export interface TenantFacts extends Pick<
   AccountFacts,
-  'isTenant' | 'isInside' | 'agentRuns' | 'heldFor'
+  'isTenant' | 'isInside' | 'agentRuns' | 'heldFor' | 'placesSuexec'
 > {
   readonly proc: string;
   /** Returns the account of a uid, if there is one. */
@@ -62,6 +62,7 @@ export async function surveyWeb(programs: WebPrograms, tenancy: TenantFacts): Pr
     isTenant: tenancy.isTenant,
     isInside: tenancy.isInside,
     agentRuns: tenancy.agentRuns,
+    placesSuexec: tenancy.placesSuexec === true,
     ...(tenancy.heldFor === undefined ? {} : { heldFor: tenancy.heldFor }),
     ownersOf: pathOwnersReader(),
     listenersAt: readListeners(tenancy.proc, addressesOf(sites)),

@@ -1,6 +1,7 @@
 /** How each site is placed, by facts of a host that is made up. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ServerSite } from '../../../src/web/core/site.ts';
 import type { Listener } from '../../../src/web/core/facts.ts';
 import {
   fastcgi,
@@ -68,22 +69,41 @@ test('overviewOf() places a proxied program by its listener, and one on another 
   assert.equal(kind('192.0.2.1:80', []), 'unknown');
 });
 
-test('overviewOf() places CGI by suEXEC or AssignUserID, and mod_php by AssignUserID only', () => {
+type By = NonNullable<ServerSite['runsAs']>['by'];
+const kinds = (text: string, handler: 'cgi' | 'module' | 'wrapper', host: Host = {}) => {
   const owners = { '/home/alice/www': [0, 1001] };
-  const kind = (handler: 'cgi' | 'module', by?: 'SuexecUserGroup' | 'AssignUserID') => {
-    const runsAs = by === undefined ? {} : { runsAs: { by, user: 'alice' } };
-    const handlers = [{ kind: handler, text: handler }];
+  return [undefined, 'SuexecUserGroup', 'AssignUserID', 'RUidGid', 'suPHP_UserGroup'].map((by) => {
+    const runsAs = by === undefined ? {} : { runsAs: { by: by as By, user: 'alice' } };
+    const handlers = [{ kind: handler, text }];
     const one = site({ server: 'apache', root: '/home/alice/www', handlers, ...runsAs });
-    return views([one], [], { owners })[0]?.placed.kind;
-  };
-  assert.deepEqual(
-    [kind('cgi'), kind('cgi', 'SuexecUserGroup'), kind('cgi', 'AssignUserID')],
-    ['not covered', 'caught', 'caught'],
-  );
-  assert.deepEqual(
-    [kind('module'), kind('module', 'SuexecUserGroup'), kind('module', 'AssignUserID')],
-    ['not covered', 'not covered', 'caught'],
-  );
+    return views([one], [], { owners, ...host })[0]?.placed.kind;
+  });
+};
+const [no, yes] = ['not covered', 'caught'] as const;
+
+test('overviewOf() places programs of Apache by the directives that change their user', () => {
+  assert.deepEqual(kinds('CGI', 'cgi'), [no, yes, yes, yes, no]);
+  assert.deepEqual(kinds('mod_fcgid', 'cgi'), [no, yes, yes, yes, no]);
+  assert.deepEqual(kinds('mod_php', 'module'), [no, no, yes, yes, no]);
+  // suPHP takes the owner of a script that no directive is for; mod_lsapi has the user of suEXEC.
+  assert.deepEqual(kinds('suPHP', 'wrapper'), [yes, yes, yes, yes, yes]);
+  assert.deepEqual(kinds('mod_lsapi', 'wrapper'), [yes, yes, yes, yes, yes]);
+});
+
+test('overviewOf() places what bulkhead-suexec starts at source, and nothing else', () => {
+  const host = { placesSuexec: true };
+  assert.deepEqual(kinds('CGI', 'cgi', host), [no, 'at source', yes, yes, no]);
+  assert.deepEqual(kinds('mod_php', 'module', host), [no, no, yes, yes, no]);
+  assert.deepEqual(kinds('mod_lsapi', 'wrapper', host), [yes, yes, yes, yes, yes]);
+  const withoutAgent = { placesSuexec: true, agentRuns: false };
+  assert.deepEqual(kinds('CGI', 'cgi', withoutAgent), [no, 'at source', no, no, no]);
+  // Without its cgroup the tenant has no limits.
+  assert.deepEqual(kinds('CGI', 'cgi', { placesSuexec: true, applied: false })[1], no);
+  const handlers = [{ kind: 'cgi', text: 'CGI' }] as const;
+  const other = { by: 'SuexecUserGroup', user: 'www-data' } as const;
+  const owners = { '/home/alice/www': [0, 1001] };
+  const one = site({ server: 'apache', root: '/home/alice/www', handlers, runsAs: other });
+  assert.equal(views([one], [], { owners, ...host })[0]?.placed.kind, no);
 });
 
 test("overviewOf() returns the worst placement of a site's handlers, and none for static files", () => {

@@ -14,6 +14,7 @@ export interface Host {
   readonly listeners?: Readonly<Record<string, readonly Listener[]>>;
   readonly agentRuns?: boolean;
   readonly applied?: boolean;
+  readonly placesSuexec?: boolean;
 }
 
 export function factsOf({
@@ -22,6 +23,7 @@ export function factsOf({
   listeners = {},
   agentRuns = true,
   applied = true,
+  placesSuexec = false,
 }: Host): AccountFacts {
   return {
     uidOf: (user) => uids[user],
@@ -35,6 +37,7 @@ export function factsOf({
     listenersAt: (address) => listeners[formatAddress(address)] ?? [],
     isInside: (uid, text) => (applied ? text === `${inside}u${uid}` : undefined),
     agentRuns,
+    placesSuexec,
   };
 }
 

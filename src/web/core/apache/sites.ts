@@ -57,7 +57,9 @@ function siteOf(
   const handlers = handlersIn(block, members);
   const inherited = inheritedBy(root, shared);
   // A vhost's own handlers for PHP files come after the shared ones, and so replace them.
-  const hasOwn = handlers.some(({ kind }) => kind === 'fastcgi' || kind === 'module');
+  const hasOwn = handlers.some(
+    ({ kind }) => kind === 'fastcgi' || kind === 'module' || kind === 'wrapper',
+  );
   const kept = hasOwn ? inherited.filter(({ kind }) => kind === 'proxy') : inherited;
   const runsAs = runsAsOf(block);
   const found = distinctHandlers([...handlers, ...kept]);
@@ -110,11 +112,15 @@ function entriesOwner(block: readonly Directive[]): ServerSite['entriesOf'] {
 
 const entriesRule = 'qs_locrequestlimitmatch';
 
+/** Directives that name the user of a vhost's programs, the one that counts before others first. */
+const userDirectives = ['AssignUserID', 'RUidGid', 'suPHP_UserGroup', 'SuexecUserGroup'] as const;
+
 function runsAsOf(block: readonly Directive[]): ServerSite['runsAs'] {
-  const assigned = valueOf(block, 'assignuserid');
-  if (assigned !== undefined) return { by: 'AssignUserID', user: assigned };
-  const suexec = valueOf(block, 'suexecusergroup');
-  return suexec === undefined ? undefined : { by: 'SuexecUserGroup', user: suexec };
+  for (const by of userDirectives) {
+    const user = valueOf(block, by.toLowerCase());
+    if (user !== undefined) return { by, user };
+  }
+  return undefined;
 }
 
 function handlersIn(block: readonly Directive[], members: Members): readonly Handler[] {
@@ -141,6 +147,7 @@ const readers: Readonly<Record<string, Reader>> = {
     const handler = /[[,]\s*(?:H|handler)=([^,\]]+)/i.exec(flags)?.[1];
     return handler === undefined ? [] : named(handler.trim(), members);
   },
+  fcgidwrapper: () => [{ kind: 'cgi', text: 'mod_fcgid' }],
   scriptalias: () => [{ kind: 'cgi', text: 'CGI' }],
   scriptaliasmatch: () => [{ kind: 'cgi', text: 'CGI' }],
   wsgiscriptalias: () => [{ kind: 'module', text: 'mod_wsgi' }],
@@ -153,8 +160,17 @@ function handlersOf({ name, args }: Directive, members: Members): readonly Handl
 /** The types and handlers of mod_php. cPanel's contain versions: `application/x-httpd-ea-php84`. */
 const modPhp = /^(?:application\/x-httpd-(?:ea-|alt-)?php|x-httpd-php|php\d*-script$)/;
 
+/** `x-httpd-suphp` of suPHP, and `application/x-httpd-lsphp` and `application/x-lsphp` of mod_lsapi. */
+function wrapperOf(name: string): readonly Handler[] {
+  if (/^(?:application\/)?x-(?:httpd-)?suphp$/.test(name))
+    return [{ kind: 'wrapper', text: 'suPHP' }];
+  return /^(?:application\/x-(?:httpd-)?lsphp\d*|lsapi-script)$/.test(name)
+    ? [{ kind: 'wrapper', text: 'mod_lsapi' }]
+    : [];
+}
+
 function typed([type = '']: readonly string[]): readonly Handler[] {
-  return modPhp.test(type) ? [{ kind: 'module', text: 'mod_php' }] : [];
+  return modPhp.test(type) ? [{ kind: 'module', text: 'mod_php' }] : wrapperOf(type);
 }
 
 const isTarget = (word: string) => /^(?:unix:|[a-z]+:\/\/)/i.test(word);
@@ -163,7 +179,7 @@ function named(handler: string, members: Members): readonly Handler[] {
   if (handler.startsWith('proxy:')) return passed(handler.slice('proxy:'.length), members);
   if (modPhp.test(handler)) return [{ kind: 'module', text: 'mod_php' }];
   if (handler === 'cgi-script') return [{ kind: 'cgi', text: 'CGI' }];
-  return handler === 'fcgid-script' ? [{ kind: 'cgi', text: 'mod_fcgid' }] : [];
+  return handler === 'fcgid-script' ? [{ kind: 'cgi', text: 'mod_fcgid' }] : wrapperOf(handler);
 }
 
 const ports: Readonly<Record<string, number>> = {
