@@ -281,6 +281,21 @@ const panel: Capability = {
   mainDomains: async () => (await import('./panel/commands/main-domains.ts')).panelDomains,
 };
 
+const digest: Capability = {
+  name: 'digest',
+  commands: {
+    digest: {
+      usage: '',
+      summary: 'regular mail to customers and resellers: limits reached, and disks that fill up',
+      load: () => import('./digest/commands/digest.ts'),
+    },
+  },
+  policyPart: async () => (await import('./digest/io/policy-part.ts')).digestPolicy,
+  agentParts: [async () => (await import('./digest/io/digest-part.ts')).digestPart],
+  remarks: async () => (await import('./digest/io/read-texts.ts')).textProblems,
+  doctor: async () => (await import('./digest/commands/doctor.ts')).digestDoctor,
+};
+
 const setup: Capability = {
   name: 'setup',
   commands: {
@@ -307,5 +322,6 @@ export const capabilities: readonly Capability[] = [
   prove,
   stop,
   panel,
+  digest,
   setup,
 ];
