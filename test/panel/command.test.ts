@@ -1,7 +1,7 @@
 /** `bulkhead panel status` on a host with a panel, which is mounted where the panel would be, in a private namespace. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { suite, test } from 'node:test';
 import type { ExplainJson } from '../../src/cli/commands/json.ts';
 import type { PanelStatusJson } from '../../src/panel/commands/json.ts';
@@ -32,7 +32,10 @@ suite('bulkhead explain', { skip }, () => {
 </bulkhead>\n`,
       { mode: 0o600 },
     );
-    t.after(() => rmSync('/var/lib/bulkhead-panel-test', { recursive: true, force: true }));
+    t.after(() => {
+      for (const each of ['/var/lib/bulkhead-panel-test', '/run/bulkhead-panel-test'])
+        rmSync(each, { recursive: true, force: true });
+    });
     const synced = runIn(tree.root, 'panel', 'sync', '--policy', file);
     assert.equal(synced.status, 0, synced.stderr);
     const text = runIn(tree.root, 'explain', 'ann', '--policy', file);
@@ -79,5 +82,26 @@ suite('bulkhead panel status', { skip }, () => {
     const ran = runIn(tree.root, 'panel', 'status', '--json');
     assert.equal(ran.status, 0, ran.stderr);
     assert.equal(jsonOf<PanelStatusJson>('panel status', ran.stdout).panel, null);
+  });
+
+  test('and sync name the panels instead of each other where there is none, and leave nothing', (t) => {
+    const tree = panelTree(testDirectory(t, 'panel-command'), {});
+    const status = runIn(tree.root, 'panel', 'status');
+    const sync = runIn(tree.root, 'panel', 'sync');
+    assert.deepEqual([status.status, sync.status], [0, 1]);
+    for (const text of [status.stdout, sync.stderr]) {
+      assert.match(text, /HestiaCP, DirectAdmin, cPanel, and panels with CPAPI/);
+      assert.doesNotMatch(text, /bulkhead panel/);
+    }
+    assert.ok(!existsSync('/run/bulkhead-panel-test'));
+  });
+
+  test('names an account for which the panel states no plan', (t) => {
+    const tree = panelTree(testDirectory(t, 'panel-command'), { ann: 1001, boss: 1002 });
+    hestiaPackage(tree, 'gold');
+    hestiaUser(tree, 'ann', { PACKAGE: '' });
+    hestiaUser(tree, 'boss', { PACKAGE: '', ROLE: 'admin' });
+    const ran = runIn(tree.root, 'panel', 'status');
+    assert.match(ran.stdout, /^No plan +1: ann; they get the defaults$/m);
   });
 });
