@@ -68,6 +68,7 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('prove'),
   ...capability('stop'),
   ...capability('panel'),
+  ...capability('digest'),
   ...capability('setup'),
   // It edits the policy as commands do.
   'setup/io': {
@@ -116,6 +117,8 @@ const layers: Readonly<Record<string, Layer>> = {
       'stop/commands',
       'panel/io',
       'panel/commands',
+      'digest/io',
+      'digest/commands',
       'setup/commands',
     ],
     packages: [],

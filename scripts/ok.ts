@@ -32,6 +32,7 @@ export const kernelSuites = [
   'test/agent/soak.test.ts',
   ...globSync('test/attacks/**/*.test.ts', { cwd: root }).sort(),
   'test/panel/agent.test.ts',
+  'test/digest/agent.test.ts',
   'test/pam/ftp/daemons.test.ts',
   'test/placer/parts.test.ts',
   'test/placer/forks.test.ts',

@@ -277,8 +277,24 @@ const panel: Capability = {
   },
   policyPart: async () => (await import('./panel/io/policy-part.ts')).panelPolicy,
   agentParts: [async () => (await import('./panel/io/panel-part.ts')).panelPart],
+  undo: async () => (await import('./panel/commands/undo.ts')).undoHooks,
   packageLimits: async () => (await import('./panel/commands/package-limits.ts')).packageLimits,
   mainDomains: async () => (await import('./panel/commands/main-domains.ts')).panelDomains,
+};
+
+const digest: Capability = {
+  name: 'digest',
+  commands: {
+    digest: {
+      usage: '',
+      summary: 'regular mail to customers and resellers: limits reached, and disks that fill up',
+      load: () => import('./digest/commands/digest.ts'),
+    },
+  },
+  policyPart: async () => (await import('./digest/io/policy-part.ts')).digestPolicy,
+  agentParts: [async () => (await import('./digest/io/digest-part.ts')).digestPart],
+  remarks: async () => (await import('./digest/io/read-texts.ts')).textProblems,
+  doctor: async () => (await import('./digest/commands/doctor.ts')).digestDoctor,
 };
 
 const setup: Capability = {
@@ -307,5 +323,6 @@ export const capabilities: readonly Capability[] = [
   prove,
   stop,
   panel,
+  digest,
   setup,
 ];

@@ -17,6 +17,7 @@ import {
   type Policy,
   type Site,
   type Tenant,
+  type TenantPlan,
   observesLimits,
 } from './policy.ts';
 import type { OwnLimit } from './sites/site-limits.ts';
@@ -56,6 +57,18 @@ export interface IdleLimit {
   readonly reason: string;
 }
 
+/** The plan of the control panel that a tenant has, and what it decides. */
+export interface ExplainedPlan {
+  /** The panel's name. */
+  readonly panel: string;
+  /** The plan; `gold@acme` if a reseller owns it. */
+  readonly plan: string;
+  /** Whether a `<plan>` names the package, the package has the plan's name, or why the plan decides nothing. */
+  readonly by: TenantPlan['by'];
+  /** The line of the `<plan>` or the `<panel>`. */
+  readonly line: number;
+}
+
 export interface Explanation {
   /** The policy, to which lines refer. */
   readonly file: string;
@@ -66,6 +79,8 @@ export interface Explanation {
   readonly site: string | undefined;
   /** The package; absent if there is none. */
   readonly package: string | undefined;
+  /** The panel's plan; absent if the policy follows no panel, or it states none. */
+  readonly plan?: ExplainedPlan;
   /** The reseller; absent if there is none. */
   readonly reseller: string | undefined;
   /** The limits, and their origins. */
@@ -102,6 +117,7 @@ export function explain(subject: ExplainSubject, policy: Policy, lines: LineInde
     uid: tenant.uid,
     site: site?.name,
     package: tenant.package,
+    ...(tenant.plan && { plan: explainPlan(tenant.plan, lines) }),
     reseller: reseller && nameOf(reseller),
     limits: [...attributes.values()]
       .filter((each) => site === undefined || mayLimitSite(each.limit.name))
@@ -111,6 +127,11 @@ export function explain(subject: ExplainSubject, policy: Policy, lines: LineInde
     ...(idle.length > 0 && { idle }),
   };
 }
+
+const explainPlan = ({ at, ...rest }: TenantPlan, lines: LineIndex): ExplainedPlan => ({
+  ...rest,
+  line: lines.at(at.start).line,
+});
 
 /** Explains the jail. A site without its own jail has its tenant's. */
 function explainJail(chain: Chain, lines: LineIndex): ExplainedJail | undefined {

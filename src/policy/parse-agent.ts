@@ -8,10 +8,12 @@ import { suggestion, type Diagnostics, type Located } from './diagnostic.ts';
 import {
   defaultSettings,
   hostProtection,
+  weekdays,
   type AgentSettings,
   type AlertRule,
   type AlertSettings,
   type AlertWords,
+  type DigestRule,
   type HistorySettings,
 } from './settings.ts';
 import { valueKinds, type Endpoint } from './value-kinds.ts';
@@ -78,6 +80,42 @@ function readAlerts(
     from: read.parsed('from', valueKinds.mail.parse),
     smtp: read.parsed('smtp', valueKinds.endpoint.parse),
     rules: element.children.flatMap((child) => readRule(child, diagnostics, all)),
+    ...readDigests(element, diagnostics),
+  };
+}
+
+/** Reads the digests; those for one kind of receiver once. */
+function readDigests(
+  element: XmlElement,
+  diagnostics: Diagnostics,
+): Pick<AlertSettings, 'digests'> {
+  const elements = childrenOf(element, 'digest');
+  if (elements.length === 0) return {};
+  const digests = elements.map((each) => readDigest(each, diagnostics));
+  for (const [index, { to }] of digests.entries()) {
+    const twice = elements[index];
+    if (twice !== undefined && digests.findIndex((each) => each.to === to) < index)
+      diagnostics.error(twice, `There is a digest to="${to}" already; write one of each kind`);
+  }
+  return { digests };
+}
+
+function readDigest(element: XmlElement, diagnostics: Diagnostics): DigestRule {
+  const read = new AttributeReader(element, diagnostics);
+  const every = read.choice('every', ['day', 'week']) ?? 'week';
+  const day = read.choice('day', weekdays);
+  if (every === 'day' && day !== undefined)
+    read.error('day', 'A digest of every day has no "day"; remove it, or write every="week"');
+  return {
+    to: read.choice('to', ['reseller', 'tenant']) ?? 'tenant',
+    address: read.parsed('address', valueKinds.mail.parse),
+    every,
+    day: day ?? 'monday',
+    atMinutes: read.parsed('at', valueKinds.time.parse) ?? 7 * 60,
+    useFraction: read.parsed('use', valueKinds.percent.parse) ?? 0.8,
+    fullMilliseconds: read.duration('full', { min: 24 * hour, max: 8760 * hour }, 14 * 24 * hour),
+    language: read.parsed('language', valueKinds.language.parse) ?? 'en',
+    messagesMax: read.parsed('most', valueKinds.count.parse) ?? 1000,
   };
 }
 

@@ -5,7 +5,7 @@
  */
 import type { LimitKey, LimitValues } from '../limits/limit.ts';
 import type { Quantity } from '../../packages/base/quantity.ts';
-import { type Located } from './diagnostic.ts';
+import type { Located, Span } from './diagnostic.ts';
 import type {
   DriverName,
   InheritedBlock,
@@ -78,9 +78,28 @@ interface Contact {
   readonly mail?: string;
 }
 
+/** The plan that the panel states for a tenant, and whether it decides the tenant's package. */
+export interface TenantPlan {
+  /** The panel's name. */
+  readonly panel: string;
+  /** The plan; `gold@acme` if a reseller owns it. */
+  readonly plan: string;
+  /**
+   *     plan        a <plan> of the policy names the package
+   *     panel       the package has the plan's name
+   *     no package  the policy has no package for it
+   *     overruled   the policy names another package for this tenant
+   */
+  readonly by: 'plan' | 'panel' | 'no package' | 'overruled';
+  /** The element that decides, in the policy's text. */
+  readonly at: Span;
+}
+
 export interface Tenant extends Identity, Contact {
   readonly reseller: number | undefined;
   readonly package: string | undefined;
+  /** Absent if the policy follows no panel, or the panel states no plan for the account. */
+  readonly plan?: TenantPlan;
   /** The sites, in the order of the policy. */
   readonly sites: readonly Site[];
   /** Sites that would exist if the setters of their limits were still allowed to set them; absent if there are none. */

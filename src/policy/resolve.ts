@@ -237,6 +237,7 @@ class Resolver {
       ...this.#contactOf(identity),
       reseller: bound.uid,
       package: (packageElement ?? bound.package)?.name.value,
+      ...this.#planOf(identity, packageElement),
       ...this.#sitesOf(element.sites, identity, inherited, bound.uid),
       ...inherited,
     });
@@ -249,6 +250,15 @@ class Resolver {
   ): PackageElement | undefined {
     const plans = this.#panel.packageOf(identity);
     return plans ?? (resellers === undefined ? this.#rangePackage(identity.uid) : undefined);
+  }
+
+  /** Returns what the account's plan in the panel did for its package. */
+  #planOf(identity: Identity, used: PackageElement | undefined): Pick<Tenant, 'plan'> {
+    const rule = this.#panel.ruleOf(identity);
+    if (rule === undefined) return {};
+    const { package: found, panel, plan, by, at } = rule;
+    const decides = found === undefined ? 'no package' : found === used ? by : 'overruled';
+    return { plan: { panel, plan, by: decides, at: { start: at.start, end: at.end } } };
   }
 
   #contactOf(identity: Identity): Pick<Tenant, 'mail'> {
@@ -382,6 +392,7 @@ class Resolver {
       ...this.#contactOf(identity),
       reseller: bound.uid,
       package: (packageElement ?? bound.package)?.name.value,
+      ...this.#planOf(identity, packageElement),
       ...this.#sitesOf([], identity, inherited, bound.uid),
       ...inherited,
     });

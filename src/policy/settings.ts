@@ -29,6 +29,39 @@ export interface AlertSettings {
   readonly smtp: { readonly host: string; readonly port: number } | undefined;
   /** The rules; no alerts if empty. */
   readonly rules: readonly AlertRule[];
+  /** Regular mail to customers and resellers; absent if there is none. */
+  readonly digests?: readonly DigestRule[];
+}
+
+export const weekdays = [
+  'sunday',
+  'monday',
+  'tuesday',
+  'wednesday',
+  'thursday',
+  'friday',
+  'saturday',
+] as const;
+export type Weekday = (typeof weekdays)[number];
+
+/** One mail a day or a week to each tenant or reseller for whom there is something to report. */
+export interface DigestRule {
+  readonly to: 'reseller' | 'tenant';
+  /** The address; `%u` stands for the account. Absent: as for an `AlertRule`. */
+  readonly address: string | undefined;
+  readonly every: 'day' | 'week';
+  /** The day of a weekly digest. */
+  readonly day: Weekday;
+  /** The time of day on this host, in minutes since midnight. */
+  readonly atMinutes: number;
+  /** The share of a limit from which use is reported: 0.8 for 80 %. */
+  readonly useFraction: number;
+  /** Disk space that will be full within this time is reported. */
+  readonly fullMilliseconds: number;
+  /** The language of the texts: `en`, `de`. */
+  readonly language: string;
+  /** The maximum number of messages for one day or week. */
+  readonly messagesMax: number;
 }
 
 /** The subjects of alerts that are not limits, by their word in `limits` of a rule: `jail` is `jail.isolation`. */

@@ -106,6 +106,32 @@ export const valueKinds = {
     parse: parseDuration,
     format: formatDuration,
   },
+  time: {
+    form: 'a time of day, `HH:MM`',
+    pattern: String.raw`([01]\d|2[0-3]):[0-5]\d`,
+    parse: parseTime,
+    format: (minutes: number) =>
+      [Math.floor(minutes / 60), minutes % 60]
+        .map((each) => String(each).padStart(2, '0'))
+        .join(':'),
+  },
+  percent: {
+    form: 'a whole number of percent, `1%` to `100%`',
+    pattern: String.raw`([1-9]\d?|100)%`,
+    parse: (value: string) =>
+      /^(?:[1-9]\d?|100)%$/.test(value)
+        ? ok(Number(value.slice(0, -1)) / 100)
+        : fail({ reason: `"${value}" is not a percentage`, hint: 'write "1%" to "100%"' }),
+    format: (fraction: number) => `${Math.round(fraction * 100)}%`,
+  },
+  language: text({
+    form: 'a language, such as `en` or `pt-BR`',
+    pattern: String.raw`[a-z]{2,3}(-[A-Z]{2})?`,
+    parse: matching(/^[a-z]{2,3}(?:-[A-Z]{2})?$/, (value) => ({
+      reason: `"${value}" is not a language`,
+      hint: 'write for example "en", "de" or "pt-BR"',
+    })),
+  }),
   space: {
     form: 'a number with one of `KiB` `MiB` `GiB` `TiB`',
     pattern: quantityKinds.bytes.pattern,
@@ -171,6 +197,14 @@ function parseSpace(value: string): Result<number, Cause> {
   const parsed = quantityKinds.bytes.parse(value);
   if (!parsed.ok || parsed.value >= spaceMin) return parsed;
   return fail({ reason: `"${value}" is too small`, hint: 'the minimum is "16MiB"' });
+}
+
+/** Parses a time of day into minutes since midnight. */
+function parseTime(value: string): Result<number, Cause> {
+  const [, hours, minutes] = /^([01]\d|2[0-3]):([0-5]\d)$/.exec(value) ?? [];
+  return hours === undefined
+    ? fail({ reason: `"${value}" is not a time of day`, hint: 'write for example "07:30"' })
+    : ok(Number(hours) * 60 + Number(minutes));
 }
 
 function parseUid(value: string): Result<number, Cause> {

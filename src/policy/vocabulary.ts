@@ -2,69 +2,21 @@
  * The elements of a policy and their attributes, except the limits, which `limits/` lists.
  * The parser, the schema, the reference page and completion are generated from this table.
  */
-import { severities } from '../limits/limit.ts';
 import { limits } from '../limits/limits.ts';
 import { trustLevels } from '../../packages/modules/core/evidence/trust-level.ts';
-import type { ValueKindName } from './value-kinds.ts';
+import { alertElements } from './elements/alert-elements.ts';
+import { optional, required, type ElementSpec } from './elements/element-spec.ts';
 import { jailProfiles, pathAccesses } from './jail.ts';
 import { driverNames, limitModes } from './document.ts';
 import { followedSources } from './panel/panel-element.ts';
 
-/** A kind of `value-kinds.ts`, or the words that are allowed. */
-type ValueKind = ValueKindName | readonly string[];
-
-export interface ElementAttribute {
-  readonly kind: ValueKind;
-  readonly required: boolean;
-  readonly summary: string;
-}
-
-export interface ElementSpec {
-  readonly summary: string;
-  readonly attributes: Readonly<Record<string, ElementAttribute>>;
-  /** Child elements other than limits. */
-  readonly children: readonly string[];
-  readonly holdsLimits: boolean;
-  /** Limits that it cannot have all the same, and why. */
-  readonly withoutLimits?: Readonly<Record<string, string>>;
-  /** Whether the element may occur more than once in its parent. */
-  readonly repeats: boolean;
-  readonly example: string;
-}
-
-const required = (kind: ValueKind, summary: string): ElementAttribute => ({
-  kind,
-  required: true,
-  summary,
-});
-const optional = (kind: ValueKind, summary: string): ElementAttribute => ({
-  kind,
-  required: false,
-  summary,
-});
+export type { ElementAttribute, ElementSpec } from './elements/element-spec.ts';
 
 const whoAttributes = {
   user: optional('user', 'The name of the account. Either this or uid is required.'),
   uid: optional('uid', 'A uid, which need not have an account. Either this or user is required.'),
 };
 const packageAttribute = optional('name', 'The package from which it inherits.');
-
-const receiverAttributes = {
-  to: required(['administrator', 'reseller', 'tenant'], 'The kind of receiver.'),
-  limits: optional(
-    'names',
-    'What to alert on: limits, "symlinks", "jail", and for the administrator "protection"; default: all.',
-  ),
-  severity: optional(severities, 'The minimum severity; default: "refused".'),
-  faults: optional(
-    'count',
-    'The number of faults in an incident before an alert is sent; default: 1.',
-  ),
-  every: optional(
-    'duration',
-    'The minimum time between two alerts about one limit of one tenant, at least 1min; default: 12h.',
-  ),
-};
 
 export const elements: Readonly<Record<string, ElementSpec>> = {
   bulkhead: {
@@ -139,36 +91,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     repeats: false,
     example: '<history detail="2 days" summary="400 days" space="2GiB"/>',
   },
-  alerts: {
-    summary: 'Alerts when limits are hit. Without this element, no alerts are sent.',
-    attributes: {
-      from: optional('mail', 'The sender address of mail.'),
-      smtp: optional('endpoint', 'The mail server; default: the local sendmail.'),
-    },
-    children: ['mail', 'webhook'],
-    holdsLimits: false,
-    repeats: false,
-    example: '<alerts from="bulkhead@example.org"><mail to="administrator"/></alerts>',
-  },
-  mail: {
-    summary: 'Sends mail to one kind of receiver.',
-    attributes: {
-      ...receiverAttributes,
-      address: optional('mail', 'The mail address; default: the local account.'),
-    },
-    children: [],
-    holdsLimits: false,
-    repeats: true,
-    example: '<mail to="tenant" limits="memory processes" severity="refused" every="12h"/>',
-  },
-  webhook: {
-    summary: 'Posts alerts as JSON to a URL.',
-    attributes: { ...receiverAttributes, url: required('url', 'The URL.') },
-    children: [],
-    holdsLimits: false,
-    repeats: true,
-    example: '<webhook to="administrator" url="https://example.org/hook"/>',
-  },
+  ...alertElements,
   panel: {
     summary:
       'Follows the control panel: an account gets the package that has the name of its plan, counts towards its reseller, and gets mail at its address in the panel. What the policy says of a tenant takes precedence; see docs/panels.md.',

@@ -72,6 +72,7 @@ test('every feature has enable, disable and status, and no other verbs for these
     'gate',
     'guard',
     'harden',
+    'hooks',
     'pam',
     'suexec',
     'units',

@@ -1,7 +1,9 @@
 /** `bulkhead panel status` on a host with a panel, which is mounted where the panel would be, in a private namespace. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { suite, test } from 'node:test';
+import type { ExplainJson } from '../../src/cli/commands/json.ts';
 import type { PanelStatusJson } from '../../src/panel/commands/json.ts';
 import { packageFile } from '../../src/sys/package-files.ts';
 import { jsonOf } from '../../testing/json-output.ts';
@@ -13,6 +15,41 @@ const skip = process.geteuid?.() === 0 ? false : 'only root may mount';
 
 const runIn = (root: string, ...args: readonly string[]) =>
   runWithPanel({ root }, [packageFile('bulkhead'), '--instance', 'bulkhead-panel-test', ...args]);
+
+suite('bulkhead explain', { skip }, () => {
+  test('states the plan that gave the package, without control characters', (t) => {
+    const tree = panelTree(testDirectory(t, 'panel-explain'), { ann: 1001 });
+    const plan = 'Gold\u001b[2J';
+    hestiaPackage(tree, plan);
+    hestiaUser(tree, 'ann', { PACKAGE: plan });
+    const file = `${tree.root}/policy.xml`;
+    writeFileSync(
+      file,
+      `<bulkhead version="1">
+  <panel source="hestia"/>
+  <package name="Gold__2J"><memory limit="2GiB"/></package>
+  <tenants uids="1001"/>
+</bulkhead>\n`,
+      { mode: 0o600 },
+    );
+    t.after(() => {
+      for (const each of ['/var/lib/bulkhead-panel-test', '/run/bulkhead-panel-test'])
+        rmSync(each, { recursive: true, force: true });
+    });
+    const synced = runIn(tree.root, 'panel', 'sync', '--policy', file);
+    assert.equal(synced.status, 0, synced.stderr);
+    const text = runIn(tree.root, 'explain', 'ann', '--policy', file);
+    assert.equal(text.status, 0, text.stderr);
+    assert.match(
+      text.stdout,
+      /^HestiaCP states the plan "Gold\\u\{1b\}\[2J"; the package has its name/m,
+    );
+    const json = runIn(tree.root, 'explain', 'ann', '--policy', file, '--json');
+    const found = jsonOf<ExplainJson>('explain', json.stdout);
+    assert.ok('plan' in found);
+    assert.deepEqual(found.plan, { panel: 'HestiaCP', plan, by: 'panel', line: 2 });
+  });
+});
 
 suite('bulkhead panel status', { skip }, () => {
   test('prints what was read, and exits with 3 if something was not', (t) => {
@@ -45,5 +82,26 @@ suite('bulkhead panel status', { skip }, () => {
     const ran = runIn(tree.root, 'panel', 'status', '--json');
     assert.equal(ran.status, 0, ran.stderr);
     assert.equal(jsonOf<PanelStatusJson>('panel status', ran.stdout).panel, null);
+  });
+
+  test('and sync name the panels instead of each other where there is none, and leave nothing', (t) => {
+    const tree = panelTree(testDirectory(t, 'panel-command'), {});
+    const status = runIn(tree.root, 'panel', 'status');
+    const sync = runIn(tree.root, 'panel', 'sync');
+    assert.deepEqual([status.status, sync.status], [0, 1]);
+    for (const text of [status.stdout, sync.stderr]) {
+      assert.match(text, /HestiaCP, DirectAdmin, cPanel, and panels with CPAPI/);
+      assert.doesNotMatch(text, /bulkhead panel/);
+    }
+    assert.ok(!existsSync('/run/bulkhead-panel-test'));
+  });
+
+  test('names an account for which the panel states no plan', (t) => {
+    const tree = panelTree(testDirectory(t, 'panel-command'), { ann: 1001, boss: 1002 });
+    hestiaPackage(tree, 'gold');
+    hestiaUser(tree, 'ann', { PACKAGE: '' });
+    hestiaUser(tree, 'boss', { PACKAGE: '', ROLE: 'admin' });
+    const ran = runIn(tree.root, 'panel', 'status');
+    assert.match(ran.stdout, /^No plan +1: ann; they get the defaults$/m);
   });
 });

@@ -1,10 +1,19 @@
 /** The record that `bulkhead panel sync` keeps of a reading, and never loses by a bad one. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, lstatSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { suite, test, type TestContext } from 'node:test';
 import { formatProblem } from '../../packages/base/problem.ts';
 import { panelRecordPath, readPanelRecord } from '../../src/host/panel-record.ts';
+import { panelDomains } from '../../src/panel/commands/main-domains.ts';
 import { syncPanel } from '../../src/panel/io/sync.ts';
 import type { FollowedSource } from '../../src/policy/panel/panel-element.ts';
 import { isLocked, lockFile } from '../../src/sys/files/flock.ts';
@@ -184,5 +193,25 @@ suite('syncPanel()', { skip }, () => {
       const next = await syncPanel(tree, 'auto');
       return next.ok && next.value?.changes.added[0] === 'cleo';
     });
+  });
+});
+
+suite('panelDomains()', { skip }, () => {
+  test('takes the main domains from the last sync, and from the panel if that is old', async (t) => {
+    const tree = panel(t);
+    hestiaUser(tree, 'ann', { PACKAGE: 'gold' }, ['ann.example', 'other.example']);
+    const found = async () => Object.fromEntries(await panelDomains(tree.paths, tree.root));
+    assert.deepEqual(await found(), { 1001: 'ann.example' });
+    await sync(tree);
+    hestiaUser(tree, 'ann', { PACKAGE: 'gold' }, ['new.example']);
+    assert.deepEqual(await found(), { 1001: 'ann.example' });
+    const file = `${tree.paths.runtime}/panel-domains.json`;
+    const kept = readFileSync(file, 'utf8');
+    const old = { ...JSON.parse(kept), readAt: Date.now() - 3_600_000 };
+    for (const text of [JSON.stringify(old), kept.slice(0, -5), '{"readAt":1,"domains":[[1]]}']) {
+      writeFileSync(file, text);
+      assert.deepEqual(await found(), { 1001: 'new.example' }, text);
+    }
+    assert.equal(lstatSync(file).mode & 0o777, 0o600);
   });
 });

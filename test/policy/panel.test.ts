@@ -8,6 +8,8 @@ import {
   type PanelMember,
   type PanelRecord,
 } from '../../src/policy/panel/panel-record.ts';
+import { LineIndex } from '../../src/policy/diagnostic.ts';
+import { explain } from '../../src/policy/explain.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { nameOf, type HostFacts } from '../../src/policy/policy.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
@@ -201,6 +203,43 @@ suite('a policy with <panel>', () => {
       assert.match(said[0] ?? '', expected);
     });
   }
+});
+
+suite('explain() of a policy with <panel>', () => {
+  const explained = (body: string, members: Readonly<Record<string, Partial<PanelMember>>>) => {
+    const { policy, tenants } = resolve(body, ok(record(members)));
+    return new Map(
+      [...tenants].map(([name, tenant]) => {
+        const lines = new LineIndex(policy.text);
+        const { plan } = explain({ tenant, site: undefined }, policy, lines);
+        return [name, plan && `${plan.panel} ${plan.plan} ${plan.by} ${plan.line}`] as const;
+      }),
+    );
+  };
+
+  test('states the panel, the plan, and the element that decides', () => {
+    const plans =
+      '\n<plan name="Gói" package="gold"/>\n<plan name="x" owner="acme" package="basic"/>';
+    const found = explained(`${follow(plans)}${packages}${range}`, {
+      ann: { plan: { name: 'Gói' } },
+      ben: { plan: { name: 'gold' } },
+      cleo: { plan: { name: 'x', owner: 'acme' } },
+    });
+    assert.deepEqual(Object.fromEntries(found), {
+      ann: 'HestiaCP Gói plan 2',
+      ben: 'HestiaCP gold panel 1',
+      cleo: 'HestiaCP x@acme plan 3',
+      dora: undefined,
+    });
+  });
+
+  test('states why a plan decides nothing', () => {
+    const own = '<tenant user="ann" package="basic"/>';
+    const members = { ann: { plan: { name: 'gold' } }, ben: { plan: { name: 'lost' } } };
+    const found = explained(`${follow()}${packages}${range}${own}`, members);
+    assert.equal(found.get('ann'), 'HestiaCP gold overruled 1');
+    assert.equal(found.get('ben'), 'HestiaCP lost no package 1');
+  });
 });
 
 suite('parsePanelRecord()', () => {

@@ -75,18 +75,17 @@ suite("limits of a panel's packages", () => {
     hestiaUser(tree, 'boss', { ROLE: 'admin' });
   });
 
-  test('become packages and tenants, and the set fills what they do not limit', async () => {
+  test('become packages that accounts get by their plan, and the set fills what they do not limit', async () => {
     const edited = await edit(policyText(answers));
     for (const part of [
       /<defaults>\s*<cpu limit="100%"\/>\s*<memory limit="1GiB"\/>/,
       /<package name="gold">\s*<memory limit="2GiB"\/>\s*<\/package>/,
       /<package name="default"\/>/,
-      /<tenant user="ann" package="gold"\/>/,
-      /<tenant user="ben" package="default"\/>/,
-      /<tenant user="cleo" package="gold">\s*<memory limit="4GiB"\/>\s*<\/tenant>/,
+      /<panel source="hestia">\s*<plan name="default" package="default"\/>\s*<plan name="gold" package="gold"\/>\s*<\/panel>/,
+      /<tenant user="cleo">\s*<memory limit="4GiB"\/>\s*<\/tenant>/,
     ])
       assert.match(edited, part);
-    assert.doesNotMatch(edited, /boss|unlimited|<disk/);
+    assert.doesNotMatch(edited, /boss|ann|ben|unlimited|<disk/);
     assert.equal(await edit(edited), edited);
   });
 
@@ -94,7 +93,7 @@ suite("limits of a panel's packages", () => {
     hestiaUser(tree, 'ann', { PACKAGE: 'gold', MEMORY_LIMIT: 'unlimited' });
     assert.match(
       await edit(policyText(answers)),
-      /<tenant user="ann" package="gold">\s*<memory limit="unlimited"\/>/,
+      /<tenant user="ann">\s*<memory limit="unlimited"\/>/,
     );
   });
 
@@ -107,9 +106,12 @@ suite("limits of a panel's packages", () => {
     const text = await plan();
     assert.match(text, /2 packages \(default: the defaults, gold: memory limit 2GiB\)/);
     assert.match(text, /no limits of disk space and files: the panel sets those quotas itself/);
-    assert.match(text, /3 tenants with a package and 1 tenant with individual limits/);
+    assert.match(
+      text,
+      /<panel source="hestia"> with 2 plans, .*and 1 tenant with individual limits/,
+    );
     assert.match(text, /all from HestiaCP \(\/usr\/local\/hestia\)/);
-    assert.match(text, /administrators of the panel: boss/);
+    assert.match(text, /administrators of the panel get the package of their plan, too: boss/);
     assert.match(text, /default: only the defaults/);
   });
 
@@ -133,7 +135,7 @@ suite("limits of a panel's packages", () => {
     assert.match(edited, /<cpu limit="7%"\/>/);
     assert.match(edited, /<package name="gold"\/> <!-- mine -->\n {2}<tenant uid="1001"\/>/);
     assert.doesNotMatch(edited, /user="ann"/);
-    assert.match(edited, /<tenant user="cleo" package="gold">/);
+    assert.match(edited, /<tenant user="cleo">/);
   });
 
   test('stay with accounts that are tenants, also without entries', async () => {
@@ -143,7 +145,7 @@ suite("limits of a panel's packages", () => {
       entries: 'none',
     });
     assert.doesNotMatch(edited, /"ann"|user="cleo"/);
-    assert.match(edited, /<tenant user="ben" package="default"\/>/);
+    assert.doesNotMatch(edited, /<tenant /);
   });
 
   test('keep names with spaces, & and <, and report those that cannot stay', async () => {
@@ -158,14 +160,14 @@ suite("limits of a panel's packages", () => {
       new Set(document?.packages.map((each) => each.name.value)),
       new Set(['p_5 _', 'p_5 _-2', name, 'default', 'gold']),
     );
-    const ann = document?.tenants.find(
-      (each) => each.name.value.kind === 'user' && each.name.value.user === 'ann',
-    );
-    assert.equal(ann?.package?.value, name);
+    const plans = new Map(document?.panel?.plans.map((each) => [each.name, each.package.value]));
+    assert.equal(plans.get(name), name);
+    assert.equal(plans.get('!5 €'), 'p_5 _');
+    assert.equal(plans.get('_5 €'), 'p_5 _-2');
     assert.match(await plan(), /the policy has "!5 €" as "p_5 _", "_5 €" as "p_5 _-2"/);
   });
 
-  test('resellers become plain tenants, and the plan says so', async (t) => {
+  test('resellers stay plain tenants, and the plan says so', async (t) => {
     tree = panelTree(testDirectory(t, 'setup-panel'), { ann: 1001, ben: 1002 });
     tree.write('/var/cpanel/packages/gold', plain({ QUOTA: '2000' }));
     tree.write('/var/cpanel/resellers', 'ben:create-acct\n');
@@ -178,10 +180,9 @@ suite("limits of a panel's packages", () => {
       plain({ PLAN: 'gold', OWNER: 'ben', DISK_BLOCK_LIMIT: '0' }),
     );
     const edited = await edit(policyText(answers));
-    assert.match(edited, /<tenant user="ann" package="gold"\/>/);
-    assert.match(edited, /<tenant user="ben" package="gold"\/>/);
-    assert.doesNotMatch(edited, /reseller/);
-    assert.match(await plan(), /1 reseller and their 1 account become plain tenants/);
+    assert.match(edited, /<panel source="cpanel">\s*<plan name="gold" package="gold"\/>/);
+    assert.doesNotMatch(edited, /reseller|<tenant /);
+    assert.match(await plan(), /1 reseller and their 1 account stay plain tenants/);
   });
 
   test('two packages of one name stay apart by their owners', async (t) => {
@@ -197,7 +198,27 @@ suite("limits of a panel's packages", () => {
     const edited = await edit(policyText(answers));
     assert.match(edited, /<package name="gold@ben">\s*<memory limit="1GiB"\/>/);
     assert.match(edited, /<package name="gold">\s*<memory limit="5GiB"\/>/);
-    assert.match(edited, /<tenant user="ann" package="gold@ben"\/>/);
+    assert.match(edited, /<plan name="gold" owner="ben" package="gold@ben"\/>/);
+    assert.match(edited, /<plan name="gold" package="gold"\/>/);
+  });
+
+  test('a name that XML cannot have costs its plan, and nothing else', async () => {
+    const name = 'a\u0001\u007f"><tenants uids=';
+    hestiaPackage(tree, name, { MEMORY_LIMIT: '3G' });
+    const { document } = parsePolicy('', await edit(policyText(answers)));
+    assert.deepEqual(
+      document?.panel?.plans.map((each) => each.name),
+      ['default', 'gold'],
+    );
+    assert.match(await plan(), /no <plan> for a.*: the policy cannot have that name/);
+  });
+
+  test('a name full of markup is one plan', async () => {
+    const name = `x"><reseller user='ann'> &lt; ]]>-->`;
+    hestiaPackage(tree, name, { MEMORY_LIMIT: '3G' });
+    const { document } = parsePolicy('', await edit(policyText(answers)));
+    assert.ok(document?.panel?.plans.some((each) => each.name === name));
+    assert.deepEqual(document?.resellers, []);
   });
 
   test('a thousand accounts take one edit', async (t) => {
@@ -205,7 +226,7 @@ suite("limits of a panel's packages", () => {
     tree = panelTree(testDirectory(t, 'setup-panel'), Object.fromEntries(names));
     hestiaPackage(tree, 'gold', { DISK_QUOTA: '10240' });
     for (const [user] of names)
-      hestiaUser(tree, user, { PACKAGE: 'gold', DISK_QUOTA: '10240' }, [`${user}.example`]);
+      hestiaUser(tree, user, { PACKAGE: 'gold', MEMORY_LIMIT: '3G' }, [`${user}.example`]);
     const { document } = parsePolicy('', await edit(policyText(answers)));
     assert.equal(document?.tenants.length, 1000);
   });
@@ -217,8 +238,10 @@ suite("limits of a panel's packages beside a policy", () => {
     tree = panelTree(testDirectory(t, 'setup-panel'), users);
     hestiaPackage(tree, 'gold', { MEMORY_LIMIT: '2G' });
     hestiaPackage(tree, 'same', { MEMORY_LIMIT: '1G' });
-    for (const user of Object.keys(users)) hestiaUser(tree, user, { PACKAGE: 'same' });
+    for (const user of ['dora', 'eve', 'finn']) hestiaUser(tree, user, { PACKAGE: 'same' });
     hestiaUser(tree, 'ann', { PACKAGE: 'gold' });
+    for (const user of ['ben', 'cleo', 'dora'])
+      hestiaUser(tree, user, { PACKAGE: 'same', MEMORY_LIMIT: '5G' });
     const text = `<bulkhead version="1">
   <package name="gold"><memory limit="64GiB"/></package>
   <package name="same"><memory limit="1GiB"/></package>
@@ -246,11 +269,41 @@ suite("limits of a panel's packages beside a policy", () => {
     );
     assert.deepEqual(
       found.packages.map(({ name }) => name.value),
-      ['same'],
+      ['gold-2', 'same'],
     );
+    assert.deepEqual(found.panel?.plans, [
+      { name: 'gold', package: 'gold-2' },
+      { name: 'same', package: 'same' },
+    ]);
     const remarks = found.remarks.join('; ');
-    assert.match(remarks, /packages that keep the policy's limits: gold/);
-    assert.match(remarks, /accounts that stay as they are: ann, cleo, dora, eve, finn/);
+    assert.match(remarks, /gets the panel's "gold" as "gold-2"/);
+    assert.match(remarks, /since the policy decides: cleo, dora/);
+  });
+
+  test('leave a <panel> that is there as it is, with the packages of the policy', async (t) => {
+    tree = panelTree(testDirectory(t, 'setup-panel'), { ann: 1001 });
+    hestiaPackage(tree, 'gold', { MEMORY_LIMIT: '2G' });
+    hestiaPackage(tree, 'basic', { MEMORY_LIMIT: '1G' });
+    hestiaUser(tree, 'ann', { PACKAGE: 'gold' });
+    const text = `<bulkhead version="1">
+  <panel source="cpanel"><plan name="gold" package="gold"/></panel>
+  <package name="gold"><memory limit="64GiB"/></package>
+  <tenants uids="1001-1002"/>
+</bulkhead>
+`;
+    const { document } = parsePolicy('', text);
+    const data = await readPanel(tree);
+    assert.ok(document !== undefined && data !== undefined);
+    const policy = resolvePolicy(document, { accounts: [], uidMin: 1000 });
+    const value = besidePolicy(policyLimits(data), policy, document.packages);
+    const context = { ...(await contextOf()), imported: { ok: true, value } } as StepContext;
+    assert.deepEqual(step?.before?.(context), []);
+    const edited = step?.edit?.(text, context);
+    assert.ok(edited?.ok);
+    assert.equal(edited.value.match(/<panel/g)?.length, 1);
+    assert.match(edited.value, /<panel source="cpanel"><plan name="gold" package="gold"\/>/);
+    assert.match(edited.value, /<package name="gold"><memory limit="64GiB"\/>/);
+    assert.match(edited.value, /<package name="basic">/);
   });
 
   test("an account never gets another owner's package", async (t) => {

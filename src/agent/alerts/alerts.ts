@@ -346,5 +346,6 @@ const mayGoAfterPause = (now: number, every: number) =>
   now - every + Math.min(every, pauseMilliseconds);
 
 /** Returns the domain of our own addresses. */
-const domainOf = (name: string) =>
+/** Returns the host's name as a mail address may have it. */
+export const domainOf = (name: string) =>
   /^[A-Za-z0-9][A-Za-z0-9.-]{0,251}$/.test(name) ? name : 'localhost';

@@ -81,7 +81,7 @@ function alarmSection({ title, text }: RaisedAlarm): string {
   );
 }
 
-const headingOf = (title: string) =>
+export const headingOf = (title: string) =>
   `${title}\n${'-'.repeat(Math.min(title.length, lineCharacters))}`;
 
 function section(alert: Alert, receiver: AlertReceiver, context: MessageContext): string {
@@ -126,7 +126,7 @@ function footer({ alerts, alarms, receiver }: Batch, { host }: MessageContext): 
 }
 
 /** Wraps lines, except where a single word is longer. */
-function wrap(paragraph: string): string {
+export function wrap(paragraph: string): string {
   const lines: string[] = [];
   let line = '';
   for (const word of printable(paragraph).split(' ')) {

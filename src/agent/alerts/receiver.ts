@@ -67,9 +67,12 @@ export const isForAlarms = (rule: AlertRule, times: number): boolean =>
   (rule.limits.length === 0 || rule.limits.includes(hostProtection)) &&
   times >= rule.faults;
 
+/** The part of a rule that decides who gets its messages. */
+export type Addressing = Pick<AlertRule, 'to' | 'by' | 'address'>;
+
 /** Returns the receiver; undefined if the rule has none for this member, an error if there is no safe address. */
 export function receiverOf(
-  rule: AlertRule,
+  rule: Addressing,
   who: AlertWho,
 ): Result<AlertReceiver | undefined, Problem> {
   if (rule.to === 'administrator') return fill(rule, 'root', who.account);
@@ -86,7 +89,7 @@ function accountFor(to: 'reseller' | 'tenant', who: AlertWho): string | undefine
 }
 
 function fill(
-  { to, by, address }: AlertRule,
+  { to, by, address }: Addressing,
   mailbox: string,
   account: string | undefined,
 ): Result<AlertReceiver | undefined, Problem> {

@@ -4,7 +4,7 @@ import { periodParts } from '../../store/events/event-store.ts';
 import type { Member } from '../../usage/member.ts';
 import { metricKeys, metrics, peakKeys, sampledKeys, type MetricKey } from '../../usage/metrics.ts';
 import type { Distribution, SeriesResponse, UsageResponse, UsageRow } from '../api/api.ts';
-import { isAdministrator } from '../api/caller.ts';
+import { isAdministrator, mayChange } from '../api/caller.ts';
 import type { MemberEntry } from '../sampling/member-index.ts';
 import { ok } from '../../../packages/base/result.ts';
 import { fromStore, httpError, type HttpResult } from '../api/http-result.ts';
@@ -12,8 +12,24 @@ import { type RequestContext } from '../api/request-context.ts';
 import { askedEntries, namedEntry, visibleFrom, visibleParts } from './members.ts';
 
 const pointsMax = 1000;
+const uidMax = 2 ** 32 - 2;
 
-export async function answerUsage(request: RequestContext): Promise<HttpResult<UsageResponse>> {
+export async function answerUsage(asked: RequestContext): Promise<HttpResult<UsageResponse>> {
+  const seen = seenAs(asked);
+  return seen.ok ? usageFor(seen.value) : seen;
+}
+
+/** Returns the request as another account would make it, if root asks for that: what it may see, and since when. */
+function seenAs(request: RequestContext): HttpResult<RequestContext> {
+  const uid = request.query.whole('as', 0, uidMax);
+  if (!uid.ok) return uid;
+  if (uid.value === 0) return ok(request);
+  if (mayChange(request.caller)) return ok({ ...request, caller: { kind: 'uid', uid: uid.value } });
+  const reason = 'only root may ask what others see';
+  return httpError({ status: 403, action: 'show usage as', object: `uid ${uid.value}`, reason });
+}
+
+async function usageFor(request: RequestContext): Promise<HttpResult<UsageResponse>> {
   const { agent, history, query } = request;
   const period = query.period(Date.now());
   if (!period.ok) return period;

@@ -23,6 +23,7 @@ export const ownUnits: readonly OwnUnit[] = [
   { name: 'bulkhead-entries.service', use: 'called' },
   { name: 'bulkhead-sites.service', use: 'called' },
   { name: 'bulkhead-panel.service', use: 'called' },
+  { name: 'bulkhead-digest.service', use: 'called' },
   { name: 'bulkhead-broker@.service', use: 'called' },
   { name: 'bulkhead-broker.socket', use: 'enabled' },
   { name: 'bulkhead-symlinks.service', use: 'enabled' },

@@ -101,3 +101,18 @@ export interface PanelSyncJson {
   /** Whether another process, which has not begun yet, reads the panel for this one, too. */
   readonly readsLater: boolean;
 }
+
+/** `bulkhead panel hooks status` */
+export interface PanelHooksStatusJson {
+  /** The hooks of panels on this host. */
+  readonly hooks: readonly {
+    /** The panel's name. */
+    readonly panel: string;
+    /** The file, or the event of cPanel's registry. */
+    readonly where: string;
+    /** Whether it calls Bulkhead. */
+    readonly enabled: boolean;
+  }[];
+  /** Hooks that cannot be read. */
+  readonly problems: readonly Problem[];
+}

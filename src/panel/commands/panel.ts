@@ -3,6 +3,11 @@ import { examples, type CommandModule } from '../../cli/shared/command.ts';
 import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
 
 const parts: CommandTable = {
+  hooks: {
+    usage: '',
+    summary: 'have the panel call Bulkhead when accounts and plans change',
+    load: () => import('./hooks/hooks.ts'),
+  },
   status: {
     usage: '[options]',
     summary:

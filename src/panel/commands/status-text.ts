@@ -4,6 +4,7 @@ import { printable } from '../../../packages/base/printable.ts';
 import { formatQuantity } from '../../../packages/base/quantity.ts';
 import { table } from '../../cli/shared/terminal.ts';
 import { limitAttribute } from '../../limits/limits.ts';
+import { readablePanels } from '../io/read-panel.ts';
 import { packageKey } from '../../policy/panel/panel-record.ts';
 import { formatLimits } from '../core/limit-fields.ts';
 import { type PackageName, type PanelData, type StatedLimits } from '../core/panel-data.ts';
@@ -14,14 +15,20 @@ export function statusText(
   followed: PanelFollowedJson | null,
 ): string {
   if (data === undefined)
-    return 'No panel was found whose data Bulkhead can read (HestiaCP, DirectAdmin, cPanel, or one with CPAPI)';
+    return `No panel was found whose data Bulkhead can read (${readablePanels})`;
   const { accounts, packages, resellers, problems } = data;
   const domains = accounts.flatMap((each) => each.domains.map(({ name }) => name));
+  const withoutPlan = accounts.flatMap((each) =>
+    each.role === 'user' && each.package === undefined ? [each.user] : [],
+  );
   const withMail = accounts.filter(({ mail }) => mail !== undefined);
   const rows = [
     ['Panel', `${data.panel}, from ${data.from}`],
     ['Accounts', `${accounts.length}${some(accounts.map(({ user }) => user))}`],
     ['Packages', String(packages.length)],
+    ...(withoutPlan.length === 0
+      ? []
+      : [['No plan', `${withoutPlan.length}${some(withoutPlan)}; they get the defaults`]]),
     ['Resellers', `${resellers.length}${some(resellers.map(({ name }) => name))}`],
     ['Domains', `${domains.length}${some(domains)}`],
     ['Mail', `${withMail.length} of ${count(accounts.length, 'account')} have an address`],

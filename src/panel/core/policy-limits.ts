@@ -1,12 +1,17 @@
-/** A panel's packages and accounts, as packages and tenants of the policy. What is not taken over is listed, with the reason. */
+/**
+ * A panel's packages as packages of a policy that follows the panel, and accounts with limits of their own as tenants.
+ * What is not taken over is listed, with the reason.
+ */
 import { count, listSome } from '../../../packages/base/list.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import { unlimited, type Quantity } from '../../../packages/base/quantity.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import type { Located } from '../../policy/diagnostic.ts';
-import type { AddedTenant, ImportedLimits } from '../../policy/elements/add-limits.ts';
+import type { AddedPlan, AddedTenant, ImportedLimits } from '../../policy/elements/add-limits.ts';
 import { freeName, nearestName } from '../../policy/names.ts';
-import { packageKey } from '../../policy/panel/panel-record.ts';
+import { packageKey, type PanelPlan } from '../../policy/panel/panel-record.ts';
+import { userPattern } from '../../policy/value-kinds.ts';
 import { formatPlan, packageNameOf } from '../../policy/panel/panel-members.ts';
 import { administratorsOf, planOf } from './follow.ts';
 import {
@@ -20,16 +25,17 @@ export function policyLimits(data: PanelData): ImportedLimits {
   const names = policyNames(data.packages, administratorsOf(data));
   const byKey = new Map(data.packages.map((each) => [packageKey(each), each]));
   const accounts = data.accounts.filter(({ role }) => role !== 'administrator');
+  const { plans, remarks } = plansOf(names, administratorsOf(data));
   return {
     from: `${data.panel} (${data.from})`,
-    namesMembers: true,
+    panel: { source: data.source, plans },
     defaults: [],
     packages: data.packages.map((each) => ({
       name: located(names.get(each) ?? each.name),
       values: valuesOf(bounded(each.limits)),
     })),
-    tenants: accounts.flatMap((each) => tenantOf(each, names, byKey) ?? []),
-    remarks: [...remarksOn(data), ...renamed(names)],
+    tenants: accounts.flatMap((each) => tenantOf(each, byKey) ?? []),
+    remarks: [...remarksOn(data), ...renamed(names), ...remarks],
   };
 }
 
@@ -47,20 +53,49 @@ const bounded = (limits: StatedLimits) =>
 
 function tenantOf(
   { user, uid, package: wanted, limits }: PanelAccount,
-  names: ReadonlyMap<PanelPackage, string>,
   byKey: ReadonlyMap<string, PanelPackage>,
 ): AddedTenant | undefined {
   const found = wanted && byKey.get(packageKey(wanted));
   const values = valuesOf(ownLimits(limits, found?.limits ?? new Map()));
-  if (found === undefined && values.size === 0) return undefined;
-  const name = found && (names.get(found) ?? found.name);
+  if (values.size === 0) return undefined;
+  return { uid, values, name: located({ kind: 'user', user }), package: undefined };
+}
+
+/** Returns a plan for each package, and remarks on packages that get none. */
+function plansOf(
+  names: ReadonlyMap<PanelPackage, string>,
+  administrators: ReadonlySet<string>,
+): { readonly plans: readonly AddedPlan[]; readonly remarks: readonly string[] } {
+  const plans = new Map<string, AddedPlan>();
+  const twice: string[] = [];
+  const unwritable: string[] = [];
+  for (const [each, name] of names) {
+    const plan = planOf(each, administrators);
+    const key = packageKey(plan);
+    if (!isWritable(plan)) unwritable.push(printable(formatPlan(plan)));
+    else if (plans.has(key)) twice.push(formatPlan(each));
+    else plans.set(key, { ...plan, package: name });
+  }
   return {
-    uid,
-    values,
-    name: located({ kind: 'user', user }),
-    package: name === undefined ? undefined : located(name),
+    plans: [...plans.values()],
+    remarks: [
+      ...(twice.length === 0
+        ? []
+        : [
+            `${listSome(twice)}: administrators' packages of one name are one plan, and the first one's limits apply`,
+          ]),
+      ...(unwritable.length === 0
+        ? []
+        : [`no <plan> for ${listSome(unwritable)}: the policy cannot have that name`]),
+    ],
   };
 }
+
+/** Resellers choose the names of their packages, and XML has no control characters. */
+const isWritable = ({ name, owner }: PanelPlan): boolean =>
+  !/[\p{Cc}\p{Cs}\ufffe\uffff]/u.test(name) &&
+  name.trim() !== '' &&
+  (owner === undefined || userPattern.test(owner));
 
 /** Returns the limits of an account that differ from its package's. */
 const ownLimits = (limits: StatedLimits, inherited: StatedLimits) =>
@@ -109,12 +144,12 @@ function remarksOn({ accounts, packages, resellers, problems }: PanelData): read
     ...(administrators.length === 0
       ? []
       : [
-          `no package for administrators of the panel: ${listSome(administrators.map(({ user }) => user))}`,
+          `administrators of the panel get the package of their plan, too: ${listSome(administrators.map(({ user }) => user))}`,
         ]),
     ...(resellers.length === 0
       ? []
       : [
-          `${count(resellers.length, 'reseller')} and their ${count(customers.length, 'account')} become plain tenants: the panel states no limits for the sum, and with the systemd driver tenants of a <reseller> leave their slices`,
+          `${count(resellers.length, 'reseller')} and their ${count(customers.length, 'account')} stay plain tenants until you add a <reseller>: the panel states no limits for the sum, and with the systemd driver tenants of a <reseller> leave their slices`,
         ]),
     ...(problems.length === 0
       ? []

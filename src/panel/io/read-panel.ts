@@ -14,6 +14,9 @@ import type { PanelSource, Place } from './sources/source.ts';
 /** A panel's own files come first: they have limits, which CPAPI lacks. */
 const sources: readonly PanelSource[] = [hestia, directAdmin, cPanel, cpapi];
 
+/** The panels whose data can be read, for people. */
+export const readablePanels = 'HestiaCP, DirectAdmin, cPanel, and panels with CPAPI';
+
 /** Returns the sources that this host has; starts nothing. */
 export const sourcesOf = ({ root }: Place): readonly PanelSource[] =>
   sources.filter(({ mark }) => existsSync(root + mark));

@@ -13,8 +13,9 @@ import type { PanelMember, PanelRecord } from '../../policy/panel/panel-record.t
 import { isLocked, lockFile, type FileLock } from '../../sys/files/flock.ts';
 import { changesBetween, recordOf, type RecordChanges } from '../core/follow.ts';
 import type { PanelData } from '../core/panel-data.ts';
+import { keepDomains } from './domain-cache.ts';
 import { writePanelRecord } from './keep-record.ts';
-import { readPanel } from './read-panel.ts';
+import { readablePanels, readPanel, sourcesOf } from './read-panel.ts';
 import type { Place } from './sources/source.ts';
 
 export interface Synced {
@@ -32,6 +33,9 @@ export async function syncPanel(
   source: FollowedSource,
 ): Promise<Result<Synced | undefined, Problem>> {
   const { paths } = place;
+  // A host without a panel keeps no trace of the question.
+  if (sourcesOf(place).length === 0 && readPanelRecord(paths) === undefined)
+    return failed(missing(source, undefined));
   try {
     mkdirSync(paths.runtime, { recursive: true, mode: 0o755 });
   } catch (error) {
@@ -76,6 +80,7 @@ async function readAndKeep(place: Place, source: FollowedSource): Promise<Result
   const record = recordOf(data, known, Date.now());
   const changes = changesBetween(last, record);
   const isSame = last !== undefined && Object.values(changes).every((names) => names.length === 0);
+  keepDomains(place.paths, data, Date.now());
   const written = isSame ? ok(undefined) : writePanelRecord(place.paths, record);
   return written.ok ? ok({ data, record, changes }) : written;
 }
@@ -101,7 +106,7 @@ function missing(source: FollowedSource, before: PanelRecord | undefined): Probl
     return {
       action,
       reason: 'this host has none that can be read',
-      hint: 'see "bulkhead panel status"',
+      hint: `Bulkhead reads ${readablePanels}`,
     };
   return {
     action,

@@ -5,7 +5,7 @@
  */
 import { count, listSome } from '../../../packages/base/list.ts';
 import { formatCause } from '../../../packages/base/problem.ts';
-import type { Located, Diagnostics } from '../diagnostic.ts';
+import type { Located, Diagnostics, Span } from '../diagnostic.ts';
 import type { PackageElement } from '../document.ts';
 import { namePattern, nearestName } from '../names.ts';
 import type { HostFacts, Identity } from '../policy.ts';
@@ -22,6 +22,19 @@ export function packageNameOf({ name, owner }: PanelPlan): string | undefined {
   return namePattern.test(exact) ? exact : undefined;
 }
 
+/** The rule by which the panel's plan decides an account's package, or why it does not. */
+export interface PlanRule {
+  /** The panel's name. */
+  readonly panel: string;
+  /** The plan; `gold@acme` if a reseller owns it. */
+  readonly plan: string;
+  /** The element that decides: `<plan>`, or `<panel>` if the package has the plan's name. */
+  readonly by: 'plan' | 'panel';
+  readonly at: Span;
+  /** The package; absent if the policy has none for the plan. */
+  readonly package?: PackageElement;
+}
+
 interface Packages {
   /** The packages of the policy by name. */
   readonly byName: ReadonlyMap<string, PackageElement>;
@@ -33,7 +46,11 @@ export class PanelMembers {
   /** Whether the policy follows a panel of which there is no usable record. */
   readonly isUnknown: boolean;
   readonly #members: ReadonlyMap<number, PanelMember>;
-  readonly #plans = new Map<string, PackageElement | undefined>();
+  readonly #element: PanelElement | undefined;
+  readonly #panel: string;
+  readonly #plans = new Map<string, PlanElement>();
+  /** The rule of each plan that an account has; accounts of a plan share it. */
+  readonly #rules = new Map<string, PlanRule>();
   readonly #packages: Packages['byName'];
   /** The number of accounts of each plan that the policy has no package for. */
   readonly #unmatched = new Map<string, number>();
@@ -48,14 +65,19 @@ export class PanelMembers {
     const members = element && membersOf(element, record, diagnostics);
     this.isUnknown = element !== undefined && members === undefined;
     this.#members = new Map(members?.map((each) => [each.uid, each]));
-    for (const each of element?.plans ?? []) this.#addPlan(each, find(each.package), diagnostics);
+    this.#element = element;
+    this.#panel = record?.ok === true ? record.value.panel : '';
+    for (const each of element?.plans ?? []) {
+      find(each.package);
+      this.#addPlan(each, diagnostics);
+    }
   }
 
-  #addPlan(plan: PlanElement, target: PackageElement | undefined, diagnostics: Diagnostics): void {
+  #addPlan(plan: PlanElement, diagnostics: Diagnostics): void {
     const key = packageKey(plan);
     if (this.#plans.has(key))
       diagnostics.error(plan, `The plan "${formatPlan(plan)}" occurs twice; write it once`);
-    this.#plans.set(key, target);
+    this.#plans.set(key, plan);
   }
 
   /** Returns what the panel knows of an account; undefined if its uid belongs to somebody else by now. */
@@ -64,17 +86,36 @@ export class PanelMembers {
     return found?.user === account?.user ? found : undefined;
   }
 
+  /** Returns the rule for the account's plan; undefined if the panel states no plan for it. */
+  ruleOf(who: Identity): PlanRule | undefined {
+    const plan = this.of(who)?.plan;
+    if (plan === undefined || this.#element === undefined) return undefined;
+    const key = packageKey(plan);
+    const rule = this.#rules.get(key) ?? this.#makeRule(plan, this.#element);
+    this.#rules.set(key, rule);
+    return rule;
+  }
+
   /** Returns the package for the account's plan; undefined if it has none, or the policy has none for it. */
   packageOf(who: Identity): PackageElement | undefined {
-    const plan = this.of(who)?.plan;
-    if (plan === undefined) return undefined;
-    const found =
-      this.#plans.get(packageKey(plan)) ?? this.#packages.get(packageNameOf(plan) ?? '');
-    if (found === undefined) {
-      const name = formatPlan(plan);
-      this.#unmatched.set(name, (this.#unmatched.get(name) ?? 0) + 1);
-    }
-    return found;
+    const rule = this.ruleOf(who);
+    if (rule !== undefined && rule.package === undefined)
+      this.#unmatched.set(rule.plan, (this.#unmatched.get(rule.plan) ?? 0) + 1);
+    return rule?.package;
+  }
+
+  #makeRule(plan: PanelPlan, element: PanelElement): PlanRule {
+    const written = this.#plans.get(packageKey(plan));
+    const named = written && this.#packages.get(written.package.value);
+    const found = named ?? this.#packages.get(packageNameOf(plan) ?? '');
+    const isWritten = written !== undefined && named !== undefined;
+    return {
+      panel: this.#panel,
+      plan: formatPlan(plan),
+      by: isWritten ? 'plan' : 'panel',
+      at: isWritten ? written : element,
+      ...(found && { package: found }),
+    };
   }
 
   /** Describes the plans that the policy has no package for; undefined if there are none. */

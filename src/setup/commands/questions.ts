@@ -35,7 +35,7 @@ const questions: readonly Question[] = [
       ...(hasPackages(look)
         ? limitSetNames.map(
             (each) =>
-              `  panel-${each}: the limits of ${look.packagesOf}'s packages; ${each} for what they do not limit`,
+              `  panel-${each}: each account follows its plan in ${look.packagesOf}, with the limits of that; ${each} for what plans do not limit`,
           )
         : []),
     ],

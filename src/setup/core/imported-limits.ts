@@ -2,7 +2,8 @@
 import { count, listSome } from '../../../packages/base/list.ts';
 import { formatQuantity } from '../../../packages/base/quantity.ts';
 import { limitAttribute } from '../../limits/limits.ts';
-import type { ImportedLimits } from '../../policy/elements/add-limits.ts';
+import type { AddedPanel, ImportedLimits } from '../../policy/elements/add-limits.ts';
+import { freeName } from '../../policy/names.ts';
 import type { LimitBlock, PackageElement } from '../../policy/document.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { Answers } from './answers.ts';
@@ -27,44 +28,81 @@ export function chosenLimits(limits: ImportedLimits, answers: Chosen): ImportedL
   };
 }
 
-type Known = Pick<Policy, 'tenants' | 'resellers'>;
+type Known = Pick<Policy, 'tenants' | 'resellers' | 'panel'>;
 type KnownPackage = Pick<PackageElement, 'name' | 'values'>;
 
 /**
  * Returns the limits without accounts for which the policy decides: those that are no tenants, have a package, or belong to
- * a reseller. A package counts as the policy's if both have it with the same limits.
+ * a reseller. A package counts as the policy's if both have it with the same limits. A panel's package with other limits
+ * gets another name, so that its accounts get its limits and the policy's package keeps its own.
  */
 export function besidePolicy(
   limits: ImportedLimits,
-  { tenants, resellers }: Known,
+  { tenants, resellers, panel }: Known,
   packages: readonly KnownPackage[],
 ): ImportedLimits {
   const tenantOf = new Map(tenants.map((each) => [each.uid, each]));
   const ofResellers = new Set(resellers.map(({ uid }) => uid));
-  const others = otherPackages(limits.packages, packages);
-  const isOpen = ({ uid, package: wanted }: ImportedTenant): boolean => {
+  const isOpen = ({ uid }: ImportedTenant): boolean => {
     const known = tenantOf.get(uid);
     const isFree = known?.package === undefined && known?.reseller === undefined;
-    return (
-      known !== undefined && isFree && !ofResellers.has(uid) && !others.has(wanted?.value ?? '')
-    );
+    return known !== undefined && isFree && !ofResellers.has(uid);
   };
-  const has = ({ uid, package: wanted }: ImportedTenant) =>
-    wanted !== undefined && tenantOf.get(uid)?.package === wanted.value;
-  const kept = limits.tenants.filter((each) => !isOpen(each) && !has(each));
+  const kept = limits.tenants.filter((each) => !isOpen(each));
   const left = kept.map(({ name: { value } }) =>
     value.kind === 'user' ? value.user : `uid ${value.uid}`,
   );
+  const apart = apartFrom(
+    limits.panel === undefined || panel === undefined
+      ? limits
+      : { ...limits, panel: { ...limits.panel, isThere: true } },
+    packages,
+  );
+  return {
+    ...apart,
+    tenants: limits.tenants.filter(isOpen),
+    remarks: [
+      ...apart.remarks,
+      ...(left.length === 0
+        ? []
+        : [`accounts that get no individual limits, since the policy decides: ${listSome(left)}`]),
+    ],
+  };
+}
+
+/** Returns the limits without the packages that the policy has with other limits; a panel's get another name. */
+function apartFrom(limits: ImportedLimits, packages: readonly KnownPackage[]): ImportedLimits {
+  const others = otherPackages(limits.packages, packages);
+  const { panel, remarks } = limits;
+  if (others.size === 0) return limits;
+  if (panel === undefined || panel.isThere === true)
+    return {
+      ...limits,
+      packages: limits.packages.filter(({ name }) => !others.has(name.value)),
+      remarks: [...remarks, `packages that keep the policy's limits: ${listSome([...others])}`],
+    };
+  const taken = new Set([...packages, ...limits.packages].map(({ name }) => name.value));
+  const renamed = new Map<string, string>();
+  for (const name of others) {
+    const free = freeName(name, taken);
+    taken.add(free);
+    renamed.set(name, free);
+  }
+  const nameFor = (name: string) => renamed.get(name) ?? name;
+  const said = [...renamed].map(([name, free]) => `"${name}" as "${free}"`);
   return {
     ...limits,
-    tenants: limits.tenants.filter(isOpen),
-    packages: limits.packages.filter(({ name }) => !others.has(name.value)),
+    packages: limits.packages.map((each) => ({
+      ...each,
+      name: { ...each.name, value: nameFor(each.name.value) },
+    })),
+    panel: {
+      ...panel,
+      plans: panel.plans.map((each) => ({ ...each, package: nameFor(each.package) })),
+    },
     remarks: [
-      ...limits.remarks,
-      ...(others.size === 0
-        ? []
-        : [`packages that keep the policy's limits: ${listSome([...others])}`]),
-      ...(left.length === 0 ? [] : [`accounts that stay as they are: ${listSome(left)}`]),
+      ...remarks,
+      `the policy has packages of these names with other limits, and gets the panel's ${listSome(said)}`,
     ],
   };
 }
@@ -94,15 +132,15 @@ const withoutEntries = <Block extends LimitBlock>(block: Block): Block => ({
 });
 
 export function formatImported(imported: ImportedLimits): string {
-  const { from, namesMembers, remarks } = imported;
-  const parts = namesMembers ? partsWithMembers(imported) : partsWithoutMembers(imported);
+  const { from, panel, remarks } = imported;
+  const parts = panel === undefined ? fileParts(imported) : panelParts(imported, panel);
   const all = parts.length === 0 ? `all from ${from}` : `${parts.join(' and ')}; all from ${from}`;
   return [all, ...remarks].join('; ');
 }
 
-function partsWithoutMembers({ tenants, packages }: ImportedLimits): readonly string[] {
+function fileParts({ tenants, packages }: ImportedLimits): readonly string[] {
   return [
-    ...(tenants.length === 0 ? [] : [`${count(tenants.length, 'tenant')} with individual limits`]),
+    ...individual(tenants),
     ...(packages.length === 0
       ? []
       : [
@@ -111,17 +149,23 @@ function partsWithoutMembers({ tenants, packages }: ImportedLimits): readonly st
   ];
 }
 
-function partsWithMembers({ tenants, packages }: ImportedLimits): readonly string[] {
-  const members = tenants.filter((each) => each.package !== undefined);
-  const own = tenants.filter(({ values }) => values.size > 0);
+function panelParts(
+  { tenants, packages }: ImportedLimits,
+  { source, plans, isThere }: AddedPanel,
+): readonly string[] {
   return [
+    isThere === true
+      ? 'keeps <panel>'
+      : `<panel source="${source}"> with ${count(plans.length, 'plan')}, so that accounts get the package of their plan from now on`,
     ...(packages.length === 0
       ? []
       : [`${count(packages.length, 'package')} (${listSome(packages.map(formatPackage))})`]),
-    `${count(members.length, 'tenant')} with a package`,
-    ...(own.length === 0 ? [] : [`${count(own.length, 'tenant')} with individual limits`]),
+    ...individual(tenants),
   ];
 }
+
+const individual = (tenants: ImportedLimits['tenants']): readonly string[] =>
+  tenants.length === 0 ? [] : [`${count(tenants.length, 'tenant')} with individual limits`];
 
 function formatPackage({ name, values }: ImportedLimits['packages'][number]): string {
   const limits = [...values].map(

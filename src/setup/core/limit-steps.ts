@@ -4,9 +4,16 @@ import type { PolicyDocument } from '../../policy/document.ts';
 import { setElement } from '../../policy/elements/edit-elements.ts';
 import { parsePolicy } from '../../policy/parse.ts';
 import { limitChanges, setLimitsOf } from './limit-edits.ts';
-import type { Step } from './step.ts';
+import type { Step, StepContext } from './step.ts';
+
+/** The policy is applied as soon as it follows the panel: what it follows must be there. */
+const readPanel = ({ imported, policy }: StepContext) =>
+  imported?.ok === true && imported.value.panel?.isThere === undefined && imported.value.panel
+    ? [['panel', 'sync', ...policy]]
+    : [];
 
 const shared = {
+  before: readPanel,
   commands: () => [],
   undo: () => [],
   layers: ['limit cpu', 'limit memory', 'limit processes'],

@@ -107,7 +107,7 @@ export function lookRemarks(look: HostLook): readonly string[] {
     );
   if (look.packagesOf !== null)
     remarks.push(
-      `${look.packagesOf} has packages: the answer "panel-starter" or "panel-medium" takes over their limits`,
+      `${look.packagesOf} has packages: the answer "panel-starter" or "panel-medium" takes over their limits, and follows the plans of accounts from then on`,
     );
   if (!look.hasSystemd)
     remarks.push(

@@ -24,7 +24,6 @@ export function readVeCfg(reader: PolicyReader, paths: Paths): Result<ImportedLi
   const users = new Map(policy.tenants.map(({ uid, account }) => [uid, account?.user]));
   return ok({
     from: file,
-    namesMembers: false,
     remarks: [],
     defaults: document.defaults === undefined ? [] : assignmentsOf(document.defaults),
     packages: document.packages,

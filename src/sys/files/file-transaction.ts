@@ -154,7 +154,7 @@ function prepare(
         reason: 'another program changed it meanwhile',
         hint: 'run the command again',
       });
-    const after = wanted === undefined ? undefined : contentAfter(before, wanted);
+    const after = wanted === undefined ? undefined : contentAfter(before, wanted, file.newMode);
     entries.push({ file, before, after });
   }
   const written = writeJournal(journal, entries);

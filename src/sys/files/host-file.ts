@@ -29,6 +29,8 @@ export interface HostFile {
   readonly inHome?: boolean;
   /** Whether its directory is only for such files, and is removed when it is empty. */
   readonly ownDirectory?: boolean;
+  /** Permission bits if it is new; 0644 if absent. */
+  readonly newMode?: number;
 }
 
 export interface FileContent {
@@ -61,8 +63,12 @@ export function readHostFile(file: HostFile): Result<FileContent | undefined, Pr
 }
 
 /** Returns the content of a file that is new, or replaces this one and keeps its mode and owner. */
-export const contentAfter = (before: FileContent | undefined, text: string): FileContent => ({
-  mode: newMode,
+export const contentAfter = (
+  before: FileContent | undefined,
+  text: string,
+  mode = newMode,
+): FileContent => ({
+  mode,
   ...before,
   bytes: Buffer.from(text),
 });

@@ -22,7 +22,7 @@ import {
   showDiagnostics,
 } from '../../shared/output.ts';
 import { tokenPortRemark } from '../../shared/token-port.ts';
-import { policyReaderOf } from '../../capability.ts';
+import { capabilitiesOf, policyReaderOf } from '../../capability.ts';
 import type { CheckJson } from '../json.ts';
 
 async function check(options: PolicyOptions, command: Command): Promise<ExitCode> {
@@ -32,7 +32,7 @@ async function check(options: PolicyOptions, command: Command): Promise<ExitCode
     options.policy,
     paths,
   );
-  const remark = policy === undefined ? undefined : await portRemark(policy.agent, paths);
+  const remarks = policy === undefined ? [] : await remarksOn(command, policy.agent, paths);
   const code = policy === undefined ? exitCodes.failed : exitCodes.done;
   if (options.json === true) {
     const { tenants, resellers } = policy ?? { tenants: [], resellers: [] };
@@ -40,7 +40,7 @@ async function check(options: PolicyOptions, command: Command): Promise<ExitCode
       ok: policy !== undefined,
       ...(problem === undefined ? {} : { problem: formatProblem(problem) }),
       diagnostics,
-      remarks: remark === undefined ? [] : [remark],
+      remarks,
       tenants: tenants.length,
       resellers: resellers.length,
     } satisfies CheckJson);
@@ -53,10 +53,23 @@ async function check(options: PolicyOptions, command: Command): Promise<ExitCode
     if (errors > 0) printError(`${count(errors, 'error')} in ${options.policy}`);
   } else {
     const sizes = `${count(policy.tenants.length, 'tenant')}, ${count(policy.resellers.length, 'reseller')}`;
-    if (remark !== undefined) printError(`warning: ${remark}`);
+    for (const each of remarks) printError(`warning: ${each}`);
     print(`${options.policy} is correct: ${sizes}`);
   }
   return code;
+}
+
+async function remarksOn(
+  command: Command,
+  settings: AgentSettings,
+  paths: Paths,
+): Promise<readonly string[]> {
+  const found: string[] = [];
+  const port = await portRemark(settings, paths);
+  if (port !== undefined) found.push(port);
+  for (const { remarks } of capabilitiesOf(command))
+    found.push(...((await remarks?.())?.(paths, settings) ?? []));
+  return found;
 }
 
 /** Returns a remark about the policy's TCP port. If the policy has none, the agent is not asked. */

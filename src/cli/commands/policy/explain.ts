@@ -12,6 +12,7 @@ import { LineIndex, suggestion } from '../../../policy/diagnostic.ts';
 import {
   explain as explainSubject,
   notSet,
+  type ExplainedPlan,
   type Explanation,
   type ExplainSubject,
 } from '../../../policy/explain.ts';
@@ -128,7 +129,8 @@ function printExplanation(explained: Explanation): void {
   ];
   const tenant = user === undefined ? `uid ${uid}` : printable(user);
   const name = site === undefined ? tenant : siteName(tenant, site);
-  print(`${colors.bold(name)}  (${facts.join(', ')})\n`);
+  print(`${colors.bold(name)}  (${facts.join(', ')})`);
+  print(explained.plan === undefined ? '' : `${planText(explained.plan, explained)}\n`);
   const jailRow = jail && { ...jail, limit: 'jail', value: formatJail(jail.jail) };
   const rows = jailRow === undefined ? limits : [...limits, jailRow];
   const cells = rows.map(({ limit, value, from, line, ...rest }) => {
@@ -141,6 +143,21 @@ function printExplanation(explained: Explanation): void {
   if (explained.observed === true) print('Only observed: the kernel enforces none of these limits');
   for (const each of idle ?? []) {
     print(`Not in force: ${each.limit} ${each.value}, set by ${each.by}: ${each.reason}`);
+  }
+}
+
+/** Says what the panel's plan decides. */
+function planText({ panel, plan, by, line }: ExplainedPlan, { file, package: used }: Explanation) {
+  const stated = `${printable(panel)} states the plan "${printable(plan)}"`;
+  switch (by) {
+    case 'plan':
+      return `${stated}; its <plan> names the package (${file}:${line})`;
+    case 'panel':
+      return `${stated}; the package has its name (<panel>, ${file}:${line})`;
+    case 'no package':
+      return `${stated}, for which the policy has no package (<panel>, ${file}:${line})`;
+    case 'overruled':
+      return `${stated}; the policy names ${used === undefined ? 'no package' : `package ${used}`} for this tenant, which takes precedence`;
   }
 }
 

@@ -1,0 +1,123 @@
+/** Gathers digests: who gets one, and what there is to report to each, as the receiver's own account may see it. */
+import { ok, type Result } from '../../../packages/base/result.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { receiverOf, type AlertWho } from '../../agent/alerts/receiver.ts';
+import type { UsageResponse, UsageRow } from '../../agent/api/api.ts';
+import type { AgentRequest } from '../../cli/shared/agent-request.ts';
+import { nameOf, type Policy, type Reseller, type Tenant } from '../../policy/policy.ts';
+import type { DigestRule } from '../../policy/settings.ts';
+import { resellerMember, tenantMember } from '../../usage/member.ts';
+import type { Digest, DigestAccount } from '../core/digest.ts';
+import { comparedMetrics, diskFindings, useFindings } from '../core/findings.ts';
+import type { DiskHistory, DiskReader } from '../io/disk-history.ts';
+
+/** Somebody who gets a digest if there is something to report. */
+export interface Recipient {
+  readonly address: string;
+  /** The accounts whose mail goes there. */
+  readonly uids: readonly number[];
+}
+
+export interface GatherContext {
+  readonly policy: Policy;
+  readonly rule: DigestRule;
+  readonly ask: AgentRequest;
+  readonly readDisk: DiskReader;
+  readonly disks: DiskHistory;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+type Chosen = Pick<GatherContext, 'policy' | 'rule'>;
+
+/** Returns the recipients, each once, and a problem for each account that has no safe address. */
+export function recipientsOf({ policy, rule }: Chosen): {
+  readonly recipients: readonly Recipient[];
+  readonly problems: readonly Problem[];
+} {
+  const byAddress = new Map<string, number[]>();
+  const problems: Problem[] = [];
+  for (const who of membersFor(policy, rule)) {
+    const found = receiverOf({ to: rule.to, by: 'mail', address: rule.address }, who);
+    if (!found.ok) problems.push(found.error);
+    else if (found.value !== undefined) {
+      const { address } = found.value;
+      byAddress.set(address, [...(byAddress.get(address) ?? []), who.uid]);
+    }
+  }
+  const recipients = [...byAddress].map(([address, uids]) => ({ address, uids }));
+  return { recipients, problems };
+}
+
+const membersFor = (policy: Policy, { to }: DigestRule): readonly AlertWho[] =>
+  to === 'tenant'
+    ? policy.tenants.map((each) => whoOf(each, tenantMember(each.uid)))
+    : policy.resellers.map((each) => whoOf(each, resellerMember(each.uid)));
+
+const whoOf = (each: Tenant | Reseller, member: AlertWho['member']): AlertWho => ({
+  member,
+  uid: each.uid,
+  name: nameOf(each),
+  account: each.account?.user,
+  mail: each.mail,
+  reseller: undefined,
+  package: each.package,
+});
+
+interface Period {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Returns the uids with anything to report, by one question about all of them. An earlier owner of a uid may be the cause,
+ * so each digest asks again as its receiver.
+ */
+export async function busyUids(
+  { rule, ask }: Pick<GatherContext, 'rule' | 'ask'>,
+  period: Period,
+): Promise<Result<ReadonlySet<number>, Problem>> {
+  const answer = await ask<UsageResponse>('/v1/usage', { ...period, metric: comparedMetrics });
+  if (!answer.ok) return answer;
+  const busy = answer.value.rows.filter((row) => useFindings(row, rule).length > 0);
+  return ok(new Set(busy.map(({ uid }) => uid)));
+}
+
+/** Returns the digest of one recipient; undefined if there is nothing to report. */
+export async function digestFor(
+  context: GatherContext,
+  { address, uids }: Recipient,
+  period: Period,
+): Promise<Result<Digest | undefined, Problem>> {
+  const accounts: DigestAccount[] = [];
+  for (const uid of uids) {
+    const answer = await context.ask<UsageResponse>('/v1/usage', {
+      ...period,
+      metric: comparedMetrics,
+      as: uid,
+    });
+    if (!answer.ok) return answer;
+    for (const row of answer.value.rows) accounts.push(await accountOf(context, row, uid));
+  }
+  const found = accounts.filter(({ findings }) => findings.length > 0);
+  const { language } = context.rule;
+  return ok(found.length === 0 ? undefined : { address, language, accounts: found, ...period });
+}
+
+async function accountOf(
+  { rule, policy, readDisk, disks, now }: GatherContext,
+  row: UsageRow,
+  asked: number,
+): Promise<DigestAccount> {
+  const { name, kind, uid } = row;
+  const isSum = kind === 'reseller';
+  const isTold = rule.to === 'tenant' ? kind === 'tenant' && uid === asked : kind !== 'site';
+  if (!isTold) return { name, isSum, findings: [] };
+  const use = useFindings(row, rule);
+  const tenant = isSum ? undefined : policy.tenants.find((each) => each.uid === uid);
+  const facts = tenant && (await readDisk(tenant));
+  const known = disks.get(uid);
+  const samples = known !== undefined && known.user === tenant?.account?.user ? known.samples : [];
+  const disk = facts === undefined ? [] : diskFindings({ ...facts, samples }, rule, now);
+  return { name, isSum, findings: [...use, ...disk] };
+}

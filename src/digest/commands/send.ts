@@ -1,0 +1,105 @@
+/** `bulkhead digest send`: sends the digests that are due. The agent runs it every ten minutes. */
+import type { Command } from 'commander';
+import { agentRequest } from '../../cli/shared/agent-request.ts';
+import { policyReaderOf } from '../../cli/capability.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type PolicyOptions,
+} from '../../cli/shared/command.ts';
+import { policyOption } from '../../cli/shared/policy-option.ts';
+import { failWith, pathsFor, print, printError, printJson } from '../../cli/shared/output.ts';
+import { mkdirSync } from 'node:fs';
+import { count } from '../../../packages/base/list.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import type { Paths } from '../../host/paths.ts';
+import { observesLimits, type Policy } from '../../policy/policy.ts';
+import { isLocked, lockFile } from '../../sys/files/flock.ts';
+import { diskReader, sampleDisks } from '../io/disk-history.ts';
+import { Ledger } from '../io/ledger.ts';
+import { readTexts } from '../io/read-texts.ts';
+import { sendDigests, type SendResult } from './send-digests.ts';
+import type { DigestSendJson } from './json.ts';
+
+async function send(options: PolicyOptions, command: Command): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const { policy, problem } = (await policyReaderOf(command)).load(options.policy, paths);
+  if (policy === undefined)
+    return failWith(
+      problem ?? {
+        action: 'read',
+        object: options.policy,
+        reason: 'it has mistakes',
+        hint: 'see "bulkhead check"',
+      },
+    );
+  const done = await sendAll(paths, policy);
+  if (!done.ok) return failWith(done.error);
+  const problems = done.value.flatMap((each) => each.problems);
+  const digests = done.value.map(({ problems: _problems, ...rest }) => rest);
+  if (options.json === true) printJson({ digests, problems } satisfies DigestSendJson);
+  else {
+    for (const each of digests) print(resultText(each));
+    for (const each of problems) printError(each);
+    if (digests.length === 0) print(nothingText(policy));
+  }
+  return problems.length === 0 ? exitCodes.done : exitCodes.failed;
+}
+
+const nothingText = (policy: Policy) =>
+  observesLimits(policy)
+    ? 'Limits are only observed, so there is nothing to report to customers'
+    : 'Nothing to send: the policy has no <digest>, or another process sends them now';
+
+const resultText = ({ to, slot, sent, failed }: Omit<SendResult, 'problems'>) =>
+  slot === null
+    ? `${to}: nothing is due`
+    : `${to}, ${slot}: ${count(sent, 'message')} sent${failed === 0 ? '' : `, ${failed} failed`}`;
+
+async function sendAll(
+  paths: Paths,
+  policy: Policy,
+): Promise<Result<readonly SendResult[], Problem>> {
+  const rules = policy.agent.alerts.digests ?? [];
+  if (rules.length === 0 || observesLimits(policy)) return ok([]);
+  mkdirSync(paths.runtime, { recursive: true, mode: 0o755 });
+  const path = `${paths.runtime}/digest.lock`;
+  const lock = lockFile(path, { waitMs: 0 });
+  if (!lock.ok) return isLocked(path) ? ok([]) : lock;
+  using _lock = lock.value;
+  const now = Date.now();
+  const readDisk = diskReader(paths);
+  const disks = await sampleDisks(paths, policy, readDisk, now);
+  if (!disks.ok) return disks;
+  const opened = Ledger.open(paths, now);
+  if (!opened.ok) return opened;
+  using ledger = opened.value;
+  const route = { smtp: policy.agent.alerts.smtp, sendmail: '/usr/sbin/sendmail' };
+  const ask = agentRequest(paths, { json: true });
+  const shared = { policy, ask, readDisk, disks: disks.value, now, clock: Date.now, ledger, route };
+  const results: SendResult[] = [];
+  for (const rule of rules) {
+    const { texts } = readTexts(paths, rule.language);
+    const done = await sendDigests({ ...shared, rule, texts });
+    if (!done.ok) return done;
+    results.push(done.value);
+  }
+  return ok(results);
+}
+
+export const command: CommandModule = {
+  define(command, run) {
+    command
+      .option('--json', 'print as JSON')
+      .addOption(policyOption())
+      .addHelpText(
+        'after',
+        examples(['bulkhead digest send', 'messages that are due and not sent yet; none twice']),
+      )
+      .action(run(send));
+  },
+};
