@@ -6,6 +6,7 @@ import { severities } from '../limits/limit.ts';
 import { limits } from '../limits/limits.ts';
 import { trustLevels } from '../../packages/modules/core/evidence/trust-level.ts';
 import type { ValueKindName } from './value-kinds.ts';
+import { appElements } from './apps/app-vocabulary.ts';
 import { jailProfiles, pathAccesses } from './jail.ts';
 import { driverNames, limitModes } from './document.ts';
 import { followedSources } from './panel/panel-element.ts';
@@ -242,7 +243,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   tenant: {
     summary: 'A tenant, with the limits that differ from those it inherits.',
     attributes: { ...whoAttributes, package: packageAttribute },
-    children: ['sites', 'site', 'jail'],
+    children: ['sites', 'site', 'jail', 'app'],
     holdsLimits: true,
     repeats: true,
     example: '<tenant user="alice" package="business"><cpu limit="300%"/></tenant>',
@@ -256,7 +257,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
         'Its host name, unique in the tenant; upper and lower case are the same.',
       ),
     },
-    children: ['jail'],
+    children: ['jail', 'app'],
     holdsLimits: true,
     withoutLimits: {
       disk: 'quotas belong to an account; set <disk> for the tenant',
@@ -318,6 +319,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     repeats: true,
     example: '<path at="/run/mysqld" access="write"/>',
   },
+  ...appElements,
   placement: {
     summary: `Whether the kernel refuses to let a process take a tenant's uid outside that tenant's cgroup; needs cgroup v2 and BPF. Use "watch" first, and see what is reported.`,
     attributes: {

@@ -1,7 +1,7 @@
 /** Finds the tenant for whom systemd holds a socket, by the units of tenants' services. */
 import { stemPattern } from '../../../layouts/service-names.ts';
 import { addressKey, parseAddress, sameAddress, type Address } from '../../core/address.ts';
-import { contentAt } from './file-set.ts';
+import { contentAt } from '../../../sys/files/file-set.ts';
 import { streamsOf } from './installed.ts';
 import { namesIn } from '../../../../packages/base/io/read.ts';
 
