@@ -164,6 +164,8 @@ __attribute__((noreturn)) static void become_application(struct server *s, char 
 	char number[16];
 	sigset_t none;
 	int first = LISTENING;
+	/* Never the journal, which other tenants have, too. */
+	int output = s->log >= 0 ? s->log : open("/dev/null", O_WRONLY | O_CLOEXEC);
 
 	(void)setpgid(0, 0);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
@@ -171,7 +173,7 @@ __attribute__((noreturn)) static void become_application(struct server *s, char 
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
-	if (s->log >= 0 && (dup2(s->log, STDOUT_FILENO) < 0 || dup2(s->log, STDERR_FILENO) < 0))
+	if (dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
 		_exit(STATUS_FAILED);
 	start_variables(&all, variables, s->service->environment);
 	if (s->listening >= 0) {

@@ -35,7 +35,7 @@ const execStart = (app: Partial<App>) =>
 
 test('a service starts its command through the launcher', () => {
   const launch = '/usr/libexec/bulkhead/bulkhead-exec --instance bulkhead --app blog';
-  assert.equal(execStart({}), `${launch} --app-idle 900 1001 -- /bin/sh -c "node server.js"`);
+  assert.equal(execStart({}), `${launch} --app-idle 900 alice -- /bin/sh -c "exec node server.js"`);
   assert.equal(
     execStart({
       site: 'shop.example',
@@ -45,8 +45,28 @@ test('a service starts its command through the launcher', () => {
       environment: '/home/alice/.env',
       variables: [{ name: 'A', value: 'x' }],
     }),
-    `${launch} --app-descriptor --app-env /home/alice/.env --chdir "/home/alice/my shop" --site shop.example --keep-env A 1001 -- /bin/sh -c "node server.js"`,
+    `${launch} --app-descriptor --app-env /home/alice/.env --chdir "/home/alice/my shop" --site shop.example --keep-env A alice -- /bin/sh -c "exec node server.js"`,
   );
+});
+
+test('the program gets the process of the shell, unless the command has several parts', () => {
+  const command = (text: string) => execStart({ command: text })?.split(' -c ')[1];
+  assert.equal(
+    command('venv/bin/gunicorn --bind "unix:$PORT" a:b'),
+    String.raw`"exec venv/bin/gunicorn --bind \"unix:$$PORT\" a:b"`,
+  );
+  for (const text of [
+    'cd app && node x.js',
+    'A=1 node x.js',
+    'exec node x.js',
+    'node a.js; node b.js',
+    '. ./env',
+    '(node x)',
+    '"my app" x',
+    'x | y',
+    '{ node; }',
+  ])
+    assert.ok(command(text)?.startsWith('"exec') === text.startsWith('exec'), text);
 });
 
 test('one that runs always is started at boot and again after a failure, and no other is', () => {
@@ -185,13 +205,14 @@ test('the list of disabled applications is read as it was written', () => {
 });
 
 test('stateOf() tells what a visitor meets', () => {
-  const facts = { isDisabled: false, isStopped: false, isCurrent: true };
+  const facts = { isDisabled: false, isStopped: false, isCurrent: true, runsAlways: false };
   const state = (service: string, socket: string, more = {}) =>
     stateOf({ ...facts, units: { service, socket }, ...more });
   assert.equal(state('active', 'active'), 'running');
   assert.equal(state('inactive', 'active'), 'idle');
   assert.equal(state('failed', 'active'), 'failed');
   assert.equal(state('failed', 'failed'), 'crash loop');
+  assert.equal(state('failed', 'active', { runsAlways: true }), 'crash loop');
   assert.equal(state('inactive', 'inactive'), 'not applied');
   assert.equal(state('active', 'active', { isCurrent: false }), 'not applied');
   assert.equal(state('inactive', 'inactive', { isStopped: true }), 'tenant stopped');

@@ -36,9 +36,11 @@ export function parseUnitName(
 /** Returns a text by which two applications can be compared. */
 export const appKey = ({ uid, name }: AppId): string => `${uid} ${name}`;
 
+export const socketsDirectory = (instance: string): string => `/run/${appStem(instance)}`;
+
 /** Returns the path at which web servers connect. */
 export const socketPath = (
   instance: string,
   uid: number,
   { name, socket }: Pick<App, 'name' | 'socket'>,
-): string => socket ?? `/run/${appStem(instance)}/${uid}/${name}.sock`;
+): string => socket ?? `${socketsDirectory(instance)}/${uid}/${name}.sock`;

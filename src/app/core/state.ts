@@ -27,6 +27,8 @@ export interface AppFacts {
   readonly isStopped: boolean;
   /** Whether its files are as the policy says. */
   readonly isCurrent: boolean;
+  /** Whether it runs without a request: systemd has started it again as often as it may. */
+  readonly runsAlways: boolean;
   /** The states of its units for systemd; absent if they are not known. */
   readonly units?: {
     readonly service: string;
@@ -34,13 +36,14 @@ export interface AppFacts {
   };
 }
 
-export function stateOf({ isDisabled, isStopped, isCurrent, units }: AppFacts): AppState {
+export function stateOf(facts: AppFacts): AppState {
+  const { isDisabled, isStopped, isCurrent, runsAlways, units } = facts;
   if (isDisabled) return 'disabled';
   if (units === undefined) return 'unknown';
   if (isStopped) return 'tenant stopped';
   if (!isCurrent) return 'not applied';
   const { service, socket } = units;
-  if (socket === 'failed') return 'crash loop';
+  if (socket === 'failed' || (runsAlways && service === 'failed')) return 'crash loop';
   if (['active', 'activating', 'reloading', 'deactivating'].includes(service)) return 'running';
   if (socket !== 'active') return 'not applied';
   return service === 'failed' ? 'failed' : 'idle';

@@ -47,6 +47,7 @@ SocketUser=root
 SocketGroup=${setting.webGroup}
 SocketMode=0660
 DirectoryMode=0755
+RemoveOnStop=yes
 # How often the service starts is limited there.
 TriggerLimitIntervalSec=0
 ${setting.hasPollLimit ? 'PollLimitIntervalSec=0\n' : ''}
@@ -96,7 +97,7 @@ const unlessStopped = ({ state }: AppSetting, { uid }: AppOwner): string =>
 const variables = ({ variables: list }: App): string =>
   list.map(({ name, value }) => `Environment=${quoted(`${name}=${value}`)}\n`).join('');
 
-function launch({ launcher, instance }: AppSetting, { uid }: AppOwner, app: App): string {
+function launch({ launcher, instance }: AppSetting, owner: AppOwner, app: App): string {
   const { name, command, directory, environment, site, listen, idleSeconds } = app;
   const words = [
     '--instance',
@@ -109,14 +110,30 @@ function launch({ launcher, instance }: AppSetting, { uid }: AppOwner, app: App)
     ...(directory === undefined ? [] : ['--chdir', directory]),
     ...(site === undefined ? [] : ['--site', site]),
     ...app.variables.flatMap((each) => ['--keep-env', each.name]),
-    `${uid}`,
+    accountOf(owner),
     '--',
     '/bin/sh',
     '-c',
-    command,
+    shellCommand(command),
   ];
   return [launcher, ...words.map(wordOf)].join(' ');
 }
+
+/**
+ * Returns the command without a shell that waits for it: the program gets the shell's process id, which is in LISTEN_PID.
+ * One of several parts stays as it is, and one that begins with something of the shell's own.
+ */
+const shellCommand = (command: string): string =>
+  /^\s*[A-Za-z0-9_./-]+(?:\s[^;&|<>()`\\]*)?$/.test(command) && !ofShell.test(command)
+    ? `exec ${command.trim()}`
+    : command;
+
+const ofShell =
+  /^\s*(?:\.|:|case|cd|command|eval|exec|export|for|if|read|set|shift|source|trap|ulimit|umask|unset|until|wait|while)(?:\s|$)/;
+
+/** The name, where it can be one for the launcher: an account that gets the uid later is not started as that. */
+const accountOf = ({ uid, user }: AppOwner): string =>
+  /^[A-Za-z_]/.test(user) && !/\p{Cc}/u.test(user) ? user : `${uid}`;
 
 /** Returns a word of a command, in which systemd would also replace variables. */
 const wordOf = (text: string): string =>

@@ -17,9 +17,13 @@ import {
   type UnitState,
 } from '../../host/systemd/systemctl.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { applyFileChanges, type FileSetChange } from '../../sys/files/file-set.ts';
+import {
+  applyFileChanges,
+  removeEmptyDirectories,
+  type FileSetChange,
+} from '../../sys/files/file-set.ts';
 import { underLockAsync } from '../../sys/files/under-lock.ts';
-import { appKey, appStem } from '../core/names.ts';
+import { appKey, appStem, parseUnitName, socketsDirectory } from '../core/names.ts';
 import { appLayoutOf, type AppLayout } from './layout.ts';
 import { planApps, type AppPlan, type HostApp } from './plan.ts';
 
@@ -98,7 +102,17 @@ class Run {
     const done = await this.#apply(removals);
     if (!done.ok) return done;
     await systemctlEach(['reset-failed'], leaving);
+    this.#removeDirectories();
     return apps.length === 0 ? stopTemplateSlice(appStem(this.#layout.instance)) : done;
+  }
+
+  /** Removes the directories in which no socket is left. */
+  #removeDirectories(): void {
+    const { instance } = this.#layout;
+    const uids = this.#plan.leaving.flatMap((unit) => parseUnitName(instance, unit)?.uid ?? []);
+    const above = socketsDirectory(instance);
+    removeEmptyDirectories([...new Set(uids)].map((uid) => `${above}/${uid}`));
+    removeEmptyDirectories([above]);
   }
 
   /**

@@ -40,6 +40,7 @@ export async function readApps(policy: Policy, paths: Paths): Promise<Result<See
       const state = stateOf({
         isDisabled: disabled.includes(each),
         isStopped: stops.has(each.id.uid),
+        runsAlways: each.app.idleSeconds === 0,
         isCurrent: apps.includes(each) && !changed.includes(each),
         ...(states?.ok === true && {
           units: { service: activeOf(each.service), socket: activeOf(each.socket) },

@@ -45,8 +45,9 @@ const hostile = `printf '%s|' "%n %i $HOME \\ ;" '#' "a b" > ~/hostile; id -u >>
 const attribute = (text: string) =>
   text.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;');
 
-const annsApps = `<app name="web" command="appnode server.js" directory="/home/ann/web" idle="10s" environment="/home/ann/.env">
+const annsApps = `<app name="web" command="appnode server.js" directory="/home/ann/web" environment="/home/ann/.env">
       <env name="GREETING" value="100% &quot;$HOME&quot; \\ %n"/></app>
+    <app name="short" command="appnode server.js" directory="/home/ann/web" idle="10s"/>
     <app name="broken" command="echo about to fail; exit 7" starts="3"/>
     <app name="always" command="appnode server.js" directory="/home/ann/web" idle="never"/>
     <app name="hostile" command="${attribute(hostile)}"/>`;
@@ -59,6 +60,7 @@ const policyOf = (ann: string, driver = 'cgroup2') =>
 
 const vhosts = [
   ['ann', 'web'],
+  ['ann', 'short'],
   ['ann', 'broken'],
   ['ann', 'always'],
   ['ann', 'hostile'],
@@ -82,7 +84,7 @@ interface Answer {
 
 suite('applications of tenants', { skip: guests.skip, timeout }, () => {
   const get = async (app: string, path = '/') => {
-    const ask = `exec 3<>/dev/tcp/127.0.0.1/${portOf(app)} && printf "GET ${path} HTTP/1.0\\r\\n\\r\\n" >&3 && cat <&3`;
+    const ask = `exec 3<>/dev/tcp/127.0.0.1/${portOf(app)} && printf "GET ${path} HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n" >&3 && cat <&3`;
     const text = await host.succeed(`bash -c '${ask}'`);
     const [head = '', ...body] = text.split('\r\n\r\n');
     return { status: /^HTTP\S* (\d+)/.exec(head)?.[1], body: body.join('\r\n\r\n').trim() };
@@ -145,11 +147,11 @@ suite('applications of tenants', { skip: guests.skip, timeout }, () => {
   });
 
   test('it is stopped when it is idle, and starts with the next request', async () => {
-    const first = await answer('web');
+    const first = await answer('short');
     await host.until(`! pgrep -u ann -f '^appnode server.js' | grep -qx ${first.pid}`);
-    await host.until(`[ "$(systemctl is-active '${unit(3001, 'web')}.service')" = inactive ]`);
-    assert.equal(await stateOf('ann/web'), 'idle');
-    const second = await answer('web');
+    await host.until(`[ "$(systemctl is-active '${unit(3001, 'short')}.service')" = inactive ]`);
+    assert.equal(await stateOf('ann/short'), 'idle');
+    const second = await answer('short');
     assert.notEqual(second.pid, first.pid);
   });
 
@@ -274,12 +276,15 @@ suite('applications of tenants', { skip: guests.skip, timeout }, () => {
   });
 
   test('applications start in slices with the systemd driver', async () => {
+    const end = 'systemctl stop "bulkhead-app@*.service"';
+    await host.succeed(end);
     await apply(policyOf(annsApps, 'systemd'));
     await host.succeed('bulkhead app restart ann/web');
     assert.equal(
       (await answer('web')).cgroup,
       '0::/user.slice/user-3001.slice/bulkhead-3001.scope',
     );
+    await host.succeed(end);
     await apply(policyOf(annsApps));
   });
 
