@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE
 #include "program.h"
+#include "serve.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +20,8 @@
 
 #define STATUS_USAGE 2
 #define STATUS_FULL 75 /* EX_TEMPFAIL. Source: sysexits.h. */
+
+#define APP_IDLE_MAX 100000000
 
 #define SEE_HELP "; see bulkhead-exec --help"
 
@@ -37,6 +40,11 @@ static const char usage[] =
 	"  --allow-setuid    let setuid and setgid programs work, such as sendmail; not in a jail\n"
 	"  --entry           run only if fewer commands run in this way than TENANT has entries,\n"
 	"                    and the site, and the reseller of TENANT\n"
+	"  --app NAME        COMMAND is an application behind the listening socket that is descriptor 3,\n"
+	"                    and listens at the path in PORT; this process passes connections on to it\n"
+	"  --app-descriptor  the application listens at its own descriptor 3, as systemd passes sockets\n"
+	"  --app-idle SECS   end the application after so long without a connection\n"
+	"  --app-env FILE    set the variables in this file, which is read as TENANT\n"
 	"  --stay-in-slice   do not leave a unit that is in the slice of TENANT already\n"
 	"  --without-jail    outside the jail of TENANT, for what has to act on the host; as with\n"
 	"                    --allow-setuid, in the directory /, and no variable is passed on\n"
@@ -63,6 +71,7 @@ struct options {
 	char shown[256];   /* the command in messages, which have room for the reason, too */
 	const char **kept; /* names of variables */
 	size_t kept_count;
+	struct service service;
 	bool keep_fds, allow_setuid, entry, stays;
 	enum outside outside;
 };
@@ -92,6 +101,8 @@ static bool take_flag(struct options *o, const char *word)
 		o->allow_setuid = true;
 	else if (!strcmp(word, "--entry"))
 		o->entry = true;
+	else if (!strcmp(word, "--app-descriptor"))
+		o->service.takes_descriptor = true;
 	else if (!strcmp(word, "--stay-in-slice"))
 		o->stays = true;
 	else if (!strcmp(word, "--without-jail"))
@@ -100,6 +111,34 @@ static bool take_flag(struct options *o, const char *word)
 		o->outside = FOR_JAIL;
 	else
 		return false;
+	return true;
+}
+
+static unsigned int seconds_of(const char *value)
+{
+	char *rest;
+	unsigned long seconds = strtoul(value, &rest, 10);
+
+	if (value[0] < '0' || value[0] > '9' || *rest || seconds > APP_IDLE_MAX)
+		end(STATUS_USAGE, "\"%.200s\" is not a number of seconds up to %d" SEE_HELP, value, APP_IDLE_MAX);
+	return (unsigned int)seconds;
+}
+
+static bool take_app_value(struct options *o, int argc, char **argv, int *at)
+{
+	const char *value;
+
+	if ((value = value_of("--app", argc, argv, at)) != NULL) {
+		if (!is_application(value))
+			end(STATUS_USAGE, "\"%.200s\" is not the name of an application" SEE_HELP, value);
+		o->service.name = value;
+	} else if ((value = value_of("--app-idle", argc, argv, at)) != NULL) {
+		o->service.idle_seconds = seconds_of(value);
+	} else if ((value = value_of("--app-env", argc, argv, at)) != NULL) {
+		o->service.environment = value;
+	} else {
+		return false;
+	}
 	return true;
 }
 
@@ -149,9 +188,11 @@ static void parse_options(struct options *o, int argc, char **argv)
 		}
 		if (!strcmp(argv[at], "--"))
 			end(STATUS_USAGE, "TENANT is missing" SEE_HELP);
-		if (!take_flag(o, argv[at]) && !take_value(o, argc, argv, &at))
+		if (!take_flag(o, argv[at]) && !take_value(o, argc, argv, &at) && !take_app_value(o, argc, argv, &at))
 			end(STATUS_USAGE, "Unknown option \"%.200s\"" SEE_HELP, argv[at]);
 	}
+	/* Its socket. */
+	o->keep_fds = o->keep_fds || o->service.name;
 	if (o->outside && o->directory)
 		end(STATUS_USAGE, "Without a jail the command starts in /; leave out --chdir" SEE_HELP);
 	if (at >= argc || !argv[at][0])
@@ -262,6 +303,8 @@ static void change_directory(const struct options *o, const struct account *acco
 
 __attribute__((noreturn)) static void run(const struct options *o, struct environment *e)
 {
+	if (o->service.name)
+		serve(&o->service, o->command, e);
 	environ = e->variables;
 	(void)execvp(o->command[0], o->command);
 	end_unexecuted(o->shown, errno);

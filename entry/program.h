@@ -26,7 +26,7 @@ __attribute__((noreturn, format(printf, 2, 3))) static void end(int status, cons
 }
 
 /* After execve() of PROGRAM has failed with ERROR. */
-__attribute__((noreturn)) static void end_unexecuted(const char *program, int error)
+__attribute__((noreturn)) static inline void end_unexecuted(const char *program, int error)
 {
 	end(error == ENOENT || error == ENOTDIR ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE, "Cannot execute \"%s\": %s", program,
 	    strerror(error));

@@ -43,7 +43,16 @@ const executable = [...common, '-fPIE', '-pie', '-Wl,--wrap=__libc_start_main'];
 const shared = [...common, '-fPIC', '-shared'];
 
 /** Sources of the library; the other files of entry/ have a main function, or only some need them. */
-const frontEnds = ['exec.c', 'fpm.c', 'pam.c', 'pam-jail.c', 'start.c', 'suexec.c'];
+const frontEnds = [
+  'exec.c',
+  'serve.c',
+  'variables.c',
+  'fpm.c',
+  'pam.c',
+  'pam-jail.c',
+  'start.c',
+  'suexec.c',
+];
 const sources = globSync(`${root}entry/*.[ch]`).toSorted();
 export const librarySources = sources.filter(
   (file) => file.endsWith('.c') && !frontEnds.some((each) => file.endsWith(`/${each}`)),
@@ -60,21 +69,24 @@ export function compilePam(directory = `${root}dist/entry`, processor: string = 
   return compileTo(directory, name, files, [...shared, ...found, '-lpam'], processor);
 }
 
+/** The launcher: its front end, and what runs applications. */
+const execFiles = ['entry/exec.c', 'entry/serve.c', 'entry/variables.c'];
+
 /** Whether the launcher is newer than its sources. */
 export const isExecCurrent = (): boolean =>
-  isCurrent(`${root}dist/entry/${arch}/bulkhead-exec`, ['entry/exec.c']);
+  isCurrent(`${root}dist/entry/${arch}/bulkhead-exec`, execFiles);
 
 /** Compiles the launcher and returns its path. */
 export const compileExec = (directory = `${root}dist/entry`, processor: string = arch): string =>
-  compileProgram(directory, 'bulkhead-exec', 'entry/exec.c', processor);
+  compileProgram(directory, 'bulkhead-exec', execFiles, processor);
 
 /** Compiles what starts tenants' php-fpm and returns its path. */
 export const compileFpm = (directory = `${root}dist/entry`, processor: string = arch): string =>
-  compileProgram(directory, 'bulkhead-fpm', 'entry/fpm.c', processor);
+  compileProgram(directory, 'bulkhead-fpm', ['entry/fpm.c'], processor);
 
 /** Compiles what Apache calls in place of suexec and returns its path. */
 export const compileSuexec = (directory = `${root}dist/entry`, processor: string = arch): string =>
-  compileProgram(directory, 'bulkhead-suexec', 'entry/suexec.c', processor);
+  compileProgram(directory, 'bulkhead-suexec', ['entry/suexec.c'], processor);
 
 /** Compiles the launchers and the PAM module, and returns their paths. */
 export const compileEntry = (directory?: string, processor?: string): readonly string[] =>
@@ -82,10 +94,14 @@ export const compileEntry = (directory?: string, processor?: string): readonly s
 
 /** Compiles a test's own program, such as `test/jail/enter.c`, with the library, and returns its path. */
 export const compileWithEntry = (source: string): string =>
-  compileProgram(`${root}dist/entry-tests`, basename(source, '.c'), source, arch);
+  compileProgram(`${root}dist/entry-tests`, basename(source, '.c'), [source], arch);
 
-const compileProgram = (directory: string, name: string, source: string, processor: string) =>
-  compileTo(directory, name, [source, 'entry/start.c'], executable, processor);
+const compileProgram = (
+  directory: string,
+  name: string,
+  files: readonly string[],
+  processor: string,
+) => compileTo(directory, name, [...files, 'entry/start.c'], executable, processor);
 
 /**
  * Compiles to a file unless it is newer than all sources. The file is replaced in one step, since

@@ -124,6 +124,22 @@ const web: Capability = {
   mainDomains: async () => (await import('./web/io/served/main-domains.ts')).firstServedNames,
 };
 
+const app: Capability = {
+  name: 'app',
+  commands: {
+    app: {
+      usage: '',
+      summary: "run tenants' Node, Python and Ruby applications behind web servers",
+      load: () => import('./app/commands/app.ts'),
+    },
+  },
+  policyPart: async () => (await import('./app/io/policy-part.ts')).appPolicy,
+  agentParts: [async () => (await import('./app/io/agent-part.ts')).appPart],
+  doctor: async () => (await import('./app/commands/doctor.ts')).appDoctor,
+  releaseBlocker: async () => (await import('./app/io/policy-part.ts')).appReleaseBlocker,
+  undo: async () => (await import('./app/commands/undo.ts')).undoApps,
+};
+
 const pam: Capability = {
   name: 'pam',
   commands: {
@@ -314,6 +330,7 @@ export const capabilities: readonly Capability[] = [
   kernelModules,
   cloudLinux,
   web,
+  app,
   pam,
   symlinks,
   placement,

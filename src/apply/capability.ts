@@ -25,8 +25,11 @@ export interface PolicyPart {
     paths: Paths,
     by: AppliedBy,
   ) => Promise<Result<readonly Problem[], Problem>>;
-  /** Called after a command has applied limits; for the agent another process does it. Returns why it failed. */
-  readonly follow?: (policy: Policy, paths: Paths) => Problem | undefined;
+  /** Called after a command has applied limits; for the agent another process does it. Returns what failed. */
+  readonly follow?: (
+    policy: Policy,
+    paths: Paths,
+  ) => Problem | undefined | Promise<readonly Problem[]>;
   /** Called after limits are removed. */
   readonly release?: (paths: Paths) => Promise<readonly Problem[]>;
 }

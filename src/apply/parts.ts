@@ -44,7 +44,10 @@ export async function followParts(
   policy: Policy,
   paths: Paths,
 ): Promise<readonly Problem[]> {
-  return (await loadParts(capabilities)).flatMap((part) => part.follow?.(policy, paths) ?? []);
+  const problems: Problem[] = [];
+  for (const part of await loadParts(capabilities))
+    problems.push(...[(await part.follow?.(policy, paths)) ?? []].flat());
+  return problems;
 }
 
 /** Returns the first reason why limits cannot be removed yet. */

@@ -99,3 +99,6 @@ export const phpUnits = new RegExp(
     .map((unit) => literally(unit).replaceAll(/\\\{(?:version|digits)\\\}/g, '[\\d.]*'))
     .join('|')})$`,
 );
+
+/** Groups of web servers: Debian's first, then others. */
+export const webGroups: readonly string[] = ['www-data', 'nginx', 'apache'];

@@ -3,6 +3,7 @@ import type { LimitKey } from '../limits/limit.ts';
 import type { TrustLevel } from '../../packages/modules/core/evidence/trust-level.ts';
 import type { Quantity } from '../../packages/base/quantity.ts';
 import type { Diagnostics, Located, Span } from './diagnostic.ts';
+import type { AppElement } from './apps/app.ts';
 import type { JailElement } from './jail.ts';
 import type { PanelElement } from './panel/panel-element.ts';
 import type { AgentSettings } from './settings.ts';
@@ -42,12 +43,15 @@ export interface SiteElement extends Span, LimitBlock {
   readonly name: Located<string>;
   /** The site's jail, which has a home. */
   readonly jail?: JailElement;
+  readonly apps?: readonly AppElement[];
 }
 
 export interface TenantElement extends Span, InheritedBlock {
   readonly name: Located<TenantName>;
   readonly package: Located<string> | undefined;
   readonly sites: readonly SiteElement[];
+  /** Applications outside sites. */
+  readonly apps?: readonly AppElement[];
   readonly xml: XmlElement;
 }
 

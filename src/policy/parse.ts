@@ -10,6 +10,7 @@ import type { TrustLevel } from '../../packages/modules/core/evidence/trust-leve
 import type { Quantity } from '../../packages/base/quantity.ts';
 import { checkElement } from './check-element.ts';
 import { Diagnostics, type Located, type Span } from './diagnostic.ts';
+import type { AppElement } from './apps/app.ts';
 import type {
   DriverName,
   InheritedBlock,
@@ -27,6 +28,7 @@ import type {
 } from './document.ts';
 import { readAgent } from './parse-agent.ts';
 import { parseLimit } from './parse-limit.ts';
+import { readApp } from './apps/parse-app.ts';
 import { readPanel } from './panel/parse-panel.ts';
 import {
   checkHome,
@@ -175,8 +177,10 @@ class Reader {
     const written = this.#inherited(element);
     const packageName = this.#name(element, 'package');
     const sites = childrenOf(element, 'site').flatMap((each) => this.#site(each));
+    const apps = this.#apps(element);
     if (name === undefined) return [];
-    return [{ ...span(element), ...written, name, package: packageName, sites, xml: element }];
+    const parts = { name, package: packageName, sites, apps };
+    return [{ ...span(element), ...written, ...parts, xml: element }];
   }
 
   #site(element: XmlElement): readonly SiteElement[] {
@@ -184,7 +188,14 @@ class Reader {
     const { values } = this.#limits(element);
     const [child] = childrenOf(element, 'jail');
     const jail = child && this.#siteJail(child);
-    return name === undefined ? [] : [{ ...span(element), name, values, ...(jail && { jail }) }];
+    const apps = this.#apps(element);
+    return name === undefined
+      ? []
+      : [{ ...span(element), name, values, apps, ...(jail && { jail }) }];
+  }
+
+  #apps(element: XmlElement): readonly AppElement[] {
+    return childrenOf(element, 'app').flatMap((each) => readApp(each, this.#diagnostics));
   }
 
   #who(element: XmlElement): Located<TenantName> | undefined {

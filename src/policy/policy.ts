@@ -15,6 +15,7 @@ import type {
   StrictMode,
   SymlinkRule,
 } from './document.ts';
+import type { App } from './apps/app.ts';
 import type { Account } from './accounts/account.ts';
 import type { MissingAccount, NamedAccount } from './accounts/named-accounts.ts';
 import type { Jail, JailElement } from './jail.ts';
@@ -104,6 +105,8 @@ export interface Tenant extends Identity, Contact {
   readonly sites: readonly Site[];
   /** Sites that would exist if the setters of their limits were still allowed to set them; absent if there are none. */
   readonly withdrawnSites?: readonly Site[];
+  /** The applications, also those of its sites; absent if there are none. */
+  readonly apps?: readonly App[];
   /** The limits in force. Shared by all tenants that inherit the same. */
   readonly values: LimitValues;
   /** The limits that are only observed; absent if limits are enforced. */

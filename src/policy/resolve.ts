@@ -35,6 +35,7 @@ import {
   type Reseller,
   type Tenant,
 } from './policy.ts';
+import { AppResolver } from './apps/resolve-apps.ts';
 import { PanelMembers } from './panel/panel-members.ts';
 import { defaultSettings } from './settings.ts';
 import { SiteResolver } from './sites/resolve-sites.ts';
@@ -68,6 +69,7 @@ class Resolver {
   /** Tenants that inherit the same and set nothing themselves share one set of values. */
   readonly #shared = new Map<string, { chain: Chain; values: LimitValues }>();
   readonly #sites: SiteResolver;
+  readonly #apps: AppResolver;
   readonly #exempt = new Set<number>();
   readonly #named = new Map<string, NamedAccount>();
   readonly #missing: MissingAccount[] = [];
@@ -78,6 +80,7 @@ class Resolver {
     this.#document = document;
     this.#facts = facts;
     this.#sites = new SiteResolver(document, facts);
+    this.#apps = new AppResolver(document.diagnostics);
     this.#defaults = linksTo('defaults', document.defaults);
     for (const account of facts.accounts) {
       if (!this.#byName.has(account.user)) this.#byName.set(account.user, account);
@@ -239,6 +242,7 @@ class Resolver {
       package: (packageElement ?? bound.package)?.name.value,
       ...this.#planOf(identity, packageElement),
       ...this.#sitesOf(element.sites, identity, inherited, bound.uid),
+      ...this.#apps.resolve(element, identity),
       ...inherited,
     });
   }

@@ -6,6 +6,7 @@ import { durationPattern, parseDuration, formatDuration } from '../../packages/b
 import { quantityKinds } from '../../packages/base/quantity.ts';
 import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
+import { appNamePattern, variablePattern } from './apps/app.ts';
 import { nameCharacters, namePattern } from './names.ts';
 import { siteLimitSetters, type SiteLimitSetters, type UidRange } from './document.ts';
 
@@ -39,6 +40,10 @@ export interface Endpoint {
   readonly port: number;
 }
 
+/** Nothing that would end a line of a unit file. */
+const linePattern = /^[^\p{Cc}\p{Zl}\p{Zp}]{0,4096}$/u;
+const commandPattern = /^(?=.*\S)[^\p{Cc}\p{Zl}\p{Zp}]{1,4096}$/u;
+
 const text = (kind: Omit<ValueKindSpec<string>, 'format'>): ValueKindSpec<string> => ({
   ...kind,
   format: (value) => value,
@@ -50,6 +55,9 @@ const word = String.raw`[^\s,]+`;
 const range = String.raw`\d{1,10}(-\d{1,10})?`;
 const setter = `(${siteLimitSetters.join('|')})`;
 const onlyPolicy = 'administrator';
+const never = 'never';
+const idleSecondsMin = 10;
+const idleSecondsMax = 365 * 86_400;
 const list = (each: string) => String.raw`[\s,]*${each}([\s,]+${each})*[\s,]*`;
 
 export const valueKinds = {
@@ -92,6 +100,43 @@ export const valueKinds = {
     format: (setters: SiteLimitSetters) => setters.join(' ') || onlyPolicy,
   },
   text: text({ form: 'any text', pattern: '.*', parse: ok }),
+  app: text({
+    form: 'lower-case letters, digits and `-`, at most 32',
+    pattern: schemaPattern(appNamePattern),
+    parse: matching(appNamePattern, (value) => ({
+      reason: `"${value}" is not the name of an application`,
+      hint: 'write lower-case letters, digits and "-", at most 32',
+    })),
+  }),
+  variable: text({
+    form: 'the name of a variable',
+    pattern: schemaPattern(variablePattern),
+    parse: matching(variablePattern, (value) => ({
+      reason: `"${value}" is not the name of a variable`,
+      hint: 'write for example "NODE_ENV"',
+    })),
+  }),
+  line: text({
+    form: 'text in one line, at most 4096',
+    pattern: '.{0,4096}',
+    parse: matching(linePattern, () => ({
+      reason: 'It has a control character, such as a line feed, or more than 4096 characters',
+    })),
+  }),
+  command: text({
+    form: 'a command line, at most 4096',
+    pattern: '.{1,4096}',
+    parse: matching(commandPattern, () => ({
+      reason:
+        'It is not a command: it is empty, has a control character, such as a line feed, or more than 4096 characters',
+    })),
+  }),
+  idle: {
+    form: 'a duration of at least 10s, or `never`',
+    pattern: `${never}|${durationPattern}`,
+    parse: parseIdle,
+    format: (seconds: number) => (seconds === 0 ? never : formatDuration(seconds * 1000)),
+  },
   version: text({
     form: '`1`',
     pattern: '1',
@@ -205,6 +250,19 @@ function parseTime(value: string): Result<number, Cause> {
   return hours === undefined
     ? fail({ reason: `"${value}" is not a time of day`, hint: 'write for example "07:30"' })
     : ok(Number(hours) * 60 + Number(minutes));
+}
+
+/** Parses the time in seconds; 0 is "never". */
+function parseIdle(value: string): Result<number, Cause> {
+  if (value === never) return ok(0);
+  const parsed = parseDuration(value);
+  if (!parsed.ok) return parsed;
+  const seconds = Math.round(parsed.value / 1000);
+  if (seconds >= idleSecondsMin && seconds <= idleSecondsMax) return ok(seconds);
+  return fail({
+    reason: `"${value}" is not between ${idleSecondsMin}s and 365 days`,
+    hint: 'write "never" for a program that runs always',
+  });
 }
 
 function parseUid(value: string): Result<number, Cause> {

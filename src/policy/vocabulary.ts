@@ -6,6 +6,7 @@ import { limits } from '../limits/limits.ts';
 import { trustLevels } from '../../packages/modules/core/evidence/trust-level.ts';
 import { alertElements } from './elements/alert-elements.ts';
 import { optional, required, type ElementSpec } from './elements/element-spec.ts';
+import { appElements } from './apps/app-vocabulary.ts';
 import { jailProfiles, pathAccesses } from './jail.ts';
 import { driverNames, limitModes } from './document.ts';
 import { followedSources } from './panel/panel-element.ts';
@@ -165,7 +166,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   tenant: {
     summary: 'A tenant, with the limits that differ from those it inherits.',
     attributes: { ...whoAttributes, package: packageAttribute },
-    children: ['sites', 'site', 'jail'],
+    children: ['sites', 'site', 'jail', 'app'],
     holdsLimits: true,
     repeats: true,
     example: '<tenant user="alice" package="business"><cpu limit="300%"/></tenant>',
@@ -179,7 +180,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
         'Its host name, unique in the tenant; upper and lower case are the same.',
       ),
     },
-    children: ['jail'],
+    children: ['jail', 'app'],
     holdsLimits: true,
     withoutLimits: {
       disk: 'quotas belong to an account; set <disk> for the tenant',
@@ -241,6 +242,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     repeats: true,
     example: '<path at="/run/mysqld" access="write"/>',
   },
+  ...appElements,
   placement: {
     summary: `Whether the kernel refuses to let a process take a tenant's uid outside that tenant's cgroup; needs cgroup v2 and BPF. Use "watch" first, and see what is reported.`,
     attributes: {

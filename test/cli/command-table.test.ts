@@ -65,6 +65,7 @@ test('every feature has enable, disable and status, and no other verbs for these
       assert.ok(verbs.includes(verb), `${command.name()} ${verb}`);
   }
   assert.deepEqual(features.toSorted(), [
+    'app',
     'cloudlinux',
     'confine',
     'entries',

@@ -138,6 +138,7 @@ function inPlace(block: string): string {
     tenant: ' uid="1001"',
     jail: ' profile="web"',
     panel: ' source="auto"',
+    app: ' name="a" command="x"',
   };
   const attributes = needed[parent] ?? '';
   return inPlace(`<${parent}${attributes}>${block}</${parent}>`);

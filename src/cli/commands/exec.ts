@@ -16,6 +16,13 @@ const options: readonly (readonly [flags: string, description: string])[] = [
   ['--keep-env <name>', 'pass this environment variable on (may be repeated)'],
   ['--keep-fds', 'pass file descriptors above 2 on, too, such as the sockets of a unit'],
   ['--allow-setuid', 'let setuid and setgid programs work, such as sendmail'],
+  ['--app <name>', 'run an application behind the listening socket that is descriptor 3'],
+  [
+    '--app-descriptor',
+    'the application takes a socket as descriptor 3, rather than a path in PORT',
+  ],
+  ['--app-idle <seconds>', 'end the application after so long without a connection'],
+  ['--app-env <file>', 'set the variables in this file, which is read as the tenant'],
   ['--stay-in-slice', 'do not leave a unit that is in the slice of the tenant already'],
   ['--without-jail', "start it outside the tenant's jail"],
   ['--for-jail', 'the same for a process in the jail, with less that may be started'],

@@ -1,5 +1,5 @@
 /**
- * The services that Bulkhead has made for a tenant: PHP-FPM and CGI, and their sockets. A stopped tenant's units have a
+ * The services that Bulkhead has made for a tenant: PHP-FPM, CGI and applications, and their sockets. A stopped tenant's units have a
  * condition next to their files, so that neither a reload nor a reboot starts them.
  */
 import { mkdirSync, rmdirSync, rmSync } from 'node:fs';
@@ -19,7 +19,7 @@ const conditionName = ({ instance }: Paths) => `50-${instance}-stopped.conf`;
 
 /**
  * Whether a unit's name shows that it belongs to this tenant: `bulkhead-fpm84@1004:shop.socket`,
- * `bulkhead-cgi@erin.socket`.
+ * `bulkhead-app@1004:blog.socket`, `bulkhead-cgi@erin.socket`.
  */
 export function isUnitOf(
   { uid, user }: Pick<Stop, 'uid' | 'user'>,
@@ -29,6 +29,7 @@ export function isUnitOf(
   const [, kind = '', owner = ''] =
     /^(.+)@([A-Za-z0-9_-]+)(?::[A-Za-z0-9_.-]+)?\.(?:service|socket)$/.exec(unit) ?? [];
   if (new RegExp(`^${instance}${stemPattern}$`).test(kind)) return owner === String(uid);
+  if (kind === `${instance}-app`) return owner === String(uid);
   return kind === `${instance}-cgi` && (owner === String(uid) || (user !== '' && owner === user));
 }
 

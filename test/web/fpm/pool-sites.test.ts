@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { pathsOf } from '../../../src/host/paths.ts';
 import type { ServiceTenant } from '../../../src/web/core/fpm/service/split.ts';
 import type { UnitName } from '../../../src/web/core/fpm/service/units.ts';
-import { file } from '../../../src/web/io/fpm/file-set.ts';
+import { file } from '../../../src/sys/files/file-set.ts';
 import type { Installed } from '../../../src/web/io/fpm/installed.ts';
 import { fpmLayoutOf } from '../../../src/web/io/fpm/layout.ts';
 import { readPoolSites } from '../../../src/web/io/fpm/pool-sites.ts';

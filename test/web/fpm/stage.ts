@@ -11,7 +11,7 @@ import { Unfinished } from '../../../src/web/io/fpm/check/unfinished.ts';
 import { checkedSplit } from '../../../src/web/io/fpm/checked-split.ts';
 import type { FpmContext } from '../../../src/web/io/fpm/context.ts';
 import { readHostView } from '../../../src/web/io/fpm/facts.ts';
-import { applyFileChanges, changesBetween } from '../../../src/web/io/fpm/file-set.ts';
+import { applyFileChanges, changesBetween } from '../../../src/sys/files/file-set.ts';
 import { readFpmInputs } from '../../../src/web/io/fpm/inputs.ts';
 import { readInstalled } from '../../../src/web/io/fpm/installed.ts';
 import { fpmLayoutOf } from '../../../src/web/io/fpm/layout.ts';

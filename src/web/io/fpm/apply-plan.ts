@@ -21,8 +21,8 @@ import {
   changesBetween,
   contentAt,
   removeEmptyDirectories,
-  type FpmFileChange,
-} from './file-set.ts';
+  type FileSetChange,
+} from '../../../sys/files/file-set.ts';
 import { endingBy, stopServices } from './services/bounded-stop.ts';
 import type { FpmLayout } from './layout.ts';
 import { readDistribution } from './services/distribution.ts';
@@ -194,7 +194,7 @@ class Run {
     return without(restarted);
   }
 
-  #backwards(): readonly FpmFileChange[] {
+  #backwards(): readonly FileSetChange[] {
     const { before, writes, removals } = this.#plan;
     const touched = [...writes, ...removals].map(({ path }) => path);
     const now = touched.flatMap((path) => {
@@ -205,7 +205,7 @@ class Run {
     return changesBetween(new Map(now), new Map(were));
   }
 
-  async #write(changes: readonly FpmFileChange[]): Step {
+  async #write(changes: readonly FileSetChange[]): Step {
     if (changes.length === 0) return ok(undefined);
     const prefix = `${this.#layout.units}/`;
     const sockets = changes.flatMap(({ path, to }) =>

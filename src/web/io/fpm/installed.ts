@@ -1,7 +1,7 @@
 /** The files of ours that are there now, of one PHP version. */
 import { pathOfBound } from '../../core/fpm/service/listen.ts';
 import { isConfigName, parseUnitName, type UnitName } from '../../core/fpm/service/units.ts';
-import { contentAt, type Content, type FileSet } from './file-set.ts';
+import { contentAt, type Content, type FileSet } from '../../../sys/files/file-set.ts';
 import type { FpmLayout } from './layout.ts';
 import { namesIn } from '../../../../packages/base/io/read.ts';
 

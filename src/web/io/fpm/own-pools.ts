@@ -1,5 +1,6 @@
 /** Services of tenants for whom nobody has written a pool. */
 import { formatCause } from '../../../../packages/base/problem.ts';
+import { webGroups } from '../../../layouts/layouts.ts';
 import type { ServiceChoice } from '../../core/fpm/service/choice.ts';
 import { ownPool, ownSocket } from '../../core/fpm/service/config.ts';
 import { listenOf } from '../../core/fpm/service/listen.ts';
@@ -25,9 +26,6 @@ export function withOwnPools(
     .map((tenant) => ownService(tenant, php, webGroup));
   return [...services, ...own].sort(byUidAndSite);
 }
-
-/** Groups of web servers: Debian's first, then others. */
-const webGroups = ['www-data', 'nginx', 'apache'];
 
 function ownService(tenant: ServiceTenant, php: string, webGroup: string): SplitService {
   const text = ownPool(tenant, php, webGroup);

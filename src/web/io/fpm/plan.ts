@@ -22,9 +22,9 @@ import {
   changesBetween,
   sameContent,
   type Content,
-  type FpmFileChange,
+  type FileSetChange,
   type FileSet,
-} from './file-set.ts';
+} from '../../../sys/files/file-set.ts';
 import { readFpmInputs, type FpmInputs } from './inputs.ts';
 import { readInstalled, serviceOf, streamsOf, type Installed } from './installed.ts';
 import type { FpmLayout } from './layout.ts';
@@ -46,8 +46,8 @@ export interface FpmPlan {
   readonly kept: Split['kept'];
   /** Tenants whose new configuration php-fpm does not accept; they keep what they had. */
   readonly refused: readonly SplitRefusal[];
-  readonly writes: readonly FpmFileChange[];
-  readonly removals: readonly FpmFileChange[];
+  readonly writes: readonly FileSetChange[];
+  readonly removals: readonly FileSetChange[];
   readonly before: FileSet;
   /** All wanted sockets. */
   readonly sockets: readonly SocketChange[];

@@ -14,7 +14,7 @@ import {
 } from '../../core/fpm/service/units.ts';
 import type { Checked } from './checked-split.ts';
 import { configPath, type FpmContext } from './context.ts';
-import { file, type Content, type FileSet } from './file-set.ts';
+import { file, type Content, type FileSet } from '../../../sys/files/file-set.ts';
 import type { FpmInputs } from './inputs.ts';
 import { serviceOf, streamsOf, type Installed } from './installed.ts';
 import type { RootsWill } from './roots-will.ts';

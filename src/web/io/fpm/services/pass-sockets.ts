@@ -4,7 +4,7 @@ import { failed, type Problem } from '../../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../../packages/base/result.ts';
 import { systemctl, unitProperties } from '../../../../host/systemd/systemctl.ts';
 import { passingDropIn, startWords } from '../../../core/fpm/service/passing.ts';
-import { applyFileChanges, file, removeEmptyDirectories } from '../file-set.ts';
+import { applyFileChanges, file, removeEmptyDirectories } from '../../../../sys/files/file-set.ts';
 
 export interface Passing {
   readonly instance: string;

@@ -13,12 +13,12 @@ import {
 } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { basename, dirname } from 'node:path';
-import { failed, type Problem } from '../../../../packages/base/problem.ts';
-import { ok, type Result } from '../../../../packages/base/result.ts';
-import { causeOf, errnoOf } from '../../../../packages/base/io/errno.ts';
-import { pinDirectory } from '../../../../packages/base/io/pinned-directory.ts';
-import { readBounded, decodeText } from '../../../../packages/base/io/regular-file.ts';
-import { replaceIn } from '../../../../packages/base/io/replace-file.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { causeOf, errnoOf } from '../../../packages/base/io/errno.ts';
+import { pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
+import { readBounded, decodeText } from '../../../packages/base/io/regular-file.ts';
+import { replaceIn } from '../../../packages/base/io/replace-file.ts';
 
 export type Content =
   | { readonly kind: 'file'; readonly text: string; readonly mode: number; readonly gid: number }
@@ -34,7 +34,7 @@ export const file = (text: string, mode = 0o644, gid = 0): Content => ({
   gid,
 });
 
-export interface FpmFileChange {
+export interface FileSetChange {
   readonly path: string;
   /** Absent if it is to be removed. */
   readonly to?: Content;
@@ -55,7 +55,7 @@ export function contentAt(path: string): Content | undefined {
 export const sameContent = (a: Content | undefined, b: Content | undefined): boolean =>
   JSON.stringify(a) === JSON.stringify(b);
 
-export function changesBetween(now: FileSet, wanted: FileSet): readonly FpmFileChange[] {
+export function changesBetween(now: FileSet, wanted: FileSet): readonly FileSetChange[] {
   return [
     ...[...wanted].flatMap(([path, to]) => (sameContent(now.get(path), to) ? [] : [{ path, to }])),
     ...[...now.keys()].flatMap((path) => (wanted.has(path) ? [] : [{ path }])),
@@ -63,7 +63,7 @@ export function changesBetween(now: FileSet, wanted: FileSet): readonly FpmFileC
 }
 
 /** Applies changes up to the first that fails. */
-export function applyFileChanges(changes: readonly FpmFileChange[]): Result<void, Problem> {
+export function applyFileChanges(changes: readonly FileSetChange[]): Result<void, Problem> {
   for (const { path, to } of changes) {
     const done = to === undefined ? removeFile(path) : writeContent(path, to);
     if (!done.ok) return done;

@@ -1,0 +1,46 @@
+/**
+ * Names of an application's units and of its socket. The instance and the uid are in them, and the name, which is unique
+ * in its tenant:
+ *
+ *     bulkhead-app@1001:blog.service        bulkhead-app@1001:blog.socket        /run/bulkhead-app/1001/blog.sock
+ */
+import type { App } from '../../policy/apps/app.ts';
+
+/** An application, as its units are named. */
+export interface AppId {
+  readonly uid: number;
+  readonly name: string;
+}
+
+export type AppUnitType = 'service' | 'socket';
+
+export const appStem = (instance: string): string => `${instance}-app`;
+
+export const unitName = (instance: string, { uid, name }: AppId, type: AppUnitType): string =>
+  `${appStem(instance)}@${uid}:${name}.${type}`;
+
+const pattern = /^(?<uid>[1-9]\d{0,9}):(?<name>[a-z0-9][a-z0-9-]{0,31})\.(?<type>service|socket)$/;
+
+/** Parses the name of a unit; returns nothing if it is not one of ours. */
+export function parseUnitName(
+  instance: string,
+  unit: string,
+): (AppId & { readonly type: AppUnitType }) | undefined {
+  const stem = `${appStem(instance)}@`;
+  if (!unit.startsWith(stem)) return undefined;
+  const { uid, name, type } = pattern.exec(unit.slice(stem.length))?.groups ?? {};
+  if (uid === undefined || name === undefined) return undefined;
+  return { uid: Number(uid), name, type: type === 'socket' ? 'socket' : 'service' };
+}
+
+/** Returns a text by which two applications can be compared. */
+export const appKey = ({ uid, name }: AppId): string => `${uid} ${name}`;
+
+export const socketsDirectory = (instance: string): string => `/run/${appStem(instance)}`;
+
+/** Returns the path at which web servers connect. */
+export const socketPath = (
+  instance: string,
+  uid: number,
+  { name, socket }: Pick<App, 'name' | 'socket'>,
+): string => socket ?? `${socketsDirectory(instance)}/${uid}/${name}.sock`;

@@ -1,0 +1,149 @@
+/**
+ * The systemd units of an application: a socket, which systemd keeps open, and the service that the first request starts.
+ * The launcher takes the service into the tenant's cgroup and jail before the first instruction that is the tenant's
+ * (`entry/serve.c`).
+ *
+ * Texts of the policy are quoted, so that none of them can begin another line or setting, and neither a specifier nor a
+ * variable is replaced in them. Source: systemd.syntax(7), systemd.service(5), systemd.exec(5).
+ */
+import type { App } from '../../policy/apps/app.ts';
+import { socketPath, unitName } from './names.ts';
+
+/** The account of an application. */
+export interface AppOwner {
+  readonly uid: number;
+  /** The name of the account, for people. */
+  readonly user: string;
+}
+
+export interface AppSetting {
+  readonly instance: string;
+  /** `/usr/lib/node_modules/bulkhead/dist/entry/x64/bulkhead-exec`. */
+  readonly launcher: string;
+  /** The state directory of the instance. */
+  readonly state: string;
+  /** The group of the web server, which alone may connect. */
+  readonly webGroup: string;
+  /** Whether systemd has PollLimitBurst=, from version 255. */
+  readonly hasPollLimit: boolean;
+}
+
+const header =
+  '# Written by Bulkhead for an <app> of the policy; it is replaced when it differs from that.\n';
+
+/** The time to stop: longer than STOP_MILLISECONDS of entry/serve.c. */
+const stopSeconds = 20;
+const startsWithinSeconds = 60;
+
+export function socketUnit(setting: AppSetting, owner: AppOwner, app: App): string {
+  return `${header}[Unit]
+Description=${describe(`Socket of application ${app.name} of tenant ${owner.user}`)}
+Documentation=man:bulkhead(8)
+${unlessStopped(setting, owner)}
+[Socket]
+ListenStream=${socketPath(setting.instance, owner.uid, app)}
+# Whoever can connect runs the program as the tenant, so only the web server may.
+SocketUser=root
+SocketGroup=${setting.webGroup}
+SocketMode=0660
+DirectoryMode=0755
+RemoveOnStop=yes
+# How often the service starts is limited there.
+TriggerLimitIntervalSec=0
+${setting.hasPollLimit ? 'PollLimitIntervalSec=0\n' : ''}
+[Install]
+WantedBy=sockets.target
+`;
+}
+
+export function serviceUnit(setting: AppSetting, owner: AppOwner, app: App): string {
+  const { instance } = setting;
+  const socket = unitName(instance, { uid: owner.uid, name: app.name }, 'socket');
+  const ofSite = app.site === undefined ? '' : `, site ${app.site}`;
+  return `${header}[Unit]
+Description=${describe(`Application ${app.name} of tenant ${owner.user}${ofSite}`)}
+Documentation=man:bulkhead(8)
+${unlessStopped(setting, owner)}StartLimitIntervalSec=${startsWithinSeconds}
+StartLimitBurst=${app.starts}
+# The program gets its socket, whoever starts it.
+Requires=${socket}
+After=${socket} network.target ${instance}.service ${instance}-tenants.service ${instance}-jail.service
+
+[Service]
+# The process is the tenant's: what it could tell systemd is how long to wait for it (EXTEND_TIMEOUT_USEC=).
+Type=exec
+NotifyAccess=none
+${variables(app)}ExecStart=${launch(setting, owner, app)}
+${app.idleSeconds === 0 ? 'Restart=on-failure\nRestartSec=1\n' : ''}SyslogIdentifier=${instance}-app
+KillMode=mixed
+SendSIGKILL=yes
+TimeoutStopSec=${stopSeconds}
+# A process that uses up the tenant's memory ends alone.
+OOMPolicy=continue
+${
+  app.idleSeconds === 0
+    ? `
+[Install]
+WantedBy=multi-user.target
+`
+    : ''
+}`;
+}
+
+/** One that comes while its tenant is stopped waits for the start. */
+const unlessStopped = ({ state }: AppSetting, { uid }: AppOwner): string =>
+  `ConditionPathExists=!${state}/stopped/${uid}\n`;
+
+const variables = ({ variables: list }: App): string =>
+  list.map(({ name, value }) => `Environment=${quoted(`${name}=${value}`)}\n`).join('');
+
+function launch({ launcher, instance }: AppSetting, owner: AppOwner, app: App): string {
+  const { name, command, directory, environment, site, listen, idleSeconds } = app;
+  const words = [
+    '--instance',
+    instance,
+    '--app',
+    name,
+    ...(listen === 'descriptor' ? ['--app-descriptor'] : []),
+    ...(idleSeconds === 0 ? [] : ['--app-idle', `${idleSeconds}`]),
+    ...(environment === undefined ? [] : ['--app-env', environment]),
+    ...(directory === undefined ? [] : ['--chdir', directory]),
+    ...(site === undefined ? [] : ['--site', site]),
+    ...app.variables.flatMap((each) => ['--keep-env', each.name]),
+    accountOf(owner),
+    '--',
+    '/bin/sh',
+    '-c',
+    shellCommand(command),
+  ];
+  return [launcher, ...words.map(wordOf)].join(' ');
+}
+
+/**
+ * Returns the command without a shell that waits for it: the program gets the shell's process id, which is in LISTEN_PID.
+ * One of several parts stays as it is, and one that begins with something of the shell's own.
+ */
+const shellCommand = (command: string): string =>
+  /^\s*[A-Za-z0-9_./-]+(?:\s[^;&|<>()`\\]*)?$/.test(command) && !ofShell.test(command)
+    ? `exec ${command.trim()}`
+    : command;
+
+const ofShell =
+  /^\s*(?:\.|:|case|cd|command|eval|exec|export|for|if|read|set|shift|source|trap|ulimit|umask|unset|until|wait|while)(?:\s|$)/;
+
+/** The name, where it can be one for the launcher: an account that gets the uid later is not started as that. */
+const accountOf = ({ uid, user }: AppOwner): string =>
+  /^[A-Za-z_]/.test(user) && !/\p{Cc}/u.test(user) ? user : `${uid}`;
+
+/** Returns a word of a command, in which systemd would also replace variables. */
+const wordOf = (text: string): string =>
+  /^[A-Za-z0-9/_.,:=-]+$/.test(text) ? text : quoted(text).replaceAll('$', '$$$$');
+
+/** Returns a text that systemd reads as one word. There are no control characters in it: the policy's reader refuses them. */
+export function quoted(text: string): string {
+  if (/\p{Cc}/u.test(text)) throw new Error('A text for a unit has a control character');
+  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('%', '%%')}"`;
+}
+
+/** Account names of directory services may have signs that mean something to systemd. */
+const describe = (text: string): string => text.replace(/[^A-Za-z0-9 ,._@+-]/g, '_');

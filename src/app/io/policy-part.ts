@@ -1,0 +1,49 @@
+/** Applications as a part of the policy: what is not wanted any more ends before limits change, the rest begins after. */
+import type { Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
+import type { Paths } from '../../host/paths.ts';
+import type { Policy } from '../../policy/policy.ts';
+import { namesIn } from '../../../packages/base/io/read.ts';
+import { parseUnitName } from '../core/names.ts';
+import { appLayoutOf } from './layout.ts';
+import { planApps } from './plan.ts';
+import { reconcileApps } from './reconcile.ts';
+
+async function plan(policy: Policy, paths: Paths): Promise<readonly string[]> {
+  if (!runsSystemd()) return [];
+  const planned = planApps(policy, await appLayoutOf(paths));
+  // A list that cannot be read is what an apply reports.
+  if (!planned.ok) return [];
+  const { changed, leaving } = planned.value;
+  return [
+    ...leaving.map((unit) => `end and remove ${unit}`),
+    ...changed.map(({ owner, app }) => `write the units of application ${owner.user}/${app.name}`),
+  ];
+}
+
+/** The agent has its own part for all of this, and must not wait here. */
+async function apply(
+  policy: Policy,
+  paths: Paths,
+  by: 'command' | 'agent',
+): Promise<Result<readonly Problem[], Problem>> {
+  if (by === 'agent' || !runsSystemd()) return ok([]);
+  return ok(await reconcileApps(policy, paths, { removesOnly: true }));
+}
+
+export const appPolicy = { plan, apply, follow: reconcileApps };
+
+/** Whether units of applications are installed. */
+export const hasApps = ({ etc, instance }: Paths): boolean =>
+  namesIn(`${etc}/systemd/system`).some((name) => parseUnitName(instance, name) !== undefined);
+
+/** Returns why limits cannot be removed yet: a program whose tenant has no cgroup does not start. */
+export const appReleaseBlocker = (paths: Paths): Problem | undefined =>
+  hasApps(paths)
+    ? {
+        action: 'remove the limits',
+        reason: 'tenants have applications, which do not start without them',
+        hint: 'remove <app> from the policy and run bulkhead apply first',
+      }
+    : undefined;

@@ -1,0 +1,104 @@
+/** An application behind a socket, as systemd and the launcher start it, with the account of the test. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { compileWithEntry } from '../../scripts/entry.ts';
+import { patienceMilliseconds } from '../../testing/patience.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
+
+export const servingSkip = existsSync('/usr/bin/gcc') ? false : 'needs /usr/bin/gcc';
+
+/** Listens, and becomes the program with that socket as descriptor 3. */
+const listener = `use Socket; use POSIX; $^F = 9; my $path = shift;
+socket(my $s, AF_UNIX, SOCK_STREAM, 0) or die; bind($s, sockaddr_un($path)) or die; listen($s, 99) or die;
+dup2(fileno($s), 3) or die; exec @ARGV or die`;
+
+export interface ServingOptions {
+  readonly takes?: 'port' | 'descriptor';
+  readonly idleSeconds?: number;
+  readonly environment?: string;
+}
+
+export class Serving implements AsyncDisposable {
+  readonly #scratch = temporaryDirectory('app');
+  readonly socket = `${this.#scratch.path}/visitors`;
+  readonly home = this.#scratch.path;
+  process: ChildProcess | undefined;
+  stderr = '';
+
+  /** Starts the program; a second start is what systemd does with the next request. */
+  start(command: readonly string[], options: ServingOptions = {}): void {
+    const { takes = 'port', idleSeconds = 0, environment = '-' } = options;
+    const program = compileWithEntry('test/app/serving.c');
+    const args = [program, 'blog', `${idleSeconds}`, takes, environment, ...command];
+    const env = { HOME: this.home, PATH: '/usr/bin:/bin' };
+    const words = ['-e', listener, this.socket, ...args];
+    const child = spawn('perl', words, { env, cwd: this.home, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.process = child;
+    child.stderr?.on('data', (data: Buffer) => (this.stderr += data.toString()));
+  }
+
+  /** Writes a script into the home, and returns the command that runs it with this Node. */
+  script(text: string): readonly string[] {
+    const path = `${this.home}/app.cjs`;
+    writeFileSync(path, text);
+    return [process.execPath, path];
+  }
+
+  async listening(): Promise<void> {
+    await until(() => existsSync(this.socket));
+  }
+
+  /** Returns the status and the body. */
+  async get(path = '/', body = ''): Promise<string> {
+    await this.listening();
+    return new Promise((resolve, reject) => {
+      const method = body === '' ? 'GET' : 'POST';
+      const options = { socketPath: this.socket, path, method, agent: false };
+      const asked = request(options, (response) => {
+        let text = '';
+        response.on('data', (data: Buffer) => (text += data.toString()));
+        response.on('end', () => resolve(`${response.statusCode} ${text}`));
+        response.on('error', reject);
+      });
+      asked.on('error', reject);
+      asked.end(body);
+    });
+  }
+
+  async open() {
+    await this.listening();
+    const socket = connect(this.socket);
+    await once(socket, 'connect');
+    return socket;
+  }
+
+  log(name = 'blog.log'): string {
+    return readFileSync(`${this.home}/.bulkhead/${name}`, 'utf8');
+  }
+
+  /** Returns the exit status. */
+  async ended(): Promise<number | null> {
+    const child = this.process;
+    if (child === undefined) return null;
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    return child.exitCode;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.process?.kill('SIGTERM');
+    await this.ended();
+    this.#scratch.remove();
+  }
+}
+
+export async function until(holds: () => boolean): Promise<void> {
+  const deadline = Date.now() + patienceMilliseconds;
+  while (!holds()) {
+    if (Date.now() > deadline) throw new Error(`Not in time: ${holds.toString()}`);
+    await sleep(20);
+  }
+}

@@ -1,0 +1,306 @@
+/** Applications of tenants behind nginx, with systemd, cgroup v2 and jails. */
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import type { AppLogJson, AppStatusJson } from '../../../src/app/commands/json.ts';
+import { jsonOf } from '../../../testing/json-output.ts';
+import { longPatienceMilliseconds } from '../../../testing/patience.ts';
+import { guestOfSuite, prepareGuests } from '../../../testing/vm/suite.ts';
+
+const guests = await prepareGuests(import.meta.filename);
+const timeout = longPatienceMilliseconds;
+
+const tenants = { ann: 3001, ben: 3002 };
+
+/** An application as its author wrote it: it knows nothing of Bulkhead. */
+const node = `const http = require('node:http'), fs = require('node:fs');
+const own = fs.readFileSync('/proc/self/cgroup', 'utf8').trim();
+const ls = (path) => { try { return fs.readdirSync(path); } catch { return []; } };
+http.createServer((req, res) => {
+  if (req.url === '/exit') process.exit(3);
+  res.end(JSON.stringify({ cgroup: own, uid: process.getuid(), homes: ls('/home'), env: process.env.GREETING,
+    secret: process.env.SECRET, cwd: process.cwd(), pid: process.pid }));
+}).listen(process.env.PORT || 3000, () => console.log('up'));
+`;
+
+/** Takes descriptor 3, as a program for systemd does. */
+const python = `import os, socket
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Handler(BaseHTTPRequestHandler):
+    def address_string(self): return '-'
+    def do_GET(self):
+        mine = os.environ['LISTEN_PID'] == str(os.getpid()) and os.environ['LISTEN_FDS'] == '1'
+        self.send_response(200); self.end_headers()
+        self.wfile.write(b'%s %d %r' % (first, os.getuid(), mine))
+first = open('/proc/self/cgroup', 'rb').read().strip()
+class Inherited(HTTPServer):
+    address_family = socket.AF_UNIX
+    def __init__(self):
+        HTTPServer.__init__(self, '', Handler, False)
+        self.socket = socket.socket(fileno=3)
+Inherited().serve_forever()
+`;
+
+/** Whatever a policy may contain; each is to reach the shell as it is. */
+const hostile = `printf '%s|' "%n %i $HOME \\ ;" '#' "a b" > ~/hostile; id -u >> ~/hostile; sleep 600`;
+const attribute = (text: string) =>
+  text.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;');
+
+const annsApps = `<app name="web" command="appnode server.js" directory="/home/ann/web" environment="/home/ann/.env">
+      <env name="GREETING" value="100% &quot;$HOME&quot; \\ %n"/></app>
+    <app name="short" command="appnode server.js" directory="/home/ann/web" idle="10s"/>
+    <app name="broken" command="echo about to fail; exit 7" starts="3"/>
+    <app name="always" command="appnode server.js" directory="/home/ann/web" idle="never"/>
+    <app name="hostile" command="${attribute(hostile)}"/>`;
+const policyOf = (ann: string, driver = 'cgroup2') =>
+  `<bulkhead version="1"><host driver="${driver}"/><tenants uids="3000-3999"/>
+  <defaults><memory limit="512MiB" swap="0MiB"/><processes limit="60"/></defaults>
+  <tenant user="ann">${ann}</tenant>
+  <tenant user="ben"><jail profile="web"/><app name="py" command="python3 app.py" directory="/home/ben" listen="descriptor"/>
+    <app name="jailed" command="appnode web/server.js"/></tenant></bulkhead>\n`;
+
+const vhosts = [
+  ['ann', 'web'],
+  ['ann', 'short'],
+  ['ann', 'broken'],
+  ['ann', 'always'],
+  ['ann', 'hostile'],
+  ['ben', 'py'],
+  ['ben', 'jailed'],
+] as const;
+const portOf = (app: string) => 8001 + vhosts.findIndex(([, name]) => name === app);
+
+const client =
+  'use IO::Socket::UNIX; print IO::Socket::UNIX->new(Peer => $ARGV[0]) ? "connected" : $!';
+
+interface Answer {
+  readonly cgroup: string;
+  readonly uid: number;
+  readonly homes: readonly string[];
+  readonly env?: string;
+  readonly secret?: string;
+  readonly cwd: string;
+  readonly pid: number;
+}
+
+suite('applications of tenants', { skip: guests.skip, timeout }, () => {
+  const get = async (app: string, path = '/') => {
+    const ask = `exec 3<>/dev/tcp/127.0.0.1/${portOf(app)} && printf "GET ${path} HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n" >&3 && cat <&3`;
+    const text = await host.succeed(`bash -c '${ask}'`);
+    const [head = '', ...body] = text.split('\r\n\r\n');
+    return { status: /^HTTP\S* (\d+)/.exec(head)?.[1], body: body.join('\r\n\r\n').trim() };
+  };
+  const answer = async (app: string) => {
+    const { status, body } = await get(app);
+    assert.equal(status, '200', body);
+    return JSON.parse(body) as Answer;
+  };
+  const rows = async () => {
+    const { stdout } = await host.run('bulkhead app status --json');
+    return jsonOf<AppStatusJson>('app status', stdout).apps;
+  };
+  const stateOf = async (name: string) => (await rows()).find((each) => each.name === name)?.state;
+  const unit = (uid: number, name: string) => `bulkhead-app@${uid}:${name}`;
+  const apply = async (policy: string) => {
+    await host.write('/etc/bulkhead/policy.xml', policy);
+    await host.succeed('bulkhead apply');
+  };
+  const cgroupOf = (uid: number) => `0::/bulkhead-tenants.service/u${uid}`;
+
+  const host = guestOfSuite(guests, async () => {
+    await host.succeed(
+      'useradd -m -u 3001 ann && useradd -m -u 3002 ben && chmod 755 /home/* && cp -L "$(command -v node)" /usr/local/bin/appnode && rm -f /etc/nginx/sites-enabled/default && ln -s /dev/null /etc/systemd/system/user@.service && systemctl daemon-reload',
+    );
+    for (const name of Object.keys(tenants)) await host.write(`/home/${name}/web/server.js`, node);
+    await host.write('/home/ann/.env', '# mine\nSECRET="s 1"\nPORT=3000\n');
+    await host.write('/home/ben/app.py', python);
+    await host.succeed(
+      'chown -R ann: /home/ann && chown -R ben: /home/ben && chmod 600 /home/ann/.env',
+    );
+    await apply(policyOf(annsApps));
+    for (const [tenant, app] of vhosts) {
+      const lines = await host.succeed(`bulkhead app snippet nginx ${tenant}/${app}`);
+      const vhost = `server { listen 127.0.0.1:${portOf(app)};\n${lines} }\n`;
+      await host.write(`/etc/nginx/conf.d/${app}.conf`, vhost);
+    }
+    await host.succeed('systemctl start nginx');
+  });
+
+  test("an unmodified Node program starts with the first request, in its tenant's cgroup", async () => {
+    assert.equal(await stateOf('ann/web'), 'idle');
+    assert.equal((await host.run(`pgrep -u ann -f ${unit(3001, 'web')}`)).stdout, '');
+    const found = await answer('web');
+    assert.equal(found.cgroup, cgroupOf(3001));
+    assert.equal(found.uid, 3001);
+    assert.equal(found.cwd, '/home/ann/web');
+    assert.equal(found.secret, 's 1');
+    assert.equal(found.env, '100% "$HOME" \\ %n');
+    assert.equal(await stateOf('ann/web'), 'running');
+    const log = jsonOf<AppLogJson>(
+      'app log',
+      await host.succeed('bulkhead app log ann/web --json'),
+    );
+    assert.deepEqual([log.name, log.lines], ['ann/web', ['up']]);
+    assert.equal(
+      (await host.succeed('stat -c %U:%a /home/ann/.bulkhead/web.log')).trim(),
+      'ann:600',
+    );
+  });
+
+  test('it is stopped when it is idle, and starts with the next request', async () => {
+    const first = await answer('short');
+    await host.until(`! pgrep -u ann -f '^appnode server.js' | grep -qx ${first.pid}`);
+    await host.until(`[ "$(systemctl is-active '${unit(3001, 'short')}.service')" = inactive ]`);
+    assert.equal(await stateOf('ann/short'), 'idle');
+    const second = await answer('short');
+    assert.notEqual(second.pid, first.pid);
+  });
+
+  test('a program that takes descriptor 3 gets it, in the jail of its tenant', async () => {
+    const { status, body } = await get('py');
+    assert.deepEqual({ status, body }, { status: '200', body: `${cgroupOf(3002)} 3002 True` });
+    assert.deepEqual((await answer('jailed')).homes, ['ben']);
+    assert.deepEqual((await answer('web')).homes, ['ann', 'ben']);
+  });
+
+  test('one that runs always is there without a request, and comes back when it is killed', async () => {
+    assert.equal(await stateOf('ann/always'), 'running');
+    const first = await answer('always');
+    await host.succeed(`kill -9 ${first.pid}`);
+    await host.until(`[ "$(systemctl is-active '${unit(3001, 'always')}.service')" = active ]`);
+    assert.notEqual((await answer('always')).pid, first.pid);
+  });
+
+  test('a crash loop ends, and is shown with its reason and its log', async () => {
+    for (let each = 0; each < 5; each++) assert.equal((await get('broken')).status, '502');
+    await host.until(`[ "$(systemctl is-failed '${unit(3001, 'broken')}.socket')" = failed ]`);
+    const found = (await rows()).find(({ name }) => name === 'ann/broken');
+    assert.equal(found?.state, 'crash loop');
+    assert.match(
+      found?.reason ?? '',
+      /started more than 3 times in a minute; its last start ended with status 7/,
+    );
+    assert.equal((await host.run('bulkhead app status ann')).status, 3);
+    const log = await host.succeed('bulkhead app log ann/broken');
+    assert.match(log, /about to fail\nbulkhead: The application "broken" ended with status 7/);
+    assert.equal((log.match(/about to fail/g) ?? []).length, 3);
+    assert.match(await host.succeed('bulkhead doctor'), /Apps .*1 crash loop/);
+    // Its neighbour is served, and after a correction so is it.
+    await answer('always');
+    await apply(
+      policyOf(annsApps.replace('echo about to fail; exit 7', 'cd web; appnode server.js')),
+    );
+    assert.equal((await answer('broken')).uid, 3001);
+  });
+
+  test('a command reaches the shell as it was written, as the tenant', async () => {
+    await host.succeed(`systemctl start '${unit(3001, 'hostile')}.service'`);
+    await host.until('[ "$(wc -l </home/ann/hostile)" = 1 ]');
+    assert.equal(await host.succeed('cat /home/ann/hostile'), '%n %i /home/ann \\ ;|#|a b|3001\n');
+    await host.succeed(`systemctl stop '${unit(3001, 'hostile')}.service'`);
+    assert.equal((await host.run('pgrep -u ann -fx "sleep 600"')).stdout, '');
+  });
+
+  test('only the web server reaches an application', async () => {
+    await answer('web');
+    for (const [user, path] of [
+      ['ben', '/run/bulkhead-app/3001/web.sock'],
+      ['ann', '/run/bulkhead-app/3001/web.sock'],
+      ['ben', '/home/ann/.bulkhead/web.sock'],
+      ['nobody', '/home/ann/.bulkhead/web.sock'],
+    ] as const) {
+      const said = await host.guest.succeed(`perl -e '${client}' ${path}`, { user });
+      assert.equal(said, 'Permission denied', `${user} ${path}`);
+    }
+    const replace = await host.guest.run('rm -f /run/bulkhead-app/3001/web.sock', { user: 'ann' });
+    assert.notEqual(replace.status, 0);
+  });
+
+  test('a log that is a link to a file of root is not read', async () => {
+    await host.succeed(
+      'rm /home/ann/.bulkhead/web.log && ln -s /etc/shadow /home/ann/.bulkhead/web.log',
+    );
+    const { status, stdout } = await host.run('bulkhead app log ann/web');
+    assert.deepEqual([status, stdout], [1, '']);
+    await host.succeed(
+      'rm /home/ann/.bulkhead/web.log && mkfifo -m 666 /home/ann/.bulkhead/web.log',
+    );
+    assert.equal((await host.run('bulkhead app log ann/web')).status, 1);
+    await host.succeed('rm /home/ann/.bulkhead/web.log; bulkhead app restart ann/web');
+    assert.equal((await answer('web')).uid, 3001);
+  });
+
+  test('a disabled application stays out, over an apply, until it is enabled', async () => {
+    await answer('web');
+    await host.succeed('bulkhead app disable ann/web && bulkhead apply');
+    assert.equal(await stateOf('ann/web'), 'disabled');
+    assert.equal((await get('web')).status, '502');
+    assert.notEqual((await host.run('bulkhead app restart ann/web')).status, 0);
+    await host.succeed('bulkhead app enable web');
+    await answer('web');
+  });
+
+  test('nothing of a stopped tenant starts, and all of it is back afterwards', async () => {
+    await answer('web');
+    await host.succeed('bulkhead stop ann');
+    assert.equal((await get('web')).status, '502');
+    assert.equal((await host.run('pgrep -u ann')).stdout, '');
+    assert.equal(await stateOf('ann/web'), 'tenant stopped');
+    await host.succeed('bulkhead apply');
+    assert.equal((await get('web')).status, '502');
+    await get('py');
+    await host.succeed('bulkhead start ann');
+    assert.equal((await answer('web')).uid, 3001);
+  });
+
+  test('an apply that changes nothing leaves programs alone, and one that does renews them', async () => {
+    const ann = annsApps.replace('exit 7', 'exit 8');
+    await apply(policyOf(ann));
+    const first = await answer('web');
+    await apply(policyOf(ann));
+    assert.equal((await answer('web')).pid, first.pid);
+    await apply(policyOf(ann.replace('100%', '200%')));
+    const second = await answer('web');
+    assert.equal(second.env, '200% "$HOME" \\ %n');
+    assert.match(await host.succeed('bulkhead plan'), /^(?![^]*application)/);
+  });
+
+  test('the agent writes what differs', async () => {
+    await host.succeed('bulkhead units enable');
+    const name = unit(3001, 'web');
+    await host.succeed(
+      `systemctl disable --now '${name}.socket' && rm '/etc/systemd/system/${name}.socket'`,
+    );
+    await host.until(`[ "$(systemctl is-active '${name}.socket')" = active ]`);
+    await answer('web');
+    await host.succeed('bulkhead units disable');
+  });
+
+  test('applications start in slices with the systemd driver', async () => {
+    const end = 'systemctl stop "bulkhead-app@*.service"';
+    await host.succeed(end);
+    await apply(policyOf(annsApps, 'systemd'));
+    await host.succeed('bulkhead app restart ann/web');
+    assert.equal(
+      (await answer('web')).cgroup,
+      '0::/user.slice/user-3001.slice/bulkhead-3001.scope',
+    );
+    await host.succeed(end);
+    await apply(policyOf(annsApps));
+  });
+
+  test('those that leave the policy end, with their sockets and files', async () => {
+    await answer('web');
+    await apply(policyOf(''));
+    assert.equal((await host.run('pgrep -u ann')).stdout, '');
+    assert.equal((await host.run('ls /etc/systemd/system | grep app@3001')).stdout, '');
+    assert.equal((await host.run('ls /etc/systemd/system/*.wants | grep app@3001')).stdout, '');
+    assert.equal(
+      (await host.run("systemctl list-units --all 'bulkhead-app@3001*' --no-legend")).stdout,
+      '',
+    );
+    await get('py');
+    assert.notEqual((await host.run('bulkhead release')).status, 0);
+    await host.succeed('bulkhead release --all --yes');
+    assert.equal((await host.run('ls /etc/systemd/system | grep bulkhead-app')).stdout, '');
+  });
+});
