@@ -43,7 +43,7 @@ const executable = [...common, '-fPIE', '-pie', '-Wl,--wrap=__libc_start_main'];
 const shared = [...common, '-fPIC', '-shared'];
 
 /** Sources of the library; the other files of entry/ have a main function, or only some need them. */
-const frontEnds = ['exec.c', 'fpm.c', 'pam.c', 'pam-jail.c', 'start.c'];
+const frontEnds = ['exec.c', 'fpm.c', 'pam.c', 'pam-account.c', 'pam-jail.c', 'start.c'];
 const sources = globSync(`${root}entry/*.[ch]`).toSorted();
 export const librarySources = sources.filter(
   (file) => file.endsWith('.c') && !frontEnds.some((each) => file.endsWith(`/${each}`)),
@@ -51,7 +51,10 @@ export const librarySources = sources.filter(
 
 /** Compiles the PAM module and returns its path. */
 export function compilePam(directory = `${root}dist/entry`, processor: string = arch): string {
-  const [name, files] = ['pam_bulkhead.so', ['entry/pam.c', 'entry/pam-jail.c']];
+  const [name, files] = [
+    'pam_bulkhead.so',
+    ['entry/pam.c', 'entry/pam-account.c', 'entry/pam-jail.c'],
+  ];
   if (processor === arch) return compileTo(directory, name, files, [...shared, '-lpam']);
   using stub = mkdtempDisposableSync(join(tmpdir(), 'bulkhead-libpam-'));
   makeLibpamStub(stub.path, compilerFor(processor));

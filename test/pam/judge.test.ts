@@ -226,6 +226,25 @@ describe('judgeSession() with a jail', () => {
     const beyond = loginNotes({ ...inside, services: [...inside.services, runuser] }).join();
     assert.match(beyond, /"bulkhead exec" instead: runuser$/);
     assert.doesNotMatch(beyond, /again/);
+    const ftp = {
+      ...seen([...plain, ...entering]),
+      service: 'pure-ftpd',
+      reachable: true,
+      entersJail: false,
+      outsideJails: 'it cannot',
+      refusesJailed: true,
+    };
+    const kept = { ...inside, services: [ftp] };
+    assert.match(statusText(kept, [], { columns: 80 }), /^pure-ftpd +placed at login +no login$/m);
+    assert.match(loginNotes(kept).join(), /cannot log in through pure-ftpd: it cannot/);
+    assert.deepEqual(sessionOf(ftp, kept).jail, {
+      entered: false,
+      reason: 'it cannot',
+      refused: true,
+    });
+    const open = { ...kept, services: [{ ...ftp, refusesJailed: false }] };
+    assert.match(statusText(open, [], { columns: 80 }), /not entered$/m);
+    assert.match(loginNotes(open).join(), /can log in outside it through pure-ftpd/);
     const sshd = { service: 'sshd', reachable: true, ...seen(plain) };
     assert.deepEqual(sessionOf(sshd, outside).jail, {
       entered: false,

@@ -167,7 +167,7 @@ function entryPathsLines(reports: readonly EntryPathReport[]): readonly string[]
   const outside = reports.flatMap(({ entryPath, jail, improve }) =>
     jail?.entered === false
       ? [
-          `Not entered by ${entryPath}: ${jail.reason ?? ''}${improve === undefined ? '' : `; ${improve}`}`,
+          `${jail.refused === true ? 'Refused' : 'Not entered'} by ${entryPath}: ${jail.reason ?? ''}${improve === undefined ? '' : `; ${improve}`}`,
         ]
       : [],
   );

@@ -1,5 +1,6 @@
 /** Decides whether the step works in a service's session. */
 import {
+  isAdmitting,
   isCurrent,
   isEntering,
   isOurLine,
@@ -51,6 +52,10 @@ export function judgeSession(stack: Stack, step: PamStep): SessionJudgement {
     current: ours.every((each) => isCurrent(each, step)),
   };
 }
+
+/** Whether an account stack keeps tenants with a jail from daemons that cannot enter it. */
+export const isRefusing = (stack: Stack, step: PamStep): boolean =>
+  stack.some(isAdmitting) && stack.filter(isAdmitting).every((each) => isCurrent(each, step));
 
 function outcomeOf(stack: Stack, placing: number, over: number): SessionOutcome {
   if (placing < 0) return 'not run';
