@@ -47,16 +47,23 @@ bool has_process_name(const char *const *names)
 	return found;
 }
 
-/* By the process, since the administrator chooses the service; by the service, since a program can be renamed. */
+/*
+ * Only a process that is known to serve one connection is ever ended: any server may have a PAM service of these names, and
+ * one that many users share must not end for one of them. It refuses the tenant.
+ */
 static enum daemon find_daemon(const char *service)
 {
 	static const char *const pure[] = { "pure-ftpd", "pure-ftpd-ldap", "pure-ftpd-mysql", "pure-ftpd-postg", NULL };
-	static const char *const others[] = { "vsftpd", "proftpd", NULL };
+	static const char *const others[] = { "vsftpd", "proftpd", "in.proftpd", NULL };
+	static const char *const services[] = { "ftp", "vsftpd", "proftpd", NULL };
 
-	if (!strncmp(service, *pure, strlen(*pure)) || has_process_name(pure))
-		return NEVER_ENTERS;
-	if (!strcmp(service, "ftp") || !strcmp(service, others[0]) || !strcmp(service, others[1]) || has_process_name(others))
+	if (has_process_name(others))
 		return MAY_ENTER;
+	if (has_process_name(pure) || !strncmp(service, *pure, strlen(*pure)))
+		return NEVER_ENTERS;
+	for (const char *const *each = services; *each; each++)
+		if (!strcmp(service, *each))
+			return NEVER_ENTERS;
 	return NO_FTP_DAEMON;
 }
 
@@ -107,7 +114,7 @@ int admit_account(pam_handle_t *pamh, struct tenant *t)
 		return refuse(pamh, t);
 	if (daemon == MAY_ENTER)
 		return admit(pamh, t);
-	(void)fail(&t->why, "it has a jail, which pure-ftpd cannot enter; use sftp, ProFTPD or vsftpd");
+	(void)fail(&t->why, "it has a jail, which this FTP daemon cannot enter; use sftp, ProFTPD or vsftpd");
 	return refuse(pamh, t);
 }
 

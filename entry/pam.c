@@ -219,6 +219,9 @@ EXPORTED int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const 
 
 	if (begun != PAM_SUCCESS || request.account)
 		return begun == PAM_SUCCESS ? PAM_IGNORE : begun;
+	/* Its auth processes serve many users, and run nothing of theirs. */
+	if (request.jail && !strcmp(t.service, "dovecot"))
+		return PAM_IGNORE;
 	return request.place ? place_once(pamh, flags, &t, request.systemd) : enter_once(pamh, flags, &t);
 }
 

@@ -1,9 +1,14 @@
 /** Whether the lines in a service's session do what they are there for. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { judgeSession, judgeSlice } from '../../src/pam/core/judge.ts';
+import { isRefusing, judgeSession, judgeSlice } from '../../src/pam/core/judge.ts';
 import { loginNotes } from '../../src/pam/core/notes.ts';
-import { profilesOf, sessionLines, type PamStep } from '../../src/pam/core/profiles.ts';
+import {
+  accountLines,
+  profilesOf,
+  sessionLines,
+  type PamStep,
+} from '../../src/pam/core/profiles.ts';
 import { sessionOf } from '../../src/pam/commands/entry-paths.ts';
 import { statusText } from '../../src/pam/commands/status-text.ts';
 import { stackOf } from '../../src/pam/core/stack.ts';
@@ -169,6 +174,22 @@ describe('profilesOf()', () => {
     const other = profilesOf({ ...step, instance: 'demo' }, false)[0]?.text ?? '';
     assert.match(other, /\/pam_bulkhead\.so place instance=demo$/m);
   });
+});
+
+test('isRefusing() wants both lines, and nothing before that ends the phase', () => {
+  const jailing = { ...step, jailed: '/var/lib/bulkhead/jailed' };
+  const ours = profilesOf(jailing, false).flatMap(accountLines);
+  const refuses = (...lines: readonly string[]) =>
+    isRefusing(
+      stackOf('common-account', 'account', () => lines.join('\n')),
+      jailing,
+    );
+  const debian = 'account [success=1 new_authtok_reqd=done default=ignore] pam_unix.so';
+  assert.ok(refuses(debian, 'account requisite pam_deny.so', ...ours));
+  assert.ok(!refuses(debian));
+  assert.ok(!refuses(...ours.slice(0, 1)));
+  assert.ok(!refuses('account sufficient pam_localuser.so', ...ours));
+  assert.ok(!refuses(...ours.map((line) => line.replace('/usr/', '/opt/'))));
 });
 
 describe('judgeSession() with a jail', () => {

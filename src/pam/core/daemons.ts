@@ -34,10 +34,17 @@ export function vsftpdSetting(
     [...lines.matchAll(new RegExp(`^${name}=(.*?)\\s*$`, 'gim'))].at(-1)?.[1];
   const service = valueOf('pam_service_name') ?? defaultService;
   const opensSessions = /^(?:YES|TRUE|1)$/i.test(valueOf('session_support') ?? '');
+  const hasGuests = /^(?:YES|TRUE|1)$/i.test(valueOf('guest_enable') ?? '');
+  if (hasGuests || valueOf('user_config_dir') !== undefined)
+    return { service, opensSessions, outsideJails: guestsOf(path), asksAccount: false };
   if (opensSessions) return { service, opensSessions, asksAccount: true };
   const outsideJails = `vsftpd opens no sessions; set session_support=YES in ${path}, and restart it`;
   return { service, opensSessions, outsideJails, asksAccount: true };
 }
+
+/** PAM has the guest's name, and not the name of the account that it acts as. */
+const guestsOf = (path: string) =>
+  `vsftpd lets guests act as an account (guest_enable, user_config_dir), without its jail; remove both from ${path}`;
 
 /** Returns the setting of pure-ftpd, by the methods with which it checks passwords: `pam`, `unix`, `puredb`. */
 export function pureFtpdSetting(methods: readonly string[]): FtpSetting {

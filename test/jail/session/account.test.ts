@@ -11,6 +11,7 @@ import {
   mkfifo,
   other,
   program,
+  scratch,
   session,
   skip,
   tenant,
@@ -32,36 +33,54 @@ function othersLogIn(): void {
       }
 }
 
+/** Runs the program under the name of a daemon, which decides for the module. */
+function asDaemon(name: string, ...more: readonly string[]) {
+  const path = `${scratch}/${name}`;
+  fs.copyFileSync(program, path);
+  const run = [...more, '-p', ...words(tenant, script, 'login')];
+  const ran = spawnSync(path, run, { encoding: 'utf8', timeout: patienceMilliseconds });
+  return { ...ran, stdout: ran.stdout.trim() };
+}
+
 /** A daemon without sessions ends at once, before it runs anything. */
-function endsWithoutSession(service: string): void {
-  const run = ['-p', '-n', ...words(tenant, 'echo ran', service)];
-  const { signal, stdout, stderr } = spawnSync(program, run, {
-    encoding: 'utf8',
-    timeout: patienceMilliseconds,
-  });
-  assert.deepEqual([signal, stdout], ['SIGKILL', ''], stderr);
-  assert.match(stderr, /nobody has a jail, and the FTP daemon did not enter it/);
+function endsWithoutSession(): void {
+  for (const name of ['vsftpd', 'proftpd', 'in.proftpd']) {
+    const { signal, stdout, stderr } = asDaemon(name, '-n');
+    assert.deepEqual([signal, stdout], ['SIGKILL', ''], stderr);
+    assert.match(stderr, /nobody has a jail, and the FTP daemon did not enter it/);
+  }
 }
 
 describe('pam_bulkhead.so account', { skip }, () => {
   useJail('session-account');
 
   test('admits tenants with a jail where sessions enter it', () => {
-    for (const service of ['login', 'vsftpd']) {
-      const { status, stdout, log } = withAccount(tenant, service);
-      assert.deepEqual([status, stdout], [0, 'web'], log);
-    }
+    const { status, stdout, log } = withAccount(tenant, 'login');
+    assert.deepEqual([status, stdout], [0, 'web'], log);
+    const daemon = asDaemon('vsftpd');
+    assert.deepEqual([daemon.status, daemon.stdout], [0, 'web'], daemon.stderr);
     othersLogIn();
   });
 
   test('refuses them where sessions cannot, and logs the reason', () => {
-    const { status, stdout, log } = withAccount(tenant, 'pure-ftpd', '-a');
-    assert.deepEqual([status, stdout], [1, ''], log);
-    assert.match(log, /no login for nobody: it has a jail, which pure-ftpd cannot enter; use sftp/);
+    const { status, stdout, stderr } = asDaemon('pure-ftpd', '-a');
+    assert.deepEqual([status, stdout], [1, ''], stderr);
+    assert.match(
+      stderr,
+      /no login for nobody: it has a jail, which this FTP daemon cannot enter; use sftp/,
+    );
+  });
+
+  test('refuses them in another server with such a PAM service, and never ends it', () => {
+    for (const service of ['vsftpd', 'pure-ftpd']) {
+      const { status, stdout, log } = withAccount(tenant, service, '-n');
+      assert.deepEqual([status, stdout], [1, ''], log);
+      assert.match(log, /no login for nobody/);
+    }
   });
 
   test('ends a daemon that opens no session, or goes on when it is refused', () => {
-    endsWithoutSession('vsftpd');
+    endsWithoutSession();
     // No service but FTP daemons is ended: sudo, for one, has an account phase, too.
     assert.equal(withAccount(tenant, 'login', '-n').stdout, 'outside');
     othersLogIn();
@@ -77,7 +96,7 @@ describe('pam_bulkhead.so account', { skip }, () => {
     for (const make of broken)
       instead(list(), make, () => {
         assert.equal(withAccount(tenant, 'pure-ftpd', '-a').status, 1);
-        endsWithoutSession('vsftpd');
+        endsWithoutSession();
         othersLogIn();
       });
   });

@@ -128,7 +128,7 @@ export function useJail(name: string): void {
     fs.mkdirSync(configuration());
     module = compilePam(scratch);
     program = compileSessionOpener(scratch);
-    for (const service of ['login', 'systemd-user', 'other', 'pure-ftpd', 'vsftpd'])
+    for (const service of ['login', 'systemd-user', 'other', 'pure-ftpd', 'vsftpd', 'dovecot'])
       writeService(service);
     writeService('twice', module, 2);
     writeService('missing', `${scratch}/none/pam_bulkhead.so`);

@@ -80,6 +80,14 @@ describe('ftpSettings()', () => {
     assert.deepEqual(tenants, []);
   });
 
+  test('reports guests of vsftpd, whose names are not the names of accounts', () => {
+    for (const line of ['guest_enable=YES', 'user_config_dir=/etc/vsftpd/users']) {
+      const [found] = settingsOf({ '/etc/vsftpd.conf': `session_support=YES\n${line}\n` });
+      assert.match(found?.why ?? '', /guests act as an account/);
+      assert.equal(found?.asksAccount, false);
+    }
+  });
+
   test('bounds files of ProFTPD that include each other', () => {
     const found = settingsOf({
       '/etc/proftpd.conf': 'Include /etc/proftpd.conf\nInclude /etc/a.conf\n',
