@@ -131,25 +131,47 @@ bool is_lookup_broken(const struct tenant *t)
 	return error && error != ENOENT && error != ESRCH;
 }
 
+/* What the tenant's state file is, and why it cannot be read. */
+struct lookup {
+	int found, error;
+};
+
+static int look_up_jail(int host, struct tenant *t, struct lookup *state)
+{
+	int listed;
+
+	state->found = read_state(host, t);
+	state->error = errno;
+	listed = state->found == 1 || (state->found < 0 && has_state(host, t)) ? 1 : is_jailed(host, t->instance, t->user, t->uid);
+	if (!t->uid[0] && listed != 1 && (listed < 0 || has_jails(host, t)) && is_lookup_broken(t))
+		return fail(&t->why, "whether there is one cannot be known while its account cannot be looked up");
+	if (listed < 0 && is_exhausted(errno))
+		return fail(&t->why, "whether there is one cannot be read: %s", strerror(errno));
+	return listed == 1;
+}
+
+int find_jail(struct tenant *t)
+{
+	struct lookup state;
+	int host = open_host(), answer = look_up_jail(host, t, &state);
+
+	close_if_open(host);
+	return answer;
+}
+
 static int open_inside(pam_handle_t *pamh, int flags, struct tenant *t, int host)
 {
-	int found = read_state(host, t), error = errno;
-	int listed = found == 1 || (found < 0 && has_state(host, t)) ? 1 : is_jailed(host, t->instance, t->user, t->uid);
+	struct lookup state;
 	struct jail jail;
+	int jailed = look_up_jail(host, t, &state);
 
-	if (!t->uid[0] && listed != 1 && (listed < 0 || has_jails(host, t)) && is_lookup_broken(t)) {
-		(void)fail(&t->why, "whether there is one cannot be known while its account cannot be looked up");
+	if (jailed < 0)
 		return refuse(pamh, flags, t);
-	}
-	if (listed < 0 && is_exhausted(errno)) {
-		(void)fail(&t->why, "whether there is one cannot be read: %s", strerror(errno));
-		return refuse(pamh, flags, t);
-	}
-	if (listed < 1)
+	if (!jailed)
 		return PAM_IGNORE;
-	if (found < 1) {
-		if (found < 0)
-			(void)fail(&t->why, "its state cannot be read: %s", reason_of(error));
+	if (state.found < 1) {
+		if (state.found < 0)
+			(void)fail(&t->why, "its state cannot be read: %s", reason_of(state.error));
 		(void)fail(&t->why, "it is not there any more, or not yet");
 		return refuse(pamh, flags, t);
 	}

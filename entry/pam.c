@@ -7,12 +7,14 @@
  *     session [success=ok perm_denied=die default=ignore] /…/pam_bulkhead.so place [instance=NAME]
  *     session optional pam_systemd.so
  *     session [success=1 ignore=1 module_unknown=ignore default=die] /…/pam_bulkhead.so jail [instance=NAME]
+ *     account [perm_denied=die default=ignore] /…/pam_bulkhead.so account [instance=NAME]
  *
  * `place` answers PAM_SUCCESS for a session that it has placed. With `systemd`, pam_systemd is to follow where it does not:
  * it places a tenant that is a slice. A stopped tenant gets no session. Whatever else happens, the login goes on: PAM_IGNORE.
  * A session is placed once, so that the second of the two lines does nothing after the first.
  *
- * `jail` opens a jailed tenant's session inside the jail or not at all: see pam-jail.c.
+ * `jail` opens a jailed tenant's session inside the jail or not at all: see pam-jail.c. `account` keeps such a tenant from
+ * logging in through an FTP daemon that opens no session inside: see pam-account.c.
  *
  * Nothing comes from the environment, no file is used that others than root can change, and no link is followed but the
  * one that leads from a tenant to the latest of its pins. entry/exec.c enters in the same way.
@@ -33,7 +35,7 @@
 #define EXPORTED __attribute__((visibility("default")))
 
 struct request {
-	bool place, jail, systemd;
+	bool place, jail, account, systemd;
 	const char *instance;
 };
 
@@ -45,6 +47,8 @@ static bool read_word(struct request *request, const char *word)
 		request->place = true;
 	else if (!strcmp(word, "jail"))
 		request->jail = true;
+	else if (!strcmp(word, "account"))
+		request->account = true;
 	else if (!strcmp(word, "systemd"))
 		request->systemd = true;
 	else if (!strncmp(word, instance, strlen(instance)))
@@ -63,8 +67,8 @@ static bool read_request(pam_handle_t *pamh, struct request *request, int argc, 
 			wrong = argv[each];
 	if (wrong)
 		pam_syslog(pamh, LOG_ERR, "the line has a word that is unknown: %s; run bulkhead pam enable", wrong);
-	else if (request->place == request->jail || !is_instance(request->instance))
-		pam_syslog(pamh, LOG_ERR, "the line says neither place nor jail, or no instance; run bulkhead pam enable");
+	else if (request->place + request->jail + request->account != 1 || !is_instance(request->instance))
+		pam_syslog(pamh, LOG_ERR, "the line has none of place, jail and account, or no instance; run bulkhead pam enable");
 	else
 		return true;
 	return false;
@@ -92,13 +96,9 @@ static bool find_tenant(pam_handle_t *pamh, struct tenant *t)
 /* sshd keeps a connection whose session was refused, and a client that asks for no command keeps it for ever. */
 static void end_connection(void)
 {
-	char name[32] = "";
-	int fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
-	bool is_sshd = fd >= 0 && !read_text(fd, name, sizeof(name)) &&
-		       (!strcmp(name, "sshd\n") || !strcmp(name, "sshd-session\n"));
+	static const char *const names[] = { "sshd", "sshd-session", NULL };
 
-	close_if_open(fd);
-	if (is_sshd)
+	if (has_process_name(names))
 		(void)kill(getpid(), SIGKILL);
 }
 
@@ -196,21 +196,45 @@ static int enter_once(pam_handle_t *pamh, int flags, struct tenant *t)
 		return PAM_PERM_DENIED;
 	}
 	value = open_jail(pamh, flags, t);
+	if (value == PAM_SUCCESS)
+		keep_entered(pamh, t);
 	return value != PAM_SUCCESS || keep_answer(pamh, entered, t, value) ? value : PAM_PERM_DENIED;
+}
+
+/* Reads the line and finds the tenant: PAM_SUCCESS, or what the module answers without one. */
+static int begin(pam_handle_t *pamh, struct request *request, struct tenant *t, int argc, const char **argv)
+{
+	/* As if there were no such module: what follows a line for jails then refuses who has one. */
+	if (!read_request(pamh, request, argc, argv))
+		return PAM_MODULE_UNKNOWN;
+	t->instance = request->instance;
+	return find_tenant(pamh, t) ? PAM_SUCCESS : PAM_IGNORE;
 }
 
 EXPORTED int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
 	struct request request = { .instance = "bulkhead" };
 	struct tenant t = { .instance = NULL };
+	int begun = begin(pamh, &request, &t, argc, argv);
 
-	/* As if there were no such module: what follows a line for jails then refuses who has one. */
-	if (!read_request(pamh, &request, argc, argv))
-		return PAM_MODULE_UNKNOWN;
-	if (!find_tenant(pamh, &t))
+	if (begun != PAM_SUCCESS || request.account)
+		return begun == PAM_SUCCESS ? PAM_IGNORE : begun;
+	/* Its auth processes serve many users, and run nothing of theirs. */
+	if (request.jail && !strcmp(t.service, "dovecot"))
 		return PAM_IGNORE;
-	t.instance = request.instance;
 	return request.place ? place_once(pamh, flags, &t, request.systemd) : enter_once(pamh, flags, &t);
+}
+
+EXPORTED int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+	struct request request = { .instance = "bulkhead" };
+	struct tenant t = { .instance = NULL };
+	int begun = begin(pamh, &request, &t, argc, argv);
+
+	(void)flags;
+	if (begun != PAM_SUCCESS || !request.account)
+		return begun == PAM_SUCCESS ? PAM_IGNORE : begun;
+	return admit_account(pamh, &t);
 }
 
 /* Always successful: a jump would make a failure of PAM_IGNORE here. */

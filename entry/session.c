@@ -88,8 +88,11 @@ enum session place_session(const struct destination *session, const char *servic
 	/* No other account depends on whether this can be told. */
 	if (is_stopped(to.instance, to.uid, found == 0))
 		return SESSION_STOPPED;
-	/* The user's own systemd has to stay in the cgroup that systemd has made for it. */
-	if (!strcmp(service, "systemd-user"))
+	/*
+	 * The user's own systemd has to stay in the cgroup that systemd has made for it. Dovecot's auth processes serve many users,
+	 * and with session=yes open sessions of one after another.
+	 */
+	if (!strcmp(service, "systemd-user") || !strcmp(service, "dovecot"))
 		return SESSION_LEFT;
 	if (found > 0) {
 		(void)give_up(to.instance, f);

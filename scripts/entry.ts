@@ -49,6 +49,7 @@ const frontEnds = [
   'variables.c',
   'fpm.c',
   'pam.c',
+  'pam-account.c',
   'pam-jail.c',
   'start.c',
   'suexec.c',
@@ -60,7 +61,10 @@ export const librarySources = sources.filter(
 
 /** Compiles the PAM module and returns its path. */
 export function compilePam(directory = `${root}dist/entry`, processor: string = arch): string {
-  const [name, files] = ['pam_bulkhead.so', ['entry/pam.c', 'entry/pam-jail.c']];
+  const [name, files] = [
+    'pam_bulkhead.so',
+    ['entry/pam.c', 'entry/pam-account.c', 'entry/pam-jail.c'],
+  ];
   if (processor === arch) return compileTo(directory, name, files, [...shared, '-lpam']);
   using stub = mkdtempDisposableSync(join(tmpdir(), 'bulkhead-libpam-'));
   makeLibpamStub(stub.path, compilerFor(processor));

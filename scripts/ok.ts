@@ -61,6 +61,7 @@ export const kernelSuites = [
   'test/jail/kernel.test.ts',
   'test/jail/launcher.test.ts',
   'test/jail/launcher-services.test.ts',
+  'test/jail/session/account.test.ts',
   'test/jail/session/interrupted.test.ts',
   'test/jail/session/listed.test.ts',
   'test/jail/session/opened.test.ts',

@@ -79,6 +79,26 @@ describe('InFlight', () => {
   });
 });
 
+test('InFlight.enter() admits 128 requests of all tenants, then in turn, and never makes root wait', async () => {
+  const inFlight = new InFlight();
+  const ask = (uid: number) => inFlight.enter({ kind: 'uid', uid });
+  const turns: Disposable[] = [];
+  for (let uid = 1; uid <= 64; uid++)
+    for (const turn of [await ask(uid), await ask(uid)]) if (turn.ok) turns.push(turn.value);
+  assert.equal(turns.length, 128);
+  const order: number[] = [];
+  const waiting = [65, 65, 65, 66].map(async (uid) => {
+    const turn = await ask(uid);
+    order.push(uid);
+    if (turn.ok) turn.value[Symbol.dispose]();
+  });
+  assert.ok((await ask(0)).ok);
+  assert.deepEqual(order, []);
+  turns[0]?.[Symbol.dispose]();
+  await Promise.all(waiting);
+  assert.deepEqual(order, [65, 65, 66, 65], 'the third waits for its own uid, not before others');
+});
+
 test('InFlight.enter() lets a jail ask once, then pauses, and delays nobody outside', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const inFlight = new InFlight();
@@ -107,23 +127,79 @@ test('InFlight.enter() lets a jail ask once, then pauses, and delays nobody outs
   assert.ok((await next).ok);
 });
 
-test('PeerConnections.enter() gives jails a part of the connections, and root none there', () => {
-  const connections = new PeerConnections();
-  const opened = (kind: 'uid' | 'jailed', uid: number, tries: number) =>
-    Array.from({ length: tries }, () => connections.enter(kind, uid)).filter(Boolean).length;
-  assert.equal(opened('jailed', 0, 1), 0);
-  assert.equal(opened('jailed', 1001, 20), 8);
-  assert.equal(opened('uid', 1001, 20), 8, 'the rest of its 16');
-  for (let uid = 1002; uid < 1100; uid++) opened('jailed', uid, 8);
-  assert.equal(opened('jailed', 2000, 1), 0, 'jails have 192 together');
-  assert.equal(opened('uid', 2000, 20), 16);
-  for (let uid = 2001; uid < 2100; uid++) opened('uid', uid, 16);
-  assert.equal(opened('uid', 0, 1000), 128);
-  connections.leave('jailed', 1001);
-  assert.equal(opened('uid', 0, 1), 1);
-  connections.leave('uid', 0);
-  connections.leave('uid', 1001);
-  assert.equal(opened('jailed', 1001, 2), 0, 'others outside have it');
+describe('PeerConnections', () => {
+  /** Opens connections, and counts those that each uid still has. */
+  class Opened {
+    now = 0;
+    readonly #connections = new PeerConnections(() => this.now);
+    readonly #open = new Map<object, { readonly kind: string; readonly uid: number }>();
+
+    open(kind: 'uid' | 'jailed', uid: number, tries = 1): number {
+      const turns = Array.from({ length: tries }, () => {
+        const key = {};
+        const turn = this.#connections.enter(kind, uid, () => this.#open.delete(key));
+        if (turn !== undefined) this.#open.set(key, { kind, uid });
+        return turn;
+      });
+      return turns.filter((turn) => turn !== undefined).length;
+    }
+
+    count(kind: 'uid' | 'jailed', uid?: number): number {
+      const all = [...this.#open.values()].filter((each) => each.kind === kind);
+      return all.filter((each) => uid === undefined || each.uid === uid).length;
+    }
+  }
+
+  test('enter() bounds each uid, and gives root none in jails', () => {
+    const opened = new Opened();
+    assert.equal(opened.open('jailed', 0), 0);
+    assert.equal(opened.open('jailed', 1001, 20), 8);
+    assert.equal(opened.open('uid', 1001, 20), 8, 'the rest of its 16');
+  });
+
+  test('enter() lets 24 uids fill the connections of jails, and still another one in', () => {
+    const opened = new Opened();
+    for (let uid = 1001; uid <= 1024; uid++) assert.equal(opened.open('jailed', uid, 20), 8);
+    assert.equal(opened.count('jailed'), 192);
+    assert.equal(opened.open('jailed', 2000, 7), 7, 'as many as the others have then');
+    assert.equal(opened.open('jailed', 2000), 0, 'and no more than they have');
+    assert.equal(opened.count('jailed'), 192);
+    assert.equal(opened.open('uid', 2000), 1);
+  });
+
+  test('enter() drops the oldest for a newcomer after a second when each uid has one', () => {
+    const opened = new Opened();
+    for (let uid = 1001; uid <= 1192; uid++) assert.equal(opened.open('jailed', uid), 1);
+    assert.equal(opened.open('jailed', 2000), 0);
+    opened.now = 1000;
+    assert.equal(opened.open('jailed', 2000), 1);
+    assert.equal(opened.count('jailed', 1001), 0);
+    assert.equal(opened.open('jailed', 2000), 0, 'its second');
+    assert.equal(opened.count('jailed'), 192);
+  });
+
+  test('enter() keeps 128 connections for root, whatever all others have', () => {
+    const opened = new Opened();
+    for (let uid = 1001; uid < 1100; uid++) {
+      opened.open('jailed', uid, 20);
+      opened.open('uid', uid, 20);
+    }
+    assert.equal(opened.count('uid') + opened.count('jailed'), 384);
+    assert.equal(opened.open('uid', 0, 1000), 128);
+    assert.equal(opened.open('uid', 2000), 1, 'a tenant gets its connection all the same');
+    assert.equal(opened.count('uid', 0), 128);
+  });
+
+  test('enter() counts no connection that was closed', () => {
+    const connections = new PeerConnections();
+    const enter = () => connections.enter('jailed', 1001, () => {});
+    const turns = Array.from({ length: 8 }, enter);
+    assert.equal(enter(), undefined);
+    turns[0]?.[Symbol.dispose]();
+    turns[0]?.[Symbol.dispose]();
+    assert.notEqual(enter(), undefined);
+    assert.equal(enter(), undefined);
+  });
 });
 
 test('Ticker ticks at its interval, also after setInterval()', async () => {

@@ -2,9 +2,10 @@
  * Opens a session as sshd, su and cron do: as root, with a configuration directory of PAM of its own, and then becomes the
  * user in a child. What modules write to the system's log is printed.
  *
- *     session [-a] [-t] CONFDIR SERVICE USER COMMAND...
+ *     session [-a] [-n] [-p] [-t] CONFDIR SERVICE USER COMMAND...
  *
- * -a: goes on although no session could be opened. -t: with a second thread.
+ * -a: goes on although no session could be opened. -n: runs the command without a session, as vsftpd does. -p: only if the
+ * account phase admits the user. -t: with a second thread.
  */
 #define _GNU_SOURCE
 #include <grp.h>
@@ -80,16 +81,27 @@ int main(int argc, char **argv)
 	const struct pam_conv conversation = { converse, NULL };
 	pam_handle_t *pamh = NULL;
 	pthread_t thread;
-	int option, anyway = 0, opened, status = 1, closed = 0;
+	int option, anyway = 0, asks = 0, without = 0, opened, status = 1, closed = 0;
 
-	while ((option = getopt(argc, argv, "+at")) > 0) {
+	while ((option = getopt(argc, argv, "+anpt")) > 0) {
 		anyway |= option == 'a';
+		without |= option == 'n';
+		asks |= option == 'p';
 		if (option == 't' && pthread_create(&thread, NULL, wait_for_ever, NULL))
 			return 2;
 	}
 	argv += optind;
 	if (argc - optind < 4 || pam_start_confdir(argv[1], argv[2], &conversation, argv[0], &pamh) != PAM_SUCCESS)
 		return 2;
+	if (asks && pam_acct_mgmt(pamh, 0) != PAM_SUCCESS) {
+		fprintf(stderr, "admitted: no\n");
+		pam_end(pamh, PAM_PERM_DENIED);
+		return 1;
+	}
+	if (without) {
+		pam_end(pamh, PAM_SUCCESS);
+		return run(argv[2], argv + 3);
+	}
 	opened = pam_open_session(pamh, 0);
 	fprintf(stderr, "opened: %s\n", opened == PAM_SUCCESS ? "yes" : "no");
 	if (opened == PAM_SUCCESS || anyway)

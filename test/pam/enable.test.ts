@@ -75,12 +75,16 @@ describe('pam enable and disable on copies of the PAM files', { skip }, () => {
         );
         assert.match(lines.at(-1) ?? '', /requisite\tpam_listfile\.so.*sense=deny.*\/jailed$/);
       }
+      const account = read('/etc/pam.d/common-account');
+      const admitting = String.raw`^account\t\[success=1 .*default=die\]\t${module} account instance=${jailing}\naccount\trequisite\tpam_listfile\.so`;
+      assert.match(account, new RegExp(admitting, 'm'));
       assert.match(succeed(statusHere), /^su +.* entered$/m);
       assert.match(succeed(`su -s /bin/sh -c 'echo in' games`), /in/);
       fs.rmSync(jailedFile(state));
       assert.doesNotMatch(succeed(statusHere), /not as this installation|JAIL/);
       assert.match(succeed(enableHere), /is on/);
       assert.doesNotMatch(read(session), /pam_bulkhead\.so jail/);
+      assert.doesNotMatch(read('/etc/pam.d/common-account'), /pam_bulkhead|jailed/);
     } finally {
       fs.rmSync(state, { recursive: true, force: true });
     }

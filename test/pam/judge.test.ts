@@ -1,9 +1,14 @@
 /** Whether the lines in a service's session do what they are there for. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { judgeSession, judgeSlice } from '../../src/pam/core/judge.ts';
+import { isRefusing, judgeSession, judgeSlice } from '../../src/pam/core/judge.ts';
 import { loginNotes } from '../../src/pam/core/notes.ts';
-import { profilesOf, sessionLines, type PamStep } from '../../src/pam/core/profiles.ts';
+import {
+  accountLines,
+  profilesOf,
+  sessionLines,
+  type PamStep,
+} from '../../src/pam/core/profiles.ts';
 import { sessionOf } from '../../src/pam/commands/entry-paths.ts';
 import { statusText } from '../../src/pam/commands/status-text.ts';
 import { stackOf } from '../../src/pam/core/stack.ts';
@@ -171,6 +176,22 @@ describe('profilesOf()', () => {
   });
 });
 
+test('isRefusing() wants both lines, and nothing before that ends the phase', () => {
+  const jailing = { ...step, jailed: '/var/lib/bulkhead/jailed' };
+  const ours = profilesOf(jailing, false).flatMap(accountLines);
+  const refuses = (...lines: readonly string[]) =>
+    isRefusing(
+      stackOf('common-account', 'account', () => lines.join('\n')),
+      jailing,
+    );
+  const debian = 'account [success=1 new_authtok_reqd=done default=ignore] pam_unix.so';
+  assert.ok(refuses(debian, 'account requisite pam_deny.so', ...ours));
+  assert.ok(!refuses(debian));
+  assert.ok(!refuses(...ours.slice(0, 1)));
+  assert.ok(!refuses('account sufficient pam_localuser.so', ...ours));
+  assert.ok(!refuses(...ours.map((line) => line.replace('/usr/', '/opt/'))));
+});
+
 describe('judgeSession() with a jail', () => {
   const jailing = { ...step, jailed: '/var/lib/bulkhead/jailed' };
   const entering = profilesOf(jailing, true).slice(3).flatMap(sessionLines);
@@ -226,6 +247,25 @@ describe('judgeSession() with a jail', () => {
     const beyond = loginNotes({ ...inside, services: [...inside.services, runuser] }).join();
     assert.match(beyond, /"bulkhead exec" instead: runuser$/);
     assert.doesNotMatch(beyond, /again/);
+    const ftp = {
+      ...seen([...plain, ...entering]),
+      service: 'pure-ftpd',
+      reachable: true,
+      entersJail: false,
+      outsideJails: 'it cannot',
+      refusesJailed: true,
+    };
+    const kept = { ...inside, services: [ftp] };
+    assert.match(statusText(kept, [], { columns: 80 }), /^pure-ftpd +placed at login +no login$/m);
+    assert.match(loginNotes(kept).join(), /cannot log in through pure-ftpd: it cannot/);
+    assert.deepEqual(sessionOf(ftp, kept).jail, {
+      entered: false,
+      reason: 'it cannot',
+      refused: true,
+    });
+    const open = { ...kept, services: [{ ...ftp, refusesJailed: false }] };
+    assert.match(statusText(open, [], { columns: 80 }), /not entered$/m);
+    assert.match(loginNotes(open).join(), /can log in outside it through pure-ftpd/);
     const sshd = { service: 'sshd', reachable: true, ...seen(plain) };
     assert.deepEqual(sessionOf(sshd, outside).jail, {
       entered: false,

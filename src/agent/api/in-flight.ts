@@ -1,7 +1,8 @@
 /**
  * Bounds the requests of each uid in progress: a tenant that sends many waits for its own, and nobody
  * else does. Processes in its jail wait for each other only, and their next request waits for a moment, which bounds
- * the rate.
+ * the rate. All of them together have a bound, too, more than wait for the history; who is there first is next, and no
+ * uid has more than three there. Root is never bounded.
  */
 import { ok } from '../../../packages/base/result.ts';
 import { httpError, type HttpResult } from './http-result.ts';
@@ -11,6 +12,7 @@ const perTenantMax = 2;
 const perJailMax = 1;
 const pauseMilliseconds = 100;
 const waitingMax = 16;
+const commonMax = 128;
 
 interface Turns {
   running: number;
@@ -21,6 +23,7 @@ const free: Disposable = { [Symbol.dispose]: () => {} };
 
 export class InFlight {
   readonly #turns = new Map<string, Turns>();
+  readonly #common: Turns = { running: 0, waiting: [] };
 
   /** Waits for a slot, which is released when it is disposed. */
   async enter(caller: Caller): Promise<HttpResult<Disposable>> {
@@ -38,22 +41,30 @@ export class InFlight {
         hint: 'retry later',
       });
     }
-    if (mine.running < (kind === 'jailed' ? perJailMax : perTenantMax)) mine.running++;
-    else await new Promise<void>((resolve) => mine.waiting.push(resolve));
-    const leave = () => this.#leave(key, mine);
+    await take(mine, kind === 'jailed' ? perJailMax : perTenantMax);
+    await take(this.#common, commonMax);
+    const leave = () => {
+      pass(mine);
+      if (mine.running === 0) this.#turns.delete(key);
+    };
     return ok({
-      [Symbol.dispose]: kind === 'jailed' ? () => setTimeout(leave, pauseMilliseconds) : leave,
+      [Symbol.dispose]: () => {
+        pass(this.#common);
+        if (kind === 'jailed') setTimeout(leave, pauseMilliseconds);
+        else leave();
+      },
     });
   }
+}
 
-  /** Passes the slot on. */
-  #leave(key: string, turns: Turns): void {
-    const next = turns.waiting.shift();
-    if (next !== undefined) {
-      next();
-      return;
-    }
-    turns.running--;
-    if (turns.running === 0) this.#turns.delete(key);
-  }
+async function take(turns: Turns, max: number): Promise<void> {
+  if (turns.running < max) turns.running++;
+  else await new Promise<void>((resolve) => turns.waiting.push(resolve));
+}
+
+/** Passes the slot on. */
+function pass(turns: Turns): void {
+  const next = turns.waiting.shift();
+  if (next === undefined) turns.running--;
+  else next();
 }

@@ -197,7 +197,7 @@ const ofEntryPath: Readonly<Record<Enforced, LayerState>> = {
 export const entryPathLayers = (reports: readonly EntryPathReport[]): readonly Layer[] =>
   reports.flatMap((each): readonly Layer[] => {
     if (each.enforced === undefined) return [];
-    const outside = each.jail?.entered === false;
+    const outside = each.jail?.entered === false && each.jail.refused !== true;
     const state = ofEntryPath[each.enforced];
     return [
       {

@@ -42,6 +42,7 @@ export function entryPathsText(reports: readonly EntryPathReport[]): string {
   const inside = reports.some(({ jail }) => jail !== undefined);
   const jailText = ({ jail }: EntryPathReport) => {
     if (jail === undefined) return '-';
+    if (jail.refused === true) return colors.yellow('refused');
     return jail.entered ? colors.green('entered') : colors.red('outside');
   };
   const rows = reports.map((each) => [
@@ -70,7 +71,7 @@ export function entryPathsLine(reports: readonly EntryPathReport[]): string {
     ([how, of]) => `${how}: ${of.map(({ entryPath }) => entryPath).join(', ')}`,
   );
   const outside = reports
-    .filter(({ jail }) => jail?.entered === false)
+    .filter(({ jail }) => jail?.entered === false && jail.refused !== true)
     .map(({ entryPath }) => entryPath);
   const all = outside.length === 0 ? parts : [...parts, `outside the jail: ${outside.join(', ')}`];
   return all.length === 0 ? '' : `Entry paths: ${all.join('; ')}; see bulkhead doctor`;

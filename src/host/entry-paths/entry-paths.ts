@@ -96,7 +96,7 @@ const table = {
   },
   FTP: {
     programs: ['/usr/sbin/vsftpd', '/usr/sbin/proftpd', '/usr/sbin/pure-ftpd*'],
-    sessions: ['vsftpd', 'proftpd', 'pure-ftpd'],
+    sessions: ['vsftpd', 'proftpd', 'pure-ftpd', 'ftp'],
     daemons: /^(?:vsftpd|proftpd|pure-ftpd.*)$/,
     units: /^(?:vsftpd|proftpd|pure-ftpd.*)$/,
   },
@@ -124,7 +124,9 @@ export interface SessionFacts {
 export interface JailFacts {
   /** Whether sessions are opened in the jail. */
   readonly entered: boolean;
-  /** The reason, if it is not. */
+  /** Whether tenants with a jail are refused there, since sessions are opened outside it. */
+  readonly refused?: boolean;
+  /** The reason, if it is not entered. */
   readonly reason?: string;
 }
 
@@ -202,12 +204,14 @@ function reportEntryPath(
 function jailOf(entryPath: EntryPath, facts: EntryPathFacts): JailFacts | undefined {
   const known = entryPath.sessions
     .filter((service) => facts.services.has(service))
-    .flatMap((service) => {
+    .flatMap((service): readonly JailFacts[] => {
       const jail = facts.sessions.find((each) => each.service === service)?.jail;
       const none = jail === undefined ? undefined : facts.withoutSession(service);
-      return none === undefined ? (jail ?? []) : [{ entered: false, reason: none.reason }];
+      if (none !== undefined) return [{ entered: false, reason: none.reason }];
+      return jail === undefined ? [] : [jail];
     });
-  return known.find(({ entered }) => !entered) ?? known[0];
+  const outside = known.filter(({ entered }) => !entered);
+  return outside.find(({ refused }) => refused !== true) ?? outside[0] ?? known[0];
 }
 
 type Judged = Pick<EntryPathReport, 'enforced' | 'reason' | 'improve'>;

@@ -18,15 +18,21 @@ export function readEntryPathFacts(
   known: readonly EntryPathKnowledge[],
   root = '',
 ): EntryPathFacts {
+  const sessions = known.flatMap((each) => each.sessions ?? []);
+  // A service without a file of its own has the file "other".
   const services = entryPaths
-    .flatMap(({ sessions }) => sessions)
-    .filter((service) => existsSync(`${paths.etc}/pam.d/${service}`));
+    .flatMap((entryPath) => entryPath.sessions)
+    .filter(
+      (service) =>
+        sessions.some((each) => each.service === service) ||
+        existsSync(`${paths.etc}/pam.d/${service}`),
+    );
   return {
     programs: (entryPath) => programsOf(entryPath, root),
     services: new Set(services),
     withoutSession: (service) => (service === 'sshd' ? sshWithoutPam(paths.etc) : undefined),
     agentRuns: isLocked(agentLock(paths)),
-    sessions: known.flatMap(({ sessions = [] }) => sessions),
+    sessions,
     counts: Object.assign(
       {},
       ...known.map(({ counts }) => counts ?? {}),

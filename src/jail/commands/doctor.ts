@@ -11,6 +11,7 @@ import { commandsOf, databasesOf } from '../../policy/jail.ts';
 import { keyOf } from '../core/jail-key.ts';
 import type { JailTenant } from '../io/build/protocol.ts';
 import { findDatabases } from '../io/databases/find.ts';
+import { readUnmounted } from '../io/databases/unmounted.ts';
 import { formatDatabase, reportDatabases } from '../io/databases/socket.ts';
 import { jailPathsOf, type JailPaths } from '../io/jail-paths.ts';
 import { readStateFiles } from '../io/state-files.ts';
@@ -102,7 +103,7 @@ function mailRemarks(wanted: readonly JailTenant[], paths: Paths): readonly stri
 function databaseRemarks(wanted: readonly JailTenant[], paths: Paths): readonly string[] {
   const shown = new Set(wanted.flatMap(({ jail }) => databasesOf(jail)));
   const sockets = findDatabases(paths).filter(({ kind }) => shown.has(kind));
-  return reportDatabases(sockets)
+  return reportDatabases(sockets, readUnmounted(jailPathsOf(paths)))
     .filter(({ reason }) => reason !== undefined)
     .map((each) => `The database socket ${formatDatabase(each)}`);
 }

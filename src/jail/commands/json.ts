@@ -56,7 +56,9 @@ export interface JailEntryPath {
   readonly entryPath: EntryPathName;
   /** Whether sessions of all its services are opened in the jail. */
   readonly entered?: boolean;
-  /** The reason, if they are not. */
+  /** Whether tenants with a jail are refused there, since sessions are opened outside it. */
+  readonly refused?: boolean;
+  /** The reason, if they are not entered. */
   readonly reason?: string;
 }
 
@@ -126,6 +128,8 @@ export interface JailsRefreshed {
   readonly kept: number;
   /** Failures; empty if there are none. */
   readonly problems: readonly Problem[];
+  /** Sockets of database servers that could not be mounted; jails are in force all the same. */
+  readonly sockets: readonly Problem[];
 }
 
 export interface SiteJail {

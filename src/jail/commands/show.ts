@@ -17,6 +17,7 @@ import { databasesOf, type Jail } from '../../policy/jail.ts';
 import { partsOf, type JailPart } from '../core/layout.ts';
 import { findDatabases } from '../io/databases/find.ts';
 import { reportDatabases } from '../io/databases/socket.ts';
+import { readUnmounted } from '../io/databases/unmounted.ts';
 import { jailName } from '../io/build/protocol.ts';
 import { jailPathsOf } from '../io/jail-paths.ts';
 import { readStateFiles } from '../io/state-files.ts';
@@ -27,7 +28,7 @@ import type { JailShowJson } from './json.ts';
 
 /** Returns the sockets of database servers that were found for this jail. */
 const databaseParts = (jail: Jail, paths: Paths): readonly JailPart[] =>
-  reportDatabases(findDatabases(paths))
+  reportDatabases(findDatabases(paths), readUnmounted(jailPathsOf(paths)))
     .filter(({ kind, reason }) => reason === undefined && databasesOf(jail).includes(kind))
     .map(({ kind, at }) => ({ at, access: 'write', what: `the socket of ${kind}, found here` }));
 

@@ -21,6 +21,7 @@ import type { JailStateFile } from '../core/state-file.ts';
 import { buildElsewhere } from '../io/build-elsewhere.ts';
 import type { Cost } from '../io/build/protocol.ts';
 import { findDatabases } from '../io/databases/find.ts';
+import { readUnmounted } from '../io/databases/unmounted.ts';
 import { formatDatabase, reportDatabases } from '../io/databases/socket.ts';
 import { jailPathsOf } from '../io/jail-paths.ts';
 import { readMailCount } from '../io/mail-part.ts';
@@ -57,7 +58,10 @@ async function status(options: { readonly json?: boolean }, command: Command): P
   ).filter(({ jail }) => jail !== undefined);
   const isolation = isolationOf(uidsOf(rows), paths);
   const refused = programsState(paths)?.refused;
-  const databases = rows.length === 0 ? [] : reportDatabases(findDatabases(paths));
+  const databases =
+    rows.length === 0
+      ? []
+      : reportDatabases(findDatabases(paths), readUnmounted(jailPathsOf(paths)));
   if (options.json === true) {
     const entryPaths = reports.map(({ entryPath, jail }) => ({ entryPath, ...jail }));
     const { level, reason } = isolation;
@@ -167,7 +171,7 @@ function entryPathsLines(reports: readonly EntryPathReport[]): readonly string[]
   const outside = reports.flatMap(({ entryPath, jail, improve }) =>
     jail?.entered === false
       ? [
-          `Not entered by ${entryPath}: ${jail.reason ?? ''}${improve === undefined ? '' : `; ${improve}`}`,
+          `${jail.refused === true ? 'Refused' : 'Not entered'} by ${entryPath}: ${jail.reason ?? ''}${improve === undefined ? '' : `; ${improve}`}`,
         ]
       : [],
   );

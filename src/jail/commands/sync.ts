@@ -20,6 +20,8 @@ import {
   printJson,
   failWith,
 } from '../../cli/shared/session.ts';
+import type { Paths } from '../../host/paths.ts';
+import type { Policy } from '../../policy/policy.ts';
 import { idOf, type JailKey } from '../core/jail-key.ts';
 import { buildJails, jailPart } from '../io/part.ts';
 import { followPolicy } from '../io/programs.ts';
@@ -40,18 +42,29 @@ async function sync(options: SyncOptions, command: Command): Promise<ExitCode> {
     else print(planned.length === 0 ? 'Nothing to build or to remove' : planned.join('\n'));
     return exitCodes.done;
   }
-  const done = await buildJails(loaded.policy, paths);
+  return build(loaded.policy, paths, options.json === true);
+}
+
+async function build(policy: Policy, paths: Paths, asJson: boolean): Promise<ExitCode> {
+  const done = await buildJails(policy, paths);
   if (!done.ok) return failWith(done.error);
-  const { built = [], kept = 0, dropped = [], problems: unbuilt = [] } = done.value ?? {};
-  const unloaded = followPolicy(loaded.policy, paths);
+  const {
+    built = [],
+    kept = 0,
+    dropped = [],
+    problems: unbuilt = [],
+    sockets = [],
+  } = done.value ?? {};
+  const unloaded = followPolicy(policy, paths);
   const problems = [...unbuilt, ...(unloaded === undefined ? [] : [unloaded])];
-  for (const problem of problems) printError(problem);
-  if (options.json === true)
+  for (const problem of [...problems, ...sockets]) printError(problem);
+  if (asJson)
     printJson({
       dryRun: false,
       ...byKind(built, dropped),
       kept,
       problems,
+      sockets,
     } satisfies JailSyncJson);
   else
     print(`${count(built.length, 'jail')} built, ${kept} as they were, ${dropped.length} removed`);

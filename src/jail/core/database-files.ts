@@ -35,6 +35,9 @@ export const defaultSockets: Readonly<Record<JailDatabase, readonly string[]>> =
   postgresql: ['/run/postgresql/.s.PGSQL.5432'],
 };
 
+/** The directory of distributions' builds; `/tmp`, the other default, is each jail's own. */
+export const defaultPostgresqlDirectories: readonly string[] = ['/run/postgresql'];
+
 export interface MysqlFile {
   readonly sockets: readonly string[];
   readonly include: readonly string[];

@@ -5,6 +5,7 @@
  *       vault                             pin of the namespace in which all others are pinned
  *       below                             another name of the file under the pin: the same file means no pin
  *       processor                         the number of the processor on which the vault was made
+ *       unmounted                           sockets of database servers that could not be mounted
  *       tenants/1001                      the state file, which the launcher reads; a site's is 1001-shop.example
  *       in/                               in the vault a file system of its own, empty elsewhere:
  *         root/web, mnt/web, etc, dev     the skeleton; web-site for sites
@@ -20,6 +21,8 @@ export interface JailPaths {
   readonly vault: string;
   readonly below: string;
   readonly processor: string;
+  /** Sockets of database servers that could not be mounted; absent if there are none. */
+  readonly unmounted: string;
   readonly tenants: string;
   readonly inside: string;
   /** The directory with the broker's socket for tenants. */
@@ -49,6 +52,7 @@ export function jailPathsOf(paths: Paths): JailPaths {
     vault: `${base}/vault`,
     below: `${base}/below`,
     processor: `${base}/processor`,
+    unmounted: `${base}/unmounted`,
     tenants: `${base}/tenants`,
     inside: `${base}/in`,
     broker: `${runtime}/broker`,

@@ -10,8 +10,8 @@ import type { Log } from '../../agent/log.ts';
 import type { AgentPart, Alarm } from '../../agent/part.ts';
 import { Reconciler } from '../../host/reconcile/reconciler.ts';
 import { reportOnce, type Report } from '../../host/reconcile/report-once.ts';
-import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
-import type { Result } from '../../../packages/base/result.ts';
+import { failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { isAt } from '../../policy/jail.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -20,6 +20,7 @@ import { readMounts } from '../../sys/files/mounts.ts';
 import { brokeredPrograms, etcNames, hostSockets } from '../core/layout.ts';
 import { findDatabases } from './databases/find.ts';
 import { DatabaseWatch } from './databases/watch.ts';
+import { readUnmounted } from './databases/unmounted.ts';
 import { jailPathsOf } from './jail-paths.ts';
 import { jailTenants } from './jail-tenants.ts';
 import { jailPart } from './part.ts';
@@ -95,9 +96,18 @@ export class JailRefresher implements AgentPart {
     if (this.#policy === undefined) return;
     const state = this.#state;
     const built = await this.#build(this.#policy, this.#paths);
-    if (built.ok) this.#built = state;
-    else this.#alarms.push(notBuilt(formatProblem(built.error)));
-    this.#report(built);
+    if (!built.ok) this.#alarms.push(notBuilt(formatProblem(built.error)));
+    const done = built.ok ? this.#socketsMounted() : built;
+    if (done.ok) this.#built = state;
+    this.#report(done);
+  }
+
+  #socketsMounted(): Result<void, Problem> {
+    const unmounted = [...readUnmounted(jailPathsOf(this.#paths))];
+    if (unmounted.length === 0) return ok(undefined);
+    const which = unmounted.map(([path, reason]) => `${path}: ${reason}`).join('; ');
+    this.#alarms.push(notMounted(which));
+    return failed({ action: 'mount sockets of database servers in jails', reason: which });
   }
 
   /** Notices what only root can remove. */
@@ -136,6 +146,12 @@ const notBuilt = (problems: string): Alarm => ({
   about: 'jails',
   title: 'jails of the policy are not in force',
   text: `Jails of the policy could not be built or kept as the policy says: ${problems}. Tenants whose jail cannot be entered start nothing. See bulkhead jail status.`,
+});
+
+const notMounted = (which: string): Alarm => ({
+  about: 'jails database sockets',
+  title: 'sockets of database servers could not be mounted in jails',
+  text: `All jails are in force, but programs in them may not reach a database server: ${which}. The agent tries again every ten minutes. See bulkhead jail status.`,
 });
 
 /**

@@ -20,6 +20,7 @@ import { buildElsewhere } from './build-elsewhere.ts';
 import { idOf, keyOf } from '../core/jail-key.ts';
 import { enterAction, jailName, type BuildAnswer, type JailTenant } from './build/protocol.ts';
 import { findDatabases } from './databases/find.ts';
+import { writeUnmounted } from './databases/unmounted.ts';
 import { jailPathsOf } from './jail-paths.ts';
 import { jailTenants } from './jail-tenants.ts';
 import { announce, readStateFiles } from './state-files.ts';
@@ -86,9 +87,10 @@ async function applyJails(
 ): Promise<Result<readonly Problem[], Problem>> {
   const built = await buildJails(policy, paths);
   if (!built.ok) return built;
-  const problems = built.value?.problems ?? [];
+  const { problems = [], sockets = [] } = built.value ?? {};
+  if (by === 'command') return ok([...problems, ...sockets]);
   // The agent's service may not enter namespaces; another service does it.
-  return ok(by === 'agent' ? problems.filter((each) => !isRefusal(each)) : problems);
+  return ok(problems.filter((each) => !isRefusal(each)));
 }
 
 const isRefusal = ({ action, errno }: Problem) =>
@@ -119,13 +121,22 @@ export async function buildJails(
   const settled = settleTenants(paths, tenants);
   if (done.ok) {
     const managers = settleManagers(paths, kind, done.value);
-    return ok({ ...done.value, problems: [...done.value.problems, ...managers, ...settled] });
+    const problems = [...done.value.problems, ...managers, ...settled];
+    const recorded =
+      kind === 'release' || problems.some(isRefusal)
+        ? ok(undefined)
+        : writeUnmounted(jailPaths, done.value.sockets);
+    return ok({
+      ...done.value,
+      problems: recorded.ok ? problems : [...problems, recorded.error],
+    });
   }
   return ok({
     built: [],
     kept: 0,
     dropped: [],
     problems: [done.error, ...settled],
+    sockets: [],
     listings: [],
     cost: undefined,
     milliseconds: 0,

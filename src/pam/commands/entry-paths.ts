@@ -28,12 +28,15 @@ export function sessionOf(service: ServiceView, view: LoginView): SessionFacts {
 }
 
 function jailOf(
-  { service, entersJail, outsideJails }: ServiceView,
+  { service, entersJail, outsideJails, refusesJailed }: ServiceView,
   { jail, module }: LoginView,
 ): Pick<SessionFacts, 'jail'> {
   if (jail === undefined) return {};
   if (entersJail) return { jail: { entered: true } };
-  if (outsideJails !== undefined) return { jail: { entered: false, reason: outsideJails } };
+  if (outsideJails !== undefined) {
+    const refused = refusesJailed === true ? { refused: true } : {};
+    return { jail: { entered: false, reason: outsideJails, ...refused } };
+  }
   const reason = module.usable
     ? `no step of ${service} enters the jail`
     : `${module.path} is not there to enter the jail`;

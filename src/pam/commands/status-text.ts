@@ -19,7 +19,11 @@ export function statusText(
   return [table([header, ...rows]), remarks].filter((each) => each !== '').join('\n\n');
 }
 
-function jailText({ entersJail }: ServiceView, { usable }: LoginView['module']): string {
+function jailText(
+  { entersJail, refusesJailed }: ServiceView,
+  { usable }: LoginView['module'],
+): string {
+  if (refusesJailed === true) return 'no login';
   if (!entersJail) return 'not entered';
   return usable ? 'entered' : 'no session';
 }

@@ -1,5 +1,6 @@
 /** Decides whether the step works in a service's session. */
 import {
+  isAdmitting,
   isCurrent,
   isEntering,
   isOurLine,
@@ -51,6 +52,18 @@ export function judgeSession(stack: Stack, step: PamStep): SessionJudgement {
     current: ours.every((each) => isCurrent(each, step)),
   };
 }
+
+/** Whether an account stack keeps tenants with a jail from daemons that cannot enter it. */
+export function isRefusing(stack: Stack, step: PamStep): boolean {
+  const at = stack.findIndex(isAdmitting);
+  const [ours, next] = stack.slice(Math.max(at, 0));
+  if (at < 0 || ours === undefined || next === undefined) return false;
+  const isReached = !stack.slice(0, at).some(({ control }) => endsOnSuccess.test(control));
+  return isReached && isOurLine(next) && isCurrent(ours, step) && isCurrent(next, step);
+}
+
+/** Controls of lines after which a phase has succeeded, whatever follows. */
+const endsOnSuccess = /^sufficient$|\bsuccess=done\b/;
 
 function outcomeOf(stack: Stack, placing: number, over: number): SessionOutcome {
   if (placing < 0) return 'not run';

@@ -22,7 +22,12 @@ function jailFaults({ jail, module, services }: LoginView): readonly string[] {
     services
       .filter((each) => each.outsideJails === undefined && is(each))
       .map(({ service }) => service);
-  const daemons = services.flatMap(({ outsideJails }) => outsideJails ?? []);
+  const daemons = services.flatMap(({ service, outsideJails, refusesJailed }) => {
+    if (outsideJails === undefined) return [];
+    const effect =
+      refusesJailed === true && module.usable ? 'cannot log in' : 'can log in outside it';
+    return [`Tenants with a jail ${effect} through ${service}: ${outsideJails}`];
+  });
   const inside = namesOf(({ entersJail }) => entersJail);
   const outside = namesOf(({ entersJail, reachable }) => !entersJail && reachable);
   const beyond = namesOf(({ entersJail, reachable }) => !entersJail && !reachable);

@@ -23,6 +23,12 @@
  *
  * The last line is reached only if the module cannot be loaded: it refuses accounts that have a jail, and nobody else.
  *
+ * The same profile has these lines for common-account, which keep such accounts from FTP daemons that cannot enter a jail
+ * (entry/pam-account.c):
+ *
+ *     account [success=1 ignore=1 module_unknown=ignore default=die] /usr/…/pam_bulkhead.so account
+ *     account requisite pam_listfile.so … sense=deny … file=/var/lib/bulkhead/jailed
+ *
  * The module decides who is a tenant (entry/session.c). A jump is taken only on success: libpam makes it a failure when
  * a session is closed.
  */
@@ -73,7 +79,8 @@ const jailProfileOf = (step: PamStep, list: string): PamProfile => ({
     'open sessions of tenants in their jails',
     -2,
     [],
-    [entering(step), `requisite\t${denialOf(list)}`],
+    [entering(step), denialOf(list)],
+    [admitting(step), denialOf(list)],
   ),
 });
 
@@ -90,18 +97,28 @@ const placing = (step: PamStep) =>
 const entering = (step: PamStep) =>
   `[success=1 ignore=1 module_unknown=ignore default=die]\t${runs(step, 'jail')}`;
 
+/** The same for accounts of FTP daemons. */
+const admitting = (step: PamStep) =>
+  `[success=1 ignore=1 module_unknown=ignore default=die]\t${runs(step, 'account')}`;
+
 const runs = ({ module, instance }: PamStep, words: string) =>
   `${module} ${words}${instance === 'bulkhead' ? '' : ` instance=${instance}`}`;
 
 const denialOf = (list: string) =>
-  `pam_listfile.so item=user sense=deny onerr=succeed file=${list}`;
+  `requisite\tpam_listfile.so item=user sense=deny onerr=succeed file=${list}`;
 
-/** Returns its lines as a PAM file has them. */
-export const sessionLines = ({ text }: PamProfile): readonly string[] =>
-  text
-    .split('\n')
-    .filter((line) => line.startsWith('\t'))
-    .map((line) => `session${line}`);
+/** Returns its lines of one type, as a PAM file has them. */
+function linesOf({ text }: PamProfile, type: 'account' | 'session'): readonly string[] {
+  const sections = text.split(/^(?=[A-Z])/m);
+  return sections
+    .filter((section) => section.toLowerCase().startsWith(`${type}:`))
+    .flatMap((section) => section.split('\n').filter((line) => line.startsWith('\t')))
+    .map((line) => `${type}${line}`);
+}
+
+export const sessionLines = (profile: PamProfile): readonly string[] => linesOf(profile, 'session');
+
+export const accountLines = (profile: PamProfile): readonly string[] => linesOf(profile, 'account');
 
 /**
  * Returns the profile's text. pam_systemd has priority 0; the first profile must come before the second, and the last
@@ -112,17 +129,23 @@ const profileText = (
   priority: number,
   more: readonly string[],
   lines: readonly string[],
+  account: readonly string[] = [],
 ): string =>
   [
     `${profileMark}${does}`,
     'Default: yes',
     `Priority: ${priority}`,
     ...more,
-    'Session-Type: Additional',
-    'Session:',
-    ...lines.map((line) => `\t${line}`),
+    ...sectionText('Session', lines),
+    ...(account.length === 0 ? [] : sectionText('Account', account)),
     '',
   ].join('\n');
+
+const sectionText = (type: string, lines: readonly string[]): readonly string[] => [
+  `${type}-Type: Additional`,
+  `${type}:`,
+  ...lines.map((line) => `\t${line}`),
+];
 
 /** Present where the jump is, and only in common-session. */
 const landing: PamProfile = {
@@ -138,14 +161,19 @@ const landing: PamProfile = {
 /** PAM services whose sessions begin within other sessions. entry/session.c has the same list. */
 const withinOthers: readonly string[] = ['su', 'su-l', 'sudo-i', 'runuser-l'];
 
-const isOurs = ({ module, args: [action] }: ModuleLine, wanted: 'place' | 'jail'): boolean =>
-  module === 'pam_bulkhead.so' && action === wanted;
+const isOurs = (
+  { module, args: [action] }: ModuleLine,
+  wanted: 'place' | 'jail' | 'account',
+): boolean => module === 'pam_bulkhead.so' && action === wanted;
 
 /** Whether a line places sessions, by the module of this installation or of another. */
 export const isStep = (line: ModuleLine): boolean => isOurs(line, 'place');
 
 /** Whether a line puts sessions into jails. */
 export const isEntering = (line: ModuleLine): boolean => isOurs(line, 'jail');
+
+/** Whether a line keeps accounts with a jail from FTP daemons that cannot enter it. */
+export const isAdmitting = (line: ModuleLine): boolean => isOurs(line, 'account');
 
 /** Whether a line refuses accounts whose jail was not entered. */
 const isDenial = ({ module, args }: ModuleLine): boolean =>
@@ -170,12 +198,11 @@ export function isCurrent(line: ModuleLine, step: PamStep): boolean {
   const { jailed } = step;
   if (isLanding(line)) return line.control === 'optional';
   // These lines have no effect if nobody has a jail any more.
-  if (jailed === undefined && (isEntering(line) || isDenial(line))) return true;
-  const written = [jumping(step), placing(step), entering(step)].map((each) =>
-    each.replace('\t', ' '),
-  );
-  const ours = [...written, ...(jailed === undefined ? [] : [`requisite ${denialOf(jailed)}`])];
-  return ours.includes([line.control, line.path, ...line.args].join(' '));
+  if (jailed === undefined && !isStep(line)) return true;
+  const steps = [jumping(step), placing(step)];
+  const jail = jailed === undefined ? [] : [entering(step), admitting(step), denialOf(jailed)];
+  const written = [...steps, ...jail].map((each) => each.replace('\t', ' '));
+  return written.includes([line.control, line.path, ...line.args].join(' '));
 }
 
 export const isSystemd = ({ module }: ModuleLine): boolean => module === 'pam_systemd.so';

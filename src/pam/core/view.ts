@@ -10,6 +10,8 @@ export interface ServiceView extends SessionJudgement {
   readonly reachable: boolean;
   /** The reason why the daemon's sessions are outside jails, although its PAM file has the step. */
   readonly outsideJails?: string;
+  /** Whether the account phase therefore refuses tenants with a jail. */
+  readonly refusesJailed?: boolean;
   /** The outcome for tenants with systemd slices, if there are any. */
   readonly inSlice?: SliceOutcome;
 }

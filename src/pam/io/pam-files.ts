@@ -13,6 +13,7 @@ export const profileDirectory = '/usr/share/pam-configs';
 
 const commons = ['auth', 'account', 'password', 'session', 'session-noninteractive'] as const;
 export const commonFiles = ['common-session', 'common-session-noninteractive'] as const;
+export const accountFile = 'common-account';
 
 export const serviceFile = (name: string) => `${services}/${name}`;
 

@@ -48,8 +48,9 @@ const hasTraces = (files: PamSnapshot) =>
 /** Reports lines that somebody else put there. */
 function leftovers(files: PamSnapshot): Result<never, Problem> | undefined {
   const read = pamReader(files);
+  const types = ['session', 'account'] as const;
   const line = serviceNames()
-    .flatMap((service) => stackOf(service, 'session', read))
+    .flatMap((service) => types.flatMap((type) => stackOf(service, type, read)))
     .find(isOurLine);
   if (line === undefined) return undefined;
   return failed({

@@ -7,6 +7,7 @@ import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
 import { openTrusted } from '../../sys/files/text-file.ts';
 import {
+  accountLines,
   isOurLine,
   isPlainPath,
   isStep,
@@ -16,12 +17,13 @@ import {
   type PamProfile,
   type PamStep,
 } from '../core/profiles.ts';
-import { judgeSession, type SessionJudgement } from '../core/judge.ts';
+import { isRefusing, judgeSession, type SessionJudgement } from '../core/judge.ts';
 import { parsePamFile } from '../core/pam-file.ts';
 import { stackOf } from '../core/stack.ts';
 import { hasAuthUpdate, rehearseAuthUpdate } from './auth-update.ts';
 import { foreignProfile, type PamChange } from './change.ts';
 import {
+  accountFile,
   commonFiles,
   pamReader,
   readPamSnapshot,
@@ -108,7 +110,7 @@ function ownerProblem(module: string): Problem | undefined {
 
 const linesByHand = (step: PamStep) =>
   profilesOf(step, false)
-    .flatMap(sessionLines)
+    .flatMap((profile) => [...accountLines(profile), ...sessionLines(profile)])
     .map((line) => `"${line.replaceAll('\t', ' ')}"`)
     .join(', ');
 
@@ -144,14 +146,18 @@ function rehearsed(profiles: readonly PamProfile[], step: PamStep): Result<PamSn
   const after = rehearseAuthUpdate(profiles);
   if (!after.ok) return after;
   const read = pamReader(after.value);
+  const refuses = isRefusing(stackOf(accountFile, 'account', read), step);
+  if (step.jailed !== undefined && !refuses) return failed(leftOut(accountFile));
   for (const file of commonFiles) {
     const stack = stackOf(file, 'session', read);
     if (stack.some(isStep) && judgeSession(stack, step).current) continue;
-    return failed({
-      action,
-      reason: `pam-auth-update leaves the step out of /etc/pam.d/${file}, or changes its lines`,
-      hint: 'see "bulkhead pam status"',
-    });
+    return failed(leftOut(file));
   }
   return after;
 }
+
+const leftOut = (file: string): Problem => ({
+  action,
+  reason: `pam-auth-update leaves the step out of /etc/pam.d/${file}, or changes its lines`,
+  hint: 'see "bulkhead pam status"',
+});

@@ -4,20 +4,22 @@ import { agentLock, type Paths } from '../../host/paths.ts';
 import { isLocked } from '../../sys/files/flock.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { countJailed } from '../../host/cgroups/launch-jailed.ts';
-import { decodeText, readBounded } from '../../../packages/base/io/regular-file.ts';
-import { whyOutsideJails, opensSessions, withoutOwnSessions } from '../core/daemons.ts';
-import { judgeSession, judgeSlice, type SessionJudgement } from '../core/judge.ts';
+import { withoutOwnSessions, type FtpSetting } from '../core/daemons.ts';
+import { isRefusing, judgeSession, judgeSlice, type SessionJudgement } from '../core/judge.ts';
 import { jailProfile, profileNames, profilesOf, type PamStep } from '../core/profiles.ts';
-import { ownStackOf, type PamReader } from '../core/stack.ts';
+import { ownStackOf, stackOf, type PamReader } from '../core/stack.ts';
 import { countTenants } from './tenants.ts';
 import type { LoginView, ServiceView } from '../core/view.ts';
 import { hasAuthUpdate } from './auth-update.ts';
+import { ftpSettings } from './ftp-daemons.ts';
 import { commonFiles, pamReader, profileDirectory, serviceNames } from './pam-files.ts';
 
 export function surveyLogin(step: PamStep, paths: Paths): LoginView {
   const read = pamReader();
   const tenants = countTenants(paths);
   const hasSlices = tenants !== undefined && tenants.slices > 0;
+  const settings = ftpSettings();
+  const names = new Set([...serviceNames(), ...settings.map(({ service }) => service)]);
   return {
     module: { path: step.module, usable: isFile(step.module) },
     profiles: profileNames
@@ -26,45 +28,61 @@ export function surveyLogin(step: PamStep, paths: Paths): LoginView {
     tenants,
     ...(step.jailed === undefined ? {} : { jail: { tenants: countJailed(paths.state) ?? 0 } }),
     agentRuns: isLocked(agentLock(paths)),
-    services: serviceNames().flatMap((service) => serviceView(service, read, step, hasSlices)),
+    services: [...names].toSorted().flatMap((service) => {
+      const own = settings.filter((each) => each.service === service);
+      return serviceView(service, own, { read, step, hasSlices });
+    }),
   };
 }
 
 const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 
-/** Returns the view of a service; undefined for one that opens no sessions. */
+interface Host {
+  readonly read: PamReader;
+  readonly step: PamStep;
+  readonly hasSlices: boolean;
+}
+
+/** Returns the view of a service; undefined for one that opens no sessions. A daemon's service without a file is `other`. */
 function serviceView(
   service: string,
-  read: PamReader,
-  step: PamStep,
-  hasSlices: boolean,
+  settings: readonly FtpSetting[],
+  { read, step, hasSlices }: Host,
 ): readonly ServiceView[] {
-  const stack = ownStackOf(service, 'session', read);
+  const find = settings.length === 0 ? ownStackOf : stackOf;
+  const stack = find(service, 'session', read);
   if (stack.length === 0 || leftAlone.includes(service)) return [];
-  const outsideJails = whyOutsideJails(service);
-  const promised = judgeSession(stack, step);
-  const judged: SessionJudgement =
-    service === 'vsftpd' && !opensSessions(vsftpdConf())
-      ? { ...promised, outcome: 'not run', entersJail: false }
-      : { ...promised, entersJail: promised.entersJail && outsideJails === undefined };
+  const judged = judgeDaemon(judgeSession(stack, step), settings);
   // pam_systemd does nothing if systemd does not run.
   const outcome = judged.outcome === 'taken back' && !systemdRuns() ? 'placed' : judged.outcome;
   const slice = hasSlices ? { inSlice: judgeSlice(stack, service) } : {};
   const reachable = !hasAuthUpdate() || stack.some(({ file }) => managed.includes(file));
-  const facts = promised.entersJail && outsideJails !== undefined ? { outsideJails } : {};
+  const refusing = isRefusing(stackOf(service, 'account', read), step);
+  const facts = jailFacts(settings, refusing);
   return [{ service, ...judged, outcome, reachable, ...facts, ...slice }];
 }
 
-/** Returns the configuration of vsftpd, of Debian or of Enterprise Linux; empty if there is none. */
-function vsftpdConf(): string {
-  for (const path of ['/etc/vsftpd.conf', '/etc/vsftpd/vsftpd.conf']) {
-    const read = readBounded(path, confBytesMax);
-    if (read.ok) return decodeText(read.value);
-  }
-  return '';
+/** Returns the judgement if the daemon opens sessions only as far as its configuration has it. */
+function judgeDaemon(
+  promised: SessionJudgement,
+  settings: readonly FtpSetting[],
+): SessionJudgement {
+  if (settings.some(({ opensSessions }) => !opensSessions))
+    return { ...promised, outcome: 'not run', entersJail: false };
+  const entersJail = settings.every(({ outsideJails }) => outsideJails === undefined);
+  return { ...promised, entersJail: promised.entersJail && entersJail };
 }
 
-const confBytesMax = 1 << 20;
+function jailFacts(
+  settings: readonly FtpSetting[],
+  refusing: boolean,
+): Pick<ServiceView, 'outsideJails' | 'refusesJailed'> {
+  const outside = settings.filter((each) => each.outsideJails !== undefined);
+  // The worst comes first.
+  const [first] = outside.toSorted((a, b) => Number(a.asksAccount) - Number(b.asksAccount));
+  if (first?.outsideJails === undefined) return {};
+  return { outsideJails: first.outsideJails, refusesJailed: refusing && first.asksAccount };
+}
 
 const managed: readonly string[] = commonFiles;
 

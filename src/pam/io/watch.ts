@@ -7,13 +7,19 @@ import type { Log } from '../../agent/log.ts';
 import type { AgentPart } from '../../agent/part.ts';
 import type { Paths } from '../../host/paths.ts';
 import { faultsOf } from '../core/notes.ts';
+import { ftpConfigurations } from './ftp-daemons.ts';
 import { commonFiles, serviceFile } from './pam-files.ts';
 import { stepOf } from './step.ts';
 import { surveyLogin } from './survey.ts';
 
 export function loginWatch(paths: Paths, log: Log): AgentPart {
   const step = stepOf(paths);
-  const files = [serviceFile(''), ...commonFiles.map(serviceFile), step.module];
+  const files = [
+    serviceFile(''),
+    ...commonFiles.map(serviceFile),
+    ...ftpConfigurations,
+    step.module,
+  ];
   let seen = '';
   const reported = new Set<string>();
   return {

@@ -1,6 +1,7 @@
 /** Tenants ask the agent from inside their jails, and try to see or do more than they may. */
 import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
@@ -149,6 +150,32 @@ describe('the agent, asked from a jail', { skip: stage.skip }, () => {
     child.stdin?.end('\n');
     assert.match(`${(await lines.next()).value}`, /^kept [0-8]$/);
     await exited;
+  });
+
+  test('answers root and other tenants while 24 uids hold all connections of jails', async () => {
+    const script = `use IO::Socket::UNIX; $| = 1; my @children;
+      for my $uid (620600 .. 620623) {
+        pipe(my $from, my $to); my $child = fork;
+        if (!$child) {
+          $( = $) = "$uid $uid"; $< = $> = $uid; my @open;
+          for (1 .. 8) { push @open, IO::Socket::UNIX->new(Peer => "${socket}") // (); }
+          print $to scalar(@open), "\\n"; close $to; sleep 600; exit;
+        }
+        close $to; my $opened = <$from>; push @children, $child; $all += $opened;
+      }
+      print "open $all\\n"; <STDIN>; kill 9, @children; waitpid $_, 0 for @children;`;
+    const child = spawn('perl', ['-e', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const exited = once(child, 'exit');
+    const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+    try {
+      assert.equal((await lines.next()).value, 'open 192');
+      for (const uid of [alice, bob, carol]) assert.equal(stage.ask(uid, '/v1/top').status, 200);
+      for (const uid of [0, alice])
+        assert.equal((await stage.agent.ask('/v1/top', uid)).status, 200, `uid ${uid}`);
+    } finally {
+      child.stdin.end('\n');
+      await exited;
+    }
   });
 
   test('is there again after a restart, in a jail that was open all the time', async () => {

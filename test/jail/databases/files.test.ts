@@ -94,13 +94,14 @@ test('findDatabases() reads clusters of PostgreSQL, and follows no link of their
     passwd: 'postgres:x:121:122::/:/bin/sh\n',
     'postgresql/15/main/postgresql.conf': "unix_socket_directories = '/run/a'\nport = 5432",
     'postgresql/15/main/conf.d/x.conf': 'port = 5499',
+    'postgresql/15/second/postgresql.conf': 'port = 5433 # directories are the default',
     'secret.conf': "unix_socket_directories = '/run/secret'",
   });
   mkdirSync(`${root}/postgresql/15/linked`);
   symlinkSync(`${root}/secret.conf`, `${root}/postgresql/15/linked/postgresql.conf`);
   assert.deepEqual(
     findDatabases(paths).map(({ at }) => at),
-    ['/run/a/.s.PGSQL.5499', '/run/postgresql/.s.PGSQL.5432'],
+    ['/run/a/.s.PGSQL.5499', '/run/postgresql/.s.PGSQL.5433', '/run/postgresql/.s.PGSQL.5432'],
   );
 });
 

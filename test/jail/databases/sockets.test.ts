@@ -1,13 +1,14 @@
 /** Sockets of real database servers in jails: restarted while a jail is open, and what tenants and servers would try. */
 import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
   existsSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   renameSync,
   rmSync,
@@ -20,6 +21,8 @@ import type { Log } from '../../../src/agent/log.ts';
 import { pathsOf } from '../../../src/host/paths.ts';
 import { findDatabases } from '../../../src/jail/io/databases/find.ts';
 import { reportDatabases } from '../../../src/jail/io/databases/socket.ts';
+import { readUnmounted, writeUnmounted } from '../../../src/jail/io/databases/unmounted.ts';
+import { DatabaseWatch } from '../../../src/jail/io/databases/watch.ts';
 import { JailRefresher } from '../../../src/jail/io/jail-refresher.ts';
 import { ok } from '../../../packages/base/result.ts';
 import { parsePolicy } from '../../../src/policy/parse.ts';
@@ -96,11 +99,20 @@ class OpenJail implements AsyncDisposable {
   }
 }
 
-/** An agent's refresher, whose builder is this test's: it finds sockets by the test's /etc. */
-function refresher(...tenants: readonly JailTenant[]) {
+const inVault = (script: string) =>
+  execFileSync('nsenter', [`--mount=${stage.paths.vault}`, 'sh', '-c', `${script}; true`], {
+    encoding: 'utf8',
+  });
+
+function policyOfAlice() {
   const text = `<bulkhead version="1"><tenant uid="${alice}"><jail profile="web"/></tenant></bulkhead>`;
   const { document } = parsePolicy('p.xml', text);
   assert.ok(document);
+  return resolvePolicy(document, { accounts: [], uidMin: 1000 });
+}
+
+/** An agent's refresher, whose builder is this test's: it finds sockets by the test's /etc. */
+function refresher(...tenants: readonly JailTenant[]) {
   let now = 0;
   const log = { error: (problem: string) => assert.fail(problem) } as unknown as Log;
   const made = new JailRefresher(
@@ -113,7 +125,7 @@ function refresher(...tenants: readonly JailTenant[]) {
     },
     () => now,
   );
-  made.adopt(resolvePolicy(document, { accounts: [], uidMin: 1000 }));
+  made.adopt(policyOfAlice());
   return () => {
     now += 5000;
     made.afterTick();
@@ -196,7 +208,7 @@ describe('sockets of databases in jails', { skip }, () => {
       assert.equal(status, 0, stderr);
     };
     const reason = () =>
-      reportDatabases(findDatabases(paths)).find(({ at }) => at === socket)?.reason;
+      reportDatabases(findDatabases(paths), new Map()).find(({ at }) => at === socket)?.reason;
     const refused = async (why: RegExp) => {
       assert.match(`${reason()}`, why);
       const { problems } = await build(stage.tenant(alice));
@@ -276,7 +288,7 @@ describe('sockets of databases in jails', { skip }, () => {
       const { problems } = await build(stage.tenant(alice));
       assert.deepEqual(problems, []);
       assert.equal(stage.see(alice, `test -d /usr/bin && ls -A ${directory}`), 'mysqld.sock');
-      const reasons = reportDatabases(findDatabases(paths)).filter(
+      const reasons = reportDatabases(findDatabases(paths), new Map()).filter(
         (each) => each.reason !== undefined,
       );
       assert.ok(
@@ -307,6 +319,89 @@ describe('sockets of databases in jails', { skip }, () => {
       );
       assert.notEqual(changed.status, 0);
       assert.equal(stage.see(alice, `ls -A ${directory}`), 'mysqld.sock');
+    });
+
+    test('are unmounted from what no tenant uses any more', async () => {
+      fresh();
+      listen(mysqlUid, socket);
+      const mounts = () => {
+        const script = `grep -c ${socket} /proc/self/mountinfo; ls ${stage.paths.inside}/root`;
+        return inVault(script).split('\n');
+      };
+      await build(stage.tenant(alice), stage.tenant(bob, { databases: ['mysql'] }));
+      assert.ok(Number(mounts()[0]) > 0);
+      assert.ok(mounts().includes('web-mysql.databases'));
+      await build(stage.tenant(alice, { databases: [] }), stage.tenant(bob, { databases: [] }));
+      assert.equal(mounts()[0], '0');
+      assert.ok(mounts().every((each) => !each.endsWith('.databases')));
+    });
+
+    test('are reported as what they are if they cannot be mounted, and jails as in force', async () => {
+      fresh();
+      listen(mysqlUid, socket);
+      await build(stage.tenant(alice, { databases: [] }));
+      const inTheWay = `${stage.paths.inside}/root/web${socket}`;
+      inVault(`rm -rf ${inTheWay}; mkdir -p ${inTheWay}`);
+      const { problems, sockets } = await build(stage.tenant(alice));
+      assert.deepEqual(problems, []);
+      assert.deepEqual(
+        sockets.map(({ object }) => object),
+        [socket],
+      );
+      assert.match(stage.stateText(alice), /ready/);
+      assert.ok(writeUnmounted(stage.paths, sockets).ok);
+      const [found] = reportDatabases(findDatabases(paths), readUnmounted(stage.paths));
+      assert.match(found?.reason ?? '', /directory/i);
+      const errors: string[] = [];
+      const log = { error: (text: string) => errors.push(text) } as unknown as Log;
+      const refresher = new JailRefresher(paths, log, async () => ok(undefined));
+      refresher.adopt(policyOfAlice());
+      refresher.afterTick();
+      await eventually('it is reported', () => errors.length > 0);
+      assert.match(errors.join(), /mount sockets of database servers in jails: .*mysqld\.sock/);
+      const alarms = refresher.takeAlarms();
+      assert.deepEqual(
+        alarms.map(({ about }) => about),
+        ['jails database sockets'],
+      );
+      assert.match(alarms[0]?.text ?? '', /^All jails are in force/);
+      inVault(`rmdir ${inTheWay}`);
+      const again = await build(stage.tenant(alice));
+      assert.deepEqual(again.sockets, []);
+      assert.ok(writeUnmounted(stage.paths, again.sockets).ok);
+      assert.equal(readUnmounted(stage.paths).size, 0);
+    });
+
+    test('cost few builds while a server restarts again and again', () => {
+      fresh();
+      listen(mysqlUid, socket);
+      let seconds = 0;
+      const watch = new DatabaseWatch(() => seconds * 1000);
+      const sockets = findDatabases(paths);
+      const restart = () => {
+        // Another identity, as of a socket that was made again.
+        const { ctimeNs } = lstatSync(socket, { bigint: true });
+        do chmodSync(socket, 0o777);
+        while (lstatSync(socket, { bigint: true }).ctimeNs === ctimeNs);
+      };
+      let text = watch.follow(sockets);
+      const noticed: number[] = [];
+      for (seconds = 10; seconds <= 1200; seconds += 10) {
+        restart();
+        const isNew = watch.hasNew();
+        const now = watch.follow(sockets); // the check of each minute keeps to the pause, too
+        assert.equal(now !== text, isNew);
+        if (isNew) noticed.push(seconds);
+        text = now;
+      }
+      assert.deepEqual(noticed, [10, 30, 70, 150, 310, 630]);
+      seconds += 3600;
+      for (const quiet of [0, 10]) {
+        seconds += quiet;
+        restart();
+        assert.ok(watch.hasNew(), 'after an hour of peace, and ten seconds later');
+        watch.follow(sockets);
+      }
     });
   });
 });

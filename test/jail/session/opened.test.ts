@@ -62,6 +62,11 @@ describe('pam_bulkhead.so', { skip }, () => {
     untouched('systemd-user');
   });
 
+  test("keeps Dovecot's auth processes, which serve many users, out of each user's jail", () => {
+    assert.equal(session(tenant, undefined, 'dovecot').stdout, 'outside');
+    untouched('dovecot');
+  });
+
   test('refuses only users with a jail when the module is missing or broken', () => {
     for (const service of ['missing', 'broken']) {
       const { status, stdout, log } = session(tenant, 'echo ran', service);

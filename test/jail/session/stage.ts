@@ -10,7 +10,7 @@ import { compilePam } from '../../../scripts/entry.ts';
 import { addJailed, jailedFile } from '../../../src/host/cgroups/launch-jailed.ts';
 import { pathsOf } from '../../../src/host/paths.ts';
 import type { Jail } from '../../../src/policy/jail.ts';
-import { profilesOf, sessionLines } from '../../../src/pam/core/profiles.ts';
+import { accountLines, profilesOf, sessionLines } from '../../../src/pam/core/profiles.ts';
 import { patienceMilliseconds } from '../../../testing/patience.ts';
 import { ensurePrerequisites } from '../../../testing/prerequisites.ts';
 import { suiteDirectory } from '../../../testing/temporary-directory.ts';
@@ -49,9 +49,10 @@ export const jailOf = (jail: Partial<Jail> = {}) => {
 
 function writeService(name: string, at = module, times = 1): void {
   const step = { module: at, instance: stage.instance, jailed: list() };
-  const lines = profilesOf(step, false).slice(-1).flatMap(sessionLines);
-  const all = Array.from({ length: times }, () => lines).flat();
-  const text = ['session required pam_permit.so', ...all, ''].join('\n');
+  const profiles = profilesOf(step, false).slice(-1);
+  const all = Array.from({ length: times }, () => profiles.flatMap(sessionLines)).flat();
+  const permit = ['account', 'session'].map((each) => `${each} required pam_permit.so`);
+  const text = [...permit, ...profiles.flatMap(accountLines), ...all, ''].join('\n');
   fs.writeFileSync(`${configuration()}/${name}`, text);
 }
 
@@ -127,7 +128,8 @@ export function useJail(name: string): void {
     fs.mkdirSync(configuration());
     module = compilePam(scratch);
     program = compileSessionOpener(scratch);
-    for (const service of ['login', 'systemd-user', 'other']) writeService(service);
+    for (const service of ['login', 'systemd-user', 'other', 'pure-ftpd', 'vsftpd', 'dovecot'])
+      writeService(service);
     writeService('twice', module, 2);
     writeService('missing', `${scratch}/none/pam_bulkhead.so`);
     fs.mkdirSync(`${scratch}/broken`);

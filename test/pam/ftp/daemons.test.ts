@@ -1,10 +1,14 @@
-/** Sessions of real FTP daemons with the lines that `pam enable` writes, for tenants with and without a jail. */
+/**
+ * Sessions of real FTP daemons with the lines that `pam enable` writes, for tenants with and without a jail. Whatever the
+ * daemon's configuration, a tenant with a jail is inside or refused, if the daemon asks PAM.
+ */
 import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { before, describe, test } from 'node:test';
-import { opensSessions, whyOutsideJails } from '../../../src/pam/core/daemons.ts';
-import { FtpStage, daemonIn, skip, uid, type FtpSession } from './stage.ts';
+import { proftpdSetting, pureFtpdSetting, vsftpdSetting } from '../../../src/pam/core/daemons.ts';
+import { FtpStage, skip, uid, type FtpSession } from './stage.ts';
+import { daemonIn } from './unpack.ts';
 
 const stage = new FtpStage();
 
@@ -17,52 +21,77 @@ function written(name: string, lines: readonly string[]): string {
   return path;
 }
 
-const vsftpd = (program: string, ...more: readonly string[]) => [
-  program,
-  written('vsftpd.conf', [
-    'listen=YES',
-    'listen_ipv6=NO',
-    'listen_address=127.0.0.1',
-    'listen_port=2121',
-    'anonymous_enable=NO',
-    'local_enable=YES',
-    'write_enable=YES',
-    'pam_service_name=vsftpd',
-    `secure_chroot_dir=${stage.scratch}/empty`,
-    ...more,
-  ]),
+type Lines = readonly string[];
+
+const vsftpdLines = (more: Lines): Lines => [
+  'listen=YES',
+  'listen_ipv6=NO',
+  'listen_address=127.0.0.1',
+  'listen_port=2121',
+  'anonymous_enable=NO',
+  'local_enable=YES',
+  'write_enable=YES',
+  'pam_service_name=vsftpd',
+  `secure_chroot_dir=${stage.scratch}/empty`,
+  ...more,
 ];
 
-const proftpd = (program: string, ...more: readonly string[]) => [
+const vsftpd = (program: string, ...more: Lines) => [
+  program,
+  written('vsftpd.conf', vsftpdLines(more)),
+];
+
+const proftpdLines = (more: Lines): Lines => [
+  'ServerType standalone',
+  'Port 2121',
+  'DefaultAddress 127.0.0.1',
+  'SocketBindTight on',
+  'User nobody',
+  'Group nogroup',
+  `ScoreboardFile ${stage.scratch}/score`,
+  `PidFile ${stage.scratch}/proftpd.pid`,
+  'RequireValidShell off',
+  'UseFtpUsers off',
+  'WtmpLog off',
+  'UseIPv6 off',
+  ...more,
+];
+
+const proftpd = (program: string, ...more: Lines) => [
   program,
   '-n',
   '-c',
-  written('proftpd.conf', [
-    'ServerType standalone',
-    'Port 2121',
-    'DefaultAddress 127.0.0.1',
-    'SocketBindTight on',
-    'User nobody',
-    'Group nogroup',
-    'AuthOrder mod_auth_pam.c* mod_auth_unix.c',
-    'AuthPAMConfig proftpd',
-    `ScoreboardFile ${stage.scratch}/score`,
-    `PidFile ${stage.scratch}/proftpd.pid`,
-    'RequireValidShell off',
-    'UseFtpUsers off',
-    'WtmpLog off',
-    'UseIPv6 off',
-    ...more,
-  ]),
+  written('proftpd.conf', proftpdLines(more)),
 ];
 
-const pureFtpd = (program: string) => {
+const pureFtpd = (program: string, ...methods: Lines) => {
   const pidFile = `${stage.scratch}/pure-ftpd.pid`;
-  return [program, '-l', 'pam', '-S', '127.0.0.1,2121', '-u', '100', '-g', pidFile];
+  const options = methods.flatMap((each) => ['-l', each]);
+  return [program, ...options, '-S', '127.0.0.1,2121', '-u', '100', '-g', pidFile];
 };
+
+const pamFirst = 'AuthOrder mod_auth_pam.c* mod_auth_unix.c';
 
 /** Whether the session sees /etc/fstab of the host, which no jail has. */
 const seesHost = ({ lines }: FtpSession) => lines.some((line) => line.startsWith('host 213'));
+
+function assertInside(session: FtpSession): void {
+  assert.match(session.login, /^login 230 /);
+  assert.deepEqual(own(session), [{ uid, isPlaced: true, isInside: true }]);
+  assert.ok(!seesHost(session), session.lines.join('\n'));
+}
+
+function assertOutside(session: FtpSession): void {
+  assert.match(session.login, /^login 230 /);
+  assert.ok(own(session).every(({ isInside }) => !isInside));
+  assert.ok(seesHost(session), session.lines.join('\n'));
+}
+
+/** The daemon may answer before the connection is ended. */
+function assertRefused(session: FtpSession): void {
+  assert.match(session.login, /^login (?:5\d\d |closed)/);
+  assert.deepEqual(own(session), []);
+}
 
 describe('FTP daemons', { skip }, () => {
   const with_ = (name: string) => {
@@ -72,29 +101,70 @@ describe('FTP daemons', { skip }, () => {
   before(() => mkdirSync(`${stage.scratch}/empty`));
 
   const pro = with_('proftpd');
-  test('ProFTPD is in the cgroup and in the jail', { skip: pro.skip }, async () => {
-    for (const jail of [false, true]) {
-      const session = await stage.session('proftpd', proftpd(pro.program), { jail });
-      assert.match(session.login, /^login 230 /);
-      assert.deepEqual(own(session), [{ uid, isPlaced: true, isInside: jail }]);
-      assert.equal(seesHost(session), !jail, session.lines.join('\n'));
+  test('ProFTPD is in the cgroup and in the jail', pro, async () => {
+    for (const order of [[pamFirst], []]) {
+      const command = proftpd(pro.program, ...order);
+      assertInside(await stage.session('proftpd', command, { jail: true }));
+      const open = await stage.session('proftpd', command, { jail: false });
+      assertOutside(open);
+      assert.deepEqual(own(open), [{ uid, isPlaced: true, isInside: false }]);
     }
-    assert.equal(whyOutsideJails('proftpd'), undefined);
   });
 
+  test('ProFTPD does not ask its next method when the jail cannot be entered', pro, async () => {
+    for (const order of [[pamFirst], []]) {
+      const command = proftpd(pro.program, ...order);
+      const session = () => stage.session('proftpd', command, { jail: true });
+      assertRefused(await stage.withoutState(session));
+    }
+  });
+
+  test(
+    "ProFTPD's own methods let tenants in outside the jail, and its setting shows it",
+    pro,
+    async () => {
+      const cases = [
+        { order: [], auth: 'pam_deny.so' },
+        { order: ['AuthOrder mod_auth_unix.c'], auth: 'pam_permit.so' },
+      ];
+      for (const { order, auth } of cases) {
+        const command = proftpd(pro.program, ...order);
+        assertOutside(await stage.session('proftpd', command, { jail: true, auth }));
+        const setting = proftpdSetting('/etc/proftpd.conf', proftpdLines(order).join('\n'));
+        assert.match(setting.outsideJails ?? '', /mod_auth_pam\.c\*/);
+        assert.equal(setting.asksAccount, false);
+      }
+      const first = { jail: true, auth: 'pam_deny.so' };
+      assertRefused(await stage.session('proftpd', proftpd(pro.program, pamFirst), first));
+      const setting = proftpdSetting('/etc/proftpd.conf', proftpdLines([pamFirst]).join('\n'));
+      assert.equal(setting.outsideJails, undefined);
+    },
+  );
+
   const vs = with_('vsftpd');
-  test('vsftpd is in both with session_support, else in neither', { skip: vs.skip }, async () => {
-    for (const jail of [false, true]) {
-      const more = 'session_support=YES';
-      const session = await stage.session('vsftpd', vsftpd(vs.program, more), { jail });
-      assert.deepEqual(own(session), [{ uid, isPlaced: true, isInside: jail }]);
+  test('vsftpd is in both with session_support', vs, async () => {
+    const sessions = 'session_support=YES';
+    const commands = [
+      () => vsftpd(vs.program, sessions),
+      () => [...vsftpd(vs.program), `-o${sessions}`],
+    ];
+    for (const command of commands) {
+      const session = await stage.session('vsftpd', command(), { jail: true });
+      assertInside(session);
       assert.ok(session.lines.includes('read my own'), session.lines.join('\n'));
       assert.ok(session.lines.some((line) => line.startsWith('store 226')));
-      assert.equal(seesHost(session), !jail);
+      assertOutside(await stage.session('vsftpd', command(), { jail: false }));
     }
-    const without = await stage.session('vsftpd', vsftpd(vs.program), { jail: true });
-    assert.deepEqual(own(without), [{ uid, isPlaced: false, isInside: false }]);
-    assert.ok(seesHost(without));
+  });
+
+  test('vsftpd without sessions refuses tenants with a jail, and nobody else', vs, async () => {
+    for (const service of ['vsftpd', 'ftp', 'anything']) {
+      const command = vsftpd(vs.program, `pam_service_name=${service}`);
+      assertRefused(await stage.session(service, command, { jail: true }));
+      const open = await stage.session(service, command, { jail: false });
+      assertOutside(open);
+      assert.deepEqual(own(open), [{ uid, isPlaced: false, isInside: false }]);
+    }
   });
 
   test('daemons that change their root directory refuse tenants with a jail', async (t) => {
@@ -109,25 +179,39 @@ describe('FTP daemons', { skip }, () => {
     ] as const) {
       const open = await stage.session(service, command, { jail: false });
       assert.match(open.login, /^login 230 /);
-      const jailed = await stage.session(service, command, { jail: true });
-      assert.match(jailed.login, /^login 5/);
-      assert.deepEqual(own(jailed), []);
+      assertRefused(await stage.session(service, command, { jail: true }));
     }
-  });
-
-  test('opensSessions() reads the last line, and takes none for NO', () => {
-    assert.ok(opensSessions('session_support=NO\nsession_support=yes\n'));
-    for (const text of ['', '#session_support=YES\n', 'session_support=YES\nsession_support=NO'])
-      assert.ok(!opensSessions(text), text);
   });
 
   const pure = with_('pure-ftpd');
-  test('pure-ftpd is in the cgroup, and not in the jail', { skip: pure.skip }, async () => {
-    for (const jail of [false, true]) {
-      const session = await stage.session('pure-ftpd', pureFtpd(pure.program), { jail });
-      assert.deepEqual(own(session), [{ uid, isPlaced: true, isInside: false }]);
-      assert.ok(seesHost(session));
-    }
-    assert.match(whyOutsideJails('pure-ftpd') ?? '', /goes on when PAM refuses/);
+  test('pure-ftpd refuses tenants with a jail, and nobody else', pure, async () => {
+    const command = pureFtpd(pure.program, 'pam');
+    assertRefused(await stage.session('pure-ftpd', command, { jail: true }));
+    const open = await stage.session('pure-ftpd', command, { jail: false });
+    assertOutside(open);
+    assert.deepEqual(own(open), [{ uid, isPlaced: true, isInside: false }]);
+    assert.ok(pureFtpdSetting(['pam']).asksAccount);
+  });
+
+  test(
+    'pure-ftpd with other methods lets them in outside, and its setting shows it',
+    pure,
+    async () => {
+      const command = pureFtpd(pure.program, 'pam', 'unix');
+      assertOutside(await stage.session('pure-ftpd', command, { jail: true }));
+      const setting = pureFtpdSetting(['pam', 'unix']);
+      assert.equal(setting.asksAccount, false);
+      assert.match(setting.outsideJails ?? '', /without PAM, too \(unix\)/);
+    },
+  );
+
+  test('vsftpdSetting() agrees with the daemon', () => {
+    const text = vsftpdLines([]).join('\n');
+    assert.match(
+      vsftpdSetting('/x.conf', text).outsideJails ?? '',
+      /session_support=YES in \/x\.conf/,
+    );
+    const on = vsftpdSetting('/x.conf', text, ['session_support=YES']);
+    assert.deepEqual(on, { service: 'vsftpd', opensSessions: true, asksAccount: true });
   });
 });

@@ -6,13 +6,12 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before } from 'node:test';
 import { compilePam } from '../../../scripts/entry.ts';
 import { addJailed, jailedFile } from '../../../src/host/cgroups/launch-jailed.ts';
 import { pathsOf } from '../../../src/host/paths.ts';
-import { profilesOf, sessionLines } from '../../../src/pam/core/profiles.ts';
+import { accountLines, profilesOf, sessionLines } from '../../../src/pam/core/profiles.ts';
 import { eventually } from '../../../testing/patience.ts';
 import { ensurePrerequisites } from '../../../testing/prerequisites.ts';
 import { suiteDirectory } from '../../../testing/temporary-directory.ts';
@@ -20,19 +19,16 @@ import { parseStateFile } from '../../../src/jail/core/state-file.ts';
 import { linkAt, readText } from '../../../packages/base/io/read.ts';
 import { findTree, launchText, removeCgroup } from '../../cli/launch-stage.ts';
 import { JailStage, reasonToSkip } from '../../jail/stage.ts';
+import { environment, unpackDaemons } from './unpack.ts';
 
 const ready = await ensurePrerequisites('pam', (line) => console.log(`# ${line}`));
+if (ready.ok && process.getuid?.() === 0) unpackDaemons();
 export const uid = 620_801;
 const user = 'bhftp';
 const name = 'ftp';
 const tree = findTree(`bulkhead-jail-${name}`);
 export const skip =
   reasonToSkip() || (tree.roots.length === 0 ? 'needs cgroups' : ready.ok ? false : ready.reason);
-
-export const daemonIn = (program: string): string | undefined =>
-  ['/usr/sbin', ...(process.env['PATH'] ?? '').split(':')]
-    .map((each) => join(each, program))
-    .find((each) => fs.existsSync(each));
 
 /** Logs in, waits for a line, reads and writes a file, asks for one of the host, and prints each outcome. */
 const client = `use IO::Socket::INET; $| = 1; alarm 60;
@@ -64,6 +60,7 @@ export class FtpStage {
   #jails: JailStage | undefined;
   #module = '';
   #shim = '';
+  #namespace = 0;
 
   constructor() {
     before(async () => {
@@ -84,8 +81,10 @@ export class FtpStage {
         user,
       ]);
       assert.equal(made.status, 0, made.stderr.toString());
+      execFileSync('chpasswd', { input: `${user}:x\n` }); // for daemons that do not ask PAM
       for (const root of tree.roots) fs.mkdirSync(`${root}/u${uid}`, { recursive: true });
       await this.jails.build(this.#tenant());
+      this.#namespace = parseStateFile(this.jails.stateText(uid)).namespace ?? 0;
       fs.writeFileSync(`${this.home}/mine`, 'my own');
       fs.writeFileSync(`/run/${this.jails.instance}/launch`, launchText(tree));
     });
@@ -123,30 +122,44 @@ int pam_start(const char *service, const char *user, const struct pam_conv *conv
   }
 
   /** Writes the daemon's PAM service, with the lines of `pam enable`. */
-  #writeService(service: string, jail: boolean): void {
+  #writeService(service: string, jail: boolean, auth: string): void {
     const { instance } = this.jails;
     const paths = pathsOf(instance);
     if (jail) assert.ok(addJailed(paths, [{ uid, user }]).ok);
     else fs.rmSync(jailedFile(paths.state), { force: true });
     const step = { module: this.#module, instance, jailed: jailedFile(paths.state) };
     const profiles = profilesOf(step, false).slice(0, jail ? undefined : 1);
-    const permit = ['auth', 'account', 'session'].map((each) => `${each} required pam_permit.so`);
-    const lines = [...permit, ...profiles.flatMap(sessionLines), ''];
+    const permit = ['account', 'session'].map((each) => `${each} required pam_permit.so`);
+    const ours = profiles.flatMap((each) => [...accountLines(each), ...sessionLines(each)]);
+    const lines = [`auth required ${auth}`, ...permit, ...ours, ''];
+    fs.rmSync(`${this.scratch}/pam.d`, { recursive: true, force: true });
     fs.mkdirSync(`${this.scratch}/pam.d`, { recursive: true });
     fs.writeFileSync(`${this.scratch}/pam.d/${service}`, lines.join('\n'));
+  }
+
+  /** Runs `body` while the tenant's jail cannot be entered: its state file is missing. */
+  async withoutState<T>(body: () => Promise<T>): Promise<T> {
+    const path = `/run/${this.jails.instance}/jail/tenants/${uid}`;
+    fs.renameSync(path, `${path}.away`);
+    try {
+      return await body();
+    } finally {
+      fs.renameSync(`${path}.away`, path);
+    }
   }
 
   /** Starts a daemon, and logs in as the tenant. */
   async session(
     service: string,
     command: readonly string[],
-    { jail }: { readonly jail: boolean },
+    { jail, auth = 'pam_permit.so' }: { readonly jail: boolean; readonly auth?: string },
   ): Promise<FtpSession> {
-    this.#writeService(service, jail);
+    this.#writeService(service, jail, auth);
     const preloaded = ['env', `LD_PRELOAD=${this.#shim}`, ...command];
     const script = 'ip link set lo up && exec "$@"';
     const daemon = spawn('unshare', ['-n', 'sh', '-c', script, 'sh', ...preloaded], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...environment },
     });
     let output = '';
     for (const stream of [daemon.stdout, daemon.stderr])
@@ -185,11 +198,10 @@ int pam_start(const char *service, const char *user, const struct pam_conv *conv
   #look(pid: number): SessionProcess {
     const of = Number(/^Uid:\s+\d+\s+(\d+)/m.exec(readText(`/proc/${pid}/status`) ?? '')?.[1]);
     const cgroups = (readText(`/proc/${pid}/cgroup`) ?? '').split('\n');
-    const namespace = parseStateFile(this.jails.stateText(uid)).namespace ?? 0;
     return {
       uid: of,
       isPlaced: cgroups.some((each) => each.endsWith(`/${this.jails.instance}/u${uid}`)),
-      isInside: linkAt(`/proc/${pid}/ns/mnt`) === `mnt:[${namespace}]`,
+      isInside: linkAt(`/proc/${pid}/ns/mnt`) === `mnt:[${this.#namespace}]`,
     };
   }
 }

@@ -12,7 +12,7 @@ import type { JailPaths } from '../jail-paths.ts';
 import { readStateFiles, removeStateFile, writeStateFile } from '../state-files.ts';
 import { canFilter } from '../seccomp.ts';
 import { causeOfCall } from './call-failed.ts';
-import { bindDatabases } from './database-binds.ts';
+import { bindDatabases, skeletonsWithSockets } from './database-binds.ts';
 import { directoryGroups } from './directory-groups.ts';
 import { Pins } from './pins.ts';
 import { jailName, type BuildAnswer, type BuildRequest, type JailTenant } from './protocol.ts';
@@ -43,8 +43,7 @@ export class Builder {
   readonly #directoryGroups: ReturnType<typeof directoryGroups>;
 
   readonly #databases: readonly DatabaseSocket[];
-  /** Failures that keep no jail from being built. */
-  readonly #problems: Problem[] = [];
+  readonly #sockets: Problem[] = [];
 
   /** Starts in the host's namespace. Throws Node's errors, as all methods do. */
   constructor(
@@ -78,6 +77,7 @@ export class Builder {
     });
     const { dropped, problems } = this.#dropOthers(stateFiles);
     vault.enter();
+    this.#clearUnused();
     this.#pins.retire();
     vault.leave();
     return {
@@ -89,8 +89,8 @@ export class Builder {
           typeof what === 'object' && !isGone(tenant, what) ? [what] : [],
         ),
         ...problems,
-        ...this.#problems,
       ],
+      sockets: this.#sockets,
     };
   }
 
@@ -106,13 +106,19 @@ export class Builder {
   }
 
   /** Whatever fails here, jails are built. */
-  #bindDatabases(skeleton: Skeleton, kinds: readonly JailDatabase[]): void {
+  #bindDatabases(skeleton: Pick<Skeleton, 'root' | 'tree'>, kinds: readonly JailDatabase[]): void {
     try {
-      this.#problems.push(...bindDatabases(skeleton, this.#databases, kinds));
+      this.#sockets.push(...bindDatabases(skeleton, this.#databases, kinds));
     } catch (error) {
       const object = 'database servers';
-      this.#problems.push({ action: 'mount the sockets of', object, ...causeOfCall(error) });
+      this.#sockets.push({ action: 'mount the sockets of', object, ...causeOfCall(error) });
     }
+  }
+
+  /** Unmounts the sockets in skeletons that no jail of the policy uses. Runs in the vault. */
+  #clearUnused(): void {
+    for (const skeleton of skeletonsWithSockets(this.#paths))
+      if (!this.#skeletons.has(skeleton.name)) this.#bindDatabases(skeleton, []);
   }
 
   /** Builds one jail if needed. Begins and ends in the host's namespace. */

@@ -10,11 +10,12 @@
 import { closeSync, fstatSync, lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Problem } from '../../../../packages/base/problem.ts';
-import { readText } from '../../../../packages/base/io/read.ts';
+import { namesIn, readText } from '../../../../packages/base/io/read.ts';
 import type { JailDatabase } from '../../../policy/jail.ts';
 import { attach, copyTree, mountAttributes, openWithoutLinks } from '../../../sys/mount-calls.ts';
 import type { DatabaseSocket } from '../../core/database-files.ts';
 import { openDatabaseSocket } from '../databases/socket.ts';
+import type { JailPaths } from '../jail-paths.ts';
 import { causeOfCall } from './call-failed.ts';
 import { detachIfMounted } from './host-binds.ts';
 
@@ -29,6 +30,17 @@ interface Places {
   readonly tree: string;
 }
 
+const listEnd = '.databases';
+
+/** Returns the skeletons that have sockets, or had them. */
+export const skeletonsWithSockets = ({
+  inside,
+}: JailPaths): readonly (Places & { readonly name: string })[] =>
+  namesIn(`${inside}/root`)
+    .filter((each) => each.endsWith(listEnd))
+    .map((each) => each.slice(0, -listEnd.length))
+    .map((name) => ({ name, root: `${inside}/root/${name}`, tree: `${inside}/mnt/${name}` }));
+
 /**
  * Mounts the sockets of these kinds, and unmounts all others, in the vault. Returns the failures: jails are built all the
  * same.
@@ -38,7 +50,7 @@ export function bindDatabases(
   sockets: readonly DatabaseSocket[],
   kinds: readonly JailDatabase[],
 ): readonly Problem[] {
-  const list = `${places.root}.databases`;
+  const list = `${places.root}${listEnd}`;
   const before = (readText(list) ?? '').split('\n').filter((line) => line !== '');
   using opened = new OpenedSockets(sockets.filter(({ kind }) => kinds.includes(kind)));
   const { descriptors } = opened;
@@ -52,7 +64,9 @@ export function bindDatabases(
       failureOf('mount', at, () => bindOne(places, at, fd)),
     ),
   ];
-  if (problems.length === 0) writeList(list, new Set(descriptors.keys()));
+  if (problems.length > 0) return problems;
+  if (descriptors.size === 0) rmSync(list);
+  else writeList(list, new Set(descriptors.keys()));
   return problems;
 }
 

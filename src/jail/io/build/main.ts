@@ -30,6 +30,7 @@ const nothing: BuildAnswer = {
   kept: 0,
   dropped: [],
   problems: [],
+  sockets: [],
   listings: [],
   cost: undefined,
   milliseconds: 0,

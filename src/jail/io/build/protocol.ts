@@ -70,6 +70,8 @@ export interface BuildAnswer {
   readonly kept: number;
   readonly dropped: readonly JailKey[];
   readonly problems: readonly Problem[];
+  /** Sockets of database servers that could not be mounted or unmounted; jails are in force all the same. */
+  readonly sockets: readonly Problem[];
   readonly listings: readonly Listing[];
   readonly cost: Cost | undefined;
   readonly milliseconds: number;

@@ -15,6 +15,7 @@ import {
 import { jailDatabases, type JailDatabase } from '../../../policy/jail.ts';
 import {
   parseMysqlFile,
+  defaultPostgresqlDirectories,
   parsePostgresqlFile,
   postgresqlSocket,
   serverAccounts,
@@ -107,10 +108,11 @@ function clusterSockets(directory: string): readonly string[] {
     ...filesIn(`${directory}/conf.d`, '.conf'),
     `${directory}/postgresql.auto.conf`,
   ];
-  let directories: readonly string[] = [];
+  const texts = files.map(textOf);
+  let directories: readonly string[] = texts[0] === '' ? [] : defaultPostgresqlDirectories;
   let port = 5432;
-  for (const file of files) {
-    const parsed = parsePostgresqlFile(textOf(file));
+  for (const text of texts) {
+    const parsed = parsePostgresqlFile(text);
     directories = parsed.directories ?? directories;
     port = parsed.port ?? port;
   }

@@ -84,14 +84,21 @@ export interface DatabaseReport extends Pick<DatabaseSocket, 'kind' | 'at'> {
   readonly reason?: string;
 }
 
-/** Returns what jails can show of the sockets. Usual places without a socket are left out. */
-export const reportDatabases = (sockets: readonly DatabaseSocket[]): readonly DatabaseReport[] =>
+/**
+ * Returns what jails can show of the sockets. `unmounted` has those that the last build could not mount. Usual places
+ * without a socket are left out.
+ */
+export const reportDatabases = (
+  sockets: readonly DatabaseSocket[],
+  unmounted: ReadonlyMap<string, string>,
+): readonly DatabaseReport[] =>
   sockets.flatMap((socket): readonly DatabaseReport[] => {
     const { kind, at, configured } = socket;
     const opened = openDatabaseSocket(socket);
     if (opened.ok) {
       closeSync(opened.value);
-      return [{ kind, at }];
+      const failed = unmounted.get(at);
+      return [{ kind, at, ...(failed === undefined ? {} : { reason: failed }) }];
     }
     if (opened.error === missing && !configured) return [];
     return [{ kind, at, reason: formatCause(opened.error) }];

@@ -6,36 +6,52 @@ import { closeSync, fstatSync } from 'node:fs';
 import type { DatabaseSocket } from '../../core/database-files.ts';
 import { openDatabaseSocket } from './socket.ts';
 
-/** The time between two reports, so that a server that crashes again and again costs little. */
-const againMs = 10_000;
+/**
+ * The time between two changes that are noticed, so that a server that crashes again and again costs little: it doubles
+ * with each one that follows within twice that time.
+ */
+const pauseMsMin = 10_000;
+const pauseMsMax = 600_000;
 
 export class DatabaseWatch {
   readonly #clock: () => number;
   #known: ReadonlyMap<string, string> = new Map();
   #sockets: readonly DatabaseSocket[] = [];
-  #reportedAt = -Infinity;
+  #noticedAt = -Infinity;
+  #pauseMs = pauseMsMin;
 
   /** `clock`: monotonic, in milliseconds. */
   constructor(clock: () => number) {
     this.#clock = clock;
   }
 
-  /** Takes over the sockets that jails get now. Returns a text that changes with any of them. */
+  /** Takes over the sockets that jails get now. Returns a text that changes with any of them, after the pause. */
   follow(sockets: readonly DatabaseSocket[]): string {
     this.#sockets = sockets;
-    this.#known = identitiesOf(sockets);
-    return [...this.#known].join('\n');
+    const now = identitiesOf(sockets);
+    if (textOf(now) !== textOf(this.#known) && this.#isDue()) {
+      const since = this.#clock() - this.#noticedAt;
+      this.#pauseMs =
+        since > 2 * this.#pauseMs ? pauseMsMin : Math.min(2 * this.#pauseMs, pauseMsMax);
+      this.#noticedAt = this.#clock();
+      this.#known = now;
+    }
+    return textOf(this.#known);
   }
 
-  /** Returns true once if a socket is there that jails have not got. */
+  /** Whether a socket is there that jails have not got, and the pause is over. */
   hasNew(): boolean {
-    if (this.#sockets.length === 0 || this.#clock() - this.#reportedAt < againMs) return false;
+    if (this.#sockets.length === 0 || !this.#isDue()) return false;
     const now = identitiesOf(this.#sockets);
-    if (![...now].some(([path, identity]) => this.#known.get(path) !== identity)) return false;
-    this.#reportedAt = this.#clock();
-    return true;
+    return [...now].some(([path, identity]) => this.#known.get(path) !== identity);
+  }
+
+  #isDue(): boolean {
+    return this.#clock() - this.#noticedAt >= this.#pauseMs;
   }
 }
+
+const textOf = (identities: ReadonlyMap<string, string>) => [...identities].join('\n');
 
 /** Returns the identity of each socket that may be mounted: whoever can make other files there gets no jail built. */
 function identitiesOf(sockets: readonly DatabaseSocket[]): ReadonlyMap<string, string> {
