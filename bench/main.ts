@@ -43,6 +43,7 @@ import { benchStart, build } from './start.ts';
 import { formatSection } from './table.ts';
 import { formatProblem } from '../packages/base/problem.ts';
 import { benchLsm } from './lsm.ts';
+import { benchSuexec } from './suexec.ts';
 import { benchSymlinks } from './symlinks.ts';
 import { benchUsage } from './usage.ts';
 import { benchWeb } from './web.ts';
@@ -53,6 +54,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   usage: benchUsage,
   exec: benchExec,
   'exec-guest': benchExecGuest,
+  suexec: benchSuexec,
   jail: benchJail,
   'jail-login': benchJailLogin,
   login: benchLogin,

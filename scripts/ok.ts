@@ -95,6 +95,8 @@ export const kernelSuites = [
   'test/web/placed.test.ts',
   'test/web/programs.test.ts',
   'test/web/suexec/command.test.ts',
+  'test/web/suexec/killed.test.ts',
+  'test/web/suexec/mpm-itk.test.ts',
   'test/web/suexec/suexec.test.ts',
 ];
 

@@ -85,7 +85,6 @@ export class SuexecStage {
   /** A directory of the files that are laid over the host's, in memory. */
   readonly #layer: string;
   #apache: ChildProcess | undefined;
-  errors = '';
 
   constructor(name: string) {
     this.instance = `bulkhead-suexec-${name}`;
@@ -102,28 +101,31 @@ export class SuexecStage {
 
   /** Makes everything before the tests of the file, and removes it afterwards. */
   register(): void {
-    before(async () => {
-      if (skip !== false) return;
-      this.#removeAll();
-      mkdirSync(this.homes, { recursive: true });
-      for (const [name, user] of Object.entries(this.users)) {
-        execFileSync('useradd', ['--no-log-init', '-U', '-m', '-d', `${this.homes}/${name}`, user]);
-        this.uids[name as Tenant] = Number(execFileSync('id', ['-u', user]));
-        this.gids[name as Tenant] = Number(execFileSync('id', ['-g', user]));
-        chmodSync(`${this.homes}/${name}`, 0o755);
-        this.#makeWeb(name as Tenant);
-      }
-      this.mustApply();
-      this.#layOver();
+    before(() => {
+      if (skip === false) this.prepare();
     });
     after(async () => {
       if (skip !== false) return;
       await this.stop();
-      this.#removeAll();
+      this.remove();
     });
   }
 
-  #removeAll(): void {
+  prepare(): void {
+    this.remove();
+    mkdirSync(this.homes, { recursive: true });
+    for (const [name, user] of Object.entries(this.users)) {
+      execFileSync('useradd', ['--no-log-init', '-U', '-m', '-d', `${this.homes}/${name}`, user]);
+      this.uids[name as Tenant] = Number(execFileSync('id', ['-u', user]));
+      this.gids[name as Tenant] = Number(execFileSync('id', ['-g', user]));
+      chmodSync(`${this.homes}/${name}`, 0o755);
+      this.#makeWeb(name as Tenant);
+    }
+    this.mustApply();
+    this.#layOver();
+  }
+
+  remove(): void {
     this.bulkhead('release', '--kill');
     for (const user of Object.values(this.users)) {
       spawnSync('userdel', [user], { stdio: 'ignore' });
@@ -159,7 +161,7 @@ export class SuexecStage {
   }
 
   /** Writes a file of the tenant's, which the web server can run. */
-  write(tenant: Tenant, name: string, text: string, mode = 0o755): string {
+  write(tenant: Tenant, name: string, text: string | Uint8Array, mode = 0o755): string {
     const path = `${this.directoryOf(tenant)}/${name}`;
     rmSync(path, { force: true });
     writeFileSync(path, text);
@@ -250,19 +252,24 @@ export class SuexecStage {
     this.useSuexec(this.wrapper);
   }
 
-  async start(more = ''): Promise<void> {
+  /** Starts Apache; with `AssignUserID` below mpm-itk, without suexec. */
+  async start(
+    more = '',
+    by: 'SuexecUserGroup' | 'AssignUserID' = 'SuexecUserGroup',
+  ): Promise<void> {
     this.port = await freePort();
     const vhosts = Object.entries(this.users).map(
       ([name, user]) => `<VirtualHost 127.0.0.1:${this.port}>
 ServerName ${name}.example
 DocumentRoot ${this.homes}/${name}/web
-SuexecUserGroup ${user} ${user}
+${by} ${user} ${user}
 </VirtualHost>`,
     );
     writeFileSync(
       `${this.#layer}/apache2.conf`,
       `LoadModule mpm_prefork_module /usr/lib/apache2/modules/mod_mpm_prefork.so
 ${modules.map((each) => `LoadModule ${each}_module /usr/lib/apache2/modules/mod_${each}.so`).join('\n')}
+${by === 'AssignUserID' ? 'LoadModule mpm_itk_module /usr/lib/apache2/modules/mpm_itk.so' : ''}
 User www-data
 Group www-data
 ServerName localhost
