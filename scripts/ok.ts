@@ -79,6 +79,7 @@ export const kernelSuites = [
   'test/pam/step-stopped.test.ts',
   'test/setup/boot/command.test.ts',
   'test/setup/boot/real-programs.test.ts',
+  'test/setup/follow.test.ts',
   'test/setup/observe.test.ts',
   'test/web/entries-agent.test.ts',
   'test/web/entries-members.test.ts',

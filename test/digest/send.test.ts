@@ -81,6 +81,7 @@ class Stage {
   readonly rule: DigestRule;
   readonly route: SendContext['route'];
   isIdle = (_uid: number) => false;
+  isUnknown = (_uid: number) => false;
 
   constructor(
     t: TestContext,
@@ -105,7 +106,7 @@ class Stage {
       rule,
       route,
       ledger,
-      ask: answering(policy, this.asked, this.isIdle),
+      ask: this.#ask(),
       readDisk: () => Promise.resolve(undefined),
       disks: new Map(),
       now: at,
@@ -114,6 +115,15 @@ class Stage {
     });
     assert.ok(done.ok, done.ok ? '' : formatProblem(done.error));
     return done.value;
+  }
+
+  #ask(): AgentRequest {
+    const known = answering(this.policy, this.asked, this.isIdle);
+    const refused = { action: 'show tenants', reason: 'you are not a tenant', status: 403 };
+    return (path, query) =>
+      this.isUnknown(Number(query?.['as'] ?? 0))
+        ? Promise.resolve({ ok: false, error: refused })
+        : known(path, query);
   }
 
   /** The rule begins a week earlier. */
@@ -284,6 +294,15 @@ suite('sendDigests()', () => {
     assert.equal(mail.headers.has('bcc'), false);
     assert.match(mail.headers.get('content-type') ?? '', /^text\/plain/);
     assert.doesNotMatch(mail.body, /^Bcc:/m);
+  });
+
+  test('an account that the agent does not know keeps nobody else from a message', async (t) => {
+    await using server = await mailServer();
+    const stage = new Stage(t, policyOf(['ann', 'ben']), { smtp: server.smtp });
+    await stage.begin();
+    stage.isUnknown = (uid) => uid === 1001;
+    assert.equal((await stage.run()).sent, 1);
+    assert.match(server.mails[0]?.to[0] ?? '', /^ben@/);
   });
 
   test('asks for each account only what that account sees', async (t) => {

@@ -139,6 +139,23 @@ suite('hooks of HestiaCP', { skip }, () => {
     assert.ok(!existsSync(script(tree, 'good')));
   });
 
+  test('keep every byte of a script that is not UTF-8, or that lost the end of our lines', async (t) => {
+    const tree = panel(t);
+    hestiaUser(tree, 'ann');
+    for (const name of ['latin', 'cut']) hestiaPackage(tree, name);
+    const latin = Buffer.from('#!/bin/sh\necho \xe9\n', 'latin1');
+    writeFileSync(script(tree, 'latin'), latin, { mode: 0o755 });
+    const cut = '#!/bin/sh\n# bulkhead: begin (bulkhead panel hooks disable)\nmine\n';
+    writeFileSync(script(tree, 'cut'), cut, { mode: 0o755 });
+    for (const act of [enableHooks, disableHooks]) {
+      const problems = problemsOf(await act(tree)).join('\n');
+      assert.match(problems, /latin\.sh.*it is not UTF-8/);
+      assert.match(problems, /cut\.sh.*the end of Bulkhead's lines in it is missing/);
+    }
+    assert.deepEqual(readFileSync(script(tree, 'latin')), latin);
+    assert.equal(readFileSync(script(tree, 'cut'), 'utf8'), cut);
+  });
+
   test('change nothing if another account could replace them', async (t) => {
     const tree = panel(t);
     hestiaPackage(tree, 'gold');
@@ -189,12 +206,9 @@ suite('hooks of other panels', { skip }, () => {
     tree.write('/usr/local/directadmin/data/users/ann/user.conf', plain({ usertype: 'user' }));
     tree.write(`${custom}/user_modify_post/mine.sh`, 'mine', 0o755);
     tree.write(`${custom}/user_destroy_post/bulkhead.sh`, '#!/bin/sh\nmine\n', 0o755);
-    const problems = problemsOf(await enableHooks(tree));
-    assert.match(
-      problems.join(),
-      /user_destroy_post\/bulkhead\.sh.*another program has written it/,
-    );
-    assert.equal(problems.length, 1);
+    assert.deepEqual(problemsOf(await enableHooks(tree)), []);
+    const own = `${tree.root}${custom}/user_destroy_post/bulkhead.sh`;
+    assert.match(readFileSync(own, 'utf8'), /^#!\/bin\/sh\n# bulkhead: begin[\s\S]*\nmine\n$/);
     assert.match(
       readFileSync(`${tree.root}${custom}/user_modify_post/bulkhead.sh`, 'utf8'),
       /^#!\/bin\/sh\n/,
@@ -202,7 +216,7 @@ suite('hooks of other panels', { skip }, () => {
     problemsOf(await disableHooks(tree));
     assert.ok(!existsSync(`${tree.root}${custom}/user_info_modify_post`));
     assert.equal(readFileSync(`${tree.root}${custom}/user_modify_post/mine.sh`, 'utf8'), 'mine');
-    assert.ok(existsSync(`${tree.root}${custom}/user_destroy_post/bulkhead.sh`));
+    assert.equal(readFileSync(own, 'utf8'), '#!/bin/sh\nmine\n');
   });
 
   test("of CPAPI run by a shell and by Python, and CloudLinux's own stay", async (t) => {
@@ -230,8 +244,15 @@ suite('hooks of other panels', { skip }, () => {
     assert.match(readFileSync(called, 'utf8'), /^(?:x\n){2,3}$/);
     rmSync(stand);
     assert.equal(spawnSync(path, args).status, 0);
-    problemsOf(await disableHooks(tree));
-    assert.ok(!existsSync(path));
+    const edited = `${readFileSync(path, 'utf8')}# mine\n`;
+    writeFileSync(path, edited);
+    assert.match(
+      problemsOf(await enableHooks(tree)).join(),
+      /post_modify_user\.py.*another program/,
+    );
+    assert.match(problemsOf(await disableHooks(tree)).join(), /somebody has changed it/);
+    assert.equal(readFileSync(path, 'utf8'), edited);
+    assert.ok(!existsSync(path.replace('user', 'package')));
   });
 
   test('of cPanel are in its registry', async (t) => {
@@ -258,6 +279,12 @@ esac
       lines[0],
       `script ${hookProgram()} --manual --category Whostmgr --event Accounts::Create --stage post`,
     );
+    // A part of them was removed by hand.
+    writeFileSync(registry, `${lines.slice(0, 2).join('\n')}\nscript /mine\n`);
+    assert.deepEqual(problemsOf(await enableHooks(tree)), []);
+    const again = readFileSync(registry, 'utf8').trim().split('\n');
+    assert.deepEqual(again.toSorted(), [...lines, 'script /mine'].toSorted());
+    writeFileSync(registry, `${lines.join('\n')}\n`);
     assert.deepEqual(problemsOf(await enableHooks(tree)), []);
     assert.equal(readFileSync(registry, 'utf8').trim().split('\n').length, 4);
     assert.equal((await states(tree)).filter((each) => each.endsWith('true')).length, 4);
@@ -277,11 +304,16 @@ suite('bulkhead-panel-hook', () => {
     const gate = `${made.path}/gate`;
     assert.equal(spawnSync('mkfifo', [gate]).status, 0);
     const done = `${made.path}/done`;
-    writeFileSync(`${made.path}/bulkhead`, `#!/bin/sh\ncat ${gate}\necho "$@" >${done}\n`, {
-      mode: 0o755,
-    });
+    writeFileSync(
+      `${made.path}/bulkhead`,
+      `#!/bin/sh\ncat ${gate}\necho "$@$NODE_OPTIONS" >${done}\n`,
+      {
+        mode: 0o755,
+      },
+    );
     // It would wait for the gate, if the hook waited for it.
-    assert.equal(spawnSync(hook, { input: 'secret' }).status, 0);
+    const env = { ...process.env, NODE_OPTIONS: '--require=/tmp/x' };
+    assert.equal(spawnSync(hook, { input: 'secret', env }).status, 0);
     assert.ok(!existsSync(done));
     writeFileSync(gate, '');
     await eventually('the panel is read', () => existsSync(done));

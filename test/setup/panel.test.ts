@@ -8,7 +8,12 @@ import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 import { defaultAnswers } from '../../src/setup/commands/questions.ts';
 import { contradictions } from '../../src/setup/core/conflicts.ts';
-import { besidePolicy, chosenLimits } from '../../src/setup/core/imported-limits.ts';
+import {
+  besidePolicy,
+  chosenLimits,
+  whyNotFollow,
+  withoutPanel,
+} from '../../src/setup/core/imported-limits.ts';
 import { lookRemarks } from '../../src/setup/core/look.ts';
 import { policyText } from '../../src/setup/core/policy-text.ts';
 import type { StepContext } from '../../src/setup/core/step.ts';
@@ -278,6 +283,41 @@ suite("limits of a panel's packages beside a policy", () => {
     const remarks = found.remarks.join('; ');
     assert.match(remarks, /gets the panel's "gold" as "gold-2"/);
     assert.match(remarks, /since the policy decides: cleo, dora/);
+  });
+
+  test('never take a jail from an account, nor its package by the range, nor move it to a reseller', () => {
+    const why = (body: string) => {
+      const { document } = parsePolicy('', `<bulkhead version="1">${body}</bulkhead>`);
+      assert.ok(document !== undefined);
+      return whyNotFollow(document);
+    };
+    const jailed = '<package name="basic"><jail profile="web"/></package>';
+    assert.match(
+      why(`${jailed}<tenants uids="1001-1009" package="basic"/>`) ?? '',
+      /and over its jail/,
+    );
+    assert.match(why('<reseller user="eve"/>') ?? '', /would move to the <reseller>/);
+    assert.equal(why(`${jailed}<tenants uids="1001-1009"/>`), undefined);
+    assert.equal(
+      why(`<panel source="auto"/>${jailed}<tenants uids="1001" package="basic"/>`),
+      undefined,
+    );
+  });
+
+  test('a package with a jail is never the one of a plan', async (t) => {
+    tree = panelTree(testDirectory(t, 'setup-panel'), { ann: 1001 });
+    hestiaPackage(tree, 'gold', { MEMORY_LIMIT: '2G' });
+    hestiaUser(tree, 'ann', { PACKAGE: 'gold' });
+    const text =
+      '<bulkhead version="1"><package name="gold"><memory limit="2GiB"/><jail profile="none"/></package><tenants uids="1001"/></bulkhead>';
+    const { document } = parsePolicy('', text);
+    const data = await readPanel(tree);
+    assert.ok(document !== undefined && data !== undefined);
+    const policy = resolvePolicy(document, { accounts: [], uidMin: 1000 });
+    const found = besidePolicy(policyLimits(data), policy, document.packages);
+    assert.equal(found.panel?.plans[0]?.package, 'gold-2');
+    const none = withoutPanel(found, 'why');
+    assert.deepEqual([none.packages, none.tenants, 'panel' in none], [[], [], false]);
   });
 
   test('leave a <panel> that is there as it is, with the packages of the policy', async (t) => {

@@ -79,7 +79,10 @@ class Pass {
     const { rule } = this.#context;
     const isDone = this.#stateOf('')?.state === 'done';
     const { recipients, problems } = recipientsOf(this.#context);
-    const waiting = recipients.filter((each) => this.#mayGo(each, isDone));
+    const waiting = recipients
+      .filter((each) => this.#mayGo(each, isDone))
+      // Addresses that failed before must not keep the others waiting.
+      .toSorted((a, b) => this.#failuresOf(a) - this.#failuresOf(b));
     if (!isDone) for (const each of problems) this.#report(each);
     const chosen = isDone ? ok(waiting) : await this.#withSomething(waiting);
     if (!chosen.ok) return chosen;
@@ -116,6 +119,10 @@ class Pass {
   #stateOf(address: string) {
     const { ledger, rule } = this.#context;
     return ledger.stateOf({ slot: this.#slot.name, to: rule.to, address });
+  }
+
+  #failuresOf({ address }: Recipient): number {
+    return this.#stateOf(address)?.failures ?? 0;
   }
 
   #note(address: string, state: LedgerState): Result<void, Problem> {

@@ -22,6 +22,10 @@ const blockOf = (program: string): string =>
 
 export const hasBlock = (text: string): boolean => text.includes(begin);
 
+/** Whether the begin of the call is there, and its end is not. */
+export const isCut = (text: string): boolean =>
+  hasBlock(text) && !text.includes(end, text.indexOf(begin));
+
 /** Adds the call to a shell script, which may not exist yet. */
 export function addBlock(text: string | undefined, program: string): Result<string, Cause> {
   if (text === undefined) return ok(shell + blockOf(program));
@@ -47,6 +51,12 @@ export function removeBlock(text: string): string | undefined {
 }
 
 /** Returns a script of ours that a shell and Python run alike: panels with CPAPI start theirs by Python. */
+/** Whether the text is a script of ours, for whichever path of the program. */
+export function isOwnScript(text: string): boolean {
+  const [, program] = /\[ ! -x '([^']*)' \]/.exec(text) ?? [];
+  return program !== undefined && text === ownScript(program);
+}
+
 export const ownScript = (program: string): string => `#!/bin/sh
 ''':'
 ${blockOf(program)}exit 0

@@ -19,7 +19,7 @@ import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { ownUnits, unitFile } from '../../host/systemd/own-units.ts';
 import type { Answers } from '../core/answers.ts';
-import { besidePolicy, chosenLimits } from '../core/imported-limits.ts';
+import { besidePolicy, chosenLimits, whyNotFollow, withoutPanel } from '../core/imported-limits.ts';
 import type { HostLook } from '../core/look.ts';
 import { policyText } from '../core/policy-text.ts';
 import type { SetupRecord } from '../core/record.ts';
@@ -200,6 +200,9 @@ async function importedFor(
   if (!read.ok) return { imported: read };
   const limits = chosenLimits(read.value, answers);
   if (policy === undefined) return { imported: ok(limits) };
+  const obstacle =
+    limits.panel === undefined || document === undefined ? undefined : whyNotFollow(document);
+  if (obstacle !== undefined) return { imported: ok(withoutPanel(limits, obstacle)) };
   return { imported: ok(besidePolicy(limits, policy, document?.packages ?? [])) };
 }
 

@@ -4,7 +4,7 @@ import { formatQuantity } from '../../../packages/base/quantity.ts';
 import { limitAttribute } from '../../limits/limits.ts';
 import type { AddedPanel, ImportedLimits } from '../../policy/elements/add-limits.ts';
 import { freeName } from '../../policy/names.ts';
-import type { LimitBlock, PackageElement } from '../../policy/document.ts';
+import type { LimitBlock, PackageElement, PolicyDocument } from '../../policy/document.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { Answers } from './answers.ts';
 
@@ -28,8 +28,35 @@ export function chosenLimits(limits: ImportedLimits, answers: Chosen): ImportedL
   };
 }
 
+/**
+ * Returns why the policy must not begin to follow a panel by itself: plans would take precedence over what accounts have
+ * by their range or reseller, such as a jail or lower limits.
+ */
+export function whyNotFollow({
+  panel,
+  tenantRanges,
+  resellers,
+}: Pick<PolicyDocument, 'panel' | 'tenantRanges' | 'resellers'>): string | undefined {
+  if (panel !== undefined) return undefined;
+  if (tenantRanges.some((each) => each.package !== undefined))
+    return 'plans would take precedence over the package of <tenants>, and over its jail';
+  return resellers.length > 0
+    ? 'accounts would move to the <reseller> that the panel states for them'
+    : undefined;
+}
+
+/** Returns nothing of a panel's limits, and the reason. */
+export const withoutPanel = ({ panel: _panel, ...limits }: ImportedLimits, why: string) => ({
+  ...limits,
+  packages: [],
+  tenants: [],
+  remarks: [
+    `the policy stays as it is, since it would follow the panel otherwise: ${why}; add <panel> yourself if that is wanted`,
+  ],
+});
+
 type Known = Pick<Policy, 'tenants' | 'resellers' | 'panel'>;
-type KnownPackage = Pick<PackageElement, 'name' | 'values'>;
+type KnownPackage = Pick<PackageElement, 'name' | 'values' | 'jail' | 'siteLimits'>;
 
 /**
  * Returns the limits without accounts for which the policy decides: those that are no tenants, have a package, or belong to
@@ -116,10 +143,17 @@ function otherPackages(
 ): ReadonlySet<string> {
   const textOf = ({ values }: LimitBlock) =>
     JSON.stringify([...values].map(([key, { value }]) => [key, value]).sort());
-  const there = new Map(packages.map((each) => [each.name.value, textOf(each)]));
+  // A jail of the policy's package is nothing that the panel states.
+  const isMore = ({ jail, siteLimits }: KnownPackage) =>
+    jail !== undefined || siteLimits !== undefined;
+  const there = new Map(
+    packages.map((each) => [each.name.value, isMore(each) ? undefined : textOf(each)]),
+  );
   return new Set(
     imported
-      .filter((each) => (there.get(each.name.value) ?? textOf(each)) !== textOf(each))
+      .filter(
+        ({ name, ...each }) => there.has(name.value) && there.get(name.value) !== textOf(each),
+      )
       .map(({ name }) => name.value),
   );
 }

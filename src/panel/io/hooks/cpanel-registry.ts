@@ -42,7 +42,8 @@ export async function changeRegistry(
   for (const event of registeredEvents) {
     const words = ['--category', 'Whostmgr', '--event', event, '--stage', 'post'];
     const done = await manage(root, [action, 'script', program, '--manual', ...words]);
-    if (!done.ok) return done;
+    // An event that is not registered cannot be removed; the list below decides.
+    if (!done.ok && action === 'add') return done;
   }
   const count = await registeredCount(root, program);
   if (!count.ok) return count;

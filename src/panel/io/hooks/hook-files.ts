@@ -8,15 +8,25 @@
 import { decodeText } from '../../../../packages/base/io/regular-file.ts';
 import { existsSync, readdirSync } from 'node:fs';
 import type { Problem } from '../../../../packages/base/problem.ts';
+import { ok } from '../../../../packages/base/result.ts';
 import type { FileChange } from '../../../sys/files/file-transaction.ts';
 import { readHostFile } from '../../../sys/files/host-file.ts';
 import type { PanelSourceName } from '../../../policy/panel/panel-record.ts';
-import { addBlock, hasBlock, ownScript, removeBlock } from '../../core/hook-text.ts';
+import {
+  addBlock,
+  hasBlock,
+  isCut,
+  isOwnScript,
+  ownScript,
+  removeBlock,
+} from '../../core/hook-text.ts';
 
 export interface HookFile {
   readonly path: string;
   /** Whether it is ours alone, or a script that an administrator may have, too. */
   readonly kind: 'own' | 'shared';
+  /** Whether its directory is removed when it is empty. */
+  readonly ownDirectory?: true;
 }
 
 export interface HookState extends HookFile {
@@ -46,10 +56,15 @@ const places: Readonly<Partial<Record<PanelSourceName, (root: string) => readonl
   directadmin: (root) =>
     directAdminEvents.map((name) => ({
       path: `${root}${directAdminHooks}/${name}/bulkhead.sh`,
-      kind: 'own',
+      kind: 'shared',
+      ownDirectory: true,
     })),
   cpapi: (root) =>
-    cpapiNames.map((name) => ({ path: `${root}${cpapiHooks}/${name}.py`, kind: 'own' })),
+    cpapiNames.map((name) => ({
+      path: `${root}${cpapiHooks}/${name}.py`,
+      kind: 'own',
+      ownDirectory: true,
+    })),
 };
 
 /** Returns the hooks of a panel that are files; none for cPanel, which has a registry. */
@@ -76,8 +91,24 @@ export function readHooks(files: readonly HookFile[], problems: Problem[]): read
       return [];
     }
     const text = read.value && decodeText(read.value.bytes);
+    const reason = text === undefined ? undefined : unreadable(text, read.value?.bytes);
+    if (reason !== undefined) {
+      problems.push({
+        action: 'use the hook',
+        object: file.path,
+        reason,
+        hint: 'it stays as it is',
+      });
+      return [];
+    }
     return [{ ...file, text, isExecutable: ((read.value?.mode ?? 0o100) & 0o100) !== 0 }];
   });
+}
+
+/** Returns why a script cannot be edited: each of its bytes must be there afterwards. */
+function unreadable(text: string, bytes: Uint8Array | undefined): string | undefined {
+  if (!Buffer.from(text).equals(Buffer.from(bytes ?? []))) return 'it is not UTF-8';
+  return isCut(text) ? "the end of Bulkhead's lines in it is missing" : undefined;
 }
 
 /** Whether the hook calls Bulkhead. */
@@ -96,32 +127,40 @@ export function enableChanges(
       return [];
     };
     // A package of HestiaCP that is gone has no new accounts.
-    if (kind === 'shared' && text === undefined && !existsSync(path.replace(/\.sh$/, '.pkg')))
-      return [];
-    if (kind === 'own' && text !== undefined && !hasBlock(text))
+    if (text === undefined && isOfGonePackage(hook)) return [];
+    if (kind === 'own' && text !== undefined && !isOwnScript(text))
       return cannot('another program has written it', 'it stays as it is');
     if (!isExecutable) return cannot('it is not executable', 'the panel does not run it');
-    const wanted = kind === 'own' ? ownText(path, program) : addBlock(text, program);
+    const wanted = kind === 'own' ? ok(ownScript(program)) : addBlock(text, program);
     if (!wanted.ok) return cannot(wanted.error.reason, wanted.error.hint ?? '');
     return wanted.value === text ? [] : [changeOf(hook, wanted.value)];
   });
 }
 
-const ownText = (path: string, program: string) =>
-  path.endsWith('.py')
-    ? { ok: true as const, value: ownScript(program) }
-    : addBlock(undefined, program);
+const isOfGonePackage = ({ path, ownDirectory }: HookFile): boolean =>
+  ownDirectory !== true && !existsSync(path.replace(/\.sh$/, '.pkg'));
 
 /** Returns the changes that take the calls out again. */
-export const disableChanges = (hooks: readonly HookState[]): readonly FileChange[] =>
-  hooks
-    .filter(isHooked)
-    .map((hook) => changeOf(hook, hook.kind === 'own' ? undefined : removeBlock(hook.text ?? '')));
+export const disableChanges = (
+  hooks: readonly HookState[],
+  problems: Problem[],
+): readonly FileChange[] =>
+  hooks.filter(isHooked).flatMap((hook): readonly FileChange[] => {
+    const { kind, text = '', path } = hook;
+    if (kind === 'shared') return [changeOf(hook, removeBlock(text))];
+    if (isOwnScript(text)) return [changeOf(hook, undefined)];
+    const reason = 'somebody has changed it';
+    problems.push({ action: 'remove the hook', object: path, reason, hint: 'remove it yourself' });
+    return [];
+  });
 
-const changeOf = ({ path, kind, text }: HookState, after: string | undefined): FileChange => ({
+const changeOf = (
+  { path, ownDirectory, text }: HookState,
+  after: string | undefined,
+): FileChange => ({
   path,
   before: text,
   after,
   newMode: 0o755,
-  ...(kind === 'own' && { ownDirectory: true }),
+  ...(ownDirectory && { ownDirectory }),
 });

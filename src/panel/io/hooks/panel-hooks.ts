@@ -75,7 +75,7 @@ export async function enableHooks(place: Place): Promise<Result<readonly Problem
 /** Takes the calls out of all hooks. */
 export async function disableHooks(place: Place): Promise<Result<readonly Problem[], Problem>> {
   const problems: Problem[] = [];
-  const done = await change(place, problems, disableChanges);
+  const done = await change(place, problems, (files) => disableChanges(files, problems));
   if (!done.ok) return done;
   const removed = await forCpanel(place, 'delete');
   return removed.ok ? ok(problems) : removed;
@@ -105,5 +105,11 @@ async function forCpanel(
   const count = await registeredCount(root, program);
   if (!count.ok) return count;
   const isDone = action === 'add' ? count.value >= registeredEvents.length : count.value === 0;
-  return isDone ? ok(undefined) : changeRegistry(root, program, action);
+  if (isDone) return ok(undefined);
+  // Some of them are registered: none shall be there twice.
+  const cleared =
+    action === 'add' && count.value > 0
+      ? await changeRegistry(root, program, 'delete')
+      : ok(undefined);
+  return cleared.ok ? changeRegistry(root, program, action) : cleared;
 }
