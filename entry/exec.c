@@ -116,11 +116,10 @@ static bool take_flag(struct options *o, const char *word)
 
 static unsigned int seconds_of(const char *value)
 {
-	char *rest;
-	unsigned long seconds = strtoul(value, &rest, 10);
+	unsigned long long seconds;
 
-	if (value[0] < '0' || value[0] > '9' || *rest || seconds > APP_IDLE_MAX)
-		end(STATUS_USAGE, "\"%.200s\" is not a number of seconds up to %d" SEE_HELP, value, APP_IDLE_MAX);
+	if (!parse_number(value, '\0', APP_IDLE_MAX, &seconds))
+		end(STATUS_USAGE, "\"%.200s\" is not a number of seconds from 1 to %d" SEE_HELP, value, APP_IDLE_MAX);
 	return (unsigned int)seconds;
 }
 

@@ -12,6 +12,7 @@
 #include "serve.h"
 #include "program.h"
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -96,12 +97,11 @@ __attribute__((format(printf, 2, 3))) static void tell(const struct server *s, c
 static int open_own(const struct server *s, const char *suffix, int flags)
 {
 	char path[sizeof(s->directory) + 64];
-	struct stat found;
 	int fd;
 
 	(void)snprintf(path, sizeof(path), "%s/%s%s", s->directory, s->service->name, suffix);
 	fd = open(path, flags | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
-	if (fd >= 0 && (fstat(fd, &found) || !S_ISREG(found.st_mode))) {
+	if (fd >= 0 && !is_file(fd, NULL)) {
 		(void)close(fd);
 		return -1;
 	}
@@ -112,13 +112,13 @@ static int open_own(const struct server *s, const char *suffix, int flags)
 static void bound_log(struct server *s)
 {
 	static char kept[LOG_BYTES_KEPT];
-	struct stat found;
+	unsigned long long size;
 	ssize_t got;
 	int other;
 
-	if (s->log < 0 || fstat(s->log, &found) || found.st_size <= LOG_BYTES_MAX)
+	if (s->log < 0 || !is_file(s->log, &size) || size <= LOG_BYTES_MAX)
 		return;
-	got = pread(s->log, kept, sizeof(kept), found.st_size - (off_t)sizeof(kept));
+	got = pread(s->log, kept, sizeof(kept), (off_t)(size - sizeof(kept)));
 	other = open_own(s, ".log.1", O_WRONLY | O_TRUNC);
 	if (other >= 0 && got > 0)
 		(void)!write(other, kept, (size_t)got);
@@ -266,6 +266,7 @@ static void kill_rest(void)
 {
 	char path[64], text[4096];
 	long until = now() + FLUSH_MILLISECONDS;
+	unsigned long long pid;
 
 	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
 	while (now() < until && waitpid(-1, NULL, WNOHANG) >= 0) {
@@ -279,7 +280,8 @@ static void kill_rest(void)
 			return;
 		text[got] = '\0';
 		for (char *word; (word = strtok_r(rest, " \n", &rest)) != NULL;)
-			(void)kill((pid_t)strtol(word, NULL, 10), SIGKILL);
+			if (parse_number(word, '\0', INT_MAX, &pid))
+				(void)kill((pid_t)pid, SIGKILL);
 		(void)poll(NULL, 0, 5);
 	}
 }

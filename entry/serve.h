@@ -20,6 +20,9 @@ __attribute__((noreturn)) void serve(const struct service *service, char **comma
 
 /* variables.c */
 
+/* Whether it is a regular file; SIZE, which may be NULL, becomes its size. */
+bool is_file(int fd, unsigned long long *size);
+
 #define VARIABLES_MAX 512
 
 struct variables {

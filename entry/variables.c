@@ -22,6 +22,17 @@ bool is_application(const char *name)
 	return length > 0 && length <= 32 && !name[length] && name[0] != '-';
 }
 
+bool is_file(int fd, unsigned long long *size)
+{
+	struct statx found;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_SIZE, &found) || !S_ISREG(found.stx_mode))
+		return false;
+	if (size)
+		*size = found.stx_size;
+	return true;
+}
+
 static void put_line(struct variables *all, char *line)
 {
 	size_t name = strcspn(line, "=");
@@ -86,7 +97,6 @@ static void read_line(struct variables *all, char *line, const char *path, unsig
 static void read_file(struct variables *all, const char *path)
 {
 	static char text[FILE_BYTES_MAX + 1];
-	struct stat found;
 	size_t length = 0;
 	ssize_t got = 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -95,7 +105,7 @@ static void read_file(struct variables *all, const char *path)
 
 	if (fd < 0)
 		end(STATUS_FAILED, "Cannot read the environment file \"%s\": %s", path, strerror(errno));
-	if (fstat(fd, &found) || !S_ISREG(found.st_mode))
+	if (!is_file(fd, NULL))
 		end(STATUS_FAILED, "Cannot read the environment file \"%s\": it is not a file", path);
 	while (length < sizeof(text) && (got = read(fd, text + length, sizeof(text) - length)) > 0)
 		length += (size_t)got;

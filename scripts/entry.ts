@@ -74,7 +74,7 @@ export function compilePam(directory = `${root}dist/entry`, processor: string = 
 }
 
 /** The launcher: its front end, and what runs applications. */
-const execFiles = ['entry/exec.c', 'entry/serve.c', 'entry/variables.c'];
+export const execFiles = ['entry/exec.c', 'entry/serve.c', 'entry/variables.c'];
 
 /** Whether the launcher is newer than its sources. */
 export const isExecCurrent = (): boolean =>

@@ -13,7 +13,7 @@ export const servingSkip = existsSync('/usr/bin/gcc') ? false : 'needs /usr/bin/
 
 /** Listens, and becomes the program with that socket as descriptor 3. */
 const listener = `use Socket; use POSIX; $^F = 9; my $path = shift;
-socket(my $s, AF_UNIX, SOCK_STREAM, 0) or die; bind($s, sockaddr_un($path)) or die; listen($s, 99) or die;
+socket(my $s, AF_UNIX, SOCK_STREAM, 0) or die; bind($s, sockaddr_un("$path.new")) or die; listen($s, 99) or die; rename("$path.new", $path) or die;
 dup2(fileno($s), 3) or die; exec @ARGV or die`;
 
 export interface ServingOptions {

@@ -12,6 +12,7 @@ import {
   compileExec,
   compileFpm,
   compilePam,
+  execFiles,
   librarySources,
 } from '../../scripts/entry.ts';
 
@@ -95,7 +96,7 @@ test('entry/ compiles with musl, and its parsers read the same', { skip }, () =>
   run('musl-gcc', ...options, '-o', program, ...parsers);
   assert.equal(run(program), '');
   const launcher = `${directory}/exec-musl`;
-  const sources = [`${root}entry/exec.c`, ...librarySources];
+  const sources = [...execFiles.map((file) => `${root}${file}`), ...librarySources];
   run('musl-gcc', ...options, '-o', launcher, ...sources);
   assert.match(run(launcher, '--help'), /^Usage: bulkhead-exec /);
 });

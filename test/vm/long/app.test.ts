@@ -108,7 +108,7 @@ suite('applications of tenants', { skip: guests.skip, timeout }, () => {
 
   const host = guestOfSuite(guests, async () => {
     await host.succeed(
-      'useradd -m -u 3001 ann && useradd -m -u 3002 ben && chmod 755 /home/* && cp -L "$(command -v node)" /usr/local/bin/appnode && rm -f /etc/nginx/sites-enabled/default && ln -s /dev/null /etc/systemd/system/user@.service && systemctl daemon-reload',
+      'useradd -m -u 3001 ann && useradd -m -u 3002 ben && useradd -m -u 3003 cat && chmod 755 /home/* && cp -L "$(command -v node)" /usr/local/bin/appnode && rm -f /etc/nginx/sites-enabled/default && ln -s /dev/null /etc/systemd/system/user@.service && systemctl daemon-reload',
     );
     for (const name of Object.keys(tenants)) await host.write(`/home/${name}/web/server.js`, node);
     await host.write('/home/ann/.env', '# mine\nSECRET="s 1"\nPORT=3000\n');
@@ -159,7 +159,7 @@ suite('applications of tenants', { skip: guests.skip, timeout }, () => {
     const { status, body } = await get('py');
     assert.deepEqual({ status, body }, { status: '200', body: `${cgroupOf(3002)} 3002 True` });
     assert.deepEqual((await answer('jailed')).homes, ['ben']);
-    assert.deepEqual((await answer('web')).homes, ['ann', 'ben']);
+    assert.deepEqual((await answer('web')).homes, ['ann', 'ben', 'cat']);
   });
 
   test('one that runs always is there without a request, and comes back when it is killed', async () => {
@@ -203,14 +203,16 @@ suite('applications of tenants', { skip: guests.skip, timeout }, () => {
   test('only the web server reaches an application', async () => {
     await answer('web');
     for (const [user, path] of [
-      ['ben', '/run/bulkhead-app/3001/web.sock'],
+      ['cat', '/run/bulkhead-app/3001/web.sock'],
       ['ann', '/run/bulkhead-app/3001/web.sock'],
-      ['ben', '/home/ann/.bulkhead/web.sock'],
+      ['cat', '/home/ann/.bulkhead/web.sock'],
       ['nobody', '/home/ann/.bulkhead/web.sock'],
     ] as const) {
       const said = await host.guest.succeed(`perl -e '${client}' ${path}`, { user });
       assert.equal(said, 'Permission denied', `${user} ${path}`);
     }
+    const jailed = `bulkhead exec ben -- perl -e '${client}' /run/bulkhead-app/3001/web.sock`;
+    assert.equal(await host.succeed(jailed), 'No such file or directory');
     const replace = await host.guest.run('rm -f /run/bulkhead-app/3001/web.sock', { user: 'ann' });
     assert.notEqual(replace.status, 0);
   });
