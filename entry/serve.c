@@ -31,8 +31,10 @@
 #define DESCRIPTORS (2 * CONNECTIONS_MAX + 64)
 #define BUFFER_SIZE 16384
 #define BACKLOG 1024
-/* An application that loads much takes long to listen. */
+/* An application that loads much takes long to listen. Tests wait less. */
+#ifndef READY_MILLISECONDS
 #define READY_MILLISECONDS 60000
+#endif
 #define RETRY_MILLISECONDS 10
 /* Less than TimeoutStopSec= of the unit. */
 #define STOP_MILLISECONDS 10000
@@ -42,6 +44,8 @@
 #define LOG_BYTES_KEPT (1 << 19)
 #define LOG_CHECK_MILLISECONDS 5000
 #define IDLE_CHECK_MILLISECONDS 1000
+/* The most often that refused visitors are told of. */
+#define TELL_MILLISECONDS 60000
 
 /* One direction of a connection. */
 struct half {
@@ -63,7 +67,7 @@ struct server {
 	int signals, log, listening; /* LISTENING: what the application gets, or -1 */
 	pid_t application;	     /* 0: it has ended */
 	int status;
-	long started, active, ended, stopping, checked; /* milliseconds, or 0 */
+	long started, active, ended, stopping, checked, told; /* milliseconds, or 0 */
 	bool answers, failed;
 	struct connection *connections[CONNECTIONS_MAX];
 	size_t count;
@@ -129,6 +133,21 @@ static void bound_log(struct server *s)
 
 /* --- The application ----------------------------------------------------------------------------------- */
 
+/* Whoever gets into it reaches the application. */
+static void protect_directory(const struct server *s)
+{
+	int fd = open(s->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct statx found;
+
+	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_UID, &found))
+		end(STATUS_FAILED, "Cannot open the directory \"%s\": %s", s->directory, strerror(errno));
+	if (found.stx_uid != geteuid())
+		end(STATUS_FAILED, "Cannot use the directory \"%s\": it belongs to uid %u; remove it", s->directory, found.stx_uid);
+	if (fchmod(fd, 0700))
+		end(STATUS_FAILED, "Cannot protect the directory \"%s\": %s", s->directory, strerror(errno));
+	(void)close(fd);
+}
+
 static void make_address(struct server *s, const char *home)
 {
 	int length = snprintf(s->directory, sizeof(s->directory), "%s/.bulkhead", home);
@@ -143,9 +162,7 @@ static void make_address(struct server *s, const char *home)
 	memcpy(s->address.sun_path, path, (size_t)length + 1);
 	if (mkdir(s->directory, 0700) && errno != EEXIST)
 		end(STATUS_FAILED, "Cannot make the directory \"%s\": %s", s->directory, strerror(errno));
-	/* Whoever gets into it reaches the application. */
-	if (chmod(s->directory, 0700) && errno != EPERM)
-		end(STATUS_FAILED, "Cannot protect the directory \"%s\": %s", s->directory, strerror(errno));
+	protect_directory(s);
 	(void)unlink(s->address.sun_path);
 }
 
@@ -300,6 +317,14 @@ static void drop(struct server *s, size_t at)
 	s->active = now();
 }
 
+static void tell_refused(struct server *s, const char *why)
+{
+	if (s->told && now() - s->told < TELL_MILLISECONDS)
+		return;
+	s->told = now();
+	tell(s, "A visitor of the application \"%s\" was refused: %s", s->service->name, why);
+}
+
 static void accept_visitors(struct server *s)
 {
 	while (s->count < CONNECTIONS_MAX) {
@@ -310,6 +335,7 @@ static void accept_visitors(struct server *s)
 			return;
 		c = malloc(sizeof(*c));
 		if (!c) {
+			tell_refused(s, "there is no memory");
 			(void)close(visitor);
 			return;
 		}
@@ -322,7 +348,7 @@ static void accept_visitors(struct server *s)
 	}
 }
 
-/* False if it does not listen yet. */
+/* False if it does not listen yet, or its backlog is full; errno tells which. */
 static bool connect_inside(struct server *s, struct connection *c)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -330,7 +356,12 @@ static bool connect_inside(struct server *s, struct connection *c)
 	if (fd < 0)
 		return false;
 	if (connect(fd, (struct sockaddr *)&s->address, sizeof(s->address))) {
+		int reason = errno;
+
 		(void)close(fd);
+		errno = reason;
+		/* It listens, and is busy. */
+		s->answers = s->answers || reason == EAGAIN;
 		return false;
 	}
 	c->inside = fd;
@@ -340,17 +371,32 @@ static bool connect_inside(struct server *s, struct connection *c)
 
 static void connect_waiting(struct server *s)
 {
-	for (size_t each = 0; each < s->count; each++)
-		if (s->connections[each]->inside < 0 && !connect_inside(s, s->connections[each])) {
-			if (now() - s->connections[each]->since < READY_MILLISECONDS)
-				return;
-			if (!s->answers)
-				tell(s, "The application \"%s\" does not listen at $PORT, %s, after %d s", s->service->name,
-				     s->address.sun_path, READY_MILLISECONDS / 1000);
+	const char *refused = NULL;
+
+	for (size_t each = 0; each < s->count;) {
+		struct connection *c = s->connections[each];
+
+		if (c->inside >= 0 || (!refused && connect_inside(s, c))) {
+			each++;
+			continue;
+		}
+		if (!refused)
+			refused = errno == EAGAIN ? "the application is busy" : strerror(errno);
+		if (now() - c->since < READY_MILLISECONDS) {
+			each++;
+			continue;
+		}
+		if (!s->answers) {
+			tell(s, "The application \"%s\" does not listen at $PORT, %s, after %d s", s->service->name,
+			     s->address.sun_path, READY_MILLISECONDS / 1000);
 			s->failed = true;
 			ask_to_end(s);
 			return;
 		}
+		/* It serves others, who are not to lose their requests. */
+		tell_refused(s, refused);
+		drop(s, each);
+	}
 }
 
 /* False if the connection is over. */
@@ -420,8 +466,10 @@ static nfds_t prepare(struct server *s)
 	for (size_t each = 0; each < s->count; each++) {
 		struct connection *c = s->connections[each];
 		struct pollfd none = { .fd = -1 };
+		/* Without events poll() reports only whether the visitor has left. */
+		struct pollfd waiting = { .fd = c->visitor };
 
-		s->polled[made++] = c->inside < 0 ? none : wanted(c->visitor, &c->up, &c->down);
+		s->polled[made++] = c->inside < 0 ? waiting : wanted(c->visitor, &c->up, &c->down);
 		s->polled[made++] = c->inside < 0 ? none : wanted(c->inside, &c->down, &c->up);
 	}
 	return made;
@@ -443,7 +491,8 @@ static void serve_connections(struct server *s)
 	for (size_t each = s->count; each-- > 0;) {
 		struct connection *c = s->connections[each];
 
-		if (c->inside < 0 ? !s->application : !pass_both(c, &s->polled[2 * each + 2], &s->polled[2 * each + 3]))
+		if (c->inside < 0 ? !s->application || (s->polled[2 * each + 2].revents & (POLLHUP | POLLERR))
+				  : !pass_both(c, &s->polled[2 * each + 2], &s->polled[2 * each + 3]))
 			drop(s, each);
 	}
 }

@@ -77,6 +77,18 @@ test('one that runs always is started at boot and again after a failure, and no 
   assert.match(serviceUnit(setting, owner, plain), /^StartLimitBurst=5$/m);
 });
 
+test('a stop because a program is idle does not use up its starts', () => {
+  const burst = (idleSeconds: number) =>
+    /^StartLimitBurst=(\d+)$/m.exec(serviceUnit(setting, owner, { ...plain, idleSeconds }))?.[1];
+  assert.deepEqual([10, 60, 61, 0].map(burst), ['11', '6', '5', '5']);
+});
+
+test('a service does not end with its socket, so that a frozen one stays', () => {
+  const unit = serviceUnit(setting, owner, plain);
+  assert.match(unit, /^Wants=bulkhead-app@1001:blog\.socket$/m);
+  assert.doesNotMatch(unit, /^(?:Requires|BindsTo|PartOf)=/m);
+});
+
 test('only the web server may connect to a socket', () => {
   const unit = socketUnit(setting, owner, plain);
   assert.match(unit, /^ListenStream=\/run\/bulkhead-app\/1001\/blog\.sock$/m);
@@ -217,6 +229,14 @@ test('stateOf() tells what a visitor meets', () => {
   assert.equal(state('active', 'active', { isCurrent: false }), 'not applied');
   assert.equal(state('inactive', 'inactive', { isStopped: true }), 'tenant stopped');
   assert.equal(state('inactive', 'inactive', { isDisabled: true }), 'disabled');
+  assert.equal(state('active', 'active', { isDisabled: true }), 'not applied');
+  assert.equal(state('active', 'inactive'), 'not applied');
+  assert.equal(state('active', 'active', { isStopped: undefined }), 'running');
+  assert.equal(state('inactive', 'inactive', { isStopped: undefined }), 'unknown');
+  const failed = (socketResult: string) =>
+    stateOf({ ...facts, units: { service: 'inactive', socket: 'failed', socketResult } });
+  assert.equal(failed('service-start-limit-hit'), 'crash loop');
+  assert.equal(failed('resources'), 'not applied');
   assert.equal(stateOf(facts), 'unknown');
 });
 

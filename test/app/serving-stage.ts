@@ -20,6 +20,8 @@ export interface ServingOptions {
   readonly takes?: 'port' | 'descriptor';
   readonly idleSeconds?: number;
   readonly environment?: string;
+  /** Whether visitors wait for a second only. */
+  readonly isImpatient?: boolean;
 }
 
 export class Serving implements AsyncDisposable {
@@ -31,8 +33,8 @@ export class Serving implements AsyncDisposable {
 
   /** Starts the program; a second start is what systemd does with the next request. */
   start(command: readonly string[], options: ServingOptions = {}): void {
-    const { takes = 'port', idleSeconds = 0, environment = '-' } = options;
-    const program = compileWithEntry('test/app/serving.c');
+    const { takes = 'port', idleSeconds = 0, environment = '-', isImpatient = false } = options;
+    const program = compileWithEntry(`test/app/${isImpatient ? 'impatient' : 'serving'}.c`);
     const args = [program, 'blog', `${idleSeconds}`, takes, environment, ...command];
     const env = { HOME: this.home, PATH: '/usr/bin:/bin' };
     const words = ['-e', listener, this.socket, ...args];

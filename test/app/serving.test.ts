@@ -1,7 +1,16 @@
 /** Applications behind a socket of systemd: entry/serve.c, with real Node and Python programs. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { suite, test } from 'node:test';
 import { Serving, servingSkip, until } from './serving-stage.ts';
 
@@ -110,6 +119,66 @@ suite('applications behind a socket', { skip: servingSkip }, () => {
       socket.destroy();
     }
     assert.equal(await app.ended(), 0);
+  });
+
+  test('a busy application refuses visitors, and goes on', async () => {
+    await using app = new Serving();
+    const busy = express
+      .replace(
+        "if (req.url === '/exit')",
+        "if (req.url === '/block') { log('blocked', ''); while (!require('node:fs').existsSync('go')); }\n$&",
+      )
+      .replace(
+        'listen(process.env.PORT || 3000,',
+        'listen({ path: process.env.PORT, backlog: 1 },',
+      );
+    app.start(app.script(busy), { isImpatient: true });
+    assert.equal(await app.get(), '200 hello 0');
+    const blocked = app.get('/block');
+    await until(() => existsSync(`${app.home}/blocked`));
+    const others = await Promise.all(Array.from({ length: 8 }, () => app.open()));
+    await Promise.race(others.map((each) => once(each.resume(), 'close')));
+    writeFileSync(`${app.home}/go`, '');
+    assert.equal(await blocked, '200 hello 0');
+    assert.equal(await app.get(), '200 hello 0');
+    assert.match(
+      app.log(),
+      /A visitor of the application "blog" was refused: the application is busy/,
+    );
+    for (const each of others) each.destroy();
+  });
+
+  test('one that never listens is ended, and its visitor is told so', async () => {
+    await using app = new Serving();
+    app.start(['sleep', '600'], { isImpatient: true });
+    await assert.rejects(app.get());
+    assert.equal(await app.ended(), 1);
+    assert.match(app.log(), /does not listen at \$PORT/);
+  });
+
+  test('a visitor who leaves before it listens does not wait for it', async () => {
+    await using app = new Serving();
+    app.start(['sleep', '600'], { idleSeconds: 1 });
+    (await app.open()).destroy();
+    assert.equal(await app.ended(), 0);
+  });
+
+  test('a directory that others could have is refused', async () => {
+    for (const make of [
+      (home: string) => symlinkSync('/tmp', `${home}/.bulkhead`),
+      (home: string) => writeFileSync(`${home}/.bulkhead`, ''),
+      (home: string) => {
+        mkdirSync(`${home}/.bulkhead`);
+        chownSync(`${home}/.bulkhead`, 65_534, 65_534);
+      },
+    ]) {
+      await using app = new Serving();
+      make(app.home);
+      app.start(app.script(express));
+      assert.equal(await app.ended(), 1);
+      assert.match(app.stderr, /Cannot (?:open|use) the directory/);
+      assert.ok(!existsSync(`${app.home}/.bulkhead/blog.sock`));
+    }
   });
 
   test('an answer before the end of a request arrives', async () => {

@@ -16,8 +16,9 @@ function read(tenants: string) {
   );
   assert.ok(document);
   const policy = resolvePolicy(document, { accounts, uidMin: 1000 });
-  const errors = diagnostics.list.filter(({ severity }) => severity === 'error');
-  return { policy, errors: errors.map(({ message }) => message) };
+  const messages = (wanted: string) =>
+    diagnostics.list.filter(({ severity }) => severity === wanted).map(({ message }) => message);
+  return { policy, errors: messages('error'), warnings: messages('warning') };
 }
 const inAlice = (body: string) => read(`<tenant user="alice">${body}</tenant>`);
 
@@ -95,13 +96,29 @@ for (const [body, message] of refused)
     assert.ok(errors.length > 0 && errors.every((each) => message.test(each)), errors.join('\n'));
   });
 
-test('two tenants cannot have one socket, and a uid without an account has no application', () => {
+test('two tenants cannot have one socket', () => {
   const of = (who: string) =>
     `<tenant ${who}><app name="a" command="x" socket="/run/a/a.sock"/></tenant>`;
   assert.deepEqual(read(of('user="alice"') + of('user="bob"')).errors, [
     'The application "a" of "alice" (uid 1001) has this socket, too',
   ]);
-  assert.deepEqual(read(of('uid="5000"')).errors, [
-    'An application needs an account, and uid 5000 has none',
-  ]);
+});
+
+test('a policy stays valid when the account of an application is deleted', () => {
+  const { policy, errors, warnings } = read(
+    '<tenant uid="5000"><app name="a" command="x"/></tenant><tenant user="bob"><app name="a" command="x"/></tenant>',
+  );
+  assert.deepEqual(errors, []);
+  assert.ok(
+    warnings.includes(
+      'An application needs an account, and uid 5000 has none; its applications are left out',
+    ),
+  );
+  assert.deepEqual(
+    policy.tenants.map(({ uid, apps }) => [uid, apps?.length]),
+    [
+      [1002, 1],
+      [5000, undefined],
+    ],
+  );
 });

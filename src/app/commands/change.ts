@@ -18,15 +18,17 @@ export const changing =
     if (typeof subject === 'number') return subject;
     const written = record(subject, isDisabled);
     if (!written.ok) return failWith(written.error);
-    const problems = await reconcileApps(subject.policy, subject.paths);
+    const { policy, paths, app } = subject;
+    const problems = await reconcileApps(policy, paths, { only: app.id });
     for (const problem of problems) printError(problem);
-    const shown = printable(fullName(subject.app));
+    if (problems.length > 0) return exitCodes.failed;
+    const shown = printable(fullName(app));
     print(
       isDisabled
         ? `${shown} is disabled; its socket is closed. It stays so until: bulkhead app enable ${shown}`
         : `${shown} is enabled`,
     );
-    return problems.length === 0 ? exitCodes.done : exitCodes.failed;
+    return exitCodes.done;
   };
 
 function record({ app, layout }: AppSubject, isDisabled: boolean): Result<void, Problem> {

@@ -17,7 +17,7 @@ export async function appDoctor({
   const seen = await readApps(policy, paths);
   if (!seen.ok)
     return { label, text: `unknown: ${printable(formatProblem(seen.error))}`, remarks: [] };
-  const { apps } = seen.value;
+  const { apps, groupNote } = seen.value;
   const parts = appStates.flatMap((state) => {
     const number = apps.filter((each) => each.state === state).length;
     return number === 0 ? [] : [`${number} ${state}`];
@@ -25,7 +25,10 @@ export async function appDoctor({
   return {
     label,
     text: `${count(apps.length, 'application')}: ${parts.join(', ')}; see bulkhead app status`,
-    remarks: apps.filter(({ state }) => state === 'crash loop').map(remarkOf),
+    remarks: [
+      ...(groupNote === undefined ? [] : [groupNote]),
+      ...apps.filter(({ state }) => state === 'crash loop').map(remarkOf),
+    ],
   };
 }
 

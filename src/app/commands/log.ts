@@ -9,6 +9,7 @@ import {
   type ExitCode,
   type PolicyOptions,
 } from '../../cli/shared/command.ts';
+import { readStop, stopText } from '../../host/stops.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { failWith, print, printError, printJson } from '../../cli/shared/session.ts';
 import { readAppLog } from '../io/read-log.ts';
@@ -29,7 +30,15 @@ async function log(name: string, options: LogOptions, command: Command): Promise
   }
   const subject = await appSubject(name, options, command, true);
   if (typeof subject === 'number') return subject;
-  const { app, layout } = subject;
+  const { app, layout, paths } = subject;
+  const stop = readStop(paths, app.id.uid);
+  if (stop !== undefined)
+    return failWith({
+      action: 'read the log of application',
+      object: fullName(app),
+      reason: `its tenant is ${printable(stopText(stop))}, and reads it itself`,
+      hint: `run: bulkhead start ${app.owner.user}; the file is .bulkhead/${app.app.name}.log in the home`,
+    });
   const lines = await readAppLog(app, layout, wanted);
   if (!lines.ok) return failWith(lines.error);
   if (options.json === true)

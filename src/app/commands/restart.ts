@@ -1,5 +1,7 @@
 /** `bulkhead app restart`: starts an application anew, also one in a crash loop. */
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
+import { ok } from '../../../packages/base/result.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import {
   describeArgument,
@@ -21,20 +23,24 @@ import { appSubject, fullName, type AppSubject } from './subject.ts';
 async function restart(name: string, options: PolicyOptions, command: Command): Promise<ExitCode> {
   const subject = await appSubject(name, options, command, true);
   if (typeof subject === 'number') return subject;
-  const { app, policy, paths } = subject;
+  const { app, policy, paths, layout } = subject;
   const object = fullName(app);
   const blocker = reasonAgainst(subject);
   if (blocker !== undefined)
     return failWith({ action: 'restart the application', object, ...blocker });
   // Nothing of an earlier crash loop counts any more.
-  await systemctl('stop', app.service);
+  const stopped = existsSync(`${layout.units}/${app.service}`)
+    ? await systemctl('stop', app.service)
+    : ok(undefined);
+  if (!stopped.ok) return failWith(stopped.error);
   await systemctl('reset-failed', app.service, app.socket);
-  const problems = await reconcileApps(policy, paths);
+  const problems = await reconcileApps(policy, paths, { only: app.id });
   for (const problem of problems) printError(problem);
+  if (problems.length > 0) return exitCodes.failed;
   const started = await systemctl('start', app.service);
   if (!started.ok) return failWith(started.error);
   print(`${printable(object)} was started`);
-  return problems.length === 0 ? exitCodes.done : exitCodes.failed;
+  return exitCodes.done;
 }
 
 function reasonAgainst({ app, paths, layout }: AppSubject) {

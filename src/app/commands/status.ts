@@ -42,6 +42,7 @@ async function status(
   if (!seen.ok) return failWith(seen.error);
   const apps = seen.value.apps.filter(({ id }) => tenant === undefined || id.uid === tenant.uid);
   for (const { problem } of seen.value.plan.refused) printError(problem);
+  if (apps.length > 0 && seen.value.groupNote !== undefined) printError(seen.value.groupNote);
   const rows = apps.map((each) => rowOf(each, paths.instance));
   if (options.json === true) printJson({ apps: rows } satisfies AppStatusJson);
   else print(textOf(rows));

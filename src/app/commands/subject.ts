@@ -33,7 +33,9 @@ export async function appSubject(
   if (blocker !== undefined) return failWith(blocker);
   const loaded = await loadPolicyOrReport(command, options.policy, paths);
   if (loaded === undefined) return exitCodes.failed;
-  const layout = await appLayoutOf(paths);
+  const laidOut = await appLayoutOf(paths);
+  if (!laidOut.ok) return failWith(laidOut.error);
+  const layout = laidOut.value;
   const found = namedApps(name, loaded.policy, layout);
   const [app, ...others] = found;
   if (app !== undefined && others.length === 0)

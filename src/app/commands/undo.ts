@@ -1,8 +1,12 @@
 /** Applications, for `release --all`: their programs end, and their units are removed. */
 import type { UndoStep } from '../../apply/undo-step.ts';
 import type { Paths } from '../../host/paths.ts';
-import { hasApps } from '../io/policy-part.ts';
+import { existsSync } from 'node:fs';
+import { appPaths } from '../io/layout.ts';
+import { hasApps } from '../io/plan.ts';
 import { removeApps } from '../io/reconcile.ts';
 
 export const undoApps = (paths: Paths): readonly UndoStep[] =>
-  hasApps(paths) ? [{ what: "tenants' applications", run: () => removeApps(paths) }] : [];
+  hasApps(paths) || existsSync(appPaths(paths).disabled)
+    ? [{ what: "tenants' applications", run: () => removeApps(paths) }]
+    : [];

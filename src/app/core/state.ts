@@ -7,8 +7,8 @@
  *     crash loop      it was started too often, and is not for some minutes
  *     tenant stopped  "bulkhead stop" keeps its tenant out
  *     disabled        "bulkhead app disable" keeps it out
- *     not applied     its units are not as the policy says; "bulkhead apply" writes them
- *     unknown         systemd did not answer, or is not the init here
+ *     not applied     its units are not as the policy says, or its socket is not open; "bulkhead apply" corrects that
+ *     unknown         systemd did not answer, or is not the init here, or only root can tell
  */
 export const appStates = [
   'running',
@@ -24,7 +24,8 @@ export type AppState = (typeof appStates)[number];
 
 export interface AppFacts {
   readonly isDisabled: boolean;
-  readonly isStopped: boolean;
+  /** Undefined if this process may not read that. */
+  readonly isStopped: boolean | undefined;
   /** Whether its files are as the policy says. */
   readonly isCurrent: boolean;
   /** Whether it runs without a request: systemd has started it again as often as it may. */
@@ -33,21 +34,35 @@ export interface AppFacts {
   readonly units?: {
     readonly service: string;
     readonly socket: string;
+    /** The result of a socket that failed, such as `service-start-limit-hit`; absent if it is not known. */
+    readonly socketResult?: string;
   };
 }
 
+/** Whether systemd has closed the socket since its service was started too often. Source: systemd.socket(5). */
+export const isTooOften = (socketResult: string | undefined): boolean =>
+  socketResult === undefined || socketResult.endsWith('-limit-hit');
+
 export function stateOf(facts: AppFacts): AppState {
   const { isDisabled, isStopped, isCurrent, runsAlways, units } = facts;
-  if (isDisabled) return 'disabled';
+  if (isDisabled) return units !== undefined && isUp(units) ? 'not applied' : 'disabled';
   if (units === undefined) return 'unknown';
-  if (isStopped) return 'tenant stopped';
-  if (!isCurrent) return 'not applied';
+  if (isStopped === true) return 'tenant stopped';
   const { service, socket } = units;
-  if (socket === 'failed' || (runsAlways && service === 'failed')) return 'crash loop';
-  if (['active', 'activating', 'reloading', 'deactivating'].includes(service)) return 'running';
+  // Its socket is closed, and the reason may be that its tenant is stopped.
+  if (isStopped === undefined && socket === 'inactive') return 'unknown';
+  if (!isCurrent) return 'not applied';
+  if (socket === 'failed' && isTooOften(units.socketResult)) return 'crash loop';
+  if (runsAlways && service === 'failed') return 'crash loop';
   if (socket !== 'active') return 'not applied';
+  if (runs.has(service)) return 'running';
   return service === 'failed' ? 'failed' : 'idle';
 }
+
+const runs: ReadonlySet<string> = new Set(['active', 'activating', 'reloading', 'deactivating']);
+
+const isUp = ({ service, socket }: { readonly service: string; readonly socket: string }) =>
+  runs.has(service) || runs.has(socket);
 
 /** The end of a program, as systemd knows it. */
 export interface LastEnd {

@@ -64,9 +64,9 @@ export function serviceUnit(setting: AppSetting, owner: AppOwner, app: App): str
 Description=${describe(`Application ${app.name} of tenant ${owner.user}${ofSite}`)}
 Documentation=man:bulkhead(8)
 ${unlessStopped(setting, owner)}StartLimitIntervalSec=${startsWithinSeconds}
-StartLimitBurst=${app.starts}
-# The program gets its socket, whoever starts it.
-Requires=${socket}
+StartLimitBurst=${startsWithin(app)}
+# The program gets its socket, whoever starts it. It does not end with it: a frozen one stays while its socket is closed.
+Wants=${socket}
 After=${socket} network.target ${instance}.service ${instance}-tenants.service ${instance}-jail.service
 
 [Service]
@@ -89,6 +89,13 @@ WantedBy=multi-user.target
     : ''
 }`;
 }
+
+/** Returns the number of starts in a minute: those that the policy allows, and one after each stop of an idle program. */
+export const startsWithin = ({
+  starts,
+  idleSeconds,
+}: Pick<App, 'starts' | 'idleSeconds'>): number =>
+  starts + (idleSeconds === 0 ? 0 : Math.floor(startsWithinSeconds / idleSeconds));
 
 /** One that comes while its tenant is stopped waits for the start. */
 const unlessStopped = ({ state }: AppSetting, { uid }: AppOwner): string =>

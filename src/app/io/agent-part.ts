@@ -9,15 +9,24 @@ import { Rounds } from '../../host/reconcile/rounds.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
+import { isLocked } from '../../sys/files/flock.ts';
+import { readPolicyFile } from '../../host/policy-file.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { fail, ok } from '../../../packages/base/result.ts';
 import { appKey } from '../core/names.ts';
 import { RestWatch } from '../core/rest-watch.ts';
-import { hasApps } from './policy-part.ts';
-import { reconcileApps } from './reconcile.ts';
+import { appPaths } from './layout.ts';
+import { hasApps } from './plan.ts';
+import { reconcileApps, wantsApps } from './reconcile.ts';
 import { readApps, type SeenApp } from './states.ts';
 
 const everyMs = 30_000;
+
+/** Returns the text of the policy file; undefined if it cannot be read. */
+function textOf(file: string): string | undefined {
+  const read = readPolicyFile(file);
+  return read.ok ? read.value : undefined;
+}
 
 export function appPart(paths: Paths, log: Log): AgentPart {
   const loop = new AppRounds(paths, log);
@@ -49,9 +58,12 @@ class AppRounds {
   async round(): Promise<void> {
     const { policy } = this;
     if (policy === undefined) return;
-    const isWanted = policy.tenants.some(({ apps }) => apps !== undefined);
-    if (!isWanted && !hasApps(this.#paths)) return;
-    const seen = await readApps(policy, this.#paths);
+    if (!wantsApps(policy) && !hasApps(this.#paths)) return;
+    // A command may have applied a policy that this process has not adopted yet, or be about to.
+    const isCurrent = () => this.policy === policy && textOf(policy.file) === policy.text;
+    const { lock } = appPaths(this.#paths);
+    if (!isCurrent() || isLocked(lock)) return;
+    const seen = await readApps(policy, this.#paths, 'agent');
     this.#report(seen);
     if (!seen.ok) return;
     const { apps, plan } = seen.value;
@@ -67,7 +79,8 @@ class AppRounds {
       apps.some(({ state }) => state === 'not applied') ||
       apps.some(({ state, app }) => app.idleSeconds === 0 && state === 'idle');
     if (!isDue) return;
-    const problems = await reconcileApps(policy, this.#paths, { resting: rests.resting });
+    const agent = { resting: rests.resting, isCurrent };
+    const problems = await reconcileApps(policy, this.#paths, { agent });
     const [problem] = problems;
     this.#report(problem === undefined ? ok(undefined) : fail(problem));
   }

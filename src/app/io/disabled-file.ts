@@ -1,8 +1,9 @@
 /** The file that lists disabled applications. */
 import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { applyFileChanges, file } from '../../sys/files/file-set.ts';
+import { applyFileChanges, file, removeEmptyDirectories } from '../../sys/files/file-set.ts';
 import { readTextFile } from '../../sys/files/text-file.ts';
 import { formatDisabled, parseDisabled } from '../core/disabled.ts';
 
@@ -22,5 +23,17 @@ export function readDisabled(path: string): Result<Keys, Problem> {
 }
 
 /** Writes the list, or removes the file of an empty one. */
-export const writeDisabled = (path: string, keys: Keys): Result<void, Problem> =>
-  applyFileChanges([{ path, ...(keys.size > 0 && { to: file(formatDisabled(keys)) }) }]);
+export function writeDisabled(path: string, keys: Keys): Result<void, Problem> {
+  const to = keys.size > 0 ? { to: file(formatDisabled(keys)) } : {};
+  const written = applyFileChanges([{ path, ...to }]);
+  if (keys.size === 0) removeEmptyDirectories([dirname(path)]);
+  return written;
+}
+
+/** Forgets applications that are not there any more: another account may get the uid. */
+export function keepDisabled(path: string, known: Keys): Result<void, Problem> {
+  const keys = readDisabled(path);
+  if (!keys.ok) return keys;
+  const kept = new Set([...keys.value].filter((each) => known.has(each)));
+  return kept.size === keys.value.size ? ok(undefined) : writeDisabled(path, kept);
+}

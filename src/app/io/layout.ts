@@ -1,12 +1,19 @@
 /** The paths of everything that belongs to applications, apart from sockets. Root owns all of it. */
-import { webGroups } from '../../layouts/layouts.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { namesIn, readText } from '../../../packages/base/io/read.ts';
+import { readUidRange } from '../../host/accounts/accounts.ts';
+import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../host/paths.ts';
+import { runningWebGroups } from '../../host/servers/web-groups.ts';
 import { systemdVersion } from '../../host/systemd/systemctl.ts';
-import { readText } from '../../../packages/base/io/read.ts';
+import { webGroups } from '../../layouts/layouts.ts';
 import { entryFile } from '../../sys/package-files.ts';
+import { parseUnitName } from '../core/names.ts';
 import type { AppSetting } from '../core/units.ts';
 
-export interface AppLayout extends AppSetting {
+export interface AppPaths {
+  readonly instance: string;
   /** The directory of the units. */
   readonly units: string;
   /** The list of disabled applications. */
@@ -14,32 +21,87 @@ export interface AppLayout extends AppSetting {
   readonly lock: string;
 }
 
+export interface AppLayout extends AppPaths, AppSetting {
+  /** Whether a running web server is in the group of sockets; undefined if that is not known. */
+  readonly webServes?: boolean;
+}
+
 /** The version from which systemd has PollLimitBurst=. */
 const pollLimitSince = 255;
 
-export async function appLayoutOf(paths: Paths): Promise<AppLayout> {
+export const appPaths = ({ instance, etc, runtime }: Paths): AppPaths => ({
+  instance,
+  units: `${etc}/systemd/system`,
+  disabled: `${etc}/${instance}/app/disabled`,
+  lock: `${runtime}/app.lock`,
+});
+
+/**
+ * Returns the layout. The agent keeps the group that sockets have: a web server that does not run for a while changes
+ * nothing.
+ */
+export async function appLayoutOf(
+  paths: Paths,
+  by: 'command' | 'agent' = 'command',
+): Promise<Result<AppLayout, Problem>> {
+  if (!runsSystemd()) return ok(appLayout(paths, false, by));
   const version = await systemdVersion();
-  return appLayout(paths, (version ?? 0) >= pollLimitSince);
+  if (version === undefined)
+    return failed({
+      action: 'read the version of systemd',
+      reason: 'systemctl did not print it',
+      hint: 'see: systemctl --version; units of applications stay as they are',
+    });
+  return ok(appLayout(paths, version >= pollLimitSince, by));
 }
 
-export function appLayout(paths: Paths, hasPollLimit: boolean): AppLayout {
-  const { instance, etc, state, runtime } = paths;
+export function appLayout(
+  paths: Paths,
+  hasPollLimit: boolean,
+  by: 'command' | 'agent' = 'command',
+): AppLayout {
+  const own = appPaths(paths);
   return {
-    instance,
-    state,
+    ...own,
+    state: paths.state,
     hasPollLimit,
     launcher: entryFile('bulkhead-exec'),
-    webGroup: webGroupOf(paths),
-    units: `${etc}/systemd/system`,
-    disabled: `${etc}/${instance}/app/disabled`,
-    lock: `${runtime}/app.lock`,
+    ...webGroupOf(paths, own.units, by),
   };
 }
 
-/** Returns the group of web servers; nobody but root can connect if there is none. Source: group(5). */
-function webGroupOf({ etc }: Paths): string {
-  const names = new Set(
-    (readText(`${etc}/group`) ?? '').split('\n').map((line) => line.split(':')[0]),
+/**
+ * Returns the group of the web server that runs, the one that sockets have already, or a known one; nobody but root can
+ * connect if there is none. Source: group(5).
+ */
+function webGroupOf(
+  paths: Paths,
+  units: string,
+  by: 'command' | 'agent',
+): Pick<AppLayout, 'webGroup' | 'webServes'> {
+  const groups = new Map(
+    (readText(`${paths.etc}/group`) ?? '').split('\n').map((line) => {
+      const [name = '', , gid = ''] = line.split(':');
+      return [name, Number(gid)] as const;
+    }),
   );
-  return webGroups.find((each) => names.has(each)) ?? 'root';
+  const installed = installedGroup(paths, units);
+  const isThere = installed !== undefined && installed !== 'root' && groups.has(installed);
+  if (isThere && by === 'agent') return { webGroup: installed };
+  const running = runningWebGroups(paths.proc, readUidRange(paths).first);
+  const serves = (name: string) => running.all.has(groups.get(name) ?? 0);
+  const nameOf = (gid: number) => [...groups].find(([, each]) => each === gid)?.[0] ?? [];
+  const known = [
+    ...(isThere && serves(installed) ? [installed] : []),
+    ...running.main.flatMap(nameOf),
+    ...(isThere ? [installed] : []),
+    ...webGroups.filter((each) => groups.has(each)),
+  ];
+  const webGroup = known[0] ?? 'root';
+  return { webGroup, ...(running.main.length > 0 && { webServes: serves(webGroup) }) };
+}
+
+function installedGroup({ instance }: Paths, units: string): string | undefined {
+  const socket = namesIn(units).find((name) => parseUnitName(instance, name)?.type === 'socket');
+  return socket && /^SocketGroup=(\S+)$/m.exec(readText(`${units}/${socket}`) ?? '')?.[1];
 }

@@ -4,10 +4,12 @@ import { existsSync } from 'node:fs';
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
 import { ok } from '../../../packages/base/result.ts';
+import { readStops } from '../../host/stops.ts';
 import { isRootsDirectory } from '../../../packages/base/io/pinned-directory.ts';
-import { namesIn } from '../../../packages/base/io/read.ts';
+import { namesIn, readText } from '../../../packages/base/io/read.ts';
 import type { App } from '../../policy/apps/app.ts';
 import type { Policy, Tenant } from '../../policy/policy.ts';
+import type { Paths } from '../../host/paths.ts';
 import {
   changesBetween,
   contentAt,
@@ -20,7 +22,7 @@ import {
 import { appKey, parseUnitName, unitName, type AppId } from '../core/names.ts';
 import { serviceUnit, socketUnit, type AppOwner } from '../core/units.ts';
 import { readDisabled } from './disabled-file.ts';
-import type { AppLayout } from './layout.ts';
+import type { AppLayout, AppPaths } from './layout.ts';
 
 /** An application with its owner and its units. */
 export interface HostApp {
@@ -45,24 +47,31 @@ export interface AppPlan {
   readonly changed: readonly HostApp[];
 }
 
+/** `only`: the application whose units may change; otherwise all may. */
 export function planApps(
   policy: Pick<Policy, 'tenants'>,
   layout: AppLayout,
+  only?: AppId,
 ): Result<AppPlan, Problem> {
-  const disabledKeys = readDisabled(layout.disabled);
+  const isMeant = (id: AppId) => only === undefined || appKey(id) === appKey(only);
+  const all = policy.tenants
+    .flatMap((tenant) => appsOf(tenant, layout))
+    .filter(({ id }) => isMeant(id));
+  const disabledKeys = all.length === 0 ? ok(new Set<string>()) : readDisabled(layout.disabled);
   if (!disabledKeys.ok) return disabledKeys;
-  const all = policy.tenants.flatMap((tenant) => appsOf(tenant, layout));
   const disabled = all.filter(({ id }) => disabledKeys.value.has(appKey(id)));
   const enabled = all.filter((each) => !disabled.includes(each));
+  const installed = installedUnits(layout, isMeant);
   const refused = enabled.flatMap((app) => {
-    const problem = socketProblem(app);
+    const problem = socketProblem(app, layout);
     return problem === undefined ? [] : [{ app, problem }];
   });
   const apps = enabled.filter((each) => refused.every(({ app }) => app !== each));
-  const installed = installedUnits(layout);
+  const isFrozen = frozenTenants(policy, layout);
   const wanted: FileSet = new Map([
-    ...apps.flatMap((each) => filesOf(each, layout)),
+    ...apps.filter(({ id }) => !isFrozen(id.uid)).flatMap((each) => filesOf(each, layout)),
     ...refused.flatMap(({ app }) => asInstalled(app, layout, installed)),
+    ...[...installed].filter(([path]) => isFrozen(uidOf(path, layout))),
   ]);
   const differs = (unit: string) => {
     const path = `${layout.units}/${unit}`;
@@ -80,6 +89,20 @@ export function planApps(
   });
 }
 
+/** Tells frozen tenants, which are kept to be looked at: nothing of them ends before their start. */
+function frozenTenants(
+  { tenants }: Pick<Policy, 'tenants'>,
+  { state }: AppLayout,
+): (uid: number) => boolean {
+  const stops = [...readStops({ state }).values()].filter(({ frozen }) => frozen);
+  const frozen = new Set(stops.map(({ uid }) => uid));
+  const kept = new Set(tenants.map(({ uid }) => uid).filter((uid) => frozen.has(uid)));
+  return (uid) => kept.has(uid);
+}
+
+const uidOf = (path: string, { units, instance }: AppLayout): number =>
+  parseUnitName(instance, path.slice(units.length + 1))?.uid ?? 0;
+
 export function appsOf(tenant: Tenant, { instance }: AppLayout): readonly HostApp[] {
   const { uid, account, apps = [] } = tenant;
   if (account === undefined) return [];
@@ -95,20 +118,39 @@ export function appsOf(tenant: Tenant, { instance }: AppLayout): readonly HostAp
   });
 }
 
-/** Whoever can replace a directory of a socket can put another tenant's socket in its place. */
-function socketProblem({ app, owner }: HostApp): Problem | undefined {
-  if (app.socket === undefined) return undefined;
-  let directory = dirname(app.socket);
-  // systemd makes what is missing, as root.
-  while (!existsSync(directory)) directory = dirname(directory);
-  if (isRootsDirectory(directory)) return undefined;
+function socketProblem({ app, owner }: HostApp, layout: AppLayout): Problem | undefined {
+  const reason = app.socket === undefined ? undefined : reasonAgainst(app.socket, layout);
+  if (reason === undefined) return undefined;
   return {
     action: 'make the socket of application',
     object: `${owner.user}/${app.name}`,
-    reason: `"${directory}" is not a directory that only root can change`,
-    hint: 'leave out "socket", or name a path in such a directory',
+    reason,
+    hint: 'leave out "socket", or name a new path in a directory that only root can change',
   };
 }
+
+/** Whoever can replace a directory of a socket can put another tenant's socket in its place. */
+function reasonAgainst(socket: string, layout: AppLayout): string | undefined {
+  const [, , top = ''] = socket.split('/');
+  if (top === layout.instance || top.startsWith(`${layout.instance}-`))
+    return `"/run/${top}" is Bulkhead's own`;
+  let directory = dirname(socket);
+  // systemd makes what is missing, as root.
+  while (!existsSync(directory)) directory = dirname(directory);
+  if (!isRootsDirectory(directory))
+    return `"${directory}" is not a directory that only root can change`;
+  return existsSync(socket) && !isOurs(socket, layout)
+    ? `"${socket}" is there already, and not Bulkhead's`
+    : undefined;
+}
+
+/** systemd removes what is at the path when it opens a socket there. */
+const isOurs = (socket: string, { units, instance }: AppLayout): boolean =>
+  namesIn(units)
+    .filter((name) => parseUnitName(instance, name)?.type === 'socket')
+    .some((name) =>
+      (readText(`${units}/${name}`) ?? '').split('\n').includes(`ListenStream=${socket}`),
+    );
 
 function filesOf(
   { owner, app, service, socket }: HostApp,
@@ -132,8 +174,18 @@ function asInstalled(
   });
 }
 
-export function installedUnits({ units, instance }: AppLayout): FileSet {
-  const names = namesIn(units).filter((name) => parseUnitName(instance, name) !== undefined);
+/** Whether units of applications are installed. */
+export const hasApps = ({ etc, instance }: Pick<Paths, 'etc' | 'instance'>): boolean =>
+  namesIn(`${etc}/systemd/system`).some((name) => parseUnitName(instance, name) !== undefined);
+
+export function installedUnits(
+  { units, instance }: AppPaths,
+  isMeant: (id: AppId) => boolean = () => true,
+): FileSet {
+  const names = namesIn(units).filter((name) => {
+    const id = parseUnitName(instance, name);
+    return id !== undefined && isMeant(id);
+  });
   return new Map(
     names.flatMap((name): readonly (readonly [string, Content])[] => {
       const content = contentAt(`${units}/${name}`);

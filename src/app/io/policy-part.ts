@@ -4,16 +4,15 @@ import { ok, type Result } from '../../../packages/base/result.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { namesIn } from '../../../packages/base/io/read.ts';
-import { parseUnitName } from '../core/names.ts';
 import { appLayoutOf } from './layout.ts';
-import { planApps } from './plan.ts';
-import { reconcileApps } from './reconcile.ts';
+import { hasApps, planApps } from './plan.ts';
+import { reconcileApps, wantsApps } from './reconcile.ts';
 
 async function plan(policy: Policy, paths: Paths): Promise<readonly string[]> {
-  if (!runsSystemd()) return [];
-  const planned = planApps(policy, await appLayoutOf(paths));
-  // A list that cannot be read is what an apply reports.
+  if (!runsSystemd() || !(wantsApps(policy) || hasApps(paths))) return [];
+  const layout = await appLayoutOf(paths);
+  const planned = layout.ok ? planApps(policy, layout.value) : layout;
+  // What cannot be read is what an apply reports.
   if (!planned.ok) return [];
   const { changed, leaving } = planned.value;
   return [
@@ -32,11 +31,10 @@ async function apply(
   return ok(await reconcileApps(policy, paths, { removesOnly: true }));
 }
 
-export const appPolicy = { plan, apply, follow: reconcileApps };
+const follow = (policy: Policy, paths: Paths): Promise<readonly Problem[]> =>
+  reconcileApps(policy, paths);
 
-/** Whether units of applications are installed. */
-export const hasApps = ({ etc, instance }: Paths): boolean =>
-  namesIn(`${etc}/systemd/system`).some((name) => parseUnitName(instance, name) !== undefined);
+export const appPolicy = { plan, apply, follow };
 
 /** Returns why limits cannot be removed yet: a program whose tenant has no cgroup does not start. */
 export const appReleaseBlocker = (paths: Paths): Problem | undefined =>

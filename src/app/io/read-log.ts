@@ -12,6 +12,10 @@ import type { HostApp } from './plan.ts';
 const bytesMax = 2 ** 18;
 const timeoutMs = 10_000;
 
+/** Whether tail found no file; the launcher may miss something else. */
+export const isAbsent = (stderr: string): boolean =>
+  /^tail: .*: No such file or directory$/m.test(stderr);
+
 /** Returns the last lines; none if it has printed nothing yet. */
 export async function readAppLog(
   { id, app, owner }: HostApp,
@@ -26,7 +30,7 @@ export async function readAppLog(
   const cannot = { action: 'read the log of application', object: `${owner.user}/${app.name}` };
   if (!run.ok) return failed({ ...cannot, ...run.error });
   const { status, stdout, stderr } = run.value;
-  if (status !== 0 && /No such file/.test(stderr)) return ok([]);
+  if (status !== 0 && isAbsent(stderr)) return ok([]);
   if (status !== 0) return failed({ ...cannot, reason: lastWords(stderr) });
   const text = Buffer.from(stdout).toString('utf8').replace(/\n$/, '');
   return ok(text === '' ? [] : text.split('\n').slice(-lines));

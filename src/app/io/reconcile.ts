@@ -3,7 +3,7 @@
  * changed ends, and starts with the next request as it should. It can be killed at any instant: what is left to do shows in
  * the files, and in what systemd has of them.
  */
-import { existsSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
@@ -23,58 +23,101 @@ import {
   type FileSetChange,
 } from '../../sys/files/file-set.ts';
 import { underLockAsync } from '../../sys/files/under-lock.ts';
-import { appKey, appStem, parseUnitName, socketsDirectory } from '../core/names.ts';
-import { appLayoutOf, type AppLayout } from './layout.ts';
-import { planApps, type AppPlan, type HostApp } from './plan.ts';
+import { namesIn } from '../../../packages/base/io/read.ts';
+import { appKey, appStem, parseUnitName, socketsDirectory, type AppId } from '../core/names.ts';
+import { appLayoutOf, appPaths, type AppLayout } from './layout.ts';
+import { keepDisabled, writeDisabled } from './disabled-file.ts';
+import { appsOf, hasApps, installedUnits, planApps, type AppPlan, type HostApp } from './plan.ts';
 
-type Step = Promise<Result<void, Problem>>;
 type Tenants = Pick<Policy, 'tenants'>;
 type States = ReadonlyMap<string, UnitState>;
 
 export interface ReconcileOptions {
   /** Only ends what is not wanted any more; for the time before limits are applied. */
   readonly removesOnly?: boolean;
-  /** Applications in a crash loop that are to stay closed for now, by their keys. */
-  readonly resting?: ReadonlySet<string>;
+  /** The application to which it is limited; absent for all. */
+  readonly only?: AppId;
+  /** Facts of the agent, which does not wait for a command that is doing the same. */
+  readonly agent?: {
+    /** Applications in a crash loop that are to stay closed for now, by their keys. */
+    readonly resting: ReadonlySet<string>;
+    /** Whether its policy is still the one of the file. */
+    readonly isCurrent: () => boolean;
+  };
 }
 
 /** Returns what could not be done; the rest is done. */
 export async function reconcileApps(
   policy: Tenants,
   paths: Paths,
-  { removesOnly = false, resting = new Set() }: ReconcileOptions = {},
+  options: ReconcileOptions = {},
 ): Promise<readonly Problem[]> {
-  if (!runsSystemd()) return withoutSystemd(policy);
-  const layout = await appLayoutOf(paths);
-  const done = await underLockAsync(layout.lock, async () => {
-    const plan = planApps(policy, layout);
+  const { removesOnly = false, only, agent } = options;
+  if (!runsSystemd()) return withoutSystemd(policy, paths);
+  const keepsList = removesOnly || only !== undefined || agent !== undefined;
+  const { disabled, lock } = appPaths(paths);
+  // Whoever has none asks systemd nothing.
+  if (!wantsApps(policy) && !hasApps(paths))
+    return keepsList ? [] : problemsOf(keepDisabled(disabled, new Set()));
+  const act = async (): Promise<Result<readonly Problem[], Problem>> => {
+    // Another process may have applied a newer policy while this one waited.
+    if (agent?.isCurrent() === false) return ok([]);
+    const layout = await appLayoutOf(paths, agent && 'agent');
+    if (!layout.ok) return layout;
+    const plan = planApps(policy, layout.value, only);
     if (!plan.ok) return plan;
-    const problems = plan.value.refused.map(({ problem }) => problem);
-    const left = await new Run(plan.value, layout, paths).run(removesOnly, resting);
-    return ok(left.ok ? problems : [...problems, left.error]);
-  });
+    const refused = plan.value.refused.map(({ problem }) => problem);
+    const left = await new Run(plan.value, layout.value, paths).run(removesOnly, agent?.resting);
+    const kept = keepsList ? ok(undefined) : keepDisabled(disabled, keysOf(policy, layout.value));
+    return ok([...refused, ...left, ...problemsOf(kept)]);
+  };
+  const done = await underLockAsync(lock, act, agent && 0);
   return done.ok ? done.value : [done.error];
 }
 
-function withoutSystemd({ tenants }: Tenants): readonly Problem[] {
-  if (tenants.every(({ apps }) => apps === undefined)) return [];
-  return [
-    {
-      action: 'start applications of tenants',
-      reason: 'systemd is not the init of this host, and keeps their sockets',
-      hint: 'start them with bulkhead exec, or remove <app> from the policy',
-    },
-  ];
+export const wantsApps = ({ tenants }: Tenants): boolean =>
+  tenants.some(({ apps }) => apps !== undefined);
+
+const problemsOf = (result: Result<unknown, Problem>): readonly Problem[] =>
+  result.ok ? [] : [result.error];
+
+const keysOf = ({ tenants }: Tenants, layout: AppLayout): ReadonlySet<string> =>
+  new Set(tenants.flatMap((each) => appsOf(each, layout)).map(({ id }) => appKey(id)));
+
+/** Units that another boot has left start nothing; they are removed once none is wanted. */
+function withoutSystemd(policy: Tenants, paths: Paths): readonly Problem[] {
+  if (wantsApps(policy))
+    return [
+      {
+        action: 'start applications of tenants',
+        reason: 'systemd is not the init of this host, and keeps their sockets',
+        hint: 'start them with bulkhead exec, or remove <app> from the policy',
+      },
+    ];
+  const { units, instance } = appPaths(paths);
+  const left = [units, ...wantedBy.map((each) => `${units}/${each}`)].flatMap((directory) =>
+    namesIn(directory)
+      .filter((name) => parseUnitName(instance, name) !== undefined)
+      .map((name) => ({ path: `${directory}/${name}` })),
+  );
+  return problemsOf(applyFileChanges(left));
 }
 
-/** Ends all applications and removes their units, whatever the policy says. */
-export const removeApps = (paths: Paths): Promise<readonly Problem[]> =>
-  reconcileApps({ tenants: [] }, paths, { removesOnly: true });
+/** Ends all applications and removes their units and the list of disabled ones, whatever is in them. */
+export async function removeApps(paths: Paths): Promise<readonly Problem[]> {
+  const problems = await reconcileApps({ tenants: [] }, paths, { removesOnly: true });
+  const { disabled } = appPaths(paths);
+  return [...problems, ...problemsOf(writeDisabled(disabled, new Set()))];
+}
+
+/** How long calls for single units may take once one for all of them has failed. */
+const aloneMs = 120_000;
 
 class Run {
   readonly #plan: AppPlan;
   readonly #layout: AppLayout;
   readonly #paths: Paths;
+  readonly #problems: Problem[] = [];
 
   constructor(plan: AppPlan, layout: AppLayout, paths: Paths) {
     this.#plan = plan;
@@ -82,28 +125,63 @@ class Run {
     this.#paths = paths;
   }
 
-  async run(removesOnly: boolean, resting: ReadonlySet<string>): Step {
-    const removed = await this.#remove();
-    if (!removed.ok || removesOnly) return removed;
-    const states = await unitStates(`${appStem(this.#layout.instance)}@*`);
-    if (!states.ok) return states;
-    const written = await this.#write(states.value);
-    return written.ok ? this.#open(resting) : written;
+  async run(
+    removesOnly: boolean,
+    resting: ReadonlySet<string> = new Set(),
+  ): Promise<readonly Problem[]> {
+    await this.#remove();
+    if (removesOnly) return this.#problems;
+    const states = await this.#states();
+    if (states !== undefined) await this.#write(states);
+    const written = states && (await this.#states());
+    if (written !== undefined) await this.#open(written, resting);
+    return this.#problems;
   }
 
-  async #remove(): Step {
-    const { leaving, changes, apps } = this.#plan;
-    const removals = changes.filter(({ to }) => to === undefined);
-    if (removals.length === 0) return ok(undefined);
+  async #states(): Promise<States | undefined> {
+    const states = await unitStates(`${appStem(this.#layout.instance)}@*`);
+    this.#note(states);
+    return states.ok ? states.value : undefined;
+  }
+
+  #note(result: Result<unknown, Problem>): void {
+    this.#problems.push(...problemsOf(result));
+  }
+
+  /** Returns the units for which it failed; none of them keeps back another. */
+  async #each(args: readonly string[], units: readonly string[]): Promise<ReadonlySet<string>> {
+    const together = await systemctlEach(args, units);
+    if (together.ok) return new Set();
+    const failing = new Set(units);
+    const until = performance.now() + aloneMs;
+    const problems: Problem[] = [];
+    for (const unit of units) {
+      if (performance.now() > until) break;
+      const done = await systemctl(...args, unit);
+      if (done.ok) failing.delete(unit);
+      else problems.push(done.error);
+    }
+    if (failing.size > 0)
+      this.#problems.push(...(problems.length > 0 ? problems : [together.error]));
+    return failing;
+  }
+
+  async #remove(): Promise<void> {
+    const { leaving, changes } = this.#plan;
+    if (leaving.length === 0) return;
     // A socket would start its service again, and each is disabled according to its own text.
     const sorted = [...leaving].sort((a, b) => Number(isSocket(b)) - Number(isSocket(a)));
-    const stopped = await systemctlEach(['disable', '--quiet', '--now'], sorted);
-    if (!stopped.ok) return stopped;
-    const done = await this.#apply(removals);
-    if (!done.ok) return done;
-    await systemctlEach(['reset-failed'], leaving);
+    const failing = await this.#each(['disable', '--quiet', '--now'], sorted);
+    const gone = leaving.filter((unit) => !failing.has(unit));
+    const removals = changes.filter(
+      ({ path, to }) => to === undefined && gone.some((unit) => path === this.#pathOf(unit)),
+    );
+    if (removals.length === 0) return;
+    await this.#apply(removals);
+    await systemctlEach(['reset-failed'], gone);
     this.#removeDirectories();
-    return apps.length === 0 ? stopTemplateSlice(appStem(this.#layout.instance)) : done;
+    if (installedUnits(this.#layout).size === 0)
+      this.#note(await stopTemplateSlice(appStem(this.#layout.instance)));
   }
 
   /** Removes the directories in which no socket is left. */
@@ -119,69 +197,76 @@ class Run {
    * Units that change are stopped first: a socket cannot be opened again beside its running service. Links to them are
    * removed according to their old text.
    */
-  async #write(states: States): Step {
-    const writes = this.#plan.changes.filter(({ to }) => to !== undefined);
-    if (writes.length === 0) return ok(undefined);
-    const there = this.#plan.changed.flatMap(unitsOf).filter((unit) => this.#isInstalled(unit));
+  async #write(states: States): Promise<void> {
+    const { changed, changes } = this.#plan;
+    if (changed.length === 0) return;
+    const there = changed.flatMap(unitsOf).filter((unit) => isThere(this.#pathOf(unit)));
     const running = there.filter((unit) => (states.get(unit)?.active ?? 'inactive') !== 'inactive');
-    const stopped = await systemctlEach(['stop'], running);
-    if (!stopped.ok) return stopped;
-    const disabled = await systemctlEach(['disable', '--quiet', '--no-reload'], there);
-    return disabled.ok ? this.#apply(writes) : disabled;
+    const failing = await this.#each(['stop'], running);
+    const kept = changed
+      .map(unitsOf)
+      .filter((units) => units.some((unit) => failing.has(unit)))
+      .flat();
+    await this.#each(
+      ['disable', '--quiet', '--no-reload'],
+      there.filter((unit) => !kept.includes(unit)),
+    );
+    await this.#apply(
+      changes.filter(
+        ({ path, to }) => to !== undefined && kept.every((unit) => path !== this.#pathOf(unit)),
+      ),
+    );
   }
 
-  #isInstalled(unit: string): boolean {
-    return existsSync(`${this.#layout.units}/${unit}`);
+  #pathOf(unit: string): string {
+    return `${this.#layout.units}/${unit}`;
   }
 
-  async #apply(changes: readonly FileSetChange[]): Step {
-    const done = applyFileChanges(changes);
-    if (!done.ok) return done;
-    const reloaded = await systemctl('daemon-reload');
-    return reloaded.ok ? ok(undefined) : reloaded;
+  async #apply(changes: readonly FileSetChange[]): Promise<void> {
+    if (changes.length === 0) return;
+    this.#note(applyFileChanges(changes));
+    this.#note(await systemctl('daemon-reload'));
   }
 
   /** Opens each socket that is not open, and starts what is to run always. */
-  async #open(resting: ReadonlySet<string>): Step {
-    const states = await unitStates(`${appStem(this.#layout.instance)}@*`);
-    if (!states.ok) return states;
-    const { apps, changed } = this.#plan;
+  async #open(states: States, resting: ReadonlySet<string>): Promise<void> {
+    const { apps } = this.#plan;
     const stops = readStops(this.#paths);
-    const isClosed = (unit: string) => states.value.get(unit)?.active !== 'active';
-    const waiting = apps.filter((each) => startedOf(each).some(isClosed));
-    const allowed = waiting.filter(({ id }) => !stops.has(id.uid) && !resting.has(appKey(id)));
-    const isFailed = (unit: string) => states.value.get(unit)?.active === 'failed';
+    const isClosed = (unit: string) => states.get(unit)?.active !== 'active';
+    const allowed = apps.filter(
+      (each) =>
+        startedOf(each).some(isClosed) && !stops.has(each.id.uid) && !resting.has(appKey(each.id)),
+    );
+    const isFailed = (unit: string) => states.get(unit)?.active === 'failed';
     // A service without its socket is one of an interrupted run, and a socket does not open beside it.
     const alone = allowed.filter(({ socket, service }) => isClosed(socket) && !isClosed(service));
-    return inOrder([
-      () => systemctlEach(['reset-failed'], allowed.flatMap(unitsOf).filter(isFailed)),
-      () =>
-        systemctlEach(
-          ['stop'],
-          alone.map(({ service }) => service),
-        ),
-      () =>
-        systemctlEach(
-          ['enable', '--quiet'],
-          [...new Set([...changed, ...waiting])].flatMap(startedOf),
-        ),
-      () => systemctlEach(['start'], allowed.flatMap(startedOf)),
-    ]);
+    await this.#each(['reset-failed'], allowed.flatMap(unitsOf).filter(isFailed));
+    await this.#each(
+      ['stop'],
+      alone.map(({ service }) => service),
+    );
+    await this.#each(
+      ['enable', '--quiet', '--no-reload'],
+      apps.flatMap((each) => startedOf(each).filter((unit) => !this.#isEnabled(unit))),
+    );
+    await this.#each(['start'], allowed.flatMap(startedOf));
+  }
+
+  #isEnabled(unit: string): boolean {
+    const { units } = this.#layout;
+    return wantedBy.some((each) => isThere(`${units}/${each}/${unit}`));
   }
 }
+
+/** The directories of links to units that start at boot. */
+const wantedBy = ['sockets.target.wants', 'multi-user.target.wants'];
+
+const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 
 const unitsOf = ({ socket, service }: HostApp): readonly string[] => [socket, service];
 
 /** Returns what is started without a request, also at boot. */
 const startedOf = ({ socket, service, app }: HostApp): readonly string[] =>
   app.idleSeconds === 0 ? [socket, service] : [socket];
-
-async function inOrder(steps: readonly (() => Step)[]): Step {
-  for (const step of steps) {
-    const done = await step();
-    if (!done.ok) return done;
-  }
-  return ok(undefined);
-}
 
 const isSocket = (unit: string) => unit.endsWith('.socket');

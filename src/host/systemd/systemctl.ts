@@ -38,18 +38,19 @@ async function call(args: readonly string[], withinMs: number): Promise<Result<s
 const shortened = (text: string) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
 
 /**
- * Calls systemctl, in several calls if needed. `words` come before the names, of which there may be
- * thousands.
+ * Calls systemctl, in several calls if needed. `args` come before the names, of which there may be
+ * thousands. All calls are made; the error is the first one.
  */
 export async function systemctlEach(
   args: readonly string[],
   units: readonly string[],
 ): Promise<Result<void, Problem>> {
+  let all: Result<void, Problem> = ok(undefined);
   for (let at = 0; at < units.length; at += unitsMax) {
     const done = await systemctl(...args, ...units.slice(at, at + unitsMax));
-    if (!done.ok) return done;
+    if (!done.ok && all.ok) all = done;
   }
-  return ok(undefined);
+  return all;
 }
 
 export interface UnitState {
@@ -60,24 +61,28 @@ export interface UnitState {
   readonly sub: string;
 }
 
-/** Returns the states of the units that systemd knows. */
+/** Returns the states of the units that systemd knows. Old versions print no JSON: before 246. */
 export async function unitStates(
   pattern: string,
 ): Promise<Result<ReadonlyMap<string, UnitState>, Problem>> {
-  const args = ['list-units', '--all', '--full', '--output=json', pattern];
-  const run = await systemctl(...args);
-  if (!run.ok) return run;
-  try {
-    const states = JSON.parse(run.value) as readonly UnitState[];
-    return ok(new Map(states.map((each) => [each.unit, each])));
-  } catch {
-    return failed({
-      action: 'read the states of units',
-      object: pattern,
-      reason: 'systemctl did not print JSON',
-    });
-  }
+  const run = await systemctl('list-units', '--all', '--full', '--plain', '--no-legend', pattern);
+  return run.ok ? ok(parseUnitStates(run.value)) : run;
 }
+
+/**
+ * Parses the lines of `list-units`. There may be a sign before one that failed.
+ *
+ *     bulkhead-app@1001:blog.socket loaded active listening Socket of application blog
+ */
+export const parseUnitStates = (text: string): ReadonlyMap<string, UnitState> =>
+  new Map(
+    text.split('\n').flatMap((line): readonly (readonly [string, UnitState])[] => {
+      const words = /^\W*(\S+\.[a-z]+)\s+[a-z-]+\s+([a-z-]+)\s+([a-z-]+)(?:\s|$)/.exec(line);
+      const [, unit, active, sub] = words ?? [];
+      if (unit === undefined || active === undefined || sub === undefined) return [];
+      return [[unit, { unit, active, sub }]];
+    }),
+  );
 
 /**
  * Stops the slice that systemd makes for the units of a template, once none is left: it stays otherwise. For
@@ -92,17 +97,40 @@ export async function stopTemplateSlice(template: string): Promise<Result<void, 
     : ok(undefined);
 }
 
+type Properties = ReadonlyMap<string, string>;
+
 export async function unitProperties(
   unit: string,
   names: readonly string[],
-): Promise<Result<ReadonlyMap<string, string>, Problem>> {
+): Promise<Result<Properties, Problem>> {
   const run = await systemctl('show', unit, ...names.map((each) => `--property=${each}`));
-  if (!run.ok) return run;
-  const pairs = run.value.split('\n').flatMap((line): readonly (readonly [string, string])[] => {
+  return run.ok ? ok(parseProperties(run.value)) : run;
+}
+
+/** Returns the properties of many units, by their names. */
+export async function propertiesOfUnits(
+  units: readonly string[],
+  names: readonly string[],
+): Promise<Result<ReadonlyMap<string, Properties>, Problem>> {
+  const found = new Map<string, Properties>();
+  const wanted = ['Id', ...names].map((each) => `--property=${each}`);
+  for (let at = 0; at < units.length; at += unitsMax) {
+    const run = await systemctl('show', ...wanted, '--', ...units.slice(at, at + unitsMax));
+    if (!run.ok) return run;
+    for (const block of run.value.split('\n\n')) {
+      const properties = parseProperties(block);
+      found.set(properties.get('Id') ?? '', properties);
+    }
+  }
+  return ok(found);
+}
+
+function parseProperties(text: string): Properties {
+  const pairs = text.split('\n').flatMap((line): readonly (readonly [string, string])[] => {
     const at = line.indexOf('=');
     return at < 0 ? [] : [[line.slice(0, at), line.slice(at + 1)]];
   });
-  return ok(new Map(pairs));
+  return new Map(pairs);
 }
 
 /** Returns the version, from `systemd 257 (257.13-1)`; undefined if systemd does not run here. */

@@ -26,8 +26,12 @@ export class AppResolver {
     const [first] = placed;
     if (first === undefined) return {};
     const who = formatIdentity(tenant);
+    // A policy stays in force when an account that it names is deleted.
     if (tenant.account === undefined)
-      this.#diagnostics.error(first.app, `An application needs an account, and ${who} has none`);
+      this.#diagnostics.warn(
+        first.app,
+        `An application needs an account, and ${who} has none; its applications are left out`,
+      );
     if (placed.length > appsMax)
       this.#diagnostics.error(
         first.app,
@@ -35,7 +39,7 @@ export class AppResolver {
       );
     const names = new Set<string>();
     for (const { app } of placed) this.#check(app, names, who);
-    return { apps: placed.map(appOf) };
+    return tenant.account === undefined ? {} : { apps: placed.map(appOf) };
   }
 
   #check({ name, socket }: AppElement, names: Set<string>, who: string): void {

@@ -2,7 +2,7 @@
  * The services that Bulkhead has made for a tenant: PHP-FPM, CGI and applications, and their sockets. A stopped tenant's units have a
  * condition next to their files, so that neither a reload nor a reboot starts them.
  */
-import { mkdirSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { stemPattern } from '../../layouts/service-names.ts';
@@ -93,19 +93,37 @@ export async function letIn({ units }: Stop, paths: Paths): Promise<Result<void,
  * service, which one that was frozen is: it finishes its requests first.
  */
 export async function startUnits(stop: Stop, paths: Paths): Promise<Result<void, Problem>> {
-  const { units } = stop;
-  const sockets = [...new Set([...units.filter(isSocket), ...enabledSockets(stop, paths)])];
-  if (sockets.length === 0)
-    return units.length === 0 ? ok(undefined) : systemctlEach(['start'], units);
-  const ended = await stopUnits(units.filter((each) => !isSocket(each)));
-  const started = await systemctlEach(['start'], sockets);
+  const { sockets, services, others } = unitsToStart(stop, paths);
+  if (!runsSystemd()) return ok(undefined);
+  if (sockets.length === 0) return startAll([...services, ...others]);
+  const ended = await stopUnits([...services, ...others]);
+  const started = await startAll([...sockets, ...services]);
   return ended.ok ? started : ended;
 }
 
-/** Also those of pools that came while it was stopped. */
-function enabledSockets(stop: Stop, { etc, instance }: Paths): readonly string[] {
-  const enabled = namesIn(`${etc}/systemd/system/sockets.target.wants`);
-  return runsSystemd() ? enabled.filter((unit) => isUnitOf(stop, instance, unit)) : [];
+const startAll = (units: readonly string[]): Promise<Result<void, Problem>> =>
+  units.length === 0 ? Promise.resolve(ok(undefined)) : systemctlEach(['start'], units);
+
+/**
+ * Returns what is to start: sockets, services that start at boot, too, and other services that were stopped. Also units
+ * that came while the tenant was stopped, and none of an application that has gone since.
+ */
+export function unitsToStart(stop: Stop, { etc, instance }: Paths) {
+  const directory = `${etc}/systemd/system`;
+  const enabled = [
+    ...namesIn(`${directory}/sockets.target.wants`),
+    ...namesIn(`${directory}/multi-user.target.wants`),
+  ];
+  const isThere = (unit: string) =>
+    !unit.startsWith(`${instance}-app@`) || existsSync(`${directory}/${unit}`);
+  const atBoot = enabled.filter((unit) => isUnitOf(stop, instance, unit));
+  const all = [...new Set([...stop.units, ...atBoot])].filter(isThere);
+  const services = atBoot.filter((unit) => !isSocket(unit) && isThere(unit));
+  return {
+    sockets: all.filter(isSocket),
+    services,
+    others: all.filter((unit) => !isSocket(unit) && !services.includes(unit)),
+  };
 }
 
 async function reload(): Promise<Result<void, Problem>> {

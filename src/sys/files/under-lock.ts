@@ -22,19 +22,20 @@ export function underLock<T>(path: string, act: () => Result<T, Problem>): Resul
 export async function underLockAsync<T>(
   path: string,
   act: () => Promise<Result<T, Problem>>,
+  withinMs = waitMs,
 ): Promise<Result<T, Problem>> {
-  const lock = lockAt(path);
+  const lock = lockAt(path, withinMs);
   if (!lock.ok) return lock;
   using _lock = lock.value;
   return await act();
 }
 
-function lockAt(path: string): Result<FileLock, Problem> {
+function lockAt(path: string, withinMs = waitMs): Result<FileLock, Problem> {
   const directory = dirname(path);
   try {
     mkdirSync(directory, { recursive: true, mode: 0o755 });
   } catch (error) {
     return failed({ action: 'create the directory', object: directory, ...causeOf(error) });
   }
-  return lockFile(path, { waitMs });
+  return lockFile(path, { waitMs: withinMs });
 }
