@@ -60,7 +60,8 @@ for (let round = 0; round < Number(count) / 40; round++) {
     stream.resume();
   })));
 }
-session.destroy();
+// nginx keeps a connection open while a script of its runs.
+process.exit();
 `;
 
 /** Streams of one HTTP/3 connection; each answer is a line. With a time, it leaves those that have none by then. */
