@@ -50,13 +50,13 @@ export function removeBlock(text: string): string | undefined {
   return rest === shell ? undefined : rest;
 }
 
-/** Returns a script of ours that a shell and Python run alike: panels with CPAPI start theirs by Python. */
 /** Whether the text is a script of ours, for whichever path of the program. */
 export function isOwnScript(text: string): boolean {
   const [, program] = /\[ ! -x '([^']*)' \]/.exec(text) ?? [];
   return program !== undefined && text === ownScript(program);
 }
 
+/** Returns a script of ours that a shell and Python run alike: panels with CPAPI start theirs by Python. */
 export const ownScript = (program: string): string => `#!/bin/sh
 ''':'
 ${blockOf(program)}exit 0
