@@ -146,6 +146,7 @@ describe('judgeLimit()', () => {
   const reads = { title: 'io read', key: 'io.read', uid: 61004, gauge: 'disk' } as const;
   const weight = { title: '', key: 'cpu.weight', uid: 61011, gauge: 'share' } as const;
   const processes = { title: '', key: 'processes.limit', uid: 61003, gauge: 'processes' } as const;
+  const shared = { limit: 0.75, hits: 30, sharedSeconds: 2, sharedCores: 0.3 };
   const cases = [
     ['enforced', cpu, { limit: 0.2, measured: 0.205, hits: 80 }],
     ['not enforced', cpu, { limit: 0.2, measured: 0.25, hits: 80 }],
@@ -158,10 +159,11 @@ describe('judgeLimit()', () => {
     ['enforced', reads, { limit: 8e6, measured: 7.9e6, hits: 9, alone: 5e8 }],
     ['not enforced', reads, { limit: 8e6, measured: 9e6, hits: 9, alone: 5e8 }],
     ['not proved', reads, { limit: 8e6, measured: 1e6, hits: 0, alone: 5e8 }],
-    ['enforced', weight, { limit: 0.75, measured: 0.7, hits: 30, sharedSeconds: 2 }],
-    ['not enforced', weight, { limit: 0.75, measured: 0.5, hits: 30, sharedSeconds: 2 }],
-    ['not judged', weight, { limit: 0.75, measured: 0.5, hits: 3, sharedSeconds: 2 }],
-    ['not judged', weight, { limit: 0.75, measured: 0.5, hits: 30, sharedSeconds: 0.2 }],
+    ['enforced', weight, { ...shared, measured: 0.7 }],
+    ['not enforced', weight, { ...shared, measured: 0.5 }],
+    ['not judged', weight, { ...shared, measured: 0.5, hits: 3 }],
+    ['not judged', weight, { ...shared, measured: 0.5, sharedSeconds: 0.2 }],
+    ['not judged', weight, { ...shared, measured: 0.58, sharedCores: 0.09 }],
     // A disk that is not faster than the limit proves nothing.
     ['not proved', reads, { limit: 8e6, measured: 7.9e6, hits: 9, alone: 8e6 }],
   ] as const;

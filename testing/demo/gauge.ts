@@ -24,6 +24,8 @@ export interface GaugeReading {
   readonly killed?: number;
   /** The CPU seconds that the sharers of a weight got while all of them ran. */
   readonly sharedSeconds?: number;
+  /** The cores that the sharers got together, on average. */
+  readonly sharedCores?: number;
   /** The value without the limit, if that was measured. */
   readonly alone: number | undefined;
 }
@@ -42,7 +44,7 @@ type Print = (value: number) => string;
 interface Gauge {
   readonly read: (
     sources: Sources,
-  ) => Pick<GaugeReading, 'use' | 'measured' | 'hits' | 'killed' | 'sharedSeconds'>;
+  ) => Pick<GaugeReading, 'use' | 'measured' | 'hits' | 'killed' | 'sharedSeconds' | 'sharedCores'>;
   readonly within: (reading: GaugeReading) => boolean;
   readonly pressed: (reading: GaugeReading) => boolean;
   /** Returns why it can be judged neither way, if the host left the load too little. */
@@ -66,6 +68,8 @@ const shareTolerance = 0.1;
 const fewestPeriods = 10;
 /** The CPU time over which the scheduler has shared out what two tenants want. */
 const fewestSharedSeconds = 0.5;
+/** The cores that both must get, of 0.4 that they may use: below that, something else decides what each gets. */
+const fewestSharedCores = 0.15;
 /** The part of its limit that a pressed disk gives for some seconds, while it could give more. */
 const pressedRatio = 0.8;
 const fewestSeconds = 3;
@@ -99,11 +103,12 @@ const share: Gauge = {
       measured: common.own / (common.shared || Infinity),
       hits: shared.growth('throttledPeriods'),
       sharedSeconds: common.shared / 1e6,
+      sharedCores: shared.rate('cpuMicroseconds') / 1e6,
     };
   },
-  unjudged: ({ hits, sharedSeconds = 0 }) =>
-    hits < fewestPeriods || sharedSeconds < fewestSharedSeconds
-      ? `could not be judged: the host is busy; both got ${sharedSeconds.toFixed(2)} s of CPU while both ran, and were throttled ${times(hits)}`
+  unjudged: ({ hits, sharedSeconds = 0, sharedCores = 0 }) =>
+    hits < fewestPeriods || sharedSeconds < fewestSharedSeconds || sharedCores < fewestSharedCores
+      ? `could not be judged: the host is busy; both got ${sharedSeconds.toFixed(2)} s of CPU while both ran, ${percent(sharedCores)} of a core, and were throttled ${times(hits)}`
       : undefined,
   within: ({ measured, limit }) => Math.abs(measured - limit) <= shareTolerance,
   pressed: ({ hits }) => hits >= fewestPeriods,
