@@ -15,7 +15,8 @@ import {
   type GuardRule,
 } from '../../src/symlinks/core/guard/rule.ts';
 import { GuardPart } from '../../src/symlinks/io/guard/guard-part.ts';
-import { parseGroups, resolveRule } from '../../src/symlinks/io/guard/names.ts';
+import { parseGroups } from '../../src/host/accounts/groups.ts';
+import { resolveRule } from '../../src/symlinks/io/guard/names.ts';
 import { selfTestGroup } from '../../src/symlinks/io/guard/self-test.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 

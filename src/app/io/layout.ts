@@ -3,6 +3,7 @@ import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { namesIn, readText } from '../../../packages/base/io/read.ts';
 import { readUidRange } from '../../host/accounts/accounts.ts';
+import { readGroups } from '../../host/accounts/groups.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../host/paths.ts';
 import { runningWebGroups } from '../../host/servers/web-groups.ts';
@@ -72,19 +73,14 @@ export function appLayout(
 
 /**
  * Returns the group of the web server that runs, the one that sockets have already, or a known one; nobody but root can
- * connect if there is none. Source: group(5).
+ * connect if there is none.
  */
 function webGroupOf(
   paths: Paths,
   units: string,
   by: 'command' | 'agent',
 ): Pick<AppLayout, 'webGroup' | 'webServes'> {
-  const groups = new Map(
-    (readText(`${paths.etc}/group`) ?? '').split('\n').map((line) => {
-      const [name = '', , gid = ''] = line.split(':');
-      return [name, Number(gid)] as const;
-    }),
-  );
+  const groups = readGroups(paths);
   const installed = installedGroup(paths, units);
   const isThere = installed !== undefined && installed !== 'root' && groups.has(installed);
   if (isThere && by === 'agent') return { webGroup: installed };

@@ -3,8 +3,8 @@
  * by="www-data">`.
  */
 import { readHostFacts } from '../../host/accounts/accounts.ts';
+import { readGroups } from '../../host/accounts/groups.ts';
 import type { Paths } from '../../host/paths.ts';
-import { readText } from '../../../packages/base/io/read.ts';
 
 export interface ServerUser {
   readonly uid: number;
@@ -21,15 +21,8 @@ export function serverUser(paths: Paths, names: readonly string[], nobodys: numb
     // Root may read everything anyhow.
     if (account !== undefined && account.uid !== 0)
       return { uid: account.uid, gid: account.gid, groups: 'its own' };
-    const gid = groupNamed(paths, name);
+    const gid = readGroups(paths).get(name);
     if (gid !== undefined && gid !== 0) return { uid: nobodys, gid };
   }
   return { uid: nobodys, gid: nobodys };
-}
-
-/** Returns the gid in a line such as `www-data:x:33:`. */
-function groupNamed({ etc }: Paths, name: string): number | undefined {
-  const lines = (readText(`${etc}/group`) ?? '').split('\n').map((line) => line.split(':'));
-  const gid = lines.find(([group]) => group === name)?.[2];
-  return gid !== undefined && /^\d{1,10}$/.test(gid) ? Number(gid) : undefined;
 }

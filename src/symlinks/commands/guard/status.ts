@@ -14,6 +14,7 @@ import { policyOption } from '../../../cli/shared/policy-option.ts';
 import { count, print, printJson } from '../../../cli/shared/session.ts';
 import { terminalOf, wrap } from '../../../cli/shared/terminal.ts';
 import { parsePasswd } from '../../../host/accounts/accounts.ts';
+import { readGroups } from '../../../host/accounts/groups.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { SymlinkRule } from '../../../policy/document.ts';
 import { lsmProblem } from '../../../sys/bpf/lsm.ts';
@@ -21,7 +22,7 @@ import { readText } from '../../../../packages/base/io/read.ts';
 import { sameRule } from '../../core/guard/rule.ts';
 import { readGuardChoice } from '../../io/guard/choice.ts';
 import { inForce, tryGuard, type GuardCounters, type InForce } from '../../io/guard/guard.ts';
-import { parseGroups, resolveRule } from '../../io/guard/names.ts';
+import { resolveRule } from '../../io/guard/names.ts';
 import type { GuardView, SymlinksGuardStatusJson } from '../json.ts';
 import { asRoot } from './session.ts';
 
@@ -91,9 +92,7 @@ function ruleLines({ rule }: GuardView, { etc }: Paths): readonly string[] {
   const users = new Map(
     parsePasswd(readText(`${etc}/passwd`) ?? '').map(({ user, uid }) => [uid, user] as const),
   );
-  const groups = new Map(
-    [...parseGroups(readText(`${etc}/group`) ?? '')].map(([name, gid]) => [gid, name] as const),
-  );
+  const groups = new Map([...readGroups({ etc })].map(([name, gid]) => [gid, name] as const));
   const user = (uid: number) => printable(users.get(uid) ?? `uid ${uid}`);
   const restricted = rule.subjects.map(({ kind, id }) =>
     kind === 'user' ? `user ${user(id)}` : `group ${printable(groups.get(id) ?? String(id))}`,

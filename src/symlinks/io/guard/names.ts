@@ -1,12 +1,12 @@
 /** The names of the policy's rule → uids and gids. A directory service is asked for its accounts and groups by name. */
 import { execFileSync } from 'node:child_process';
 import { readHostFacts } from '../../../host/accounts/accounts.ts';
+import { parseGroups, readGroups } from '../../../host/accounts/groups.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { listSome } from '../../../../packages/base/list.ts';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { SymlinkRule } from '../../../policy/document.ts';
-import { readText } from '../../../../packages/base/io/read.ts';
 import {
   entriesMax,
   type GuardMode,
@@ -69,20 +69,10 @@ function subjectsOf(name: string, users: Ids, groups: Ids): readonly GuardSubjec
   ];
 }
 
-function groupIds(names: readonly string[], { etc }: Paths): Ids {
-  const here = parseGroups(readText(`${etc}/group`) ?? '');
+function groupIds(names: readonly string[], paths: Paths): Ids {
+  const here = readGroups(paths);
   const unknown = names.filter((name) => !here.has(name));
   return unknown.length === 0 ? here : new Map([...here, ...askDirectory(unknown)]);
-}
-
-/** Parses lines such as `www-data:x:33:`. The first line of a name counts. Source: group(5). */
-export function parseGroups(text: string): Map<string, number> {
-  const groups = new Map<string, number>();
-  for (const line of text.split('\n')) {
-    const [name = '', , gid = ''] = line.split(':');
-    if (name !== '' && /^\d{1,10}$/.test(gid) && !groups.has(name)) groups.set(name, Number(gid));
-  }
-  return groups;
 }
 
 function askDirectory(names: readonly string[]): Ids {

@@ -1,9 +1,9 @@
 /** Facts of this host that a split needs: tenants, groups, and who could change a file. */
 import type { Paths } from '../../../host/paths.ts';
 import { readHostFacts } from '../../../host/accounts/accounts.ts';
+import { readGroups } from '../../../host/accounts/groups.ts';
 import type { Cause } from '../../../../packages/base/problem.ts';
 import type { Policy, Tenant } from '../../../policy/policy.ts';
-import { readText } from '../../../../packages/base/io/read.ts';
 import { poolOfSection, type FpmSection } from '../../core/fpm/dump.ts';
 import { fileFinding } from '../../core/fpm/pools.ts';
 import type { ServiceTenant, SplitFacts } from '../../core/fpm/service/split.ts';
@@ -87,14 +87,4 @@ function serviceTenants(
 function entriesOf(values: Tenant['values']): { readonly entries?: number } {
   const entries = values['entries.limit'];
   return typeof entries === 'number' ? { entries } : {};
-}
-
-/** `www-data:x:33:alice,bob`. Source: group(5). */
-function readGroups({ etc }: Paths): ReadonlyMap<string, number> {
-  const lines = (readText(`${etc}/group`) ?? '').split('\n').map((line) => line.split(':'));
-  return new Map(
-    lines.flatMap(([name = '', , gid = '']) =>
-      /^\d{1,10}$/.test(gid) ? [[name, Number(gid)]] : [],
-    ),
-  );
 }
