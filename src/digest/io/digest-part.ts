@@ -1,8 +1,8 @@
 /** Has due digests sent, for a policy with `<digest>`, outside the agent: a mail server can take long. */
-import { formatProblem } from '../../../packages/base/problem.ts';
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart } from '../../agent/part.ts';
 import type { Paths } from '../../host/paths.ts';
+import { reportOnce, type Report } from '../../host/reconcile/report-once.ts';
 import { restoreElsewhere, type Restore } from '../../host/restore-elsewhere.ts';
 import type { Policy } from '../../policy/policy.ts';
 
@@ -21,17 +21,16 @@ export const digestPart = (paths: Paths, log: Log): AgentPart =>
 
 export class DigestPart implements AgentPart {
   readonly #paths: Paths;
-  readonly #log: Log;
+  readonly #report: Report;
   readonly #send: Restore;
   readonly #everyMs: number;
   #timer: NodeJS.Timeout | undefined;
   #policyFile = '';
   #isRunning = false;
-  #said: string | undefined;
 
   constructor(paths: Paths, log: Log, send: Restore, every: number) {
     this.#paths = paths;
-    this.#log = log;
+    this.#report = reportOnce((text) => log.warn(text));
     this.#send = send;
     this.#everyMs = every;
   }
@@ -51,9 +50,7 @@ export class DigestPart implements AgentPart {
     this.#isRunning = true;
     const done = await this.#send(this.#paths, this.#policyFile);
     this.#isRunning = false;
-    const problem = done.ok ? undefined : formatProblem(done.error);
-    if (problem !== undefined && problem !== this.#said) this.#log.warn(problem);
-    this.#said = problem;
+    this.#report(done);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,8 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart } from '../../agent/part.ts';
 import { followFiles } from '../../sys/files/follow-files.ts';
-import { formatProblem } from '../../../packages/base/problem.ts';
 import type { Paths } from '../../host/paths.ts';
+import { reportOnce, type Report } from '../../host/reconcile/report-once.ts';
 import { restoreElsewhere, type Restore } from '../../host/restore-elsewhere.ts';
 import type { FollowedSource } from '../../policy/panel/panel-element.ts';
 import type { Policy } from '../../policy/policy.ts';
@@ -31,7 +31,7 @@ export const panelPart = (paths: Paths, log: Log): AgentPart =>
 
 export class PanelPart implements AgentPart {
   readonly #paths: Paths;
-  readonly #log: Log;
+  readonly #report: Report;
   readonly #sync: Restore;
   readonly #pauseMs: number;
   #source: FollowedSource | undefined;
@@ -39,11 +39,10 @@ export class PanelPart implements AgentPart {
   #following: DisposableStack | undefined;
   #isRunning = false;
   #again = false;
-  #said: string | undefined;
 
   constructor(paths: Paths, log: Log, sync: Restore, pause = pauseMs) {
     this.#paths = paths;
-    this.#log = log;
+    this.#report = reportOnce((text) => log.warn(text));
     this.#sync = sync;
     this.#pauseMs = pause;
   }
@@ -78,19 +77,13 @@ export class PanelPart implements AgentPart {
         this.#again = false;
         const began = performance.now();
         const done = await this.#sync(this.#paths, this.#policyFile);
-        this.#say(done.ok ? undefined : formatProblem(done.error));
+        this.#report(done);
         const pause = Math.max(this.#pauseMs, idleShare * (performance.now() - began));
         await sleep(pause, undefined, { ref: false });
       }
     } finally {
       this.#isRunning = false;
     }
-  }
-
-  /** Logs a problem once, and not every few minutes. */
-  #say(problem: string | undefined): void {
-    if (problem !== undefined && problem !== this.#said) this.#log.warn(problem);
-    this.#said = problem;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
