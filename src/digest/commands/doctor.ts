@@ -3,9 +3,8 @@ import { count } from '../../../packages/base/list.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { readEntries } from '../io/ledger.ts';
+import { dayMilliseconds } from '../core/forecast.ts';
 import { textProblems } from '../io/read-texts.ts';
-
-const dayMs = 86_400_000;
 
 export function digestDoctor({
   paths,
@@ -14,7 +13,9 @@ export function digestDoctor({
   const digests = policy?.agent.alerts.digests;
   if (policy === undefined || digests === undefined) return Promise.resolve(undefined);
   const read = readEntries(paths);
-  const recent = read.ok ? read.value.filter(({ at }) => Date.now() - at < 8 * dayMs) : [];
+  const recent = read.ok
+    ? read.value.filter(({ at }) => Date.now() - at < 8 * dayMilliseconds)
+    : [];
   const sent = recent.filter(({ state }) => state === 'sent').length;
   const lost = recent.filter(({ state }) => state === 'given up').length;
   const text = read.ok

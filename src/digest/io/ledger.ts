@@ -14,6 +14,7 @@ import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { DigestRule } from '../../policy/settings.ts';
+import { dayMilliseconds } from '../core/forecast.ts';
 
 export const ledgerPath = ({ state }: Pick<Paths, 'state'>): string => `${state}/digests.log`;
 
@@ -47,12 +48,14 @@ export interface MessageState {
 }
 
 const bytesMax = 64 * 2 ** 20;
-const keptMilliseconds = 35 * 86_400_000;
+const keptMilliseconds = 35 * dayMilliseconds;
 
 export class Ledger implements Disposable {
   readonly #fd: number;
   readonly #path: string;
   readonly #messages = new Map<string, MessageState>();
+  /** How many messages of a slot were sent, or may have been. */
+  readonly #sent = new Map<string, number>();
 
   private constructor(path: string, fd: number, entries: readonly LedgerEntry[]) {
     this.#path = path;
@@ -82,8 +85,11 @@ export class Ledger implements Disposable {
 
   #count(entry: LedgerEntry): void {
     const key = keyOf(entry);
-    const failures = (this.#messages.get(key)?.failures ?? 0) + (entry.state === 'failed' ? 1 : 0);
+    const before = this.#messages.get(key);
+    const failures = (before?.failures ?? 0) + (entry.state === 'failed' ? 1 : 0);
     this.#messages.set(key, { state: entry.state, at: entry.at, failures });
+    const more = Number(countsAsSent(entry.state)) - Number(countsAsSent(before?.state));
+    this.#sent.set(slotKeyOf(entry), this.sentFor(entry) + more);
   }
 
   /** Returns the state of a message; with an empty address, of the slot. */
@@ -93,11 +99,7 @@ export class Ledger implements Disposable {
 
   /** Returns how many messages of a slot were sent, or may have been. */
   sentFor({ slot, to }: Pick<LedgerEntry, 'slot' | 'to'>): number {
-    const start = JSON.stringify([slot, to]).slice(0, -1);
-    let count = 0;
-    for (const [key, { state }] of this.#messages)
-      if (key.startsWith(start) && (state === 'sent' || state === 'started')) count++;
-    return count;
+    return this.#sent.get(slotKeyOf({ slot, to })) ?? 0;
   }
 
   /** Adds an entry; it is on disk afterwards. */
@@ -116,6 +118,12 @@ export class Ledger implements Disposable {
     closeSync(this.#fd);
   }
 }
+
+const countsAsSent = (state: LedgerState | undefined): boolean =>
+  state === 'sent' || state === 'started';
+
+const slotKeyOf = ({ slot, to }: Pick<LedgerEntry, 'slot' | 'to'>): string =>
+  JSON.stringify([slot, to]);
 
 const keyOf = ({ slot, to, address }: Pick<LedgerEntry, 'slot' | 'to' | 'address'>): string =>
   JSON.stringify([slot, to, address]);
