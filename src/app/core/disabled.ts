@@ -4,10 +4,11 @@
  *
  *     1001 blog
  */
+import { appNamePattern } from '../../policy/apps/app.ts';
 import { appKey, type AppId } from './names.ts';
 
 const header = '# Written by "bulkhead app disable" and "enable".\n';
-const line = /^(?<uid>[1-9]\d{0,9}) (?<name>[a-z0-9][a-z0-9-]{0,31})$/;
+const line = /^(?<uid>[1-9]\d{0,9}) (?<name>\S+)$/;
 
 /** Parses the file into keys of applications. The error is the number of the line that is not understood. */
 export function parseDisabled(text: string): ReadonlySet<string> | { readonly badLine: number } {
@@ -15,7 +16,8 @@ export function parseDisabled(text: string): ReadonlySet<string> | { readonly ba
   for (const [index, each] of text.split('\n').entries()) {
     if (each === '' || each.startsWith('#')) continue;
     const { uid, name } = line.exec(each)?.groups ?? {};
-    if (uid === undefined || name === undefined) return { badLine: index + 1 };
+    if (uid === undefined || name === undefined || !appNamePattern.test(name))
+      return { badLine: index + 1 };
     keys.add(appKey({ uid: Number(uid), name }));
   }
   return keys;

@@ -4,7 +4,7 @@
  *
  *     bulkhead-app@1001:blog.service        bulkhead-app@1001:blog.socket        /run/bulkhead-app/1001/blog.sock
  */
-import type { App } from '../../policy/apps/app.ts';
+import { appNamePattern, type App } from '../../policy/apps/app.ts';
 
 /** An application, as its units are named. */
 export interface AppId {
@@ -19,7 +19,7 @@ export const appStem = (instance: string): string => `${instance}-app`;
 export const unitName = (instance: string, { uid, name }: AppId, type: AppUnitType): string =>
   `${appStem(instance)}@${uid}:${name}.${type}`;
 
-const pattern = /^(?<uid>[1-9]\d{0,9}):(?<name>[a-z0-9][a-z0-9-]{0,31})\.(?<type>service|socket)$/;
+const pattern = /^(?<uid>[1-9]\d{0,9}):(?<name>[^.]+)\.(?<type>service|socket)$/;
 
 /** Parses the name of a unit; returns nothing if it is not one of ours. */
 export function parseUnitName(
@@ -29,7 +29,7 @@ export function parseUnitName(
   const stem = `${appStem(instance)}@`;
   if (!unit.startsWith(stem)) return undefined;
   const { uid, name, type } = pattern.exec(unit.slice(stem.length))?.groups ?? {};
-  if (uid === undefined || name === undefined) return undefined;
+  if (uid === undefined || name === undefined || !appNamePattern.test(name)) return undefined;
   return { uid: Number(uid), name, type: type === 'socket' ? 'socket' : 'service' };
 }
 

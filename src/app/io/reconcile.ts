@@ -41,7 +41,7 @@ export interface ReconcileOptions {
   readonly agent?: {
     /** Applications in a crash loop that are to stay closed for now, by their keys. */
     readonly resting: ReadonlySet<string>;
-    /** Whether its policy is still the one of the file. */
+    /** Whether the file still has its policy. */
     readonly isCurrent: () => boolean;
   };
 }
@@ -131,10 +131,9 @@ class Run {
   ): Promise<readonly Problem[]> {
     await this.#remove();
     if (removesOnly) return this.#problems;
-    const states = await this.#states();
-    if (states !== undefined) await this.#write(states);
-    const written = states && (await this.#states());
-    if (written !== undefined) await this.#open(written, resting);
+    const found = await this.#states();
+    const states = found && (await this.#write(found));
+    if (states !== undefined) await this.#open(states, resting);
     return this.#problems;
   }
 
@@ -195,11 +194,11 @@ class Run {
 
   /**
    * Units that change are stopped first: a socket cannot be opened again beside its running service. Links to them are
-   * removed according to their old text.
+   * removed according to their old text. Returns the states afterwards.
    */
-  async #write(states: States): Promise<void> {
+  async #write(states: States): Promise<States | undefined> {
     const { changed, changes } = this.#plan;
-    if (changed.length === 0) return;
+    if (changed.length === 0) return states;
     const there = changed.flatMap(unitsOf).filter((unit) => isThere(this.#pathOf(unit)));
     const running = there.filter((unit) => (states.get(unit)?.active ?? 'inactive') !== 'inactive');
     const failing = await this.#each(['stop'], running);
@@ -216,6 +215,7 @@ class Run {
         ({ path, to }) => to !== undefined && kept.every((unit) => path !== this.#pathOf(unit)),
       ),
     );
+    return this.#states();
   }
 
   #pathOf(unit: string): string {
