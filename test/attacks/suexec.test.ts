@@ -16,7 +16,14 @@ import {
 } from 'node:fs';
 import { before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { server, showSelf, skip, SuexecStage, type Tenant } from '../web/suexec/stage.ts';
+import {
+  inDirectoryAs,
+  server,
+  showSelf,
+  skip,
+  SuexecStage,
+  type Tenant,
+} from '../web/suexec/stage.ts';
 import { findTree } from '../cli/launch-stage.ts';
 
 const tenants = ['alice', 'bob'] as const;
@@ -61,17 +68,8 @@ suite('attacks on bulkhead-suexec', { skip }, () => {
       for (const caller of [0, stage.uids.alice, stage.uids.bob, 65_534]) {
         // Even if everybody may execute it.
         stage.mustCall('chmod', '4755', stage.wrapper);
-        const result = stage.call(
-          'setpriv',
-          `--reuid=${caller}`,
-          `--regid=${server}`,
-          '--clear-groups',
-          'sh',
-          '-c',
-          'cd "$0" && exec "$@"',
-          stage.directoryOf(tenant),
-          ...words(tenant),
-        );
+        const command = inDirectoryAs(caller, stage.directoryOf(tenant), ...words(tenant));
+        const result = stage.call(...command);
         refused(result, /only the web server, uid 33, can/);
       }
       stage.mustCall('chmod', '4750', stage.wrapper);
@@ -277,16 +275,9 @@ for file in status cgroup; do while read -r line; do echo "$line"; done </proc/$
     stage.mustApply('<processes limit="3"/>', '<processes limit="3"/>');
     for (const tenant of tenants) {
       stage.write(tenant, 'hold.cgi', '#!/bin/sh\necho; sleep 600 & sleep 600 & wait\n');
+      const hold = words(tenant, 'hold.cgi');
       const [file = '', ...args] = stage.inside(
-        'setpriv',
-        `--reuid=${server}`,
-        `--regid=${server}`,
-        '--clear-groups',
-        'sh',
-        '-c',
-        'cd "$0" && exec "$@"',
-        stage.directoryOf(tenant),
-        ...words(tenant, 'hold.cgi'),
+        ...inDirectoryAs(server, stage.directoryOf(tenant), ...hold),
       );
       const held = spawn(file, args, { stdio: 'ignore' });
       const count = () =>

@@ -54,6 +54,23 @@ const wrapper = compileSuexec();
 /** The uid of www-data, by its number in all Debians. Source: /usr/share/base-passwd/passwd.master. */
 export const server = 33;
 
+/** Returns the command that runs another in a directory, with that uid and the web server's group. */
+export const inDirectoryAs = (
+  uid: number,
+  directory: string,
+  ...words: readonly string[]
+): readonly string[] => [
+  'setpriv',
+  `--reuid=${uid}`,
+  `--regid=${server}`,
+  '--clear-groups',
+  'sh',
+  '-c',
+  'cd "$0" && exec "$@"',
+  directory,
+  ...words,
+];
+
 const modules = ['authz_core', 'authz_host', 'mime', 'suexec', 'cgi', 'fcgid', 'alias'];
 
 /**
@@ -215,17 +232,7 @@ export class SuexecStage {
 
   /** Calls a program as the web server would: in a directory, with its account. */
   readonly callAsServer = (directory: string, ...words: readonly string[]) =>
-    this.call(
-      'setpriv',
-      `--reuid=${server}`,
-      `--regid=${server}`,
-      '--clear-groups',
-      'sh',
-      '-c',
-      'cd "$0" && exec "$@"',
-      directory,
-      ...words,
-    );
+    this.call(...inDirectoryAs(server, directory, ...words));
 
   /** Makes a program the one that Apache calls. */
   useSuexec(path: string): void {

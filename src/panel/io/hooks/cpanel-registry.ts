@@ -42,7 +42,7 @@ export async function changeRegistry(
   for (const event of registeredEvents) {
     const words = ['--category', 'Whostmgr', '--event', event, '--stage', 'post'];
     const done = await manage(root, [action, 'script', program, '--manual', ...words]);
-    // An event that is not registered cannot be removed; the list below decides.
+    // An event that is not registered cannot be removed; the list decides in the end.
     if (!done.ok && action === 'add') return done;
   }
   const count = await registeredCount(root, program);
@@ -50,7 +50,10 @@ export async function changeRegistry(
   if (count.value > 0 === (action === 'add')) return ok(undefined);
   return failed({
     action: `${action === 'add' ? 'register' : 'remove'} the hooks of cPanel`,
-    reason: `"manage_hooks list" still has ${count.value} of them`,
+    reason:
+      action === 'add'
+        ? '"manage_hooks list" has none of them'
+        : `"manage_hooks list" still has ${count.value} of them`,
     hint: `run: ${manager} list`,
   });
 }

@@ -18,11 +18,11 @@ import { runBounded } from '../../../sys/processes/run-bounded.ts';
 import { parseAlternatives, type Alternatives } from '../../core/suexec/alternatives.ts';
 import { formatSettings, parseSettings } from '../../core/suexec/settings-file.ts';
 import {
-  confinedBy,
   readSuexecState,
   suexecFiles,
   suexecLink,
   unsafeProgram,
+  whyConfined,
   wrapperMode,
   type SuexecFiles,
   type SuexecState,
@@ -43,11 +43,11 @@ export async function enableSuexec(
   user: string,
 ): Promise<Result<SuexecState, Problem>> {
   const files = suexecFiles(paths);
-  const confined = confinedBy(paths);
+  const confined = whyConfined(paths);
   if (confined !== undefined)
     return failed({
       ...enabling,
-      reason: `Apache is confined (${confined}), so its programs cannot join a cgroup`,
+      reason: confined,
       hint: 'run bulkhead confine disable apache2 first',
     });
   const found = await findAlternatives();

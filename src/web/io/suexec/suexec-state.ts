@@ -66,11 +66,7 @@ export function readSuexecState(paths: Pick<Paths, 'etc' | 'instance'>): SuexecS
       : { state: 'disabled', program: target };
   }
   const settings = parseSettings(readText(files.settings) ?? '');
-  const confined = confinedBy(paths);
-  const reason =
-    confined === undefined
-      ? damageOf(files, settings, paths.instance)
-      : `Apache is confined (${confined}), so its programs cannot join a cgroup`;
+  const reason = whyConfined(paths) ?? damageOf(files, settings, paths.instance);
   return {
     state: reason === undefined ? 'enabled' : 'damaged',
     ...(reason === undefined ? {} : { reason }),
@@ -83,12 +79,16 @@ const whyNone = (): string =>
     ? `${otherLink} is not managed by update-alternatives: the next update of Apache would put its own suexec back`
     : 'no suexec is installed; on Debian: apt-get install apache2-suexec-pristine';
 
-/** Returns the drop-in of a confined Apache: its sandbox keeps programs from joining a cgroup, and from entering a jail. */
-export const confinedBy = ({
+/** Returns the reason if Apache is confined: its sandbox keeps programs from joining a cgroup, and from entering a jail. */
+export function whyConfined({
   etc,
   instance,
-}: Pick<Paths, 'etc' | 'instance'>): string | undefined =>
-  [`${etc}/systemd/system/apache2.service.d/50-${instance}.conf`].find((path) => existsSync(path));
+}: Pick<Paths, 'etc' | 'instance'>): string | undefined {
+  const dropIn = `${etc}/systemd/system/apache2.service.d/50-${instance}.conf`;
+  return existsSync(dropIn)
+    ? `Apache is confined (${dropIn}), so its programs cannot join a cgroup`
+    : undefined;
+}
 
 /** Returns why bulkhead-suexec cannot work, or is not the one of this version. */
 function damageOf(
