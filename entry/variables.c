@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The variables of a tenant's application, with those of a file of its own, read as the tenant:
+ * The variables of a tenant's application, and those in a file of its own, which is read as the tenant:
  *
  *     # comment
  *     DATABASE_URL=postgres://localhost/blog

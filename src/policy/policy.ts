@@ -105,7 +105,7 @@ export interface Tenant extends Identity, Contact {
   readonly sites: readonly Site[];
   /** Sites that would exist if the setters of their limits were still allowed to set them; absent if there are none. */
   readonly withdrawnSites?: readonly Site[];
-  /** The applications, also those of its sites; absent if there are none. */
+  /** The applications of the tenant and of its sites; absent if there are none. */
   readonly apps?: readonly App[];
   /** The limits in force. Shared by all tenants that inherit the same. */
   readonly values: LimitValues;

@@ -203,7 +203,7 @@ test('a stopped tenant keeps out its own applications, and no others', () => {
   assert.ok(!isUnitOf({ uid: 1001, user: 'alice' }, 'other', unit));
 });
 
-test('socketPath() is the one of the policy, or has uid and name', () => {
+test('socketPath() returns the path in the policy, or one with uid and name', () => {
   assert.equal(socketPath('demo', 5, { name: 'a' }), '/run/demo-app/5/a.sock');
   assert.equal(socketPath('demo', 5, { name: 'a', socket: '/run/x.sock' }), '/run/x.sock');
 });

@@ -131,7 +131,7 @@ test('jailTenants() lists a site after its tenant, with its own home and at most
   assert.deepEqual(jails('<jail profile="none"/>'), [[...site, 'sendmail']]);
 });
 
-test('jailTenants() marks the jails of a missing account, and not those of the next owner of its uid', () => {
+test('jailTenants() marks the jails of a missing account, and none of the next owner of its uid', () => {
   const marked = (state: 'missing' | 'replaced') => {
     const { policy } = resolve(ofSites(siteWith('<jail profile="web" home="/data/shop"/>')));
     const missing = [{ account: alice, state, element: 'tenant' as const }];

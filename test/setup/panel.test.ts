@@ -304,7 +304,7 @@ suite("limits of a panel's packages beside a policy", () => {
     );
   });
 
-  test('a package with a jail is never the one of a plan', async (t) => {
+  test('no plan takes a package with a jail', async (t) => {
     tree = panelTree(testDirectory(t, 'setup-panel'), { ann: 1001 });
     hestiaPackage(tree, 'gold', { MEMORY_LIMIT: '2G' });
     hestiaUser(tree, 'ann', { PACKAGE: 'gold' });

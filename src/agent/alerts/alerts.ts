@@ -345,7 +345,6 @@ const placeholder: AlertWho = {
 const mayGoAfterPause = (now: number, every: number) =>
   now - every + Math.min(every, pauseMilliseconds);
 
-/** Returns the domain of our own addresses. */
-/** Returns the host's name as a mail address may have it. */
+/** Returns the domain of our own addresses: the host's name, if a mail address may have it. */
 export const domainOf = (name: string) =>
   /^[A-Za-z0-9][A-Za-z0-9.-]{0,251}$/.test(name) ? name : 'localhost';

@@ -19,7 +19,7 @@ export interface FtpSetting {
 export const withoutOwnSessions: readonly string[] = ['dovecot'];
 
 /**
- * Returns the setting of a vsftpd.conf. The last line of an option counts; those of the command line, such as
+ * Returns the setting of a vsftpd.conf. The last line of an option counts. Options of the command line, such as
  * `session_support=YES`, come after the file. The default service is `vsftpd` in Debian's build, elsewhere `ftp`. Source:
  * vsftpd.conf(5), vsftpd(8).
  */

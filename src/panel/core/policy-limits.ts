@@ -1,6 +1,6 @@
 /**
  * A panel's packages as packages of a policy that follows the panel, and accounts with limits of their own as tenants.
- * What is not taken over is listed, with the reason.
+ * The remarks list the rest, with the reasons.
  */
 import { count, listSome } from '../../../packages/base/list.ts';
 import { printable } from '../../../packages/base/printable.ts';
