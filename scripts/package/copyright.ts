@@ -9,7 +9,7 @@ export function copyrightFile(components: readonly Component[]): string {
     stanza('*', [own], 'Apache-2.0'),
     // Each bundle has code of several packages.
     stanza(
-      `${home}/dist/*.js`,
+      `${home}/dist/*js`,
       [own, ...holdersOf(bundled)],
       ['Apache-2.0', ...bundled.map(({ license }) => license)],
     ),
