@@ -23,7 +23,7 @@ import { agentLock, type Paths } from './paths.ts';
 import { QuotaStore } from './disks/quota-store.ts';
 import { readText } from '../../packages/base/io/read.ts';
 import { pageBytes } from '../sys/syscalls.ts';
-import { sliceSupport, userSlice } from '../plan/slice.ts';
+import { sliceFor, sliceSupport, userSlice } from '../plan/slice.ts';
 import { SystemdDriver } from './systemd/systemd-driver.ts';
 import { sliceFilePath } from './systemd/slice-files.ts';
 import { sliceParts, withoutSlices, type SliceParts } from './systemd/slice-parts.ts';
@@ -240,7 +240,10 @@ function systemdDriver(parts: CgroupDriverParts, inSlices: SliceParts): SystemdD
     capabilities: parts.capabilities,
     below: new CgroupDriver({
       ...parts,
-      context: { ...parts.context, unitPath: (unit) => sliceFilePath(parts.paths, unit) },
+      context: {
+        ...parts.context,
+        unitPath: (cgroup) => sliceFilePath(parts.paths, sliceFor(cgroup)),
+      },
       slicesPath: `${hierarchy.mountPoint}/${userSlice}`,
     }),
     reader: new CgroupDriver({ ...parts, hierarchies: [hierarchy] }),

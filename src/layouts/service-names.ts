@@ -28,12 +28,14 @@ const stem = `-fpm(?:(?<major>\\d)(?<minor>\\d+)|-(?<id>${namedBuilds}))`;
 /** Matches what is before the `@` of a service or socket, after the instance. */
 export const stemPattern = `-fpm(?:\\d+|-(?:${namedBuilds}))`;
 
-const unitName = new RegExp(`${stem}@(?<uid>\\d{1,10})(?::.*)?\\.(?:service|socket)$`);
+const unitEnd = String.raw`@(?<uid>\d{1,10})(?::.*)?\.(?:service|socket)$`;
 
 /** Parses the name of a tenant's service or socket into the build of PHP and the uid. */
 export function phpOfUnit(
+  instance: string,
   unit: string,
 ): { readonly php: string; readonly uid: number } | undefined {
+  const unitName = new RegExp(`^${instance}${stem}${unitEnd}`);
   const { major, minor, id, uid } = unitName.exec(unit)?.groups ?? {};
   if (uid === undefined) return undefined;
   return { php: id ?? `${major}.${minor}`, uid: Number(uid) };

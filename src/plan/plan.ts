@@ -69,6 +69,7 @@ const levelOf = {
   slices: 'reseller',
   reseller: 'reseller',
   tenant: 'tenant',
+  outside: 'tenant',
   main: 'site',
   site: 'site',
 } as const;

@@ -1,6 +1,7 @@
 /** Cgroups and slices that the policy no longer wants, and where their processes go. */
 import type { OrphanCgroup } from './observed.ts';
 import type { MoveProcesses, Operation } from './operations.ts';
+import { outsideNamed } from './slice.ts';
 import { dividedCgroup, lastName, mainCgroup, type Wanted, type WantedCgroup } from './wanted.ts';
 
 /**
@@ -21,7 +22,11 @@ export function removals(
   const others: Operation[] = [];
   for (const orphan of orphans) {
     const divided = dividedCgroup(orphan.path);
-    const place = tenants.get(lastName(divided ?? orphan.path));
+    // Processes of a user slice stay in it.
+    const place =
+      outsideNamed(orphan.path) === undefined
+        ? tenants.get(lastName(divided ?? orphan.path))
+        : undefined;
     const stays = divided !== undefined && divided === place?.path;
     const into = stays ? parts : others;
     const move = place && moveFrom(orphan, place, { stays, places });

@@ -15,12 +15,15 @@
  *     IOReadBandwidthMax=/dev/block/254:0 10485760
  *     TasksMax=infinity
  *
+ * A reseller's tenant is a cgroup below its reseller's, which a slice of that name cannot be: `user-1001.slice` is in
+ * `user.slice`, by its name. So that slice only limits what systemd starts there all the same: `outside/u1001`.
+ *
  * Source: systemd.resource-control(5).
  */
 import type { FileSetting, SettingContext, Support, SystemdSetting } from '../limits/limit.ts';
 import { limits, type KeyedAttribute } from '../limits/limits.ts';
 import { escapedSite, fitsUnit, unescapedSite } from '../policy/sites/site-unit.ts';
-import { cgroupSetup, parentOf, siteCgroup, slicesCgroup } from './wanted.ts';
+import { cgroupSetup, outsideCgroup, parentOf, siteCgroup, slicesCgroup } from './wanted.ts';
 
 /** The slice in which systemd makes users' slices. */
 export const userSlice = 'user.slice';
@@ -34,11 +37,21 @@ export interface SliceOwner {
 const named = (prefix: string, { uid, site }: SliceOwner) =>
   site === undefined ? `${prefix}-${uid}` : `${prefix}-${uid}-${escapedSite(site)}`;
 
-/** A slice for which we may have a file: an owner's, or the one around all of them. */
-export type Slice = SliceOwner | typeof slicesCgroup;
+/** The user slice of a reseller's tenant, by the tenant's uid. */
+export interface OutsideSlice {
+  readonly outside: number;
+}
 
-export const sliceOf = (slice: Slice): string =>
-  slice === slicesCgroup ? userSlice : `${named('user', slice)}.slice`;
+/** A slice for which we may have a file: an owner's, the one around all of them, or a reseller's tenant's. */
+export type Slice = SliceOwner | OutsideSlice | typeof slicesCgroup;
+
+export const isOwner = (slice: Slice): slice is SliceOwner =>
+  typeof slice === 'object' && 'uid' in slice;
+
+export function sliceOf(slice: Slice): string {
+  if (slice === slicesCgroup) return userSlice;
+  return `${named('user', isOwner(slice) ? slice : { uid: slice.outside })}.slice`;
+}
 
 /** Returns the path of a slice's cgroup. A site's slice is below its tenant's. */
 export function sliceCgroup(owner: SliceOwner): string {
@@ -62,9 +75,13 @@ export function ownerOfSlice(unit: string): SliceOwner | undefined {
   return sliceOf(owner) === unit ? owner : undefined;
 }
 
-/** Returns the slice by its unit. */
-export const sliceOfUnit = (unit: string): Slice | undefined =>
-  unit === userSlice ? slicesCgroup : ownerOfSlice(unit);
+/** Returns what a unit may be for us: a user's slice is a tenant, or outside the tenant's cgroup. */
+export function slicesOfUnit(unit: string): readonly Slice[] {
+  if (unit === userSlice) return [slicesCgroup];
+  const owner = ownerOfSlice(unit);
+  if (owner === undefined) return [];
+  return owner.site === undefined ? [owner, { outside: owner.uid }] : [owner];
+}
 
 /** Returns the tenant of a cgroup's name, `u1001`, that is not below a reseller. */
 export function sliceTenant(cgroup: string): number | undefined {
@@ -88,12 +105,28 @@ export const isMisfit = (path: string): boolean =>
   isPartOfSlice(path) && sliceOwner(path) === undefined;
 
 /** Returns the slice of a cgroup's name. */
-export const sliceNamed = (cgroup: string): Slice | undefined =>
-  cgroup === slicesCgroup ? slicesCgroup : sliceOwner(cgroup);
+export function sliceNamed(cgroup: string): Slice | undefined {
+  if (cgroup === slicesCgroup) return slicesCgroup;
+  return outsideNamed(cgroup) ?? sliceOwner(cgroup);
+}
+
+/** Returns the slice of a cgroup that must be one. */
+export function sliceFor(cgroup: string): Slice {
+  const slice = sliceNamed(cgroup);
+  if (slice === undefined) throw new Error(`The cgroup "${cgroup}" is not a slice`);
+  return slice;
+}
+
+/** Returns the user slice of a reseller's tenant by its cgroup's name. */
+export function outsideNamed(cgroup: string): OutsideSlice | undefined {
+  const uid = sliceTenant(cgroup.slice(cgroup.indexOf('/') + 1));
+  return uid !== undefined && cgroup === outsideCgroup(uid) ? { outside: uid } : undefined;
+}
 
 /** Returns the name of a slice's cgroup. */
 export function sliceName(slice: Slice): string {
   if (slice === slicesCgroup) return slice;
+  if (!isOwner(slice)) return outsideCgroup(slice.outside);
   const { uid, site } = slice;
   return site === undefined ? `u${uid}` : siteCgroup(`u${uid}`, site);
 }
@@ -104,6 +137,8 @@ export function sliceName(slice: Slice): string {
  */
 export function cgroupInSlice(cgroup: string): string | undefined {
   if (cgroup === slicesCgroup) return userSlice;
+  const outside = outsideNamed(cgroup);
+  if (outside !== undefined) return sliceCgroup({ uid: outside.outside });
   const [first = '', second, ...rest] = cgroup.split('/');
   const uid = sliceTenant(first);
   if (uid === undefined) return undefined;

@@ -26,8 +26,10 @@ export function unitChanges(wanted: Wanted, observed: Observed): readonly Operat
     }
   }
   const orphans = observed.orphans.filter(({ unit }) => unit !== undefined);
+  // A slice that is a tenant no longer may still be outside the tenant's cgroup, or the other way round.
+  const units = new Set(wanted.cgroups.map(({ unit }) => unit?.unit));
   const left = orphans.flatMap(({ path, unit }): RealizeUnit[] =>
-    unit?.active === true
+    unit?.active === true && !units.has(unit.unit)
       ? [{ kind: 'realize', cgroup: path, label: unit.unit, unit: unit.unit, writes: [] }]
       : [],
   );

@@ -1,6 +1,6 @@
 /**
  * The wanted state of a host, by its context: with the `systemd` driver, tenants without a reseller are slices, each
- * with a file for systemd.
+ * with a file for systemd. The user slices of resellers' tenants have files, too.
  */
 import type { FileSetting } from '../limits/limit.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -43,7 +43,7 @@ interface SliceValues {
 /** Makes the cgroup a slice. Thousands of tenants share a few sets of values. */
 function asSlice(
   cgroup: WantedCgroup,
-  unitPath: (unit: string) => string,
+  unitPath: (cgroup: string) => string,
   known: Map<readonly FileSetting[], SliceValues>,
 ): WantedCgroup {
   if (isMisfit(cgroup.path)) return { ...cgroup, settings: [] };
@@ -54,7 +54,7 @@ function asSlice(
   const { settings, text } = values;
   const unit = sliceOf(slice);
   const setBy = cgroup.setBy !== undefined && { setBy: cgroup.setBy };
-  return { ...cgroup, settings, unit: { unit, path: unitPath(unit), text, ...setBy } };
+  return { ...cgroup, settings, unit: { unit, path: unitPath(cgroup.path), text, ...setBy } };
 }
 
 function valuesOf(slice: Slice, all: readonly FileSetting[]): SliceValues {

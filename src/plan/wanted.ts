@@ -7,7 +7,7 @@
  * A tenant with sites is divided into parts, since cgroup v2 allows no processes next to cgroups with limits:
  * `u1001/s-shop.example` is a site, `u1001/main` everything else. Without sites there are no parts.
  */
-import { limits } from '../limits/limits.ts';
+import { limitAttribute, limits } from '../limits/limits.ts';
 import {
   setting,
   type Controller,
@@ -24,7 +24,7 @@ import { wantedQuotas, type QuotaContext, type WantedQuotas } from './quota.ts';
 export interface WantedCgroup {
   /** The path; `''` is Bulkhead's root cgroup. */
   readonly path: string;
-  readonly kind: 'root' | 'slices' | 'reseller' | 'tenant' | PartKind;
+  readonly kind: 'root' | 'slices' | 'reseller' | 'tenant' | 'outside' | PartKind;
   /** The name for display: `tenant alice`. */
   readonly label: string;
   readonly settings: readonly FileSetting[];
@@ -55,8 +55,8 @@ export interface WantedContext extends SettingContext {
   readonly version: 1 | 2;
   readonly controllers: ReadonlySet<Controller>;
   readonly quota: QuotaContext;
-  /** Returns the path of the file for a unit, `user-1001.slice`; absent unless tenants without a reseller are slices. */
-  readonly unitPath?: (unit: string) => string;
+  /** Returns the path of the file for a slice, `u1001`; absent unless tenants without a reseller are slices. */
+  readonly unitPath?: (cgroup: string) => string;
   /** `memory.use_hierarchy` at the root of its hierarchy; absent on v2, and on kernels that removed it. */
   readonly useHierarchy: string | undefined;
 }
@@ -69,6 +69,12 @@ export function tenantCgroup({ uid, reseller }: Pick<Tenant, 'uid' | 'reseller'>
 
 /** The cgroup around all slices of tenants. Only guarantees of the tenants make Bulkhead set anything there. */
 export const slicesCgroup = 'slices';
+
+/**
+ * Returns the user slice of a reseller's tenant, whose processes belong elsewhere. systemd still starts some there, since
+ * it names users' slices by uid only.
+ */
+export const outsideCgroup = (uid: number) => `outside/u${uid}`;
 
 export type PartKind = 'main' | 'site';
 
@@ -148,7 +154,10 @@ export function wantedState(written: Policy, context: WantedContext): Wanted {
       ...guaranteeSettings([...policy.resellers, ...inTree], context),
     ],
   };
-  const settingsOf = cachedSettings(context);
+  const settingsOf = cached((values, above) => [
+    ...undivided(context),
+    ...settingsFor(values, above, context),
+  ]);
   const resellers = policy.resellers.map((each): WantedCgroup => ({
     path: resellerCgroup(each.uid),
     kind: 'reseller',
@@ -167,8 +176,9 @@ export function wantedState(written: Policy, context: WantedContext): Wanted {
     const settings = [...subtreeControl(context), ...settingsFor(each.values, above, context)];
     return [{ ...cgroup, settings }, ...partsOf(each, cgroup.path, above ?? {}, context)];
   });
+  const outside = context.unitPath === undefined ? [] : outsideOf(policy, resellerLimits, context);
   return {
-    cgroups: [root, ...aroundSlices(inSlices, context), ...resellers, ...tenants],
+    cgroups: [root, ...aroundSlices(inSlices, context), ...resellers, ...tenants, ...outside],
     ...wantedQuotas(policy, context.quota),
   };
 }
@@ -187,6 +197,23 @@ function aroundSlices(inside: readonly Tenant[], context: WantedContext): readon
   const settings = guaranteeSettings(inside, context);
   if (settings.every(({ value, initial }) => value === initial)) return [];
   return [{ path: slicesCgroup, kind: 'slices', label: 'all tenants', settings }];
+}
+
+/** Returns the user slices of resellers' tenants, each with the lower limit of the two. Guarantees are in the tree. */
+function outsideOf(
+  { tenants }: Policy,
+  resellerLimits: ReadonlyMap<number, LimitValues>,
+  context: WantedContext,
+): readonly WantedCgroup[] {
+  const settingsOf = cached((values, above = {}) =>
+    settingsFor(withoutGuarantees(withinLimits(values, above)), undefined, context),
+  );
+  return tenants.flatMap((each): readonly WantedCgroup[] => {
+    if (each.reseller === undefined) return [];
+    const label = `tenant ${nameOf(each)}, outside its reseller`;
+    const settings = settingsOf(each.values, resellerLimits.get(each.reseller));
+    return [{ path: outsideCgroup(each.uid), kind: 'outside', label, settings }];
+  });
 }
 
 function partsOf(
@@ -233,10 +260,13 @@ function withSetter(setting: FileSetting, { own = [] }: Site): FileSetting {
   return { ...setting, note: setting.note === undefined ? by : `${setting.note}, ${by}` };
 }
 
+const withoutGuarantees = (values: LimitValues): LimitValues =>
+  Object.fromEntries(Object.entries(values).filter(([key]) => !isGuarantee(key as LimitKey)));
+
 /** Returns the smaller value of each limit. */
 function withinLimits(inner: LimitValues, outer: LimitValues): LimitValues {
   const smaller = Object.entries(outer).filter(([key, value]) => {
-    const mine = inner[key as LimitKey] ?? unlimited;
+    const mine = inner[key as LimitKey] ?? limitAttribute(key as LimitKey).fallback;
     return value !== undefined && value !== unlimited && (mine === unlimited || mine > value);
   });
   return { ...inner, ...Object.fromEntries(smaller) };
@@ -250,17 +280,15 @@ const ioOf = (values: LimitValues): LimitValues =>
   Object.fromEntries(Object.entries(values).filter(([key]) => key.startsWith('io.')));
 
 /** Caches settings: thousands of tenants share a few sets of values, and their settings are computed once. */
-function cachedSettings(context: WantedContext) {
+function cached(
+  settingsOf: (values: LimitValues, above: LimitValues | undefined) => readonly FileSetting[],
+): typeof settingsOf {
   const known = new Map<LimitValues | undefined, Map<LimitValues, readonly FileSetting[]>>();
-  return (values: LimitValues, parentLimits: LimitValues | undefined): readonly FileSetting[] => {
-    let byValues = known.get(parentLimits);
-    if (byValues === undefined) known.set(parentLimits, (byValues = new Map()));
+  return (values, above) => {
+    let byValues = known.get(above);
+    if (byValues === undefined) known.set(above, (byValues = new Map()));
     let settings = byValues.get(values);
-    if (settings === undefined)
-      byValues.set(
-        values,
-        (settings = [...undivided(context), ...settingsFor(values, parentLimits, context)]),
-      );
+    if (settings === undefined) byValues.set(values, (settings = settingsOf(values, above)));
     return settings;
   };
 }

@@ -9,6 +9,7 @@ import { failed } from '../../packages/base/problem.ts';
 import { ok } from '../../packages/base/result.ts';
 
 const minute = 60_000;
+const fail = (text: string) => assert.fail(text);
 
 test('Rounds runs one round at a time, and starts the next one when it is due', async () => {
   let now = 0;
@@ -18,7 +19,7 @@ test('Rounds runs one round at a time, and starts the next one when it is due', 
     begun++;
     return new Promise<void>((resolve) => (end = resolve));
   };
-  const rounds = new Rounds(minute, round, () => now);
+  const rounds = new Rounds(minute, round, { about: 'it', log: fail, clock: () => now });
   const tick = async (milliseconds: number) => {
     now += milliseconds;
     rounds.tick();
@@ -54,7 +55,7 @@ test('Reconciler retries a deviation after ten minutes, and corrects another one
       },
       attempt: () => Promise.resolve(void attempts.push(deviation)),
     },
-    () => now,
+    { about: 'it', log: fail, clock: () => now },
   );
   const after = async (milliseconds: number) => {
     now += milliseconds;
@@ -84,7 +85,10 @@ test('Reconciler checks nothing while an attempt runs', async () => {
   let end = () => {};
   const attempt = () => new Promise<void>((resolve) => (end = resolve));
   const deviation = () => String(++checks);
-  const reconciler = new Reconciler({ deviation, attempt }, () => now);
+  const reconciler = new Reconciler(
+    { deviation, attempt },
+    { about: 'it', log: fail, clock: () => now },
+  );
   reconciler.tick();
   now += 60 * minute;
   reconciler.soon();
@@ -103,4 +107,80 @@ test('reportOnce() logs a failure when it starts, and again after it has ended',
   for (const each of [problem('a'), problem('a'), problem('b'), ok(undefined), problem('b')])
     report(each);
   assert.deepEqual(lines, ['Cannot load it: a', 'Cannot load it: b', 'Cannot load it: b']);
+});
+
+test('Rounds logs a round that throws once, and runs the next one all the same', async () => {
+  let now = 0;
+  let begun = 0;
+  let problem: string | undefined = 'it is broken';
+  const logged: string[] = [];
+  const round = async () => {
+    begun++;
+    if (begun % 2 === 0) await nextTurn();
+    if (problem !== undefined) throw new Error(problem);
+  };
+  const rounds = new Rounds(minute, round, {
+    about: 'all of it',
+    log: (text) => logged.push(text),
+    clock: () => now,
+  });
+  const ticks = async (count: number) => {
+    for (let tick = 0; tick < count; tick++) {
+      now += minute;
+      rounds.tick();
+      for (let turn = 0; turn < 3; turn++) await nextTurn();
+    }
+    return begun;
+  };
+  assert.equal(await ticks(4), 4);
+  assert.equal(logged.length, 1, logged.join('\n'));
+  assert.match(
+    logged[0] ?? '',
+    /^Cannot check all of it: it is broken \(file:\S+reconciler\.test\.ts:\d+:\d+\); the next round tries again; /,
+  );
+  problem = 'it is broken elsewhere';
+  await ticks(2);
+  assert.equal(logged.length, 2);
+  problem = undefined;
+  await ticks(1);
+  problem = 'it is broken';
+  assert.equal(await ticks(1), 8);
+  assert.equal(logged.length, 3, 'again after it worked');
+});
+
+test('Rounds survives a round that throws before its first pause', async () => {
+  const logged: string[] = [];
+  const round = () => {
+    throw new Error('at once');
+  };
+  const rounds = new Rounds(0, round, { about: 'it', log: (text) => logged.push(text) });
+  rounds.tick();
+  await nextTurn();
+  rounds.tick();
+  await nextTurn();
+  assert.equal(logged.length, 1);
+});
+
+test('Reconciler checks again after a check that threw', async () => {
+  let now = 0;
+  let checks = 0;
+  const attempts: number[] = [];
+  const logged: string[] = [];
+  const reconciler = new Reconciler(
+    {
+      deviation() {
+        checks++;
+        if (checks === 1) throw new Error('broken');
+        return 'something';
+      },
+      attempt: () => Promise.resolve(void attempts.push(checks)),
+    },
+    { about: 'it', log: (text) => logged.push(text), clock: () => now },
+  );
+  for (let round = 0; round < 2; round++) {
+    reconciler.tick();
+    await nextTurn();
+    now += minute;
+  }
+  assert.deepEqual([attempts, logged.length], [[2], 1]);
 });

@@ -80,6 +80,19 @@ suite('SliceFiles', () => {
     assert.deepEqual(readdirSync(system), ['user-1001.slice.d']);
   });
 
+  test('a tenant and the slice outside it have files of different names', () => {
+    const { system, files } = scratch();
+    const outside = { outside: 1001 };
+    assert.ok(files.write(outside, text, true).ok);
+    assert.deepEqual(readdirSync(`${system}/user-1001.slice.d`), ['91-bulkhead.conf']);
+    assert.deepEqual(files.slices(), [outside]);
+    assert.ok(files.write(ann, text, true).ok);
+    assert.deepEqual(files.slices(), [outside, ann]);
+    assert.deepEqual(files.slices(new Set(['u1001'])), [outside]);
+    assert.ok(files.remove(outside).ok);
+    assert.deepEqual(files.slices(), [ann]);
+  });
+
   test("slices() and remove() skip others' files, and directories that have some", () => {
     const { system, files } = scratch();
     mkdirSync(`${system}/user-1001.slice.d`);
@@ -126,9 +139,10 @@ test('StaleMark persists until clear(), with the slices that it names', () => {
   assert.equal(new StaleMark(paths).isSet, true);
   assert.deepEqual(mark.slices(), []);
   const [ann, bob, shop] = [{ uid: 1001 }, { uid: 1002 }, { uid: 1001, site: 'my-shop.example' }];
-  for (const slice of [ann, bob, slicesCgroup, ann, undefined, shop] as const)
+  const outside = { outside: 1001 };
+  for (const slice of [ann, bob, slicesCgroup, ann, undefined, shop, outside] as const)
     assert.ok(mark.set(slice).ok);
-  assert.deepEqual(new StaleMark(paths).slices(), [ann, bob, slicesCgroup, shop]);
+  assert.deepEqual(new StaleMark(paths).slices(), [ann, bob, slicesCgroup, shop, outside]);
   assert.ok(mark.clear().ok);
   assert.ok(mark.clear().ok);
   assert.equal(existsSync(join(paths.runtime, 'reload')), false);

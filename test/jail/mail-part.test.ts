@@ -29,6 +29,18 @@ test('readMailCount() returns undefined when the tenant has no jail, whatever wa
   assert.deepEqual(readMailCount(paths, 1002), { accepted: 0, refused: 0 });
 });
 
+test('readMailCount() returns undefined, and never zero, for a count that it cannot read', () => {
+  jailed(1005);
+  for (const text of ['', '1700000000 4 1 2 alice\n', '2 1700000000 4 1 alice']) {
+    counted(1005, text);
+    assert.equal(readMailCount(paths, 1005), undefined, text);
+    assert.equal(mailPart(paths).mail?.(1005, 0), undefined, text);
+  }
+  mkdirSync(`${runtime}/broker-mail/1006`);
+  jailed(1006);
+  assert.equal(readMailCount(paths, 1006), undefined, 'a directory');
+});
+
 test("readMailCount() returns no count of the uid's earlier account", () => {
   jailed(1004);
   counted(1004, '1700000000 4 1 alice\n');

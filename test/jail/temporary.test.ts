@@ -5,7 +5,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathsOf } from '../../src/host/paths.ts';
-import { removeTemporary } from '../../src/jail/io/build/temporary.ts';
+import { removeTemporary, shareOf } from '../../src/jail/io/build/temporary.ts';
 import { jailPathsOf } from '../../src/jail/io/jail-paths.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
@@ -58,3 +58,11 @@ test(
     assert.ok(!existsSync(paths.temporary));
   },
 );
+
+test('shareOf() gives each directory its part, at least five seconds, and no more than there is', () => {
+  assert.equal(shareOf(60_000, 1), 60_000);
+  assert.equal(shareOf(60_000, 4), 15_000);
+  assert.equal(shareOf(60_000, 1_000), 5_000);
+  assert.equal(shareOf(3_000, 1_000), 3_000);
+  for (const left of [0, -1, -60_000]) assert.ok(shareOf(left, 7) <= 0, String(left));
+});

@@ -301,8 +301,13 @@ describe('the packages', { skip, timeout: longPatienceMilliseconds }, () => {
     assert.match(host.run('bulkhead', 'pam', 'enable').stderr, new RegExp(`run ${profile}`));
     const said = run(profile);
     assert.match(said, /^ {2}authselect select custom\/bulkhead with-faillock --backup/m);
-    assert.match(host.run(profile).stderr, /is there; remove it first/);
     run('authselect', 'select', 'custom/bulkhead', 'with-faillock', 'with-bulkhead-jail');
+    // After an upgrade it is made again, out of the same profile.
+    run('sed', '-i', 's/ place$/ former/', '/etc/authselect/custom/bulkhead/system-auth');
+    assert.match(run(profile), /is made of local\. To use it:\n {2}authselect apply-changes --/);
+    run('authselect', 'apply-changes');
+    assert.doesNotMatch(run('cat', '/etc/pam.d/system-auth'), /former/);
+    assert.equal(run('ls', '/etc/authselect/custom'), 'bulkhead\n');
     assert.match(run('authselect', 'check'), /configuration is valid/);
     const includes = 'account sufficient pam_rootok.so\nsession include system-auth\n';
     run('sh', '-c', `printf 'auth sufficient pam_rootok.so\n${includes}' >/etc/pam.d/su`);

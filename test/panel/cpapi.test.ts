@@ -254,6 +254,27 @@ END`;
         assert.ok(!existsSync(`${tree.root}/ran`));
       });
 
+  const evil = () => `${tree.root}/home/ann/evil`;
+  for (const [how, words] of [
+    ['after the argument of an option', (path: string) => `sh -o errexit ${evil()} ${path}`],
+    ['after a trusted file', (path: string) => `sh ${path} ${evil()}`],
+    ['in an option', (path: string) => `bash --rcfile=${evil()} ${path}`],
+    ['attached to an option', (path: string) => `perl -I${evil()} ${path}`],
+  ] as const)
+    test(`a file of a customer that an interpreter gets ${how} is never run`, async () => {
+      const shell = `touch ${tree.root}/ran; echo`;
+      cpapiPanel(tree, { users: { shell } }, words);
+      tree.write('/home/ann/evil', shell);
+      chownSync(evil(), 1001, 1001);
+      assert.match((await read()).said, /evil belongs to uid 1001/);
+      assert.ok(!existsSync(`${tree.root}/ran`));
+    });
+
+  test('an option with an argument is not a script', async () => {
+    cpapiPanel(tree, good, (path, name) => `sh -o errexit ${path} ${name}`);
+    assert.deepEqual((await read()).users, ['ann', 'ben']);
+  });
+
   test('nothing is run that an ini names which others could have written', async () => {
     const shell = `touch ${tree.root}/ran`;
     cpapiPanel(tree, { users: { shell } });

@@ -124,6 +124,55 @@ suite('planChanges() for slices', () => {
   });
 });
 
+suite('planChanges() for the user slice of a tenant with a reseller', () => {
+  const inTree: WantedCgroup = { path: 'r7/u1', kind: 'tenant', label: 'tenant 1', settings: [] };
+  const outside: WantedCgroup = {
+    ...slice(1, 5),
+    path: 'outside/u1',
+    kind: 'outside',
+    label: 'tenant 1, outside its reseller',
+  };
+  const there = { missing: [], files: new Map<string, string>() };
+
+  test('moves a tenant that gets a reseller, and keeps limits in its slice throughout', () => {
+    assert.deepEqual(
+      planned({
+        cgroups: [
+          [inTree, there],
+          [outside, observed(undefined, '7')],
+        ],
+        orphans: [orphan(1, true)],
+      }),
+      [
+        '+ tenant 1, outside its reseller: /etc/1.conf: TasksMax 5',
+        '~ tenant 1: processes from u1 to r7/u1',
+        '- limits of user-1.slice',
+        reload,
+        '~ tenant 1, outside its reseller: systemd sets the cgroup of user-1.slice: pids.max 7 → 5',
+      ],
+    );
+  });
+
+  test('keeps the processes of a tenant that loses its reseller where they are', () => {
+    assert.deepEqual(
+      planned({
+        cgroups: [[slice(1, 5), observed(undefined, '5')]],
+        orphans: [{ ...orphan(1, true), path: 'outside/u1' }],
+      }),
+      ['+ tenant 1: /etc/1.conf: TasksMax 5', '- limits of user-1.slice', reload],
+    );
+  });
+
+  test('leaves the slice to systemd when the tenant leaves the policy', () => {
+    assert.deepEqual(planned({ orphans: [{ ...orphan(1, true), path: 'outside/u1' }] }), [
+      '- limits of user-1.slice',
+      reload,
+      '~ user-1.slice: its cgroup is set as systemd has it',
+      reload,
+    ]);
+  });
+});
+
 suite('planChanges() for slices of sites', () => {
   const site = (path: string, name: string): WantedCgroup => ({
     path: `${path}/s-${name}`,

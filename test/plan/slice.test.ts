@@ -9,10 +9,13 @@ import {
   ownerOfSlice,
   scopeCgroup,
   scopeOf,
+  sliceFor,
   sliceName,
+  sliceNamed,
   sliceOf,
   sliceOwner,
   sliceSettings,
+  slicesOfUnit,
   sliceTenant,
   sliceText,
 } from '../../src/plan/slice.ts';
@@ -25,7 +28,7 @@ const io = (device: string, value: string): FileSetting => ({
 });
 
 suite('wantedOnHost() with slices', () => {
-  const unitPath = (unit: string) => `/etc/${unit}`;
+  const unitPath = (cgroup: string) => `/etc/${sliceOf(sliceFor(cgroup))}`;
   const found = (body: string) => wantedOf(body, { ...contextOf(2), unitPath }).cgroups;
   const long = `${`${'a'.repeat(60)}.`.repeat(4)}example`;
   const divided = `<tenant uid="1001"><memory limit="64MiB"/><site name="a.example"/><site name="${long}"/></tenant>`;
@@ -48,15 +51,53 @@ suite('wantedOnHost() with slices', () => {
     assert.equal(tenant?.unit?.text, sliceText(tenant?.settings ?? []));
   });
 
-  test("leaves a reseller's tenants in the tree, which needs its root", () => {
+  test("leaves a reseller's tenants in the tree, which needs its root, and limits their user slices", () => {
     const body = '<reseller uid="1000"><tenant uid="1001"/></reseller>';
     assert.deepEqual(
-      found(body).map(({ path, unit }) => [path, unit]),
+      found(body).map(({ path, unit }) => [path, unit && { unit: unit.unit, path: unit.path }]),
       [
         ['', undefined],
         ['r1000', undefined],
         ['r1000/u1001', undefined],
+        ['outside/u1001', { unit: 'user-1001.slice', path: '/etc/user-1001.slice' }],
       ],
+    );
+  });
+
+  const outsideText = (limits: string, resellerLimits: string) => {
+    const body = `<reseller uid="1000">${resellerLimits}<tenant uid="1001">${limits}</tenant></reseller>`;
+    return found(body).find(({ kind }) => kind === 'outside')?.unit?.text ?? '';
+  };
+
+  test("limits what systemd starts for a reseller's tenant to the lower of both limits", () => {
+    const text = outsideText(
+      '<memory limit="64MiB"/><processes limit="40"/><cpu limit="50%"/>',
+      '<memory limit="1GiB"/><processes limit="30"/><cpu weight="300"/><io read="1MiB/s"/>',
+    );
+    for (const line of [
+      'MemoryMax=67108864',
+      'TasksMax=30',
+      'CPUQuota=50%',
+      'CPUWeight=100',
+      'IOReadBandwidthMax=/dev/block/8:0 1048576',
+    ])
+      assert.ok(text.split('\n').includes(line), `${line} in ${text}`);
+  });
+
+  test("gives no guarantee outside a reseller's tenant, which has it in its cgroup", () => {
+    const guaranteed = '<memory limit="64MiB" guaranteed="32MiB"/>';
+    assert.match(outsideText(guaranteed, ''), /^MemoryLow=0$/m);
+    assert.match(outsideText('', guaranteed), /^MemoryLow=0$/m);
+    const alone = found(`<tenant uid="1001">${guaranteed}</tenant>`).at(-1);
+    assert.match(alone?.unit?.text ?? '', /^MemoryLow=33554432$/m);
+  });
+
+  test('makes no slice outside a tenant of a reseller where none is a slice', () => {
+    const body = '<reseller uid="1000"><tenant uid="1001"/></reseller>';
+    const { cgroups } = wantedOf(body, contextOf(2));
+    assert.deepEqual(
+      cgroups.map(({ path }) => path),
+      ['', 'r1000', 'r1000/u1001'],
     );
   });
 });
@@ -130,6 +171,25 @@ test('sliceSettings() drops what systemd cannot set, and rounds quotas down', ()
     const text = sliceText([setting('cpu.limit', 'cpu', 'cpu.max', `${quota} 100000`, '')]);
     assert.match(text, /^CPUQuota=\d+(\.\d\d?)?%$/m, String(quota));
   }
+});
+
+test('sliceNamed() knows a user slice outside its tenant only by its exact name', () => {
+  assert.deepEqual(sliceNamed('outside/u1001'), { outside: 1001 });
+  assert.equal(sliceName({ outside: 1001 }), 'outside/u1001');
+  assert.equal(sliceOf({ outside: 1001 }), 'user-1001.slice');
+  assert.equal(cgroupInSlice('outside/u1001'), 'user.slice/user-1001.slice');
+  assert.deepEqual(slicesOfUnit('user-1001.slice'), [{ uid: 1001 }, { outside: 1001 }]);
+  assert.equal(slicesOfUnit('user-1001-shop.example.slice').length, 1);
+  for (const other of [
+    'outside',
+    'outside/',
+    'outside/u1001/x',
+    './u1001',
+    'r1000/u1001',
+    'x/outside/u1001',
+  ])
+    assert.equal(sliceNamed(other), undefined, other);
+  assert.throws(() => sliceFor('r1000/u1001'), /is not a slice/);
 });
 
 test('sliceTenant() returns a uid only for the cgroup of a tenant without a reseller', () => {

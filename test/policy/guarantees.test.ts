@@ -138,6 +138,7 @@ suite('wantedState() for the cgroups above a guarantee', () => {
     );
   };
 
+  const unitPath = (cgroup: string) => cgroup;
   const inside = {
     u1001: 64,
     u1002: 12,
@@ -158,17 +159,24 @@ suite('wantedState() for the cgroups above a guarantee', () => {
   });
 
   test('splits the sum between the root and the user slice when tenants are slices', () => {
-    assert.deepEqual(low({ unitPath: (unit) => unit }), { '': 58, slices: 76, ...inside });
+    assert.deepEqual(low({ unitPath }), {
+      '': 58,
+      slices: 76,
+      ...inside,
+      'outside/u1004': 0,
+      'outside/u1005': 0,
+      'outside/u1006': 0,
+    });
   });
 
   test('sets no memory.low on the user slice when no tenant in it has a guarantee', () => {
-    const some = low({ unitPath: (unit) => unit }, '<tenant uid="1001"/>');
+    const some = low({ unitPath }, '<tenant uid="1001"/>');
     assert.deepEqual(some, { '': 0, u1001: 0 });
   });
 
   test('writes only MemoryLow into the file of the user slice', () => {
     const { policy } = resolve(body, facts);
-    const { cgroups } = wantedState(policy, { ...contextOf(2), unitPath: (unit) => unit });
+    const { cgroups } = wantedState(policy, { ...contextOf(2), unitPath });
     const around = cgroups.find(({ path }) => path === 'slices')?.settings ?? [];
     assert.equal(
       aroundSlicesText(around),

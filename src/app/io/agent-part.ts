@@ -30,7 +30,10 @@ function textOf(file: string): string | undefined {
 
 export function appPart(paths: Paths, log: Log): AgentPart {
   const loop = new AppRounds(paths, log);
-  const rounds = new Rounds(everyMs, () => loop.round());
+  const rounds = new Rounds(everyMs, () => loop.round(), {
+    about: 'applications',
+    log: (text) => log.error(text),
+  });
   return {
     adopt(policy) {
       loop.policy = policy;

@@ -20,6 +20,7 @@ import { probeDriver } from '../../host/probe.ts';
 import { givenLimits, type Tenant } from '../../policy/policy.ts';
 import type { SupportLevel, LimitKey, Support } from '../../limits/limit.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
+import { outsideNotes } from './policy/outside-slices.ts';
 import { defaultPolicy } from '../shared/policy-option.ts';
 import { printError, pathsFor, print, printJson, sayItWaits } from '../shared/session.ts';
 import { terminalOf, wrap } from '../shared/terminal.ts';
@@ -70,7 +71,12 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
   const { capabilities } = driver.value;
   const placement = status?.placement;
   const ports = policy && tokenPortRemark(policy.agent, status, paths.proc);
-  const remarks = [capabilities.kept, ...capabilities.remarks, ports].flatMap((each) => each ?? []);
+  const remarks = [
+    capabilities.kept,
+    ...capabilities.remarks,
+    ports,
+    ...outsideNotes(paths),
+  ].flatMap((each) => each ?? []);
   const missing = missingTools();
   const missingAccounts = missingAccountsOf(policy);
   const otherWriters = findOtherWriters().filter(

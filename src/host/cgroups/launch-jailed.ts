@@ -37,6 +37,10 @@ export function countJailed(state: string): number | undefined {
   return text === undefined ? undefined : parseJailed(text).size;
 }
 
+/** Returns the names of accounts in the file, and the uids as text. */
+export const jailedNames = (state: string): ReadonlySet<string> =>
+  new Set((readText(jailedFile(state)) ?? '').split('\n').filter((line) => line !== ''));
+
 /** Adds accounts; removes none. */
 export function addJailed(
   paths: Pick<Paths, 'etc' | 'state'>,

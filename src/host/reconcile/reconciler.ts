@@ -3,7 +3,7 @@
  * deviates, and makes an attempt to correct that. If the deviation is still there, it tries again after ten minutes;
  * another deviation is corrected at once.
  */
-import { Rounds } from './rounds.ts';
+import { Rounds, type RoundsOptions } from './rounds.ts';
 
 const checkMs = 60_000;
 const againMs = 600_000;
@@ -21,11 +21,10 @@ export class Reconciler {
   readonly #rounds: Rounds;
   #tried: { readonly deviation: string; readonly at: number } | undefined;
 
-  /** Creates it. `clock`: monotonic, in milliseconds. */
-  constructor(parts: Reconciled, clock = () => performance.now()) {
+  constructor(parts: Reconciled, { clock = () => performance.now(), ...options }: RoundsOptions) {
     this.#parts = parts;
     this.#clock = clock;
-    this.#rounds = new Rounds(checkMs, () => this.#round(), clock);
+    this.#rounds = new Rounds(checkMs, () => this.#round(), { ...options, clock });
   }
 
   /** Makes the next tick check. */

@@ -5,12 +5,21 @@
  *
  * Each slice has its own file, and none is shared: `user-.slice.d` would limit root, administrators and every account
  * to come. systemd reads files of other directories and names with ours, ordered by name; most come before "90".
+ *
+ * The user slice of a reseller's tenant has `91-bulkhead.conf`: a `90-bulkhead.conf` means that the tenant is the slice.
  */
-import { mkdirSync, readdirSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { isSliceText, sliceName, sliceOf, sliceOfUnit, type Slice } from '../../plan/slice.ts';
+import {
+  isOwner,
+  isSliceText,
+  sliceName,
+  sliceOf,
+  slicesOfUnit,
+  type Slice,
+} from '../../plan/slice.ts';
 import { slicesCgroup } from '../../plan/wanted.ts';
 import { causeOf, formatErrno, errnoOf } from '../../../packages/base/io/errno.ts';
 import { pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
@@ -31,9 +40,11 @@ export const pokedProperty = (slice: Slice): PokedProperty =>
 const pokeFile = (slice: Slice) => `50-${pokedProperty(slice)}.conf`;
 const fileMode = 0o644;
 
-/** Returns the path of our file for a unit. */
-export const sliceFilePath = ({ etc, instance }: Paths, unit: string): string =>
-  `${etc}/systemd/system/${unit}.d/90-${instance}.conf`;
+/** Returns the path of our file for a slice. */
+export function sliceFilePath({ etc, instance }: Paths, slice: Slice): string {
+  const order = isOwner(slice) || slice === slicesCgroup ? 90 : 91;
+  return `${etc}/systemd/system/${sliceOf(slice)}.d/${order}-${instance}.conf`;
+}
 
 export class SliceFiles {
   readonly #etc: string;
@@ -46,16 +57,18 @@ export class SliceFiles {
   }
 
   path(slice: Slice): string {
-    return sliceFilePath(this.#paths, sliceOf(slice));
+    return sliceFilePath(this.#paths, slice);
   }
 
   read(slice: Slice): string | undefined {
     return readText(this.path(slice));
   }
 
-  /** Returns the slices that may have a file, from one listing. All others have none. */
+  /** Returns the slices that have a file of that name. */
   candidates(): ReadonlyMap<string, Slice> {
-    const slices = listed(this.#etc).flatMap((name) => sliceOfDirectory(name) ?? []);
+    const slices = listed(this.#etc)
+      .flatMap(slicesOfDirectory)
+      .filter((slice) => existsSync(this.path(slice)));
     return new Map(slices.map((slice) => [sliceName(slice), slice]));
   }
 
@@ -112,8 +125,10 @@ export class SliceFiles {
   removePokes(left: readonly Slice[]): Result<void, Problem> {
     const were = new Set(left.map(sliceOf));
     for (const name of listed(this.#control)) {
-      const slice = sliceOfDirectory(name);
-      if (slice === undefined || !(were.has(sliceOf(slice)) || this.#isOurs(slice))) continue;
+      const slices = slicesOfDirectory(name);
+      const [slice] = slices;
+      if (slice === undefined) continue;
+      if (!were.has(sliceOf(slice)) && !slices.some((each) => this.#isOurs(each))) continue;
       const removed = removeWithDirectory(`${this.#control}/${name}/${pokeFile(slice)}`);
       if (!removed.ok) return removed;
     }
@@ -122,7 +137,10 @@ export class SliceFiles {
 }
 
 const nobody: ReadonlySet<string> = new Set();
-const rankOf = (slice: Slice) => (slice === slicesCgroup ? -1 : slice.uid);
+function rankOf(slice: Slice): number {
+  if (slice === slicesCgroup) return -1;
+  return isOwner(slice) ? slice.uid : slice.outside;
+}
 
 function makeDirectory(directory: string): Result<'made' | 'there', Problem> {
   try {
@@ -135,8 +153,8 @@ function makeDirectory(directory: string): Result<'made' | 'there', Problem> {
   }
 }
 
-const sliceOfDirectory = (name: string) =>
-  name.endsWith('.d') ? sliceOfUnit(name.slice(0, -'.d'.length)) : undefined;
+const slicesOfDirectory = (name: string) =>
+  name.endsWith('.d') ? slicesOfUnit(name.slice(0, -'.d'.length)) : [];
 
 function listed(directory: string): readonly string[] {
   try {

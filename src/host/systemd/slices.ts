@@ -10,7 +10,14 @@ import { parseDeviceLines } from '../../limits/flat-file.ts';
 import type { ObservedCgroup, OrphanCgroup } from '../../plan/observed.ts';
 import type { RealizeUnit, WriteFile, WriteUnit } from '../../plan/operations.ts';
 import { formatValue } from '../../plan/format.ts';
-import { sliceName, sliceNamed, sliceOf, type Slice, type SliceOwner } from '../../plan/slice.ts';
+import {
+  isOwner,
+  sliceFor,
+  sliceName,
+  sliceOf,
+  type Slice,
+  type SliceOwner,
+} from '../../plan/slice.ts';
 import { slicesCgroup, type WantedCgroup } from '../../plan/wanted.ts';
 import { sleepSync } from '../../sys/sleep.ts';
 import type { Hierarchy } from '../cgroups/hierarchies.ts';
@@ -49,7 +56,7 @@ export class Slices {
   }
 
   get owners(): readonly SliceOwner[] {
-    return this.all.filter((each) => each !== slicesCgroup);
+    return this.all.filter(isOwner);
   }
 
   has(owner: SliceOwner): boolean {
@@ -182,12 +189,6 @@ export class Slices {
     }
     return active.length === 0 ? ok(undefined) : this.reload();
   }
-}
-
-function sliceFor(cgroup: string): Slice {
-  const slice = sliceNamed(cgroup);
-  if (slice === undefined) throw new Error(`The cgroup "${cgroup}" is not a slice`);
-  return slice;
 }
 
 const notRealized = (label: string, unit: string, { file, to }: WriteFile) =>

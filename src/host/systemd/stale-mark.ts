@@ -1,13 +1,12 @@
 /**
  * Records that systemd must still read its files, and which slices are no longer ours: `/run/bulkhead/reload`, one per
- * line, `1001`, `1001/shop.example`, or `slices` for the one around all. So the next apply finishes one that was killed
- * in between.
+ * line by the names of their cgroups: `u1001`, `u1001/s-shop.example`, or `slices` for the one around all. So the next
+ * apply finishes one that was killed in between.
  */
 import { rmSync } from 'node:fs';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import type { Slice } from '../../plan/slice.ts';
-import { slicesCgroup } from '../../plan/wanted.ts';
+import { sliceName, sliceNamed, type Slice } from '../../plan/slice.ts';
 import { causeOf } from '../../../packages/base/io/errno.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { replaceFile } from '../../../packages/base/io/replace-file.ts';
@@ -34,21 +33,16 @@ export class StaleMark {
       this.#isKnown = true;
       return ok(undefined);
     }
-    const lines = new Set(this.slices().map(lineOf));
-    if (slice !== undefined && lines.has(lineOf(slice))) return ok(undefined);
-    if (slice !== undefined) lines.add(lineOf(slice));
+    const lines = new Set(this.slices().map(sliceName));
+    if (slice !== undefined && lines.has(sliceName(slice))) return ok(undefined);
+    if (slice !== undefined) lines.add(sliceName(slice));
     const replaced = replaceFile(this.#path, [...lines].map((each) => `${each}\n`).join(''));
     if (replaced.ok) this.#isKnown = true;
     return replaced;
   }
 
   slices(): readonly Slice[] {
-    return (readText(this.#path) ?? '').split('\n').flatMap((line): readonly Slice[] => {
-      if (line === slicesCgroup) return [slicesCgroup];
-      const [, uid, site] = /^(\d{1,10})(?:\/(.+))?$/.exec(line) ?? [];
-      if (uid === undefined) return [];
-      return [{ uid: Number(uid), ...(site === undefined ? {} : { site }) }];
-    });
+    return (readText(this.#path) ?? '').split('\n').flatMap((line) => sliceNamed(line) ?? []);
   }
 
   clear(): Result<void, Problem> {
@@ -60,10 +54,4 @@ export class StaleMark {
       return failed({ ...causeOf(error), action: 'remove', object: this.#path });
     }
   }
-}
-
-function lineOf(slice: Slice): string {
-  if (slice === slicesCgroup) return slice;
-  const { uid, site } = slice;
-  return site === undefined ? `${uid}` : `${uid}/${site}`;
 }

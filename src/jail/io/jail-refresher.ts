@@ -62,7 +62,7 @@ export class JailRefresher implements AgentPart {
     this.#report = reportOnce((text) => log.error(text));
     this.#reconciler = new Reconciler(
       { deviation: () => this.#deviation(), attempt: () => this.#attempt() },
-      clock,
+      { about: 'jails', log: (text) => log.error(text), clock },
     );
   }
 

@@ -4,7 +4,7 @@
  *
  *     /run/bulkhead/broker-mail/1001      1763992900 12 3 alice        since, accepted, refused, the account
  */
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import type { MailCount } from '../../agent/api/api.ts';
 import type { AgentPart } from '../../agent/part.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -19,7 +19,8 @@ const none: MailCount = { accepted: 0, refused: 0 };
 
 /**
  * Reads a tenant's counts, which only root can do; zero if they belong to an account that has none of the tenant's names,
- * as far as these are known. `undefined` for a tenant without a jail: its mail does not pass the broker.
+ * as far as these are known. `undefined` if they are not known: for a tenant without a jail, whose mail does not pass the
+ * broker, and for a file of another format.
  */
 export function readMailCount(
   paths: Paths,
@@ -27,8 +28,11 @@ export function readMailCount(
   names: readonly string[] = [],
 ): MailCount | undefined {
   if (readStateFile(jailPathsOf(paths), keyOf({ uid })) === undefined) return undefined;
-  const found = parseMailCount(readText(countPath(paths, uid)) ?? '');
-  if (found === undefined) return none;
+  const path = countPath(paths, uid);
+  const text = readText(path);
+  if (text === undefined && !existsSync(path)) return none;
+  const found = parseMailCount(text ?? '');
+  if (found === undefined) return undefined;
   const { account, count } = found;
   return names.length === 0 || names.includes(account) ? count : none;
 }

@@ -8,6 +8,7 @@ import type { Policy } from '../../policy/policy.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
+import { underLockAsync } from '../../sys/files/under-lock.ts';
 import {
   addJailed,
   addJailedSites,
@@ -96,14 +97,26 @@ async function applyJails(
 const isRefusal = ({ action, errno }: Problem) =>
   action === enterAction && (errno === 'EPERM' || errno === 'EACCES');
 
-/** Builds the jails of the policy; the answer is absent if there is nothing to do. */
+/**
+ * Builds the jails of the policy; the answer is absent if there is nothing to do. Another builder waits: between the
+ * list of who has a jail and the state files of jails, it would take a new tenant off the list.
+ */
 export async function buildJails(
   policy: Policy,
   paths: Paths,
 ): Promise<Result<BuildAnswer | undefined, Problem>> {
   const tenants = jailTenants(policy);
-  const jailPaths = jailPathsOf(paths);
   if (tenants.length === 0 && !hasAny(paths)) return ok(undefined);
+  return underLockAsync(jailsLock(paths), () => buildLocked(tenants, paths));
+}
+
+const jailsLock = ({ runtime }: Paths) => `${runtime}/jails.lock`;
+
+async function buildLocked(
+  tenants: readonly JailTenant[],
+  paths: Paths,
+): Promise<Result<BuildAnswer, Problem>> {
+  const jailPaths = jailPathsOf(paths);
   for (const listed of [
     addJailed(paths, sessionsOf(tenants)),
     addJailedSites(paths.state, siteKeysOf(tenants)),
@@ -178,10 +191,16 @@ const siteKeysOf = (tenants: readonly JailTenant[]) =>
 async function releaseJails(paths: Paths): Promise<readonly Problem[]> {
   const problems = releasePrograms(paths);
   if (!hasAny(paths)) return problems;
-  const done = await buildElsewhere({ kind: 'release', instance: paths.instance });
+  const released = await underLockAsync(jailsLock(paths), async () =>
+    ok(await releaseLocked(paths)),
+  );
   removeIfEmpty(paths.runtime);
+  return [...problems, ...(released.ok ? released.value : [released.error])];
+}
+
+async function releaseLocked(paths: Paths): Promise<readonly Problem[]> {
+  const done = await buildElsewhere({ kind: 'release', instance: paths.instance });
   return [
-    ...problems,
     ...(done.ok
       ? [...done.value.problems, ...settleManagers(paths, 'release', done.value)]
       : [done.error]),

@@ -2,6 +2,7 @@
  * Facts about FTP daemons and Dovecot, which their PAM files do not show. test/pam/ftp shows them with the real FTP
  * daemons.
  */
+import { printable } from '../../../packages/base/printable.ts';
 
 /** The effect of an FTP daemon's configuration on the sessions of its PAM service. */
 export interface FtpSetting {
@@ -18,6 +19,9 @@ export interface FtpSetting {
 /** Services whose processes never act as a tenant after a session: Dovecot asks PAM for passwords in its auth process. */
 export const withoutOwnSessions: readonly string[] = ['dovecot'];
 
+/** Whether an account has a jail. */
+export type IsJailed = (user: string) => boolean;
+
 /**
  * Returns the setting of a vsftpd.conf. The last line of an option counts. Options of the command line, such as
  * `session_support=YES`, come after the file. The default service is `vsftpd` in Debian's build, elsewhere `ftp`. Source:
@@ -26,6 +30,7 @@ export const withoutOwnSessions: readonly string[] = ['dovecot'];
 export function vsftpdSetting(
   path: string,
   text: string,
+  isJailed: IsJailed,
   options: readonly string[] = [],
   defaultService = 'vsftpd',
 ): FtpSetting {
@@ -34,17 +39,52 @@ export function vsftpdSetting(
     [...lines.matchAll(new RegExp(`^${name}=(.*?)\\s*$`, 'gim'))].at(-1)?.[1];
   const service = valueOf('pam_service_name') ?? defaultService;
   const opensSessions = /^(?:YES|TRUE|1)$/i.test(valueOf('session_support') ?? '');
-  const hasGuests = /^(?:YES|TRUE|1)$/i.test(valueOf('guest_enable') ?? '');
-  if (hasGuests || valueOf('user_config_dir') !== undefined)
-    return { service, opensSessions, outsideJails: guestsOf(path), asksAccount: false };
+  const guest = guestProblem(path, valueOf, isJailed);
+  if (guest !== undefined)
+    return { service, opensSessions, outsideJails: guest, asksAccount: false };
   if (opensSessions) return { service, opensSessions, asksAccount: true };
   const outsideJails = `vsftpd opens no sessions; set session_support=YES in ${path}, and restart it`;
   return { service, opensSessions, outsideJails, asksAccount: true };
 }
 
-/** PAM has the guest's name, and not the name of the account that it acts as. */
-const guestsOf = (path: string) =>
-  `vsftpd lets guests act as an account (guest_enable, user_config_dir), without its jail; remove both from ${path}`;
+/**
+ * Returns why vsftpd lets somebody act as an account without that account's session. PAM has a guest's name, and not the
+ * name of the account; an anonymous visitor does not get to PAM. Anonymous visitors are allowed unless a line forbids it.
+ */
+function guestProblem(
+  path: string,
+  valueOf: (name: string) => string | undefined,
+  isJailed: IsJailed,
+): string | undefined {
+  const problem = (who: string, account: string, option: string) =>
+    `vsftpd lets ${who} act as ${account} (${option}), without its jail; remove ${option} from ${path}`;
+  const guest = valueOf('guest_username') ?? 'ftp';
+  const anonymous = valueOf('ftp_username') ?? 'ftp';
+  if (valueOf('user_config_dir') !== undefined)
+    return problem('guests', 'an account', 'user_config_dir');
+  if (isOn(valueOf('guest_enable')) && isJailed(guest))
+    return problem('guests', `"${printable(guest)}"`, 'guest_username');
+  if (isOn(valueOf('anonymous_enable') ?? 'YES') && isJailed(anonymous))
+    return problem('anonymous visitors', `"${printable(anonymous)}"`, 'ftp_username');
+  return undefined;
+}
+
+/**
+ * Returns the settings with what the PAM file makes of them. A daemon whose file does not include the session step opens
+ * sessions outside jails, although its account phase has admitted the tenant.
+ */
+export const inPamFile = (
+  service: string,
+  settings: readonly FtpSetting[],
+  { entersJail, reachable }: { readonly entersJail: boolean; readonly reachable: boolean },
+): readonly FtpSetting[] =>
+  entersJail || reachable
+    ? settings
+    : settings.map((each) => {
+        if (each.outsideJails !== undefined) return each;
+        const outsideJails = `/etc/pam.d/${service} does not include common-session, which has the session step; add "@include common-session" to it`;
+        return { ...each, outsideJails, asksAccount: false };
+      });
 
 /** Returns the setting of pure-ftpd, by the methods with which it checks passwords: `pam`, `unix`, `puredb`. */
 export function pureFtpdSetting(methods: readonly string[]): FtpSetting {
@@ -68,11 +108,12 @@ interface Directive {
  * Returns the setting of a proftpd.conf, with the files that it includes in place. Without `mod_auth_pam.c*` as the
  * first method, ProFTPD asks the next one if PAM refuses a password. A virtual host takes the order from `<Global>`.
  */
-export function proftpdSetting(path: string, text: string): FtpSetting {
+export function proftpdSetting(path: string, text: string, isJailed: IsJailed): FtpSetting {
   const directives = directivesOf(text);
   const of = (name: string) => directives.filter((each) => each.name === name);
   const service = of('authpamconfig').at(-1)?.args[0] ?? 'proftpd';
   const problem =
+    anonymousProblem(path, of('user'), isJailed) ??
     withoutPam(of('authpam'), of('authorder')) ??
     (of('sftpengine').some(({ args }) => isOn(args[0]))
       ? `mod_sftp accepts keys without PAM; remove SFTPEngine from ${path}`
@@ -80,6 +121,20 @@ export function proftpdSetting(path: string, text: string): FtpSetting {
   if (problem === undefined) return { service, opensSessions: true, asksAccount: true };
   const opensSessions = withoutPam(of('authpam'), of('authorder')) === undefined;
   return { service, opensSessions, outsideJails: problem, asksAccount: false };
+}
+
+/** Visitors of `<Anonymous>` act as its `User`, whom PAM is not asked about. */
+function anonymousProblem(
+  path: string,
+  users: readonly Directive[],
+  isJailed: IsJailed,
+): string | undefined {
+  const found = users.find(
+    ({ args: [user = ''], sections }) => sections.includes('anonymous') && isJailed(user),
+  );
+  return found === undefined
+    ? undefined
+    : `visitors of <Anonymous> in ProFTPD act as "${printable(found.args[0] ?? '')}", without its jail; remove that User from ${path}`;
 }
 
 const isOn = (word = '') => /^(?:on|yes|true|1)$/i.test(word);

@@ -11,6 +11,7 @@ import {
   pureFtpdSetting,
   vsftpdSetting,
   type FtpSetting,
+  type IsJailed,
 } from '../core/daemons.ts';
 
 /** The main files of Debian and of enterprise Linux. */
@@ -26,11 +27,11 @@ const bytesMax = 1 << 20;
 const filesMax = 200;
 
 /** Returns the settings. `root` is the parent of all directories: empty on a host, a fixture in a test. */
-export function ftpSettings(root = ''): readonly FtpSetting[] {
+export function ftpSettings(isJailed: IsJailed, root = ''): readonly FtpSetting[] {
   const started = [...startedByUnits(root), ...runningIn(`${root}/proc`)];
   return [
-    ...vsftpdSettings(root, started),
-    ...proftpdSettings(root, started),
+    ...vsftpdSettings(root, started, isJailed),
+    ...proftpdSettings(root, started, isJailed),
     ...pureFtpdSettings(root),
   ];
 }
@@ -79,7 +80,11 @@ function readSetting(path: string): string | undefined {
   return read.ok ? decodeText(read.value) : undefined;
 }
 
-function vsftpdSettings(root: string, started: readonly Started[]): readonly FtpSetting[] {
+function vsftpdSettings(
+  root: string,
+  started: readonly Started[],
+  isJailed: IsJailed,
+): readonly FtpSetting[] {
   const commands = started.filter(({ program }) => program === 'vsftpd').map(({ args }) => args);
   const named = commands.flatMap((args) => {
     const files = args.filter((each) => each.startsWith('/'));
@@ -91,12 +96,16 @@ function vsftpdSettings(root: string, started: readonly Started[]): readonly Ftp
     .map((path) => ({ path, options: [] }));
   return [...named, ...others].flatMap(({ path, options }) => {
     const text = readSetting(`${root}${path}`);
-    const usual = existsSync(`${root}/etc/debian_version`) ? 'vsftpd' : 'ftp';
-    return text === undefined ? [] : [vsftpdSetting(path, text, options, usual)];
+    const defaultService = existsSync(`${root}/etc/debian_version`) ? 'vsftpd' : 'ftp';
+    return text === undefined ? [] : [vsftpdSetting(path, text, isJailed, options, defaultService)];
   });
 }
 
-function proftpdSettings(root: string, started: readonly Started[]): readonly FtpSetting[] {
+function proftpdSettings(
+  root: string,
+  started: readonly Started[],
+  isJailed: IsJailed,
+): readonly FtpSetting[] {
   const named = started
     .filter(({ program }) => program === 'proftpd')
     .flatMap(({ args }) => args.filter((_, at) => /^(?:-c|--config)$/.test(args[at - 1] ?? '')))
@@ -104,7 +113,9 @@ function proftpdSettings(root: string, started: readonly Started[]): readonly Ft
   const usual = ftpConfigurations.filter((path) => path.includes('proftpd'));
   return [...new Set([...named, ...usual])].flatMap((path) => {
     const text = readSetting(`${root}${path}`);
-    return text === undefined ? [] : [proftpdSetting(path, withIncludes(root, path, text))];
+    return text === undefined
+      ? []
+      : [proftpdSetting(path, withIncludes(root, path, text), isJailed)];
   });
 }
 

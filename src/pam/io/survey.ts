@@ -3,8 +3,8 @@ import { existsSync, statSync } from 'node:fs';
 import { agentLock, type Paths } from '../../host/paths.ts';
 import { isLocked } from '../../sys/files/flock.ts';
 import { readText } from '../../../packages/base/io/read.ts';
-import { countJailed } from '../../host/cgroups/launch-jailed.ts';
-import { withoutOwnSessions, type FtpSetting } from '../core/daemons.ts';
+import { countJailed, jailedNames } from '../../host/cgroups/launch-jailed.ts';
+import { inPamFile, withoutOwnSessions, type FtpSetting } from '../core/daemons.ts';
 import { isRefusing, judgeSession, judgeSlice, type SessionJudgement } from '../core/judge.ts';
 import { jailProfile, profileNames, profilesOf, type PamStep } from '../core/profiles.ts';
 import { ownStackOf, stackOf, type PamReader } from '../core/stack.ts';
@@ -18,7 +18,8 @@ export function surveyLogin(step: PamStep, paths: Paths): LoginView {
   const read = pamReader();
   const tenants = countTenants(paths);
   const hasSlices = tenants !== undefined && tenants.slices > 0;
-  const settings = ftpSettings();
+  const jailed = jailedNames(paths.state);
+  const settings = ftpSettings((user) => jailed.has(user));
   const names = new Set([...serviceNames(), ...settings.map(({ service }) => service)]);
   return {
     module: { path: step.module, usable: isFile(step.module) },
@@ -52,13 +53,15 @@ function serviceView(
   const find = settings.length === 0 ? ownStackOf : stackOf;
   const stack = find(service, 'session', read);
   if (stack.length === 0 || leftAlone.includes(service)) return [];
-  const judged = judgeDaemon(judgeSession(stack, step), settings);
+  const promised = judgeSession(stack, step);
+  const reachable = !hasAuthUpdate() || stack.some(({ file }) => managed.includes(file));
+  const own = inPamFile(service, settings, { ...promised, reachable });
+  const judged = judgeDaemon(promised, own);
   // pam_systemd does nothing if systemd does not run.
   const outcome = judged.outcome === 'taken back' && !systemdRuns() ? 'placed' : judged.outcome;
   const slice = hasSlices ? { inSlice: judgeSlice(stack, service) } : {};
-  const reachable = !hasAuthUpdate() || stack.some(({ file }) => managed.includes(file));
   const refusing = isRefusing(stackOf(service, 'account', read), step);
-  const facts = jailFacts(settings, refusing);
+  const facts = jailFacts(own, refusing);
   return [{ service, ...judged, outcome, reachable, ...facts, ...slice }];
 }
 

@@ -3,7 +3,7 @@ import { readLaunch } from '../../host/cgroups/launch-file.ts';
 import type { Paths } from '../../host/paths.ts';
 import { SliceFiles } from '../../host/systemd/slice-files.ts';
 import { namesIn } from '../../../packages/base/io/read.ts';
-import { slicesCgroup } from '../../plan/wanted.ts';
+import { isOwner } from '../../plan/slice.ts';
 import type { TenantCounts } from '../core/view.ts';
 
 /** Returns undefined if no policy is in force. */
@@ -16,9 +16,8 @@ export function countTenants(paths: Paths): TenantCounts | undefined {
 }
 
 const countSlices = (paths: Paths): number =>
-  new SliceFiles(paths)
-    .slices()
-    .filter((slice) => slice !== slicesCgroup && slice.site === undefined).length;
+  new SliceFiles(paths).slices().filter((slice) => isOwner(slice) && slice.site === undefined)
+    .length;
 
 /** Counts `u1001` and `r1000/u1001`. */
 function countIn(root: string): number {

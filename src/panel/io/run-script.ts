@@ -63,10 +63,19 @@ function trustedCommand([name = '', ...args]: readonly string[]): Result<readonl
   const isInterpreter = directory.ok && programDirectories.includes(directory.value);
   const problem = isInterpreter ? interpreterProblem(program) : scriptProblem(program);
   if (problem !== undefined) return fail(problem);
-  // Of an interpreter's arguments, the first that is a path is its script.
-  const script = isInterpreter ? args.find((each) => !each.startsWith('-')) : undefined;
-  const [asked] = script === undefined ? [] : [scriptProblem(resolve('/', script))];
+  const [asked] = isInterpreter ? scriptsIn(args).flatMap((each) => scriptProblem(each) ?? []) : [];
   return asked === undefined ? ok([program, ...args]) : fail(asked);
+}
+
+/**
+ * Returns the files that an interpreter may run. Its script need not be the first argument that is not an option, since
+ * options have arguments, too: `python3 -W ignore /opt/panel/users.py`. Without any path it is the first word.
+ */
+function scriptsIn(args: readonly string[]): readonly string[] {
+  const values = args.map((each) => (each.startsWith('-') ? each.replace(/^[^=/]*=?/, '') : each));
+  const paths = values.filter((each) => each.includes('/'));
+  const first = args.filter((each) => !each.startsWith('-')).slice(0, 1);
+  return (paths.length === 0 ? first : paths).map((each) => resolve('/', each));
 }
 
 function programOf(name: string): string | undefined {

@@ -5,7 +5,7 @@
 import type { Log } from '../../agent/log.ts';
 import { Lasting } from '../../host/reconcile/lasting.ts';
 import type { AgentPart, Alarm } from '../../agent/part.ts';
-import { Reconciler } from '../../host/reconcile/reconciler.ts';
+import { Reconciler, type Reconciled } from '../../host/reconcile/reconciler.ts';
 import { reportOnce } from '../../host/reconcile/report-once.ts';
 import type { Paths } from '../../host/paths.ts';
 import { restoreElsewhere } from '../../host/restore-elsewhere.ts';
@@ -43,7 +43,7 @@ export function strictPart(paths: Paths, log: Log): AgentPart {
   let policies = 0;
   let loaded = 0;
   let hasFailed = false;
-  const reconciler = new Reconciler({
+  const reconciled: Reconciled = {
     deviation() {
       if (policy === undefined) return undefined;
       const isNew = loaded !== policies;
@@ -61,6 +61,10 @@ export function strictPart(paths: Paths, log: Log): AgentPart {
       hasFailed = !done.ok;
       report(done);
     },
+  };
+  const reconciler = new Reconciler(reconciled, {
+    about: 'strict placement',
+    log: (text) => log.error(text),
   });
   return {
     adopt(adopted: Policy) {

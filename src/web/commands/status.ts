@@ -22,7 +22,7 @@ import type { WebSiteJson, WebStatusJson } from './json.ts';
 
 const status = (options: PolicyOptions, command: Command): Promise<ExitCode> =>
   withSurvey(options, command, ({ tenancy, survey, notServed }) => {
-    const { nginxHttp: _, apachePidFile: _file, ...overview } = survey;
+    const { nginxHttp: _, apachePidFiles: _files, ...overview } = survey;
     const remarks = tenancy.remarks.map((message) => ({ message, about: [] }));
     const unused = unusedLimits(overview, tenancy.siteLimits);
     const notes = [...remarks, ...notServed.map(notServedNote), ...webNotes(overview), ...unused];

@@ -2,7 +2,7 @@
  * Finds the web servers and PHP-FPM that Bulkhead serves: by the layouts of distributions and panels, and by what runs.
  * Bulkhead starts these programs as root, so only root may be able to change them.
  */
-import { lstatSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { readText } from '../../../packages/base/io/read.ts';
 import {
   findApache,
@@ -11,8 +11,10 @@ import {
   isDirectory,
   isFile,
 } from '../../host/servers/find-servers.ts';
+import type { Paths } from '../../host/paths.ts';
 import { findFpmMasters } from '../../host/servers/fpm-masters.ts';
 import { parseEnvvars, withRunDirectory } from '../core/apache/environment.ts';
+import { choicePath } from './fpm/layout.ts';
 import { pathOwnersReader } from './path-owners.ts';
 import {
   nginxEntriesPath,
@@ -111,6 +113,12 @@ function unsafeReader(): (found: Found) => string | undefined {
     return open && `others can change its ${open.what}, and it runs as root`;
   };
 }
+
+/** Returns the programs with the builds that this instance has divided: their pools have to be known. */
+export const withDivided = (programs: WebPrograms, paths: Paths): WebPrograms => ({
+  ...programs,
+  fpm: dividedPrograms(programs, (fpm) => existsSync(choicePath(paths, fpm.php))),
+});
 
 /**
  * Returns the builds that Bulkhead serves, and those that it has divided already. A build of which others have become

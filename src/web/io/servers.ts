@@ -3,6 +3,7 @@ import { formatCause } from '../../../packages/base/problem.ts';
 import { statSync } from 'node:fs';
 import { fpmName } from '../../layouts/service-names.ts';
 import { parseApacheDump } from '../core/apache/dump.ts';
+import { pidFilesOf } from '../core/apache/pid-file.ts';
 import { apacheSites } from '../core/apache/sites.ts';
 import type { Directive, ReadProblem } from '../core/directive.ts';
 import { lacksPools, parseFpmDump } from '../core/fpm/dump.ts';
@@ -73,8 +74,8 @@ export interface ReadPools extends ServerRead {
 export interface ReadWeb extends ReadSites {
   /** The http level of nginx; absent if nginx does not accept its configuration. */
   readonly http?: NginxHttp;
-  /** The file to which Apache's master writes its process id. */
-  readonly pidFile?: string;
+  /** The paths at which Apache's master may have written its process id; empty if its configuration names none. */
+  readonly pidFiles?: readonly string[];
   /** The files that Apache reads directives from. */
   readonly files?: ReadonlySet<string>;
 }
@@ -111,13 +112,12 @@ export async function readApache(apache: ApacheProgram): Promise<ReadWeb> {
   const run = await accepted(runBounded(program, [...info, ...args], { environment }));
   if ('problem' in run) return { ...server, sites: [], problems: [run.problem] };
   const { directives, problems } = parseApacheDump(Buffer.from(run.stdout).toString('utf8'));
-  const pidFile = directives.find(({ name }) => name === 'pidfile')?.args[0];
   return {
     ...server,
     sites: apacheSites(directives),
     problems,
     files: filesOf(directives),
-    ...(pidFile === undefined ? {} : { pidFile }),
+    pidFiles: pidFilesOf(directives, apache.directory),
   };
 }
 

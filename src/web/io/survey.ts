@@ -37,7 +37,8 @@ export interface TenantFacts extends Pick<
 export interface Survey extends Overview {
   /** The http level of nginx, if it is installed and accepts its configuration. */
   readonly nginxHttp?: NginxHttp;
-  readonly apachePidFile?: string;
+  /** The paths at which Apache's master may have written its process id, if its configuration names one. */
+  readonly apachePidFiles?: readonly string[];
 }
 
 export async function surveyWeb(programs: WebPrograms, tenancy: TenantFacts): Promise<Survey> {
@@ -74,11 +75,11 @@ export async function surveyWeb(programs: WebPrograms, tenancy: TenantFacts): Pr
     problems,
   }));
   const http = webServers.find((each) => each.http !== undefined)?.http;
-  const pidFile = webServers.find((each) => each.pidFile !== undefined)?.pidFile;
+  const pidFiles = webServers.find((each) => each.pidFiles !== undefined)?.pidFiles;
   return {
     ...overviewOf(servers, sites, pools, facts),
     ...(http === undefined ? {} : { nginxHttp: http }),
-    ...(pidFile === undefined ? {} : { apachePidFile: pidFile }),
+    ...(pidFiles === undefined ? {} : { apachePidFiles: pidFiles }),
   };
 }
 

@@ -23,6 +23,9 @@ function written(name: string, lines: readonly string[]): string {
 
 type Lines = readonly string[];
 
+/** Whether an account that a daemon's file names has a jail. */
+const nobody = () => false;
+
 const vsftpdLines = (more: Lines): Lines => [
   'listen=YES',
   'listen_ipv6=NO',
@@ -130,13 +133,17 @@ describe('FTP daemons', { skip }, () => {
       for (const { order, auth } of cases) {
         const command = proftpd(pro.program, ...order);
         assertOutside(await stage.session('proftpd', command, { jail: true, auth }));
-        const setting = proftpdSetting('/etc/proftpd.conf', proftpdLines(order).join('\n'));
+        const setting = proftpdSetting('/etc/proftpd.conf', proftpdLines(order).join('\n'), nobody);
         assert.match(setting.outsideJails ?? '', /mod_auth_pam\.c\*/);
         assert.equal(setting.asksAccount, false);
       }
       const first = { jail: true, auth: 'pam_deny.so' };
       assertRefused(await stage.session('proftpd', proftpd(pro.program, pamFirst), first));
-      const setting = proftpdSetting('/etc/proftpd.conf', proftpdLines([pamFirst]).join('\n'));
+      const setting = proftpdSetting(
+        '/etc/proftpd.conf',
+        proftpdLines([pamFirst]).join('\n'),
+        nobody,
+      );
       assert.equal(setting.outsideJails, undefined);
     },
   );
@@ -208,10 +215,10 @@ describe('FTP daemons', { skip }, () => {
   test('vsftpdSetting() agrees with the daemon', () => {
     const text = vsftpdLines([]).join('\n');
     assert.match(
-      vsftpdSetting('/x.conf', text).outsideJails ?? '',
+      vsftpdSetting('/x.conf', text, nobody).outsideJails ?? '',
       /session_support=YES in \/x\.conf/,
     );
-    const on = vsftpdSetting('/x.conf', text, ['session_support=YES']);
+    const on = vsftpdSetting('/x.conf', text, nobody, ['session_support=YES']);
     assert.deepEqual(on, { service: 'vsftpd', opensSessions: true, asksAccount: true });
   });
 });

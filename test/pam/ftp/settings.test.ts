@@ -3,11 +3,13 @@ import assert from 'node:assert/strict';
 import { chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, test } from 'node:test';
-import { proftpdSetting } from '../../../src/pam/core/daemons.ts';
+import { inPamFile, proftpdSetting } from '../../../src/pam/core/daemons.ts';
 import { ftpSettings } from '../../../src/pam/io/ftp-daemons.ts';
 import { temporaryDirectory } from '../../../testing/temporary-directory.ts';
 
 type Files = Readonly<Record<string, string>>;
+
+const isJailed = (user: string) => user === 'ann';
 
 function settingsOf(files: Files, links: Files = {}, prepare = (_root: string) => {}) {
   using root = temporaryDirectory('ftp');
@@ -20,12 +22,14 @@ function settingsOf(files: Files, links: Files = {}, prepare = (_root: string) =
     symlinkSync(target, `${root.path}${path}`);
   }
   prepare(root.path);
-  return ftpSettings(root.path).map(({ service, opensSessions, outsideJails, asksAccount }) => ({
-    service,
-    opensSessions,
-    asksAccount,
-    why: outsideJails ?? '',
-  }));
+  return ftpSettings(isJailed, root.path).map(
+    ({ service, opensSessions, outsideJails, asksAccount }) => ({
+      service,
+      opensSessions,
+      asksAccount,
+      why: outsideJails ?? '',
+    }),
+  );
 }
 
 describe('ftpSettings()', () => {
@@ -80,12 +84,27 @@ describe('ftpSettings()', () => {
     assert.deepEqual(tenants, []);
   });
 
-  test('reports guests of vsftpd, whose names are not the names of accounts', () => {
-    for (const line of ['guest_enable=YES', 'user_config_dir=/etc/vsftpd/users']) {
-      const [found] = settingsOf({ '/etc/vsftpd.conf': `session_support=YES\n${line}\n` });
-      assert.match(found?.why ?? '', /guests act as an account/);
-      assert.equal(found?.asksAccount, false);
+  test('reports whom vsftpd lets act as a tenant without a session of the tenant', () => {
+    const found = (...lines: readonly string[]) =>
+      settingsOf({ '/etc/vsftpd.conf': ['session_support=YES', ...lines].join('\n') })[0];
+    const cases: readonly (readonly [RegExp, ...string[]])[] = [
+      [/guests act as an account \(user_config_dir\)/, 'user_config_dir=/etc/vsftpd/users'],
+      [/guests act as "ann" \(guest_username\)/, 'guest_enable=YES', 'guest_username=ann'],
+      [/anonymous visitors act as "ann" \(ftp_username\)/, 'ftp_username=ann'],
+      [/"ann" \(ftp_username\)/, 'anonymous_enable=NO', 'ftp_username=ann', 'anonymous_enable=yes'],
+    ];
+    for (const [why, ...lines] of cases) {
+      assert.match(found(...lines)?.why ?? '', why);
+      assert.equal(found(...lines)?.asksAccount, false, lines.join());
     }
+    const harmless: readonly (readonly string[])[] = [
+      [],
+      ['guest_enable=YES'],
+      ['guest_enable=YES', 'guest_username=vmail'],
+      ['guest_username=ann'],
+      ['anonymous_enable=NO', 'ftp_username=ann'],
+    ];
+    for (const lines of harmless) assert.equal(found(...lines)?.why, '', lines.join());
   });
 
   test('bounds files of ProFTPD that include each other', () => {
@@ -121,7 +140,7 @@ describe('ftpSettings()', () => {
 
 describe('proftpdSetting()', () => {
   const problem = (...lines: readonly string[]) =>
-    proftpdSetting('/p.conf', lines.join('\n')).outsideJails;
+    proftpdSetting('/p.conf', lines.join('\n'), isJailed).outsideJails;
   const order = 'AuthOrder mod_auth_pam.c* mod_auth_unix.c';
 
   test('wants PAM first, and no other method after its refusal', () => {
@@ -139,5 +158,40 @@ describe('proftpdSetting()', () => {
     assert.equal(problem('<Global>', order, '</Global>', ...host), undefined);
     assert.match(problem('<IfModule mod_x.c>', order, '</IfModule>') ?? '', /another method/);
     assert.match(problem(order, 'SFTPEngine on') ?? '', /mod_sftp accepts keys/);
+  });
+
+  test('reports visitors of <Anonymous> who act as a tenant', () => {
+    const section = (...lines: readonly string[]) =>
+      problem(order, '<Anonymous ~ftp>', ...lines, '</Anonymous>');
+    assert.match(section('User ann') ?? '', /visitors of <Anonymous> .* act as "ann"/);
+    const deep = [
+      '<IfModule mod_x.c>',
+      '<Anonymous /srv>',
+      'User ann',
+      '</Anonymous>',
+      '</IfModule>',
+    ];
+    assert.match(problem(order, ...deep) ?? '', /act as "ann"/);
+    for (const lines of [['User ftp'], [], ['# User ann']])
+      assert.equal(section(...lines), undefined);
+    assert.equal(problem('User ann', order), undefined, "the server's own");
+  });
+});
+
+describe('inPamFile()', () => {
+  const setting = { service: 'ftp', opensSessions: true, asksAccount: true };
+  const absent = { entersJail: false, reachable: false };
+
+  test('reports a PAM file that admits a tenant and has no session line of ours', () => {
+    const [found] = inPamFile('ftp', [setting], absent);
+    assert.match(found?.outsideJails ?? '', /^\/etc\/pam\.d\/ftp does not include common-session/);
+    assert.equal(found?.asksAccount, false, 'the account phase admits the tenant');
+  });
+
+  test('keeps what is right, can be made right, or is wrong for another reason', () => {
+    const other = { ...setting, outsideJails: 'it is off' };
+    assert.deepEqual(inPamFile('ftp', [other], absent), [other]);
+    assert.deepEqual(inPamFile('ftp', [setting], { ...absent, entersJail: true }), [setting]);
+    assert.deepEqual(inPamFile('ftp', [setting], { ...absent, reachable: true }), [setting]);
   });
 });

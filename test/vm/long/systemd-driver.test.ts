@@ -261,6 +261,35 @@ suite('tenants as systemd slices', { skip }, () => {
       await verified();
       assert.equal(await cgroupOf('sleep 3604'), '0::/bulkhead-tenants.service/r4002/u3003');
       assert.equal((await guest.run(`test -e ${file('cat')}`)).status, 1);
+      // What systemd starts in her slice has limits there, though it is outside the reseller's sum.
+      await sh(
+        `systemd-run -q --unit panel-cat -p User=cat -p Slice=${sliceOf('cat')} sh -c 'cat ${slice('cat')}/pids.max ${slice('cat')}/memory.max >/tmp/panel-cat; exec sleep 3612'`,
+      );
+      await until("pgrep -fx 'sleep 3612'");
+      assert.match(await cgroupOf('sleep 3612'), /user-3003\.slice\/panel-cat\.service$/);
+      assert.equal(await value('/tmp/panel-cat'), `60\n${200 * 2 ** 20}`);
+      assert.match(
+        await sh('bulkhead explain cat'),
+        /user-3003\.slice.* outside the reseller's sum/,
+      );
+      assert.match(await sh('bulkhead doctor --json'), /outside their reseller's sum/);
+      await limits(
+        benLimits,
+        '<reseller user="acme"><processes limit="50"/><tenant user="cat"/></reseller>',
+      );
+      await apply();
+      await verified();
+      assert.equal(await value(`${slice('cat')}/pids.max`), '50');
+      await sh(`echo 77 > ${slice('cat')}/pids.max`);
+      assert.match(
+        await drift(),
+        /tenant cat, outside its reseller: pids\.max is 77, the policy requires 50/,
+      );
+      await apply();
+      await sh('systemctl revert user-3003.slice');
+      assert.match(await drift(), /91-bulkhead\.conf is missing/);
+      await apply();
+      await verified();
       assert.match(
         await sh('bulkhead exec cat -- cat /proc/self/cgroup'),
         /bulkhead-tenants\.service\/r4002\/u3003/,
@@ -273,6 +302,9 @@ suite('tenants as systemd slices', { skip }, () => {
         `0::/user.slice/user-3003.slice/bulkhead-3003.scope`,
       );
       assert.equal(await value(`${slice('cat')}/pids.max`), '60');
+      assert.match(await cgroupOf('sleep 3612'), /user-3003\.slice\/panel-cat\.service$/);
+      await sh('systemctl stop panel-cat');
+      assert.equal(await sh(`ls ${file('cat').replace(/\/[^/]*$/, '')}`), '90-bulkhead.conf');
     },
   );
 

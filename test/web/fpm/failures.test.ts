@@ -151,8 +151,10 @@ test('unitFailures() returns the account of each failed unit', () => {
     'bulkhead-fpm84@1001:shop.example.service',
     'bulkhead-fpm84@1002:www.socket',
     'bulkhead-other@1001.service',
+    // A service of another instance.
+    'bulkhead-fpm-x-fpm84@1001.service',
   ];
-  assert.deepEqual(unitFailures(units, names), [
+  assert.deepEqual(unitFailures('bulkhead', units, names), [
     { kind: 'unit', php: '8.4', user: 'alice', unit: units[0] },
     { kind: 'unit', php: '8.4', user: 'uid 1002', unit: units[1] },
   ]);

@@ -52,7 +52,7 @@ test("a service's name has the build and the tenant, and Debian's is as it was",
     for (const rest of ['@1001.service', '@1001:shop.example.service', '@1001:shop.socket']) {
       const unit = `${stem}${rest}`;
       assert.match(unit, /^[A-Za-z0-9:_.@-]{1,255}$/);
-      assert.deepEqual(phpOfUnit(unit), { php, uid: 1001 });
+      assert.deepEqual(phpOfUnit('bulkhead', unit), { php, uid: 1001 });
       assert.equal(parseUnitName(named, unit)?.uid, 1001, unit);
       assert.ok(isUnitOf({ uid: 1001, user: 'alice' }, 'bulkhead', unit), unit);
       assert.ok(!isUnitOf({ uid: 1002, user: 'bob' }, 'bulkhead', unit), unit);
@@ -61,19 +61,22 @@ test("a service's name has the build and the tenant, and Debian's is as it was",
       if (other !== php)
         assert.equal(parseUnitName({ ...named, php: other }, `${stem}@1001.service`), undefined);
   }
-  assert.equal(phpOfUnit('php8.4-fpm.service'), undefined);
+  assert.equal(phpOfUnit('bulkhead', 'php8.4-fpm.service'), undefined);
   // A service of the instance "bulkhead-fpm-x" is none of the instance "bulkhead".
   for (const kind of [
     'bulkhead-fpm-x-fpm84',
     'bulkhead-fpm-x-fpm-el',
     'bulkhead-fpm-ea-php83-fpm84',
   ])
-    assert.ok(!isUnitOf({ uid: 1001, user: 'alice' }, 'bulkhead', `${kind}@1001.service`), kind);
+    for (const unit of [`${kind}@1001.service`, `${kind}@1001:www.socket`]) {
+      assert.ok(!isUnitOf({ uid: 1001, user: 'alice' }, 'bulkhead', unit), unit);
+      assert.equal(phpOfUnit('bulkhead', unit), undefined, unit);
+    }
   assert.ok(
     isUnitOf({ uid: 1001, user: 'alice' }, 'bulkhead-fpm-x', 'bulkhead-fpm-x-fpm-el@1001.service'),
   );
-  assert.equal(phpOfUnit('bulkhead-fpm-x@1001.service'), undefined);
-  assert.equal(phpOfUnit('bulkhead-fpm84@alice.service'), undefined);
+  assert.equal(phpOfUnit('bulkhead', 'bulkhead-fpm-x@1001.service'), undefined);
+  assert.equal(phpOfUnit('bulkhead', 'bulkhead-fpm84@alice.service'), undefined);
 });
 
 test('a name that could leave its directory is none', () => {

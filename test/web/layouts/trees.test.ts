@@ -18,6 +18,7 @@ import {
 import { dirname } from 'node:path';
 import { beforeEach, suite, test } from 'node:test';
 import { formatProblem } from '../../../packages/base/problem.ts';
+import { pathsOf } from '../../../src/host/paths.ts';
 import { findFpmMasters } from '../../../src/host/servers/fpm-masters.ts';
 import { planApache } from '../../../src/web/io/entries/apache.ts';
 import { readClaims } from '../../../src/web/io/fpm/inputs.ts';
@@ -26,6 +27,7 @@ import {
   dividedPrograms,
   findWebPrograms,
   unknownMasters,
+  withDivided,
 } from '../../../src/web/io/find-programs.ts';
 import { readApache, readFpm, readNginx } from '../../../src/web/io/servers.ts';
 import { surveyWeb, type TenantFacts } from '../../../src/web/io/survey.ts';
@@ -223,6 +225,13 @@ suite('layouts', { skip }, () => {
       divided.filter((each) => !fpm.includes(each)).map((each) => each.php),
       ['ea-php83'],
     );
+    // A survey knows their pools, too.
+    const paths = { ...pathsOf('bulkhead'), etc: `${root}/etc` };
+    const choice = `${paths.etc}/bulkhead/fpm/ea-php83/tenants`;
+    assert.deepEqual(withDivided(programs, paths).fpm, fpm);
+    mkdirSync(dirname(choice), { recursive: true });
+    writeFileSync(choice, '');
+    assert.deepEqual(withDivided(programs, paths), { ...programs, fpm: divided });
     assert.match(noProgram('el', programs).reason, /^it cannot serve .*\/usr\/sbin\/php-fpm /);
     assert.match(noProgram('9.9', programs).reason, /^there is no PHP-FPM 9\.9/);
     assert.match(noProgram(undefined, { ...programs, fpm: [] }).reason, /ea-php83.*uid/);

@@ -39,6 +39,7 @@ import {
   type ExitCode,
   type PolicyOptions,
 } from '../../shared/command.ts';
+import { outsideNote } from './outside-slices.ts';
 import { isForAgent, policyOption } from '../../shared/policy-option.ts';
 import { pathsFor, loadPolicyOrReport, print, printJson, failWith } from '../../shared/session.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
@@ -93,8 +94,12 @@ function explainFrom(
     return failWith({ action: 'explain', object: name, reason });
   }
   show(explainSubject(found.value, policy, new LineIndex(policy.text)), options);
-  const stop = readStop(paths, found.value.tenant.uid);
-  if (stop !== undefined && options.json !== true)
+  if (options.json === true) return exitCodes.done;
+  const { uid } = found.value.tenant;
+  const outside = outsideNote(uid, paths);
+  if (outside !== undefined) print(`\n${outside}`);
+  const stop = readStop(paths, uid);
+  if (stop !== undefined)
     print(`\nIt is ${printable(stopText(stop))}; nothing of it runs until "bulkhead start"`);
   return exitCodes.done;
 }

@@ -148,7 +148,8 @@ function faultsLine(row: UsageRow): string {
 function mailLines(row: UsageRow): readonly string[] {
   const { mail } = row;
   if (mail === undefined) return [];
-  if (mail === 'unknown') return [`${whoText(row)}: mail is unknown: it is counted in jails only`];
+  if (mail === 'unknown')
+    return [`${whoText(row)}: mail is unknown: only jails count it, or the count cannot be read`];
   return [`${whoText(row)}: ${formatMailCount(mail)}`];
 }
 

@@ -157,7 +157,7 @@ interface Unwanted {
 const shareMillisecondsMin = 5_000;
 
 /** Returns the time for the next of `count` directories: one whose tenant stops the removal must not use up the others'. */
-const shareOf = (left: number, count: number): number =>
+export const shareOf = (left: number, count: number): number =>
   Math.max(Math.min(left, shareMillisecondsMin), left / count);
 
 /** Removes the files as the tenant: its links and races can then lead only to files that it could remove anyway. */

@@ -22,9 +22,13 @@ export function gatePart(paths: Paths, log: Log): AgentPart {
   const report = reportOnce((text) => log.error(text));
   const alarms: Alarm[] = [];
   const lasting = new Lasting<Alarm>();
-  const checks = new Rounds(checkMs, () => {
+  const check = () => {
     const alarm = lasting.see(stateAlarm(new GateLists(paths).mode(), gateMode(paths)));
     if (alarm !== undefined) alarms.push(alarm);
+  };
+  const checks = new Rounds(checkMs, check, {
+    about: 'the gate for kernel modules',
+    log: (text) => log.error(text),
   });
   let refused = 0;
   return {

@@ -65,7 +65,7 @@ export class GuardPart implements AgentPart {
     this.#report = reportOnce((text) => log.error(text));
     this.#reconciler = new Reconciler(
       { deviation: () => this.#deviation(), attempt: () => this.#attempt() },
-      clock,
+      { about: 'the symlink guard', log: (text) => log.error(text), clock },
     );
     this.#events = new ProgramEvents(symlinkGuard(paths), (totals) => this.#tally.restart(totals));
   }

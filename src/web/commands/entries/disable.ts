@@ -9,7 +9,7 @@ import { planRemoval } from './plans.ts';
 import { sessionWithoutPolicy, withEntriesOptions, type EntriesOptions } from './session.ts';
 
 export async function disable(options: EntriesOptions, command: Command): Promise<ExitCode> {
-  const session = await sessionWithoutPolicy(command);
+  const session = await sessionWithoutPolicy(options, command);
   if (typeof session === 'number') return session;
   return applyPlans(planRemoval(session), options, session.paths, () => {
     const removed = removeRecord(session.paths);

@@ -2,16 +2,23 @@
 import type { Command } from 'commander';
 import { exitCodes, type ExitCode, type PolicyOptions } from '../../../cli/shared/command.ts';
 import { policyOption } from '../../../cli/shared/policy-option.ts';
-import { loadPolicyOrReport, pathsFor, failWith, print } from '../../../cli/shared/session.ts';
+import {
+  loadPolicyOrReport,
+  pathsFor,
+  failWith,
+  print,
+  printJson,
+} from '../../../cli/shared/session.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { entryLimitsOf, type EntryLimits } from '../../core/entries/limits.ts';
 import { entriesSocket } from '../../io/entries/entries-socket.ts';
 import { readEntriesRecord } from '../../io/entries/record.ts';
 import type { Run } from '../../io/entries/server-entries.ts';
-import { findWebPrograms } from '../../io/find-programs.ts';
+import { findWebPrograms, withDivided } from '../../io/find-programs.ts';
 import type { WebPrograms } from '../../io/servers.ts';
 import { surveyWeb, type Survey } from '../../io/survey.ts';
+import type { WebEntriesDisableJson } from '../json.ts';
 import { tenancyOf } from '../tenancy.ts';
 
 export interface EntriesOptions extends PolicyOptions {
@@ -50,13 +57,17 @@ export async function entriesSession(
 }
 
 /** Returns a session for removal, which works whatever the policy says, and without one. */
-export async function sessionWithoutPolicy(command: Command): Promise<EntriesSession | ExitCode> {
+export async function sessionWithoutPolicy(
+  { json = false }: EntriesOptions,
+  command: Command,
+): Promise<EntriesSession | ExitCode> {
   const paths = rootPaths(command);
   if (typeof paths === 'number') return paths;
   const programs = findServers(paths);
   if (hasServer(programs) || readEntriesRecord(paths) !== undefined)
     return sessionWith(paths, programs, undefined, false);
-  print('Entries are not enabled here');
+  if (json) printJson({ servers: [] } satisfies WebEntriesDisableJson);
+  else print('Entries are not enabled here');
   return exitCodes.done;
 }
 
@@ -108,7 +119,7 @@ export function sessionOf(
 ): Promise<EntriesSession> {
   const now = async (): Promise<EntriesSession> => ({
     programs,
-    survey: await surveyWeb(programs, tenancyOf(paths, policy)),
+    survey: await surveyWeb(withDivided(programs, paths), tenancyOf(paths, policy)),
     again: now,
     limits: policy === undefined ? new Map() : entryLimitsOf(policy),
     socket: entriesSocket(paths),

@@ -1,7 +1,6 @@
 /**
  * The common start of all `web fpm` commands: the policy's tenants, and the installed PHP versions.
  */
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { listSome } from '../../../../packages/base/list.ts';
@@ -20,7 +19,7 @@ import type { ServiceEntry, ServiceId } from '../../core/fpm/service/units.ts';
 import { fpmLayoutOf } from '../../io/fpm/layout.ts';
 import type { FpmContext } from '../../io/fpm/context.ts';
 import { systemdVersion } from '../../../host/systemd/systemctl.ts';
-import { dividedPrograms, findWebPrograms } from '../../io/find-programs.ts';
+import { findWebPrograms, withDivided } from '../../io/find-programs.ts';
 import type { FpmProgram, WebPrograms } from '../../io/servers.ts';
 
 export interface FpmOptions extends PolicyOptions {
@@ -63,7 +62,7 @@ export async function startSession(
   const web = findWebPrograms();
   const hasPollLimit = version >= pollLimitVersion;
   const layoutOf = (fpm: FpmProgram) => fpmLayoutOf(paths, fpm, hasPollLimit);
-  const divided = dividedPrograms(web, (fpm) => existsSync(layoutOf(fpm).choice));
+  const divided = withDivided(web, paths).fpm;
   const programs = (builds === 'served' ? web.fpm : divided).filter(
     ({ php }) => options.php === undefined || php === options.php,
   );

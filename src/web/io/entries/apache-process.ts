@@ -7,13 +7,13 @@ import type { ApacheProgram } from '../servers.ts';
 import type { ReloadResult } from './server-entries.ts';
 import { masterAt, waitForWorkers } from './master.ts';
 
-/** Reloads Apache. `pidFile` is the path in its configuration. Requests that are being served go on. */
+/** Reloads Apache. `pidFiles` are the paths by its configuration. Requests that are being served go on. */
 export async function reloadApache(
   { program, directory, pidFile: usual }: ApacheProgram,
-  pidFile: string | undefined,
+  pidFiles: readonly string[] = [],
 ): Promise<Result<ReloadResult, Problem>> {
-  const path = resolve(directory, pidFile ?? usual);
-  const master = masterAt(path, program);
+  const paths = pidFiles.length === 0 ? [resolve(directory, usual)] : pidFiles;
+  const [master] = paths.flatMap((path) => masterAt(path, program) ?? []);
   if (master === undefined) return ok('not running');
   const action = 'reload apache2';
   const follows = waitForWorkers(master, () => false);

@@ -30,7 +30,7 @@ import { runBounded } from '../../../sys/processes/run-bounded.ts';
 import { readApache, type ApacheProgram } from '../servers.ts';
 import type { Survey } from '../survey.ts';
 import { reloadApache } from './apache-process.ts';
-import { domainInclude, namesFile, remembered } from './domain-includes.ts';
+import { domainInclude, isAmong, namesFile, remembered } from './domain-includes.ts';
 import type { FileChange } from '../../../sys/files/file-transaction.ts';
 import { changesTo, type WantedFile } from './file-changes.ts';
 import {
@@ -178,7 +178,7 @@ function planned(
     apply: (run) =>
       applyServerChanges({ server: 'apache2', changes }, run, {
         problem: () => unaccepted(apache, changes),
-        reload: () => reloadApache(apache, survey.apachePidFile),
+        reload: () => reloadApache(apache, survey.apachePidFiles),
       }),
   });
 }
@@ -194,8 +194,7 @@ async function unaccepted(
   const path = apacheEntriesPath(apache);
   const isWanted = changes.some((each) => each.path === path && each.after !== undefined);
   // Without mod_qos, the file has no directive that counts.
-  if (!isWanted || read.files?.has(path) === true || !(await readHasModQos(apache)))
-    return undefined;
+  if (!isWanted || isAmong(path, read.files) || !(await readHasModQos(apache))) return undefined;
   const reason = `its configuration does not include ${path}`;
   return { action, reason, hint: `add the line: IncludeOptional ${path}` };
 }

@@ -30,7 +30,7 @@ export function domainInclude(file: string): string | undefined {
 }
 
 /**
- * Whether a vhost's file names one of our files, which need not exist yet. If the file has several vhosts, the right
+ * Whether a vhost's file of Apache includes one of our files, which need not exist yet. If the file has several vhosts, the right
  * one is known only once our file exists.
  */
 export function namesFile(file: string, path: string): boolean {
@@ -39,9 +39,18 @@ export function namesFile(file: string, path: string): boolean {
     read.ok &&
     decodeText(read.value)
       .split('\n')
-      .some((line) => line.trim().endsWith(` ${path}`))
+      .some((line) => includedBy.exec(line)?.[2] === path)
   );
 }
+
+/** Whether a file is one of these, by whatever path: distributions and panels include directories by links. */
+export function isAmong(path: string, files: ReadonlySet<string> = new Set()): boolean {
+  const real = realPathOf(path);
+  return files.has(path) || (real !== undefined && [...files].map(realPathOf).includes(real));
+}
+
+/** Matches a line that includes one path: `IncludeOptional "/etc/apache2/bulkhead/1001.conf"`. */
+const includedBy = /^\s*Include(?:Optional)?\s+("?)([^"\s]+)\1\s*$/i;
 
 /** Remembers answers, so that each file is asked about once: it can have several vhosts. */
 export function remembered<T>(ask: (key: string) => T): (key: string) => T {

@@ -45,7 +45,7 @@ export class EntriesPart implements AgentPart {
     this.#report = reportOnce((text) => log.error(text));
     this.#reconciler = new Reconciler(
       { deviation: () => this.#deviation(), attempt: () => this.#attempt() },
-      clock,
+      { about: 'entries', log: (text) => log.error(text), clock },
     );
   }
 

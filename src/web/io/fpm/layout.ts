@@ -32,9 +32,15 @@ export interface FpmLayout extends UnitSetting {
 
 const units = '/etc/systemd/system';
 
+const directoryOf = ({ etc, instance }: Paths, php: string) => `${etc}/${instance}/fpm/${php}`;
+
+/** Returns the file that says which tenants have a service of that build. */
+export const choicePath = (paths: Paths, php: string): string =>
+  `${directoryOf(paths, php)}/tenants`;
+
 export function fpmLayoutOf(paths: Paths, fpm: FpmProgram, hasPollLimit: boolean): FpmLayout {
   const { php, program, configuration } = fpm;
-  const directory = `${paths.etc}/${paths.instance}/fpm/${php}`;
+  const directory = directoryOf(paths, php);
   return {
     instance: paths.instance,
     php,
@@ -44,7 +50,7 @@ export function fpmLayoutOf(paths: Paths, fpm: FpmProgram, hasPollLimit: boolean
     launcher: entryFile('bulkhead-fpm'),
     libexec: packageFile('libexec'),
     directory,
-    choice: `${directory}/tenants`,
+    choice: choicePath(paths, php),
     main: `${directory}/php-fpm.conf`,
     links: `${directory}/pools`,
     leftOut: `${directory}/left-out`,

@@ -24,7 +24,11 @@ export function failuresPart(
     for (const { text } of fresh) log.warn(text);
     alarms.push(...fresh);
   };
-  const rounds = new Rounds(everyMs, round, clock);
+  const rounds = new Rounds(everyMs, round, {
+    about: 'failures of PHP-FPM services',
+    log: (text) => log.warn(text),
+    clock,
+  });
   return {
     takeAlarms: () => alarms.splice(0),
     afterTick: () => rounds.tick(),

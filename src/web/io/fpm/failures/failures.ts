@@ -25,15 +25,16 @@ async function failedUnits(paths: Paths): Promise<readonly FpmFailure[]> {
   using bus = connected.value;
   const listed = await listUnits(bus, `${paths.instance}-fpm*@*`, 'failed');
   const units = listed.ok ? listed.value.map(({ unit }) => unit) : [];
-  return unitFailures(units, new AccountNames(paths));
+  return unitFailures(paths.instance, units, new AccountNames(paths));
 }
 
 export const unitFailures = (
+  instance: string,
   units: readonly string[],
   names: Pick<AccountNames, 'namesOf'>,
 ): readonly FpmFailure[] =>
   units.flatMap((unit): readonly FpmFailure[] => {
-    const found = phpOfUnit(unit);
+    const found = phpOfUnit(instance, unit);
     if (found === undefined) return [];
     const { php, uid } = found;
     return [{ kind: 'unit', php, user: names.namesOf(uid)[0] ?? `uid ${uid}`, unit }];

@@ -35,7 +35,10 @@ export function idleStopper(
 ): AgentPart {
   const watch = new IdleWatch(idleMs);
   const report = reportOnce((text) => log.warn(text));
-  const rounds = new Rounds(everyMs, async () => report(await stopUnneeded(paths, watch)));
+  const rounds = new Rounds(everyMs, async () => report(await stopUnneeded(paths, watch)), {
+    about: 'idle PHP-FPM services',
+    log: (text) => log.warn(text),
+  });
   return {
     afterTick() {
       if (runsSystemd()) rounds.tick();
