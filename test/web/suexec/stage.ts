@@ -245,18 +245,14 @@ export class SuexecStage {
     const settings = formatSettings({ instance: this.instance, caller, program });
     this.mustCall('mkdir', '-p', directory);
     this.mustCall('sh', '-c', 'printf %s "$0" > "$1"', settings, `${directory}/suexec.conf`);
-    this.mustCall(
-      'install',
-      '-o',
-      'root',
-      '-g',
-      `${server}`,
-      '-m',
-      '4750',
-      realpathSync(wrapper),
-      this.wrapper,
-    );
+    this.installSetuid(realpathSync(wrapper), this.wrapper);
     this.useSuexec(this.wrapper);
+  }
+
+  /** Installs a program in the layer that only the web server can run, as root. */
+  installSetuid(program: string, path: string): void {
+    const owned = ['-o', 'root', '-g', `${server}`, '-m', '4750'];
+    this.mustCall('install', ...owned, program, path);
   }
 
   /** Starts Apache; with `AssignUserID` below mpm-itk, without suexec. */
