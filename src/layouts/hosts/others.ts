@@ -8,9 +8,17 @@ export const nginxFromSource: Layout = {
 
 export const liteSpeed: Layout = {
   origin: 'LiteSpeed',
+  liteSpeed: {
+    serverRoot: '/usr/local/lsws',
+    configurations: [
+      '/usr/local/lsws/conf/httpd_config.conf',
+      '/usr/local/lsws/conf/httpd_config.xml',
+    ],
+  },
   unserved: [
     { name: 'LiteSpeed', program: '/usr/local/lsws/bin/litespeed' },
     { name: 'LiteSpeed', program: '/usr/local/lsws/bin/lshttpd' },
+    { name: 'LiteSpeed', program: '/usr/local/lsws/bin/openlitespeed' },
   ],
   unservedPhp: '/usr/local/lsws/lsphp*/bin/lsphp',
 };

@@ -6,6 +6,7 @@ import { lstatSync } from 'node:fs';
 import { readText } from '../../../packages/base/io/read.ts';
 import {
   findApache,
+  findLiteSpeed,
   findNginx,
   findPhpBuilds,
   isDirectory,
@@ -18,6 +19,7 @@ import {
   nginxEntriesPath,
   type ApacheProgram,
   type FpmProgram,
+  type LiteSpeedInstallation,
   type NginxProgram,
   type NotServed,
   type WebPrograms,
@@ -45,7 +47,14 @@ export function findWebPrograms(root = '', { hasEntries = false }: FindOptions =
   const nginx = nginxProgram(root, isServed);
   const apache = apacheProgram(root, isServed);
   const fpm = phpPrograms(root).filter(isSafe);
-  return { ...(nginx && { nginx }), ...(apache && { apache }), fpm, notServed };
+  const liteSpeed = liteSpeedIn(root);
+  return {
+    ...(nginx && { nginx }),
+    ...(apache && { apache }),
+    ...(liteSpeed && { liteSpeed }),
+    fpm,
+    notServed,
+  };
 }
 
 type Found = Omit<NotServed, 'reason'>;
@@ -87,6 +96,17 @@ function apacheProgram(root: string, isServed: IsServed): ApacheProgram | undefi
     environment: withRunDirectory(parseEnvvars(text ?? ''), isDirectory),
     ownFile: root + ownFile,
     pidFile,
+  };
+}
+
+function liteSpeedIn(root: string): LiteSpeedInstallation | undefined {
+  const found = findLiteSpeed(root);
+  if (found === undefined) return undefined;
+  const { program, configuration, serverRoot } = found;
+  return {
+    program: root + program,
+    configuration: root + configuration,
+    serverRoot: root + serverRoot,
   };
 }
 

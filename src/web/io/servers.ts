@@ -55,9 +55,19 @@ export interface NotServed {
   readonly reason: string;
 }
 
+/** LiteSpeed, of which files are read and nothing is run. */
+export interface LiteSpeedInstallation {
+  readonly program: string;
+  /** The main file of its configuration. */
+  readonly configuration: string;
+  /** The directory that its configuration calls `$SERVER_ROOT`. */
+  readonly serverRoot: string;
+}
+
 export interface WebPrograms {
   readonly nginx?: NginxProgram;
   readonly apache?: ApacheProgram;
+  readonly liteSpeed?: LiteSpeedInstallation;
   readonly fpm: readonly FpmProgram[];
   readonly notServed?: readonly NotServed[];
 }
