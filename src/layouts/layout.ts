@@ -72,8 +72,8 @@ export interface NginxLayout {
 export interface LiteSpeedLayout {
   /** The directory that its configuration calls `$SERVER_ROOT`. */
   readonly serverRoot: string;
-  /** Main files of editions; the first that exists counts. */
-  readonly configurations: readonly string[];
+  /** Main files; the first that exists, with the program that reads it if one is named, counts. */
+  readonly configurations: readonly { readonly program?: string; readonly path: string }[];
 }
 
 export interface UnservedServer {

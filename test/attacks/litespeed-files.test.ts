@@ -62,6 +62,16 @@ describe("a tenant's file in LiteSpeed's configuration", { skip }, () => {
     }
   });
 
+  test('is one of any number in a directory that is included', async () => {
+    const path = '/home/shop/conf';
+    const names = Array.from({ length: 1_500 }, (_, index) => `${path}/${index}.conf`);
+    writeFiles(root, Object.fromEntries(names.map((name) => [name, config])));
+    chownSync(join(root, path), 1001, 1001);
+    const { problems } = await readAt(root, { [main]: `include ${root}${path}/*.conf\n` });
+    assert.equal(problems.length, 1_001);
+    assert.equal(problems.at(-1)?.message, '1000 files cannot be used; no more are read');
+  });
+
   test('that includes itself ends', async () => {
     const { problems } = await readAt(root, { [main]: 'include httpd_config.conf\n' });
     assert.match(problems[0]?.message ?? '', /more than 10 files include each other/);

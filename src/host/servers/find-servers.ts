@@ -70,7 +70,9 @@ export function findLiteSpeed(
   | undefined {
   for (const { liteSpeed, unserved = [] } of layouts) {
     const program = unserved.find((each) => isFile(root + each.program))?.program;
-    const configuration = liteSpeed?.configurations.find((each) => isFile(root + each));
+    const configuration = liteSpeed?.configurations.find((each) =>
+      [each.path, each.program ?? each.path].every((path) => isFile(root + path)),
+    )?.path;
     if (liteSpeed !== undefined && program !== undefined && configuration !== undefined)
       return { program, configuration, serverRoot: liteSpeed.serverRoot };
   }

@@ -10,9 +10,14 @@ export const liteSpeed: Layout = {
   origin: 'LiteSpeed',
   liteSpeed: {
     serverRoot: '/usr/local/lsws',
+    // A host can have had both editions; only OpenLiteSpeed has this program.
     configurations: [
-      '/usr/local/lsws/conf/httpd_config.conf',
-      '/usr/local/lsws/conf/httpd_config.xml',
+      {
+        program: '/usr/local/lsws/bin/openlitespeed',
+        path: '/usr/local/lsws/conf/httpd_config.conf',
+      },
+      { path: '/usr/local/lsws/conf/httpd_config.xml' },
+      { path: '/usr/local/lsws/conf/httpd_config.conf' },
     ],
   },
   unserved: [

@@ -20,6 +20,8 @@ import type { LiteSpeedInstallation, ReadWeb } from './servers.ts';
 const fileBytesMax = 8 * 2 ** 20;
 const allBytesMax = 256 * 2 ** 20;
 const filesMax = 100_000;
+/** A tenant can make any number of files in a directory that is included. */
+const problemsMax = 1_000;
 
 export function readLiteSpeed(installed: LiteSpeedInstallation): Promise<ReadWeb> {
   const { program, configuration, serverRoot } = installed;
@@ -98,5 +100,8 @@ class FilesReader {
 
   #failed(file: string, message: string): undefined {
     this.problems.push({ message, file });
+    if (this.problems.length < problemsMax) return;
+    this.#isFull = true;
+    this.problems.push({ message: `${problemsMax} files cannot be used; no more are read` });
   }
 }
