@@ -17,6 +17,7 @@ import { benchAgent } from './agent.ts';
 import { benchAudit } from './audit.ts';
 import type { Bench } from './bench.ts';
 import { benchColdRequest } from './cold-request.ts';
+import { benchDiscovery } from './discovery.ts';
 import { benchExec } from './exec.ts';
 import { benchExecGuest } from './exec-guest.ts';
 import { buildFloor } from './floor.ts';
@@ -70,6 +71,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   package: benchPackage,
   source: benchSource,
   web: benchWeb,
+  discovery: benchDiscovery,
   requests: benchRequests,
   'cold-request': benchColdRequest,
   'idle-tenants': benchIdleTenants,

@@ -40,6 +40,16 @@ static int read_file(int at, const char *name, char *text, size_t size)
 	return read_below(at, names, text, size);
 }
 
+/* Emptying the file first would make a file system on a disk free its block, and wait for the disk, at each start. */
+static int write_over(int fd, const char *text, size_t length)
+{
+	struct statx st;
+
+	if (write(fd, text, length) != (ssize_t)length || statx(fd, "", AT_EMPTY_PATH, STATX_SIZE, &st))
+		return -1;
+	return st.stx_size > length ? ftruncate(fd, (off_t)length) : 0;
+}
+
 static int write_holder(int slots, const char *slot, const struct holder *holder)
 {
 	/* Where the caller limits the size of files, the write fails, and a reason is given. */
@@ -47,10 +57,10 @@ static int write_holder(int slots, const char *slot, const struct holder *holder
 	struct sigaction before;
 	char text[64];
 	int length = snprintf(text, sizeof(text), "%d %llu%s\n", (int)holder->pid, holder->start, holder->hangs ? " hangs" : "");
-	int fd = openat(slots, slot, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644), failed;
+	int fd = openat(slots, slot, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644), failed;
 
 	(void)sigaction(SIGXFSZ, &ignore, &before);
-	failed = fd < 0 || write(fd, text, (size_t)length) != length;
+	failed = fd < 0 || write_over(fd, text, (size_t)length);
 	(void)sigaction(SIGXFSZ, &before, NULL);
 	close_if_open(fd);
 	return failed ? -1 : 0;

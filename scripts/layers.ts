@@ -59,6 +59,8 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('modules', modules),
   ...capability('cloudlinux'),
   ...capability('web'),
+  // LiteSpeed's configuration can be XML.
+  'web/core': { uses: [...pure, 'type apply', 'type agent'], packages: ['saxes'] },
   ...capability('app'),
   ...capability('pam'),
   ...capability('placement'),

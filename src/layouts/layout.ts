@@ -13,6 +13,7 @@ export interface Layout {
   readonly php?: PhpLayout;
   readonly apache?: ApacheLayout;
   readonly nginx?: NginxLayout;
+  readonly liteSpeed?: LiteSpeedLayout;
   /** Web servers that Bulkhead finds and cannot serve. */
   readonly unserved?: readonly UnservedServer[];
   /** A pattern of programs of PHP that Bulkhead finds and cannot serve. */
@@ -66,6 +67,13 @@ export interface NginxLayout {
   readonly program: string;
   /** The directory of the configuration. */
   readonly directory: string;
+}
+
+export interface LiteSpeedLayout {
+  /** The directory that its configuration calls `$SERVER_ROOT`. */
+  readonly serverRoot: string;
+  /** Main files; the first that exists, with the program that reads it if one is named, counts. */
+  readonly configurations: readonly { readonly program?: string; readonly path: string }[];
 }
 
 export interface UnservedServer {

@@ -17,7 +17,8 @@ const shape = (directives: readonly Directive[]): unknown[] =>
     block === undefined ? [name, ...args] : [name, ...args, shape(block)],
   );
 const shapeOf = (text: string) => shape(parse(text).directives);
-const sitesOf = (http: string) => nginxSites(parse(`http {\n${http}\n}`).directives);
+const sitesOf = (http: string) =>
+  nginxSites([{ path: '/n.conf', text: `http {\n${http}\n}` }]).sites;
 
 test('parseNginxFile() parses words, quotes, escapes and comments as nginx does', () => {
   assert.deepEqual(shapeOf('user www-data; # a comment; {\npid\n/run/x.pid;'), [
@@ -137,8 +138,9 @@ test('splitNginxDump() cuts a dump by file sizes, so that a comment cannot forge
   assert.deepEqual(splitNginxDump(bytes('nothing'), () => undefined).files, []);
 });
 
-const treeOf = (files: Readonly<Record<string, string>>) =>
-  nginxTree(Object.entries(files).map(([path, text]) => ({ path, text })));
+const filesOf = (files: Readonly<Record<string, string>>) =>
+  Object.entries(files).map(([path, text]) => ({ path, text }));
+const treeOf = (files: Readonly<Record<string, string>>) => nginxTree(filesOf(files));
 
 test('nginxTree() resolves includes by name and by pattern, relative to the main file', () => {
   const { directives, problems } = treeOf({
@@ -200,14 +202,13 @@ test('nginxTree() takes linear time for thousands of vhosts with their own inclu
     ],
     [`/home/u${index}/x1`, `root /home/u${index}/www;`],
   ]).flat();
-  const { directives } = mustEnd(() =>
-    treeOf({
-      '/etc/nginx/nginx.conf': 'http { include sites/*.conf; }',
-      '/etc/nginx/fcgi': 'fastcgi_pass unix:/run/x.sock;',
-      ...Object.fromEntries(vhosts),
-    }),
-  );
-  const sites = nginxSites(directives);
+  const files = filesOf({
+    '/etc/nginx/nginx.conf': 'http { include sites/*.conf; }',
+    '/etc/nginx/fcgi': 'fastcgi_pass unix:/run/x.sock;',
+    ...Object.fromEntries(vhosts),
+  });
+  assert.deepEqual(mustEnd(() => nginxTree(files)).problems, []);
+  const { sites } = mustEnd(() => nginxSites(files));
   assert.equal(sites.length, count);
   assert.equal(sites[4_999]?.root, '/home/u4999/www');
 });
@@ -255,13 +256,49 @@ test('nginxSites() returns names, addresses, root and handlers of each site', ()
 });
 
 test('nginxSites() skips servers of stream, and returns no program for redirections', () => {
-  const { directives } = parse(
-    'stream { server { listen 25; } } http { server { return 301 /; } }',
-  );
+  const text = 'stream { server { listen 25; } } http { server { return 301 /; } }';
+  const { sites, directives } = nginxSites([{ path: '/n.conf', text }]);
   assert.deepEqual(
-    nginxSites(directives).map((each) => each.handlers),
+    sites.map((each) => each.handlers),
     [[{ kind: 'other', text: 'return' }]],
   );
+  assert.deepEqual(shape(directives), [
+    ['stream', [['server', [['listen', '25']]]]],
+    ['http', []],
+  ]);
+});
+
+test('nginxSites() has what servers inherit from lines after them, and each file as often as it is included', () => {
+  const files = {
+    '/n.conf':
+      'http { include a; include b; include a; root /late; upstream up { server 10.0.0.1; } }',
+    '/a': 'server { server_name a; location / { proxy_pass http://up; } }',
+    '/b': 'server { server_name b; x }',
+  };
+  const { sites, problems } = nginxSites(filesOf(files));
+  assert.deepEqual(
+    sites.map(({ names, root, handlers: [first] }) => [names, root, first?.text]),
+    [
+      [['a'], '/late', 'http://up'],
+      [['b'], '/late', undefined],
+      [['a'], '/late', 'http://up'],
+    ],
+  );
+  assert.deepEqual(problems, []);
+  const broken = nginxSites(filesOf({ ...files, '/b': 'server { server_name b;' }));
+  assert.equal(broken.sites.length, 3);
+  assert.deepEqual(
+    broken.problems.map(({ file }) => file),
+    ['/b'],
+  );
+  const twice = Object.fromEntries(
+    Array.from({ length: 60 }, (_, index) => [
+      `/${index}`,
+      index === 59 ? 'server {}' : `include /${index + 1}; include /${index + 1};`,
+    ]),
+  );
+  const many = mustEnd(() => nginxSites(filesOf({ '/n.conf': 'http { include /0; }', ...twice })));
+  assert.match(many.problems[0]?.message ?? '', /more than 1000000 directives/);
 });
 
 test('nginxSites() returns overrides where requests are handled, not those for static files', () => {

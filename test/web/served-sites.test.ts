@@ -9,7 +9,6 @@ import { overviewText } from '../../src/web/commands/status-text.ts';
 import { parseApacheDump } from '../../src/web/core/apache/dump.ts';
 import { apacheSites } from '../../src/web/core/apache/sites.ts';
 import type { AccountFacts } from '../../src/web/core/facts.ts';
-import { parseNginxFile } from '../../src/web/core/nginx/file.ts';
 import { nginxSites } from '../../src/web/core/nginx/sites.ts';
 import { overviewOf, type ServerRead } from '../../src/web/core/overview.ts';
 import { servedNamesMax, servedSites, withKnown } from '../../src/web/core/served-sites.ts';
@@ -38,7 +37,7 @@ const facts: AccountFacts = {
 };
 
 const nginx = (http: string): readonly ServerSite[] =>
-  nginxSites(parseNginxFile('/n.conf', `http {\n${http}\n}`).directives);
+  nginxSites([{ path: '/n.conf', text: `http {\n${http}\n}` }]).sites;
 const read: ServerRead = { name: 'nginx', program: '/usr/sbin/nginx', problems: [] };
 const overview = (sites: readonly ServerSite[], servers = [read]) =>
   overviewOf(servers, sites, [], facts);

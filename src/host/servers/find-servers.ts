@@ -62,6 +62,23 @@ export const findApache = (root = ''): ApacheLayout | undefined =>
       [program, configuration, mark].every((each) => isFile(root + each)),
     );
 
+/** Returns LiteSpeed, with the main file of its configuration: of several, the first one counts. */
+export function findLiteSpeed(
+  root = '',
+):
+  | { readonly program: string; readonly configuration: string; readonly serverRoot: string }
+  | undefined {
+  for (const { liteSpeed, unserved = [] } of layouts) {
+    const program = unserved.find((each) => isFile(root + each.program))?.program;
+    const configuration = liteSpeed?.configurations.find((each) =>
+      [each.path, each.program ?? each.path].every((path) => isFile(root + path)),
+    )?.path;
+    if (liteSpeed !== undefined && program !== undefined && configuration !== undefined)
+      return { program, configuration, serverRoot: liteSpeed.serverRoot };
+  }
+  return undefined;
+}
+
 export interface FoundWebServer {
   readonly name: string;
   readonly program: string;

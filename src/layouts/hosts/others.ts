@@ -8,9 +8,22 @@ export const nginxFromSource: Layout = {
 
 export const liteSpeed: Layout = {
   origin: 'LiteSpeed',
+  liteSpeed: {
+    serverRoot: '/usr/local/lsws',
+    // A host can have had both editions; only OpenLiteSpeed has this program.
+    configurations: [
+      {
+        program: '/usr/local/lsws/bin/openlitespeed',
+        path: '/usr/local/lsws/conf/httpd_config.conf',
+      },
+      { path: '/usr/local/lsws/conf/httpd_config.xml' },
+      { path: '/usr/local/lsws/conf/httpd_config.conf' },
+    ],
+  },
   unserved: [
     { name: 'LiteSpeed', program: '/usr/local/lsws/bin/litespeed' },
     { name: 'LiteSpeed', program: '/usr/local/lsws/bin/lshttpd' },
+    { name: 'LiteSpeed', program: '/usr/local/lsws/bin/openlitespeed' },
   ],
   unservedPhp: '/usr/local/lsws/lsphp*/bin/lsphp',
 };

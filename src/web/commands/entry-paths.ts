@@ -54,6 +54,6 @@ function count(
 function entryPathsOf({ handlers, handledBy }: SiteView): readonly EntryPathName[] {
   return handlers.flatMap((handler, index): EntryPathName[] => {
     if (handledBy[index]?.startsWith('FPM ') === true) return ['PHP-FPM'];
-    return ['cgi', 'fastcgi', 'wrapper'].includes(handler.kind) ? ['CGI'] : [];
+    return ['cgi', 'fastcgi', 'wrapper', 'external'].includes(handler.kind) ? ['CGI'] : [];
   });
 }

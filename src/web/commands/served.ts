@@ -11,7 +11,8 @@ export async function sitesServedHere(
   policy: Policy,
 ): Promise<ServedSites | undefined> {
   const programs = findWebPrograms();
-  if (programs.nginx === undefined && programs.apache === undefined) return undefined;
+  const { nginx, apache, liteSpeed } = programs;
+  if ([nginx, apache, liteSpeed].every((each) => each === undefined)) return undefined;
   const { servers, sites } = await surveyOnce(paths, policy);
   if (servers.some(({ problems }) => problems.length > 0)) return undefined;
   return servedSites(sites);

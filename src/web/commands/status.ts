@@ -12,6 +12,7 @@ import { policyOption } from '../../cli/shared/policy-option.ts';
 import { print, printJson } from '../../cli/shared/session.ts';
 import { terminalOf } from '../../cli/shared/terminal.ts';
 import { siteBounds, type EntryLimits } from '../core/entries/limits.ts';
+import { liteSpeedNotes } from '../core/litespeed/notes.ts';
 import { webNotes, type Note } from '../core/notes.ts';
 import type { NotServed } from '../io/servers.ts';
 import type { Overview } from '../core/overview.ts';
@@ -25,7 +26,13 @@ const status = (options: PolicyOptions, command: Command): Promise<ExitCode> =>
     const { nginxHttp: _, apachePidFiles: _files, ...overview } = survey;
     const remarks = tenancy.remarks.map((message) => ({ message, about: [] }));
     const unused = unusedLimits(overview, tenancy.siteLimits);
-    const notes = [...remarks, ...notServed.map(notServedNote), ...webNotes(overview), ...unused];
+    const notes = [
+      ...remarks,
+      ...notServed.map(notServedNote),
+      ...webNotes(overview),
+      ...liteSpeedNotes(overview.sites, tenancy.entryLimits),
+      ...unused,
+    ];
     if (options.json === true)
       printJson({
         ...overview,

@@ -8,7 +8,7 @@ import type { ServerSite } from './site.ts';
 
 export interface OwnerAnswer {
   /** The kind of setting that shows the owner. */
-  readonly by: 'pool' | NonNullable<ServerSite['runsAs']>['by'] | 'directory';
+  readonly by: 'pool' | NonNullable<ServerSite['runsAs']>['by'] | 'LiteSpeed' | 'directory';
   /** The pool, the account, the path. */
   readonly what: string;
   readonly uid: number;
@@ -28,7 +28,11 @@ export function ownershipOf(
   pools: PoolIndex,
   facts: AccountFacts,
 ): SiteOwnership {
-  const named = [...poolAnswers(site, pools, facts), ...runsAsAnswers(site, facts)];
+  const named = [
+    ...poolAnswers(site, pools, facts),
+    ...runsAsAnswers(site, facts),
+    ...externalAnswers(site, facts),
+  ];
   const answers = [...named, ...directoryAnswers(site, facts)].filter(({ uid }) =>
     facts.isTenant(uid),
   );
@@ -50,6 +54,7 @@ const sourceText: Readonly<Record<OwnerAnswer['by'], string>> = {
   AssignUserID: 'AssignUserID',
   RUidGid: 'RUidGid',
   suPHP_UserGroup: 'suPHP_UserGroup',
+  LiteSpeed: 'the account of its programs at LiteSpeed,',
   directory: 'the directory',
 };
 
@@ -71,6 +76,15 @@ function runsAsAnswers({ runsAs }: ServerSite, facts: AccountFacts): readonly Ow
   const uid = runsAs === undefined ? undefined : facts.uidOf(runsAs.user);
   if (runsAs === undefined || uid === undefined) return [];
   return [{ by: runsAs.by, what: runsAs.user, uid, name: facts.nameOf(uid) }];
+}
+
+function externalAnswers({ handlers }: ServerSite, facts: AccountFacts): readonly OwnerAnswer[] {
+  return handlers.flatMap((each) => {
+    const uid = each.kind === 'external' ? facts.uidOf(each.user) : undefined;
+    if (uid === undefined) return [];
+    const name = facts.nameOf(uid);
+    return [{ by: 'LiteSpeed' as const, what: name, uid, name }];
+  });
 }
 
 /** Returns owners of the directories above, too: they can put another directory in its place. */

@@ -76,6 +76,10 @@ function placedHandler(
     case 'module':
     case 'wrapper':
       return placedByServer(handler, site, uid, facts);
+    case 'external':
+      return facts.uidOf(handler.user) === uid
+        ? caught(uid, facts, undefined)
+        : runsAs(handler, accountText(handler.user, facts));
     case 'fastcgi':
     case 'proxy':
       return handler.address === undefined
@@ -88,10 +92,12 @@ const remedies = {
   cgi: 'SuexecUserGroup makes it run as its owner',
   module: 'use PHP-FPM with a pool whose user is its owner',
   wrapper: 'use PHP-FPM with a pool whose user is its owner',
+  external: 'give the virtual host an extProcessor of its own, with its owner as extUser',
   fastcgi: 'give it a pool whose user is its owner',
   proxy: 'start it with "bulkhead exec"',
 } as const;
 
+type External = Extract<Handler, { readonly kind: 'external' }>;
 type ByServer = Extract<Handler, { readonly kind: 'cgi' | 'module' | 'wrapper' }>;
 
 /** Returns the placement of programs that the server starts, and of code in its own processes. */
@@ -101,13 +107,13 @@ function placedByServer(
   uid: number,
   facts: AccountFacts,
 ): Placed {
-  const { kind, text } = handler;
+  const { kind } = handler;
   const user = userOf(handler, site);
   // Without a user in its configuration, suPHP takes the owner of the script.
   if (kind === 'wrapper' && user === undefined) return caught(uid, facts, undefined);
   if (user === undefined || facts.uidOf(user.name) !== uid) {
-    const how = user === undefined ? "as the web server's own user" : `as "${user.name}"`;
-    return { kind: 'not covered', reason: `${text} runs ${how}`, remedy: remedies[kind] };
+    const account = user === undefined ? "the web server's own user" : `"${user.name}"`;
+    return runsAs(handler, account);
   }
   const placed = caught(uid, facts, undefined);
   if (user.by !== 'SuexecUserGroup' || kind !== 'cgi' || facts.isInside(uid, '') === undefined)
@@ -116,6 +122,16 @@ function placedByServer(
     ? { kind: 'at source', reason: "bulkhead-suexec starts it in the tenant's cgroup" }
     : { ...placed, remedy: 'run "bulkhead web suexec enable"' };
 }
+
+const runsAs = ({ kind, text }: ByServer | External, account: string): Placed => ({
+  kind: 'not covered',
+  reason: `${text} runs as ${account}`,
+  remedy: remedies[kind],
+});
+
+/** An owner of a directory has a number in place of a name: `#1001`. */
+const accountText = (user: string, { nameOf }: AccountFacts): string =>
+  user.startsWith('#') ? nameOf(Number(user.slice(1))) : `"${user}"`;
 
 /**
  * Returns the user that a directive gives to a handler: mpm-itk and mod_ruid2 change the user of the whole request, suEXEC that

@@ -1,6 +1,6 @@
 /**
- * A site: all that a web server serves under one set of names. It is one `server` of nginx, or one `<VirtualHost>` of
- * Apache.
+ * A site: all that a web server serves under one set of names. It is one `server` of nginx, one `<VirtualHost>` of
+ * Apache, or one virtual host of LiteSpeed.
  */
 import { formatAddress, type Address } from './address.ts';
 import type { ConfigLine } from './directive.ts';
@@ -9,7 +9,7 @@ import type { Site as PolicySite } from '../../policy/policy.ts';
 import type { Member } from '../../usage/member.ts';
 import type { NginxVhost } from './nginx/vhost.ts';
 
-export type ServerName = 'nginx' | 'apache';
+export type ServerName = 'nginx' | 'apache' | 'litespeed';
 
 export type Handler =
   /** `address` is absent if a variable names it. */
@@ -18,6 +18,8 @@ export type Handler =
   | { readonly kind: 'cgi'; readonly text: string }
   /** A program that a setuid program of the handler's own starts: suPHP, mod_lsapi. */
   | { readonly kind: 'wrapper'; readonly text: string }
+  /** A program that LiteSpeed starts as that account: lsphp. */
+  | { readonly kind: 'external'; readonly text: string; readonly user: string }
   /** Code in the web server's own processes, such as mod_php. */
   | { readonly kind: 'module'; readonly text: string }
   /** Answered without a program, and without files: a redirection. */
@@ -53,6 +55,25 @@ export interface ServerSite extends ConfigLine {
   readonly htaccess?: true;
   /** Details of an nginx `server`. */
   readonly vhost?: NginxVhost;
+  /** Details of a virtual host of LiteSpeed. */
+  readonly liteSpeed?: LiteSpeedDetails;
+}
+
+export interface LiteSpeedDetails {
+  /** LiteSpeed's own container in which it starts programs. */
+  readonly container: 'none' | 'bubblewrap' | 'namespace';
+  /** Whether LiteSpeed may put them into cgroups of its own. */
+  readonly cgroups: boolean;
+  /** The programs that it starts. */
+  readonly programs: readonly LiteSpeedProgram[];
+}
+
+/** A program that LiteSpeed starts, and the place of its `extProcessor`. */
+export interface LiteSpeedProgram extends ConfigLine {
+  /** The name of the `extProcessor`. */
+  readonly name: string;
+  /** The number of requests that it gets at once; absent if the configuration has none. */
+  readonly requests?: number;
 }
 
 /** Returns the tenant's site that a vhost belongs to: the first of its names that is one. */
@@ -87,7 +108,8 @@ export function distinctHandlers(handlers: readonly Handler[]): readonly Handler
   return handlers.filter((each) => {
     const address =
       'address' in each && each.address !== undefined ? formatAddress(each.address) : '';
-    const key = `${each.kind} ${each.text} ${address}`;
+    const user = each.kind === 'external' ? each.user : '';
+    const key = `${each.kind} ${each.text} ${address} ${user}`;
     if (seen.has(key)) return false;
     seen.add(key);
     return true;

@@ -6,6 +6,7 @@ import { existsSync, lstatSync } from 'node:fs';
 import { readText } from '../../../packages/base/io/read.ts';
 import {
   findApache,
+  findLiteSpeed,
   findNginx,
   findPhpBuilds,
   isDirectory,
@@ -20,6 +21,7 @@ import {
   nginxEntriesPath,
   type ApacheProgram,
   type FpmProgram,
+  type LiteSpeedInstallation,
   type NginxProgram,
   type NotServed,
   type WebPrograms,
@@ -47,7 +49,14 @@ export function findWebPrograms(root = '', { hasEntries = false }: FindOptions =
   const nginx = nginxProgram(root, isServed);
   const apache = apacheProgram(root, isServed);
   const fpm = phpPrograms(root).filter(isSafe);
-  return { ...(nginx && { nginx }), ...(apache && { apache }), fpm, notServed };
+  const liteSpeed = liteSpeedIn(root);
+  return {
+    ...(nginx && { nginx }),
+    ...(apache && { apache }),
+    ...(liteSpeed && { liteSpeed }),
+    fpm,
+    notServed,
+  };
 }
 
 type Found = Omit<NotServed, 'reason'>;
@@ -89,6 +98,17 @@ function apacheProgram(root: string, isServed: IsServed): ApacheProgram | undefi
     environment: withRunDirectory(parseEnvvars(text ?? ''), isDirectory),
     ownFile: root + ownFile,
     pidFile,
+  };
+}
+
+function liteSpeedIn(root: string): LiteSpeedInstallation | undefined {
+  const found = findLiteSpeed(root);
+  if (found === undefined) return undefined;
+  const { program, configuration, serverRoot } = found;
+  return {
+    program: root + program,
+    configuration: root + configuration,
+    serverRoot: root + serverRoot,
   };
 }
 

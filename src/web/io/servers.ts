@@ -9,7 +9,6 @@ import type { Directive, ReadProblem } from '../core/directive.ts';
 import { lacksPools, parseFpmDump } from '../core/fpm/dump.ts';
 import { splitNginxDump } from '../core/nginx/dump.ts';
 import { httpLevelOf, type NginxHttp } from '../core/nginx/http-level.ts';
-import { nginxTree } from '../core/nginx/includes.ts';
 import { nginxSites } from '../core/nginx/sites.ts';
 import type { ServerRead } from '../core/overview.ts';
 import type { Pool } from '../core/fpm/pools.ts';
@@ -56,9 +55,19 @@ export interface NotServed {
   readonly reason: string;
 }
 
+/** LiteSpeed, of which files are read and nothing is run. */
+export interface LiteSpeedInstallation {
+  readonly program: string;
+  /** The main file of its configuration. */
+  readonly configuration: string;
+  /** The directory that its configuration calls `$SERVER_ROOT`. */
+  readonly serverRoot: string;
+}
+
 export interface WebPrograms {
   readonly nginx?: NginxProgram;
   readonly apache?: ApacheProgram;
+  readonly liteSpeed?: LiteSpeedInstallation;
   readonly fpm: readonly FpmProgram[];
   readonly notServed?: readonly NotServed[];
 }
@@ -90,12 +99,12 @@ export async function readNginx(nginx: NginxProgram): Promise<ReadWeb> {
   const run = await accepted(runBounded(program, [...args, '-T']));
   if ('problem' in run) return { ...server, sites: [], problems: [run.problem] };
   const dump = splitNginxDump(run.stdout, sizeOf);
-  const { directives, problems } = nginxTree(dump.files);
+  const { directives, problems, sites } = nginxSites(dump.files);
   const files = dump.files.map(({ path }) => path);
   const http = httpLevelOf(directives, files, nginxEntriesPath(nginx));
   return {
     ...server,
-    sites: nginxSites(directives),
+    sites,
     problems: [...dump.problems, ...problems],
     http,
   };

@@ -8,6 +8,7 @@ import type { NginxHttp } from '../core/nginx/http-level.ts';
 import type { Pool } from '../core/fpm/pools.ts';
 import { strangersAt } from '../core/fpm/strangers.ts';
 import type { ServerSite } from '../core/site.ts';
+import { readLiteSpeed } from './litespeed.ts';
 import { readListeners } from './listeners.ts';
 import { pathOwnersReader } from './path-owners.ts';
 import { readPorts } from './ports.ts';
@@ -42,11 +43,12 @@ export interface Survey extends Overview {
 }
 
 export async function surveyWeb(programs: WebPrograms, tenancy: TenantFacts): Promise<Survey> {
-  const { nginx, apache, fpm } = programs;
+  const { nginx, apache, liteSpeed, fpm } = programs;
   const [webServers, fpmServers] = await Promise.all([
     Promise.all<ReadWeb>([
       ...(nginx === undefined ? [] : [readNginx(nginx)]),
       ...(apache === undefined ? [] : [readApache(apache)]),
+      ...(liteSpeed === undefined ? [] : [readLiteSpeed(liteSpeed)]),
     ]),
     Promise.all(fpm.map(readFpm)),
   ]);
@@ -113,7 +115,10 @@ function accountsNamed(
 ): Pick<AccountFacts, 'uidOf' | 'nameOf'> {
   const users = [
     ...fpm.flatMap((each) => each.pools.map(({ user }) => user)),
-    ...sites.flatMap(({ runsAs }) => (runsAs === undefined ? [] : [runsAs.user])),
+    ...sites.flatMap(({ runsAs, handlers }) => [
+      ...(runsAs === undefined ? [] : [runsAs.user]),
+      ...handlers.flatMap((each) => (each.kind === 'external' ? [each.user] : [])),
+    ]),
   ];
   const isName = (user: string) => user !== '' && !/^#?\d+$/.test(user);
   const accounts = tenancy.accounts([...new Set(users.filter(isName))]);

@@ -61,6 +61,14 @@ describe('bulkhead exec --entry', { skip: skipWithoutAccount }, () => {
     assertFree();
   });
 
+  test('leaves nothing of a longer record that was in the slot before', async () => {
+    limitEntries(1);
+    fs.writeFileSync(`${slots()}/1`, '4194303 18446744073709551615 hangs\n');
+    await started();
+    assert.match(fs.readFileSync(`${slots()}/1`, 'utf8'), /^\d+ \d+\n$/);
+    assertFull();
+  });
+
   test('counts running processes above a limit that was lowered', async () => {
     limitEntries(4);
     const [first] = [await started(), await started(), await started(), await started()];

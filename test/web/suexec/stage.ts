@@ -116,10 +116,13 @@ export class SuexecStage {
     return `/usr/lib/${this.instance}-suexec/suexec`;
   }
 
-  /** Makes everything before the tests of the file, and removes it afterwards. */
-  register(): void {
+  /**
+   * Makes everything before the tests of the file, and removes it afterwards. Each policy that is applied later takes
+   * seconds.
+   */
+  register(ofEach = ''): void {
     before(() => {
-      if (skip === false) this.prepare();
+      if (skip === false) this.prepare(ofEach);
     });
     after(async () => {
       if (skip !== false) return;
@@ -128,8 +131,8 @@ export class SuexecStage {
     });
   }
 
-  prepare(): void {
-    this.remove();
+  prepare(ofEach = ''): void {
+    this.#removeLeftovers();
     mkdirSync(this.homes, { recursive: true });
     for (const [name, user] of Object.entries(this.users)) {
       execFileSync('useradd', ['--no-log-init', '-U', '-m', '-d', `${this.homes}/${name}`, user]);
@@ -138,8 +141,19 @@ export class SuexecStage {
       chmodSync(`${this.homes}/${name}`, 0o755);
       this.#makeWeb(name as Tenant);
     }
-    this.mustApply();
+    this.mustApply(ofEach, ofEach);
     this.#layOver();
+  }
+
+  /** Removes what an interrupted run has left, if anything. */
+  #removeLeftovers(): void {
+    const { homes, instance, users } = this;
+    const accounts = readFileSync('/etc/passwd', 'utf8');
+    const isThere = [homes, this.#layer, `/run/${instance}`, `/var/lib/${instance}`].some((each) =>
+      existsSync(each),
+    );
+    if (isThere || Object.values(users).some((each) => accounts.includes(`\n${each}:`)))
+      this.remove();
   }
 
   remove(): void {
@@ -245,18 +259,14 @@ export class SuexecStage {
     const settings = formatSettings({ instance: this.instance, caller, program });
     this.mustCall('mkdir', '-p', directory);
     this.mustCall('sh', '-c', 'printf %s "$0" > "$1"', settings, `${directory}/suexec.conf`);
-    this.mustCall(
-      'install',
-      '-o',
-      'root',
-      '-g',
-      `${server}`,
-      '-m',
-      '4750',
-      realpathSync(wrapper),
-      this.wrapper,
-    );
+    this.installSetuid(realpathSync(wrapper), this.wrapper);
     this.useSuexec(this.wrapper);
+  }
+
+  /** Installs a program in the layer that only the web server can run, as root. */
+  installSetuid(program: string, path: string): void {
+    const owned = ['-o', 'root', '-g', `${server}`, '-m', '4750'];
+    this.mustCall('install', ...owned, program, path);
   }
 
   /** Starts Apache; with `AssignUserID` below mpm-itk, without suexec. */

@@ -17,66 +17,79 @@ interface NginxTree {
 /** The limit for all files together: a thousand vhosts of a thousand directives each. */
 const directivesMax = 1_000_000;
 
-export function nginxTree(files: readonly DumpedFile[]): NginxTree {
-  return new Includes(files).tree();
+/** Takes a `server` of `http`, whole, in the order of the configuration. */
+type TakeServer = (server: Directive) => void;
+
+/** Servers that are taken are not in the tree: the directives of ten thousand are not kept at the same time then. */
+export function nginxTree(files: readonly DumpedFile[], take?: TakeServer): NginxTree {
+  return new Includes(files, take).tree();
 }
 
 class Includes {
   readonly #main: string;
-  readonly #parsed = new Map<string, readonly Directive[]>();
+  readonly #take: TakeServer | undefined;
+  readonly #texts: ReadonlyMap<string, string>;
+  /** Files without servers that were taken, at the http level and elsewhere. */
   readonly #whole = new Map<string, readonly Directive[]>();
   readonly #byDirectory: ReadonlyMap<string, readonly string[]>;
   readonly #named = new Map<string, readonly string[]>();
   readonly #within = new Set<string>();
   readonly #problems: ReadProblem[] = [];
+  #taken = 0;
   #copied = 0;
   #cut = false;
 
-  constructor(files: readonly DumpedFile[]) {
+  constructor(files: readonly DumpedFile[], take: TakeServer | undefined) {
     this.#main = files[0]?.path ?? '';
-    for (const { path, text } of files) {
-      const { directives, problems } = parseNginxFile(path, text);
-      this.#parsed.set(path, directives);
-      this.#problems.push(...problems);
-    }
-    this.#byDirectory = Map.groupBy(this.#parsed.keys(), directoryOf);
+    this.#take = take;
+    this.#texts = new Map(files.map(({ path, text }) => [path, text]));
+    this.#byDirectory = Map.groupBy(this.#texts.keys(), directoryOf);
   }
 
   tree(): NginxTree {
-    return { directives: this.#fileOf(this.#main), problems: this.#problems };
+    return { directives: this.#fileOf(this.#main, false), problems: this.#problems };
   }
 
-  #fileOf(path: string): readonly Directive[] {
-    const known = this.#whole.get(path);
+  #fileOf(path: string, isHttp: boolean): readonly Directive[] {
+    const key = `${isHttp ? 'http' : ''} ${path}`;
+    const known = this.#whole.get(key);
     if (known !== undefined) return known;
+    const taken = this.#taken;
+    const { directives, problems } = parseNginxFile(path, this.#texts.get(path) ?? '');
+    this.#problems.push(...problems);
     this.#within.add(path);
-    const whole = this.#expand(this.#parsed.get(path) ?? []);
+    const whole = this.#expand(directives, isHttp);
     this.#within.delete(path);
-    this.#whole.set(path, whole);
+    if (taken === this.#taken) this.#whole.set(key, whole);
     return whole;
   }
 
   /** Returns the directives themselves where nothing in them is included. */
-  #expand(directives: readonly Directive[]): readonly Directive[] {
+  #expand(directives: readonly Directive[], isHttp: boolean): readonly Directive[] {
     let isSame = true;
     const expanded = directives.flatMap((each): readonly Directive[] => {
-      const whole = this.#expandOne(each);
+      const whole = this.#expandOne(each, isHttp);
       isSame &&= whole.length === 1 && whole[0] === each;
       return whole;
     });
     return isSame ? directives : expanded;
   }
 
-  #expandOne(directive: Directive): readonly Directive[] {
-    if (directive.name === 'include') return this.#included(directive);
+  #expandOne(directive: Directive, isHttp: boolean): readonly Directive[] {
+    if (directive.name === 'include') return this.#included(directive, isHttp);
     if (directive.block === undefined) return [directive];
-    const block = this.#expand(directive.block);
-    return [block === directive.block ? directive : { ...directive, block }];
+    const block = this.#expand(directive.block, directive.name === 'http');
+    const whole = block === directive.block ? directive : { ...directive, block };
+    if (this.#take === undefined || !isHttp || whole.name !== 'server') return [whole];
+    this.#taken++;
+    this.#take(whole);
+    return [];
   }
 
-  #included(include: Directive): readonly Directive[] {
+  #included(include: Directive, isHttp: boolean): readonly Directive[] {
     const { file, line } = include;
     return this.#filesNamed(include.args[0] ?? '').flatMap((path) => {
+      if (this.#cut) return [];
       const reason = this.#within.has(path)
         ? `it includes "${path}" within itself`
         : this.#within.size === depthMax
@@ -86,13 +99,19 @@ class Includes {
         this.#problems.push({ file, line, message: reason });
         return [];
       }
-      return this.#counted(this.#fileOf(path), include);
+      const taken = this.#taken;
+      const directives = this.#fileOf(path, isHttp);
+      return this.#counted(directives, this.#taken - taken, include);
     });
   }
 
-  #counted(directives: readonly Directive[], { file, line }: Directive): readonly Directive[] {
+  #counted(
+    directives: readonly Directive[],
+    taken: number,
+    { file, line }: Directive,
+  ): readonly Directive[] {
     if (this.#cut) return [];
-    this.#copied += directives.length;
+    this.#copied += directives.length + taken;
     if (this.#copied <= directivesMax) return directives;
     this.#cut = true;
     const message = `more than ${directivesMax} directives are included; the rest is left out`;
@@ -111,11 +130,11 @@ class Includes {
   }
 
   #search(path: string): readonly string[] {
-    if (this.#parsed.has(path)) return [path];
+    if (this.#texts.has(path)) return [path];
     if (!isPattern(path)) return [];
     const directory = directoryOf(path);
     const among = isPattern(directory)
-      ? [...this.#parsed.keys()]
+      ? [...this.#texts.keys()]
       : (this.#byDirectory.get(directory) ?? []);
     return among.filter(pathMatcher(path));
   }

@@ -1,36 +1,53 @@
 /** The nginx sites: each `server` of `http`. Source: ngx_http_core_module, ngx_http_fastcgi_module and others. */
 import { parseAddress, type Address } from '../address.ts';
-import type { Directive } from '../directive.ts';
+import type { Directive, ReadProblem } from '../directive.ts';
 import {
   distinctHandlers,
   type Handler,
   type OverridingDirective,
   type ServerSite,
 } from '../site.ts';
+import type { DumpedFile } from './dump.ts';
+import { nginxTree } from './includes.ts';
 import { errorPages } from './location.ts';
 import { isOwnDirective } from './own-words.ts';
 import { isPass, passes } from './passes.ts';
 import { vhostOf } from './vhost.ts';
 
-export function nginxSites(directives: readonly Directive[]): readonly ServerSite[] {
-  return blocksNamed(directives, 'http').flatMap((http) => {
-    const upstreams = upstreamsOf(http);
-    const root = valueOf(http, 'root');
-    const errors = errorPages(http);
-    return http
-      .filter(({ name, block }) => name === 'server' && block !== undefined)
-      .map((server) => siteOf(server, upstreams, root, errors));
-  });
+interface ReadSites {
+  readonly sites: readonly ServerSite[];
+  /** All directives but the servers of `http`. */
+  readonly directives: readonly Directive[];
+  readonly problems: readonly ReadProblem[];
+}
+
+/**
+ * Reads the files twice: what a server inherits can come after it. So the directives of all servers together, which
+ * need far more memory than the sites, are never there at once.
+ */
+export function nginxSites(files: readonly DumpedFile[]): ReadSites {
+  const around = nginxTree(files, () => {});
+  const inherited = inheritedOf(around.directives);
+  const sites: ServerSite[] = [];
+  nginxTree(files, (server) => sites.push(siteOf(server, inherited)));
+  return { ...around, sites };
 }
 
 type Upstreams = ReadonlyMap<string, readonly Address[]>;
 
-function siteOf(
-  server: Directive,
-  upstreams: Upstreams,
-  inherited: string | undefined,
-  errors: readonly Directive[],
-): ServerSite {
+/** The http level, as far as it matters to a server. */
+interface Inherited {
+  readonly upstreams: Upstreams;
+  readonly root: string | undefined;
+  readonly errors: readonly Directive[];
+}
+
+function inheritedOf(directives: readonly Directive[]): Inherited {
+  const http = directives.flatMap(({ name, block = [] }) => (name === 'http' ? block : []));
+  return { upstreams: upstreamsOf(http), root: valueOf(http, 'root'), errors: errorPages(http) };
+}
+
+function siteOf(server: Directive, { upstreams, root: inherited, errors }: Inherited): ServerSite {
   const block = server.block ?? [];
   const root = valueOf(block, 'root') ?? rootOfLocations(block) ?? inherited;
   const { handlers, overrides } = walk(block, upstreams, 'server');
@@ -133,9 +150,6 @@ function upstreamsOf(http: readonly Directive[]): Upstreams {
     }),
   );
 }
-
-const blocksNamed = (directives: readonly Directive[], wanted: string) =>
-  directives.flatMap(({ name, block }) => (name === wanted && block !== undefined ? [block] : []));
 
 const argsOf = (block: readonly Directive[], wanted: string): readonly string[] =>
   block.flatMap(({ name, args }) => (name === wanted ? args : []));
