@@ -90,7 +90,7 @@ suite('bulkhead panel status', { skip }, () => {
     const sync = runIn(tree.root, 'panel', 'sync');
     assert.deepEqual([status.status, sync.status], [0, 1]);
     for (const text of [status.stdout, sync.stderr]) {
-      assert.match(text, /HestiaCP, DirectAdmin, cPanel, and panels with CPAPI/);
+      assert.match(text, /HestiaCP, DirectAdmin, cPanel, Virtualmin, Plesk, and panels with CPAPI/);
       assert.doesNotMatch(text, /bulkhead panel/);
     }
     assert.ok(!existsSync('/run/bulkhead-panel-test'));

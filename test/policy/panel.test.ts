@@ -191,7 +191,7 @@ suite('a policy with <panel>', () => {
   }
 
   for (const [body, expected] of [
-    ['<panel source="plesk"/>', /"plesk" is not one of auto, hestia/],
+    ['<panel source="ispconfig"/>', /"ispconfig" is not one of auto, hestia/],
     ['<panel/>', /needs the attribute "source"/],
     [`<panel source="auto"><plan name="a" package="none"/></panel>`, /There is no package "none"/],
     [
@@ -330,7 +330,7 @@ suite('parsePanelRecord()', () => {
       assert.ok(!parsePanelRecord(text.slice(0, length)).ok, String(length));
     const wrong = [
       { version: 2 },
-      { source: 'plesk' },
+      { source: 'ispconfig' },
       { members: [{ uid: '1001', user: 'ann' }] },
       { members: [{ uid: 1001, user: 'ann', plan: 'gold' }] },
       { members: [null] },
