@@ -82,6 +82,7 @@ class Stage {
   readonly route: SendContext['route'];
   isIdle = (_uid: number) => false;
   isUnknown = (_uid: number) => false;
+  isBroken = (_uid: number) => false;
 
   constructor(
     t: TestContext,
@@ -120,10 +121,12 @@ class Stage {
   #ask(): AgentRequest {
     const known = answering(this.policy, this.asked, this.isIdle);
     const refused = { action: 'show tenants', reason: 'you are not a tenant', status: 403 };
-    return (path, query) =>
-      this.isUnknown(Number(query?.['as'] ?? 0))
-        ? Promise.resolve({ ok: false, error: refused })
-        : known(path, query);
+    const broken = { action: 'show tenants', reason: 'it is a defect', status: 500 };
+    return (path, query) => {
+      const as = Number(query?.['as'] ?? 0);
+      const error = this.isUnknown(as) ? refused : this.isBroken(as) ? broken : undefined;
+      return error === undefined ? known(path, query) : Promise.resolve({ ok: false, error });
+    };
   }
 
   /** The rule begins a week earlier. */
@@ -253,6 +256,20 @@ suite('sendDigests()', () => {
     }
   });
 
+  test('keeps the newest of a ledger that has grown too large, and the beginnings of rules', async (t) => {
+    const stage = new Stage(t, policyOf(['ann']), {});
+    await stage.begin();
+    const line = (index: number) =>
+      `{"slot":"day x","to":"tenant","address":"${String(index).padStart(200, 'a')}","state":"sent","at":${now}}\n`;
+    appendFileSync(ledgerPath(stage), Array.from({ length: 150_000 }, (_, n) => line(n)).join(''));
+    Ledger.open(stage, now);
+    const read = readEntries(stage);
+    assert.ok(read.ok);
+    assert.equal(read.value[0]?.state, 'since');
+    assert.match(read.value.at(-1)?.address ?? '', /149999$/);
+    assert.ok(read.value.length > 100_000 && read.value.length < 150_000);
+  });
+
   test('refuses a ledger that is a link, and reads a damaged one', async (t) => {
     const stage = new Stage(t, policyOf(['ann']), {});
     await stage.begin();
@@ -303,6 +320,34 @@ suite('sendDigests()', () => {
     stage.isUnknown = (uid) => uid === 1001;
     assert.equal((await stage.run()).sent, 1);
     assert.match(server.mails[0]?.to[0] ?? '', /^ben@/);
+  });
+
+  test('an account for which the agent fails keeps nobody else from a message, and is tried again', async (t) => {
+    const sendmail = recordingSendmail('broken');
+    const stage = new Stage(t, policyOf(['ann', 'ben', 'cleo']), { sendmail: sendmail.path });
+    await stage.begin();
+    stage.isBroken = (uid) => uid === 0 || uid === 1002;
+    const first = await stage.run();
+    assert.deepEqual([first.sent, first.failed], [2, 1]);
+    const said = first.problems.map(formatProblem).join('\n');
+    assert.match(said, /Cannot show tenants: it is a defect/);
+    assert.match(said, /send a digest to "ben": it is a defect; it is tried again/);
+    stage.isBroken = () => false;
+    assert.deepEqual([(await stage.run(now + minute)).sent], [0]);
+    assert.deepEqual([(await stage.run(now + 11 * minute)).sent], [1]);
+    assert.equal(sendmail.files('.done').length, 3);
+  });
+
+  test('waits for an agent that fails for everybody', async (t) => {
+    const sendmail = recordingSendmail('agent-down');
+    const users = Array.from({ length: 20 }, (_, index) => `user${index}`);
+    const stage = new Stage(t, policyOf(users), { sendmail: sendmail.path });
+    await stage.begin();
+    stage.isBroken = () => true;
+    const first = await stage.run();
+    assert.deepEqual([first.sent, first.failed], [0, 5]);
+    stage.isBroken = () => false;
+    assert.equal((await stage.run(now + 11 * minute)).sent, 20);
   });
 
   test('asks for each account only what that account sees', async (t) => {

@@ -30,24 +30,41 @@ export interface GatherContext {
 
 type Chosen = Pick<GatherContext, 'policy' | 'rule'>;
 
-/** Returns the recipients, each once, and a problem for each account that has no safe address. */
+/** An account that has no address, or no safe one, and why. */
+interface WithoutAddress {
+  readonly uid: number;
+  readonly problem: Problem;
+}
+
+/** Returns the recipients, each once, a problem for each unsafe address, and the accounts without an address. */
 export function recipientsOf({ policy, rule }: Chosen): {
   readonly recipients: readonly Recipient[];
   readonly problems: readonly Problem[];
+  readonly without: readonly WithoutAddress[];
 } {
   const byAddress = new Map<string, number[]>();
   const problems: Problem[] = [];
+  const without: WithoutAddress[] = [];
   for (const who of membersFor(policy, rule)) {
     const found = receiverOf({ to: rule.to, by: 'mail', address: rule.address }, who);
-    if (!found.ok) problems.push(found.error);
-    else if (found.value !== undefined) {
+    if (!found.ok) {
+      problems.push(found.error);
+      without.push({ uid: who.uid, problem: found.error });
+    } else if (found.value === undefined) without.push({ uid: who.uid, problem: noAccount(who) });
+    else {
       const { address } = found.value;
       byAddress.set(address, [...(byAddress.get(address) ?? []), who.uid]);
     }
   }
   const recipients = [...byAddress].map(([address, uids]) => ({ address, uids }));
-  return { recipients, problems };
+  return { recipients, problems, without };
 }
+
+const noAccount = ({ name }: AlertWho): Problem => ({
+  action: 'send mail to',
+  object: name,
+  reason: 'it has no account, and the policy no address for it',
+});
 
 const membersFor = (policy: Policy, { to }: DigestRule): readonly AlertWho[] =>
   to === 'tenant'

@@ -33,6 +33,6 @@ export interface DigestPreviewJson {
     /** The plain text of the message. */
     readonly text: string;
   }[];
-  /** Mistakes in the administrator's texts. */
+  /** Why there is no address, and mistakes in the administrator's texts. */
   readonly problems: readonly string[];
 }

@@ -19,7 +19,7 @@ import {
   printJson,
 } from '../../cli/shared/session.ts';
 import { printable } from '../../../packages/base/printable.ts';
-import type { Problem } from '../../../packages/base/problem.ts';
+import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import { findTenant, type Policy } from '../../policy/policy.ts';
@@ -54,14 +54,27 @@ async function preview(name: string, options: PolicyOptions, command: Command): 
       reason: `it is neither a tenant nor a reseller of ${policy.file}`,
     });
   const messages: Message[] = [];
+  const withoutAddress: string[] = [];
   for (const rule of digests) {
+    withoutAddress.push(...addressProblems(policy, rule, uids));
     const made = await messagesFor(paths, policy, rule, uids);
     if (!made.ok) return failWith(made.error);
     messages.push(...made.value);
   }
-  show({ messages, problems: textProblems(paths, policy.agent) }, name, options);
+  const problems = [...withoutAddress, ...textProblems(paths, policy.agent)];
+  show({ messages, problems }, name, options, withoutAddress.length > 0);
   return exitCodes.done;
 }
+
+/** Returns why accounts among these have no address that a message could go to. */
+const addressProblems = (
+  policy: Policy,
+  rule: DigestRule,
+  uids: readonly number[],
+): readonly string[] =>
+  recipientsOf({ policy, rule }).without.flatMap(({ uid, problem }) =>
+    uids.includes(uid) ? [`${formatProblem(problem)}, so no mail would be sent`] : [],
+  );
 
 function uidsOf(policy: Policy, name: string): readonly number[] {
   const reseller = policy.resellers.find(
@@ -102,12 +115,17 @@ async function messagesFor(
   return ok(messages);
 }
 
-function show({ messages, problems }: DigestPreviewJson, name: string, { json }: PolicyOptions) {
+function show(
+  { messages, problems }: DigestPreviewJson,
+  name: string,
+  { json }: PolicyOptions,
+  hasNoAddress: boolean,
+) {
   if (json === true) {
     printJson({ messages, problems } satisfies DigestPreviewJson);
     return;
   }
-  if (messages.length === 0)
+  if (messages.length === 0 && !hasNoAddress)
     print(`There is nothing to report to ${printable(name)}, so no mail would be sent`);
   for (const { address, subject, text } of messages)
     print(`To: ${printable(address)}\nSubject: ${subject}\n\n${text}`);
