@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import type { CheckJson } from '../../src/cli/commands/json.ts';
-import type { UsageResponse } from '../../src/agent/api/api.ts';
+import type { DigestResponse, UsageResponse } from '../../src/agent/api/api.ts';
 import type { DigestPreviewJson, DigestSendJson } from '../../src/digest/commands/json.ts';
 import { ledgerPath, readEntries } from '../../src/digest/io/ledger.ts';
 import { jsonOf } from '../../testing/json-output.ts';
@@ -58,7 +58,9 @@ describe('digests of the agent', { skip }, () => {
     );
     assert.doesNotMatch(mail.stdout, /889002/);
     stage.agent.writePolicy(
-      stage.policy().replace('</alerts>', '<digest to="tenant" every="day"/></alerts>'),
+      stage
+        .policy()
+        .replace('</alerts>', '<digest to="tenant" every="day" choose="50%"/></alerts>'),
     );
     const nowhere = run('digest', 'preview', String(alice));
     assert.doesNotMatch(nowhere.stdout, /nothing to report/);
@@ -100,5 +102,25 @@ describe('digests of the agent', { skip }, () => {
       checked.remarks.filter((each) => each.includes('texts')),
       [],
     );
+  });
+
+  test('a tenant chooses for itself, and its choice outlives the agent', async () => {
+    const chosen = async (uid: number) =>
+      (await stage.agent.ask('/v1/digest', uid)).json<DigestResponse>();
+    const set = (query: string, uid: number) => stage.agent.ask(`/v1/digest?${query}`, uid, 'POST');
+    await stage.agent.until('the policy allows it', async () => {
+      const { digests } = await chosen(alice);
+      return digests[0]?.useMin === '50%';
+    });
+    assert.equal((await set('use=90%25&every=off', alice)).json<DigestResponse>().use, '90%');
+    assert.equal((await set('use=10%25', alice)).status, 403);
+    assert.equal((await set('every=off', 0)).status, 403);
+    await stage.agent.stop('SIGKILL');
+    await stage.agent.start();
+    const { use, every } = await chosen(alice);
+    assert.deepEqual([use, every], ['90%', 'off']);
+    assert.equal((await chosen(carol)).every, null);
+    const preview = run('digest', 'preview', String(alice));
+    assert.match(preview.stderr, /"uid 889001": it has turned its digest off, so no mail/);
   });
 });

@@ -6,6 +6,7 @@ import { suite, test, type TestContext } from 'node:test';
 import { ok } from '../../packages/base/result.ts';
 import { formatProblem } from '../../packages/base/problem.ts';
 import type { UsageResponse, UsageRow } from '../../src/agent/api/api.ts';
+import type { DigestChoices } from '../../src/host/digest-choices.ts';
 import type { AgentRequest } from '../../src/cli/shared/agent-request.ts';
 import { sendDigests, type SendContext } from '../../src/digest/commands/send-digests.ts';
 import { textsFor } from '../../src/digest/core/texts/built-in.ts';
@@ -83,6 +84,7 @@ class Stage {
   isIdle = (_uid: number) => false;
   isUnknown = (_uid: number) => false;
   isBroken = (_uid: number) => false;
+  choices: DigestChoices = new Map();
 
   constructor(
     t: TestContext,
@@ -110,6 +112,7 @@ class Stage {
       ask: this.#ask(),
       readDisk: () => Promise.resolve(undefined),
       disks: new Map(),
+      choices: this.choices,
       now: at,
       clock: () => at,
       texts: textsFor(rule.language, new Map()),
@@ -320,6 +323,36 @@ suite('sendDigests()', () => {
     stage.isUnknown = (uid) => uid === 1001;
     assert.equal((await stage.run()).sent, 1);
     assert.match(server.mails[0]?.to[0] ?? '', /^ben@/);
+  });
+
+  test('follows the choice of each account, while the policy allows it', async (t) => {
+    const choices: DigestChoices = new Map([
+      [1001, { uid: 1001, name: 'ann', every: 'off' }],
+      [1002, { uid: 1002, name: 'ben', every: 'week' }],
+      // An earlier owner of the uid.
+      [1003, { uid: 1003, name: 'old', every: 'off' }],
+    ]);
+    const tuesday = now + 86_400_000;
+    const sentOn = async (at: number, rule: Partial<DigestRule>) => {
+      const sendmail = recordingSendmail(`choice-${at}-${rule.useMin}`);
+      const every = { every: 'day', ...rule } as const;
+      const stage = new Stage(
+        t,
+        policyOf(['ann', 'ben', 'cleo']),
+        { sendmail: sendmail.path },
+        every,
+      );
+      stage.choices = choices;
+      await stage.begin();
+      assert.equal((await stage.run(at)).failed, 0);
+      return sendmail
+        .files('.args')
+        .map((each) => each.trim().split('\n').at(-1))
+        .sort();
+    };
+    assert.deepEqual(await sentOn(now, { useMin: 0.5 }), ['ben', 'cleo']);
+    assert.deepEqual(await sentOn(tuesday, { useMin: 0.5 }), ['cleo']);
+    assert.deepEqual(await sentOn(tuesday, {}), ['ann', 'ben', 'cleo']);
   });
 
   test('an account for which the agent fails keeps nobody else from a message, and is tried again', async (t) => {

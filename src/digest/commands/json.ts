@@ -1,4 +1,5 @@
 /** The values that `digest` commands print with `--json`. */
+import type { DigestResponse } from '../../agent/api/api.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 
 /** `bulkhead digest send` */
@@ -19,6 +20,9 @@ export interface DigestSendJson {
   /** Messages that were not sent, and why. */
   readonly problems: readonly Problem[];
 }
+
+/** `bulkhead digest set` */
+export type DigestSetJson = DigestResponse;
 
 /** `bulkhead digest preview` */
 export interface DigestPreviewJson {

@@ -78,7 +78,7 @@ class Pass {
   async run(): Promise<Result<SendResult, Problem>> {
     const { rule } = this.#context;
     const isDone = this.#stateOf('')?.state === 'done';
-    const { recipients, problems } = recipientsOf(this.#context);
+    const { recipients, problems } = recipientsOf(this.#context, this.#slot);
     const waiting = recipients
       .filter((each) => this.#mayGo(each, isDone))
       // Addresses that failed before must not keep the others waiting.

@@ -17,6 +17,7 @@ import { mkdirSync } from 'node:fs';
 import { count } from '../../../packages/base/list.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
+import { readDigestChoices } from '../../host/digest-choices.ts';
 import type { Paths } from '../../host/paths.ts';
 import { observesLimits, type Policy } from '../../policy/policy.ts';
 import type { DigestRule } from '../../policy/settings.ts';
@@ -96,11 +97,23 @@ async function sendAll(
   const readDisk = diskReader(paths);
   const disks = await sampleDisks(paths, policy, readDisk, now);
   if (!disks.ok) return disks;
+  const choices = readDigestChoices(paths);
+  if (!choices.ok) return choices;
   const opened = Ledger.open(paths, now);
   if (!opened.ok) return opened;
   using ledger = opened.value;
   const route = { smtp: policy.agent.alerts.smtp, sendmail: '/usr/sbin/sendmail' };
-  const shared = { policy, ask, readDisk, disks: disks.value, now, clock: Date.now, ledger, route };
+  const shared = {
+    policy,
+    ask,
+    choices: choices.value,
+    readDisk,
+    disks: disks.value,
+    now,
+    clock: Date.now,
+    ledger,
+    route,
+  };
   const results: SendResult[] = [];
   for (const rule of rules) {
     const { texts } = readTexts(paths, rule.language);
