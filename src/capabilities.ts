@@ -294,6 +294,7 @@ const panel: Capability = {
   policyPart: async () => (await import('./panel/io/policy-part.ts')).panelPolicy,
   agentParts: [async () => (await import('./panel/io/panel-part.ts')).panelPart],
   undo: async () => (await import('./panel/commands/undo.ts')).undoHooks,
+  doctor: async () => (await import('./panel/commands/doctor.ts')).panelDoctor,
   packageLimits: async () => (await import('./panel/commands/package-limits.ts')).packageLimits,
   mainDomains: async () => (await import('./panel/commands/main-domains.ts')).panelDomains,
 };

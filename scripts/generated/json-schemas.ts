@@ -42,6 +42,8 @@ const apiResponses: Readonly<Record<string, string>> = {
   'GET /v1/incidents': 'IncidentsResponse',
   'GET /v1/incidents/ID': 'IncidentResponse',
   'GET /v1/advise': 'AdviseResponse',
+  'GET /v1/digest': 'DigestResponse',
+  'POST /v1/digest': 'SetDigestResponse',
   'POST /v1/alerts/test': 'AlertsTestResponse',
   'any refused request': 'ErrorResponse',
 };

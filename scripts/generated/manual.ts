@@ -102,6 +102,7 @@ const files: Readonly<Record<string, string>> = {
   '/var/lib/bulkhead/quotas': 'The disk quotas that were set.',
   '/var/lib/bulkhead/policy-in-force.xml': 'The last policy without errors.',
   '/var/lib/bulkhead/accounts-in-force': 'The uids of the accounts that the policy names.',
+  '/var/lib/bulkhead/plan-packages.json': "The packages that the panel's plans gave accounts last.",
   '/var/lib/bulkhead/site-limits/': 'The limits that tenants and resellers set for sites.',
   '/var/lib/bulkhead/history': 'The history of the agent.',
   '/var/lve/info': 'For control panels; written only after "bulkhead cloudlinux enable".',

@@ -34,6 +34,7 @@ import { placementTargets } from './placer/placement.ts';
 import { MemberIndex } from './sampling/member-index.ts';
 import { ControlServer } from './api/server.ts';
 import { agentStatus } from './api/status.ts';
+import { ChangePace } from './site-limits/change-pace.ts';
 import { followFiles } from '../sys/files/follow-files.ts';
 
 /**
@@ -45,6 +46,7 @@ const lockMilliseconds = 200;
 const remakeMilliseconds = 5_000;
 
 export class Agent implements AsyncDisposable {
+  readonly #digestPace = new ChangePace('change your digest');
   readonly #options: AgentOptions;
   readonly #cleanup: AsyncDisposableStack;
   readonly #composed: Composition;
@@ -273,6 +275,7 @@ export class Agent implements AsyncDisposable {
       kinds: this.#options.kinds,
       evidence: this.#composed.evidence,
       siteLimits: this.#composed.siteLimits,
+      digestPace: this.#digestPace,
       servedSites: async (uid, wanted) => (await web?.servedSites?.(uid, wanted)) ?? ok(new Set()),
       entriesCountedSince: () =>
         this.#options.parts

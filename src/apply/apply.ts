@@ -14,6 +14,7 @@ import { publishEntries, withdrawEntries } from '../host/entry-slots.ts';
 import type { Host } from '../host/host.ts';
 import type { Paths } from '../host/paths.ts';
 import { forgetFormerTenants, releaseSiteLimits } from '../host/keep-site-limits.ts';
+import { keepLastPackages, releaseLastPackages } from '../host/keep-last-packages.ts';
 import type { Operation, ReloadUnits, WriteUnit } from '../plan/operations.ts';
 import { planChanges, type Plan } from '../plan/plan.ts';
 import { wantedOnHost } from '../plan/wanted-on-host.ts';
@@ -100,6 +101,7 @@ function applyLocked(
       publishEntries(host.paths.runtime, policy),
       forgetFormerTenants(host.paths, policy),
       keepNamedAccounts(host.paths, policy),
+      keepLastPackages(host.paths, policy),
     ];
     return ok({ driver: driver.value, operations, failures: withPublished(failures, published) });
   }
@@ -223,7 +225,8 @@ function releaseLocked(
   const released = driver.value.release(options);
   if (!released.ok) return released;
   withdrawEntries(host.paths.runtime);
-  const forgotten = [releaseSiteLimits(host.paths), releaseNamedAccounts(host.paths)];
+  const releases = [releaseSiteLimits, releaseNamedAccounts, releaseLastPackages];
+  const forgotten = releases.map((release) => release(host.paths));
   const problems = forgotten.flatMap((each) => (each.ok ? [] : [each.error]));
   return problems.length === 0 ? ok(undefined) : fail(problems);
 }

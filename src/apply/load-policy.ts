@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { formatProblem, type Problem } from '../../packages/base/problem.ts';
 import { askDirectory, readHostFacts, readUidRange } from '../host/accounts/accounts.ts';
 import { findMissingAccounts } from '../host/accounts/named-accounts.ts';
+import { readLastPackages } from '../host/last-packages.ts';
 import { readPanelRecord } from '../host/panel-record.ts';
 import type { Paths } from '../host/paths.ts';
 import { readSiteLimits } from '../host/site-limits.ts';
@@ -75,8 +76,8 @@ export class PolicyReader {
     const { facts, namesUnknown } = factsFor(document, paths, diagnostics);
     const kept = readSiteLimits(paths, facts.accounts);
     for (const each of kept.problems) diagnostics.warn(0, formatProblem(each));
-    const panel = document.panel === undefined ? undefined : readPanelRecord(paths);
-    const policy = resolvePolicy(document, { ...facts, siteLimits: kept.limits, panel });
+    const known = document.panel === undefined ? {} : panelFacts(paths);
+    const policy = resolvePolicy(document, { ...facts, siteLimits: kept.limits, ...known });
     return loaded(policy, document, diagnostics, namesUnknown);
   }
 
@@ -111,6 +112,11 @@ function loaded(
     namesUnknown,
   };
 }
+
+const panelFacts = (paths: Paths): Pick<HostFacts, 'panel' | 'lastPackages'> => ({
+  panel: readPanelRecord(paths),
+  lastPackages: readLastPackages(paths),
+});
 
 interface FactsFor {
   readonly facts: HostFacts;

@@ -61,9 +61,9 @@ export interface IdleLimit {
 export interface ExplainedPlan {
   /** The panel's name. */
   readonly panel: string;
-  /** The plan; `gold@acme` if a reseller owns it. */
-  readonly plan: string;
-  /** Whether a `<plan>` names the package, the package has the plan's name, or why the plan decides nothing. */
+  /** The plan; `gold@acme` if a reseller owns it. Absent if the panel states none for an account that had one. */
+  readonly plan?: string;
+  /** Whether a `<plan>` names the package, the package has the plan's name, the last package is kept, or why the plan decides nothing. */
   readonly by: TenantPlan['by'];
   /** The line of the `<plan>` or the `<panel>`. */
   readonly line: number;

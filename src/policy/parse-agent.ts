@@ -106,7 +106,9 @@ function readDigest(element: XmlElement, diagnostics: Diagnostics): DigestRule {
   const day = read.choice('day', weekdays);
   if (every === 'day' && day !== undefined)
     read.error('day', 'A digest of every day has no "day"; remove it, or write every="week"');
+  const useMin = read.parsed('choose', valueKinds.percent.parse);
   return {
+    ...(useMin !== undefined && { useMin }),
     to: read.choice('to', ['reseller', 'tenant']) ?? 'tenant',
     address: read.parsed('address', valueKinds.mail.parse),
     every,

@@ -19,6 +19,7 @@ import type { App } from './apps/app.ts';
 import type { Account } from './accounts/account.ts';
 import type { MissingAccount, NamedAccount } from './accounts/named-accounts.ts';
 import type { Jail, JailElement } from './jail.ts';
+import type { LastPackages } from './panel/last-packages.ts';
 import type { FollowedSource } from './panel/panel-element.ts';
 import type { PanelRecord } from './panel/panel-record.ts';
 import type { AgentSettings } from './settings.ts';
@@ -42,6 +43,8 @@ export interface HostFacts {
   readonly siteLimits?: ReadonlyMap<number, SetSiteLimits>;
   /** The facts last read from the panel, or the reason why they cannot be used; absent if it was never read. */
   readonly panel?: Result<PanelRecord, Cause> | undefined;
+  /** The packages that accounts had last by their plans, or the reason why they are not known. */
+  readonly lastPackages?: Result<LastPackages, Cause> | undefined;
 }
 
 /** The kind of a link. `set by …`: limits set for a site outside the policy, so its text does not have them. */
@@ -83,15 +86,16 @@ interface Contact {
 export interface TenantPlan {
   /** The panel's name. */
   readonly panel: string;
-  /** The plan; `gold@acme` if a reseller owns it. */
-  readonly plan: string;
+  /** The plan; `gold@acme` if a reseller owns it. Absent if the panel states none for an account that had one. */
+  readonly plan?: string;
   /**
    *     plan        a <plan> of the policy names the package
    *     panel       the package has the plan's name
+   *     kept        the policy has no package for it, and the tenant keeps the one that it had last
    *     no package  the policy has no package for it
    *     overruled   the policy names another package for this tenant
    */
-  readonly by: 'plan' | 'panel' | 'no package' | 'overruled';
+  readonly by: 'plan' | 'panel' | 'kept' | 'no package' | 'overruled';
   /** The element that decides, in the policy's text. */
   readonly at: Span;
 }
@@ -99,7 +103,7 @@ export interface TenantPlan {
 export interface Tenant extends Identity, Contact {
   readonly reseller: number | undefined;
   readonly package: string | undefined;
-  /** Absent if the policy follows no panel, or the panel states no plan for the account. */
+  /** Absent if the policy follows no panel, or the panel never stated a plan for the account. */
   readonly plan?: TenantPlan;
   /** The sites, in the order of the policy. */
   readonly sites: readonly Site[];

@@ -2,7 +2,7 @@
  * PolicyDocument + host facts → Policy: the tenants, and what each inherits.
  *
  * Most specific first: tenant → its package → its reseller's package → defaults. A tenant that names no package has the
- * one for its plan in the panel. The package of a uid range applies to tenants that have neither, and whose reseller
+ * one for its plan in the panel, or the one that a plan gave it last. The package of a uid range applies to tenants that have neither, and whose reseller
  * names none.
  */
 import { formatCause, type Cause } from '../../packages/base/problem.ts';
@@ -262,7 +262,8 @@ class Resolver {
     if (rule === undefined) return {};
     const { package: found, panel, plan, by, at } = rule;
     const decides = found === undefined ? 'no package' : found === used ? by : 'overruled';
-    return { plan: { panel, plan, by: decides, at: { start: at.start, end: at.end } } };
+    const stated = { panel, ...(plan !== undefined && { plan }) };
+    return { plan: { ...stated, by: decides, at: { start: at.start, end: at.end } } };
   }
 
   #contactOf(identity: Identity): Pick<Tenant, 'mail'> {

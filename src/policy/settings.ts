@@ -60,6 +60,8 @@ export interface DigestRule {
   readonly fullMilliseconds: number;
   /** The language of the texts: `en`, `de`. */
   readonly language: string;
+  /** The smallest share that receivers may choose themselves; absent if they may choose nothing. */
+  readonly useMin?: number;
   /** The maximum number of messages for one day or week. */
   readonly messagesMax: number;
 }

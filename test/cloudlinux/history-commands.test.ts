@@ -36,6 +36,20 @@ test('lvechart draws charts that a client reads the numbers back from', options,
   assert.equal(memory?.faults, 0);
 });
 
+test('lvechart draws reads and writes that are limited apart', options, async () => {
+  const limited = await run('lvechart', '--id', '1005', ...period);
+  assert.deepEqual([limited.status, limited.err], [0, '']);
+  const [reads, ...others] = readChart(limited.out);
+  assert.equal(reads?.title, 'IO, reads');
+  assert.equal(reads?.series.get('limit')?.[0]?.value, '1024KB/s');
+  assert.deepEqual(others, []);
+  const all = await run('lvechart', '--id', '1005', ...period, '--show-all');
+  assert.deepEqual(
+    readChart(all.out).map(({ title }) => title),
+    ['CPU', 'Physical memory', 'IO, reads', 'IOPS', 'Processes'],
+  );
+});
+
 test('lvechart --show-all, --style and --output', options, async (t) => {
   const all = await run('lvechart', '--user', 'user3', ...period, '--show-all');
   assert.equal(readChart(all.out).length, 5);
@@ -132,6 +146,11 @@ test('lveps shows tenants, and with -p their processes', options, async () => {
   assert.match(now.out, /^1299 +45% +449$/m);
   const processesNow = await run('lveps', '-p', '-d', '-o', 'pid,cpu,io');
   assert.match(processesNow.out, /^ *4711 +- +-$/m, 'only averages since their start are known');
+  const more = await run('lveps', '-d', '-n', '-s', 'mem', '-o', 'id,iops,do,dt,tid');
+  assert.match(more.out, /^ *ID +IOPS +DO +DT +TID$/m);
+  assert.match(more.out, /^1299 +\d+ +- +- +-$/m);
+  const first3 = await run('lveps', '-p', '-o', 'pid,tid,iops');
+  assert.match(first3.out, /^ *4711 +4711 +-$/m);
   const processes = await run('lveps', '-p');
   const lines = processes.out.split('\n').map((line) => line.trim().split(/ +/).join(' '));
   assert.equal(lines[0], 'ID PID COM TNO CPU MEM IO');

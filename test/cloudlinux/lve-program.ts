@@ -22,6 +22,7 @@ export function runLve(args: readonly string[], input = ''): Promise<Answer> {
         encoding: 'utf8',
         env: { ...process.env, NO_COLOR: '1', TZ: 'UTC' },
         timeout: patienceMilliseconds,
+        maxBuffer: 2 ** 24,
       },
       (error, out, err) => {
         if (error !== null && typeof error.code !== 'number') reject(error);

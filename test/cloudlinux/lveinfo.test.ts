@@ -179,9 +179,9 @@ test('lveinfo exits with a status and a message when it fails', options, async (
     ],
     [
       2,
-      /Cannot split the period: it would have more than 500 parts/,
+      /Cannot split the period: it would have more than 10080 parts/,
       '--id=1003',
-      '--period=2d',
+      '--period=8d',
       '--time-unit=1m',
     ],
     [1, /Cannot show tenant "nobody-here": there is none/, '-u', 'nobody-here'],

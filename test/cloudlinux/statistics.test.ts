@@ -122,6 +122,7 @@ test('cloudlinux-statistics --id shows parts of the period', options, async () =
   );
   assert.equal((await json('--id', '1003', ...args, '--time-unit', 'dynamic')).user.length, 45);
   assert.equal((await json('--id', '1003')).user.length, 10);
+  assert.equal((await json('--id', '1003', '--period', '1d')).user.length, 1440);
 });
 
 test("cloudlinux-statistics --for-reseller hides others' tenants", options, async () => {
@@ -160,7 +161,7 @@ test(
       [2, /Cannot show the id "1003;id": that is not a uid/, '--id', '1003;id'],
       [2, /Cannot set --limit to "-1"/, '--limit=-1'],
       [2, /Cannot split the period: only one tenant's/, '--time-unit', '1h'],
-      [2, /it would have more than 500 parts/, '--id', '1003', '--period', '2d'],
+      [2, /it would have more than 10080 parts/, '--id', '1003', '--period', '8d'],
       [2, /Cannot show the server "other"/, '--server_id', 'other'],
       [1, /Cannot show tenant "4000": there is none/, '--id', '4000'],
     ];

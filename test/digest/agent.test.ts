@@ -1,11 +1,12 @@
 /** Digests of a real agent: what it knows of a tenant, who may ask for that, and that it has due ones sent. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { copyFileSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import type { CheckJson } from '../../src/cli/commands/json.ts';
-import type { UsageResponse } from '../../src/agent/api/api.ts';
+import type { DigestResponse, UsageResponse } from '../../src/agent/api/api.ts';
 import type { DigestPreviewJson, DigestSendJson } from '../../src/digest/commands/json.ts';
-import { readEntries } from '../../src/digest/io/ledger.ts';
+import { ledgerPath, readEntries } from '../../src/digest/io/ledger.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { AgentStage } from '../agent/agent-stage.ts';
 import { program } from '../agent/running-agent.ts';
@@ -56,6 +57,17 @@ describe('digests of the agent', { skip }, () => {
       /\nuid 889001\n-+\n\n(?:- .*\n(?: {2}.*\n)*\n)*- Prozesse: Die Grenze von 20 wurde erreicht\. Anzahl: \d+\./,
     );
     assert.doesNotMatch(mail.stdout, /889002/);
+    stage.agent.writePolicy(
+      stage
+        .policy()
+        .replace('</alerts>', '<digest to="tenant" every="day" choose="50%"/></alerts>'),
+    );
+    const nowhere = run('digest', 'preview', String(alice));
+    assert.doesNotMatch(nowhere.stdout, /nothing to report/);
+    assert.match(
+      nowhere.stderr,
+      /mail to "uid 889001": it has no account, .* no mail would be sent/,
+    );
     const unknown = run('digest', 'preview', 'nobody-here');
     assert.equal(unknown.status, 1);
     assert.match(unknown.stderr, /neither a tenant nor a reseller/);
@@ -72,6 +84,17 @@ describe('digests of the agent', { skip }, () => {
     const { digests, problems } = jsonOf<DigestSendJson>('digest send', ran.stdout);
     assert.deepEqual(digests, [{ to: 'tenant', slot: null, sent: 0, failed: 0, leftOut: 0 }]);
     assert.deepEqual(problems, []);
+    const draft = `${stage.agent.directory}/draft.xml`;
+    copyFileSync(stage.agent.policyFile, draft);
+    const before = readFileSync(ledgerPath({ state }), 'utf8');
+    const words = ['--instance', instance, 'digest', 'send', '--policy', draft];
+    const refused = spawnSync(program, words, { encoding: 'utf8' });
+    assert.equal(refused.status, 1);
+    assert.match(
+      refused.stderr,
+      /send the digests of ".*draft\.xml": the agent follows .*policy\.xml/,
+    );
+    assert.equal(readFileSync(ledgerPath({ state }), 'utf8'), before);
     const preview = run('digest', 'preview', String(alice), '--json');
     jsonOf<DigestPreviewJson>('digest preview', preview.stdout);
     const checked = jsonOf<CheckJson>('check', run('check', '--json').stdout);
@@ -79,5 +102,25 @@ describe('digests of the agent', { skip }, () => {
       checked.remarks.filter((each) => each.includes('texts')),
       [],
     );
+  });
+
+  test('a tenant chooses for itself, and its choice outlives the agent', async () => {
+    const chosen = async (uid: number) =>
+      (await stage.agent.ask('/v1/digest', uid)).json<DigestResponse>();
+    const set = (query: string, uid: number) => stage.agent.ask(`/v1/digest?${query}`, uid, 'POST');
+    await stage.agent.until('the policy allows it', async () => {
+      const { digests } = await chosen(alice);
+      return digests[0]?.useMin === '50%';
+    });
+    assert.equal((await set('use=90%25&every=off', alice)).json<DigestResponse>().use, '90%');
+    assert.equal((await set('use=10%25', alice)).status, 403);
+    assert.equal((await set('every=off', 0)).status, 403);
+    await stage.agent.stop('SIGKILL');
+    await stage.agent.start();
+    const { use, every } = await chosen(alice);
+    assert.deepEqual([use, every], ['90%', 'off']);
+    assert.equal((await chosen(carol)).every, null);
+    const preview = run('digest', 'preview', String(alice));
+    assert.match(preview.stderr, /"uid 889001": it has turned its digest off, so no mail/);
   });
 });

@@ -6,6 +6,7 @@ import { suite, test, type TestContext } from 'node:test';
 import { ok } from '../../packages/base/result.ts';
 import { formatProblem } from '../../packages/base/problem.ts';
 import type { UsageResponse, UsageRow } from '../../src/agent/api/api.ts';
+import type { DigestChoices } from '../../src/host/digest-choices.ts';
 import type { AgentRequest } from '../../src/cli/shared/agent-request.ts';
 import { sendDigests, type SendContext } from '../../src/digest/commands/send-digests.ts';
 import { textsFor } from '../../src/digest/core/texts/built-in.ts';
@@ -82,6 +83,8 @@ class Stage {
   readonly route: SendContext['route'];
   isIdle = (_uid: number) => false;
   isUnknown = (_uid: number) => false;
+  isBroken = (_uid: number) => false;
+  choices: DigestChoices = new Map();
 
   constructor(
     t: TestContext,
@@ -109,6 +112,7 @@ class Stage {
       ask: this.#ask(),
       readDisk: () => Promise.resolve(undefined),
       disks: new Map(),
+      choices: this.choices,
       now: at,
       clock: () => at,
       texts: textsFor(rule.language, new Map()),
@@ -120,10 +124,12 @@ class Stage {
   #ask(): AgentRequest {
     const known = answering(this.policy, this.asked, this.isIdle);
     const refused = { action: 'show tenants', reason: 'you are not a tenant', status: 403 };
-    return (path, query) =>
-      this.isUnknown(Number(query?.['as'] ?? 0))
-        ? Promise.resolve({ ok: false, error: refused })
-        : known(path, query);
+    const broken = { action: 'show tenants', reason: 'it is a defect', status: 500 };
+    return (path, query) => {
+      const as = Number(query?.['as'] ?? 0);
+      const error = this.isUnknown(as) ? refused : this.isBroken(as) ? broken : undefined;
+      return error === undefined ? known(path, query) : Promise.resolve({ ok: false, error });
+    };
   }
 
   /** The rule begins a week earlier. */
@@ -253,6 +259,20 @@ suite('sendDigests()', () => {
     }
   });
 
+  test('keeps the newest of a ledger that has grown too large, and the beginnings of rules', async (t) => {
+    const stage = new Stage(t, policyOf(['ann']), {});
+    await stage.begin();
+    const line = (index: number) =>
+      `{"slot":"day x","to":"tenant","address":"${String(index).padStart(200, 'a')}","state":"sent","at":${now}}\n`;
+    appendFileSync(ledgerPath(stage), Array.from({ length: 150_000 }, (_, n) => line(n)).join(''));
+    Ledger.open(stage, now);
+    const read = readEntries(stage);
+    assert.ok(read.ok);
+    assert.equal(read.value[0]?.state, 'since');
+    assert.match(read.value.at(-1)?.address ?? '', /149999$/);
+    assert.ok(read.value.length > 100_000 && read.value.length < 150_000);
+  });
+
   test('refuses a ledger that is a link, and reads a damaged one', async (t) => {
     const stage = new Stage(t, policyOf(['ann']), {});
     await stage.begin();
@@ -303,6 +323,64 @@ suite('sendDigests()', () => {
     stage.isUnknown = (uid) => uid === 1001;
     assert.equal((await stage.run()).sent, 1);
     assert.match(server.mails[0]?.to[0] ?? '', /^ben@/);
+  });
+
+  test('follows the choice of each account, while the policy allows it', async (t) => {
+    const choices: DigestChoices = new Map([
+      [1001, { uid: 1001, name: 'ann', every: 'off' }],
+      [1002, { uid: 1002, name: 'ben', every: 'week' }],
+      // An earlier owner of the uid.
+      [1003, { uid: 1003, name: 'old', every: 'off' }],
+    ]);
+    const tuesday = now + 86_400_000;
+    const sentOn = async (at: number, rule: Partial<DigestRule>) => {
+      const sendmail = recordingSendmail(`choice-${at}-${rule.useMin}`);
+      const every = { every: 'day', ...rule } as const;
+      const stage = new Stage(
+        t,
+        policyOf(['ann', 'ben', 'cleo']),
+        { sendmail: sendmail.path },
+        every,
+      );
+      stage.choices = choices;
+      await stage.begin();
+      assert.equal((await stage.run(at)).failed, 0);
+      return sendmail
+        .files('.args')
+        .map((each) => each.trim().split('\n').at(-1))
+        .sort();
+    };
+    assert.deepEqual(await sentOn(now, { useMin: 0.5 }), ['ben', 'cleo']);
+    assert.deepEqual(await sentOn(tuesday, { useMin: 0.5 }), ['cleo']);
+    assert.deepEqual(await sentOn(tuesday, {}), ['ann', 'ben', 'cleo']);
+  });
+
+  test('an account for which the agent fails keeps nobody else from a message, and is tried again', async (t) => {
+    const sendmail = recordingSendmail('broken');
+    const stage = new Stage(t, policyOf(['ann', 'ben', 'cleo']), { sendmail: sendmail.path });
+    await stage.begin();
+    stage.isBroken = (uid) => uid === 0 || uid === 1002;
+    const first = await stage.run();
+    assert.deepEqual([first.sent, first.failed], [2, 1]);
+    const said = first.problems.map(formatProblem).join('\n');
+    assert.match(said, /Cannot show tenants: it is a defect/);
+    assert.match(said, /send a digest to "ben": it is a defect; it is tried again/);
+    stage.isBroken = () => false;
+    assert.deepEqual([(await stage.run(now + minute)).sent], [0]);
+    assert.deepEqual([(await stage.run(now + 11 * minute)).sent], [1]);
+    assert.equal(sendmail.files('.done').length, 3);
+  });
+
+  test('waits for an agent that fails for everybody', async (t) => {
+    const sendmail = recordingSendmail('agent-down');
+    const users = Array.from({ length: 20 }, (_, index) => `user${index}`);
+    const stage = new Stage(t, policyOf(users), { sendmail: sendmail.path });
+    await stage.begin();
+    stage.isBroken = () => true;
+    const first = await stage.run();
+    assert.deepEqual([first.sent, first.failed], [0, 5]);
+    stage.isBroken = () => false;
+    assert.equal((await stage.run(now + 11 * minute)).sent, 20);
   });
 
   test('asks for each account only what that account sees', async (t) => {

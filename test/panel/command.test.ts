@@ -90,7 +90,7 @@ suite('bulkhead panel status', { skip }, () => {
     const sync = runIn(tree.root, 'panel', 'sync');
     assert.deepEqual([status.status, sync.status], [0, 1]);
     for (const text of [status.stdout, sync.stderr]) {
-      assert.match(text, /HestiaCP, DirectAdmin, cPanel, and panels with CPAPI/);
+      assert.match(text, /HestiaCP, DirectAdmin, cPanel, Virtualmin, Plesk, and panels with CPAPI/);
       assert.doesNotMatch(text, /bulkhead panel/);
     }
     assert.ok(!existsSync('/run/bulkhead-panel-test'));
@@ -102,6 +102,9 @@ suite('bulkhead panel status', { skip }, () => {
     hestiaUser(tree, 'ann', { PACKAGE: '' });
     hestiaUser(tree, 'boss', { PACKAGE: '', ROLE: 'admin' });
     const ran = runIn(tree.root, 'panel', 'status');
-    assert.match(ran.stdout, /^No plan +1: ann; they get the defaults$/m);
+    assert.match(
+      ran.stdout,
+      /^No plan +1: ann; they keep their last packages, or get the defaults$/m,
+    );
   });
 });

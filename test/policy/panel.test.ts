@@ -8,6 +8,8 @@ import {
   type PanelMember,
   type PanelRecord,
 } from '../../src/policy/panel/panel-record.ts';
+import { planPackages } from '../../src/host/keep-last-packages.ts';
+import type { LastPackage } from '../../src/policy/panel/last-packages.ts';
 import { LineIndex } from '../../src/policy/diagnostic.ts';
 import { explain } from '../../src/policy/explain.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
@@ -34,10 +36,14 @@ const record = (
   ...changes,
 });
 
-function resolve(body: string, panel: HostFacts['panel']) {
+function resolve(
+  body: string,
+  panel: HostFacts['panel'],
+  lastPackages?: HostFacts['lastPackages'],
+) {
   const { document } = parsePolicy('p.xml', `<bulkhead version="1">${body}</bulkhead>`);
   assert.ok(document);
-  const policy = resolvePolicy(document, { accounts, uidMin: 1000, panel });
+  const policy = resolvePolicy(document, { accounts, uidMin: 1000, panel, lastPackages });
   const tenants = new Map(policy.tenants.map((each) => [nameOf(each), each]));
   const packages = [...tenants].map(([name, each]) => `${name} ${each.package ?? '-'}`);
   return { policy, tenants, packages, said: document.diagnostics.list.map((each) => each.message) };
@@ -185,7 +191,7 @@ suite('a policy with <panel>', () => {
   }
 
   for (const [body, expected] of [
-    ['<panel source="plesk"/>', /"plesk" is not one of auto, hestia/],
+    ['<panel source="ispconfig"/>', /"ispconfig" is not one of auto, hestia/],
     ['<panel/>', /needs the attribute "source"/],
     [`<panel source="auto"><plan name="a" package="none"/></panel>`, /There is no package "none"/],
     [
@@ -203,6 +209,76 @@ suite('a policy with <panel>', () => {
       assert.match(said[0] ?? '', expected);
     });
   }
+});
+
+suite('an account whose plan the policy does not have', () => {
+  const last = (user: string, name: string) => ({ uid: uidOf(user), user, package: name });
+  const lastPackages = (...all: readonly LastPackage[]) =>
+    ok(new Map(all.map((each) => [each.uid, each])));
+  const lost = { plan: { name: 'lost' } };
+
+  test('keeps its last package, also without a plan and without a place in the panel', () => {
+    const members = { ann: lost, ben: {}, dora: lost };
+    const kept = lastPackages(last('ann', 'gold'), last('ben', 'gold'), last('cleo', 'gold'));
+    const {
+      packages: found,
+      said,
+      policy,
+    } = resolve(follow() + packages + range, ok(record(members)), kept);
+    assert.deepEqual(found, ['ann gold', 'ben gold', 'cleo gold', 'dora basic']);
+    assert.equal(said.length, 1);
+    assert.match(
+      said[0] ?? '',
+      /: "lost" \(2 accounts, 1 with the last package\), no plan \(2 accounts, 2 with the last/,
+    );
+    assert.deepEqual(
+      planPackages(policy).map(({ user }) => user),
+      ['ann', 'ben', 'cleo'],
+    );
+  });
+
+  test('has the package of its plan as soon as the policy has one, or the one that the policy names', () => {
+    const plans = '<plan name="lost" package="basic"/>';
+    const own = '<tenant user="ben" package="basic"/>';
+    const kept = lastPackages(last('ann', 'gold'), last('ben', 'gold'));
+    const panel = ok(record({ ann: lost, ben: {} }));
+    const { packages: found, policy } = resolve(
+      follow(plans) + packages + range + own,
+      panel,
+      kept,
+    );
+    assert.deepEqual(found.slice(0, 2), ['ann basic', 'ben basic']);
+    assert.deepEqual(planPackages(policy), [last('ann', 'basic')]);
+  });
+
+  test('keeps its last package while nothing is known of the panel', () => {
+    const { packages: found, said } = resolve(
+      follow() + packages + range,
+      undefined,
+      lastPackages(last('ann', 'gold')),
+    );
+    assert.deepEqual(found.slice(0, 2), ['ann gold', 'ben basic']);
+    assert.equal(said.length, 1);
+  });
+
+  test('has nothing from an earlier owner of its uid, nor a package that is gone', () => {
+    const other = { uid: uidOf('ann'), user: 'ada', package: 'gold' };
+    const { packages: found } = resolve(
+      follow() + packages + range,
+      ok(record({ ann: lost, ben: lost })),
+      lastPackages(other, last('ben', 'silver')),
+    );
+    assert.deepEqual(found.slice(0, 2), ['ann basic', 'ben basic']);
+  });
+
+  test('is reported if its last package is unknown', () => {
+    const { said } = resolve(
+      follow() + packages + range,
+      ok(record({})),
+      fail({ reason: 'it is damaged' }),
+    );
+    assert.match(said.join(), /packages that accounts had last is not used: it is damaged/);
+  });
 });
 
 suite('explain() of a policy with <panel>', () => {
@@ -254,7 +330,7 @@ suite('parsePanelRecord()', () => {
       assert.ok(!parsePanelRecord(text.slice(0, length)).ok, String(length));
     const wrong = [
       { version: 2 },
-      { source: 'plesk' },
+      { source: 'ispconfig' },
       { members: [{ uid: '1001', user: 'ann' }] },
       { members: [{ uid: 1001, user: 'ann', plan: 'gold' }] },
       { members: [null] },

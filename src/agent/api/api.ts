@@ -14,6 +14,8 @@
  *     GET  /v1/incidents?from=MS&to=MS&tenant=NAME…&limit=KEY&severity=killed&count=100
  *     GET  /v1/incidents/ID
  *     GET  /v1/advise?from=MS&to=MS
+ *     GET  /v1/digest
+ *     POST /v1/digest?use=90%&every=week
  *     POST /v1/alerts/test
  *     GET  /metrics
  *
@@ -226,6 +228,28 @@ export interface SetLimitsResponse {
   /** `kept`: it is applied as soon as the policy is; `checked`: nothing was changed. */
   readonly state: 'in force' | 'kept' | 'checked';
 }
+
+/** The digests that the caller gets, and its own choice. */
+export interface DigestResponse {
+  /** The share of a limit from which use is reported, if the caller has chosen one; null otherwise. */
+  readonly use: string | null;
+  /** How often, if the caller has chosen it; null otherwise. */
+  readonly every: 'week' | 'off' | null;
+  /** The digests of the policy for the caller. */
+  readonly digests: readonly {
+    /** The kind of receiver. */
+    readonly to: 'reseller' | 'tenant';
+    /** How often it is sent without a choice. */
+    readonly every: 'day' | 'week';
+    /** The share of a limit from which use is reported without a choice. */
+    readonly use: string;
+    /** The smallest share that may be chosen; null if the caller may choose nothing. */
+    readonly useMin: string | null;
+  }[];
+}
+
+/** The same after a change. */
+export type SetDigestResponse = DigestResponse;
 
 /** The distribution of a metric over the period. */
 export interface Distribution {

@@ -11,6 +11,7 @@ import type { AgentPart, Protection } from '../part.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { Membership } from '../sampling/membership.ts';
 import type { MemberEntry, MemberIndex } from '../sampling/member-index.ts';
+import type { ChangePace } from '../site-limits/change-pace.ts';
 import type { SiteLimitChanges } from '../site-limits/site-limit-changes.ts';
 import type { AlertsTestResponse, MailCount, StartingStatus, StatusResponse } from './api.ts';
 import type { Caller } from './caller.ts';
@@ -25,6 +26,8 @@ export interface AgentContext {
   readonly kinds: IncidentKinds;
   readonly evidence: EvidenceReader;
   readonly siteLimits: SiteLimitChanges;
+  /** The pace at which customers may change their digests. */
+  readonly digestPace: ChangePace;
   readonly servedSites: NonNullable<AgentPart['servedSites']>;
   /** Returns the time since when web servers report the requests that they refuse; undefined if they do not. */
   readonly entriesCountedSince: () => number | undefined;

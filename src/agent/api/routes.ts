@@ -8,6 +8,7 @@ import { answerAdvise } from '../responses/advise.ts';
 import { httpError, type HttpError, type HttpResult } from './http-result.ts';
 import { QueryReader } from './query-reader.ts';
 import { type AgentContext, type RequestContext } from './request-context.ts';
+import { answerDigest, answerSetDigest } from '../responses/digest-choice.ts';
 import { answerIncident, answerIncidents } from '../responses/incidents.ts';
 import { answerMetrics } from '../responses/metrics-page.ts';
 import { answerProcesses } from '../responses/processes.ts';
@@ -41,6 +42,7 @@ const answers: Readonly<Record<string, Handler>> = {
   '/v1/incidents': answerIncidents,
   '/v1/incidents/:name': answerIncident,
   '/v1/advise': answerAdvise,
+  '/v1/digest': answerDigest,
 };
 
 type Bindings = { readonly caller: Caller | undefined };
@@ -78,6 +80,7 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
   app.post('/v1/alerts/test', (asked) =>
     respond(asked, async (request) => json(await answerAlertsTest(request))),
   );
+  app.post('/v1/digest', (asked) => respond(asked, (request) => json(answerSetDigest(request))));
   app.post('/v1/tenants/:name/limits', (asked) =>
     respond(asked, async (request) =>
       json(await answerSetLimits(request, asked.req.param('name'))),

@@ -16,6 +16,7 @@ import {
   type Site,
   type Tenant,
 } from '../../policy/policy.ts';
+import type { DigestRule } from '../../policy/settings.ts';
 import { formatQuantity, unlimited } from '../../../packages/base/quantity.ts';
 import { resellerMember, siteMember, tenantMember, type Member } from '../../usage/member.ts';
 import type { LimitNumbers, LimitTexts, Who } from '../api/api.ts';
@@ -52,6 +53,11 @@ export class MemberIndex {
   readonly #policy: Policy | undefined;
   readonly #byName = new Map<string, MemberEntry>();
   #lines: LineIndex | undefined;
+
+  /** The digests of the policy. */
+  get digests(): readonly DigestRule[] {
+    return this.#policy?.agent.alerts.digests ?? [];
+  }
 
   constructor(policy?: Policy) {
     this.#policy = policy;

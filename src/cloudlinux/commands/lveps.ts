@@ -55,6 +55,8 @@ const columns: Readonly<Record<string, Column>> = {
   ep: { title: 'EP', text: () => undefined },
   com: { title: 'COM', text: ({ process }) => process?.name },
   pid: { title: 'PID', text: ({ process }) => process?.pid },
+  // The first thread of a process has its pid; the others are not listed.
+  tid: { title: 'TID', text: ({ process }) => process?.pid },
   pno: {
     title: 'PNO',
     text: ({ tenant, process }) => (process ? undefined : tenant.usage.processes),
@@ -69,6 +71,14 @@ const columns: Readonly<Record<string, Column>> = {
     text: ({ tenant, process }) => megabytes(process?.memoryBytes ?? tenant.usage.memory),
   },
   io: { title: 'IO', text: ioOf },
+  iops: {
+    title: 'IOPS',
+    text: ({ tenant, process }, { d }) =>
+      process === undefined && d === true ? Math.round(tenant.usage.operations) : undefined,
+  },
+  // No public source says in which unit these two count.
+  do: { title: 'DO', text: () => undefined },
+  dt: { title: 'DT', text: () => undefined },
 };
 
 /**
@@ -179,7 +189,7 @@ export const command: CommandModule = {
     command
       .option('-p', 'processes of each tenant')
       .option('-n', 'uids instead of account names')
-      .option('-o <columns>', 'columns: id,ep,com,pid,pno,tno,cpu,mem,io')
+      .option('-o <columns>', 'columns: id,ep,com,pid,tid,pno,tno,cpu,mem,io,iops,do,dt')
       .option('-d', 'CPU and IO of tenants now, CPU in percent of all CPUs; not of processes')
       .option('-c <seconds>', 'accepted and ignored: the agent measures over its own interval')
       .option('-r', 'accepted and ignored')

@@ -6,8 +6,8 @@ import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { parseLveLength, periodSlices, type PeriodSlice } from './lve-period.ts';
 
-/** The maximum number of slices of a period; each is one request to the agent. */
-const slicesMax = 500;
+/** The maximum number of slices of a period, a week by minutes; each is one request to the agent. */
+const slicesMax = 10_080;
 
 export function splitPeriod(period: Period, unit: string): Result<readonly PeriodSlice[], Problem> {
   const length = parseLveLength(unit);

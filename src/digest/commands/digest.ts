@@ -13,6 +13,11 @@ const parts: CommandTable = {
     summary: 'send the messages that are due; the agent does so every ten minutes',
     load: () => import('./send.ts'),
   },
+  set: {
+    usage: '[options]',
+    summary: 'as a customer or reseller: choose when your own digest reports something',
+    load: () => import('./set.ts'),
+  },
   texts: {
     usage: '[language]',
     summary: 'print the built-in texts, to change or translate',
@@ -26,6 +31,7 @@ export const command: CommandModule = {
       'after',
       examples(
         ['bulkhead digest preview alice', 'what she would get'],
+        ['bulkhead digest set --every off', 'as a customer, if the policy allows it'],
         ['bulkhead digest texts de', 'the German texts'],
       ),
     );

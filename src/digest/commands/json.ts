@@ -1,4 +1,5 @@
 /** The values that `digest` commands print with `--json`. */
+import type { DigestResponse } from '../../agent/api/api.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 
 /** `bulkhead digest send` */
@@ -20,6 +21,9 @@ export interface DigestSendJson {
   readonly problems: readonly Problem[];
 }
 
+/** `bulkhead digest set` */
+export type DigestSetJson = DigestResponse;
+
 /** `bulkhead digest preview` */
 export interface DigestPreviewJson {
   /** The messages; none if there is nothing to report. */
@@ -33,6 +37,6 @@ export interface DigestPreviewJson {
     /** The plain text of the message. */
     readonly text: string;
   }[];
-  /** Mistakes in the administrator's texts. */
+  /** Why there is no address, and mistakes in the administrator's texts. */
   readonly problems: readonly string[];
 }

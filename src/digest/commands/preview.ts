@@ -19,15 +19,16 @@ import {
   printJson,
 } from '../../cli/shared/session.ts';
 import { printable } from '../../../packages/base/printable.ts';
-import type { Problem } from '../../../packages/base/problem.ts';
+import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
+import { readDigestChoices, type DigestChoices } from '../../host/digest-choices.ts';
 import type { Paths } from '../../host/paths.ts';
 import { findTenant, type Policy } from '../../policy/policy.ts';
 import type { DigestRule } from '../../policy/settings.ts';
 import { dayMilliseconds } from '../core/forecast.ts';
 import { diskReader, readDiskHistory } from '../io/disk-history.ts';
 import { readTexts, textProblems } from '../io/read-texts.ts';
-import { digestFor, recipientsOf } from './gather.ts';
+import { digestFor, recipientsOf, type GatherContext } from './gather.ts';
 import type { DigestPreviewJson } from './json.ts';
 import { digestMail } from './send-digests.ts';
 
@@ -53,15 +54,31 @@ async function preview(name: string, options: PolicyOptions, command: Command): 
       object: name,
       reason: `it is neither a tenant nor a reseller of ${policy.file}`,
     });
+  const choices = readDigestChoices(paths);
+  if (!choices.ok) return failWith(choices.error);
   const messages: Message[] = [];
+  const without: string[] = [];
   for (const rule of digests) {
-    const made = await messagesFor(paths, policy, rule, uids);
+    without.push(...reasonsFor(policy, rule, choices.value, uids));
+    const made = await messagesFor(paths, policy, { rule, choices: choices.value }, uids);
     if (!made.ok) return failWith(made.error);
     messages.push(...made.value);
   }
-  show({ messages, problems: textProblems(paths, policy.agent) }, name, options);
+  const problems = [...without, ...textProblems(paths, policy.agent)];
+  show({ messages, problems }, name, options, without.length > 0);
   return exitCodes.done;
 }
+
+/** Returns why accounts among these get no message: they have no address, or have turned it off. */
+const reasonsFor = (
+  policy: Policy,
+  rule: DigestRule,
+  choices: DigestChoices,
+  uids: readonly number[],
+): readonly string[] =>
+  recipientsOf({ policy, rule, choices }).without.flatMap(({ uid, problem }) =>
+    uids.includes(uid) ? [`${formatProblem(problem)}, so no mail would be sent`] : [],
+  );
 
 function uidsOf(policy: Policy, name: string): readonly number[] {
   const reseller = policy.resellers.find(
@@ -76,7 +93,7 @@ function uidsOf(policy: Policy, name: string): readonly number[] {
 async function messagesFor(
   paths: Paths,
   policy: Policy,
-  rule: DigestRule,
+  { rule, choices }: Pick<GatherContext, 'rule' | 'choices'>,
   uids: readonly number[],
 ): Promise<Result<readonly Message[], Problem>> {
   const now = Date.now();
@@ -84,6 +101,7 @@ async function messagesFor(
   const context = {
     policy,
     rule,
+    choices,
     ask: agentRequest(paths),
     readDisk: diskReader(paths),
     disks: readDiskHistory(paths),
@@ -102,12 +120,17 @@ async function messagesFor(
   return ok(messages);
 }
 
-function show({ messages, problems }: DigestPreviewJson, name: string, { json }: PolicyOptions) {
+function show(
+  { messages, problems }: DigestPreviewJson,
+  name: string,
+  { json }: PolicyOptions,
+  getsNone: boolean,
+) {
   if (json === true) {
     printJson({ messages, problems } satisfies DigestPreviewJson);
     return;
   }
-  if (messages.length === 0)
+  if (messages.length === 0 && !getsNone)
     print(`There is nothing to report to ${printable(name)}, so no mail would be sent`);
   for (const { address, subject, text } of messages)
     print(`To: ${printable(address)}\nSubject: ${subject}\n\n${text}`);

@@ -21,7 +21,7 @@ import { busyUids, digestFor, recipientsOf, type GatherContext, type Recipient }
 
 /** Pauses after the first failure, the second, and so on; after the last one it is given up. */
 const retryMilliseconds = [600_000, 1_800_000, 3_600_000, 7_200_000];
-/** So many failures in a row mean that the mail server is down: the others wait for the next run. */
+/** So many failures in a row mean that the mail server or the agent is down: the others wait for the next run. */
 const failuresInRowMax = 5;
 const sendMilliseconds = 30_000;
 const problemsMax = 20;
@@ -78,15 +78,14 @@ class Pass {
   async run(): Promise<Result<SendResult, Problem>> {
     const { rule } = this.#context;
     const isDone = this.#stateOf('')?.state === 'done';
-    const { recipients, problems } = recipientsOf(this.#context);
+    const { recipients, problems } = recipientsOf(this.#context, this.#slot);
     const waiting = recipients
       .filter((each) => this.#mayGo(each, isDone))
       // Addresses that failed before must not keep the others waiting.
       .toSorted((a, b) => this.#failuresOf(a) - this.#failuresOf(b));
     if (!isDone) for (const each of problems) this.#report(each);
-    const chosen = isDone ? ok(waiting) : await this.#withSomething(waiting);
-    if (!chosen.ok) return chosen;
-    for (const each of chosen.value) {
+    const chosen = isDone ? waiting : await this.#withSomething(waiting);
+    for (const each of chosen) {
       if (this.#failuresInRow >= failuresInRowMax) break;
       const done = await this.#considerOne(each);
       if (!done.ok) return done;
@@ -121,7 +120,7 @@ class Pass {
     return ledger.stateOf({ slot: this.#slot.name, to: rule.to, address });
   }
 
-  #failuresOf({ address }: Recipient): number {
+  #failuresOf({ address }: Pick<Recipient, 'address'>): number {
     return this.#stateOf(address)?.failures ?? 0;
   }
 
@@ -138,22 +137,23 @@ class Pass {
     return known.state === 'failed' && this.#context.now - known.at >= pause;
   }
 
-  /** Leaves out recipients without anything to report, as far as one question shows it. */
-  async #withSomething(
-    recipients: readonly Recipient[],
-  ): Promise<Result<readonly Recipient[], Problem>> {
+  /** Leaves out recipients without anything to report, as far as one question shows it; nobody if it has no answer. */
+  async #withSomething(recipients: readonly Recipient[]): Promise<readonly Recipient[]> {
     const busy = await busyUids(this.#context, this.#slot);
-    if (!busy.ok) return busy;
+    if (!busy.ok) {
+      this.#report(busy.error);
+      return recipients;
+    }
     const { rule, disks } = this.#context;
     const isWorthIt = ({ uids }: Recipient) =>
       rule.to === 'reseller' || uids.some((uid) => busy.value.has(uid) || disks.has(uid));
-    return ok(recipients.filter(isWorthIt));
+    return recipients.filter(isWorthIt);
   }
 
   async #considerOne(recipient: Recipient): Promise<Result<void, Problem>> {
     const { rule, ledger } = this.#context;
     const digest = await digestFor(this.#context, recipient, this.#slot);
-    if (!digest.ok) return digest;
+    if (!digest.ok) return this.#noteFailure(recipient.address, digest.error);
     if (digest.value === undefined) return ok(undefined);
     if (ledger.sentFor({ slot: this.#slot.name, to: rule.to }) >= rule.messagesMax) {
       this.#leftOut++;
@@ -164,7 +164,6 @@ class Pass {
 
   async #send(digest: Digest): Promise<Result<void, Problem>> {
     const { address } = digest;
-    const failures = this.#stateOf(address)?.failures ?? 0;
     const begun = this.#note(address, 'started');
     if (!begun.ok) return begun;
     const { policy, route, texts, rule } = this.#context;
@@ -182,8 +181,15 @@ class Pass {
       this.#failuresInRow = 0;
       return this.#note(address, 'sent');
     }
-    const { reason, permanent } = sent.error;
-    const isOver = permanent || failures >= retryMilliseconds.length;
+    return this.#noteFailure(address, sent.error);
+  }
+
+  /** Reports a message that was not sent, and notes whether it is tried again. */
+  #noteFailure(
+    address: string,
+    { reason, permanent = false }: { readonly reason: string; readonly permanent?: boolean },
+  ): Result<void, Problem> {
+    const isOver = permanent || this.#failuresOf({ address }) >= retryMilliseconds.length;
     this.#failed++;
     if (!permanent) this.#failuresInRow++;
     this.#report({

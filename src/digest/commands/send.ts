@@ -1,6 +1,8 @@
 /** `bulkhead digest send`: sends the digests that are due. The agent runs it every ten minutes. */
 import type { Command } from 'commander';
-import { agentRequest } from '../../cli/shared/agent-request.ts';
+import { resolve } from 'node:path';
+import type { StatusResponse } from '../../agent/api/api.ts';
+import { agentRequest, type AgentRequest } from '../../cli/shared/agent-request.ts';
 import { policyReaderOf } from '../../cli/capability.ts';
 import {
   examples,
@@ -15,8 +17,10 @@ import { mkdirSync } from 'node:fs';
 import { count } from '../../../packages/base/list.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
+import { readDigestChoices } from '../../host/digest-choices.ts';
 import type { Paths } from '../../host/paths.ts';
 import { observesLimits, type Policy } from '../../policy/policy.ts';
+import type { DigestRule } from '../../policy/settings.ts';
 import { isLocked, lockFile } from '../../sys/files/flock.ts';
 import { diskReader, sampleDisks } from '../io/disk-history.ts';
 import { Ledger } from '../io/ledger.ts';
@@ -37,7 +41,10 @@ async function send(options: PolicyOptions, command: Command): Promise<ExitCode>
         hint: 'see "bulkhead check"',
       },
     );
-  const done = await sendAll(paths, policy);
+  const ask = agentRequest(paths, { json: true });
+  const draft = await draftProblem(ask, options.policy);
+  if (draft !== undefined) return failWith(draft);
+  const done = await sendAll(paths, policy, ask);
   if (!done.ok) return failWith(done.error);
   const problems = done.value.flatMap((each) => each.problems);
   const digests = done.value.map(({ problems: _problems, ...rest }) => rest);
@@ -48,6 +55,20 @@ async function send(options: PolicyOptions, command: Command): Promise<ExitCode>
     if (digests.length === 0) print(nothingText(policy));
   }
   return problems.length === 0 ? exitCodes.done : exitCodes.failed;
+}
+
+/** Returns why nothing may be sent or recorded for this policy: it is not the one that the agent follows. */
+async function draftProblem(ask: AgentRequest, file: string): Promise<Problem | undefined> {
+  const status = await ask<StatusResponse>('/v1/status');
+  if (!status.ok) return status.error;
+  const followed = resolve(status.value.policy.file);
+  if (followed === resolve(file)) return undefined;
+  return {
+    action: 'send the digests of',
+    object: file,
+    reason: `the agent follows ${followed}`,
+    hint: 'to see a message of another policy, run: bulkhead digest preview NAME --policy FILE',
+  };
 }
 
 const nothingText = (policy: Policy) =>
@@ -63,6 +84,7 @@ const resultText = ({ to, slot, sent, failed }: Omit<SendResult, 'problems'>) =>
 async function sendAll(
   paths: Paths,
   policy: Policy,
+  ask: AgentRequest,
 ): Promise<Result<readonly SendResult[], Problem>> {
   const rules = policy.agent.alerts.digests ?? [];
   if (rules.length === 0 || observesLimits(policy)) return ok([]);
@@ -75,21 +97,41 @@ async function sendAll(
   const readDisk = diskReader(paths);
   const disks = await sampleDisks(paths, policy, readDisk, now);
   if (!disks.ok) return disks;
+  const choices = readDigestChoices(paths);
+  if (!choices.ok) return choices;
   const opened = Ledger.open(paths, now);
   if (!opened.ok) return opened;
   using ledger = opened.value;
   const route = { smtp: policy.agent.alerts.smtp, sendmail: '/usr/sbin/sendmail' };
-  const ask = agentRequest(paths, { json: true });
-  const shared = { policy, ask, readDisk, disks: disks.value, now, clock: Date.now, ledger, route };
+  const shared = {
+    policy,
+    ask,
+    choices: choices.value,
+    readDisk,
+    disks: disks.value,
+    now,
+    clock: Date.now,
+    ledger,
+    route,
+  };
   const results: SendResult[] = [];
   for (const rule of rules) {
     const { texts } = readTexts(paths, rule.language);
     const done = await sendDigests({ ...shared, rule, texts });
-    if (!done.ok) return done;
-    results.push(done.value);
+    results.push(done.ok ? done.value : nothingSent(rule, done.error));
   }
   return ok(results);
 }
+
+/** The result of a rule that could not begin; the other one goes on. */
+const nothingSent = ({ to }: DigestRule, problem: Problem): SendResult => ({
+  to,
+  slot: null,
+  sent: 0,
+  failed: 0,
+  leftOut: 0,
+  problems: [problem],
+});
 
 export const command: CommandModule = {
   define(command, run) {

@@ -48,6 +48,8 @@ export interface MessageState {
 }
 
 const bytesMax = 64 * 2 ** 20;
+/** The part of it that older entries may take when a run begins. */
+const keptBytesMax = 32 * 2 ** 20;
 const keptMilliseconds = 35 * dayMilliseconds;
 
 export class Ledger implements Disposable {
@@ -71,7 +73,7 @@ export class Ledger implements Disposable {
     const kept = read.value.filter(
       ({ state, at }) => state === 'since' || now - at < keptMilliseconds,
     );
-    const text = kept.map((each) => `${JSON.stringify(each)}\n`).join('');
+    const text = newest(kept);
     const written = replaceStateFile(path, text);
     if (!written.ok) return written;
     try {
@@ -117,6 +119,19 @@ export class Ledger implements Disposable {
   [Symbol.dispose](): void {
     closeSync(this.#fd);
   }
+}
+
+/** Formats the entries: all beginnings of rules, and as many of the newest others as fit. */
+function newest(entries: readonly LedgerEntry[]): string {
+  let bytes = 0;
+  const fits = (line: string) => (bytes += Buffer.byteLength(line)) <= keptBytesMax;
+  const lines = entries.map((each) => ({ each, line: `${JSON.stringify(each)}\n` }));
+  return lines
+    .toReversed()
+    .filter(({ each, line }) => each.state === 'since' || fits(line))
+    .toReversed()
+    .map(({ line }) => line)
+    .join('');
 }
 
 const countsAsSent = (state: LedgerState | undefined): boolean =>

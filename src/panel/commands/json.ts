@@ -30,6 +30,17 @@ export interface PanelFollowedJson {
   readonly source: FollowedSource;
   /** The time of the last reading that has changed something, as ISO 8601; null if it was never read. */
   readonly readAt: string | null;
+  /** The plans of accounts that the policy has no package for; null if the policy has errors. */
+  readonly unknownPlans:
+    | readonly {
+        /** The plan; `gold@acme` if a reseller owns it. Null for accounts that had a plan, and for which the panel states none now. */
+        readonly plan: string | null;
+        /** The accounts. */
+        readonly accounts: readonly string[];
+        /** The accounts that keep the package of their last plan. */
+        readonly kept: readonly string[];
+      }[]
+    | null;
 }
 
 /** An account of the panel that this host has, too. */

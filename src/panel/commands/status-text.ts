@@ -28,7 +28,12 @@ export function statusText(
     ['Packages', String(packages.length)],
     ...(withoutPlan.length === 0
       ? []
-      : [['No plan', `${withoutPlan.length}${some(withoutPlan)}; they get the defaults`]]),
+      : [
+          [
+            'No plan',
+            `${withoutPlan.length}${some(withoutPlan)}; they keep their last packages, or get the defaults`,
+          ],
+        ]),
     ['Resellers', `${resellers.length}${some(resellers.map(({ name }) => name))}`],
     ['Domains', `${domains.length}${some(domains)}`],
     ['Mail', `${withMail.length} of ${count(accounts.length, 'account')} have an address`],

@@ -13,6 +13,8 @@ import { readPanelRecord } from '../../host/panel-record.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { FollowedSource } from '../../policy/panel/panel-element.ts';
 import { pathsFor, print, printError, printJson } from '../../cli/shared/session.ts';
+import type { Policy } from '../../policy/policy.ts';
+import { unknownPlans, unknownPlanText } from '../core/unknown-plans.ts';
 import { readPanel } from '../io/read-panel.ts';
 import type { PanelFollowedJson } from './json.ts';
 import { statusJson, statusText } from './status-text.ts';
@@ -25,24 +27,31 @@ async function status(options: PolicyOptions, command: Command): Promise<ExitCod
   if (paths === undefined) return exitCodes.usage;
   const data = await readPanel({ paths, root: '' });
   const problems = data?.problems ?? [];
-  const { document } = (await policyReaderOf(command)).read(options.policy, paths);
-  const followed = followedOf(document?.panel?.source, paths);
+  const { document, policy } = (await policyReaderOf(command)).load(options.policy, paths);
+  const followed = followedOf(document?.panel?.source, policy, paths);
   if (options.json === true) printJson(statusJson(data, followed));
   else {
     print(statusText(data, followed));
+    for (const each of followed?.unknownPlans ?? [])
+      printError(`warning: ${unknownPlanText(each)}`);
     for (const each of problems.slice(0, problemsShown)) printError(each);
     if (problems.length > problemsShown)
       print(`${problems.length - problemsShown} more: bulkhead panel status --json`);
   }
-  return problems.length === 0 ? exitCodes.done : exitCodes.found;
+  const isFine = problems.length === 0 && (followed?.unknownPlans ?? []).length === 0;
+  return isFine ? exitCodes.done : exitCodes.found;
 }
 
 /** Returns how the policy follows the panel; null if it does not. */
-function followedOf(source: FollowedSource | undefined, paths: Paths): PanelFollowedJson | null {
+function followedOf(
+  source: FollowedSource | undefined,
+  policy: Policy | undefined,
+  paths: Paths,
+): PanelFollowedJson | null {
   if (source === undefined) return null;
   const record = readPanelRecord(paths);
   const readAt = record?.ok === true ? new Date(record.value.readAt).toISOString() : null;
-  return { source, readAt };
+  return { source, readAt, unknownPlans: policy === undefined ? null : unknownPlans(policy) };
 }
 
 export const command: CommandModule = {

@@ -23,6 +23,8 @@ export interface HostAccounts {
 /** `nobody`, which no policy can limit. */
 const nobody = 65_534;
 
+const noPlan = 'it keeps its last plan, or gets the defaults';
+
 const mailPattern =
   /^[A-Za-z0-9_][A-Za-z0-9._%+-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?$/;
 
@@ -148,7 +150,7 @@ class Checker {
       same.length === 0
         ? `no package has the name "${name}"`
         : `${count(same.length, 'owner has', 'owners have')} a package "${name}", and ${wanted.owner === undefined ? 'the panel itself' : `"${wanted.owner}"`} has none`;
-    this.#refuse('find the package of', account.user, reason, 'it gets the defaults', account);
+    this.#refuse('find the package of', account.user, reason, noPlan, account);
     return undefined;
   }
 

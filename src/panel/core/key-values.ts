@@ -3,6 +3,7 @@
  *
  *     PACKAGE='default'          HestiaCP, always in single quotes
  *     package=default            DirectAdmin and cPanel, never in quotes
+ *     limit_web-awstats=1        Webmin: a key is everything before the first "="
  */
 import type { Cause } from '../../../packages/base/problem.ts';
 import { count } from '../../../packages/base/list.ts';
@@ -14,11 +15,12 @@ export interface KeyValues {
   readonly wrong?: Cause;
 }
 
-export type LineForm = 'quoted' | 'plain';
+export type LineForm = 'quoted' | 'plain' | 'webmin';
 
 const forms: Readonly<Record<LineForm, RegExp>> = {
   quoted: /^([A-Z][A-Z0-9_]*)='(.*)'\s*$/,
   plain: /^([A-Za-z_][A-Za-z0-9_.-]*)=(.*)$/,
+  webmin: /^([^=]+)=(.*)$/,
 };
 
 /** Fails if the text has no such line, as a page of HTML. A key that occurs twice keeps its first value. */

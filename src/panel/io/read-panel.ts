@@ -9,13 +9,16 @@ import { cPanel } from './sources/cpanel.ts';
 import { cpapi } from './sources/cpapi.ts';
 import { directAdmin } from './sources/directadmin.ts';
 import { hestia } from './sources/hestia.ts';
+import { plesk } from './sources/plesk.ts';
 import type { PanelSource, Place } from './sources/source.ts';
+import { virtualmin } from './sources/virtualmin.ts';
 
-/** A panel's own files come first: they have limits, which CPAPI lacks. */
-const sources: readonly PanelSource[] = [hestia, directAdmin, cPanel, cpapi];
+/** A panel's own files come first: they have more than CPAPI's scripts. */
+const sources: readonly PanelSource[] = [hestia, directAdmin, cPanel, virtualmin, plesk, cpapi];
 
 /** The panels whose data can be read, for people. */
-export const readablePanels = 'HestiaCP, DirectAdmin, cPanel, and panels with CPAPI';
+export const readablePanels =
+  'HestiaCP, DirectAdmin, cPanel, Virtualmin, Plesk, and panels with CPAPI';
 
 /** Returns the sources that this host has; starts nothing. */
 export const sourcesOf = ({ root }: Place): readonly PanelSource[] =>

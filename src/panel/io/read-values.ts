@@ -74,12 +74,18 @@ export function readPackages(
         name: file.slice(0, file.length - ending.length),
         from: read.from,
         limits: limitsOf(files, read, fields),
-        ownLimits: new Map(own.flatMap((key) => entryOf(read.values, key))),
+        ownLimits: ownLimitsOf(read, own),
         ...(owner === undefined ? {} : { owner }),
       },
     ];
   });
 }
+
+/** Returns the limits that the panel enforces itself, as they are written. */
+export const ownLimitsOf = (
+  { values }: ReadValues,
+  own: readonly string[],
+): ReadonlyMap<string, string> => new Map(own.flatMap((key) => entryOf(values, key)));
 
 function entryOf(values: ReadonlyMap<string, string>, key: string) {
   const value = values.get(key) ?? '';

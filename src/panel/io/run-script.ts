@@ -32,11 +32,26 @@ const timedOut = new Set([124, 137]);
 /** Returns what it printed, whatever its exit status was. */
 export async function runScript(
   words: readonly string[],
-  { timeoutSeconds, bytesMax }: ScriptBounds,
+  bounds: ScriptBounds,
 ): Promise<Result<string, Cause>> {
   const command = trustedCommand(words);
-  if (!command.ok) return command;
-  const bounded = ['--kill-after=1', String(timeoutSeconds), ...command.value];
+  return command.ok ? runTrusted(command.value, bounds) : command;
+}
+
+/** Runs a program of the panel that may be a link, with arguments that are no files. Returns what it printed. */
+export async function runProgram(
+  [program, ...args]: readonly [string, ...string[]],
+  bounds: ScriptBounds,
+): Promise<Result<string, Cause>> {
+  const problem = interpreterProblem(program);
+  return problem === undefined ? runTrusted([program, ...args], bounds) : fail(problem);
+}
+
+async function runTrusted(
+  command: readonly string[],
+  { timeoutSeconds, bytesMax }: ScriptBounds,
+): Promise<Result<string, Cause>> {
+  const bounded = ['--kill-after=1', String(timeoutSeconds), ...command];
   const late = { reason: `it did not finish within ${timeoutSeconds} s` };
   const timeoutMs = (timeoutSeconds + 3) * 1000;
   const ran = await runBounded('/usr/bin/timeout', bounded, { timeoutMs, bytesMax });
@@ -92,7 +107,7 @@ function realPath(path: string): Result<string, Cause> {
   }
 }
 
-/** A program of the distribution may be a link, as python3 is. */
+/** A program of the distribution or the panel may be a link, as python3 is. */
 function interpreterProblem(path: string): Cause | undefined {
   const real = realPath(path);
   return real.ok ? fileProblem(real.value, pinDirectory(dirname(real.value))) : real.error;

@@ -64,6 +64,10 @@ export const alertElements: Readonly<Record<string, ElementSpec>> = {
       day: optional(weekdays, 'The day of a weekly digest; default: monday.'),
       at: optional('time', "The time of day, in the host's time zone; default: 07:00."),
       use: optional('percent', 'The share of a limit from which use is reported; default: 80%.'),
+      choose: optional(
+        'percent',
+        'Lets receivers choose their own share, from this one to 100%, and turn the digest off or to weekly; default: they may not.',
+      ),
       full: optional(
         'duration',
         'Disk space that will be full within this time is reported, at least 1 day; default: 14 days.',

@@ -1,7 +1,8 @@
 /**
  * The panel's accounts in a policy that follows the panel. An account gets the package of the policy that has the name
  * of its plan, or that a `<plan>` names. A reseller's own plan counts only with its owner, `gold@acme`, since resellers
- * choose the names of their plans.
+ * choose the names of their plans. While no package matches, the account keeps the one that a plan gave it last: resellers
+ * choose plans, too.
  */
 import { count, listSome } from '../../../packages/base/list.ts';
 import { formatCause } from '../../../packages/base/problem.ts';
@@ -10,6 +11,7 @@ import type { PackageElement } from '../document.ts';
 import { namePattern, nearestName } from '../names.ts';
 import type { HostFacts, Identity } from '../policy.ts';
 import type { PanelElement, PlanElement } from './panel-element.ts';
+import type { LastPackages } from './last-packages.ts';
 import { packageKey, type PanelMember, type PanelPlan, type PanelRecord } from './panel-record.ts';
 
 /**
@@ -26,10 +28,10 @@ export function packageNameOf({ name, owner }: PanelPlan): string | undefined {
 export interface PlanRule {
   /** The panel's name. */
   readonly panel: string;
-  /** The plan; `gold@acme` if a reseller owns it. */
-  readonly plan: string;
-  /** The element that decides: `<plan>`, or `<panel>` if the package has the plan's name. */
-  readonly by: 'plan' | 'panel';
+  /** The plan; `gold@acme` if a reseller owns it. Absent if the panel states none. */
+  readonly plan?: string;
+  /** The element that decides: `<plan>`, or `<panel>` if the package has the plan's name; `kept`: neither, any more. */
+  readonly by: 'plan' | 'panel' | 'kept';
   readonly at: Span;
   /** The package; absent if the policy has none for the plan. */
   readonly package?: PackageElement;
@@ -52,12 +54,13 @@ export class PanelMembers {
   /** The rule of each plan that an account has; accounts of a plan share it. */
   readonly #rules = new Map<string, PlanRule>();
   readonly #packages: Packages['byName'];
-  /** The number of accounts of each plan that the policy has no package for. */
-  readonly #unmatched = new Map<string, number>();
+  readonly #last: LastPackages;
+  /** The accounts of each plan that the policy has no package for; undefined: of no plan. */
+  readonly #unmatched = new Map<string | undefined, Unmatched>();
 
   constructor(
     element: PanelElement | undefined,
-    { panel: record }: HostFacts,
+    { panel: record, lastPackages }: HostFacts,
     { byName, find }: Packages,
     diagnostics: Diagnostics,
   ) {
@@ -66,7 +69,8 @@ export class PanelMembers {
     this.isUnknown = element !== undefined && members === undefined;
     this.#members = new Map(members?.map((each) => [each.uid, each]));
     this.#element = element;
-    this.#panel = record?.ok === true ? record.value.panel : '';
+    this.#panel = record?.ok === true ? record.value.panel : 'The panel';
+    this.#last = element === undefined ? new Map() : lastOf(element, lastPackages, diagnostics);
     for (const each of element?.plans ?? []) {
       find(each.package);
       this.#addPlan(each, diagnostics);
@@ -86,22 +90,48 @@ export class PanelMembers {
     return found?.user === account?.user ? found : undefined;
   }
 
-  /** Returns the rule for the account's plan; undefined if the panel states no plan for it. */
+  /** Returns the rule for the account's plan; undefined if the panel never stated a plan for it. */
   ruleOf(who: Identity): PlanRule | undefined {
+    if (this.#element === undefined) return undefined;
     const plan = this.of(who)?.plan;
-    if (plan === undefined || this.#element === undefined) return undefined;
+    const rule = plan && this.#planRule(plan, this.#element);
+    if (rule?.package !== undefined) return rule;
+    const last = this.#lastOf(who);
+    if (last === undefined) return rule;
+    return {
+      panel: this.#panel,
+      ...(rule?.plan !== undefined && { plan: rule.plan }),
+      by: 'kept',
+      at: this.#element,
+      package: last,
+    };
+  }
+
+  #planRule(plan: PanelPlan, element: PanelElement): PlanRule {
     const key = packageKey(plan);
-    const rule = this.#rules.get(key) ?? this.#makeRule(plan, this.#element);
+    const rule = this.#rules.get(key) ?? this.#makeRule(plan, element);
     this.#rules.set(key, rule);
     return rule;
   }
 
-  /** Returns the package for the account's plan; undefined if it has none, or the policy has none for it. */
+  /** Returns the package that the account had last by a plan, if the policy still has it. */
+  #lastOf({ uid, account }: Identity): PackageElement | undefined {
+    const last = this.#last.get(uid);
+    return last?.user === account?.user ? this.#packages.get(last?.package ?? '') : undefined;
+  }
+
+  /** Returns the package for the account's plan, or its last one; undefined if the policy has neither. */
   packageOf(who: Identity): PackageElement | undefined {
     const rule = this.ruleOf(who);
-    if (rule !== undefined && rule.package === undefined)
-      this.#unmatched.set(rule.plan, (this.#unmatched.get(rule.plan) ?? 0) + 1);
-    return rule?.package;
+    if (rule === undefined) return undefined;
+    const isKept = rule.by === 'kept';
+    if (isKept || rule.package === undefined) this.#count(rule.plan, isKept);
+    return rule.package;
+  }
+
+  #count(plan: string | undefined, isKept: boolean): void {
+    const { accounts, kept } = this.#unmatched.get(plan) ?? { accounts: 0, kept: 0 };
+    this.#unmatched.set(plan, { accounts: accounts + 1, kept: kept + Number(isKept) });
   }
 
   #makeRule(plan: PanelPlan, element: PanelElement): PlanRule {
@@ -120,12 +150,20 @@ export class PanelMembers {
 
   /** Describes the plans that the policy has no package for; undefined if there are none. */
   get unmatched(): string | undefined {
-    if (this.#unmatched.size === 0) return undefined;
+    // The reason why nothing is known of the panel is reported already.
+    if (this.#unmatched.size === 0 || this.isUnknown) return undefined;
     const named = [...this.#unmatched].map(
-      ([name, accounts]) => `"${name}" (${count(accounts, 'account')})`,
+      ([name, { accounts, kept }]) =>
+        `${name === undefined ? 'no plan' : `"${name}"`} (${count(accounts, 'account')}${kept === 0 ? '' : `, ${kept} with the last package`})`,
     );
-    return `The policy has no package for these plans of the panel: ${listSome(named)}; their accounts get the package of their reseller or range, or the defaults. Add a <package> of that name, or <plan name="…" package="…"/>`;
+    return `The policy has no package for these plans of the panel: ${listSome(named)}; accounts keep the package of their last plan, and those without one get the package of their reseller or range, or the defaults. Add a <package> of that name, or <plan name="…" package="…"/>`;
   }
+}
+
+/** The number of accounts, and how many of them keep their last package. */
+interface Unmatched {
+  readonly accounts: number;
+  readonly kept: number;
 }
 
 export const formatPlan = ({
@@ -135,6 +173,20 @@ export const formatPlan = ({
   readonly name: string;
   readonly owner?: string | undefined;
 }): string => (owner === undefined ? name : `${name}@${owner}`);
+
+/** Returns the last packages; none, with the reason, if they are not known. */
+function lastOf(
+  element: PanelElement,
+  last: HostFacts['lastPackages'],
+  diagnostics: Diagnostics,
+): LastPackages {
+  if (last === undefined || last.ok) return last?.value ?? new Map();
+  diagnostics.warn(
+    element,
+    `The record of the packages that accounts had last is not used: ${formatCause(last.error)}; an account whose plan the policy does not have gets the defaults`,
+  );
+  return new Map();
+}
 
 /** Returns the accounts of the record; undefined, with the reason, if it cannot be used. */
 function membersOf(
@@ -146,14 +198,14 @@ function membersOf(
   if (record === undefined) {
     diagnostics.warn(
       element,
-      `The panel has not been read yet, so its accounts have no plans; ${read}`,
+      `The panel has not been read yet, so its accounts keep their last packages; ${read}`,
     );
     return undefined;
   }
   if (!record.ok) {
     diagnostics.warn(
       element,
-      `The record of the panel is not used: ${formatCause(record.error)}; ${read}`,
+      `The record of the panel is not used: ${formatCause(record.error)}; its accounts keep their last packages; ${read}`,
     );
     return undefined;
   }
@@ -161,7 +213,7 @@ function membersOf(
   if (element.source === 'auto' || element.source === source) return members;
   diagnostics.warn(
     element,
-    `The record is from ${panel}, and the policy follows "${element.source}": accounts have no plans; ${read}`,
+    `The record is from ${panel}, and the policy follows "${element.source}": accounts keep their last packages; ${read}`,
   );
   return undefined;
 }

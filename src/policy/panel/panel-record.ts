@@ -10,7 +10,14 @@ import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { Cause } from '../../../packages/base/problem.ts';
 
 /** Panels whose data can be read. */
-export const panelSources = ['hestia', 'directadmin', 'cpanel', 'cpapi'] as const;
+export const panelSources = [
+  'hestia',
+  'directadmin',
+  'cpanel',
+  'virtualmin',
+  'plesk',
+  'cpapi',
+] as const;
 export type PanelSourceName = (typeof panelSources)[number];
 
 /** A package of the panel. */

@@ -153,12 +153,17 @@ function printExplanation(explained: Explanation): void {
 
 /** Says what the panel's plan decides. */
 function planText({ panel, plan, by, line }: ExplainedPlan, { file, package: used }: Explanation) {
-  const stated = `${printable(panel)} states the plan "${printable(plan)}"`;
+  const stated =
+    plan === undefined
+      ? `${printable(panel)} states no plan`
+      : `${printable(panel)} states the plan "${printable(plan)}"`;
   switch (by) {
     case 'plan':
       return `${stated}; its <plan> names the package (${file}:${line})`;
     case 'panel':
       return `${stated}; the package has its name (<panel>, ${file}:${line})`;
+    case 'kept':
+      return `${stated}, for which the policy has no package; the tenant keeps package ${used}, which it had last (<panel>, ${file}:${line})`;
     case 'no package':
       return `${stated}, for which the policy has no package (<panel>, ${file}:${line})`;
     case 'overruled':

@@ -38,6 +38,8 @@ interface Chart {
   readonly metric: MetricKey;
   readonly limits: readonly LimitKey[];
   readonly format: (value: number) => string;
+  /** The charts instead, if reads and writes are limited, and not their total. */
+  readonly directions?: readonly Chart[];
 }
 
 const mebibytes = (value: number) => `${Math.round(value / 2 ** 20)}MB`;
@@ -52,12 +54,25 @@ const charts: readonly Chart[] = [
     format: (value) => `${Math.round(value * 100)}%`,
   },
   { title: 'Physical memory', metric: 'memory', limits: ['memory.limit'], format: mebibytes },
-  { title: 'IO', metric: 'total', limits: ['io.total', 'io.read', 'io.write'], format: kibibytes },
+  {
+    title: 'IO',
+    metric: 'total',
+    limits: ['io.total', 'io.read', 'io.write'],
+    format: kibibytes,
+    directions: [
+      { title: 'IO, reads', metric: 'read', limits: ['io.read'], format: kibibytes },
+      { title: 'IO, writes', metric: 'write', limits: ['io.write'], format: kibibytes },
+    ],
+  },
   {
     title: 'IOPS',
     metric: 'operations',
     limits: ['io.operations', 'io.reads', 'io.writes'],
     format: whole,
+    directions: [
+      { title: 'IOPS, reads', metric: 'reads', limits: ['io.reads'], format: whole },
+      { title: 'IOPS, writes', metric: 'writes', limits: ['io.writes'], format: whole },
+    ],
   },
   { title: 'Processes', metric: 'threads', limits: ['processes.limit'], format: whole },
 ];
@@ -120,20 +135,42 @@ async function seriesOf(
   const query = { from, to, tenant, count: 1000 };
   const hits = await ask<IncidentsResponse>('/v1/incidents', query);
   if (!hits.ok) return hits;
-  const shown: ChartSeries[] = [];
-  for (const { title, metric, limits, format } of charts) {
-    const asked = { from, to, tenant, metric, points };
+  const draw = async (chart: Chart): Promise<Result<ChartSeries, Problem>> => {
+    const asked = { from, to, tenant, metric: chart.metric, points };
     const series = await ask<SeriesResponse>('/v1/series', asked);
     if (!series.ok) return series;
     const { limit } = series.value;
-    if (limit === undefined && showAll !== true) continue;
     const faults = hits.value.incidents
-      .filter((each) => limits.includes(each.limit))
+      .filter((each) => chart.limits.includes(each.limit))
       .map(({ begin }) => begin);
+    const { title, metric, format } = chart;
     const drawn = { title, points: series.value.points, limit, faults, format };
-    shown.push(style === 'user' && metric === 'cpu' ? inShares(drawn) : drawn);
+    return ok(style === 'user' && metric === 'cpu' ? inShares(drawn) : drawn);
+  };
+  const shown: ChartSeries[] = [];
+  for (const chart of charts) {
+    const drawn = await drawnFor(chart, draw);
+    if (!drawn.ok) return drawn;
+    shown.push(...drawn.value.filter(({ limit }) => limit !== undefined || showAll === true));
   }
   return ok(shown);
+}
+
+/** Returns the chart; those of its directions if only they have limits. */
+async function drawnFor(
+  chart: Chart,
+  draw: (chart: Chart) => Promise<Result<ChartSeries, Problem>>,
+): Promise<Result<readonly ChartSeries[], Problem>> {
+  const whole = await draw(chart);
+  if (!whole.ok) return whole;
+  if (whole.value.limit !== undefined) return ok([whole.value]);
+  const limited: ChartSeries[] = [];
+  for (const each of chart.directions ?? []) {
+    const drawn = await draw(each);
+    if (!drawn.ok) return drawn;
+    if (drawn.value.limit !== undefined) limited.push(drawn.value);
+  }
+  return ok(limited.length > 0 ? limited : [whole.value]);
 }
 
 /** Shows the values as shares of the limit: a customer's CPU is 100 % whatever the limit is. */

@@ -1,0 +1,62 @@
+/** Records the packages that plans of the panel gave accounts, and forgets those of former owners of a uid. */
+import { readText } from '../../packages/base/io/read.ts';
+import { removeFile, replaceStateFile } from '../../packages/base/io/replace-file.ts';
+import { causedBy, failed, type Problem } from '../../packages/base/problem.ts';
+import { ok, type Result } from '../../packages/base/result.ts';
+import { formatLastPackages, type LastPackage } from '../policy/panel/last-packages.ts';
+import type { Policy, TenantPlan } from '../policy/policy.ts';
+import { parsePasswd } from './accounts/accounts.ts';
+import { lastPackagesFile, readLastPackages } from './last-packages.ts';
+import type { Paths } from './paths.ts';
+
+/** The maximum number of recorded accounts, unless more of them have a plan now. */
+const keptMax = 100_000;
+
+/**
+ * Records the packages of a policy that has been applied. Other accounts keep their entries, since another policy may
+ * be applied in between, or the policy may name a package for an account for a while.
+ */
+export function keepLastPackages(
+  paths: Pick<Paths, 'state' | 'etc'>,
+  policy: Pick<Policy, 'tenants' | 'panel'>,
+): Result<void, Problem> {
+  if (policy.panel === undefined) return ok(undefined);
+  const read = readLastPackages(paths);
+  const before = read.ok ? [...read.value.values()] : [];
+  const text = formatLastPackages(merged(paths, planPackages(policy), before));
+  if (read.ok && text === formatLastPackages(before)) return ok(undefined);
+  const kept = replaceStateFile(lastPackagesFile(paths), text);
+  const action = "record the packages of the panel's plans";
+  return kept.ok ? kept : failed({ action, ...causedBy(kept.error) });
+}
+
+/** Returns the packages that the plans of a policy's tenants decide, now or last. */
+export const planPackages = ({ tenants }: Pick<Policy, 'tenants'>): readonly LastPackage[] =>
+  tenants.flatMap(({ uid, account, plan, package: name }) =>
+    account !== undefined && name !== undefined && plan !== undefined && decides(plan.by)
+      ? [{ uid, user: account.user, package: name }]
+      : [],
+  );
+
+const decides = (by: TenantPlan['by']): boolean => by === 'plan' || by === 'panel' || by === 'kept';
+
+/** Returns the packages of now, then earlier ones of accounts that may still exist, by uid. */
+function merged(
+  { etc }: Pick<Paths, 'etc'>,
+  now: readonly LastPackage[],
+  before: readonly LastPackage[],
+): readonly LastPackage[] {
+  const local = parsePasswd(readText(`${etc}/passwd`) ?? '');
+  const uids = new Map(local.map(({ user, uid }) => [user, uid]));
+  const users = Map.groupBy(local, ({ uid }) => uid);
+  const current = new Set(now.map(({ uid }) => uid));
+  const earlier = before.filter(({ uid, user }) => {
+    const isOther = users.get(uid)?.every((each) => each.user !== user) ?? false;
+    return !current.has(uid) && !isOther && (uids.get(user) ?? uid) === uid;
+  });
+  const kept = earlier.slice(0, Math.max(0, keptMax - now.length));
+  return [...now, ...kept].sort((a, b) => a.uid - b.uid);
+}
+
+export const releaseLastPackages = (paths: Pick<Paths, 'state'>): Result<void, Problem> =>
+  removeFile(lastPackagesFile(paths));

@@ -1,0 +1,151 @@
+/** Choices of customers: what they make of a rule, what the agent accepts, and the file that keeps them. */
+import assert from 'node:assert/strict';
+import { readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { suite, test, type TestContext } from 'node:test';
+import type { Caller } from '../../src/agent/api/caller.ts';
+import { QueryReader } from '../../src/agent/api/query-reader.ts';
+import type { RequestContext } from '../../src/agent/api/request-context.ts';
+import { answerDigest, answerSetDigest } from '../../src/agent/responses/digest-choice.ts';
+import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
+import { ChangePace } from '../../src/agent/site-limits/change-pace.ts';
+import { chosenRule } from '../../src/digest/core/choice.ts';
+import { keepDigestChoice, readDigestChoices } from '../../src/host/digest-choices.ts';
+import { parsePolicy } from '../../src/policy/parse.ts';
+import { resolvePolicy } from '../../src/policy/resolve.ts';
+import type { DigestSetJson } from '../../src/digest/commands/json.ts';
+import { jsonOf, responseOf } from '../../testing/json-output.ts';
+import { testDirectory } from '../../testing/temporary-directory.ts';
+import { digestRule } from './rule.ts';
+
+const accounts = ['ann', 'ben', 'acme'].map((user, index) => ({
+  user,
+  uid: 1001 + index,
+  gid: 1001,
+  home: `/home/${user}`,
+}));
+
+function memberIndex(digests: string): MemberIndex {
+  const { document } = parsePolicy(
+    'p.xml',
+    `<bulkhead version="1"><agent><alerts>${digests}</alerts></agent>
+     <reseller user="acme"/><tenant user="ann"/><tenant user="ben"/></bulkhead>`,
+  );
+  assert.ok(document);
+  return new MemberIndex(resolvePolicy(document, { accounts, uidMin: 1000 }));
+}
+
+function stage(t: TestContext, digests: string) {
+  const agent = {
+    state: testDirectory(t, 'digest-choice'),
+    memberIndex: memberIndex(digests),
+    digestPace: new ChangePace('change your digest'),
+  };
+  const request = (caller: Caller, query: string) =>
+    // Fields that these answers do not use are missing.
+    ({
+      agent,
+      caller,
+      query: new QueryReader(new URLSearchParams(query)),
+    }) as unknown as RequestContext;
+  return {
+    agent,
+    get: (uid: number) => answerDigest(request({ kind: 'uid', uid }, '')),
+    set: (uid: number, query: string) => answerSetDigest(request({ kind: 'uid', uid }, query)),
+  };
+}
+
+const open = '<digest to="tenant" choose="50%"/><digest to="reseller"/>';
+
+suite('answerSetDigest()', () => {
+  test('keeps what a tenant chooses, for itself only', (t) => {
+    const { agent, get, set } = stage(t, open);
+    const chosen = set(1001, 'use=90%25&every=week');
+    assert.ok(chosen.ok);
+    assert.deepEqual(chosen.value, {
+      use: '90%',
+      every: 'week',
+      digests: [{ to: 'tenant', every: 'week', use: '80%', useMin: '50%' }],
+    });
+    responseOf('POST /v1/digest', 200, JSON.stringify(chosen.value));
+    // The command prints the same.
+    jsonOf<DigestSetJson>('digest set', JSON.stringify(chosen.value));
+    assert.deepEqual(get(1001), chosen);
+    const other = get(1002);
+    assert.deepEqual(other.ok && [other.value.use, other.value.every], [null, null]);
+    assert.deepEqual(set(1001, 'use=default').ok && get(1001).ok, true);
+    set(1001, 'every=default');
+    assert.deepEqual(readDigestChoices(agent), { ok: true, value: new Map() });
+  });
+
+  for (const [query, status] of [
+    ['use=49%25', 403],
+    ['use=101%25', 400],
+    ['use=NaN', 400],
+    ['use=0.9', 400],
+    ['every=day', 400],
+    ['every=', 400],
+  ] as const)
+    test(`refuses ${query}`, (t) => {
+      const { agent, set } = stage(t, open);
+      const refused = set(1001, query);
+      assert.equal(!refused.ok && refused.error.status, status);
+      assert.deepEqual(readDigestChoices(agent), { ok: true, value: new Map() });
+    });
+
+  test('refuses whoever the policy does not allow it, root, and strangers', (t) => {
+    const { set } = stage(t, open);
+    const statusOf = (uid: number) => {
+      const refused = set(uid, 'every=off');
+      return refused.ok ? 200 : refused.error.status;
+    };
+    assert.deepEqual([1003, 0, 4000].map(statusOf), [403, 403, 403]);
+    const closed = stage(t, '<digest to="tenant"/>').set(1001, 'every=off');
+    assert.match(closed.ok ? '' : closed.error.reason, /the policy does not let customers choose/);
+  });
+
+  test('has a pace', (t) => {
+    const { set } = stage(t, open);
+    const answers = Array.from({ length: 12 }, (_, n) => set(1001, `use=${60 + n}%25`));
+    assert.deepEqual(
+      answers.slice(0, 10).every((each) => each.ok),
+      true,
+    );
+    const last = answers.at(-1);
+    assert.equal(last?.ok === false && last.error.status, 429);
+    assert.ok(set(1002, 'every=off').ok);
+  });
+});
+
+suite('keepDigestChoice()', () => {
+  test('forgets accounts that are no members any more, and follows no link', (t) => {
+    const place = { state: testDirectory(t, 'digest-choice') };
+    const keep = (uid: number, members: readonly number[]) =>
+      keepDigestChoice(place, { uid, name: `u${uid}`, every: 'off' }, (each) =>
+        members.includes(each.uid),
+      );
+    assert.ok(keep(1, [1, 2]).ok);
+    assert.ok(keep(2, [1, 2]).ok);
+    assert.ok(keep(3, [2, 3]).ok);
+    const read = readDigestChoices(place);
+    assert.deepEqual(read.ok && [...read.value.keys()], [2, 3]);
+    const file = `${place.state}/digest-choices.json`;
+    const text = readFileSync(file, 'utf8');
+    for (const wrong of [text.slice(0, -3), '{}', text.replace('"off"', '"never"')]) {
+      writeFileSync(file, wrong);
+      assert.ok(!keep(2, [2]).ok, wrong);
+      assert.equal(readFileSync(file, 'utf8'), wrong);
+    }
+    rmSync(file);
+    symlinkSync('/etc/passwd', file);
+    assert.ok(!keep(2, [2]).ok);
+  });
+});
+
+test('chosenRule() follows the policy when that has changed since', () => {
+  const rule = digestRule({ useMin: 0.7, every: 'day' });
+  assert.equal(chosenRule(rule, { use: 0.5 })?.useFraction, 0.7);
+  assert.equal(chosenRule(rule, { use: 0.9 })?.useFraction, 0.9);
+  assert.equal(chosenRule(rule, { every: 'week' })?.every, 'week');
+  assert.equal(chosenRule(rule, { every: 'off' }), undefined);
+  assert.equal(chosenRule(digestRule(), { every: 'off', use: 0.1 })?.useFraction, 0.8);
+});
