@@ -91,7 +91,7 @@ export interface TenantPlan {
   /**
    *     plan        a <plan> of the policy names the package
    *     panel       the package has the plan's name
-   *     kept        the policy has no package for it, and the tenant keeps the one that it had last
+   *     kept        the policy has no package for it, and the tenant keeps the lower limits of the one that it had last
    *     no package  the policy has no package for it
    *     overruled   the policy names another package for this tenant
    */

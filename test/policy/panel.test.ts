@@ -13,7 +13,7 @@ import type { LastPackage } from '../../src/policy/panel/last-packages.ts';
 import { LineIndex } from '../../src/policy/diagnostic.ts';
 import { explain } from '../../src/policy/explain.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
-import { nameOf, type HostFacts } from '../../src/policy/policy.ts';
+import { jailOf, nameOf, type HostFacts } from '../../src/policy/policy.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 
 const accounts = ['ann', 'ben', 'cleo', 'dora'].map((user, index) => ({
@@ -252,13 +252,59 @@ suite('an account whose plan the policy does not have', () => {
   });
 
   test('keeps its last package while nothing is known of the panel', () => {
-    const { packages: found, said } = resolve(
-      follow() + packages + range,
+    const {
+      packages: found,
+      tenants,
+      said,
+    } = resolve(
+      follow() + packages + range + '<defaults><cpu limit="50%"/></defaults>',
       undefined,
       lastPackages(last('ann', 'gold')),
     );
     assert.deepEqual(found.slice(0, 2), ['ann gold', 'ben basic']);
+    assert.equal(tenants.get('ann')?.values['cpu.limit'], 2);
     assert.equal(said.length, 1);
+  });
+
+  test('has the lower of each limit of its last package and of what it had without it', () => {
+    const both =
+      '<package name="gold"><cpu limit="200%" weight="50"/><memory limit="4GiB" guaranteed="1GiB"/></package>' +
+      '<package name="range"><cpu limit="100%" weight="200"/><memory limit="unlimited"/></package>' +
+      '<defaults><processes limit="40"/></defaults><tenants uids="1001-1099" package="range"/>' +
+      '<tenant user="ben"><memory limit="8GiB"/></tenant>';
+    const kept = lastPackages(...['ann', 'ben'].map((user) => last(user, 'gold')));
+    const { tenants, policy } = resolve(follow() + both, ok(record({ ann: lost })), kept);
+    const expected = { 'cpu.limit': 1, 'cpu.weight': 50, 'processes.limit': 40 };
+    assert.deepEqual(tenants.get('ann')?.values, { ...expected, 'memory.limit': 4 * 2 ** 30 });
+    assert.deepEqual(tenants.get('ben')?.values, { ...expected, 'memory.limit': 8 * 2 ** 30 });
+    assert.equal(tenants.get('ben')?.chain[0]?.kind, 'tenant');
+    const [ann] = policy.tenants;
+    assert.ok(ann);
+    const { limits } = explain(
+      { tenant: ann, site: undefined },
+      policy,
+      new LineIndex(policy.text),
+    );
+    const from = new Map(limits.map((each) => [each.limit, each.from]));
+    assert.equal(from.get('cpu limit'), 'package "range"');
+    assert.equal(from.get('cpu weight'), 'package "gold"');
+    assert.equal(from.get('processes limit'), 'defaults');
+    assert.equal(from.get('memory guaranteed'), 'not set; this is the default');
+  });
+
+  test('has the jail of its last package, or the one that it had without it', () => {
+    const jail = (profile: string) => `<jail profile="${profile}"/>`;
+    const body = (gold: string, others: string) =>
+      `${follow()}<package name="gold">${gold}</package><defaults>${others}</defaults><tenants uids="1001-1099"/>`;
+    const jailIn = (gold: string, others: string) => {
+      const kept = lastPackages(last('ann', 'gold'));
+      const ann = resolve(body(gold, others), ok(record({ ann: lost })), kept).tenants.get('ann');
+      return ann && jailOf(ann)?.profile;
+    };
+    assert.equal(jailIn(jail('none'), jail('web')), 'web');
+    assert.equal(jailIn(jail('strict'), jail('none')), 'strict');
+    assert.equal(jailIn(jail('strict'), jail('web')), 'strict');
+    assert.equal(jailIn('', ''), undefined);
   });
 
   test('has nothing from an earlier owner of its uid, nor a package that is gone', () => {

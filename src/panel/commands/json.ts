@@ -37,8 +37,10 @@ export interface PanelFollowedJson {
         readonly plan: string | null;
         /** The accounts. */
         readonly accounts: readonly string[];
-        /** The accounts that keep the package of their last plan. */
+        /** The accounts that keep lower limits of the package of their last plan. */
         readonly kept: readonly string[];
+        /** The names of those packages. */
+        readonly packages: readonly string[];
       }[]
     | null;
 }

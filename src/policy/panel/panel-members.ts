@@ -1,8 +1,8 @@
 /**
  * The panel's accounts in a policy that follows the panel. An account gets the package of the policy that has the name
  * of its plan, or that a `<plan>` names. A reseller's own plan counts only with its owner, `gold@acme`, since resellers
- * choose the names of their plans. While no package matches, the account keeps the one that a plan gave it last: resellers
- * choose plans, too.
+ * choose the names of their plans. While no package matches, the account has the lower limits of the package that a plan
+ * gave it last and of what it would have without that: resellers choose plans, too.
  */
 import { count, listSome } from '../../../packages/base/list.ts';
 import { formatCause } from '../../../packages/base/problem.ts';
@@ -120,6 +120,14 @@ export class PanelMembers {
     return last?.user === account?.user ? this.#packages.get(last?.package ?? '') : undefined;
   }
 
+  /**
+   * Whether the account keeps its last package, and gets no more by it than without it. While nothing is known of the
+   * panel, which no reseller can cause, the limits stay.
+   */
+  keepsLower(who: Identity): boolean {
+    return !this.isUnknown && this.ruleOf(who)?.by === 'kept';
+  }
+
   /** Returns the package for the account's plan, or its last one; undefined if the policy has neither. */
   packageOf(who: Identity): PackageElement | undefined {
     const rule = this.ruleOf(who);
@@ -156,7 +164,7 @@ export class PanelMembers {
       ([name, { accounts, kept }]) =>
         `${name === undefined ? 'no plan' : `"${name}"`} (${count(accounts, 'account')}${kept === 0 ? '' : `, ${kept} with the last package`})`,
     );
-    return `The policy has no package for these plans of the panel: ${listSome(named)}; accounts keep the package of their last plan, and those without one get the package of their reseller or range, or the defaults. Add a <package> of that name, or <plan name="…" package="…"/>`;
+    return `The policy has no package for these plans of the panel: ${listSome(named)}; accounts get the package of their reseller or range, or the defaults, and keep each limit of their last package that is lower. Add a <package> of that name, or <plan name="…" package="…"/>`;
   }
 }
 
