@@ -1,8 +1,10 @@
 /** Reads and records the packages that accounts had last by their plans in the panel. */
+import { renameSync } from 'node:fs';
+import { causeOf } from '../../packages/base/io/errno.ts';
 import { readText } from '../../packages/base/io/read.ts';
-import { decodeText, readBounded } from '../../packages/base/io/regular-file.ts';
+import { cannotRead, decodeText, readBounded } from '../../packages/base/io/regular-file.ts';
 import { removeFile, replaceStateFile } from '../../packages/base/io/replace-file.ts';
-import { causedBy, failed, type Cause, type Problem } from '../../packages/base/problem.ts';
+import { causedBy, failed, type Problem } from '../../packages/base/problem.ts';
 import { ok, type Result } from '../../packages/base/result.ts';
 import {
   formatLastPackages,
@@ -21,27 +23,48 @@ export const lastPackagesFile = ({ state }: Pick<Paths, 'state'>): string =>
 /** The maximum number of recorded accounts, unless more of them have a plan now. */
 const keptMax = 100_000;
 
-/** Returns no packages if no apply has written the file yet, or this process may not read it. */
-export function readLastPackages(paths: Pick<Paths, 'state'>): Result<LastPackages, Cause> {
-  const read = readBounded(lastPackagesFile(paths), lastPackagesBytesMax, { links: 'refuse' });
-  if (read.ok) return parseLastPackages(decodeText(read.value));
-  return ['ENOENT', 'EACCES'].includes(read.error.errno ?? '') ? ok(new Map()) : read;
+/** Returns no packages if no apply has written the file yet, or if this process is not root and may not read it. */
+export function readLastPackages(paths: Pick<Paths, 'state'>): Result<LastPackages, Problem> {
+  const object = lastPackagesFile(paths);
+  const read = readBounded(object, lastPackagesBytesMax, { links: 'refuse' });
+  const parsed = read.ok ? parseLastPackages(decodeText(read.value)) : read;
+  if (parsed.ok) return parsed;
+  const { errno } = parsed.error;
+  const isHidden = errno === 'EACCES' && process.geteuid?.() !== 0;
+  if (errno === 'ENOENT' || isHidden) return ok(new Map());
+  const hint = `restore it from a backup; or, to go on without it, run: mv ${object} ${damagedFile(object)}`;
+  return cannotRead(object, { ...parsed.error, hint });
+}
+
+const damagedFile = (path: string): string => `${path}.damaged`;
+
+/** Renames a record that cannot be read, so that a person can still look into it. */
+function setAside(object: string): Result<void, Problem> {
+  try {
+    renameSync(object, damagedFile(object));
+    return ok(undefined);
+  } catch (error) {
+    return failed({ action: 'set aside', object, ...causeOf(error) });
+  }
 }
 
 /**
- * Records the packages of a policy that has been applied. Other accounts keep their entries, since another policy may
- * be applied in between, or the policy may name a package for an account for a while.
+ * Records the packages of a policy, before it is in force: no account has a package by its plan that is not recorded.
+ * Other accounts keep their entries, since another policy may be applied in between, or the policy may name a package
+ * for an account for a while.
  */
 export function keepLastPackages(
   paths: Pick<Paths, 'state' | 'etc'>,
   policy: Pick<Policy, 'tenants' | 'panel'>,
 ): Result<void, Problem> {
   if (policy.panel === undefined) return ok(undefined);
+  const file = lastPackagesFile(paths);
   const read = readLastPackages(paths);
   const before = read.ok ? [...read.value.values()] : [];
   const text = formatLastPackages(merged(paths, planPackages(policy), before));
   if (read.ok && text === formatLastPackages(before)) return ok(undefined);
-  const kept = replaceStateFile(lastPackagesFile(paths), text);
+  const isFree = read.ok ? ok(undefined) : setAside(file);
+  const kept = isFree.ok ? replaceStateFile(file, text) : isFree;
   const action = "record the packages of the panel's plans";
   return kept.ok ? kept : failed({ action, ...causedBy(kept.error) });
 }
@@ -74,5 +97,8 @@ function merged(
   return [...now, ...kept].sort((a, b) => a.uid - b.uid);
 }
 
-export const releaseLastPackages = (paths: Pick<Paths, 'state'>): Result<void, Problem> =>
-  removeFile(lastPackagesFile(paths));
+export function releaseLastPackages(paths: Pick<Paths, 'state'>): Result<void, Problem> {
+  const file = lastPackagesFile(paths);
+  const removed = removeFile(damagedFile(file));
+  return removed.ok ? removeFile(file) : removed;
+}

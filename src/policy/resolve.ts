@@ -123,9 +123,7 @@ class Resolver {
       ...strictOf(document),
       ...(document.symlinks === undefined ? {} : { symlinks: document.symlinks.rule }),
     };
-    const { unmatched } = this.#panel;
-    if (document.panel !== undefined && unmatched !== undefined)
-      document.diagnostics.warn(document.panel, unmatched);
+    this.#panel.report(document.diagnostics);
     const unused = this.#unused(policy);
     warnAbout(policy, { unused, memoryBytes: this.#facts.memoryBytes }, document.diagnostics);
     if (document.limitMode?.value !== 'observe') return policy;

@@ -136,6 +136,23 @@ suite('a reseller that changes plans', { skip }, () => {
     sync();
   });
 
+  test('keeps them while the record of last packages is damaged, which the agent leaves', async () => {
+    const file = lastPackagesFile(agent.host.paths);
+    const whole = readFileSync(file, 'utf8');
+    const damaged = whole.slice(0, -9);
+    const isIn = async (state: string) => (await agent.status()).policy.state === state;
+    writeFileSync(file, damaged);
+    policy('<plan name="other" package="platinum"/>');
+    await agent.until('it is refused', () => isIn('refused'));
+    assert.ok(await warned(/last packages, which are not known.*plan-packages/));
+    assert.equal(await limitOf('ann'), limits.gold);
+    assert.equal(readFileSync(file, 'utf8'), damaged);
+    writeFileSync(file, whole);
+    policy();
+    await agent.until('it is in force', () => isIn('in force'));
+    assert.equal(await limitOf('ann'), limits.gold);
+  });
+
   test('gives the defaults to an account that never had a plan of the policy', async () => {
     setPlan('ben', 'mine');
     sync();

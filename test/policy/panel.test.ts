@@ -1,6 +1,7 @@
 /** A policy that follows the panel: who gets which package, reseller and address, and what is warned of. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { failed } from '../../packages/base/problem.ts';
 import { fail, ok } from '../../packages/base/result.ts';
 import {
   formatPanelRecord,
@@ -46,7 +47,13 @@ function resolve(
   const policy = resolvePolicy(document, { accounts, uidMin: 1000, panel, lastPackages });
   const tenants = new Map(policy.tenants.map((each) => [nameOf(each), each]));
   const packages = [...tenants].map(([name, each]) => `${name} ${each.package ?? '-'}`);
-  return { policy, tenants, packages, said: document.diagnostics.list.map((each) => each.message) };
+  return {
+    document,
+    policy,
+    tenants,
+    packages,
+    said: document.diagnostics.list.map((each) => each.message),
+  };
 }
 
 const packages = '<package name="basic"/><package name="gold"><cpu limit="200%"/></package>';
@@ -317,13 +324,22 @@ suite('an account whose plan the policy does not have', () => {
     assert.deepEqual(found.slice(0, 2), ['ann basic', 'ben basic']);
   });
 
-  test('is reported if its last package is unknown', () => {
-    const { said } = resolve(
-      follow() + packages + range,
-      ok(record({})),
-      fail({ reason: 'it is damaged' }),
-    );
-    assert.match(said.join(), /packages that accounts had last is not used: it is damaged/);
+  test('makes the policy invalid if its last package is not known, and only then', () => {
+    const unknown = failed({ action: 'read', object: '/x', reason: 'it is damaged' });
+    const isRefused = (body: string, panel: HostFacts['panel']) => {
+      const { document, said } = resolve(body, panel, unknown);
+      assert.match(said.join('\n'), /Cannot read "?\/x"?: it is damaged/);
+      return document.diagnostics.failed;
+    };
+    const all = (plan: string) =>
+      ok(record(Object.fromEntries(accounts.map(({ user }) => [user, { plan: { name: plan } }]))));
+    const body = follow() + packages + range;
+    assert.equal(isRefused(body, all('gold')), false);
+    assert.equal(isRefused(body, all('lost')), true);
+    assert.equal(isRefused(body, ok(record({}))), true);
+    assert.equal(isRefused(body, undefined), true);
+    const named = accounts.map(({ user }) => `<tenant user="${user}" package="basic"/>`).join('');
+    assert.equal(isRefused(follow() + packages + named, all('lost')), false);
   });
 });
 
