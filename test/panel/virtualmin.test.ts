@@ -19,6 +19,9 @@ let tree: PanelTree;
 
 const domain = (id: string, values: Readonly<Record<string, string>>) =>
   tree.write(`${base}/domains/${id}`, plain({ id, unix: '1', ...values }), 0o600);
+/** A sub-server, for which Virtualmin has no user and writes no reseller. */
+const site = (id: string, values: Readonly<Record<string, string>>) =>
+  domain(id, { unix: '0', reseller: '', ...values });
 const plan = (id: string, values: Readonly<Record<string, string>>) =>
   tree.write(`${base}/plans/${id}`, plain({ id, quota: '', 'limit web': '1', ...values }), 0o600);
 
@@ -46,7 +49,7 @@ suite('Virtualmin', { skip }, () => {
       emailto: 'ann@x.example',
       pass: 's3',
     });
-    domain('17000', { dom: 'sub.a.example', user: 'ann', plan: '1601', parent: '17001' });
+    site('17000', { dom: 'sub.a.example', user: 'ann', plan: '1601', parent: '17001' });
     domain('17002', { dom: 'b.example', user: 'ben', plan: '1600', reseller: 'acme other' });
     domain('17003', { dom: 'c.example', user: 'cleo', plan: '' });
   });
@@ -119,7 +122,8 @@ suite('Virtualmin', { skip }, () => {
   ];
   for (const [what, make, reason] of wrong)
     test(`a domain's file that ${what} is a problem, and the others stay`, async () => {
-      domain('17000', { dom: 'x.example', user: 'ben', parent: '17002' });
+      site('17000', { dom: 'x.example', user: 'ben', parent: '17002' });
+      site('16999', { dom: 'sub.a.example', user: 'ann', plan: '1601', parent: '17001' });
       make();
       const found = await read();
       assert.deepEqual(
