@@ -2,7 +2,7 @@
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, rmSync, symlinkSync, truncateSync } from 'node:fs';
+import { chmodSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { beforeEach, suite, test } from 'node:test';
 import { formatProblem } from '../../packages/base/problem.ts';
 import { statusJson } from '../../src/panel/commands/status-text.ts';
@@ -92,6 +92,13 @@ suite('Virtualmin', { skip }, () => {
     const { said } = await read();
     assert.match(said, /the package of "cleo": no package has the name "99"/);
     assert.match(said, /the account "lost": this host has no such account/);
+  });
+
+  test("reads a domain whose owner's description is not UTF-8", async () => {
+    writeFileSync(file(), Buffer.from('owner=caf\xe9 \xff\n', 'latin1'), { flag: 'a' });
+    const found = await read();
+    assert.equal(found.said, '');
+    assert.deepEqual(found.plans[0], ['ann', { name: 'Default Plan' }, undefined]);
   });
 
   const file = () => `${tree.root}${base}/domains/17001`;

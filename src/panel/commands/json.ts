@@ -30,6 +30,8 @@ export interface PanelFollowedJson {
   readonly source: FollowedSource;
   /** The time of the last reading that has changed something, as ISO 8601; null if it was never read. */
   readonly readAt: string | null;
+  /** The accounts that keep the plan of an earlier reading, since a part cannot be read; null if that is not known. */
+  readonly carriedOver: readonly string[] | null;
   /** The plans of accounts that the policy has no package for; null if the policy has errors. */
   readonly unknownPlans:
     | readonly {
