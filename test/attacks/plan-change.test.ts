@@ -97,7 +97,7 @@ suite('a reseller that changes plans', { skip }, () => {
     const explained = run('explain', 'ann', '--policy', agent.policyFile).stdout;
     assert.match(
       explained,
-      /plan "mine@acme", .* keeps the lower limits of package gold, which it had last/,
+      /plan "mine@acme", .* keeps limits of package gold, which it had last/,
     );
   });
 

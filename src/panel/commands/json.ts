@@ -32,7 +32,7 @@ export interface PanelFollowedJson {
   readonly readAt: string | null;
   /** The accounts that keep the plan of an earlier reading, since a part cannot be read; null if that is not known. */
   readonly carriedOver: readonly string[] | null;
-  /** The plans of accounts that the policy has no package for; null if the policy has errors. */
+  /** The plans of accounts that the policy has no package for; null if the policy has errors, or the panel's record cannot be used. */
   readonly unknownPlans:
     | readonly {
         /** The plan; `gold@acme` if a reseller owns it. Null for accounts that had a plan, and for which the panel states none now. */

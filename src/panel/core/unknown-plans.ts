@@ -13,7 +13,12 @@ export interface UnknownPlan {
   readonly packages: readonly string[];
 }
 
-export function unknownPlans({ tenants }: Pick<Policy, 'tenants'>): readonly UnknownPlan[] {
+/** Returns null while nothing is known of the panel, whose accounts seem to have no plans then. */
+export function unknownPlans({
+  tenants,
+  panelIsUnknown,
+}: Pick<Policy, 'tenants' | 'panelIsUnknown'>): readonly UnknownPlan[] | null {
+  if (panelIsUnknown) return null;
   const unknown = tenants.flatMap((tenant) => {
     const { plan } = tenant;
     const isUnknown = plan?.by === 'kept' || plan?.by === 'no package';
