@@ -93,6 +93,7 @@ function applyLocked(
     const plan = planFor(wanted, driver.value);
     const delegation = plan.operations.filter(isDelegation);
     const now = delegation.length > 0 && round < roundsMax ? delegation : plan.operations;
+    const recorded = keepLastPackages(host.paths, policy);
     const failures = executeAll(now, driver.value, options, progress);
     operations.push(...now);
     if (now === delegation && failures.length === 0) continue;
@@ -101,7 +102,7 @@ function applyLocked(
       publishEntries(host.paths.runtime, policy),
       forgetFormerTenants(host.paths, policy),
       keepNamedAccounts(host.paths, policy),
-      keepLastPackages(host.paths, policy),
+      recorded,
     ];
     return ok({ driver: driver.value, operations, failures: withPublished(failures, published) });
   }

@@ -1,4 +1,6 @@
-/** Records the packages that plans of the panel gave accounts, and forgets those of former owners of a uid. */
+/** Records the packages that accounts had last by their plans in the panel. last-packages.ts reads them. */
+import { renameSync } from 'node:fs';
+import { causeOf } from '../../packages/base/io/errno.ts';
 import { readText } from '../../packages/base/io/read.ts';
 import { removeFile, replaceStateFile } from '../../packages/base/io/replace-file.ts';
 import { causedBy, failed, type Problem } from '../../packages/base/problem.ts';
@@ -6,26 +8,39 @@ import { ok, type Result } from '../../packages/base/result.ts';
 import { formatLastPackages, type LastPackage } from '../policy/panel/last-packages.ts';
 import type { Policy, TenantPlan } from '../policy/policy.ts';
 import { parsePasswd } from './accounts/accounts.ts';
-import { lastPackagesFile, readLastPackages } from './last-packages.ts';
+import { damagedFile, lastPackagesFile, readLastPackages } from './last-packages.ts';
 import type { Paths } from './paths.ts';
 
 /** The maximum number of recorded accounts, unless more of them have a plan now. */
 const keptMax = 100_000;
 
+/** Renames a record that cannot be read, so that a person can still look into it. */
+function setAside(object: string): Result<void, Problem> {
+  try {
+    renameSync(object, damagedFile(object));
+    return ok(undefined);
+  } catch (error) {
+    return failed({ action: 'set aside', object, ...causeOf(error) });
+  }
+}
+
 /**
- * Records the packages of a policy that has been applied. Other accounts keep their entries, since another policy may
- * be applied in between, or the policy may name a package for an account for a while.
+ * Records the packages of a policy, before it is in force: no account has a package by its plan that is not recorded.
+ * Other accounts keep their entries, since another policy may be applied in between, or the policy may name a package
+ * for an account for a while.
  */
 export function keepLastPackages(
   paths: Pick<Paths, 'state' | 'etc'>,
   policy: Pick<Policy, 'tenants' | 'panel'>,
 ): Result<void, Problem> {
   if (policy.panel === undefined) return ok(undefined);
+  const file = lastPackagesFile(paths);
   const read = readLastPackages(paths);
   const before = read.ok ? [...read.value.values()] : [];
   const text = formatLastPackages(merged(paths, planPackages(policy), before));
   if (read.ok && text === formatLastPackages(before)) return ok(undefined);
-  const kept = replaceStateFile(lastPackagesFile(paths), text);
+  const isFree = read.ok ? ok(undefined) : setAside(file);
+  const kept = isFree.ok ? replaceStateFile(file, text) : isFree;
   const action = "record the packages of the panel's plans";
   return kept.ok ? kept : failed({ action, ...causedBy(kept.error) });
 }
@@ -58,5 +73,8 @@ function merged(
   return [...now, ...kept].sort((a, b) => a.uid - b.uid);
 }
 
-export const releaseLastPackages = (paths: Pick<Paths, 'state'>): Result<void, Problem> =>
-  removeFile(lastPackagesFile(paths));
+export function releaseLastPackages(paths: Pick<Paths, 'state'>): Result<void, Problem> {
+  const file = lastPackagesFile(paths);
+  const removed = removeFile(damagedFile(file));
+  return removed.ok ? removeFile(file) : removed;
+}

@@ -25,7 +25,7 @@ import type { PanelRecord } from './panel/panel-record.ts';
 import type { AgentSettings } from './settings.ts';
 import type { OwnLimit, SetSiteLimits } from './sites/site-limits.ts';
 import { printable } from '../../packages/base/printable.ts';
-import type { Cause } from '../../packages/base/problem.ts';
+import type { Cause, Problem } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';
 
 export type { Account };
@@ -44,7 +44,7 @@ export interface HostFacts {
   /** The facts last read from the panel, or the reason why they cannot be used; absent if it was never read. */
   readonly panel?: Result<PanelRecord, Cause> | undefined;
   /** The packages that accounts had last by their plans, or the reason why they are not known. */
-  readonly lastPackages?: Result<LastPackages, Cause> | undefined;
+  readonly lastPackages?: Result<LastPackages, Problem> | undefined;
 }
 
 /** The kind of a link. `set by …`: limits set for a site outside the policy, so its text does not have them. */
@@ -91,7 +91,7 @@ export interface TenantPlan {
   /**
    *     plan        a <plan> of the policy names the package
    *     panel       the package has the plan's name
-   *     kept        the policy has no package for it, and the tenant keeps the one that it had last
+   *     kept        the policy has no package for it, and the tenant keeps the lower limits of the one that it had last
    *     no package  the policy has no package for it
    *     overruled   the policy names another package for this tenant
    */

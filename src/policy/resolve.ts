@@ -2,8 +2,8 @@
  * PolicyDocument + host facts → Policy: the tenants, and what each inherits.
  *
  * Most specific first: tenant → its package → its reseller's package → defaults. A tenant that names no package has the
- * one for its plan in the panel, or the one that a plan gave it last. The package of a uid range applies to tenants that have neither, and whose reseller
- * names none.
+ * one for its plan in the panel, or the one that a plan gave it last, where that has the lower limits. The package of a
+ * uid range applies to tenants that have neither, and whose reseller names none.
  */
 import { formatCause, type Cause } from '../../packages/base/problem.ts';
 import type { LimitValues } from '../limits/limit.ts';
@@ -36,6 +36,7 @@ import {
   type Tenant,
 } from './policy.ts';
 import { AppResolver } from './apps/resolve-apps.ts';
+import { lowerOf } from './panel/lower-limits.ts';
 import { PanelMembers } from './panel/panel-members.ts';
 import { defaultSettings } from './settings.ts';
 import { SiteResolver } from './sites/resolve-sites.ts';
@@ -53,6 +54,11 @@ export function resolvePolicy(document: PolicyDocument, facts: HostFacts): Polic
 interface Bound {
   readonly uid?: number;
   readonly package?: PackageElement;
+}
+
+/** The package that a tenant would have without the one that a plan gave it last. */
+interface Without {
+  readonly package: PackageElement | undefined;
 }
 
 class Resolver {
@@ -117,9 +123,7 @@ class Resolver {
       ...strictOf(document),
       ...(document.symlinks === undefined ? {} : { symlinks: document.symlinks.rule }),
     };
-    const { unmatched } = this.#panel;
-    if (document.panel !== undefined && unmatched !== undefined)
-      document.diagnostics.warn(document.panel, unmatched);
+    this.#panel.report(document.diagnostics);
     const unused = this.#unused(policy);
     warnAbout(policy, { unused, memoryBytes: this.#facts.memoryBytes }, document.diagnostics);
     if (document.limitMode?.value !== 'observe') return policy;
@@ -234,7 +238,8 @@ class Resolver {
     const bound = around ?? this.#panelBound(identity);
     if (around === undefined && bound.uid === undefined) this.#refuseLongSites(element);
     const packageElement = own ?? this.#assignedPackage(identity, bound.package);
-    const inherited = this.#inherit(element, packageElement, bound.package);
+    const without = own === undefined ? this.#withoutLast(identity, bound.package) : undefined;
+    const inherited = this.#inherit(element, packageElement, bound.package, without);
     this.#tenants.set(uid, {
       ...identity,
       ...this.#contactOf(identity),
@@ -252,8 +257,20 @@ class Resolver {
     identity: Identity,
     resellers: PackageElement | undefined,
   ): PackageElement | undefined {
-    const plans = this.#panel.packageOf(identity);
-    return plans ?? (resellers === undefined ? this.#rangePackage(identity.uid) : undefined);
+    return this.#panel.packageOf(identity) ?? this.#planlessPackage(identity, resellers);
+  }
+
+  #planlessPackage(
+    { uid }: Identity,
+    resellers: PackageElement | undefined,
+  ): PackageElement | undefined {
+    return resellers === undefined ? this.#rangePackage(uid) : undefined;
+  }
+
+  /** Returns the package that a tenant would have without its last one, if that must not lift its limits. */
+  #withoutLast(identity: Identity, resellers: PackageElement | undefined): Without | undefined {
+    if (!this.#panel.keepsLower(identity)) return undefined;
+    return { package: this.#planlessPackage(identity, resellers) };
   }
 
   /** Returns what the account's plan in the panel did for its package. */
@@ -335,17 +352,24 @@ class Resolver {
     tenant: TenantElement | undefined,
     own: PackageElement | undefined,
     reseller: PackageElement | undefined,
+    without?: Without,
   ): { chain: Chain; values: LimitValues } {
     const alone = tenant === undefined || setsNothing(tenant);
-    const key = `${own?.name.value}\n${reseller?.name.value}`;
+    const lower = without === undefined ? '' : `\n${without.package?.name.value}`;
+    const key = `${own?.name.value}\n${reseller?.name.value}${lower}`;
     const known = alone ? this.#shared.get(key) : undefined;
     if (known !== undefined) return known;
-    const chain: Chain = [
+    const chainOf = (element: PackageElement | undefined): Chain => [
       ...linksTo('tenant', alone ? undefined : tenant),
-      ...linksTo('package', own, own?.name.value),
-      ...linksTo('reseller package', reseller === own ? undefined : reseller, reseller?.name.value),
+      ...linksTo('package', element, element?.name.value),
+      ...linksTo(
+        'reseller package',
+        reseller === element ? undefined : reseller,
+        reseller?.name.value,
+      ),
       ...this.#defaults,
     ];
+    const chain = without ? lowerOf(chainOf(own), chainOf(without.package)) : chainOf(own);
     const inherited = { chain, values: valuesOf(chain) };
     if (alone) this.#shared.set(key, inherited);
     return inherited;
@@ -391,7 +415,8 @@ class Resolver {
     // A reseller's own account counts towards its sum.
     const bound: Bound = this.#resellers.has(uid) ? { uid } : this.#panelBound(identity);
     const packageElement = this.#assignedPackage(identity, bound.package);
-    const inherited = this.#inherit(undefined, packageElement, bound.package);
+    const without = this.#withoutLast(identity, bound.package);
+    const inherited = this.#inherit(undefined, packageElement, bound.package, without);
     this.#tenants.set(uid, {
       ...identity,
       ...this.#contactOf(identity),

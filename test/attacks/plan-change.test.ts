@@ -33,10 +33,10 @@ const setPlan = (user: string, plan: string) =>
 
 suite('a reseller that changes plans', { skip }, () => {
   let agent: RunningAgent;
-  const policy = (plans = '') =>
+  const policy = (plans = '', none = limits.none) =>
     agent.writePolicy(
       `<panel source="directadmin"><plan name="gold" owner="acme" package="gold"/>${plans}</panel>` +
-        `<tenants uids="887101-887199"/><defaults><processes limit="${limits.none}"/></defaults>` +
+        `<tenants uids="887101-887199"/><defaults><processes limit="${none}"/></defaults>` +
         `<package name="gold"><processes limit="${limits.gold}"/></package>` +
         `<package name="platinum"><processes limit="${limits.platinum}"/></package>`,
     );
@@ -44,7 +44,7 @@ suite('a reseller that changes plans', { skip }, () => {
   before(async () => {
     tree.write('/etc/login.defs', 'UID_MIN 1000\nUID_MAX 900000\n');
     setUser('acme', { usertype: 'reseller', creator: 'admin', package: '' });
-    for (const plan of ['gold', 'mine'])
+    for (const plan of ['gold', 'mine', 'best'])
       tree.write(`${users}/acme/packages/${plan}.pkg`, 'quota=1\n');
     setPlan('ann', 'gold');
     const entry = `${tree.root}/agent`;
@@ -89,13 +89,32 @@ suite('a reseller that changes plans', { skip }, () => {
     const json = run('panel', 'status', '--json', '--policy', agent.policyFile);
     const { followed } = jsonOf<PanelStatusJson>('panel status', json.stdout);
     assert.deepEqual(followed?.unknownPlans, [
-      { plan: 'mine@acme', accounts: ['ann'], kept: ['ann'] },
+      { plan: 'mine@acme', accounts: ['ann'], kept: ['ann'], packages: ['gold'] },
     ]);
     const doctor = run('doctor').stdout.replaceAll(/\s+/g, ' ');
     assert.match(doctor, /Panel 0 accounts with the package of the plan, and 1 with a plan/);
     assert.match(doctor, /Note: The policy has no package for the panel's plan "mine@acme"/);
     const explained = run('explain', 'ann', '--policy', agent.policyFile).stdout;
-    assert.match(explained, /plan "mine@acme", .* keeps package gold, which it had last/);
+    assert.match(
+      explained,
+      /plan "mine@acme", .* keeps limits of package gold, which it had last/,
+    );
+  });
+
+  test('gets no higher limits by another plan that it had for one reading', async () => {
+    setPlan('ann', 'best');
+    policy('<plan name="best" owner="acme" package="platinum"/>', '60');
+    sync();
+    await agent.until('ann has it', async () => (await limitOf('ann')) === limits.platinum);
+    setPlan('ann', 'mine');
+    sync();
+    await agent.until('ann has less', async () => (await limitOf('ann')) === '60');
+    const { stderr } = run('panel', 'status', '--policy', agent.policyFile);
+    assert.match(stderr, /1 account keeps each limit of the last package \(platinum\) that is/);
+    setPlan('ann', 'gold');
+    policy();
+    sync();
+    await agent.until('ann has her plan', async () => (await limitOf('ann')) === limits.gold);
   });
 
   test('keeps them without a plan, and when the agent was killed in between', async () => {
@@ -115,6 +134,23 @@ suite('a reseller that changes plans', { skip }, () => {
     assert.equal(await limitOf('ann'), limits.gold);
     chmodSync(data, 0o755);
     sync();
+  });
+
+  test('keeps them while the record of last packages is damaged, which the agent leaves', async () => {
+    const file = lastPackagesFile(agent.host.paths);
+    const whole = readFileSync(file, 'utf8');
+    const damaged = whole.slice(0, -9);
+    const isIn = async (state: string) => (await agent.status()).policy.state === state;
+    writeFileSync(file, damaged);
+    policy('<plan name="other" package="platinum"/>');
+    await agent.until('it is refused', () => isIn('refused'));
+    assert.ok(await warned(/last packages, which are not known.*plan-packages/));
+    assert.equal(await limitOf('ann'), limits.gold);
+    assert.equal(readFileSync(file, 'utf8'), damaged);
+    writeFileSync(file, whole);
+    policy();
+    await agent.until('it is in force', () => isIn('in force'));
+    assert.equal(await limitOf('ann'), limits.gold);
   });
 
   test('gives the defaults to an account that never had a plan of the policy', async () => {

@@ -1,7 +1,7 @@
 /** Digests of a real agent: what it knows of a tenant, who may ask for that, and that it has due ones sent. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import type { CheckJson } from '../../src/cli/commands/json.ts';
 import type { DigestResponse, UsageResponse } from '../../src/agent/api/api.ts';
@@ -95,6 +95,21 @@ describe('digests of the agent', { skip }, () => {
       /send the digests of ".*draft\.xml": the agent follows .*policy\.xml/,
     );
     assert.equal(readFileSync(ledgerPath({ state }), 'utf8'), before);
+    const link = `${stage.agent.directory}/link`;
+    symlinkSync(stage.agent.directory, link);
+    const send = (...words: readonly string[]) =>
+      spawnSync(program, ['--instance', instance, 'digest', 'send', ...words], {
+        encoding: 'utf8',
+      });
+    for (const words of [['--policy', `${link}/policy.xml`], []]) {
+      const sent = send(...words);
+      assert.equal(sent.status, 0, sent.stderr);
+      assert.match(sent.stdout, /^tenant: nothing is due$/m);
+    }
+    writeFileSync(draft, '<bulkhead version="1"><tenants uids="889001"/></bulkhead>\n');
+    const nothing = send('--policy', draft);
+    assert.equal(nothing.status, 0, nothing.stderr);
+    assert.match(nothing.stdout, /^Nothing to send: the policy has no <digest>/);
     const preview = run('digest', 'preview', String(alice), '--json');
     jsonOf<DigestPreviewJson>('digest preview', preview.stdout);
     const checked = jsonOf<CheckJson>('check', run('check', '--json').stdout);

@@ -1,7 +1,15 @@
 /** The record of packages that accounts had last by their plans. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { suite, test, type TestContext } from 'node:test';
+import { formatProblem } from '../../packages/base/problem.ts';
 import { keepLastPackages, releaseLastPackages } from '../../src/host/keep-last-packages.ts';
 import { lastPackagesFile, readLastPackages } from '../../src/host/last-packages.ts';
 import { formatLastPackages, parseLastPackages } from '../../src/policy/panel/last-packages.ts';
@@ -87,14 +95,36 @@ suite('keepLastPackages()', () => {
     assert.equal(found[0], '1001 ann gold');
   });
 
-  test('follows no link, and replaces a damaged record', (t) => {
+  test('follows no link, and sets a record aside that it cannot read', (t) => {
     const paths = place(t);
+    const file = lastPackagesFile(paths);
     writeFileSync(`${paths.etc}/other`, formatLastPackages([{ uid: 1, user: 'x', package: 'y' }]));
-    symlinkSync(`${paths.etc}/other`, lastPackagesFile(paths));
+    symlinkSync(`${paths.etc}/other`, file);
     assert.ok(!readLastPackages(paths).ok);
     assert.ok(keepLastPackages(paths, policy(tenant(1001, 'ann', 'gold'))).ok);
     assert.deepEqual(kept(paths), ['1001 ann gold']);
     assert.match(readFileSync(`${paths.etc}/other`, 'utf8'), /"x"/);
+    const cut = readFileSync(file, 'utf8').slice(0, -5);
+    writeFileSync(file, cut);
+    const read = readLastPackages(paths);
+    assert.ok(!read.ok);
+    assert.match(
+      formatProblem(read.error),
+      /plan-packages\.json": it is damaged; restore .* run: mv /,
+    );
+    assert.ok(keepLastPackages(paths, policy(tenant(1002, 'ben', 'gold'))).ok);
+    assert.deepEqual(kept(paths), ['1002 ben gold']);
+    assert.equal(readFileSync(`${file}.damaged`, 'utf8'), cut);
+    assert.ok(releaseLastPackages(paths).ok);
+    assert.deepEqual(readdirSync(paths.state), []);
+  });
+
+  test('leaves a record that it can neither read nor set aside', (t) => {
+    const paths = place(t);
+    mkdirSync(lastPackagesFile(paths));
+    writeFileSync(`${lastPackagesFile(paths)}.damaged`, 'x');
+    assert.ok(!keepLastPackages(paths, policy(tenant(1001, 'ann', 'gold'))).ok);
+    assert.ok(statSync(lastPackagesFile(paths)).isDirectory());
   });
 });
 

@@ -16,6 +16,11 @@ const skip = process.geteuid?.() === 0 ? false : 'only root may mount';
 const runIn = (root: string, ...args: readonly string[]) =>
   runWithPanel({ root }, [packageFile('bulkhead'), '--instance', 'bulkhead-panel-test', ...args]);
 
+function removeState(): void {
+  for (const each of ['/var/lib/bulkhead-panel-test', '/run/bulkhead-panel-test'])
+    rmSync(each, { recursive: true, force: true });
+}
+
 suite('bulkhead explain', { skip }, () => {
   test('states the plan that gave the package, without control characters', (t) => {
     const tree = panelTree(testDirectory(t, 'panel-explain'), { ann: 1001 });
@@ -32,10 +37,7 @@ suite('bulkhead explain', { skip }, () => {
 </bulkhead>\n`,
       { mode: 0o600 },
     );
-    t.after(() => {
-      for (const each of ['/var/lib/bulkhead-panel-test', '/run/bulkhead-panel-test'])
-        rmSync(each, { recursive: true, force: true });
-    });
+    t.after(removeState);
     const synced = runIn(tree.root, 'panel', 'sync', '--policy', file);
     assert.equal(synced.status, 0, synced.stderr);
     const text = runIn(tree.root, 'explain', 'ann', '--policy', file);
@@ -94,6 +96,28 @@ suite('bulkhead panel status', { skip }, () => {
       assert.doesNotMatch(text, /bulkhead panel/);
     }
     assert.ok(!existsSync('/run/bulkhead-panel-test'));
+  });
+
+  test('names accounts that keep the plan of an earlier reading', (t) => {
+    t.after(removeState);
+    const tree = panelTree(testDirectory(t, 'panel-command'), { ann: 1001, ben: 1002 });
+    hestiaPackage(tree, 'gold');
+    for (const user of ['ann', 'ben']) hestiaUser(tree, user, { PACKAGE: 'gold' });
+    const file = `${tree.root}/policy.xml`;
+    const text = '<panel source="auto"/><package name="gold"/><tenants uids="1001-1002"/>';
+    writeFileSync(file, `<bulkhead version="1">${text}</bulkhead>`, { mode: 0o600 });
+    const run = (...args: readonly string[]) =>
+      runIn(tree.root, 'panel', ...args, '--policy', file);
+    assert.equal(run('sync').status, 0);
+    assert.doesNotMatch(run('status').stdout, /Earlier plan/);
+    tree.write('/usr/local/hestia/data/users/ben/user.conf', '<p>x</p>\n');
+    assert.equal(run('sync').status, 0);
+    assert.match(
+      run('status').stdout,
+      /^Earlier plan +1: ben; this reading states none for them$/m,
+    );
+    const json = run('status', '--json').stdout;
+    assert.deepEqual(jsonOf<PanelStatusJson>('panel status', json).followed?.carriedOver, ['ben']);
   });
 
   test('names an account for which the panel states no plan', (t) => {

@@ -76,6 +76,22 @@ suite('Plesk', { skip }, () => {
     assert.ok(found.packages.some(({ name }) => name === 'Tab\tand \\'));
   });
 
+  test('takes no plan without an owner for its own', async () => {
+    const isLost = (row: string) => /^(?:plan|all)\t.*acme/.test(row);
+    answer(good.map((row) => (isLost(row) ? row.replace('acme\treseller', '\t') : row)));
+    const found = await read();
+    assert.deepEqual(found.plans[1], ['ben', undefined, 'acme']);
+    assert.deepEqual(
+      found.packages.map(({ name, owner }) => [name, owner]),
+      [
+        ['Gold', undefined],
+        ['Tab\tand \\', undefined],
+      ],
+    );
+    assert.match(found.said, /^Cannot find the owner of the plan "Gold": .*owner_id/);
+    assert.equal(found.isPartial, true);
+  });
+
   test('asks once, for nothing but rows', async () => {
     await read();
     const [verb, option, query = ''] = readFileSync(`${tree.root}/asked`, 'utf8').split('\n');

@@ -2,7 +2,7 @@
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, rmSync, symlinkSync, truncateSync } from 'node:fs';
+import { chmodSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { beforeEach, suite, test } from 'node:test';
 import { formatProblem } from '../../packages/base/problem.ts';
 import { statusJson } from '../../src/panel/commands/status-text.ts';
@@ -19,6 +19,9 @@ let tree: PanelTree;
 
 const domain = (id: string, values: Readonly<Record<string, string>>) =>
   tree.write(`${base}/domains/${id}`, plain({ id, unix: '1', ...values }), 0o600);
+/** A sub-server, for which Virtualmin has no user and writes no reseller. */
+const site = (id: string, values: Readonly<Record<string, string>>) =>
+  domain(id, { unix: '0', reseller: '', ...values });
 const plan = (id: string, values: Readonly<Record<string, string>>) =>
   tree.write(`${base}/plans/${id}`, plain({ id, quota: '', 'limit web': '1', ...values }), 0o600);
 
@@ -46,7 +49,7 @@ suite('Virtualmin', { skip }, () => {
       emailto: 'ann@x.example',
       pass: 's3',
     });
-    domain('17000', { dom: 'sub.a.example', user: 'ann', plan: '1601', parent: '17001' });
+    site('17000', { dom: 'sub.a.example', user: 'ann', plan: '1601', parent: '17001' });
     domain('17002', { dom: 'b.example', user: 'ben', plan: '1600', reseller: 'acme other' });
     domain('17003', { dom: 'c.example', user: 'cleo', plan: '' });
   });
@@ -91,6 +94,13 @@ suite('Virtualmin', { skip }, () => {
     assert.match(said, /the account "lost": this host has no such account/);
   });
 
+  test("reads a domain whose owner's description is not UTF-8", async () => {
+    writeFileSync(file(), Buffer.from('owner=caf\xe9 \xff\n', 'latin1'), { flag: 'a' });
+    const found = await read();
+    assert.equal(found.said, '');
+    assert.deepEqual(found.plans[0], ['ann', { name: 'Default Plan' }, undefined]);
+  });
+
   const file = () => `${tree.root}${base}/domains/17001`;
   const wrong: readonly (readonly [what: string, make: () => void, reason: RegExp])[] = [
     [
@@ -119,7 +129,8 @@ suite('Virtualmin', { skip }, () => {
   ];
   for (const [what, make, reason] of wrong)
     test(`a domain's file that ${what} is a problem, and the others stay`, async () => {
-      domain('17000', { dom: 'x.example', user: 'ben', parent: '17002' });
+      site('17000', { dom: 'x.example', user: 'ben', parent: '17002' });
+      site('16999', { dom: 'sub.a.example', user: 'ann', plan: '1601', parent: '17001' });
       make();
       const found = await read();
       assert.deepEqual(

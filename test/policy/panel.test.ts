@@ -1,6 +1,7 @@
 /** A policy that follows the panel: who gets which package, reseller and address, and what is warned of. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { failed } from '../../packages/base/problem.ts';
 import { fail, ok } from '../../packages/base/result.ts';
 import {
   formatPanelRecord,
@@ -13,7 +14,7 @@ import type { LastPackage } from '../../src/policy/panel/last-packages.ts';
 import { LineIndex } from '../../src/policy/diagnostic.ts';
 import { explain } from '../../src/policy/explain.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
-import { nameOf, type HostFacts } from '../../src/policy/policy.ts';
+import { jailOf, nameOf, type HostFacts } from '../../src/policy/policy.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 
 const accounts = ['ann', 'ben', 'cleo', 'dora'].map((user, index) => ({
@@ -46,7 +47,13 @@ function resolve(
   const policy = resolvePolicy(document, { accounts, uidMin: 1000, panel, lastPackages });
   const tenants = new Map(policy.tenants.map((each) => [nameOf(each), each]));
   const packages = [...tenants].map(([name, each]) => `${name} ${each.package ?? '-'}`);
-  return { policy, tenants, packages, said: document.diagnostics.list.map((each) => each.message) };
+  return {
+    document,
+    policy,
+    tenants,
+    packages,
+    said: document.diagnostics.list.map((each) => each.message),
+  };
 }
 
 const packages = '<package name="basic"/><package name="gold"><cpu limit="200%"/></package>';
@@ -252,13 +259,59 @@ suite('an account whose plan the policy does not have', () => {
   });
 
   test('keeps its last package while nothing is known of the panel', () => {
-    const { packages: found, said } = resolve(
-      follow() + packages + range,
+    const {
+      packages: found,
+      tenants,
+      said,
+    } = resolve(
+      follow() + packages + range + '<defaults><cpu limit="50%"/></defaults>',
       undefined,
       lastPackages(last('ann', 'gold')),
     );
     assert.deepEqual(found.slice(0, 2), ['ann gold', 'ben basic']);
+    assert.equal(tenants.get('ann')?.values['cpu.limit'], 2);
     assert.equal(said.length, 1);
+  });
+
+  test('has the lower of each limit of its last package and of what it had without it', () => {
+    const both =
+      '<package name="gold"><cpu limit="200%" weight="50"/><memory limit="4GiB" guaranteed="1GiB"/></package>' +
+      '<package name="range"><cpu limit="100%" weight="200"/><memory limit="unlimited"/></package>' +
+      '<defaults><processes limit="40"/></defaults><tenants uids="1001-1099" package="range"/>' +
+      '<tenant user="ben"><memory limit="8GiB"/></tenant>';
+    const kept = lastPackages(...['ann', 'ben'].map((user) => last(user, 'gold')));
+    const { tenants, policy } = resolve(follow() + both, ok(record({ ann: lost })), kept);
+    const expected = { 'cpu.limit': 1, 'cpu.weight': 50, 'processes.limit': 40 };
+    assert.deepEqual(tenants.get('ann')?.values, { ...expected, 'memory.limit': 4 * 2 ** 30 });
+    assert.deepEqual(tenants.get('ben')?.values, { ...expected, 'memory.limit': 8 * 2 ** 30 });
+    assert.equal(tenants.get('ben')?.chain[0]?.kind, 'tenant');
+    const [ann] = policy.tenants;
+    assert.ok(ann);
+    const { limits } = explain(
+      { tenant: ann, site: undefined },
+      policy,
+      new LineIndex(policy.text),
+    );
+    const from = new Map(limits.map((each) => [each.limit, each.from]));
+    assert.equal(from.get('cpu limit'), 'package "range"');
+    assert.equal(from.get('cpu weight'), 'package "gold"');
+    assert.equal(from.get('processes limit'), 'defaults');
+    assert.equal(from.get('memory guaranteed'), 'not set; this is the default');
+  });
+
+  test('has the jail of its last package, or the one that it had without it', () => {
+    const jail = (profile: string) => `<jail profile="${profile}"/>`;
+    const body = (gold: string, others: string) =>
+      `${follow()}<package name="gold">${gold}</package><defaults>${others}</defaults><tenants uids="1001-1099"/>`;
+    const jailIn = (gold: string, others: string) => {
+      const kept = lastPackages(last('ann', 'gold'));
+      const ann = resolve(body(gold, others), ok(record({ ann: lost })), kept).tenants.get('ann');
+      return ann && jailOf(ann)?.profile;
+    };
+    assert.equal(jailIn(jail('none'), jail('web')), 'web');
+    assert.equal(jailIn(jail('strict'), jail('none')), 'strict');
+    assert.equal(jailIn(jail('strict'), jail('web')), 'strict');
+    assert.equal(jailIn('', ''), undefined);
   });
 
   test('has nothing from an earlier owner of its uid, nor a package that is gone', () => {
@@ -271,13 +324,22 @@ suite('an account whose plan the policy does not have', () => {
     assert.deepEqual(found.slice(0, 2), ['ann basic', 'ben basic']);
   });
 
-  test('is reported if its last package is unknown', () => {
-    const { said } = resolve(
-      follow() + packages + range,
-      ok(record({})),
-      fail({ reason: 'it is damaged' }),
-    );
-    assert.match(said.join(), /packages that accounts had last is not used: it is damaged/);
+  test('makes the policy invalid if its last package is not known, and only then', () => {
+    const unknown = failed({ action: 'read', object: '/x', reason: 'it is damaged' });
+    const isRefused = (body: string, panel: HostFacts['panel']) => {
+      const { document, said } = resolve(body, panel, unknown);
+      assert.match(said.join('\n'), /Cannot read "?\/x"?: it is damaged/);
+      return document.diagnostics.failed;
+    };
+    const all = (plan: string) =>
+      ok(record(Object.fromEntries(accounts.map(({ user }) => [user, { plan: { name: plan } }]))));
+    const body = follow() + packages + range;
+    assert.equal(isRefused(body, all('gold')), false);
+    assert.equal(isRefused(body, all('lost')), true);
+    assert.equal(isRefused(body, ok(record({}))), true);
+    assert.equal(isRefused(body, undefined), true);
+    const named = accounts.map(({ user }) => `<tenant user="${user}" package="basic"/>`).join('');
+    assert.equal(isRefused(follow() + packages + named, all('lost')), false);
   });
 });
 

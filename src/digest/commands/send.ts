@@ -11,10 +11,11 @@ import {
   type ExitCode,
   type PolicyOptions,
 } from '../../cli/shared/command.ts';
-import { policyOption } from '../../cli/shared/policy-option.ts';
+import { namesPolicy, policyOption } from '../../cli/shared/policy-option.ts';
 import { failWith, pathsFor, print, printError, printJson } from '../../cli/shared/output.ts';
 import { mkdirSync } from 'node:fs';
 import { count } from '../../../packages/base/list.ts';
+import { realPathOf } from '../../../packages/base/io/read.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { readDigestChoices } from '../../host/digest-choices.ts';
@@ -31,18 +32,20 @@ import type { DigestSendJson } from './json.ts';
 async function send(options: PolicyOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const { policy, problem } = (await policyReaderOf(command)).load(options.policy, paths);
+  const ask = agentRequest(paths, { json: true });
+  const status = await ask<StatusResponse>('/v1/status');
+  const file = namesPolicy(command) || !status.ok ? options.policy : status.value.policy.file;
+  const { policy, problem } = (await policyReaderOf(command)).load(file, paths);
   if (policy === undefined)
     return failWith(
       problem ?? {
         action: 'read',
-        object: options.policy,
+        object: file,
         reason: 'it has mistakes',
-        hint: 'see "bulkhead check"',
+        hint: `see "bulkhead check ${file}"`,
       },
     );
-  const ask = agentRequest(paths, { json: true });
-  const draft = await draftProblem(ask, options.policy);
+  const draft = hasDigests(policy) ? draftProblem(status, file) : undefined;
   if (draft !== undefined) return failWith(draft);
   const done = await sendAll(paths, policy, ask);
   if (!done.ok) return failWith(done.error);
@@ -58,11 +61,10 @@ async function send(options: PolicyOptions, command: Command): Promise<ExitCode>
 }
 
 /** Returns why nothing may be sent or recorded for this policy: it is not the one that the agent follows. */
-async function draftProblem(ask: AgentRequest, file: string): Promise<Problem | undefined> {
-  const status = await ask<StatusResponse>('/v1/status');
+function draftProblem(status: Result<StatusResponse, Problem>, file: string): Problem | undefined {
   if (!status.ok) return status.error;
-  const followed = resolve(status.value.policy.file);
-  if (followed === resolve(file)) return undefined;
+  const followed = status.value.policy.file;
+  if (realPath(followed) === realPath(file)) return undefined;
   return {
     action: 'send the digests of',
     object: file,
@@ -70,6 +72,14 @@ async function draftProblem(ask: AgentRequest, file: string): Promise<Problem | 
     hint: 'to see a message of another policy, run: bulkhead digest preview NAME --policy FILE',
   };
 }
+
+const realPath = (file: string): string => realPathOf(file) ?? resolve(file);
+
+const digestsOf = ({ agent }: Policy) => agent.alerts.digests ?? [];
+
+/** Whether there may be something to send. */
+const hasDigests = (policy: Policy): boolean =>
+  digestsOf(policy).length > 0 && !observesLimits(policy);
 
 const nothingText = (policy: Policy) =>
   observesLimits(policy)
@@ -86,8 +96,7 @@ async function sendAll(
   policy: Policy,
   ask: AgentRequest,
 ): Promise<Result<readonly SendResult[], Problem>> {
-  const rules = policy.agent.alerts.digests ?? [];
-  if (rules.length === 0 || observesLimits(policy)) return ok([]);
+  if (!hasDigests(policy)) return ok([]);
   mkdirSync(paths.runtime, { recursive: true, mode: 0o755 });
   const path = `${paths.runtime}/digest.lock`;
   const lock = lockFile(path, { waitMs: 0 });
@@ -115,7 +124,7 @@ async function sendAll(
     route,
   };
   const results: SendResult[] = [];
-  for (const rule of rules) {
+  for (const rule of digestsOf(policy)) {
     const { texts } = readTexts(paths, rule.language);
     const done = await sendDigests({ ...shared, rule, texts });
     results.push(done.ok ? done.value : nothingSent(rule, done.error));

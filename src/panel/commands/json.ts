@@ -30,15 +30,19 @@ export interface PanelFollowedJson {
   readonly source: FollowedSource;
   /** The time of the last reading that has changed something, as ISO 8601; null if it was never read. */
   readonly readAt: string | null;
-  /** The plans of accounts that the policy has no package for; null if the policy has errors. */
+  /** The accounts that keep the plan of an earlier reading, since a part cannot be read; null if that is not known. */
+  readonly carriedOver: readonly string[] | null;
+  /** The plans of accounts that the policy has no package for; null if the policy has errors, or the panel's record cannot be used. */
   readonly unknownPlans:
     | readonly {
         /** The plan; `gold@acme` if a reseller owns it. Null for accounts that had a plan, and for which the panel states none now. */
         readonly plan: string | null;
         /** The accounts. */
         readonly accounts: readonly string[];
-        /** The accounts that keep the package of their last plan. */
+        /** The accounts that keep lower limits of the package of their last plan. */
         readonly kept: readonly string[];
+        /** The names of those packages. */
+        readonly packages: readonly string[];
       }[]
     | null;
 }

@@ -22,6 +22,7 @@ export function statusText(
     each.role === 'user' && each.package === undefined ? [each.user] : [],
   );
   const withMail = accounts.filter(({ mail }) => mail !== undefined);
+  const earlier = followed?.carriedOver ?? [];
   const rows = [
     ['Panel', `${data.panel}, from ${data.from}`],
     ['Accounts', `${accounts.length}${some(accounts.map(({ user }) => user))}`],
@@ -34,6 +35,9 @@ export function statusText(
             `${withoutPlan.length}${some(withoutPlan)}; they keep their last packages, or get the defaults`,
           ],
         ]),
+    ...(earlier.length === 0
+      ? []
+      : [['Earlier plan', `${earlier.length}${some(earlier)}; this reading states none for them`]]),
     ['Resellers', `${resellers.length}${some(resellers.map(({ name }) => name))}`],
     ['Domains', `${domains.length}${some(domains)}`],
     ['Mail', `${withMail.length} of ${count(accounts.length, 'account')} have an address`],

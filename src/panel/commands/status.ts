@@ -14,6 +14,8 @@ import type { Paths } from '../../host/paths.ts';
 import type { FollowedSource } from '../../policy/panel/panel-element.ts';
 import { pathsFor, print, printError, printJson } from '../../cli/shared/session.ts';
 import type { Policy } from '../../policy/policy.ts';
+import { carriedOver } from '../core/follow.ts';
+import type { PanelData } from '../core/panel-data.ts';
 import { unknownPlans, unknownPlanText } from '../core/unknown-plans.ts';
 import { readPanel } from '../io/read-panel.ts';
 import type { PanelFollowedJson } from './json.ts';
@@ -28,7 +30,7 @@ async function status(options: PolicyOptions, command: Command): Promise<ExitCod
   const data = await readPanel({ paths, root: '' });
   const problems = data?.problems ?? [];
   const { document, policy } = (await policyReaderOf(command)).load(options.policy, paths);
-  const followed = followedOf(document?.panel?.source, policy, paths);
+  const followed = followedOf(document?.panel?.source, policy, data, paths);
   if (options.json === true) printJson(statusJson(data, followed));
   else {
     print(statusText(data, followed));
@@ -46,12 +48,19 @@ async function status(options: PolicyOptions, command: Command): Promise<ExitCod
 function followedOf(
   source: FollowedSource | undefined,
   policy: Policy | undefined,
+  data: PanelData | undefined,
   paths: Paths,
 ): PanelFollowedJson | null {
   if (source === undefined) return null;
   const record = readPanelRecord(paths);
-  const readAt = record?.ok === true ? new Date(record.value.readAt).toISOString() : null;
-  return { source, readAt, unknownPlans: policy === undefined ? null : unknownPlans(policy) };
+  const last = record?.ok === true ? record.value : undefined;
+  return {
+    source,
+    readAt: last === undefined ? null : new Date(last.readAt).toISOString(),
+    carriedOver:
+      last === undefined || last.source !== data?.source ? null : carriedOver(data, last.members),
+    unknownPlans: policy === undefined ? null : unknownPlans(policy),
+  };
 }
 
 export const command: CommandModule = {

@@ -50,7 +50,18 @@ function completed(
   return [...read.map(withPlan), ...known.filter(({ uid }) => !found.has(uid))];
 }
 
-const keyOf = ({ uid, user }: PanelMember): string => `${uid} ${user}`;
+/** Returns the accounts that keep the plan of an earlier reading, since this one is partial and states none for them. */
+export function carriedOver(
+  { isPartial, accounts }: PanelData,
+  known: readonly PanelMember[],
+): readonly string[] {
+  if (!isPartial) return [];
+  const stated = new Set(accounts.filter((each) => each.package !== undefined).map(keyOf));
+  const kept = known.filter((each) => each.plan !== undefined && !stated.has(keyOf(each)));
+  return kept.map(({ user }) => user);
+}
+
+const keyOf = ({ uid, user }: Pick<PanelMember, 'uid' | 'user'>): string => `${uid} ${user}`;
 
 export interface RecordChanges {
   readonly added: readonly string[];

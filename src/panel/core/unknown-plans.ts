@@ -7,32 +7,41 @@ export interface UnknownPlan {
   /** The plan; null for accounts that had a plan, and for which the panel states none now. */
   readonly plan: string | null;
   readonly accounts: readonly string[];
-  /** The accounts that keep the package of their last plan; the others have their range's, or the defaults. */
+  /** The accounts that keep lower limits of the package of their last plan; the others have their range's, or the defaults. */
   readonly kept: readonly string[];
+  /** The names of those packages. */
+  readonly packages: readonly string[];
 }
 
-export function unknownPlans({ tenants }: Pick<Policy, 'tenants'>): readonly UnknownPlan[] {
+/** Returns null while nothing is known of the panel, whose accounts seem to have no plans then. */
+export function unknownPlans({
+  tenants,
+  panelIsUnknown,
+}: Pick<Policy, 'tenants' | 'panelIsUnknown'>): readonly UnknownPlan[] | null {
+  if (panelIsUnknown) return null;
   const unknown = tenants.flatMap((tenant) => {
     const { plan } = tenant;
     const isUnknown = plan?.by === 'kept' || plan?.by === 'no package';
-    return isUnknown
-      ? [{ name: nameOf(tenant), plan: plan.plan ?? null, isKept: plan.by === 'kept' }]
-      : [];
+    if (!isUnknown) return [];
+    const kept = plan.by === 'kept' ? tenant.package : undefined;
+    return [{ name: nameOf(tenant), plan: plan.plan ?? null, kept }];
   });
   return [...Map.groupBy(unknown, ({ plan }) => plan)].map(([plan, members]) => ({
     plan,
     accounts: members.map(({ name }) => name),
-    kept: members.filter(({ isKept }) => isKept).map(({ name }) => name),
+    kept: members.flatMap(({ name, kept }) => (kept === undefined ? [] : [name])),
+    packages: [...new Set(members.flatMap(({ kept }) => kept ?? []))].sort(),
   }));
 }
 
 /** Describes the plan, its accounts, what they have now, and the remedy. */
-export function unknownPlanText({ plan, accounts, kept }: UnknownPlan): string {
+export function unknownPlanText({ plan, accounts, kept, packages }: UnknownPlan): string {
   const who = `${count(accounts.length, 'account')}: ${listSome(accounts)}`;
-  const have =
-    kept.length === accounts.length
-      ? 'the package of the last plan stays in force'
-      : `${count(kept.length, 'account')} with the package of the last plan, ${accounts.length - kept.length} with the package of the reseller or range, or the defaults`;
+  const lower =
+    kept.length === 0
+      ? ''
+      : `, and ${count(kept.length, 'account keeps', 'accounts keep')} each limit of the last package (${listSome(packages)}) that is lower`;
+  const have = `the package of the reseller or range applies, or the defaults${lower}`;
   return plan === null
     ? `The panel states no plan any more for ${who}; ${have}. Write <tenant user="…" package="…"/> if that is meant`
     : `The policy has no package for the panel's plan "${printable(plan)}" (${who}); ${have}. Add <plan name="…" package="…"/> to <panel>`;

@@ -11,7 +11,12 @@ import {
   pinDirectory,
   type PinnedDirectory,
 } from '../../../packages/base/io/pinned-directory.ts';
-import { cannotRead, openRegularFile, readWhole } from '../../../packages/base/io/regular-file.ts';
+import {
+  cannotRead,
+  decodeText,
+  openRegularFile,
+  readWhole,
+} from '../../../packages/base/io/regular-file.ts';
 import { causedBy, type Cause, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 
@@ -30,6 +35,13 @@ const tooManyProblems: Problem = {
   action: 'list all problems of the panel',
   reason: `there are more than ${problemsMax}`,
 };
+
+export interface TextOptions {
+  readonly bytesMax: number;
+  readonly isOptional?: boolean;
+  /** Whether the text may have bytes that are not UTF-8, which are replaced: users of the panel may write parts of it. */
+  readonly anyBytes?: boolean;
+}
 
 export class PanelFiles {
   readonly problems: Problem[] = [];
@@ -107,7 +119,7 @@ export class PanelFiles {
   text(
     directory: PinnedDirectory,
     name: string,
-    { bytesMax, isOptional = false }: { readonly bytesMax: number; readonly isOptional?: boolean },
+    { bytesMax, isOptional = false, anyBytes = false }: TextOptions,
   ): string | undefined {
     const path = `${directory.path}/${name}`;
     const opened = openRegularFile(directory.at(name), { links: 'refuse', shownAs: path });
@@ -118,7 +130,7 @@ export class PanelFiles {
     using file = opened.value;
     const problem = this.#trustProblem(file.stat);
     const read = problem === undefined ? readWhole(file, bytesMax) : cannotRead(path, problem);
-    const decoded = read.ok ? decode(read.value, path) : read;
+    const decoded = read.ok ? decode(read.value, path, anyBytes) : read;
     if (decoded.ok) return decoded.value;
     this.add(decoded.error);
     return undefined;
@@ -135,7 +147,8 @@ export class PanelFiles {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-function decode(bytes: Uint8Array, path: string): Result<string, Problem> {
+function decode(bytes: Uint8Array, path: string, anyBytes: boolean): Result<string, Problem> {
+  if (anyBytes) return ok(decodeText(bytes));
   try {
     return ok(utf8.decode(bytes));
   } catch {

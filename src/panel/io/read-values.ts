@@ -23,7 +23,8 @@ export function readValues(
   name: string,
   form: LineForm,
 ): ReadValues | undefined {
-  const text = files.text(directory, name, { bytesMax });
+  // Descriptions of Virtualmin's domains have whatever bytes their owner sent.
+  const text = files.text(directory, name, { bytesMax, anyBytes: form === 'webmin' });
   if (text === undefined) return undefined;
   const from = `${directory.path}/${name}`;
   const parsed = parseKeyValues(text, form);

@@ -1,11 +1,12 @@
 /**
  * The panel's accounts in a policy that follows the panel. An account gets the package of the policy that has the name
  * of its plan, or that a `<plan>` names. A reseller's own plan counts only with its owner, `gold@acme`, since resellers
- * choose the names of their plans. While no package matches, the account keeps the one that a plan gave it last: resellers
- * choose plans, too.
+ * choose the names of their plans. While no package matches, the account has the lower limits of the package that a plan
+ * gave it last and of what it would have without that: resellers choose plans, too.
  */
 import { count, listSome } from '../../../packages/base/list.ts';
-import { formatCause } from '../../../packages/base/problem.ts';
+import { formatCause, formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Located, Diagnostics, Span } from '../diagnostic.ts';
 import type { PackageElement } from '../document.ts';
 import { namePattern, nearestName } from '../names.ts';
@@ -54,7 +55,9 @@ export class PanelMembers {
   /** The rule of each plan that an account has; accounts of a plan share it. */
   readonly #rules = new Map<string, PlanRule>();
   readonly #packages: Packages['byName'];
-  readonly #last: LastPackages;
+  readonly #last: Result<LastPackages, Problem>;
+  /** Whether an account has no plan of the policy, so that it may have had a package last. */
+  #needsLast = false;
   /** The accounts of each plan that the policy has no package for; undefined: of no plan. */
   readonly #unmatched = new Map<string | undefined, Unmatched>();
 
@@ -70,7 +73,7 @@ export class PanelMembers {
     this.#members = new Map(members?.map((each) => [each.uid, each]));
     this.#element = element;
     this.#panel = record?.ok === true ? record.value.panel : 'The panel';
-    this.#last = element === undefined ? new Map() : lastOf(element, lastPackages, diagnostics);
+    this.#last = lastPackages ?? ok(new Map());
     for (const each of element?.plans ?? []) {
       find(each.package);
       this.#addPlan(each, diagnostics);
@@ -116,13 +119,23 @@ export class PanelMembers {
 
   /** Returns the package that the account had last by a plan, if the policy still has it. */
   #lastOf({ uid, account }: Identity): PackageElement | undefined {
-    const last = this.#last.get(uid);
+    const last = this.#last.ok ? this.#last.value.get(uid) : undefined;
     return last?.user === account?.user ? this.#packages.get(last?.package ?? '') : undefined;
+  }
+
+  /**
+   * Whether the account keeps its last package, and gets no more by it than without it. While nothing is known of the
+   * panel, which no reseller can cause, the limits stay.
+   */
+  keepsLower(who: Identity): boolean {
+    return !this.isUnknown && this.ruleOf(who)?.by === 'kept';
   }
 
   /** Returns the package for the account's plan, or its last one; undefined if the policy has neither. */
   packageOf(who: Identity): PackageElement | undefined {
     const rule = this.ruleOf(who);
+    if (this.#element !== undefined && (rule?.package === undefined || rule.by === 'kept'))
+      this.#needsLast = true;
     if (rule === undefined) return undefined;
     const isKept = rule.by === 'kept';
     if (isKept || rule.package === undefined) this.#count(rule.plan, isKept);
@@ -148,15 +161,29 @@ export class PanelMembers {
     };
   }
 
-  /** Describes the plans that the policy has no package for; undefined if there are none. */
-  get unmatched(): string | undefined {
+  /** Reports the plans that the policy has no package for, and whether last packages are needed and not known. */
+  report(diagnostics: Diagnostics): void {
+    const element = this.#element;
+    if (element === undefined) return;
     // The reason why nothing is known of the panel is reported already.
-    if (this.#unmatched.size === 0 || this.isUnknown) return undefined;
+    if (this.#unmatched.size > 0 && !this.isUnknown)
+      diagnostics.warn(element, this.#unmatchedText());
+    if (this.#last.ok) return;
+    const why = formatProblem(this.#last.error);
+    if (this.#needsLast)
+      diagnostics.error(
+        element,
+        `Accounts without a plan of the policy keep limits of their last packages, which are not known. ${why}; those accounts then get the package of their reseller or range, or the defaults`,
+      );
+    else diagnostics.warn(element, `${why}; no account needs it now, and an apply begins another`);
+  }
+
+  #unmatchedText(): string {
     const named = [...this.#unmatched].map(
       ([name, { accounts, kept }]) =>
         `${name === undefined ? 'no plan' : `"${name}"`} (${count(accounts, 'account')}${kept === 0 ? '' : `, ${kept} with the last package`})`,
     );
-    return `The policy has no package for these plans of the panel: ${listSome(named)}; accounts keep the package of their last plan, and those without one get the package of their reseller or range, or the defaults. Add a <package> of that name, or <plan name="…" package="…"/>`;
+    return `The policy has no package for these plans of the panel: ${listSome(named)}; accounts get the package of their reseller or range, or the defaults, and keep each limit of their last package that is lower. Add a <package> of that name, or <plan name="…" package="…"/>`;
   }
 }
 
@@ -173,20 +200,6 @@ export const formatPlan = ({
   readonly name: string;
   readonly owner?: string | undefined;
 }): string => (owner === undefined ? name : `${name}@${owner}`);
-
-/** Returns the last packages; none, with the reason, if they are not known. */
-function lastOf(
-  element: PanelElement,
-  last: HostFacts['lastPackages'],
-  diagnostics: Diagnostics,
-): LastPackages {
-  if (last === undefined || last.ok) return last?.value ?? new Map();
-  diagnostics.warn(
-    element,
-    `The record of the packages that accounts had last is not used: ${formatCause(last.error)}; an account whose plan the policy does not have gets the defaults`,
-  );
-  return new Map();
-}
 
 /** Returns the accounts of the record; undefined, with the reason, if it cannot be used. */
 function membersOf(

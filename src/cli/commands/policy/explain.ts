@@ -155,7 +155,7 @@ function printExplanation(explained: Explanation): void {
 function planText({ panel, plan, by, line }: ExplainedPlan, { file, package: used }: Explanation) {
   const stated =
     plan === undefined
-      ? `${printable(panel)} states no plan`
+      ? 'No plan of the panel is known'
       : `${printable(panel)} states the plan "${printable(plan)}"`;
   switch (by) {
     case 'plan':
@@ -163,7 +163,7 @@ function planText({ panel, plan, by, line }: ExplainedPlan, { file, package: use
     case 'panel':
       return `${stated}; the package has its name (<panel>, ${file}:${line})`;
     case 'kept':
-      return `${stated}, for which the policy has no package; the tenant keeps package ${used}, which it had last (<panel>, ${file}:${line})`;
+      return `${stated}${plan === undefined ? '' : ', for which the policy has no package'}; the tenant keeps limits of package ${used}, which it had last (<panel>, ${file}:${line})`;
     case 'no package':
       return `${stated}, for which the policy has no package (<panel>, ${file}:${line})`;
     case 'overruled':

@@ -4,7 +4,7 @@
  */
 import { packageKey } from '../../../policy/panel/panel-record.ts';
 import type { Result } from '../../../../packages/base/result.ts';
-import type { Cause } from '../../../../packages/base/problem.ts';
+import type { Cause, Problem } from '../../../../packages/base/problem.ts';
 import { parsePleskRows, pleskQuery, type PleskRows } from '../../core/plesk-rows.ts';
 import type {
   PackageName,
@@ -30,7 +30,7 @@ export const plesk: PanelSource = {
 export async function readPlesk({ root }: Place, bounds: ScriptBounds): Promise<StatedData> {
   const rows = await askPlesk(root, bounds);
   const found = { panel: 'Plesk', source: 'plesk', from } as const;
-  if (rows.ok) return { ...found, ...statedIn(rows.value), problems: [] };
+  if (rows.ok) return { ...found, ...statedIn(rows.value) };
   const problem = { ...rows.error, action: 'read', object: from };
   const nothing = { accounts: [], packages: [], resellers: [], administrators: [] };
   return { ...found, ...nothing, problems: [problem] };
@@ -46,20 +46,35 @@ function statedIn({ site, plan, all }: PleskRows) {
   const namesOf = (type: string) => [
     ...new Set(owners.flatMap((each) => (each.ownerType === type ? [each.owner] : []))),
   ];
-  const plans = new Map(plan.map((each) => [each.subscription, nameOf(each)]));
-  const packages = new Map(all.map((each) => [packageKey(nameOf(each)), packageOf(nameOf(each))]));
+  const plans = new Map(plan.filter(isOwned).map((each) => [each.subscription, nameOf(each)]));
+  const owned = all.filter(isOwned).map(nameOf);
+  const packages = new Map(owned.map((each) => [packageKey(each), packageOf(each)]));
+  const lost = new Set([...plan, ...all].flatMap((each) => (isOwned(each) ? [] : [each.name])));
   return {
     accounts: accountsIn(site, plans),
     packages: [...packages.values()],
     resellers: namesOf('reseller').map((name) => ({ name, from })),
     administrators: namesOf('admin'),
+    problems: [...lost].map(ownerlessProblem),
   };
 }
 
+type Plan = PleskRows['all'][number];
+
+/** Whether the owner is known. A plan without one may be a reseller's, which must not be taken for the panel's own. */
+const isOwned = ({ owner }: Pick<Plan, 'owner'>): boolean => owner !== '';
+
+const ownerlessProblem = (name: string): Problem => ({
+  action: 'find the owner of the plan',
+  object: name,
+  reason: `the database has no account with its owner_id (${from})`,
+  hint: 'accounts with it keep their last plans, or get the defaults',
+});
+
 /** An administrator's plan is the panel's own. */
-const nameOf = ({ name, owner, ownerType }: PleskRows['all'][number]): PackageName => ({
+const nameOf = ({ name, owner, ownerType }: Plan): PackageName => ({
   name,
-  ...(ownerType === 'admin' ? {} : given({ owner })),
+  ...(ownerType === 'admin' ? {} : { owner }),
 });
 
 const packageOf = (name: PackageName): PanelPackage => ({

@@ -1,7 +1,8 @@
 /**
  * Virtualmin, from the files of its Webmin module, which belong to root.
  *
- *     /etc/webmin/virtual-server/domains/ID    dom=a.example, user=ann, plan=ID, reseller=acme, emailto=, parent= (of a sub-server)
+ *     /etc/webmin/virtual-server/domains/ID    dom=a.example, user=ann, unix=1, plan=ID, reseller=acme, emailto=
+ *     /etc/webmin/virtual-server/domains/ID    dom=b.a.example, user=ann, unix=0, reseller=, parent=ID (a sub-server)
  *     /etc/webmin/virtual-server/plans/ID      name=Gold, owner=acme (absent: the panel's own), mailboxlimit=, dbslimit=, …
  *     /etc/webmin/virtual-server/USER.acl      reseller=1, email=
  *
@@ -83,17 +84,21 @@ function readAccounts(
 ): readonly StatedAccount[] {
   const read = files.names(directory).flatMap((id) => {
     const domain = leftover.test(id) ? undefined : readValues(files, directory, id, 'webmin');
-    // A domain that has only mail has no user.
-    return domain === undefined || domain.values.get('unix') === '0' ? [] : [domain];
+    return domain === undefined || hasNoUser(domain) ? [] : [domain];
   });
-  const isMain = ({ values }: ReadValues) => (values.get('parent') ?? '') === '';
   const users = Map.groupBy(read, ({ values }) => values.get('user') ?? '');
   return [...users].flatMap(([user, owned]) => {
     const [main, ...others] = owned.toSorted((a, b) => Number(isMain(b)) - Number(isMain(a)));
-    if (main === undefined || user === '') return [];
+    // The sites alone state neither a reseller nor the plan: their main domain could not be read.
+    if (main === undefined || user === '' || !isMain(main)) return [];
     return [accountOf(user, [main, ...others], plans)];
   });
 }
+
+const isMain = ({ values }: ReadValues) => (values.get('parent') ?? '') === '';
+
+/** Whether a domain has only mail. Sites below a main domain have no user of their own, and `unix=0`. */
+const hasNoUser = (domain: ReadValues) => isMain(domain) && domain.values.get('unix') === '0';
 
 function accountOf(
   user: string,

@@ -1,0 +1,46 @@
+/**
+ * The lower limits of two chains. An account that keeps its last package has them: a reseller may have chosen both the
+ * plan that gave it the package and the plan that the policy does not have, and neither may lift a limit.
+ */
+import { unlimited } from '../../../packages/base/quantity.ts';
+import type { LimitKey, LimitValues } from '../../limits/limit.ts';
+import { limitAttribute } from '../../limits/limits.ts';
+import { jailOf, valuesOf, type Chain, type Link } from '../policy.ts';
+
+/**
+ * Returns a chain with the lower value of each limit; the first chain's if they are equal. The first chain decides the
+ * jail, unless only the other one has a jail, and who may set limits of sites, which are within the tenant's.
+ */
+export function lowerOf(first: Chain, other: Chain): Chain {
+  const [ones, others] = [valuesOf(first), valuesOf(other)];
+  const isLower = (key: LimitKey) => sizeOf(key, others) < sizeOf(key, ones);
+  const hasJail = jailOf({ chain: first }) !== undefined || jailOf({ chain: other }) === undefined;
+  return [
+    ...first.map((link) => ({
+      ...partOf(link, (key) => !isLower(key), hasJail),
+      ...settersOf(link),
+    })),
+    ...other
+      .map((link) => partOf(link, isLower, !hasJail))
+      .filter(({ written, jail }) => written.size > 0 || jail !== undefined),
+  ];
+}
+
+function sizeOf(key: LimitKey, values: LimitValues): number {
+  const value = values[key] ?? limitAttribute(key).fallback;
+  return value === unlimited ? Infinity : value;
+}
+
+const partOf = (
+  { kind, name, written, jail }: Link,
+  has: (key: LimitKey) => boolean,
+  hasJail: boolean,
+): Link => ({
+  kind,
+  name,
+  written: new Map([...written].filter(([key]) => has(key))),
+  ...(hasJail && jail && { jail }),
+});
+
+const settersOf = ({ siteLimits }: Link): Pick<Link, 'siteLimits'> =>
+  siteLimits === undefined ? {} : { siteLimits };
