@@ -15,7 +15,7 @@ import type { Host } from '../host/host.ts';
 import type { Paths } from '../host/paths.ts';
 import { forgetFormerTenants, releaseSiteLimits } from '../host/keep-site-limits.ts';
 import { keepLastPackages, releaseLastPackages } from '../host/keep-last-packages.ts';
-import type { Operation, ReloadUnits, WriteUnit } from '../plan/operations.ts';
+import type { Operation, RealizeUnit, RemoveCgroup, WriteUnit } from '../plan/operations.ts';
 import { planChanges, type Plan } from '../plan/plan.ts';
 import { wantedOnHost } from '../plan/wanted-on-host.ts';
 import { cgroupSetup, isInside, mainCgroup, parentOf, type Wanted } from '../plan/wanted.ts';
@@ -144,30 +144,30 @@ class FailedDependencies {
   readonly #values = new Set<string>();
   /** Cgroups that could not be removed, so that their parents cannot be either. */
   readonly #kept: string[] = [];
-  /** Slices whose settings could not be written; `#isStale`: systemd has not read the written ones. */
+  /** Slices whose settings could not be written or set; `#isStale`: systemd has not read the written ones. */
   readonly #units = new Set<string>();
+  /** Their units: another file of such a unit has the only limits that there are. */
+  readonly #unitNames = new Set<string>();
   #isStale = false;
 
   add(operation: Operation): void {
     if (operation.kind === 'create') this.#absent.add(operation.cgroup);
     if (operation.kind === 'move') this.#occupied.add(operation.from);
     if (operation.kind === 'remove') this.#kept.push(operation.cgroup);
-    if (operation.kind === 'unit' || operation.kind === 'reload') this.#addUnit(operation);
+    if (operation.kind === 'reload') this.#isStale = true;
+    if (operation.kind === 'unit' || operation.kind === 'realize') this.#addUnit(operation);
     if (operation.kind !== 'write') return;
     if (operation.attribute === cgroupSetup) this.#bare.add(operation.cgroup);
     this.#values.add(`${operation.cgroup} ${operation.attribute}`);
   }
 
-  #addUnit(operation: WriteUnit | ReloadUnits): void {
-    if (operation.kind === 'unit') this.#units.add(operation.cgroup);
-    else this.#isStale = true;
+  #addUnit({ cgroup, unit }: WriteUnit | RealizeUnit): void {
+    this.#units.add(cgroup);
+    this.#unitNames.add(unit);
   }
 
   blocks(operation: Operation): boolean {
-    if (operation.kind === 'remove') {
-      if (this.#occupied.has(operation.cgroup)) return true;
-      return this.#kept.some((each) => isInside(each, operation.cgroup));
-    }
+    if (operation.kind === 'remove') return this.#blocksRemoval(operation);
     if (operation.kind === 'realize') return this.#isStale || this.#units.has(operation.cgroup);
     // A process that moves into a slice whose limits systemd does not know has no limits there.
     if (operation.kind === 'move') return this.#isStale || this.#units.has(operation.to);
@@ -177,6 +177,12 @@ class FailedDependencies {
     if (operation.attribute === cgroupSetup && this.#isUndivided(operation.cgroup)) return true;
     if (operation.needs === undefined) return false;
     return this.#values.has(`${operation.cgroup} ${operation.needs}`);
+  }
+
+  #blocksRemoval({ cgroup, unit }: RemoveCgroup): boolean {
+    if (this.#occupied.has(cgroup)) return true;
+    if (unit !== undefined && this.#unitNames.has(unit)) return true;
+    return this.#kept.some((each) => isInside(each, cgroup));
   }
 
   #isBelow(cgroup: string): boolean {

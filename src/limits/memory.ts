@@ -75,6 +75,12 @@ function swapOf(values: LimitValues): Quantity {
   return limitOf(values) === unlimited ? unlimited : attributes.swap.fallback;
 }
 
+/** Returns the limits with the swap limit that they imply. */
+export const withSwap = (values: LimitValues): LimitValues => ({
+  ...values,
+  'memory.swap': swapOf(values),
+});
+
 const wholePages = (bytes: number, pageBytes: number) => bytes - (bytes % pageBytes);
 
 function pages2(value: Quantity, pageBytes: number): string {

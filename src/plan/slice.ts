@@ -16,7 +16,8 @@
  *     TasksMax=infinity
  *
  * A reseller's tenant is a cgroup below its reseller's, which a slice of that name cannot be: `user-1001.slice` is in
- * `user.slice`, by its name. So that slice only limits what systemd starts there all the same: `outside/u1001`.
+ * `user.slice`, by its name. So that slice only limits what systemd starts there all the same: `outside/u1001`. It has no
+ * lines for missing limits.
  *
  * Source: systemd.resource-control(5).
  */

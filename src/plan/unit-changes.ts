@@ -3,14 +3,16 @@
  * once, then let it set each slice in which something runs.
  */
 import { writesOf } from './cgroup-writes.ts';
-import type { Observed } from './observed.ts';
+import type { Observed, OrphanCgroup } from './observed.ts';
 import type { Operation, RealizeUnit, ReloadUnits, WriteUnit } from './operations.ts';
 import { removals } from './removals.ts';
+import { outsideNamed } from './slice.ts';
 import type { Wanted } from './wanted.ts';
 
 const reload: ReloadUnits = { kind: 'reload' };
 
 export function unitChanges(wanted: Wanted, observed: Observed): readonly Operation[] {
+  const orphans = observed.orphans.filter(({ unit }) => unit !== undefined);
   const files: WriteUnit[] = [];
   const realized: RealizeUnit[] = [];
   for (const { unit, ...cgroup } of wanted.cgroups) {
@@ -25,23 +27,42 @@ export function unitChanges(wanted: Wanted, observed: Observed): readonly Operat
       realized.push({ kind: 'realize', cgroup: path, label, unit: unit.unit, writes });
     }
   }
-  const orphans = observed.orphans.filter(({ unit }) => unit !== undefined);
-  // A slice that is a tenant no longer may still be outside the tenant's cgroup, or the other way round.
-  const units = new Set(wanted.cgroups.map(({ unit }) => unit?.unit));
-  const left = orphans.flatMap(({ path, unit }): RealizeUnit[] =>
-    unit?.active === true && !units.has(unit.unit)
-      ? [{ kind: 'realize', cgroup: path, label: unit.unit, unit: unit.unit, writes: [] }]
-      : [],
-  );
+  const left = [...leftOutside(files, observed, orphans), ...leftOrphans(wanted, orphans)];
   // If only the kernel differs, systemd may have been told to set other values since it read the files.
   const first = [...files, ...removals(wanted, orphans).flat()];
   const isChanged = first.length > 0 || realized.length > 0 || observed.stale === true;
+  // Setting these slices leaves settings that their files do not have.
+  const isUnclean = left.length > 0 || realized.some(isOutside);
   return [
     ...first,
     ...(isChanged ? [reload] : []),
     ...realized,
     ...left,
-    // Setting the slices has left settings of their own.
-    ...(left.length > 0 ? [reload] : []),
+    ...(isUnclean ? [reload] : []),
   ];
+}
+
+const isOutside = ({ cgroup }: WriteUnit | RealizeUnit) => outsideNamed(cgroup) !== undefined;
+
+/** A limit that is in no file of ours any more has no write: systemd sets the slice as its other files say. */
+function leftOutside(
+  files: readonly WriteUnit[],
+  { cgroups }: Observed,
+  orphans: readonly OrphanCgroup[],
+): readonly RealizeUnit[] {
+  const former = new Set(orphans.map(({ unit }) => unit?.unit));
+  return files
+    .filter((file) => isOutside(file) && cgroups.get(file.cgroup)?.unit?.active === true)
+    .filter(({ from, unit }) => from !== undefined || former.has(unit))
+    .map(({ cgroup, label, unit }) => ({ kind: 'realize', cgroup, label, unit, writes: [] }));
+}
+
+/** A slice that is a tenant no longer may still be outside the tenant's cgroup, or the other way round. */
+function leftOrphans(wanted: Wanted, orphans: readonly OrphanCgroup[]): readonly RealizeUnit[] {
+  const units = new Set(wanted.cgroups.map(({ unit }) => unit?.unit));
+  return orphans.flatMap(({ path, unit }): RealizeUnit[] =>
+    unit?.active === true && !units.has(unit.unit)
+      ? [{ kind: 'realize', cgroup: path, label: unit.unit, unit: unit.unit, writes: [] }]
+      : [],
+  );
 }

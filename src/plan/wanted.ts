@@ -8,6 +8,7 @@
  * `u1001/s-shop.example` is a site, `u1001/main` everything else. Without sites there are no parts.
  */
 import { limitAttribute, limits } from '../limits/limits.ts';
+import { withSwap } from '../limits/memory.ts';
 import {
   setting,
   type Controller,
@@ -199,19 +200,25 @@ function aroundSlices(inside: readonly Tenant[], context: WantedContext): readon
   return [{ path: slicesCgroup, kind: 'slices', label: 'all tenants', settings }];
 }
 
-/** Returns the user slices of resellers' tenants, each with the lower limit of the two. Guarantees are in the tree. */
+/**
+ * Returns the user slices of resellers' tenants that have limits, each with the lower limit of the two. Guarantees are in
+ * the tree. Missing limits are left out: they would lift those that the administrator sets for all users.
+ */
 function outsideOf(
   { tenants }: Policy,
   resellerLimits: ReadonlyMap<number, LimitValues>,
   context: WantedContext,
 ): readonly WantedCgroup[] {
-  const settingsOf = cached((values, above = {}) =>
-    settingsFor(withoutGuarantees(withinLimits(values, above)), undefined, context),
-  );
+  const settingsOf = cached((values, above = {}) => {
+    const lower = withinLimits(withSwap(values), withSwap(above));
+    const settings = settingsFor(withoutGuarantees(lower), undefined, context);
+    return settings.filter(({ value, initial }) => value !== initial);
+  });
   return tenants.flatMap((each): readonly WantedCgroup[] => {
     if (each.reseller === undefined) return [];
     const label = `tenant ${nameOf(each)}, outside its reseller`;
     const settings = settingsOf(each.values, resellerLimits.get(each.reseller));
+    if (settings.length === 0) return [];
     return [{ path: outsideCgroup(each.uid), kind: 'outside', label, settings }];
   });
 }

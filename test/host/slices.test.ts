@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from '
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { formatProblem } from '../../packages/base/problem.ts';
+import { ok } from '../../packages/base/result.ts';
 import type { CgroupFiles } from '../../src/host/cgroups/cgroup-files.ts';
 import { whomFor } from '../../src/host/cgroups/systemd-delegation.ts';
 import { pathsOf } from '../../src/host/paths.ts';
@@ -14,6 +15,7 @@ import { StaleMark } from '../../src/host/systemd/stale-mark.ts';
 import { SystemdDriver, type SystemdDriverParts } from '../../src/host/systemd/systemd-driver.ts';
 import { limits } from '../../src/limits/limits.ts';
 import { aroundSlicesText, cgroupInSlice, sliceText } from '../../src/plan/slice.ts';
+import type { WriteFile } from '../../src/plan/operations.ts';
 import { slicesCgroup } from '../../src/plan/wanted.ts';
 import { isGuarantee } from '../../src/policy/guarantees/guarantees.ts';
 import { mustEnd } from '../../testing/patience.ts';
@@ -183,8 +185,63 @@ test('release() keeps disk limits of user.slice, which others have set', () => {
   assert.deepEqual(written, ['u1001/io.max 8:0 rbps=max wbps=max riops=max wiops=max']);
 });
 
+test('realize() leaves a mark for the slice outside, whose file may lack what systemd sets', () => {
+  const steps: string[] = [];
+  const parts = {
+    hierarchy: { files: { read: () => 'populated 1\n' } },
+    stale: { set: () => (steps.push('marked'), ok(undefined)) },
+    manager: { realize: (unit: string) => (steps.push(unit), ok(undefined)) },
+  };
+  const slices = new Slices(parts as unknown as SlicesParts);
+  const unit = 'user-1001.slice';
+  const write = { file: 'cgroup.events', to: 'populated 1' } as WriteFile;
+  for (const cgroup of ['u1001', 'outside/u1001'])
+    assert.ok(slices.realize({ kind: 'realize', cgroup, label: '', unit, writes: [write] }).ok);
+  assert.deepEqual(steps, [unit, 'marked', unit]);
+});
+
 test('objectPath() escapes characters that D-Bus object paths do not allow', () => {
   assert.equal(objectPath('user-1001.slice'), '/org/freedesktop/systemd1/unit/user_2d1001_2eslice');
+});
+
+suite('SystemdDriver.execute() of a file with a memory limit below what is in use', () => {
+  const write = { attribute: 'memory.limit', direction: 'lower', file: 'memory.max' } as const;
+  const run = (from: string | undefined) => {
+    const { system, files, paths } = scratch();
+    const stale = new StaleMark(paths);
+    const reader = { memoryInUse: () => 2 ** 30 };
+    const hierarchy = { files: { read: () => 'max', write: () => ok(undefined) } };
+    const slices = new Slices({ files, stale, hierarchy } as unknown as SlicesParts);
+    const parts = { capabilities: {}, paths, hierarchy, reader, slices };
+    const driver = new SystemdDriver(parts as unknown as SystemdDriverParts);
+    const cgroup = 'outside/u1001';
+    const [unit, path] = ['user-1001.slice', files.path({ outside: 1001 })];
+    const writes = [
+      { ...write, cgroup, to: '4096', text: '4096' } as Partial<WriteFile> as WriteFile,
+    ];
+    if (from !== undefined) assert.ok(files.write({ outside: 1001 }, from, true).ok);
+    const label = 'tenant ann';
+    const gentle = { kill: false, force: false };
+    const file = { kind: 'unit', cgroup, label, unit, path, text, from, writes } as const;
+    const done = driver.execute(file, gentle);
+    const set = driver.execute({ kind: 'realize', cgroup, label, unit, writes }, gentle);
+    assert.ok(!set.ok);
+    assert.match(formatProblem(set.error), /in use and cannot be reclaimed/);
+    return {
+      isDone: done.ok,
+      written: readdirSync(system).length > 0 && files.read({ outside: 1001 }),
+    };
+  };
+
+  test('writes the first limits, so that a tenant cannot keep its slice without any', () => {
+    for (const from of [undefined, ''])
+      assert.deepEqual(run(from), { isDone: true, written: text });
+  });
+
+  test('keeps a file that has limits', () => {
+    const from = `${text}MemoryMax=8192\n`;
+    assert.deepEqual(run(from), { isDone: false, written: from });
+  });
 });
 
 suite('SystemdDriver.processes() of a slice', () => {

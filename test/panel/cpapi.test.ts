@@ -1,6 +1,14 @@
 /** Panels with CPAPI: scripts that behave as badly as real ones, and scripts that must not be run. */
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, existsSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { beforeEach, suite, test } from 'node:test';
 import { formatProblem } from '../../packages/base/problem.ts';
 import { statusJson } from '../../src/panel/commands/status-text.ts';
@@ -260,6 +268,8 @@ END`;
     ['after a trusted file', (path: string) => `sh ${path} ${evil()}`],
     ['in an option', (path: string) => `bash --rcfile=${evil()} ${path}`],
     ['attached to an option', (path: string) => `perl -I${evil()} ${path}`],
+    ['as a setting', (path: string) => `sh ${path} -d include_path=lib:${evil()}`],
+    ['without an option, next to a path', (path: string) => `sh ${evil().slice(1)} --log=${path}`],
   ] as const)
     test(`a file of a customer that an interpreter gets ${how} is never run`, async () => {
       const shell = `touch ${tree.root}/ran; echo`;
@@ -269,6 +279,33 @@ END`;
       assert.match((await read()).said, /evil belongs to uid 1001/);
       assert.ok(!existsSync(`${tree.root}/ran`));
     });
+
+  test('a file that a customer can still make is never run', async () => {
+    cpapiPanel(tree, good, (path) => `sh ${path} --hook=${tree.root}/home/bob/new/evil`);
+    tree.write('/home/bob/x', '');
+    chownSync(`${tree.root}/home/bob`, 1001, 1001);
+    assert.match((await read()).said, /bob" belongs to uid 1001/);
+  });
+
+  test('words that are no paths, and directories of root, are none of a customer', async () => {
+    const words =
+      'a/b https://panel.example/x?y=/z 30/11/2026 --filter=x/y --url=http://a/b/ users';
+    mkdirSync(`${tree.root}/usr/share/perl5`, { recursive: true });
+    cpapiPanel(tree, good, (path, name) => {
+      return `sh ${path} ${name} -I${tree.root}/usr/share/perl5 ${tree.root}/usr/ ${words}`;
+    });
+    const { users, said } = await read();
+    assert.equal(said, '');
+    assert.deepEqual(users, ['ann', 'ben']);
+  });
+
+  test('an interpreter without a script of root runs nothing', async () => {
+    for (const rest of ['users', '-c touch_x', `-x ${tree.root}/usr users`]) {
+      cpapiPanel(tree, good, () => `sh ${rest}`);
+      mkdirSync(`${tree.root}/usr`, { recursive: true });
+      assert.match((await read()).said, /does not exist|not a file/, rest);
+    }
+  });
 
   test('an option with an argument is not a script', async () => {
     cpapiPanel(tree, good, (path, name) => `sh -o errexit ${path} ${name}`);

@@ -132,6 +132,7 @@ suite('planChanges() for the user slice of a tenant with a reseller', () => {
     kind: 'outside',
     label: 'tenant 1, outside its reseller',
   };
+  const left = '~ tenant 1, outside its reseller: its cgroup is set as systemd has it';
   const there = { missing: [], files: new Map<string, string>() };
 
   test('moves a tenant that gets a reseller, and keeps limits in its slice throughout', () => {
@@ -149,8 +150,34 @@ suite('planChanges() for the user slice of a tenant with a reseller', () => {
         '- limits of user-1.slice',
         reload,
         '~ tenant 1, outside its reseller: systemd sets the cgroup of user-1.slice: pids.max 7 → 5',
+        left,
+        reload,
       ],
     );
+  });
+
+  test('leaves a limit that is no longer in the file to systemd, and nothing else', () => {
+    const before = `MemoryMax=1073741824\n${tasks(5)}`;
+    assert.deepEqual(planned({ cgroups: [[outside, observed(before, '5')]] }), [
+      '~ tenant 1, outside its reseller: /etc/1.conf: MemoryMax → (absent)',
+      reload,
+      left,
+      reload,
+    ]);
+    for (const as of [observed(before), observed(undefined, '5')]) {
+      const [file, ...rest] = planned({ cgroups: [[outside, as]] });
+      assert.match(file ?? '', /\/etc\/1\.conf/);
+      assert.deepEqual(rest, [reload]);
+    }
+    assert.deepEqual(planned({ cgroups: [[outside, observed(tasks(5), '5')]] }), []);
+  });
+
+  test('reloads after systemd has set the cgroup, which leaves a setting of its own', () => {
+    assert.deepEqual(planned({ cgroups: [[outside, observed(tasks(5), '77')]] }), [
+      reload,
+      '~ tenant 1, outside its reseller: systemd sets the cgroup of user-1.slice: pids.max 77 → 5',
+      reload,
+    ]);
   });
 
   test('keeps the processes of a tenant that loses its reseller where they are', () => {

@@ -52,7 +52,8 @@ suite('wantedOnHost() with slices', () => {
   });
 
   test("leaves a reseller's tenants in the tree, which needs its root, and limits their user slices", () => {
-    const body = '<reseller uid="1000"><tenant uid="1001"/></reseller>';
+    const body =
+      '<reseller uid="1000"><tenant uid="1001"><processes limit="9"/></tenant></reseller>';
     assert.deepEqual(
       found(body).map(({ path, unit }) => [path, unit && { unit: unit.unit, path: unit.path }]),
       [
@@ -78,16 +79,40 @@ suite('wantedOnHost() with slices', () => {
       'MemoryMax=67108864',
       'TasksMax=30',
       'CPUQuota=50%',
-      'CPUWeight=100',
       'IOReadBandwidthMax=/dev/block/8:0 1048576',
     ])
       assert.ok(text.split('\n').includes(line), `${line} in ${text}`);
   });
 
+  test("lifts nothing that others limit in the slice of a reseller's tenant", () => {
+    assert.equal(outsideText('', ''), '');
+    assert.equal(outsideText('<memory guaranteed="0B"/>', '<cpu weight="100"/>'), '');
+    const settings = outsideText('<processes limit="40"/>', '')
+      .split('\n')
+      .filter((line) => line.includes('=') && !line.includes('Accounting'));
+    assert.deepEqual(settings, ['TasksMax=40']);
+  });
+
+  test("limits the swap of a reseller's tenant to the lower of what both limits imply", () => {
+    const rows = [
+      ['<memory limit="2GiB" swap="1GiB"/>', '<memory limit="1GiB"/>', 0],
+      ['', '<memory limit="1GiB" swap="2GiB"/>', 2 ** 31],
+      ['<memory limit="1GiB"/>', '', 0],
+      ['<memory limit="2GiB" swap="1GiB"/>', '<memory limit="2GiB" swap="512MiB"/>', 2 ** 29],
+    ] as const;
+    for (const [limits, reseller, swap] of rows) {
+      const [, found] = /^MemorySwapMax=(.*)$/m.exec(outsideText(limits, reseller)) ?? [];
+      assert.equal(found, String(swap), `${limits} in ${reseller}`);
+    }
+    assert.doesNotMatch(outsideText('<processes limit="9"/>', ''), /^MemorySwapMax/m);
+  });
+
   test("gives no guarantee outside a reseller's tenant, which has it in its cgroup", () => {
     const guaranteed = '<memory limit="64MiB" guaranteed="32MiB"/>';
-    assert.match(outsideText(guaranteed, ''), /^MemoryLow=0$/m);
-    assert.match(outsideText('', guaranteed), /^MemoryLow=0$/m);
+    for (const text of [outsideText(guaranteed, ''), outsideText('', guaranteed)]) {
+      assert.match(text, /^MemoryMax=67108864$/m);
+      assert.doesNotMatch(text, /^MemoryLow/m);
+    }
     const alone = found(`<tenant uid="1001">${guaranteed}</tenant>`).at(-1);
     assert.match(alone?.unit?.text ?? '', /^MemoryLow=33554432$/m);
   });

@@ -14,7 +14,8 @@ export const manager = {
 
 /**
  * The property that makes systemd write a slice's settings. It is one that our file of the slice has, so that the file
- * which systemd makes has no effect while ours is there.
+ * which systemd makes has no effect while ours is there. The user slice of a reseller's tenant may lack it: a reload
+ * then follows.
  */
 export type PokedProperty = 'TasksMax' | 'MemoryLow';
 

@@ -36,7 +36,10 @@ import type { PokedProperty } from './manager.ts';
 export const pokedProperty = (slice: Slice): PokedProperty =>
   slice === slicesCgroup ? 'MemoryLow' : 'TasksMax';
 
-/** The file that `SystemdManager.realize` leaves. It sorts below ours, so that it has no effect while ours is there. */
+/**
+ * The file that `SystemdManager.realize` leaves. It sorts below ours, so that it has no effect while ours is there and has
+ * that property.
+ */
 const pokeFile = (slice: Slice) => `50-${pokedProperty(slice)}.conf`;
 const fileMode = 0o644;
 

@@ -12,6 +12,7 @@ import type { RealizeUnit, WriteFile, WriteUnit } from '../../plan/operations.ts
 import { formatValue } from '../../plan/format.ts';
 import {
   isOwner,
+  outsideNamed,
   sliceFor,
   sliceName,
   sliceOf,
@@ -136,11 +137,15 @@ export class Slices {
   realize(operation: RealizeUnit): Result<void, Problem> {
     const { cgroup, unit, writes } = operation;
     if (writes.length === 0) return this.#leave(cgroup, unit);
-    const set = this.#parts.manager.realize(unit, pokedProperty(sliceFor(cgroup)));
+    const slice = sliceFor(cgroup);
+    // The file that this leaves has an effect there until the next reload.
+    const marked = outsideNamed(cgroup) === undefined ? ok(undefined) : this.#parts.stale.set();
+    if (!marked.ok) return marked;
+    const set = this.#parts.manager.realize(unit, pokedProperty(slice));
     return set.ok ? this.#check(operation) : set;
   }
 
-  /** Returns a slice to the state that systemd would give it without us; needs a reload after that. */
+  /** Gives a slice what systemd has for it, and nothing that we set before; needs a reload after that. */
   #leave(cgroup: string, unit: string): Result<void, Problem> {
     const { files } = this.#parts.hierarchy;
     const slice = sliceFor(cgroup);

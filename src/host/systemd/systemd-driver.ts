@@ -18,7 +18,13 @@ import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { Counters } from '../../limits/limit.ts';
 import { noCounters } from '../../limits/limits.ts';
 import type { Observed, ObservedCgroup, OrphanCgroup } from '../../plan/observed.ts';
-import type { MoveProcesses, Operation, RemoveCgroup, WriteFile } from '../../plan/operations.ts';
+import type {
+  MoveProcesses,
+  Operation,
+  RemoveCgroup,
+  WriteFile,
+  WriteUnit,
+} from '../../plan/operations.ts';
 import { isMisfit, isPartOfSlice, sliceNamed, sliceOwner, sliceTenant } from '../../plan/slice.ts';
 import { uidOfCgroup, type Wanted, type WantedContext } from '../../plan/wanted.ts';
 import { formatErrno } from '../../../packages/base/io/errno.ts';
@@ -117,7 +123,7 @@ export class SystemdDriver implements Driver {
     const { below, slices } = this.#parts;
     switch (operation.kind) {
       case 'unit':
-        return this.#spare(operation.writes, options, () => slices.write(operation));
+        return this.#write(operation, options);
       case 'realize':
         return this.#spare(operation.writes, options, () => slices.realize(operation));
       case 'reload':
@@ -135,6 +141,15 @@ export class SystemdDriver implements Driver {
       case 'quota':
         return below.execute(operation, options);
     }
+  }
+
+  /**
+   * Writes a file, unless a limit in it cannot be lowered: the old one stays. A tenant without one must not keep that so
+   * by what it has in use: the next start of its slice has the limit.
+   */
+  #write(operation: WriteUnit, options: ExecuteOptions): Result<void, Problem> {
+    const write = () => this.#parts.slices.write(operation);
+    return (operation.from ?? '') === '' ? write() : this.#spare(operation.writes, options, write);
   }
 
   /**

@@ -78,19 +78,50 @@ function trustedCommand([name = '', ...args]: readonly string[]): Result<readonl
   const isInterpreter = directory.ok && programDirectories.includes(directory.value);
   const problem = isInterpreter ? interpreterProblem(program) : scriptProblem(program);
   if (problem !== undefined) return fail(problem);
-  const [asked] = isInterpreter ? scriptsIn(args).flatMap((each) => scriptProblem(each) ?? []) : [];
+  const asked = isInterpreter ? argumentsProblem(args) : undefined;
   return asked === undefined ? ok([program, ...args]) : fail(asked);
 }
 
 /**
- * Returns the files that an interpreter may run. Its script need not be the first argument that is not an option, since
- * options have arguments, too: `python3 -W ignore /opt/panel/users.py`. Without any path it is the first word.
+ * Returns the problem of what an interpreter may run. Its script need not be the first argument that is not an option,
+ * since options have arguments, too: `python3 -W ignore /opt/panel/users.py`. So each path counts, and one must be a
+ * file.
  */
-function scriptsIn(args: readonly string[]): readonly string[] {
-  const values = args.map((each) => (each.startsWith('-') ? each.replace(/^[^=/]*=?/, '') : each));
-  const paths = values.filter((each) => each.includes('/'));
+function argumentsProblem(args: readonly string[]): Cause | undefined {
   const first = args.filter((each) => !each.startsWith('-')).slice(0, 1);
-  return (paths.length === 0 ? first : paths).map((each) => resolve('/', each));
+  const paths = [...first, ...args.flatMap(pathsIn)].map((each) => resolve('/', each));
+  const examined = paths.map(examine);
+  const problem = examined.find((each) => !each.ok);
+  if (problem !== undefined) return problem.ok ? undefined : problem.error;
+  if (examined.some((each) => each.ok && each.value === 'file')) return undefined;
+  return first.flatMap((each) => scriptProblem(resolve('/', each)) ?? [])[0];
+}
+
+/** Returns the paths that a word may have: `-I/usr/share/perl5`, `include_path=lib:/usr/share/php`. */
+function pathsIn(word: string): readonly string[] {
+  const value = word.startsWith('-') ? word.replace(/^[^=/]*=?/, '') : word;
+  const absolute = word.match(/\/[^=:,;\s'"]*/g) ?? [];
+  return [...(value.includes('/') ? [value] : []), ...absolute];
+}
+
+/** Examines a path. One that is not there may be no path; only root may be able to make it. */
+function examine(path: string): Result<'file' | 'directory' | 'absent', Cause> {
+  for (let each = path; each !== '/'; each = dirname(each)) {
+    const pinned = pinWithoutLinks(each);
+    if (pinned.ok) {
+      using directory = pinned.value;
+      const problem = directoryProblem(directory);
+      if (problem !== undefined) return fail({ ...problem, reason: `${each}: ${problem.reason}` });
+      return ok(each === path ? 'directory' : 'absent');
+    }
+    const { errno } = pinned.error;
+    if (errno === 'ENOTDIR') {
+      const problem = scriptProblem(each);
+      return problem === undefined ? ok('file') : fail(problem);
+    }
+    if (errno !== 'ENOENT' && errno !== 'ENAMETOOLONG') return fail(causedBy(pinned.error));
+  }
+  return ok('absent');
 }
 
 function programOf(name: string): string | undefined {

@@ -5,7 +5,7 @@ import { exitCodes, type ExitCode, type PolicyOptions } from '../../cli/shared/c
 import { pathsFor, printError, failWith } from '../../cli/shared/session.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { ServerRead } from '../core/overview.ts';
-import { findWebPrograms, unknownMasters, withDivided } from '../io/find-programs.ts';
+import { findWebPrograms, notServedHere, unknownMasters } from '../io/find-programs.ts';
 import type { NotServed } from '../io/servers.ts';
 import { surveyWeb, type Survey } from '../io/survey.ts';
 import { tenancyOrReport, type KnownTenancy } from './tenancy.ts';
@@ -38,8 +38,8 @@ export async function withSurvey(
   const tenancy = await tenancyOrReport(options.policy, command, paths);
   if (tenancy === undefined) return exitCodes.failed;
   const programs = findWebPrograms();
-  const survey = await surveyWeb(withDivided(programs, paths), tenancy);
-  const notServed = [...(programs.notServed ?? []), ...unknownMasters(programs)];
+  const survey = await surveyWeb(programs, tenancy);
+  const notServed = [...notServedHere(programs, paths), ...unknownMasters(programs)];
   const problems = survey.servers.flatMap(serverProblems);
   for (const problem of problems) printError(problem);
   const isWhole = problems.length === 0;

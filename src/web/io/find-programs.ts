@@ -134,25 +134,29 @@ function unsafeReader(): (found: Found) => string | undefined {
   };
 }
 
-/** Returns the programs with the builds that this instance has divided: their pools have to be known. */
-export const withDivided = (programs: WebPrograms, paths: Paths): WebPrograms => ({
-  ...programs,
-  fpm: dividedPrograms(programs, (fpm) => existsSync(choicePath(paths, fpm.php))),
-});
+const isDivided = (paths: Paths, php: string) => existsSync(choicePath(paths, php));
 
 /**
- * Returns the builds that Bulkhead serves, and those that it has divided already. A build of which others have become
- * owners stays among the latter: its unit runs it as root in any case, and without it no service could be taken back.
+ * Returns the builds that Bulkhead serves, and those that this instance has divided already. A build of which others
+ * have become owners stays among the latter: its unit runs it as root in any case, and without it no service could be
+ * taken back. Only the commands that change services may start it.
  */
 export function dividedPrograms(
   { fpm, notServed = [] }: Pick<WebPrograms, 'fpm' | 'notServed'>,
-  isDivided: (fpm: FpmProgram) => boolean,
+  paths: Paths,
 ): readonly FpmProgram[] {
   const others = notServed.flatMap(({ php, program, configuration }) =>
-    php === undefined ? [] : [{ php, program, configuration }],
+    php === undefined || !isDivided(paths, php) ? [] : [{ php, program, configuration }],
   );
-  return [...fpm, ...others.filter(isDivided)];
+  return [...fpm, ...others];
 }
+
+/** Returns what is here and not served. A survey must not run such a build, so its pools are unknown to it. */
+export const notServedHere = ({ notServed = [] }: WebPrograms, paths: Paths) =>
+  notServed.map((each): NotServed => {
+    if (each.php === undefined || !isDivided(paths, each.php)) return each;
+    return { ...each, reason: `${each.reason}; its pools are divided, and unknown` };
+  });
 
 const unknown = 'it runs, and no layout that Bulkhead knows has it';
 

@@ -26,8 +26,8 @@ import { noProgram } from '../../../src/web/commands/fpm/session.ts';
 import {
   dividedPrograms,
   findWebPrograms,
+  notServedHere,
   unknownMasters,
-  withDivided,
 } from '../../../src/web/io/find-programs.ts';
 import { readApache, readFpm, readNginx } from '../../../src/web/io/servers.ts';
 import { surveyWeb, type TenantFacts } from '../../../src/web/io/survey.ts';
@@ -220,18 +220,24 @@ suite('layouts', { skip }, () => {
     writeFileSync(`${home}/conf/conf.d/bulkhead.conf`, '');
     assert.ok(findWebPrograms(root, { hasEntries: true }).nginx);
     assert.equal(findWebPrograms(root).nginx, undefined);
-    const divided = dividedPrograms(programs, (each) => each.php === 'ea-php83');
-    assert.deepEqual(
-      divided.filter((each) => !fpm.includes(each)).map((each) => each.php),
-      ['ea-php83'],
-    );
-    // A survey knows their pools, too.
     const paths = { ...pathsOf('bulkhead'), etc: `${root}/etc` };
+    assert.deepEqual(dividedPrograms(programs, paths), fpm);
+    assert.deepEqual(notServedHere(programs, paths), notServed);
     const choice = `${paths.etc}/bulkhead/fpm/ea-php83/tenants`;
-    assert.deepEqual(withDivided(programs, paths).fpm, fpm);
     mkdirSync(dirname(choice), { recursive: true });
     writeFileSync(choice, '');
-    assert.deepEqual(withDivided(programs, paths), { ...programs, fpm: divided });
+    assert.deepEqual(
+      dividedPrograms(programs, paths)
+        .filter((each) => !fpm.includes(each))
+        .map((each) => each.php),
+      ['ea-php83'],
+    );
+    assert.deepEqual(
+      notServedHere(programs, paths).flatMap(({ php, reason }) =>
+        reason.endsWith('its pools are divided, and unknown') ? [php] : [],
+      ),
+      ['ea-php83'],
+    );
     assert.match(noProgram('el', programs).reason, /^it cannot serve .*\/usr\/sbin\/php-fpm /);
     assert.match(noProgram('9.9', programs).reason, /^there is no PHP-FPM 9\.9/);
     assert.match(noProgram(undefined, { ...programs, fpm: [] }).reason, /ea-php83.*uid/);

@@ -15,7 +15,7 @@ import { entryLimitsOf, type EntryLimits } from '../../core/entries/limits.ts';
 import { entriesSocket } from '../../io/entries/entries-socket.ts';
 import { readEntriesRecord } from '../../io/entries/record.ts';
 import type { Run } from '../../io/entries/server-entries.ts';
-import { findWebPrograms, withDivided } from '../../io/find-programs.ts';
+import { findWebPrograms } from '../../io/find-programs.ts';
 import type { WebPrograms } from '../../io/servers.ts';
 import { surveyWeb, type Survey } from '../../io/survey.ts';
 import type { WebEntriesDisableJson } from '../json.ts';
@@ -119,7 +119,7 @@ export function sessionOf(
 ): Promise<EntriesSession> {
   const now = async (): Promise<EntriesSession> => ({
     programs,
-    survey: await surveyWeb(withDivided(programs, paths), tenancyOf(paths, policy)),
+    survey: await surveyWeb(programs, tenancyOf(paths, policy)),
     again: now,
     limits: policy === undefined ? new Map() : entryLimitsOf(policy),
     socket: entriesSocket(paths),

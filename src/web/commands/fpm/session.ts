@@ -19,7 +19,7 @@ import type { ServiceEntry, ServiceId } from '../../core/fpm/service/units.ts';
 import { fpmLayoutOf } from '../../io/fpm/layout.ts';
 import type { FpmContext } from '../../io/fpm/context.ts';
 import { systemdVersion } from '../../../host/systemd/systemctl.ts';
-import { findWebPrograms, withDivided } from '../../io/find-programs.ts';
+import { dividedPrograms, findWebPrograms } from '../../io/find-programs.ts';
 import type { FpmProgram, WebPrograms } from '../../io/servers.ts';
 
 export interface FpmOptions extends PolicyOptions {
@@ -62,7 +62,7 @@ export async function startSession(
   const web = findWebPrograms();
   const hasPollLimit = version >= pollLimitVersion;
   const layoutOf = (fpm: FpmProgram) => fpmLayoutOf(paths, fpm, hasPollLimit);
-  const divided = withDivided(web, paths).fpm;
+  const divided = dividedPrograms(web, paths);
   const programs = (builds === 'served' ? web.fpm : divided).filter(
     ({ php }) => options.php === undefined || php === options.php,
   );
