@@ -10,9 +10,13 @@ export const liteSpeed: Layout = {
   origin: 'LiteSpeed',
   liteSpeed: {
     serverRoot: '/usr/local/lsws',
+    // Both editions start bin/lshttpd, a link to openlitespeed, or to lshttpd.6.3 of the Enterprise edition.
     configurations: [
-      '/usr/local/lsws/conf/httpd_config.conf',
-      '/usr/local/lsws/conf/httpd_config.xml',
+      { file: '/usr/local/lsws/conf/httpd_config.conf', readBy: /\/openlitespeed$/ },
+      {
+        file: '/usr/local/lsws/conf/httpd_config.xml',
+        readBy: /\/(?:openlitespeed|lshttpd\.[^/]+)$/,
+      },
     ],
   },
   unserved: [

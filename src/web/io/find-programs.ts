@@ -11,6 +11,7 @@ import {
   findPhpBuilds,
   isDirectory,
   isFile,
+  type FoundLiteSpeed,
 } from '../../host/servers/find-servers.ts';
 import { findFpmMasters } from '../../host/servers/fpm-masters.ts';
 import { parseEnvvars, withRunDirectory } from '../core/apache/environment.ts';
@@ -19,7 +20,6 @@ import {
   nginxEntriesPath,
   type ApacheProgram,
   type FpmProgram,
-  type LiteSpeedInstallation,
   type NginxProgram,
   type NotServed,
   type WebPrograms,
@@ -99,13 +99,14 @@ function apacheProgram(root: string, isServed: IsServed): ApacheProgram | undefi
   };
 }
 
-function liteSpeedIn(root: string): LiteSpeedInstallation | undefined {
+function liteSpeedIn(root: string): FoundLiteSpeed | undefined {
   const found = findLiteSpeed(root);
   if (found === undefined) return undefined;
-  const { program, configuration, serverRoot } = found;
+  const { program, configuration, otherConfiguration, serverRoot } = found;
   return {
     program: root + program,
     configuration: root + configuration,
+    ...(otherConfiguration !== undefined && { otherConfiguration: root + otherConfiguration }),
     serverRoot: root + serverRoot,
   };
 }

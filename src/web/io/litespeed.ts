@@ -7,6 +7,7 @@ import { basename, dirname } from 'node:path';
 import { formatCause } from '../../../packages/base/problem.ts';
 import { namesIn } from '../../../packages/base/io/read.ts';
 import { decodeText, readBounded } from '../../../packages/base/io/regular-file.ts';
+import type { FoundLiteSpeed } from '../../host/servers/find-servers.ts';
 import type { ReadProblem } from '../core/directive.ts';
 import type { LiteSpeedNode, LiteSpeedRead } from '../core/litespeed/node.ts';
 import { parsePlain, type PlainFile } from '../core/litespeed/plain.ts';
@@ -15,7 +16,7 @@ import { pathIn } from '../core/litespeed/virtual-hosts.ts';
 import { parseLiteSpeedXml } from '../core/litespeed/xml.ts';
 import { isPattern, nameMatcher } from '../core/wildcard.ts';
 import { pathOwnersReader, pathStepsReader, type PathStep } from './path-owners.ts';
-import type { LiteSpeedInstallation, ReadWeb } from './servers.ts';
+import type { ReadWeb } from './servers.ts';
 
 const fileBytesMax = 8 * 2 ** 20;
 const allBytesMax = 256 * 2 ** 20;
@@ -23,8 +24,13 @@ const allBytesMax = 256 * 2 ** 20;
 const pathsMax = 100_000;
 const problemsMax = 1000;
 
-export function readLiteSpeed(installed: LiteSpeedInstallation): Promise<ReadWeb> {
-  const { program, configuration, serverRoot } = installed;
+export function readLiteSpeed(installed: FoundLiteSpeed): Promise<ReadWeb> {
+  const { program, configuration, otherConfiguration, serverRoot } = installed;
+  if (otherConfiguration !== undefined) {
+    const message = `${program} does not show whether it reads this file or ${otherConfiguration}; remove the one that it does not read`;
+    const problems = [{ message, file: configuration }];
+    return Promise.resolve({ name: 'litespeed', program, sites: [], problems });
+  }
   const reader = new FilesReader(installed);
   const server = reader.read(configuration);
   const files = { read: (path: string) => reader.read(path), ownerOf: reader.ownerOf };
@@ -42,7 +48,7 @@ class FilesReader {
   #bytes = 0;
   #isFull = false;
 
-  constructor({ configuration, serverRoot }: LiteSpeedInstallation) {
+  constructor({ configuration, serverRoot }: FoundLiteSpeed) {
     const ownersOf = pathOwnersReader(this.#stepsOf);
     this.ownerOf = (path) => ownersOf(path)?.uids.at(-1);
     this.#serverRoot = serverRoot;
