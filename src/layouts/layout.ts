@@ -72,8 +72,14 @@ export interface NginxLayout {
 export interface LiteSpeedLayout {
   /** The directory that its configuration calls `$SERVER_ROOT`. */
   readonly serverRoot: string;
-  /** Main files; the first that exists, with the program that reads it if one is named, counts. */
-  readonly configurations: readonly { readonly program?: string; readonly path: string }[];
+  /** Main files of editions; the first that exists and is the program's counts. */
+  readonly configurations: readonly LiteSpeedConfiguration[];
+}
+
+export interface LiteSpeedConfiguration {
+  readonly file: string;
+  /** Matches the programs that read it, by the name to which all links lead. */
+  readonly readBy: RegExp;
 }
 
 export interface UnservedServer {

@@ -2,7 +2,7 @@
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, test } from 'node:test';
 import { parsePlain } from '../../src/web/core/litespeed/plain.ts';
@@ -62,16 +62,6 @@ describe("a tenant's file in LiteSpeed's configuration", { skip }, () => {
     }
   });
 
-  test('is one of any number in a directory that is included', async () => {
-    const path = '/home/shop/conf';
-    const names = Array.from({ length: 1_500 }, (_, index) => `${path}/${index}.conf`);
-    writeFiles(root, Object.fromEntries(names.map((name) => [name, config])));
-    chownSync(join(root, path), 1001, 1001);
-    const { problems } = await readAt(root, { [main]: `include ${root}${path}/*.conf\n` });
-    assert.equal(problems.length, 1_001);
-    assert.equal(problems.at(-1)?.message, '1000 files cannot be used; no more are read');
-  });
-
   test('that includes itself ends', async () => {
     const { problems } = await readAt(root, { [main]: 'include httpd_config.conf\n' });
     assert.match(problems[0]?.message ?? '', /more than 10 files include each other/);
@@ -90,6 +80,49 @@ describe("a tenant's file in LiteSpeed's configuration", { skip }, () => {
       found.map(({ message }) => message),
       ['there are more than 20000 includes'],
     );
+  });
+
+  test("costs one question in a tenant's directory, however many names are there", async () => {
+    const names = Array.from({ length: 30 }, (_, index) => `/home/shop/conf/${index}.conf`);
+    writeFiles(root, Object.fromEntries(names.map((name) => [name, 'vhDomain victim.example\n'])));
+    chownSync(join(root, '/home/shop'), 1001, 1001);
+    for (const [include, where] of [
+      ['home/shop/conf/*.conf', '/home/shop/conf'],
+      ['home/shop/conf', '/home/shop/conf'],
+      ['home/*/conf/*.conf', '/home/*/conf/*.conf'],
+    ] as const) {
+      const { problems } = await readAt(root, { [main]: `include ${root}/${include}\n` });
+      assert.deepEqual(
+        problems.map(({ file }) => file),
+        [root + where],
+      );
+    }
+  });
+
+  test('ends the reading and the list of problems at a limit', async () => {
+    // None is a file that would be read.
+    const many = join(root, 'usr/local/lsws/conf/many');
+    mkdirSync(many, { recursive: true });
+    for (let index = 0; index < 1000; index++) symlinkSync('nowhere', join(many, `${index}.conf`));
+    const often = await readAt(root, { [main]: 'include many/*.conf\n'.repeat(101) });
+    assert.deepEqual(
+      often.problems.map(({ message }) => message),
+      ['it has more than 100000 files; the rest is not read'],
+    );
+    writeFiles(root, { [own]: config });
+    chownSync(join(root, own), 1001, 1001);
+    const hosts = await readAt(root, { [main]: host.replace('HOME', root).repeat(1500) });
+    assert.equal(hosts.problems.length, 1001);
+    assert.match(hosts.problems.at(-1)?.message ?? '', /more than 1000 problems/);
+  });
+
+  test('has names that no pattern takes long for', async () => {
+    const files = {
+      [main]: `include extra/${'*a'.repeat(40)}b\n`,
+      [`/usr/local/lsws/conf/extra/${'a'.repeat(250)}`]: 'vhDomain a.example\n',
+    };
+    const { problems } = await mustEnd(() => readAt(root, files));
+    assert.deepEqual(problems, []);
   });
 });
 

@@ -26,6 +26,7 @@ import {
   type Tenant,
 } from '../web/suexec/stage.ts';
 import { findTree } from '../cli/launch-stage.ts';
+import { kill } from '../placer/stage.ts';
 
 const tenants = ['alice', 'bob'] as const;
 
@@ -350,8 +351,9 @@ while time.time()<end:
       const { stdout, stderr } = start(tenant);
       if (tenant === 'alice') assert.match(stderr, /as many processes as it may have/);
       else assert.doesNotMatch(stdout, /:\/$/m);
-      for (const pid of readFileSync(of(tenant, 'cgroup.procs'), 'utf8').trim().split('\n'))
-        process.kill(Number(pid), 'SIGKILL');
+      // The shell ends by itself once its children are gone.
+      for (const [pid] of readFileSync(of(tenant, 'cgroup.procs'), 'utf8').matchAll(/\d+/g))
+        kill(Number(pid));
       held.kill();
     }
   });

@@ -7,7 +7,7 @@ import { splitNginxDump } from '../../src/web/core/nginx/dump.ts';
 import { parseNginxFile } from '../../src/web/core/nginx/file.ts';
 import { nginxTree } from '../../src/web/core/nginx/includes.ts';
 import { nginxSites } from '../../src/web/core/nginx/sites.ts';
-import { pathMatcher } from '../../src/web/core/nginx/wildcard.ts';
+import { nameMatcher, pathMatcher } from '../../src/web/core/wildcard.ts';
 import { mustEnd } from '../../testing/patience.ts';
 
 const parse = (text: string) => parseNginxFile('/n.conf', text);
@@ -220,6 +220,7 @@ test('pathMatcher() matches as the shell does, and never takes long', () => {
   assert.ok(!pathMatcher('/a/[a-c][!2]')('/a/b2'));
   assert.ok(!pathMatcher('/a/*.conf')('/a/b/c.conf'));
   assert.ok(!pathMatcher('/a/*')('/a/.x'));
+  assert.ok(nameMatcher('*.x', { dots: true })('.a.x'));
   assert.ok(!mustEnd(() => pathMatcher(`/${'a*'.repeat(500)}b`)(`/${'a'.repeat(20_000)}`)));
 });
 

@@ -3,7 +3,7 @@
  * program. `root` is the directory that holds the host's file system: empty on a host, a tree of files in a test.
  */
 import { existsSync, statSync } from 'node:fs';
-import { namesIn } from '../../../packages/base/io/read.ts';
+import { namesIn, realPathOf } from '../../../packages/base/io/read.ts';
 import type { ApacheLayout, Layout, NginxLayout } from '../../layouts/layout.ts';
 import { anyVersion, filledIn, layouts, versionIn } from '../../layouts/layouts.ts';
 
@@ -62,19 +62,35 @@ export const findApache = (root = ''): ApacheLayout | undefined =>
       [program, configuration, mark].every((each) => isFile(root + each)),
     );
 
-/** Returns LiteSpeed, with the main file of its configuration: of several, the first one counts. */
-export function findLiteSpeed(
-  root = '',
-):
-  | { readonly program: string; readonly configuration: string; readonly serverRoot: string }
-  | undefined {
+export interface FoundLiteSpeed {
+  readonly program: string;
+  /** The main file of its configuration. */
+  readonly configuration: string;
+  /** Another edition's main file, if the program does not show which edition it is. */
+  readonly otherConfiguration?: string;
+  /** The directory that its configuration calls `$SERVER_ROOT`. */
+  readonly serverRoot: string;
+}
+
+/** Returns LiteSpeed. A host that changed from one edition to another may have the main files of both. */
+export function findLiteSpeed(root = ''): FoundLiteSpeed | undefined {
   for (const { liteSpeed, unserved = [] } of layouts) {
     const program = unserved.find((each) => isFile(root + each.program))?.program;
-    const configuration = liteSpeed?.configurations.find((each) =>
-      [each.path, each.program ?? each.path].every((path) => isFile(root + path)),
-    )?.path;
-    if (liteSpeed !== undefined && program !== undefined && configuration !== undefined)
-      return { program, configuration, serverRoot: liteSpeed.serverRoot };
+    if (liteSpeed === undefined || program === undefined) continue;
+    const { serverRoot, configurations } = liteSpeed;
+    const target = realPathOf(root + program) ?? '';
+    const own = configurations.filter(({ readBy }) => readBy.test(target));
+    const isKnown = own.length > 0;
+    const [configuration, other] = (isKnown ? own : configurations)
+      .map(({ file }) => file)
+      .filter((file) => isFile(root + file));
+    if (configuration !== undefined)
+      return {
+        program,
+        configuration,
+        serverRoot,
+        ...(!isKnown && other !== undefined && { otherConfiguration: other }),
+      };
   }
   return undefined;
 }

@@ -10,14 +10,13 @@ export const liteSpeed: Layout = {
   origin: 'LiteSpeed',
   liteSpeed: {
     serverRoot: '/usr/local/lsws',
-    // A host can have had both editions; only OpenLiteSpeed has this program.
+    // Both editions start bin/lshttpd, a link to openlitespeed, or to lshttpd.6.3 of the Enterprise edition.
     configurations: [
+      { file: '/usr/local/lsws/conf/httpd_config.conf', readBy: /\/openlitespeed$/ },
       {
-        program: '/usr/local/lsws/bin/openlitespeed',
-        path: '/usr/local/lsws/conf/httpd_config.conf',
+        file: '/usr/local/lsws/conf/httpd_config.xml',
+        readBy: /\/(?:openlitespeed|lshttpd\.[^/]+)$/,
       },
-      { path: '/usr/local/lsws/conf/httpd_config.xml' },
-      { path: '/usr/local/lsws/conf/httpd_config.conf' },
     ],
   },
   unserved: [

@@ -11,6 +11,7 @@ import {
   findPhpBuilds,
   isDirectory,
   isFile,
+  type FoundLiteSpeed,
 } from '../../host/servers/find-servers.ts';
 import type { Paths } from '../../host/paths.ts';
 import { findFpmMasters } from '../../host/servers/fpm-masters.ts';
@@ -21,7 +22,6 @@ import {
   nginxEntriesPath,
   type ApacheProgram,
   type FpmProgram,
-  type LiteSpeedInstallation,
   type NginxProgram,
   type NotServed,
   type WebPrograms,
@@ -101,13 +101,14 @@ function apacheProgram(root: string, isServed: IsServed): ApacheProgram | undefi
   };
 }
 
-function liteSpeedIn(root: string): LiteSpeedInstallation | undefined {
+function liteSpeedIn(root: string): FoundLiteSpeed | undefined {
   const found = findLiteSpeed(root);
   if (found === undefined) return undefined;
-  const { program, configuration, serverRoot } = found;
+  const { program, configuration, otherConfiguration, serverRoot } = found;
   return {
     program: root + program,
     configuration: root + configuration,
+    ...(otherConfiguration !== undefined && { otherConfiguration: root + otherConfiguration }),
     serverRoot: root + serverRoot,
   };
 }

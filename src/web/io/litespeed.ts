@@ -3,28 +3,34 @@
  * file that others than root and LiteSpeed's administrator can change is not read: who can change it could claim any
  * site and any account.
  */
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { formatCause } from '../../../packages/base/problem.ts';
 import { namesIn } from '../../../packages/base/io/read.ts';
 import { decodeText, readBounded } from '../../../packages/base/io/regular-file.ts';
-import { isDirectory, isFile, pathsOf } from '../../host/servers/find-servers.ts';
+import type { FoundLiteSpeed } from '../../host/servers/find-servers.ts';
 import type { ReadProblem } from '../core/directive.ts';
 import type { LiteSpeedNode, LiteSpeedRead } from '../core/litespeed/node.ts';
 import { parsePlain, type PlainFile } from '../core/litespeed/plain.ts';
 import { liteSpeedSites } from '../core/litespeed/sites.ts';
 import { pathIn } from '../core/litespeed/virtual-hosts.ts';
 import { parseLiteSpeedXml } from '../core/litespeed/xml.ts';
-import { pathOwnersReader } from './path-owners.ts';
-import type { LiteSpeedInstallation, ReadWeb } from './servers.ts';
+import { isPattern, nameMatcher } from '../core/wildcard.ts';
+import { pathOwnersReader, pathStepsReader, type PathStep } from './path-owners.ts';
+import type { ReadWeb } from './servers.ts';
 
 const fileBytesMax = 8 * 2 ** 20;
 const allBytesMax = 256 * 2 ** 20;
-const filesMax = 100_000;
-/** A tenant can make any number of files in a directory that is included. */
-const problemsMax = 1_000;
+/** The limit for files and directories, whether they are read or not. */
+const pathsMax = 100_000;
+const problemsMax = 1000;
 
-export function readLiteSpeed(installed: LiteSpeedInstallation): Promise<ReadWeb> {
-  const { program, configuration, serverRoot } = installed;
+export function readLiteSpeed(installed: FoundLiteSpeed): Promise<ReadWeb> {
+  const { program, configuration, otherConfiguration, serverRoot } = installed;
+  if (otherConfiguration !== undefined) {
+    const message = `${program} does not show whether it reads this file or ${otherConfiguration}; remove the one that it does not read`;
+    const problems = [{ message, file: configuration }];
+    return Promise.resolve({ name: 'litespeed', program, sites: [], problems });
+  }
   const reader = new FilesReader(installed);
   const server = reader.read(configuration);
   const files = { read: (path: string) => reader.read(path), ownerOf: reader.ownerOf };
@@ -34,28 +40,31 @@ export function readLiteSpeed(installed: LiteSpeedInstallation): Promise<ReadWeb
 
 class FilesReader {
   readonly problems: ReadProblem[] = [];
-  readonly #ownersOf = pathOwnersReader();
+  readonly ownerOf: (path: string) => number | undefined;
+  readonly #stepsOf = pathStepsReader();
   readonly #serverRoot: string;
   readonly #administrators: ReadonlySet<number>;
-  #files = 0;
+  #paths = 0;
   #bytes = 0;
   #isFull = false;
 
-  constructor({ configuration, serverRoot }: LiteSpeedInstallation) {
+  constructor({ configuration, serverRoot }: FoundLiteSpeed) {
+    const ownersOf = pathOwnersReader(this.#stepsOf);
+    this.ownerOf = (path) => ownersOf(path)?.uids.at(-1);
     this.#serverRoot = serverRoot;
     // The account of LiteSpeed's console owns the main file.
-    this.#administrators = new Set([0, ...(this.#ownersOf(configuration)?.uids ?? []).slice(-1)]);
+    this.#administrators = new Set([0, this.ownerOf(configuration) ?? 0]);
   }
 
-  readonly ownerOf = (path: string): number | undefined => this.#ownersOf(path)?.uids.at(-1);
-
   read(path: string): LiteSpeedNode | undefined {
-    const text = this.#text(path);
+    const kind = this.#kindAt(path);
+    if (kind === 'absent') this.#report(path, 'it cannot be found');
+    const text = kind === 'other' || kind === 'directory' ? this.#text(path) : undefined;
     if (text === undefined) return undefined;
     const { root, problems }: LiteSpeedRead = path.endsWith('.xml')
       ? parseLiteSpeedXml(path, text)
       : parsePlain({ path, text }, this.#included);
-    this.problems.push(...problems);
+    for (const each of problems) this.#add(each);
     return root;
   }
 
@@ -63,45 +72,90 @@ class FilesReader {
   readonly #included = (pattern: string, from: string): readonly PlainFile[] => {
     const named = pattern.replace(/^\$server_root\//i, `${this.#serverRoot}/`);
     const path = pathIn(dirname(from), named);
-    const found = isDirectory(path)
-      ? namesIn(path)
-          .filter((each) => each.endsWith('.conf'))
-          .map((each) => `${path}/${each}`)
-      : pathsOf('', path).filter((each) => !/(~|,v)$/.test(each));
-    return found.filter(isFile).flatMap((each) => {
-      const text = this.#text(each);
+    return (isPattern(path) ? this.#matching(path) : this.#at(path)).flatMap((each) => {
+      const text = this.#kindAt(each) === 'other' ? this.#text(each) : undefined;
       return text === undefined ? [] : [{ path: each, text }];
     });
   };
 
-  #text(file: string): string | undefined {
-    if (this.#isFull) return undefined;
-    const problem = this.#refusal(file);
-    if (problem !== undefined) return this.#failed(file, problem);
-    const read = readBounded(file, fileBytesMax);
-    if (!read.ok) return this.#failed(file, formatCause(read.error));
-    this.#bytes += read.value.length;
-    this.#isFull = ++this.#files === filesMax || this.#bytes > allBytesMax;
-    if (this.#isFull)
-      return this.#failed(file, 'all of its files together are too large to be read');
-    return decodeText(read.value);
+  #at(path: string): readonly string[] {
+    const kind = this.#kindAt(path);
+    if (kind === 'directory') return pathsIn(path, (name) => name.endsWith('.conf'));
+    return kind === 'other' ? [path] : [];
   }
 
-  #refusal(file: string): string | undefined {
-    const owners = this.#ownersOf(file);
-    if (owners === undefined) return 'it cannot be found';
-    const other = owners.uids.find((uid) => !this.#administrators.has(uid));
-    if (other !== undefined)
-      return `uid ${other} can change it, and so claim any site; make it root's, with all directories above it`;
-    return owners.writableByOthers
+  #matching(path: string): readonly string[] {
+    const directory = dirname(path);
+    if (isPattern(directory)) {
+      this.#report(
+        path,
+        'LiteSpeed matches only the last name of an include; no directory may have a wildcard',
+      );
+      return [];
+    }
+    if (this.#kindAt(directory) !== 'directory') return [];
+    const matches = nameMatcher(basename(path), { dots: true });
+    return pathsIn(directory, (name) => matches(name) && !/(~|,v)$/.test(name));
+  }
+
+  /**
+   * Returns what is at a path. Nothing is looked at in a directory that others can change: they could put any number of
+   * names there, or mount a file system that never answers.
+   */
+  #kindAt(path: string): PathStep['kind'] | 'absent' | 'refused' {
+    if (++this.#paths > pathsMax) this.#stop(path, `it has more than ${pathsMax} files`);
+    if (this.#isFull) return 'refused';
+    let kind: PathStep['kind'] = 'directory';
+    for (const step of this.#stepsOf(path)) {
+      if (step === undefined) return 'absent';
+      const reason = this.#refusal(step);
+      if (reason !== undefined) {
+        this.#report(path, reason);
+        return 'refused';
+      }
+      ({ kind } = step);
+    }
+    return kind;
+  }
+
+  #refusal({ kind, uid, writableByOthers }: PathStep): string | undefined {
+    if (kind === 'mount' || !this.#administrators.has(uid))
+      return `uid ${uid} can change it, and so claim any site; make it root's, with all directories above it`;
+    return writableByOthers
       ? 'others can change it, and so claim any site; make it writable only by its owner'
       : undefined;
   }
 
-  #failed(file: string, message: string): undefined {
-    this.problems.push({ message, file });
-    if (this.problems.length < problemsMax) return;
+  #text(file: string): string | undefined {
+    const read = readBounded(file, fileBytesMax);
+    if (!read.ok) {
+      this.#report(file, formatCause(read.error));
+      return undefined;
+    }
+    this.#bytes += read.value.length;
+    if (this.#bytes > allBytesMax) this.#stop(file, 'all of its files together are too large');
+    return this.#isFull ? undefined : decodeText(read.value);
+  }
+
+  #stop(file: string, reason: string): void {
+    if (!this.#isFull) this.#report(file, `${reason}; the rest is not read`);
     this.#isFull = true;
-    this.problems.push({ message: `${problemsMax} files cannot be used; no more are read` });
+  }
+
+  #report(file: string, message: string): void {
+    this.#add({ message, file });
+  }
+
+  #add(problem: ReadProblem): void {
+    if (this.problems.length < problemsMax) this.problems.push(problem);
+    else if (this.problems.length === problemsMax)
+      this.problems.push({
+        message: `it has more than ${problemsMax} problems; correct these first`,
+      });
   }
 }
+
+const pathsIn = (directory: string, wants: (name: string) => boolean): readonly string[] =>
+  namesIn(directory)
+    .filter(wants)
+    .map((name) => `${directory}/${name}`);

@@ -1,23 +1,68 @@
-/** Finds who can change what is at a path: the owner of it, of a directory above it, or of a link on the way. */
+/**
+ * Finds who can change what is at a path: the owner of it, of a directory above it, or of a link on the way. A
+ * tenant's own FUSE mount belongs to whoever mounted it; it is not touched, since its program may never answer.
+ */
 import { lstatSync, type Stats } from 'node:fs';
 import type { PathOwners } from '../core/facts.ts';
-import { linkAt, realPathOf } from '../../../packages/base/io/read.ts';
+import { linkAt } from '../../../packages/base/io/read.ts';
+import { readMounts, servedByProgram, type Mount } from '../../sys/files/mounts.ts';
 
-/** Returns a reader that reads each path once: a thousand sites are below the same few directories. */
-export function pathOwnersReader(): (path: string) => PathOwners | undefined {
-  const known = new Map<string, Stats | undefined>();
-  const statOf = (path: string): Stats | undefined => {
-    if (!known.has(path)) known.set(path, readStat(path));
+/** A directory, link or file on the way to a path, or the path itself. */
+export interface PathStep {
+  readonly kind: 'directory' | 'link' | 'mount' | 'other';
+  readonly uid: number;
+  readonly writableByOthers: boolean;
+}
+
+/**
+ * The steps from `/` on; undefined where nothing is there. A tenant's mount ends them. A step is looked at when it is
+ * taken, so whoever stops at a tenant's directory touches nothing in it.
+ */
+type PathSteps = Iterable<PathStep | undefined>;
+
+/** Returns a reader that looks at each path once: a thousand sites are below the same few directories. */
+export function pathStepsReader(): (path: string) => PathSteps {
+  const mounters = new Map(readMounts({ proc: '/proc' }).map(mounterOf));
+  const known = new Map<string, PathStep | undefined>();
+  const stepAt = (path: string): PathStep | undefined => {
+    if (!known.has(path)) known.set(path, readStep(path, mounters.get(path)));
     return known.get(path);
   };
+  return (path) => stepsTo(path, stepAt);
+}
+
+export function pathOwnersReader(
+  stepsOf = pathStepsReader(),
+): (path: string) => PathOwners | undefined {
   return (path) => {
-    if (realPathOf(path) === undefined) return undefined;
-    const stats = stepsTo(path, statOf).flatMap((each) => statOf(each) ?? []);
+    const steps: PathStep[] = [];
+    for (const step of stepsOf(path)) {
+      if (step === undefined) return undefined;
+      steps.push(step);
+    }
     return {
-      uids: stats.map(({ uid }) => uid),
-      writableByOthers: stats.some(canBeWritten),
+      uids: steps.map(({ uid }) => uid),
+      writableByOthers: steps.some((each) => each.writableByOthers),
     };
   };
+}
+
+/** Returns the account that mounted a FUSE file system; undefined for root and for all others. */
+function mounterOf({ mountPoint, type, superOptions }: Mount): [string, number | undefined] {
+  const option = superOptions.find((each) => each.startsWith('user_id='));
+  const uid = Number(option?.slice('user_id='.length) ?? 0);
+  return [mountPoint, servedByProgram.test(type) && uid !== 0 ? uid : undefined];
+}
+
+function readStep(path: string, mounter: number | undefined): PathStep | undefined {
+  if (mounter !== undefined) return { kind: 'mount', uid: mounter, writableByOthers: false };
+  const stat = readStat(path);
+  return stat && { kind: kindOf(stat), uid: stat.uid, writableByOthers: canBeWritten(stat) };
+}
+
+function kindOf(stat: Stats): PathStep['kind'] {
+  if (stat.isDirectory()) return 'directory';
+  return stat.isSymbolicLink() ? 'link' : 'other';
 }
 
 function readStat(path: string): Stats | undefined {
@@ -32,11 +77,14 @@ function readStat(path: string): Stats | undefined {
 const linksMax = 40;
 
 /**
- * Returns every path that the kernel visits on the way: `/`, `/home`, `/home/alice`. A link leads through the directories
- * above its target, also if that is a link itself and ends elsewhere.
+ * Takes every step that the kernel takes: `/`, `/home`, `/home/alice`. A link leads through the directories above its
+ * target, also if that is a link itself and ends elsewhere.
  */
-function stepsTo(path: string, statOf: (path: string) => Stats | undefined): readonly string[] {
-  const steps = ['/'];
+function* stepsTo(
+  path: string,
+  stepAt: (path: string) => PathStep | undefined,
+): Generator<PathStep | undefined, void, void> {
+  yield stepAt('/');
   const waiting = path.split('/').toReversed();
   let at = '';
   let links = 0;
@@ -47,17 +95,18 @@ function stepsTo(path: string, statOf: (path: string) => Stats | undefined): rea
       continue;
     }
     const next = `${at}/${name}`;
-    steps.push(next);
-    const target = statOf(next)?.isSymbolicLink() === true ? linkAt(next) : '';
-    if (target === '' || links === linksMax) {
+    const step = stepAt(next);
+    const isEndless = step?.kind === 'link' && links++ === linksMax;
+    yield isEndless ? undefined : step;
+    if (step === undefined || isEndless || step.kind === 'mount') return;
+    if (step.kind !== 'link') {
       at = next;
       continue;
     }
-    links++;
+    const target = linkAt(next);
     if (target.startsWith('/')) at = '';
     waiting.push(...target.split('/').toReversed());
   }
-  return steps;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** How each web server, and each PHP-FPM, prints its own configuration. */
 import { formatCause } from '../../../packages/base/problem.ts';
 import { statSync } from 'node:fs';
+import type { FoundLiteSpeed } from '../../host/servers/find-servers.ts';
 import { fpmName } from '../../layouts/service-names.ts';
 import { parseApacheDump } from '../core/apache/dump.ts';
 import { pidFilesOf } from '../core/apache/pid-file.ts';
@@ -55,19 +56,11 @@ export interface NotServed {
   readonly reason: string;
 }
 
-/** LiteSpeed, of which files are read and nothing is run. */
-export interface LiteSpeedInstallation {
-  readonly program: string;
-  /** The main file of its configuration. */
-  readonly configuration: string;
-  /** The directory that its configuration calls `$SERVER_ROOT`. */
-  readonly serverRoot: string;
-}
-
 export interface WebPrograms {
   readonly nginx?: NginxProgram;
   readonly apache?: ApacheProgram;
-  readonly liteSpeed?: LiteSpeedInstallation;
+  /** LiteSpeed, of which files are read and nothing is run. */
+  readonly liteSpeed?: FoundLiteSpeed;
   readonly fpm: readonly FpmProgram[];
   readonly notServed?: readonly NotServed[];
 }

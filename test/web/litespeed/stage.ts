@@ -1,5 +1,5 @@
 /** Configurations of LiteSpeed in a directory, in the documented formats. The program itself is not there. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { findWebPrograms } from '../../../src/web/io/find-programs.ts';
 import { readLiteSpeed } from '../../../src/web/io/litespeed.ts';
@@ -19,9 +19,23 @@ export function writeFiles(root: string, files: Files): void {
   }
 }
 
-/** Reads LiteSpeed's configuration below the directory. */
+/** Installs the program of an edition, under its own name, and the link to it that is started. */
+export function install(root: string, name: string): void {
+  const started = join(root, `${serverRoot}/bin/lshttpd`);
+  writeFiles(root, { [`${serverRoot}/bin/${name}`]: '' });
+  rmSync(started, { force: true });
+  symlinkSync(name, started);
+}
+
+/** Reads LiteSpeed's configuration below the directory, as the edition whose main file is among the files. */
 export function readAt(root: string, files: Files): Promise<ReadWeb> {
-  writeFiles(root, { [`${serverRoot}/bin/lshttpd`]: '', ...files });
+  install(root, main in files ? 'openlitespeed' : 'lshttpd.6.3');
+  return readInstalled(root, files);
+}
+
+/** Reads LiteSpeed's configuration, with the program that is there. */
+export function readInstalled(root: string, files: Files): Promise<ReadWeb> {
+  writeFiles(root, files);
   const { liteSpeed } = findWebPrograms(root);
   if (liteSpeed === undefined) throw new Error('LiteSpeed was not found');
   return readLiteSpeed(liteSpeed);

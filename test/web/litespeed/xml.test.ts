@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { testDirectory } from '../../../testing/temporary-directory.ts';
-import { main, mainXml, readAt } from './stage.ts';
+import { mainXml, readAt } from './stage.ts';
 
 const files = {
   [mainXml]: `<?xml version="1.0" encoding="UTF-8"?>
@@ -99,16 +99,6 @@ describe('readLiteSpeed() reads XML', () => {
         line: 15,
       },
     ]);
-  });
-
-  test('counts only if OpenLiteSpeed, with its plain text, is not there', async () => {
-    const both = {
-      ...files,
-      [main]: 'virtualHost other {\n vhRoot /o\n vhDomain other.example\n}\n',
-    };
-    assert.equal((await readAt(root, both)).sites[0]?.names[0], 'shop.example');
-    const open = { ...both, '/usr/local/lsws/bin/openlitespeed': '' };
-    assert.equal((await readAt(root, open)).sites[0]?.names[0], 'other.example');
   });
 
   test('shows where XML is not well formed', async () => {

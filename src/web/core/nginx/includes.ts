@@ -7,7 +7,7 @@
 import { depthMax, type Directive, type ReadProblem } from '../directive.ts';
 import { parseNginxFile } from './file.ts';
 import type { DumpedFile } from './dump.ts';
-import { isPattern, pathMatcher } from './wildcard.ts';
+import { isPattern, pathMatcher } from '../wildcard.ts';
 
 interface NginxTree {
   readonly directives: readonly Directive[];

@@ -8,7 +8,7 @@ export const isPattern = (path: string): boolean => /[*?[]/.test(path);
 
 /** Returns whether a path matches the pattern, for many paths. */
 export function pathMatcher(pattern: string): (path: string) => boolean {
-  const matchers = pattern.split('/').map(nameMatcher);
+  const matchers = pattern.split('/').map((each) => nameMatcher(each));
   return (path) => {
     const names = path.split('/');
     return (
@@ -20,10 +20,11 @@ export function pathMatcher(pattern: string): (path: string) => boolean {
 
 type Piece = '*' | ((char: string) => boolean);
 
-function nameMatcher(pattern: string): (name: string) => boolean {
+/** Returns whether a name matches. With `dots`, a wildcard also matches a dot at the beginning, as for fnmatch(3). */
+export function nameMatcher(pattern: string, { dots = false } = {}): (name: string) => boolean {
   if (!isPattern(pattern) && !pattern.includes('\\')) return (name) => name === pattern;
   const pieces = piecesOf(pattern);
-  const hidesDots = /^[*?[]/.test(pattern);
+  const hidesDots = !dots && /^[*?[]/.test(pattern);
   return (name) => !(hidesDots && name.startsWith('.')) && matchesName(name, pieces);
 }
 
