@@ -217,7 +217,13 @@ test('the list of disabled applications is read as it was written', () => {
 });
 
 test('stateOf() tells what a visitor meets', () => {
-  const facts = { isDisabled: false, isStopped: false, isCurrent: true, runsAlways: false };
+  const facts = {
+    isDisabled: false,
+    isRefused: false,
+    isStopped: false,
+    isCurrent: true,
+    runsAlways: false,
+  };
   const state = (service: string, socket: string, more = {}) =>
     stateOf({ ...facts, units: { service, socket }, ...more });
   assert.equal(state('active', 'active'), 'running');

@@ -179,7 +179,7 @@ test('sockets belong to the group of the web server that runs, or keep the one t
   const all = (id: number) => Array.from({ length: 4 }, () => id).join('\t');
   s.write('etc/group', 'root:x:0:\nwww-data:x:33:\nnginx:x:995:\napache:x:48:\n');
   const group = (by?: 'agent') => {
-    const { webGroup, webServes }: AppLayout = appLayout(s.paths, true, by);
+    const { webGroup, webServes }: AppLayout = appLayout(s.paths, true, by && new Map());
     return [webGroup, webServes];
   };
   s.write('proc/1/status', '');

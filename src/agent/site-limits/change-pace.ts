@@ -1,6 +1,6 @@
 /**
- * The pace at which tenants and resellers may change limits of sites. Each change is kept on disk and has the whole
- * policy applied, so both are bounded for each tenant and for all of them together. An administrator who edits the
+ * The pace at which tenants and resellers may change something: limits of sites, applications. Each change is kept on disk
+ * and applied, so both are bounded for each tenant and for all of them together. An administrator who edits the
  * policy never waits.
  */
 import { WorkBudget } from '../../store/work-budget.ts';
@@ -16,18 +16,24 @@ export class ChangePace {
   readonly #all = new WorkBudget(ofAll);
   readonly #budgets = new Map<number, WorkBudget>();
   readonly #busy = new Set<number>();
+  readonly #action: string;
   /** Whether memory that is in use is being reclaimed, which takes seconds. */
   #isReclaiming = false;
 
+  /** `action`: for messages, such as `change limits of a site`. */
+  constructor(action: string) {
+    this.#action = action;
+  }
+
   /** Admits one change at a time of a uid; it ends when the returned value is disposed. */
   enter(uid: number, reclaims: boolean, now: number): HttpResult<Disposable> {
-    if (this.#busy.has(uid)) return refuse(429, 'another change of yours is being made', 1);
+    if (this.#busy.has(uid)) return this.#refuse(429, 'another change of yours is being made', 1);
     const own = this.#budgets.get(uid) ?? new WorkBudget(ofOne);
     this.#budgets.set(uid, own);
     const wait = Math.ceil(own.wait(now) / 1000);
-    if (wait > 0) return refuse(429, 'you have changed limits too often', wait);
+    if (wait > 0) return this.#refuse(429, 'you have changed too much', wait);
     if (this.#all.wait(now) > 0 || (reclaims && this.#isReclaiming))
-      return refuse(503, 'too many others change limits at the moment', 10);
+      return this.#refuse(503, 'too many others do so at the moment', 10);
     own.spend(1, now);
     this.#all.spend(1, now);
     this.#busy.add(uid);
@@ -39,13 +45,9 @@ export class ChangePace {
       },
     });
   }
-}
 
-const refuse = (status: 429 | 503, reason: string, retryAfterSeconds: number) =>
-  httpError({
-    status,
-    action: 'change limits of a site',
-    reason,
-    hint: `retry in ${retryAfterSeconds} s`,
-    retryAfterSeconds,
-  });
+  #refuse(status: 429 | 503, reason: string, retryAfterSeconds: number): HttpResult<never> {
+    const hint = `retry in ${retryAfterSeconds} s`;
+    return httpError({ status, action: this.#action, reason, hint, retryAfterSeconds });
+  }
+}

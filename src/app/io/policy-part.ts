@@ -9,7 +9,7 @@ import { hasApps, planApps } from './plan.ts';
 import { reconcileApps, wantsApps } from './reconcile.ts';
 
 async function plan(policy: Policy, paths: Paths): Promise<readonly string[]> {
-  if (!runsSystemd() || !(wantsApps(policy) || hasApps(paths))) return [];
+  if (!runsSystemd() || !(wantsApps(policy, paths) || hasApps(paths))) return [];
   const layout = await appLayoutOf(paths);
   const planned = layout.ok ? planApps(policy, layout.value) : layout;
   // What cannot be read is what an apply reports.
@@ -42,6 +42,6 @@ export const appReleaseBlocker = (paths: Paths): Problem | undefined =>
     ? {
         action: 'remove the limits',
         reason: 'tenants have applications, which do not start without them',
-        hint: 'remove <app> from the policy and run bulkhead apply first',
+        hint: 'remove <app> and <apps> from the policy and run bulkhead apply first',
       }
     : undefined;

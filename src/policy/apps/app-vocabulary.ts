@@ -42,6 +42,17 @@ export const appElements: Readonly<Record<string, ElementSpec>> = {
     repeats: true,
     example: '<app name="blog" command="node server.js" directory="/home/alice/blog"/>',
   },
+  apps: {
+    summary:
+      'How many applications a tenant may define itself, with "bulkhead app set". Inherited from the nearest element that has it.',
+    attributes: {
+      max: required('apps', 'The most at once; 0: none. Without <apps> it may define none.'),
+    },
+    children: [],
+    holdsLimits: false,
+    repeats: false,
+    example: '<apps max="3"/>',
+  },
   env: {
     summary: 'A variable for an application. Every account of the host can read it.',
     attributes: {

@@ -37,11 +37,16 @@ export interface AppElement extends Span, Omit<App, 'name' | 'socket' | 'site'> 
   readonly socket?: Located<string>;
 }
 
+/** `<apps max="3"/>` */
+export interface OwnAppsElement extends Span {
+  readonly max: number;
+}
+
 /** How long a request can wait for a start again is what it costs to be idle: minutes, not seconds. */
 export const idleDefaultSeconds = 15 * 60;
 export const startsDefault = 5;
 export const startsMax = 100;
-/** The most applications of one tenant. */
+/** The most applications of one tenant; it may define as many again itself. */
 export const appsMax = 50;
 export const appVariablesMax = 100;
 

@@ -1,0 +1,174 @@
+/** Tenants define applications themselves: who may, how many, and what stays in force. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, test } from 'node:test';
+import { removeApps } from '../../src/app/io/reconcile.ts';
+import { acme, alice, body, bob, OwnAppsStage } from './own-apps-stage.ts';
+
+let stage: OwnAppsStage;
+beforeEach(() => (stage = new OwnAppsStage()));
+afterEach(() => stage[Symbol.dispose]());
+
+const blog = { set: 'blog', command: 'node server.js', directory: '/home/alice/blog' };
+const rows = () => {
+  const listed = stage.list(alice);
+  assert.ok(listed.ok, JSON.stringify(listed));
+  return listed.value.apps.map(({ name, by, state, reason }) => [name, by, state, reason]);
+};
+
+test('a tenant defines an application, changes it, and removes it', async () => {
+  // Without systemd nothing opens its socket.
+  assert.equal(await stage.set(alice, blog), 'kept');
+  assert.deepEqual(stage.units(), ['5001:blog.service', '5001:blog.socket']);
+  assert.match(stage.unit('5001:blog.service'), /alice -- \/bin\/sh -c "exec node server.js"$/m);
+  assert.match(
+    stage.unit('5001:blog.socket'),
+    /^ListenStream=\/run\/bulkhead-test-app\/5001\/blog.sock$/m,
+  );
+  assert.equal(statSync(stage.file(alice)).mode & 0o777, 0o600);
+  assert.equal(
+    await stage.set(alice, { ...blog, command: 'node other.js', idle: 'never' }),
+    'kept',
+  );
+  assert.match(stage.unit('5001:blog.service'), /exec node other.js/);
+  assert.deepEqual(stage.log, [
+    'alice has defined its application blog',
+    'alice has defined its application blog',
+  ]);
+  assert.equal(await stage.set(alice, { remove: 'blog' }), 'in force');
+  assert.deepEqual(stage.plan().leaving.length, 2);
+  assert.ok(!existsSync(stage.file(alice)));
+});
+
+test('it may also from its jail, and nobody else may', async () => {
+  assert.equal(await stage.set({ kind: 'jailed', uid: alice }, blog), 'kept');
+  for (const caller of [acme, bob, 0, { kind: 'token' }, { kind: 'jailed', uid: bob }] as const)
+    assert.match(await stage.set(caller, blog), /^40[34] /, JSON.stringify(caller));
+  assert.match(await stage.set(alice, blog, 'bob'), /^404 /);
+  for (const caller of [acme, bob, { kind: 'token' }] as const)
+    assert.ok(!stage.list(caller).ok, JSON.stringify(caller));
+  for (const caller of [0, alice, { kind: 'jailed', uid: alice }] as const)
+    assert.ok(stage.list(caller).ok, JSON.stringify(caller));
+});
+
+test('it may define as many as the policy says, and of a lower number the oldest stay', async () => {
+  for (const name of ['b', 'a'])
+    assert.equal(await stage.set(alice, { ...blog, set: name }), 'kept');
+  assert.match(await stage.set(alice, { ...blog, set: 'c' }), /^409 you have 2 applications/);
+  stage.adopt(body(1));
+  assert.deepEqual(stage.plan().leaving, [
+    'bulkhead-test-app@5001:a.service',
+    'bulkhead-test-app@5001:a.socket',
+  ]);
+  await stage.look();
+  assert.deepEqual(
+    rows().find(([name]) => name === 'alice/a')?.[3],
+    'the policy lets its tenant define 1, and it has defined more',
+  );
+  assert.equal(await stage.set(alice, { ...blog, set: 'b', command: 'other' }), 'kept');
+  stage.adopt(body(0));
+  assert.match(await stage.set(alice, { ...blog, set: 'b' }), /^403 the administrator lets you/);
+  assert.equal(stage.plan().apps.length, 0);
+  stage.adopt(body(2));
+  assert.equal(stage.plan().apps.length, 2);
+});
+
+test("the administrator's application of the same name takes precedence", async () => {
+  await stage.set(alice, blog);
+  stage.adopt(
+    body(
+      2,
+      '<app name="blog" command="theirs" socket="/run/x/blog"/><app name="shop" command="x"/>',
+    ),
+  );
+  stage.install();
+  assert.match(stage.unit('5001:blog.service'), /exec theirs/);
+  await stage.look();
+  assert.deepEqual(
+    rows().flatMap(([name, by, state]) => (name === 'alice/blog' ? [[by, state]] : [])),
+    [
+      ['policy', 'unknown'],
+      ['tenant', 'not allowed'],
+    ],
+  );
+  assert.equal(rows()[1]?.[3], 'the policy has an application of that name');
+  assert.match(
+    await stage.set(alice, { ...blog, set: 'shop' }),
+    /^409 the administrator has defined "shop"/,
+  );
+});
+
+test('a wrong definition changes nothing', async () => {
+  await stage.set(alice, blog);
+  const before = readFileSync(stage.file(alice), 'utf8');
+  for (const query of [
+    { ...blog, command: '' },
+    { ...blog, idle: '1s' },
+    { ...blog, directory: 'x' },
+    { set: 'blog', remove: 'blog' },
+    { command: 'x' },
+    { set: '', command: 'x' },
+  ] as const)
+    assert.match(await stage.set(alice, query), /^400 /, JSON.stringify(query));
+  assert.match(await stage.set(alice, { remove: 'other' }), /^404 /);
+  assert.equal(readFileSync(stage.file(alice), 'utf8'), before);
+  assert.deepEqual(stage.plan().changes, []);
+});
+
+test('definitions of a former owner of the uid are not in force, and are forgotten', async () => {
+  await stage.set(alice, blog);
+  const kept = readFileSync(stage.file(alice), 'utf8');
+  stage.haveAccounts({ acme, mallory: alice, bob });
+  stage.adopt(body(2).replace('alice', 'mallory'));
+  assert.ok(!existsSync(stage.file(alice)));
+  // A file that came back, as from a backup.
+  writeFileSync(stage.file(alice), kept);
+  assert.deepEqual([stage.plan().apps, stage.plan().leaving.length], [[], 2]);
+  assert.equal(await stage.set(alice, { ...blog, set: 'own' }, 'mallory'), 'kept');
+  assert.doesNotMatch(readFileSync(stage.file(alice), 'utf8'), /"name":"blog"/);
+});
+
+test('an account that came back with another home has none of the earlier definitions', async () => {
+  stage.adopt(body(2), new Map([[alice, '1.1']]));
+  await stage.set(alice, blog);
+  assert.match(readFileSync(stage.file(alice), 'utf8'), /"home":"1\.1"/);
+  stage.adopt(body(2), new Map());
+  assert.equal(stage.plan().apps.length, 1);
+  stage.adopt(body(2), new Map([[alice, '2.2']]));
+  assert.deepEqual([stage.plan().apps, existsSync(stage.file(alice))], [[], false]);
+});
+
+test('units of a tenant whose definitions cannot be read stay as they are', async () => {
+  await stage.set(alice, blog);
+  await stage.set(bob, blog, 'bob');
+  writeFileSync(stage.file(alice), '{"name":"ali');
+  const plan = stage.plan();
+  assert.match(plan.unreadable[0]?.reason ?? '', /damaged/);
+  assert.deepEqual([plan.changes, plan.leaving], [[], []]);
+  assert.match(await stage.set(alice, blog), /^503 /);
+  assert.equal(await stage.set(bob, { remove: 'blog' }, 'bob'), 'in force');
+});
+
+test('a tenant cannot remove what the administrator has disabled, and so enable it', async () => {
+  await stage.set(alice, blog);
+  mkdirSync(`${stage.paths.etc}/bulkhead-test/app`, { recursive: true });
+  writeFileSync(`${stage.paths.etc}/bulkhead-test/app/disabled`, `${alice} blog\n`);
+  assert.match(
+    await stage.set(alice, { remove: 'blog' }),
+    /^409 the administrator has disabled it/,
+  );
+  await stage.set(alice, { ...blog, command: 'other' });
+  assert.deepEqual([stage.plan().apps.length, stage.plan().disabled.length], [0, 1]);
+});
+
+test('without systemd a tenant is told why it can define none', async () => {
+  stage.runsSystemd = false;
+  assert.match(await stage.set(alice, blog), /^503 systemd is not the init of this host/);
+  assert.ok(!existsSync(stage.file(alice)));
+});
+
+test('release --all forgets definitions', async () => {
+  await stage.set(alice, blog);
+  assert.deepEqual(await removeApps(stage.paths), []);
+  assert.ok(!existsSync(stage.file(alice)));
+});
