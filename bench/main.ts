@@ -16,6 +16,7 @@ import { benchAgain, benchCreate } from './apply.ts';
 import { benchAgent } from './agent.ts';
 import { benchAudit } from './audit.ts';
 import type { Bench } from './bench.ts';
+import { benchColdApp } from './cold-app.ts';
 import { benchColdRequest } from './cold-request.ts';
 import { benchExec } from './exec.ts';
 import { benchExecGuest } from './exec-guest.ts';
@@ -72,6 +73,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   web: benchWeb,
   requests: benchRequests,
   'cold-request': benchColdRequest,
+  'cold-app': benchColdApp,
   'idle-tenants': benchIdleTenants,
   'lost-requests': benchLostRequests,
   neighbor: benchNeighbor,
