@@ -43,6 +43,7 @@ static const char usage[] =
 	"  --app NAME        COMMAND is an application behind the listening socket that is descriptor 3,\n"
 	"                    and listens at the path in PORT; this process passes connections on to it\n"
 	"  --app-descriptor  the application listens at its own descriptor 3, as systemd passes sockets\n"
+	"  --app-tcp         the application listens at the TCP port in PORT, in a network of its own\n"
 	"  --app-idle SECS   end the application after so long without a connection\n"
 	"  --app-env FILE    set the variables in this file, which is read as TENANT\n"
 	"  --stay-in-slice   do not leave a unit that is in the slice of TENANT already\n"
@@ -103,6 +104,8 @@ static bool take_flag(struct options *o, const char *word)
 		o->entry = true;
 	else if (!strcmp(word, "--app-descriptor"))
 		o->service.takes_descriptor = true;
+	else if (!strcmp(word, "--app-tcp"))
+		o->service.takes_tcp = true;
 	else if (!strcmp(word, "--stay-in-slice"))
 		o->stays = true;
 	else if (!strcmp(word, "--without-jail"))
@@ -367,6 +370,8 @@ int main(int argc, char **argv)
 		end(STATUS_FAILED, "%s", f.text);
 	if (choice.key[0])
 		enter(&o, &account, &choice, &e, &with);
+	if (o.service.takes_tcp && own_network(&f))
+		end(STATUS_FAILED, "Cannot start \"%s\" as \"%s\": %s", o.shown, o.tenant, f.text);
 	become_tenant(&o, &account, choice.key[0] != '\0', &with);
 	change_directory(&o, &account, &e);
 	run(&o, &e);

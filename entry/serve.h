@@ -10,6 +10,7 @@ struct service {
 	const char *environment; /* a file with variables, or NULL */
 	unsigned int idle_seconds; /* 0: it is never stopped for that */
 	bool takes_descriptor;	 /* rather than a path in PORT */
+	bool takes_tcp;		 /* a TCP port in PORT, in a network of its own */
 };
 
 /* Whether it is a name that a path can have as its last part: lower-case letters, digits and dashes. */

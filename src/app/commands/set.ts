@@ -36,7 +36,11 @@ export const command: CommandModule = {
     command
       .option('--command <line>', 'the command line, which your shell runs')
       .option('--directory <path>', 'the working directory; default: your home')
-      .option('--listen <how>', 'port: at the path in PORT; descriptor: at descriptor 3', 'port')
+      .option(
+        '--listen <how>',
+        'port: at the path in PORT; descriptor: at descriptor 3; tcp: at the TCP port in PORT',
+        'port',
+      )
       .option('--idle <time>', 'stop after so long without a connection; "never"', '15min')
       .option('--environment <file>', 'a file with lines NAME=VALUE')
       .addHelpText(

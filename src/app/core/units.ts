@@ -111,7 +111,7 @@ function launch({ launcher, instance }: AppSetting, owner: AppOwner, app: App): 
     instance,
     '--app',
     name,
-    ...(listen === 'descriptor' ? ['--app-descriptor'] : []),
+    ...launcherOptions[listen],
     ...(idleSeconds === 0 ? [] : ['--app-idle', `${idleSeconds}`]),
     ...(environment === undefined ? [] : ['--app-env', environment]),
     ...(directory === undefined ? [] : ['--chdir', directory]),
@@ -125,6 +125,12 @@ function launch({ launcher, instance }: AppSetting, owner: AppOwner, app: App): 
   ];
   return [launcher, ...words.map(wordOf)].join(' ');
 }
+
+const launcherOptions: Readonly<Record<App['listen'], readonly string[]>> = {
+  port: [],
+  descriptor: ['--app-descriptor'],
+  tcp: ['--app-tcp'],
+};
 
 /**
  * Returns the command without a shell that waits for it: the program gets the shell's process id, which is in LISTEN_PID.

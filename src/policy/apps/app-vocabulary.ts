@@ -18,7 +18,7 @@ export const appElements: Readonly<Record<string, ElementSpec>> = {
       ),
       listen: optional(
         appSockets,
-        'How the program gets its socket: "port": it listens at the path in the variable PORT; "descriptor": it takes descriptor 3, as systemd passes sockets (LISTEN_FDS); default: port.',
+        'How the program gets its socket: "port": it listens at the path in the variable PORT; "descriptor": it takes descriptor 3, as systemd passes sockets (LISTEN_FDS); "tcp": it listens at the TCP port in PORT, and reaches no other network; default: port.',
       ),
       socket: optional(
         'path',

@@ -1,8 +1,11 @@
 /** Applications of tenants: what the policy states of each, and its default values. */
 import type { Located, Span } from '../diagnostic.ts';
 
-/** How an application gets its socket: a path in the variable PORT, or descriptor 3, as systemd passes sockets. */
-export const appSockets = ['port', 'descriptor'] as const;
+/**
+ * How an application gets its socket: a path in the variable PORT, descriptor 3, as systemd passes sockets, or a TCP port
+ * in PORT, in a network of its own.
+ */
+export const appSockets = ['port', 'descriptor', 'tcp'] as const;
 export type AppSocket = (typeof appSockets)[number];
 
 export interface App {

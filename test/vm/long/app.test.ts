@@ -51,13 +51,15 @@ const annsApps = `<app name="web" command="appnode server.js" directory="/home/a
     <app name="short" command="appnode server.js" directory="/home/ann/web" idle="10s"/>
     <app name="broken" command="echo about to fail; exit 7" starts="3"/>
     <app name="always" command="appnode server.js" directory="/home/ann/web" idle="never"/>
+    <app name="tcp" command="appnode server.js" directory="/home/ann/web" listen="tcp"/>
     <app name="hostile" command="${attribute(hostile)}"/>`;
 const policyOf = (ann: string, driver = 'cgroup2') =>
   `<bulkhead version="1"><host driver="${driver}"/><tenants uids="3000-3999"/>
   <defaults><memory limit="512MiB" swap="0MiB"/><processes limit="60"/></defaults>
   <tenant user="ann">${ann}</tenant>
   <tenant user="ben"><jail profile="web"/><app name="py" command="python3 app.py" directory="/home/ben" listen="descriptor"/>
-    <app name="jailed" command="appnode web/server.js"/></tenant></bulkhead>\n`;
+    <app name="jailed" command="appnode web/server.js"/>
+    <app name="jailedtcp" command="appnode web/server.js" listen="tcp"/></tenant></bulkhead>\n`;
 
 const vhosts = [
   ['ann', 'web'],
@@ -67,6 +69,8 @@ const vhosts = [
   ['ann', 'hostile'],
   ['ben', 'py'],
   ['ben', 'jailed'],
+  ['ann', 'tcp'],
+  ['ben', 'jailedtcp'],
 ] as const;
 const portOf = (app: string) => 8001 + vhosts.findIndex(([, name]) => name === app);
 
@@ -161,6 +165,22 @@ suite('applications of tenants', { skip: guests.skip, timeout }, () => {
     assert.deepEqual({ status, body }, { status: '200', body: `${cgroupOf(3002)} 3002 True` });
     assert.deepEqual((await answer('jailed')).homes, ['ben']);
     assert.deepEqual((await answer('web')).homes, ['ann', 'ben', 'cat']);
+  });
+
+  test('a program that insists on a TCP port is served, and nobody else reaches it', async () => {
+    for (const [name, uid, homes] of [
+      ['tcp', 3001, ['ann', 'ben', 'cat']],
+      ['jailedtcp', 3002, ['ben']],
+    ] as const) {
+      const found = await answer(name);
+      assert.deepEqual([found.uid, found.homes, found.cgroup], [uid, homes, cgroupOf(uid)]);
+      assert.equal(
+        await host.succeed(
+          `ss -Hltn sport = :8080; readlink /proc/${found.pid}/ns/net | grep -vx "$(readlink /proc/self/ns/net)" | wc -l`,
+        ),
+        '1\n',
+      );
+    }
   });
 
   test('one that runs always is there without a request, and comes back when it is killed', async () => {
