@@ -7,7 +7,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname } from 'node:path';
 import type { Caller } from '../../src/agent/api/caller.ts';
 import { QueryReader } from '../../src/agent/api/query-reader.ts';
-import type { RequestContext } from '../../src/agent/api/request-context.ts';
+import type { AgentContext, RequestContext } from '../../src/agent/api/request-context.ts';
+import { makeApi } from '../../src/agent/api/routes.ts';
+import { makeLog } from '../../src/agent/log.ts';
 import { answerApps, answerSetApp } from '../../src/agent/responses/apps.ts';
 import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
 import { Membership } from '../../src/agent/sampling/membership.ts';
@@ -150,6 +152,16 @@ export class OwnAppsStage implements Disposable {
       caller,
       query: new QueryReader(new URLSearchParams(query)),
     } as unknown as RequestContext;
+  }
+
+  /** Returns the status and the text of a request as the agent's server passes it on. */
+  async fetch(caller: Caller, method: string, path: string): Promise<string> {
+    const agent = { ...this.#request(caller, '').agent, history: { askedBy: () => ({}) } };
+    const silent = makeLog('human', {});
+    silent.level = 'silent';
+    const api = makeApi(() => agent as unknown as AgentContext, silent);
+    const answer = await api.fetch(new Request(`http://bulkhead${path}`, { method }), { caller });
+    return `${answer.status} ${await answer.text()}`;
   }
 
   /** Returns the new state, or the status and reason of a refusal. */

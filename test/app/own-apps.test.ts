@@ -51,6 +51,27 @@ test('it may also from its jail, and nobody else may', async () => {
     assert.ok(stage.list(caller).ok, JSON.stringify(caller));
 });
 
+test('a jail sends nothing but applications of its own tenant', async () => {
+  const jailed = { kind: 'jailed', uid: alice } as const;
+  const apps = '/v1/tenants/alice/apps';
+  const own = await stage.fetch(jailed, 'POST', `${apps}?set=blog&command=node+server.js`);
+  assert.match(own, /^200 .*"state":"kept"/);
+  assert.match(await stage.fetch(jailed, 'GET', apps), /^200 .*"name":"alice\/blog"/);
+  for (const path of [
+    '/v1/tenants/alice/limits?set=cpu=1%25',
+    '/v1/tenants/alice/limits/../limits?x=/apps',
+    '/v1/tenants/alice%2Fapps/limits',
+    '/v1/alerts/test',
+    '/v1/alerts/test?/apps',
+    '/v1/tenants//apps',
+    '/v1/tenants/alice/apps/',
+  ])
+    assert.match(await stage.fetch(jailed, 'POST', path), /^403 .*changes nothing/, path);
+  for (const method of ['PUT', 'DELETE', 'PATCH'])
+    assert.match(await stage.fetch(jailed, method, apps), /^404 /, method);
+  assert.match(await stage.fetch(jailed, 'POST', '/v1/tenants/bob/apps?remove=blog'), /^404 /);
+});
+
 test('it may define as many as the policy says, and of a lower number the oldest stay', async () => {
   for (const name of ['b', 'a'])
     assert.equal(await stage.set(alice, { ...blog, set: name }), 'kept');

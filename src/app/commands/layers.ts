@@ -19,7 +19,9 @@ export async function appLayers({ policy, paths }: EntryPathContext): Promise<re
   const seen = await readApps(policy, paths);
   if (!seen.ok)
     return [{ key, state: 'unknown', reason: printable(formatProblem(seen.error)), improve }];
-  const { apps, plan, groupNote } = seen.value;
+  const { plan, groupNote } = seen.value;
+  const apps = seen.value.apps.filter(({ state }) => state !== 'not allowed');
+  if (apps.length === 0 && plan.unreadable.length === 0) return [];
   if (apps.some(({ state }) => state === 'unknown'))
     return [{ key, state: 'unknown', reason: 'only root sees their state' }];
   const late = apps.filter(({ state }) => state === 'not applied').length;
