@@ -87,13 +87,17 @@ export class OwnAppsStage implements Disposable {
     assert.deepEqual(forgetOwnApps(this.paths, policy, homes), []);
   }
 
-  get #layout() {
+  get policy(): Policy {
+    assert.ok(this.#policy);
+    return this.#policy;
+  }
+
+  get layout() {
     return appLayout(this.paths, true, this.#homes);
   }
 
   plan(): AppPlan {
-    assert.ok(this.#policy);
-    const planned = planApps(this.#policy, this.#layout);
+    const planned = planApps(this.policy, this.layout);
     assert.ok(planned.ok, JSON.stringify(planned));
     return planned.value;
   }

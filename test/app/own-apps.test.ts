@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
+import { namedApps } from '../../src/app/commands/subject.ts';
+import type { AppPlan } from '../../src/app/io/plan.ts';
 import { removeApps } from '../../src/app/io/reconcile.ts';
 import { acme, alice, body, bob, OwnAppsStage } from './own-apps-stage.ts';
 
@@ -168,6 +170,52 @@ test('units of a tenant whose definitions cannot be read stay as they are', asyn
   assert.deepEqual([plan.changes, plan.leaving], [[], []]);
   assert.match(await stage.set(alice, blog), /^503 /);
   assert.equal(await stage.set(bob, { remove: 'blog' }, 'bob'), 'in force');
+});
+
+test('where the policy allows none, or not any more, units go whatever the definitions are', async () => {
+  await stage.set(alice, blog);
+  const both = '<app name="shop" command="x"/>';
+  stage.adopt(body(2, both));
+  stage.install();
+  writeFileSync(stage.file(alice), '{"name":"ali');
+  assert.deepEqual(stage.plan().leaving, []);
+  stage.adopt(body(2));
+  const left = ({ leaving }: AppPlan) => leaving.map((each) => each.replace(/^.*@/, '')).sort();
+  assert.deepEqual(left(stage.plan()), ['5001:shop.service', '5001:shop.socket']);
+  stage.adopt(body(0, both));
+  assert.deepEqual(left(stage.plan()), ['5001:blog.service', '5001:blog.socket']);
+  const { isKnown } = stage.plan();
+  assert.deepEqual([`${alice} blog`, `${bob} blog`].map(isKnown), [true, false]);
+});
+
+test('definitions that cannot be read are forgotten with the account', async () => {
+  await stage.set(alice, blog);
+  writeFileSync(stage.file(alice), '{"name":"ali');
+  stage.adopt(body(2));
+  assert.ok(existsSync(stage.file(alice)));
+  stage.adopt('<tenant user="bob"/>');
+  assert.ok(!existsSync(stage.file(alice)));
+});
+
+test('commands mean the application that is in force, and tell if that cannot be read', async () => {
+  const named = (name: string) => namedApps(name, stage.policy, stage.layout);
+  await stage.set(alice, blog);
+  stage.adopt(body(2, '<app name="blog" command="theirs"/>'));
+  for (const name of ['alice/blog', 'blog', '5001/blog']) {
+    const found = named(name);
+    assert.ok(found.ok);
+    assert.deepEqual(
+      found.value.map(({ app, isOwn }) => [app.command, isOwn]),
+      [['theirs', false]],
+    );
+  }
+  stage.adopt(body(0));
+  const left = named('blog');
+  assert.ok(left.ok && left.value.length === 1);
+  writeFileSync(stage.file(alice), '{"name":"ali');
+  const unread = named('alice/blog');
+  assert.ok(!unread.ok);
+  assert.match(unread.error.reason, /damaged/);
 });
 
 test('a tenant cannot remove what the administrator has disabled, and so enable it', async () => {

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
+import { writeOwnApps } from '../../src/app/io/own-apps.ts';
 import { alice, body, bob, OwnAppsStage } from '../app/own-apps-stage.ts';
 
 let stage: OwnAppsStage;
@@ -108,16 +109,21 @@ test('floods of changes write and apply only the few that each tenant is given',
   assert.deepEqual([...states.keys()].sort(), ['alice 429 ', 'alice kept', 'bob 429 ', 'bob kept']);
 });
 
-test('a definition that fills its request fits the file, as often as the policy allows', async () => {
+test('definitions that fill their requests never make the file too large to be read', async () => {
   stage.adopt(body(50));
   const long = '"\\'.repeat(2048);
-  const apps = Array.from({ length: 50 }, (_, index) => ({
-    name: `a${index}`,
-    command: long,
-    directory: `/${long.slice(1)}`,
-  }));
-  stage.writeAll(alice, apps);
-  assert.deepEqual([stage.plan().apps.length, stage.plan().unreadable], [50, []]);
+  const texts = { command: long, directory: `/${long.slice(1)}`, environment: `/${long.slice(1)}` };
+  const apps = Array.from({ length: 50 }, (_, index) => ({ ...texts, name: `a${index}` }));
+  stage.writeAll(alice, apps.slice(0, 40));
+  const states = [];
+  for (const { name: set } of apps.slice(40, 49))
+    states.push(await stage.set(alice, { ...texts, set }));
+  assert.match(states.at(-1) ?? '', /^409 the texts of all definitions together are too long/);
+  const kept = states.filter((state) => state === 'kept').length;
+  assert.deepEqual([stage.plan().apps.length, stage.plan().unreadable], [40 + kept, []]);
+  const home = { name: 'alice', apps };
+  assert.match(JSON.stringify(writeOwnApps(stage.paths, alice, home)), /too long/);
+  assert.equal(await stage.set(alice, { remove: 'a0' }), 'in force');
 });
 
 test('what is in place of the file is not followed, and never waited for', async () => {

@@ -2,12 +2,13 @@
 import type { Command } from 'commander';
 import { listSome } from '../../../packages/base/list.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
-import { ok, type Result } from '../../../packages/base/result.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from '../../cli/shared/command.ts';
 import { failWith, loadPolicyOrReport, pathsFor } from '../../cli/shared/session.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../host/paths.ts';
 import { nameOf, splitSiteName, type Policy } from '../../policy/policy.ts';
+import { appKey } from '../core/names.ts';
 import { appLayoutOf, type AppLayout } from '../io/layout.ts';
 import { appsIn, type HostApp } from '../io/plan.ts';
 
@@ -61,7 +62,8 @@ function problemWith(needs: AppNeed, object: string): Problem | undefined {
     : undefined;
 }
 
-function namedApps(
+/** Returns the applications that a name can mean. */
+export function namedApps(
   name: string,
   policy: Policy,
   layout: AppLayout,
@@ -73,7 +75,11 @@ function namedApps(
       : policy.tenants.filter((each) => nameOf(each) === first || `${each.uid}` === first);
   const read = appsIn({ tenants }, layout);
   if (!read.ok) return read;
-  const { apps, notAllowed } = read.value;
-  const all = [...apps, ...notAllowed.map(({ app }) => app)];
-  return ok(all.filter(({ app }) => app.name === (second ?? first)));
+  const { apps, notAllowed, unreadable } = read.value;
+  const keys = new Set(apps.map(({ id }) => appKey(id)));
+  // The policy's takes the place of a tenant's own.
+  const others = notAllowed.map(({ app }) => app).filter(({ id }) => !keys.has(appKey(id)));
+  const found = [...apps, ...others].filter(({ app }) => app.name === (second ?? first));
+  const [problem] = unreadable.values();
+  return found.length === 0 && problem !== undefined ? fail(problem) : ok(found);
 }

@@ -7,6 +7,7 @@
  * variable is replaced in them. Source: systemd.syntax(7), systemd.service(5), systemd.exec(5).
  */
 import type { App } from '../../policy/apps/app.ts';
+import type { AppRow } from '../../policy/apps/app-state.ts';
 import { socketPath, unitName } from './names.ts';
 
 /** The account of an application. */
@@ -28,15 +29,29 @@ export interface AppSetting {
   readonly hasPollLimit: boolean;
 }
 
-const header =
-  '# Written by Bulkhead for an <app> of the policy; it is replaced when it differs from that.\n';
+type DefinedBy = AppRow['by'];
+
+const headers: Readonly<Record<DefinedBy, string>> = {
+  policy:
+    '# Written by Bulkhead for an <app> of the policy; it is replaced when it differs from that.\n',
+  tenant:
+    '# Written by Bulkhead for a definition of its tenant; it is replaced when it differs from that.\n',
+};
+
+/** Whether it is the unit of an application that its tenant has defined. */
+export const isOwnUnit = (text: string): boolean => text.startsWith(headers.tenant);
 
 /** The time to stop: longer than STOP_MILLISECONDS of entry/serve.c. */
 const stopSeconds = 20;
 const startsWithinSeconds = 60;
 
-export function socketUnit(setting: AppSetting, owner: AppOwner, app: App): string {
-  return `${header}[Unit]
+export function socketUnit(
+  setting: AppSetting,
+  owner: AppOwner,
+  app: App,
+  by: DefinedBy = 'policy',
+): string {
+  return `${headers[by]}[Unit]
 Description=${describe(`Socket of application ${app.name} of tenant ${owner.user}`)}
 Documentation=man:bulkhead(8)
 ${unlessStopped(setting, owner)}
@@ -56,11 +71,16 @@ WantedBy=sockets.target
 `;
 }
 
-export function serviceUnit(setting: AppSetting, owner: AppOwner, app: App): string {
+export function serviceUnit(
+  setting: AppSetting,
+  owner: AppOwner,
+  app: App,
+  by: DefinedBy = 'policy',
+): string {
   const { instance } = setting;
   const socket = unitName(instance, { uid: owner.uid, name: app.name }, 'socket');
   const ofSite = app.site === undefined ? '' : `, site ${app.site}`;
-  return `${header}[Unit]
+  return `${headers[by]}[Unit]
 Description=${describe(`Application ${app.name} of tenant ${owner.user}${ofSite}`)}
 Documentation=man:bulkhead(8)
 ${unlessStopped(setting, owner)}StartLimitIntervalSec=${startsWithinSeconds}

@@ -4,7 +4,7 @@
  *
  *     /var/lib/bulkhead/apps/1001.json
  */
-import { readdirSync, rmSync } from 'node:fs';
+import { fsyncSync, readdirSync, rmSync } from 'node:fs';
 import { causeOf } from '../../../packages/base/io/errno.ts';
 import { pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
 import { decodeText, readBounded } from '../../../packages/base/io/regular-file.ts';
@@ -13,7 +13,7 @@ import {
   removeLeftovers,
   replaceIn,
 } from '../../../packages/base/io/replace-file.ts';
-import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import {
@@ -60,6 +60,12 @@ export function readOwnApps(paths: State, uid: number): Result<KeptOwnApps | und
   return failed({ action: 'read', object, reason: 'it is damaged', hint });
 }
 
+/** Returns why so much is not kept: it could not be read. */
+export const excessOf = (kept: KeptOwnApps): Cause | undefined =>
+  Buffer.byteLength(formatOwnApps(kept)) > ownAppsBytesMax
+    ? { reason: 'the texts of all definitions together are too long', hint: 'shorten some first' }
+    : undefined;
+
 /** Replaces what is kept for a uid, and syncs it. Only the agent may. */
 export function writeOwnApps(paths: State, uid: number, kept: KeptOwnApps): Result<void, Problem> {
   const path = ownAppsDirectory(paths);
@@ -71,9 +77,13 @@ export function writeOwnApps(paths: State, uid: number, kept: KeptOwnApps): Resu
     using directory = pinned.value;
     const name = nameOfFile(uid);
     removeLeftovers(directory, name);
-    if (kept.apps.length > 0)
+    if (kept.apps.length > 0) {
+      const excess = excessOf(kept);
+      if (excess !== undefined) return failed({ action: 'keep', object: path, ...excess });
       return replaceIn(directory, name, formatOwnApps(kept), { mode: 0o600 });
+    }
     removeIfThere(directory.at(name));
+    fsyncSync(directory.fd);
     return ok(undefined);
   } catch (error) {
     return failed({ action: 'write', object: path, ...causeOf(error) });
@@ -83,6 +93,15 @@ export function writeOwnApps(paths: State, uid: number, kept: KeptOwnApps): Resu
 /** Whether the account is still the one that has defined the applications. */
 export const isOwnerOf = (kept: KeptOwnApps, account: Account, home: string | undefined): boolean =>
   isSameOwner(kept, { name: nameOf({ uid: account.uid, account }), home });
+
+/** A tenant keeps what cannot be read; a uid without an account keeps nothing. */
+const isTenants = (
+  kept: ReturnType<typeof readOwnApps>,
+  account: Account | undefined,
+  home: string | undefined,
+): boolean =>
+  account !== undefined &&
+  (!kept.ok || (kept.value !== undefined && isOwnerOf(kept.value, account, home)));
 
 /** Removes definitions of anyone who is no longer a tenant. Only the agent may. */
 export function forgetOwnApps(
@@ -94,11 +113,8 @@ export function forgetOwnApps(
   const uids = ownAppUids(paths);
   if (!uids.ok) return [uids.error];
   return uids.value.flatMap((uid) => {
-    const kept = readOwnApps(paths, uid);
-    if (!kept.ok || kept.value === undefined) return [];
-    const account = known.get(uid);
-    if (account !== undefined && isOwnerOf(kept.value, account, homes.get(uid))) return [];
-    const removed = writeOwnApps(paths, uid, { ...kept.value, apps: [] });
+    if (isTenants(readOwnApps(paths, uid), known.get(uid), homes.get(uid))) return [];
+    const removed = writeOwnApps(paths, uid, { name: '', apps: [] });
     return removed.ok ? [] : [removed.error];
   });
 }

@@ -20,8 +20,8 @@ import {
   type FileSet,
   type FileSetChange,
 } from '../../sys/files/file-set.ts';
-import { appKey, parseUnitName, unitName, type AppId } from '../core/names.ts';
-import { serviceUnit, socketUnit, type AppOwner } from '../core/units.ts';
+import { appKey, parseUnitName, uidOfKey, unitName, type AppId } from '../core/names.ts';
+import { isOwnUnit, serviceUnit, socketUnit, type AppOwner } from '../core/units.ts';
 import { readDisabled } from './disabled-file.ts';
 import type { AppLayout, AppPaths } from './layout.ts';
 import { isOwnerOf, ownAppUids, readOwnApps } from './own-apps.ts';
@@ -44,9 +44,9 @@ export interface AppPlan {
   readonly disabled: readonly HostApp[];
   /** Applications that tenants have defined, and that the policy does not allow, with the reason. */
   readonly notAllowed: readonly LeftOut[];
-  /** The keys of all applications, allowed or not. */
-  readonly known: ReadonlySet<string>;
-  /** The reasons why definitions of tenants cannot be read. Units of these tenants stay as they are. */
+  /** Tells by its key whether an application is there, allowed or not, or may be: its definition cannot be read. */
+  readonly isKnown: (key: string) => boolean;
+  /** The reasons why definitions of tenants cannot be read. Their units stay as they are where the policy allows any. */
   readonly unreadable: readonly Problem[];
   /** Applications of the policy that cannot be there, with the reason. Their units stay as they are. */
   readonly refused: readonly { readonly app: HostApp; readonly problem: Problem }[];
@@ -79,9 +79,17 @@ export function planApps(
   });
   const apps = enabled.filter((each) => refused.every(({ app }) => app !== each));
   const isFrozen = frozenTenants(policy, layout);
-  const isUnread = (path: string) => known.unreadable.has(uidOf(path, layout));
+  const maxOf = new Map(policy.tenants.map((each) => [each.uid, ownAppsMaxOf(each)]));
+  const isUnread = ([path, content]: readonly [string, Content]) => {
+    const uid = uidOf(path, layout);
+    const isOwn = content.kind === 'file' && isOwnUnit(content.text);
+    return isOwn && known.unreadable.has(uid) && (maxOf.get(uid) ?? 0) > 0;
+  };
+  const keys = new Set(
+    [...known.apps, ...known.notAllowed.map(({ app }) => app)].map(({ id }) => appKey(id)),
+  );
   const wanted: FileSet = new Map([
-    ...[...installed].filter(([path]) => isUnread(path)),
+    ...[...installed].filter(isUnread),
     ...apps.filter(({ id }) => !isFrozen(id.uid)).flatMap((each) => filesOf(each, layout)),
     ...refused.flatMap(({ app }) => asInstalled(app, layout, installed)),
     ...[...installed].filter(([path]) => isFrozen(uidOf(path, layout))),
@@ -94,9 +102,7 @@ export function planApps(
     apps,
     disabled,
     notAllowed: known.notAllowed.filter(({ app }) => isMeant(app.id)),
-    known: new Set(
-      [...known.apps, ...known.notAllowed.map(({ app }) => app)].map(({ id }) => appKey(id)),
-    ),
+    isKnown: (key) => keys.has(key) || known.unreadable.has(uidOfKey(key)),
     unreadable: [...known.unreadable.values()],
     refused,
     changes: changesBetween(installed, wanted),
@@ -246,12 +252,13 @@ const isOurs = (socket: string, { units, instance }: AppLayout): boolean =>
     );
 
 function filesOf(
-  { owner, app, service, socket }: HostApp,
+  { owner, app, isOwn, service, socket }: HostApp,
   layout: AppLayout,
 ): readonly (readonly [string, Content])[] {
+  const by = isOwn ? 'tenant' : 'policy';
   return [
-    [`${layout.units}/${socket}`, file(socketUnit(layout, owner, app))],
-    [`${layout.units}/${service}`, file(serviceUnit(layout, owner, app))],
+    [`${layout.units}/${socket}`, file(socketUnit(layout, owner, app, by))],
+    [`${layout.units}/${service}`, file(serviceUnit(layout, owner, app, by))],
   ];
 }
 

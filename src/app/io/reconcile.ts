@@ -61,7 +61,7 @@ export async function reconcileApps(
   const { disabled, lock } = appPaths(paths);
   // Whoever has none asks systemd nothing.
   if (!wantsApps(policy, paths) && !hasApps(paths))
-    return keepsList ? [] : problemsOf(keepDisabled(disabled, new Set()));
+    return keepsList ? [] : problemsOf(keepDisabled(disabled, () => false));
   const act = async (): Promise<Result<readonly Problem[], Problem>> => {
     // Another process may have applied a newer policy while this one waited.
     if (agent?.isCurrent() === false) return ok([]);
@@ -70,9 +70,9 @@ export async function reconcileApps(
     const plan = planApps(policy, layout.value, only);
     if (!plan.ok) return plan;
     const refused = plan.value.refused.map(({ problem }) => problem);
-    const { unreadable, known } = plan.value;
+    const { unreadable, isKnown } = plan.value;
     const left = await new Run(plan.value, layout.value, paths).run(removesOnly, agent?.resting);
-    const kept = keepsList || unreadable.length > 0 ? ok(undefined) : keepDisabled(disabled, known);
+    const kept = keepsList ? ok(undefined) : keepDisabled(disabled, isKnown);
     return ok([...unreadable, ...refused, ...left, ...problemsOf(kept)]);
   };
   const done = await underLockAsync(lock, act, agent && 0);

@@ -19,7 +19,7 @@ import { isSameOwner, type SiteLimitOwner } from '../../policy/sites/site-limits
 import { appKey, socketPath } from '../core/names.ts';
 import { readDisabled } from './disabled-file.ts';
 import { appPaths } from './layout.ts';
-import { readOwnApps, writeOwnApps } from './own-apps.ts';
+import { excessOf, readOwnApps, writeOwnApps } from './own-apps.ts';
 import type { SeenApp } from './states.ts';
 
 interface Parts {
@@ -72,6 +72,8 @@ export class OwnApps implements TenantApps {
         : this.#without(uid, before, change.name);
     if (!apps.ok) return apps;
     const kept: KeptOwnApps = { ...owner, apps: apps.value };
+    const excess = excessOf(kept);
+    if (excess !== undefined) return refuse(409, excess);
     return ok(() => writeOwnApps(paths, uid, kept));
   }
 

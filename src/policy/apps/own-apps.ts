@@ -32,7 +32,7 @@ export interface KeptOwnApps extends SiteLimitOwner {
 const idleSecondsMin = 60;
 /** The most characters of one text. */
 const textMax = 4096;
-/** The texts of all definitions fit, since each came in the head of a request. */
+/** The most that is read of the file, and so the most that is kept. */
 export const ownAppsBytesMax = 2 ** 20;
 
 /** Parses a definition. */
