@@ -304,7 +304,7 @@ int drop_bounding_set(uint64_t kept, struct failure *f);
 
 /* network.c */
 
-/* Leaves the network of the host for one in which there is only the loopback device. */
-int own_network(struct failure *f);
+/* Leaves the network of the host for one in which there is only the loopback device, and which counts as the tenant's. */
+int own_network(uid_t uid, struct failure *f);
 
 #endif

@@ -360,7 +360,7 @@ static void accept_visitors(struct server *s)
 	}
 }
 
-/* 0, or why a connection that is in progress failed; EAGAIN if nobody answers, since the backlog is full. */
+/* 0, or why a connection that is in progress failed; EAGAIN if nobody has answered yet, as while the backlog is full. */
 static int await_connection(int fd)
 {
 	struct pollfd polled = { .fd = fd, .events = POLLOUT };
@@ -413,8 +413,8 @@ static bool connect_inside(struct server *s, struct connection *c)
 	int fd = s->service->takes_tcp ? connect_port() : connect_to(&s->address, sizeof(s->address));
 
 	if (fd < 0) {
-		/* It listens, and is busy. */
-		s->answers = s->answers || errno == EAGAIN;
+		/* It listens, and is busy. A TCP connection may only be late. */
+		s->answers = s->answers || (errno == EAGAIN && !s->service->takes_tcp);
 		return false;
 	}
 	c->inside = fd;
@@ -556,7 +556,7 @@ static bool is_over(struct server *s)
 
 	if (s->ended)
 		return s->count == 0 || at - s->ended > FLUSH_MILLISECONDS;
-	if (s->stopping && at - s->stopping > STOP_MILLISECONDS) {
+	if (s->stopping && at - s->stopping > (s->service->end_seconds ? s->service->end_seconds * 1000L : STOP_MILLISECONDS)) {
 		(void)kill(-s->application, SIGKILL);
 		(void)kill(s->application, SIGKILL);
 	}

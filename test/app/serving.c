@@ -16,7 +16,7 @@ int main(int argc, char **argv)
 	service.idle_seconds = (unsigned int)strtoul(argv[2], NULL, 10);
 	service.takes_descriptor = !strcmp(argv[3], "descriptor");
 	service.takes_tcp = !strcmp(argv[3], "tcp");
-	if (service.takes_tcp && own_network(&f))
+	if (service.takes_tcp && own_network(geteuid(), &f))
 		end(1, "%s", f.text);
 	service.environment = strcmp(argv[4], "-") ? argv[4] : NULL;
 	if (keep_variables(&e, kept, 2, &f))

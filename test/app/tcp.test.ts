@@ -1,10 +1,12 @@
 /** Applications that insist on a TCP port: entry/serve.c and entry/network.c, with real programs. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { suite, test } from 'node:test';
+import { compileWithEntry } from '../../scripts/entry.ts';
 import { express, Serving, servingSkip, until } from './serving-stage.ts';
 
 const asRoot = { skip: process.getuid?.() === 0 ? false : 'only root makes network namespaces' };
@@ -70,6 +72,25 @@ require('node:http').createServer(async (req, res) =>
     await ending.get();
     await assert.rejects(ending.get('/exit'));
     assert.equal(await ending.ended(), 7);
+  });
+
+  test('one that listens and takes no connection is ended as well, and not taken for busy', async () => {
+    await using silent = new Serving();
+    // A filter of its socket drops each packet: SO_ATTACH_FILTER with one instruction, which returns 0.
+    const deaf = `use Socket; socket(my $s, AF_INET, SOCK_STREAM, 0) or die; my $code = pack('SCCL', 6, 0, 0, 0);
+setsockopt($s, SOL_SOCKET, 26, pack('Sx6P', 1, $code)) or die; bind($s, sockaddr_in(8080, INADDR_ANY)) or die; listen($s, 9) or die; sleep 600`;
+    silent.start(['perl', '-e', deaf], { takes: 'tcp', isImpatient: true });
+    await assert.rejects(silent.get());
+    assert.equal(await silent.ended(), 1);
+    assert.match(silent.log(), /does not listen at \$PORT, 8080,/);
+  });
+
+  test('networks that a program keeps count as its tenant’s, not as root’s', () => {
+    const program = compileWithEntry('test/app/networks.c');
+    const inside = `echo 3 > /proc/sys/user/max_net_namespaces && exec ${program} 5001 5002`;
+    const maps = ['--map-users=0:0:65536', '--map-groups=0:0:65536'];
+    const args = ['--user', ...maps, 'sh', '-c', inside];
+    assert.equal(execFileSync('unshare', args, { encoding: 'utf8' }), '5001: 3\n5002: 3\n0: 3\n');
   });
 
   test('a busy one refuses visitors, and goes on', async () => {
