@@ -3,7 +3,7 @@
  * units, and without systemd.
  */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Caller } from '../../src/agent/api/caller.ts';
 import { QueryReader } from '../../src/agent/api/query-reader.ts';
@@ -14,10 +14,11 @@ import { answerApps, answerSetApp } from '../../src/agent/responses/apps.ts';
 import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
 import { Membership } from '../../src/agent/sampling/membership.ts';
 import { appLayout } from '../../src/app/io/layout.ts';
-import { forgetOwnApps, writeOwnApps, type Homes } from '../../src/app/io/own-apps.ts';
+import { forgetFormer } from '../../src/app/io/forget.ts';
+import { writeOwnApps, type Homes } from '../../src/app/io/own-apps.ts';
 import { planApps, type AppPlan } from '../../src/app/io/plan.ts';
-import { readApps, type SeenApp } from '../../src/app/io/states.ts';
-import { OwnApps } from '../../src/app/io/tenant-apps.ts';
+import { readApps } from '../../src/app/io/states.ts';
+import { OwnApps, type LastSeen } from '../../src/app/io/tenant-apps.ts';
 import { AppChanges } from '../../src/agent/own-apps/app-changes.ts';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
 import { AccountNames } from '../../src/host/accounts/account-names.ts';
@@ -43,7 +44,7 @@ export class OwnAppsStage implements Disposable {
   readonly #membership = new Membership(this.#events, new AccountNames(this.paths));
   #index = new MemberIndex();
   #policy: Policy | undefined;
-  #seen: readonly SeenApp[] | undefined;
+  #seen: LastSeen | undefined;
   #homes: Homes = new Map();
   readonly changes: AppChanges;
   /** How often units were made what the policy says. */
@@ -84,7 +85,7 @@ export class OwnAppsStage implements Disposable {
     this.#homes = homes;
     this.#index = new MemberIndex(policy);
     this.#membership.follow(this.#index.entries, homes, Date.now());
-    assert.deepEqual(forgetOwnApps(this.paths, policy, homes), []);
+    assert.deepEqual(forgetFormer(this.paths, policy, homes), []);
   }
 
   get policy(): Policy {
@@ -107,16 +108,18 @@ export class OwnAppsStage implements Disposable {
     for (const { path, to } of this.plan().changes) {
       mkdirSync(dirname(path), { recursive: true });
       if (to?.kind === 'file') writeFileSync(path, to.text);
+      else rmSync(path);
     }
   }
 
-  async #apply(): Promise<void> {
+  async #apply(): Promise<boolean> {
     this.applied++;
     this.install();
     assert.ok(this.#policy);
     const seen = await readApps(this.#policy, this.paths, this.#homes);
     assert.ok(seen.ok);
-    this.#seen = seen.value.apps;
+    this.#seen = { apps: seen.value.apps, leaving: seen.value.plan.leaving };
+    return true;
   }
 
   look = () => this.#apply();

@@ -1,10 +1,14 @@
 /** Tenants define applications themselves: who may, how many, and what stays in force. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { namedApps } from '../../src/app/commands/subject.ts';
 import type { AppPlan } from '../../src/app/io/plan.ts';
-import { removeApps } from '../../src/app/io/reconcile.ts';
+import { undoApps } from '../../src/app/commands/undo.ts';
+import { ChangePace } from '../../src/agent/site-limits/change-pace.ts';
+import { appPolicy } from '../../src/app/io/policy-part.ts';
+import { knowsApps, wantsApps } from '../../src/app/io/reconcile.ts';
 import { acme, alice, body, bob, OwnAppsStage } from './own-apps-stage.ts';
 
 let stage: OwnAppsStage;
@@ -38,7 +42,7 @@ test('a tenant defines an application, changes it, and removes it', async () => 
     'alice has defined its application blog',
   ]);
   assert.equal(await stage.set(alice, { remove: 'blog' }), 'in force');
-  assert.deepEqual(stage.plan().leaving.length, 2);
+  assert.deepEqual(stage.units(), []);
   assert.ok(!existsSync(stage.file(alice)));
 });
 
@@ -197,6 +201,41 @@ test('definitions that cannot be read are forgotten with the account', async () 
   assert.ok(!existsSync(stage.file(alice)));
 });
 
+test('the list of disabled applications keeps none of a former account', async () => {
+  const path = `${stage.paths.etc}/bulkhead-test/app/disabled`;
+  mkdirSync(dirname(path), { recursive: true });
+  const disable = () => writeFileSync(path, `${alice} blog\n${alice} shop\n${bob} x\n`);
+  const left = () => (existsSync(path) ? readFileSync(path, 'utf8').match(/^\d.*$/gm) : []);
+  await stage.set(alice, blog);
+  disable();
+  stage.adopt(body(2));
+  assert.deepEqual(left(), [`${alice} blog`, `${alice} shop`, `${bob} x`]);
+  // What the policy defines itself stays as the administrator wants it.
+  stage.haveAccounts({ acme, mallory: alice, bob });
+  const theirs = body(2, '<app name="shop" command="x"/>').replace('alice', 'mallory');
+  stage.adopt(theirs);
+  assert.deepEqual(left(), [`${alice} shop`, `${bob} x`]);
+  stage.adopt('<tenant user="bob"/>');
+  assert.deepEqual(left(), [`${bob} x`]);
+});
+
+test('a definition that is not valid any more is shown with the reason', async () => {
+  await stage.set(alice, blog);
+  const kept = readFileSync(stage.file(alice), 'utf8');
+  writeFileSync(stage.file(alice), kept.replace('"name":"blog"', '"name":"blog","idle":"30s"'));
+  await stage.look();
+  assert.deepEqual(rows(), [
+    [
+      'alice/blog',
+      'tenant',
+      'not allowed',
+      'its definition is not valid: idle: "30s" is less than 60s',
+    ],
+  ]);
+  writeFileSync(stage.file(alice), kept.replace('"name":"blog"', '"name":"../x"'));
+  assert.match(stage.plan().unreadable[0]?.reason ?? '', /damaged/);
+});
+
 test('commands mean the application that is in force, and tell if that cannot be read', async () => {
   const named = (name: string) => namedApps(name, stage.policy, stage.layout);
   await stage.set(alice, blog);
@@ -238,6 +277,40 @@ test('without systemd a tenant is told why it can define none', async () => {
 
 test('release --all forgets definitions', async () => {
   await stage.set(alice, blog);
-  assert.deepEqual(await removeApps(stage.paths), []);
+  // No unit is installed, as on a host whose policy allows none any more.
+  rmSync(`${stage.paths.etc}/systemd`, { recursive: true });
+  const steps = undoApps(stage.paths);
+  for (const { run } of steps) assert.deepEqual(await run?.(), []);
+  assert.deepEqual([steps.length, existsSync(stage.file(alice))], [1, false]);
+});
+
+test('release forgets definitions', async () => {
+  await stage.set(alice, blog);
+  assert.deepEqual(await appPolicy.release?.(stage.paths), []);
   assert.ok(!existsSync(stage.file(alice)));
+});
+
+test('definitions that the policy does not allow are no applications that need systemd', async () => {
+  await stage.set(alice, blog);
+  const wanted = () => [wantsApps(stage.policy, stage.paths), knowsApps(stage.policy, stage.paths)];
+  assert.deepEqual(wanted(), [true, true]);
+  stage.adopt(body(0));
+  assert.deepEqual(wanted(), [false, true]);
+});
+
+test('changes have a burst, then the pace of their kind', () => {
+  const pace = new ChangePace('change it', 60);
+  const isAdmitted = (now: number) => {
+    const turn = pace.enter(alice, false, now);
+    if (turn.ok) turn.value[Symbol.dispose]();
+    return turn.ok;
+  };
+  assert.ok(Array.from({ length: 11 }, () => isAdmitted(0)).every(Boolean));
+  assert.deepEqual([0, 30_000, 60_000, 60_001, 120_000].map(isAdmitted), [
+    false,
+    false,
+    true,
+    false,
+    true,
+  ]);
 });

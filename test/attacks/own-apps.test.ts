@@ -96,8 +96,8 @@ test('floods of changes write and apply only the few that each tenant is given',
     }
   };
   await Promise.all([flood(alice, 'alice'), flood(alice, 'alice'), flood(bob, 'bob')]);
-  // Ten at once, and one in ten seconds.
-  const max = 11 + Math.ceil((performance.now() - begun) / 10_000);
+  // Ten at once, and one a minute.
+  const max = 11 + Math.ceil((performance.now() - begun) / 60_000);
   const [first = 0, second = 0] = [states.get('alice kept'), states.get('bob kept')];
   for (const given of [first, second]) assert.ok(given >= 10 && given <= max, `${given} of ${max}`);
   assert.ok(stage.applied <= first + second, `${stage.applied}`);

@@ -13,6 +13,8 @@ import { ChangePace } from '../site-limits/change-pace.ts';
 import { PacedApply } from '../site-limits/paced-apply.ts';
 
 const action = 'change the application';
+/** Each stops and starts a program, and makes systemd read its units again. */
+const secondsEach = 60;
 
 interface Parts {
   readonly apps: TenantApps;
@@ -23,7 +25,7 @@ interface Parts {
 
 export class AppChanges implements Disposable {
   readonly #parts: Parts;
-  readonly #pace = new ChangePace(action);
+  readonly #pace = new ChangePace(action, secondsEach);
   readonly #paced: PacedApply;
 
   constructor(parts: Parts) {

@@ -5,7 +5,7 @@ import { printable } from '../../../packages/base/printable.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { appStates } from '../../policy/apps/app-state.ts';
-import { wantsApps } from '../io/reconcile.ts';
+import { knowsApps } from '../io/reconcile.ts';
 import { readApps, type SeenApp } from '../io/states.ts';
 import { fullName } from './subject.ts';
 
@@ -13,7 +13,7 @@ export async function appDoctor({
   policy,
   paths,
 }: EntryPathContext): Promise<DoctorReport | undefined> {
-  if (policy === undefined || !wantsApps(policy, paths)) return undefined;
+  if (policy === undefined || !knowsApps(policy, paths)) return undefined;
   const label = 'Apps';
   const seen = await readApps(policy, paths);
   if (!seen.ok)

@@ -41,8 +41,14 @@ const headers: Readonly<Record<DefinedBy, string>> = {
 /** Whether it is the unit of an application that its tenant has defined. */
 export const isOwnUnit = (text: string): boolean => text.startsWith(headers.tenant);
 
-/** The time to stop: longer than STOP_MILLISECONDS of entry/serve.c. */
-const stopSeconds = 20;
+/** The time in which the launcher ends the program; absent for that of entry/serve.c, 10 seconds. */
+const endSeconds: Readonly<Record<DefinedBy, number | undefined>> = {
+  policy: undefined,
+  // Each of their changes may stop it, and the changes of others wait meanwhile.
+  tenant: 2,
+};
+/** The time after which systemd ends the launcher: longer, as it also ends what the program has left behind. */
+const stopSeconds: Readonly<Record<DefinedBy, number>> = { policy: 20, tenant: 6 };
 const startsWithinSeconds = 60;
 
 export function socketUnit(
@@ -93,11 +99,11 @@ After=${socket} network.target ${instance}.service ${instance}-tenants.service $
 # The process is the tenant's: what it could tell systemd is how long to wait for it (EXTEND_TIMEOUT_USEC=).
 Type=exec
 NotifyAccess=none
-${variables(app)}ExecStart=${launch(setting, owner, app)}
+${variables(app)}ExecStart=${launch(setting, owner, app, endSeconds[by])}
 ${app.idleSeconds === 0 ? 'Restart=on-failure\nRestartSec=1\n' : ''}SyslogIdentifier=${instance}-app
 KillMode=mixed
 SendSIGKILL=yes
-TimeoutStopSec=${stopSeconds}
+TimeoutStopSec=${stopSeconds[by]}
 # A process that uses up the tenant's memory ends alone.
 OOMPolicy=continue
 ${
@@ -124,7 +130,12 @@ const unlessStopped = ({ state }: AppSetting, { uid }: AppOwner): string =>
 const variables = ({ variables: list }: App): string =>
   list.map(({ name, value }) => `Environment=${quoted(`${name}=${value}`)}\n`).join('');
 
-function launch({ launcher, instance }: AppSetting, owner: AppOwner, app: App): string {
+function launch(
+  { launcher, instance }: AppSetting,
+  owner: AppOwner,
+  app: App,
+  ends: number | undefined,
+): string {
   const { name, command, directory, environment, site, listen, idleSeconds } = app;
   const words = [
     '--instance',
@@ -133,6 +144,7 @@ function launch({ launcher, instance }: AppSetting, owner: AppOwner, app: App): 
     name,
     ...launcherOptions[listen],
     ...(idleSeconds === 0 ? [] : ['--app-idle', `${idleSeconds}`]),
+    ...(ends === undefined ? [] : ['--app-end', `${ends}`]),
     ...(environment === undefined ? [] : ['--app-env', environment]),
     ...(directory === undefined ? [] : ['--chdir', directory]),
     ...(site === undefined ? [] : ['--site', site]),

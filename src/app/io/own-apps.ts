@@ -103,20 +103,18 @@ const isTenants = (
   account !== undefined &&
   (!kept.ok || (kept.value !== undefined && isOwnerOf(kept.value, account, home)));
 
-/** Removes definitions of anyone who is no longer a tenant. Only the agent may. */
-export function forgetOwnApps(
+/** Returns the uids with definitions of anyone who is no longer a tenant. */
+export function formerOwners(
   paths: State,
   { tenants }: Pick<Policy, 'tenants'>,
   homes: Homes,
-): readonly Problem[] {
+): Result<readonly number[], Problem> {
   const known = new Map(tenants.map(({ uid, account }) => [uid, account]));
   const uids = ownAppUids(paths);
-  if (!uids.ok) return [uids.error];
-  return uids.value.flatMap((uid) => {
-    if (isTenants(readOwnApps(paths, uid), known.get(uid), homes.get(uid))) return [];
-    const removed = writeOwnApps(paths, uid, { name: '', apps: [] });
-    return removed.ok ? [] : [removed.error];
-  });
+  if (!uids.ok) return uids;
+  const isFormer = (uid: number) =>
+    !isTenants(readOwnApps(paths, uid), known.get(uid), homes.get(uid));
+  return ok(uids.value.filter(isFormer));
 }
 
 export function removeOwnApps(paths: State): Result<void, Problem> {

@@ -1,7 +1,7 @@
 /** Compares the units that are there with those that the policy wants. Starts no program. */
 import { dirname } from 'node:path';
 import { existsSync } from 'node:fs';
-import type { Problem } from '../../../packages/base/problem.ts';
+import { formatCause, type Problem } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
 import { ok } from '../../../packages/base/result.ts';
 import { readStops } from '../../host/stops.ts';
@@ -9,7 +9,7 @@ import { isRootsDirectory } from '../../../packages/base/io/pinned-directory.ts'
 import { namesIn, readText } from '../../../packages/base/io/read.ts';
 import type { App } from '../../policy/apps/app.ts';
 import { ownAppsMaxOf, type Policy, type Tenant } from '../../policy/policy.ts';
-import { parseOwnApp } from '../../policy/apps/own-apps.ts';
+import { parseOwnApp, unparsedApp } from '../../policy/apps/own-apps.ts';
 import type { Paths } from '../../host/paths.ts';
 import {
   changesBetween,
@@ -177,6 +177,15 @@ function ownAppsOf(
     const app = parseOwnApp(texts);
     return app.ok ? [app.value] : [];
   });
+  const wrong = kept.flatMap((texts): readonly LeftOut[] => {
+    const app = parseOwnApp(texts);
+    if (app.ok) return [];
+    const reason = `its definition is not valid: ${formatCause(app.error)}`;
+    return appsOf(tenant, [unparsedApp(texts)], layout, true).map((each) => ({
+      app: each,
+      reason,
+    }));
+  });
   const max = ownAppsMaxOf(tenant);
   const namesOfPolicy = new Set((tenant.apps ?? []).map(({ name }) => name));
   const own = appsOf(tenant, parsed, layout, true);
@@ -184,6 +193,7 @@ function ownAppsOf(
   return ok({
     apps: others.slice(0, max),
     notAllowed: [
+      ...wrong,
       ...own
         .filter((each) => !others.includes(each))
         .map((app) => ({ app, reason: 'the policy has an application of that name' })),

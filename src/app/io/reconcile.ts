@@ -16,7 +16,7 @@ import {
   unitStates,
   type UnitState,
 } from '../../host/systemd/systemctl.ts';
-import type { Policy } from '../../policy/policy.ts';
+import { ownAppsMaxOf, type Policy, type Tenant } from '../../policy/policy.ts';
 import {
   applyFileChanges,
   removeEmptyDirectories,
@@ -60,7 +60,7 @@ export async function reconcileApps(
   const keepsList = removesOnly || only !== undefined || agent !== undefined;
   const { disabled, lock } = appPaths(paths);
   // Whoever has none asks systemd nothing.
-  if (!wantsApps(policy, paths) && !hasApps(paths))
+  if (!knowsApps(policy, paths) && !hasApps(paths))
     return keepsList ? [] : problemsOf(keepDisabled(disabled, () => false));
   const act = async (): Promise<Result<readonly Problem[], Problem>> => {
     // Another process may have applied a newer policy while this one waited.
@@ -79,14 +79,22 @@ export async function reconcileApps(
   return done.ok ? done.value : [done.error];
 }
 
-/** Whether the policy has applications, or a tenant has defined some. */
-export const wantsApps = ({ tenants }: Tenants, paths: Pick<Paths, 'state'>): boolean => {
+/** Whether the policy has applications, or a tenant has defined some, allowed or not. */
+export const knowsApps = (
+  { tenants }: Tenants,
+  paths: Pick<Paths, 'state'>,
+  isMeant: (tenant: Tenant) => boolean = () => true,
+): boolean => {
   if (tenants.some(({ apps }) => apps !== undefined)) return true;
   const uids = ownAppUids(paths);
   if (!uids.ok) return true;
   const own = new Set(uids.value);
-  return tenants.some(({ uid }) => own.has(uid));
+  return tenants.some((each) => own.has(each.uid) && isMeant(each));
 };
+
+/** Whether any of them are to be there. */
+export const wantsApps = (tenants: Tenants, paths: Pick<Paths, 'state'>): boolean =>
+  knowsApps(tenants, paths, (each) => ownAppsMaxOf(each) > 0);
 
 const problemsOf = (result: Result<unknown, Problem>): readonly Problem[] =>
   result.ok ? [] : [result.error];

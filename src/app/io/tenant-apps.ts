@@ -2,6 +2,7 @@
  * The requests of tenants about their applications: they see all of theirs, and define and remove their own, as many as the
  * policy lets them. A definition is checked before it is kept, so a wrong one changes nothing.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Cause } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { HttpError, HttpResult } from '../../agent/api/http-result.ts';
@@ -16,7 +17,7 @@ import {
 } from '../../policy/apps/own-apps.ts';
 import { ownAppsMaxOf, type Policy, type Tenant } from '../../policy/policy.ts';
 import { isSameOwner, type SiteLimitOwner } from '../../policy/sites/site-limits.ts';
-import { appKey, socketPath } from '../core/names.ts';
+import { appKey, socketPath, unitName } from '../core/names.ts';
 import { readDisabled } from './disabled-file.ts';
 import { appPaths } from './layout.ts';
 import { excessOf, readOwnApps, writeOwnApps } from './own-apps.ts';
@@ -26,17 +27,25 @@ interface Parts {
   readonly paths: Paths;
   /** Returns the policy that has been applied. */
   readonly policy: () => Policy | undefined;
-  /** Returns the applications as they were last seen. */
-  readonly seen: () => readonly SeenApp[] | undefined;
-  /** Makes the units what the policy and the definitions say. */
-  readonly apply: () => Promise<void>;
+  readonly seen: () => LastSeen | undefined;
+  /** Makes the units what the policy and the definitions say. Returns whether it has looked at them. */
+  readonly apply: () => Promise<boolean>;
   readonly runsSystemd: () => boolean;
+}
+
+/** The applications as they were last seen. */
+export interface LastSeen {
+  readonly apps: readonly SeenApp[];
+  /** Units that are there, and not wanted any more. */
+  readonly leaving: readonly string[];
 }
 
 const action = 'change the application';
 
 export class OwnApps implements TenantApps {
   readonly #parts: Parts;
+  /** Whether the last apply has looked at the applications. */
+  #hasLooked = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -48,7 +57,7 @@ export class OwnApps implements TenantApps {
     if (seen === undefined)
       return refuse(503, { reason: 'the agent has not looked at them yet' }, 'show applications');
     const tenant = this.#tenant(uid);
-    const rows = seen.filter(({ id }) => id.uid === uid);
+    const rows = seen.apps.filter(({ id }) => id.uid === uid);
     return ok({
       max: tenant === undefined ? 0 : ownAppsMaxOf(tenant),
       apps: rows.map((each) => rowOf(each, this.#parts.paths.instance)),
@@ -77,15 +86,26 @@ export class OwnApps implements TenantApps {
     return ok(() => writeOwnApps(paths, uid, kept));
   }
 
-  isInForce(uid: number, { kind, name }: OwnAppChange): boolean {
-    const found = this.#parts
-      .seen()
-      ?.find(({ id, isOwn }) => isOwn && id.uid === uid && id.name === name);
-    return kind === 'set' ? found !== undefined && follows.has(found.state) : found === undefined;
+  isInForce(uid: number, change: OwnAppChange): boolean {
+    const seen = this.#parts.seen();
+    if (!this.#hasLooked || seen === undefined) return false;
+    const { paths } = this.#parts;
+    const id = { uid, name: change.name };
+    const found = seen.apps.find((each) => each.isOwn && appKey(each.id) === appKey(id));
+    if (change.kind === 'remove')
+      return found === undefined && !seen.leaving.includes(unitName(paths.instance, id, 'service'));
+    const defined = parseOwnApp(change.texts);
+    return (
+      found !== undefined &&
+      follows.has(found.state) &&
+      defined.ok &&
+      isDeepStrictEqual(found.app, defined.value)
+    );
   }
 
-  apply(): Promise<void> {
-    return this.#parts.apply();
+  async apply(): Promise<void> {
+    this.#hasLooked = false;
+    this.#hasLooked = await this.#parts.apply();
   }
 
   #tenant(uid: number): Tenant | undefined {

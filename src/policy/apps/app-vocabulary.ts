@@ -10,7 +10,7 @@ export const appElements: Readonly<Record<string, ElementSpec>> = {
       name: required('app', 'Its name, unique in the tenant.'),
       command: required(
         'command',
-        'The command line, which the shell runs as the tenant. "$PORT" is the path at which the program has to listen.',
+        'The command line, which the shell runs as the tenant. "$PORT" is where the program has to listen: a path, or with listen="tcp" a port.',
       ),
       directory: optional(
         'path',

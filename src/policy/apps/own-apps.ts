@@ -12,7 +12,14 @@ import { formatCause, type Cause } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { SiteLimitOwner } from '../sites/site-limits.ts';
 import { valueKinds } from '../value-kinds.ts';
-import { appSockets, appsMax, idleDefaultSeconds, startsDefault, type App } from './app.ts';
+import {
+  appNamePattern,
+  appSockets,
+  appsMax,
+  idleDefaultSeconds,
+  startsDefault,
+  type App,
+} from './app.ts';
 
 export const ownAppAttributes = ['command', 'directory', 'listen', 'idle', 'environment'] as const;
 export type OwnAppAttribute = (typeof ownAppAttributes)[number];
@@ -50,9 +57,18 @@ export function parseOwnApp(texts: OwnAppTexts): Result<App, Cause> {
     if (!parsed.ok) return fail({ reason: `${attribute}: ${formatCause(parsed.error)}` });
     app[attribute === 'idle' ? 'idleSeconds' : attribute] = parsed.value;
   }
-  const defaults = { listen: 'port', idleSeconds: idleDefaultSeconds, starts: startsDefault };
-  return ok({ ...defaults, variables: [], ...app, name: name.value } as App);
+  return ok({ ...unparsedApp(texts), ...app } as App);
 }
+
+/** Returns what is known of a definition that may be wrong, to show it. */
+export const unparsedApp = ({ name, command = '' }: OwnAppTexts): App => ({
+  name,
+  command,
+  listen: 'port',
+  idleSeconds: idleDefaultSeconds,
+  starts: startsDefault,
+  variables: [],
+});
 
 const parsers: Readonly<Record<OwnAppAttribute, (text: string) => Result<string | number, Cause>>> =
   {
@@ -99,6 +115,7 @@ export function parseOwnApps(text: string): KeptOwnApps | undefined {
 
 function textsOf(value: unknown): OwnAppTexts | undefined {
   if (!isObject(value) || typeof value['name'] !== 'string') return undefined;
+  if (!appNamePattern.test(value['name'])) return undefined;
   const texts = Object.entries(value).filter(
     ([key, text]) =>
       (key === 'name' || ownAppAttributes.some((each) => each === key)) && typeof text === 'string',
