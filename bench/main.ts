@@ -16,6 +16,7 @@ import { benchAgain, benchCreate } from './apply.ts';
 import { benchAgent } from './agent.ts';
 import { benchAudit } from './audit.ts';
 import type { Bench } from './bench.ts';
+import { benchColdApp } from './cold-app.ts';
 import { benchColdRequest } from './cold-request.ts';
 import { benchDiscovery } from './discovery.ts';
 import { benchExec } from './exec.ts';
@@ -74,6 +75,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   discovery: benchDiscovery,
   requests: benchRequests,
   'cold-request': benchColdRequest,
+  'cold-app': benchColdApp,
   'idle-tenants': benchIdleTenants,
   'lost-requests': benchLostRequests,
   neighbor: benchNeighbor,

@@ -302,4 +302,9 @@ int limit_gain(enum gain gain, struct failure *f);
 int become(const struct account *account, enum gain gain, struct failure *f);
 int drop_bounding_set(uint64_t kept, struct failure *f);
 
+/* network.c */
+
+/* Leaves the network of the host for one in which there is only the loopback device, and which counts as the tenant's. */
+int own_network(uid_t uid, struct failure *f);
+
 #endif

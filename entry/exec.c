@@ -43,7 +43,9 @@ static const char usage[] =
 	"  --app NAME        COMMAND is an application behind the listening socket that is descriptor 3,\n"
 	"                    and listens at the path in PORT; this process passes connections on to it\n"
 	"  --app-descriptor  the application listens at its own descriptor 3, as systemd passes sockets\n"
+	"  --app-tcp         the application listens at the TCP port in PORT, in a network of its own\n"
 	"  --app-idle SECS   end the application after so long without a connection\n"
+	"  --app-end SECS    kill the application so long after it was asked to end; 10 without this\n"
 	"  --app-env FILE    set the variables in this file, which is read as TENANT\n"
 	"  --stay-in-slice   do not leave a unit that is in the slice of TENANT already\n"
 	"  --without-jail    outside the jail of TENANT, for what has to act on the host; as with\n"
@@ -103,6 +105,8 @@ static bool take_flag(struct options *o, const char *word)
 		o->entry = true;
 	else if (!strcmp(word, "--app-descriptor"))
 		o->service.takes_descriptor = true;
+	else if (!strcmp(word, "--app-tcp"))
+		o->service.takes_tcp = true;
 	else if (!strcmp(word, "--stay-in-slice"))
 		o->stays = true;
 	else if (!strcmp(word, "--without-jail"))
@@ -133,6 +137,8 @@ static bool take_app_value(struct options *o, int argc, char **argv, int *at)
 		o->service.name = value;
 	} else if ((value = value_of("--app-idle", argc, argv, at)) != NULL) {
 		o->service.idle_seconds = seconds_of(value);
+	} else if ((value = value_of("--app-end", argc, argv, at)) != NULL) {
+		o->service.end_seconds = seconds_of(value);
 	} else if ((value = value_of("--app-env", argc, argv, at)) != NULL) {
 		o->service.environment = value;
 	} else {
@@ -190,6 +196,10 @@ static void parse_options(struct options *o, int argc, char **argv)
 		if (!take_flag(o, argv[at]) && !take_value(o, argc, argv, &at) && !take_app_value(o, argc, argv, &at))
 			end(STATUS_USAGE, "Unknown option \"%.200s\"" SEE_HELP, argv[at]);
 	}
+	if ((o->service.takes_tcp || o->service.takes_descriptor) && !o->service.name)
+		end(STATUS_USAGE, "--app-tcp and --app-descriptor need --app" SEE_HELP);
+	if (o->service.takes_tcp && o->service.takes_descriptor)
+		end(STATUS_USAGE, "--app-tcp and --app-descriptor exclude each other" SEE_HELP);
 	/* Its socket. */
 	o->keep_fds = o->keep_fds || o->service.name;
 	if (o->outside && o->directory)
@@ -367,6 +377,8 @@ int main(int argc, char **argv)
 		end(STATUS_FAILED, "%s", f.text);
 	if (choice.key[0])
 		enter(&o, &account, &choice, &e, &with);
+	if (o.service.takes_tcp && own_network(account.uid, &f))
+		end(STATUS_FAILED, "Cannot start \"%s\" as \"%s\": %s", o.shown, o.tenant, f.text);
 	become_tenant(&o, &account, choice.key[0] != '\0', &with);
 	change_directory(&o, &account, &e);
 	run(&o, &e);

@@ -3,7 +3,7 @@
  * Runs a tenant's application behind a listening socket of systemd, which is descriptor 3.
  *
  * All of this is the tenant's by now: its uid, its cgroup, its jail. The application is a child, and listens at a socket in
- * the tenant's home: at the path in PORT, or as descriptor 3. Each connection is passed on to it. So one process sees every
+ * the tenant's home, at the path in PORT or as descriptor 3, or at a TCP port in a network of its own. Each connection is passed on to it. So one process sees every
  * request, whatever the application is written in: it waits until the application listens, and knows since when it is idle.
  *
  * An application that ends takes this process with it, and systemd starts both with the next request.
@@ -13,6 +13,8 @@
 #include "program.h"
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -36,6 +38,11 @@
 #define READY_MILLISECONDS 60000
 #endif
 #define RETRY_MILLISECONDS 10
+/* Nothing else is in the network of an application, so its port is free. */
+#define TCP_PORT 8080
+#define TCP_PORT_TEXT "8080"
+/* On the loopback device this is plenty, unless the backlog is full. */
+#define TCP_MILLISECONDS 5
 /* Less than TimeoutStopSec= of the unit. */
 #define STOP_MILLISECONDS 10000
 /* What it has answered before it ended still reaches the visitor. */
@@ -174,6 +181,11 @@ static void listen_inside(struct server *s)
 		end(STATUS_FAILED, "Cannot listen at \"%s\" for the application: %s", s->address.sun_path, strerror(errno));
 }
 
+static const char *port_of(const struct server *s)
+{
+	return s->service->takes_tcp ? TCP_PORT_TEXT : s->address.sun_path;
+}
+
 /* In the child. */
 __attribute__((noreturn)) static void become_application(struct server *s, char **command, char **variables, pid_t parent)
 {
@@ -200,7 +212,7 @@ __attribute__((noreturn)) static void become_application(struct server *s, char 
 		put_variable(&all, "LISTEN_PID", number);
 		put_variable(&all, "LISTEN_FDS", "1");
 	} else {
-		put_variable(&all, "PORT", s->address.sun_path);
+		put_variable(&all, "PORT", port_of(s));
 	}
 	if (close_from((unsigned int)first))
 		_exit(STATUS_FAILED);
@@ -348,20 +360,61 @@ static void accept_visitors(struct server *s)
 	}
 }
 
+/* 0, or why a connection that is in progress failed; EAGAIN if nobody has answered yet, as while the backlog is full. */
+static int await_connection(int fd)
+{
+	struct pollfd polled = { .fd = fd, .events = POLLOUT };
+	int reason = EAGAIN;
+	socklen_t size = sizeof(reason);
+
+	if (poll(&polled, 1, TCP_MILLISECONDS) > 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &reason, &size))
+		reason = errno;
+	return reason;
+}
+
+/* A connected socket, or -1 and errno. */
+static int connect_to(const void *address, socklen_t size)
+{
+	int family = ((const struct sockaddr *)address)->sa_family;
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), reason;
+
+	if (fd < 0)
+		return -1;
+	reason = connect(fd, address, size) ? errno : 0;
+	if (reason == EINPROGRESS)
+		reason = await_connection(fd);
+	if (!reason)
+		return fd;
+	(void)close(fd);
+	errno = reason;
+	return -1;
+}
+
+/* Programs that listen at "localhost" may do so for IPv6 alone. */
+static int connect_port(void)
+{
+	const struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(TCP_PORT),
+					  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(TCP_PORT),
+					  .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	int fd = connect_to(&four, sizeof(four)), now_on = 1;
+
+	if (fd < 0 && errno == ECONNREFUSED)
+		fd = connect_to(&six, sizeof(six));
+	/* The end of a request is not to wait until its beginning was acknowledged. */
+	if (fd >= 0)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &now_on, sizeof(now_on));
+	return fd;
+}
+
 /* False if it does not listen yet, or its backlog is full; errno tells which. */
 static bool connect_inside(struct server *s, struct connection *c)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = s->service->takes_tcp ? connect_port() : connect_to(&s->address, sizeof(s->address));
 
-	if (fd < 0)
-		return false;
-	if (connect(fd, (struct sockaddr *)&s->address, sizeof(s->address))) {
-		int reason = errno;
-
-		(void)close(fd);
-		errno = reason;
-		/* It listens, and is busy. */
-		s->answers = s->answers || reason == EAGAIN;
+	if (fd < 0) {
+		/* It listens, and is busy. A TCP connection may only be late. */
+		s->answers = s->answers || (errno == EAGAIN && !s->service->takes_tcp);
 		return false;
 	}
 	c->inside = fd;
@@ -388,7 +441,7 @@ static void connect_waiting(struct server *s)
 		}
 		if (!s->answers) {
 			tell(s, "The application \"%s\" does not listen at $PORT, %s, after %d s", s->service->name,
-			     s->address.sun_path, READY_MILLISECONDS / 1000);
+			     port_of(s), READY_MILLISECONDS / 1000);
 			s->failed = true;
 			ask_to_end(s);
 			return;
@@ -503,7 +556,7 @@ static bool is_over(struct server *s)
 
 	if (s->ended)
 		return s->count == 0 || at - s->ended > FLUSH_MILLISECONDS;
-	if (s->stopping && at - s->stopping > STOP_MILLISECONDS) {
+	if (s->stopping && at - s->stopping > (s->service->end_seconds ? s->service->end_seconds * 1000L : STOP_MILLISECONDS)) {
 		(void)kill(-s->application, SIGKILL);
 		(void)kill(s->application, SIGKILL);
 	}

@@ -9,7 +9,9 @@ struct service {
 	const char *name;	 /* NULL: the command is no application */
 	const char *environment; /* a file with variables, or NULL */
 	unsigned int idle_seconds; /* 0: it is never stopped for that */
+	unsigned int end_seconds;  /* before it is killed once it was asked to end; 0: STOP_MILLISECONDS */
 	bool takes_descriptor;	 /* rather than a path in PORT */
+	bool takes_tcp;		 /* a TCP port in PORT, in a network of its own */
 };
 
 /* Whether it is a name that a path can have as its last part: lower-case letters, digits and dashes. */

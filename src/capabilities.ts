@@ -136,6 +136,7 @@ const app: Capability = {
   policyPart: async () => (await import('./app/io/policy-part.ts')).appPolicy,
   agentParts: [async () => (await import('./app/io/agent-part.ts')).appPart],
   doctor: async () => (await import('./app/commands/doctor.ts')).appDoctor,
+  layers: async () => (await import('./app/commands/layers.ts')).appLayers,
   releaseBlocker: async () => (await import('./app/io/policy-part.ts')).appReleaseBlocker,
   undo: async () => (await import('./app/commands/undo.ts')).undoApps,
 };

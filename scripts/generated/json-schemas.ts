@@ -37,6 +37,8 @@ const apiResponses: Readonly<Record<string, string>> = {
   'GET /v1/tenants/NAME/processes': 'ProcessesResponse',
   'GET /v1/tenants/NAME/limits': 'ExplainResponse',
   'POST /v1/tenants/NAME/limits': 'SetLimitsResponse',
+  'GET /v1/tenants/NAME/apps': 'AppsResponse',
+  'POST /v1/tenants/NAME/apps': 'SetAppResponse',
   'GET /v1/usage': 'UsageResponse',
   'GET /v1/series': 'SeriesResponse',
   'GET /v1/incidents': 'IncidentsResponse',

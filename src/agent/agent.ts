@@ -164,7 +164,7 @@ export class Agent implements AsyncDisposable {
     this.#composed.ticker.setInterval(policy.agent.intervalSeconds * 1000);
     this.#composed.alerting.follow(policy.agent.alerts);
     void this.#composed.tcp.follow(policy.agent);
-    for (const part of this.#options.parts) part.adopt?.(policy);
+    for (const part of this.#options.parts) part.adopt?.(policy, homes);
     const driver = this.#probe(name);
     if (driver === undefined) return;
     if (this.#meter === undefined) this.#meter = new Meter(driver.tree, memberIndex);
@@ -276,6 +276,7 @@ export class Agent implements AsyncDisposable {
       evidence: this.#composed.evidence,
       siteLimits: this.#composed.siteLimits,
       digestPace: this.#digestPace,
+      apps: this.#composed.appChanges,
       servedSites: async (uid, wanted) => (await web?.servedSites?.(uid, wanted)) ?? ok(new Set()),
       entriesCountedSince: () =>
         this.#options.parts

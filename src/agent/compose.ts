@@ -27,6 +27,7 @@ import { LatestSample } from './sampling/latest-sample.ts';
 import type { MemberIndex } from './sampling/member-index.ts';
 import { Membership } from './sampling/membership.ts';
 import { Recorder } from './sampling/recorder.ts';
+import { AppChanges } from './own-apps/app-changes.ts';
 import { SiteLimitChanges } from './site-limits/site-limit-changes.ts';
 import { Startup } from './startup.ts';
 import { Ticker } from './ticker.ts';
@@ -74,6 +75,8 @@ export interface Composition {
   readonly ticker: Ticker;
   readonly reconciler: PolicyReconciler;
   readonly siteLimits: SiteLimitChanges;
+  /** Absent if no part has applications. */
+  readonly appChanges: AppChanges | undefined;
 }
 
 export const now = (): Moment => ({ at: Date.now(), monotonic: performance.now() });
@@ -123,8 +126,11 @@ export function compose(
       valuesOf: (uid, site) => core.memberIndex().entries.get(siteMember(uid, site))?.values ?? {},
     }),
   );
+  const apps = options.parts.find((part) => part.apps !== undefined)?.apps;
+  const appChanges = apps && cleanup.use(new AppChanges({ apps, log: (line) => log.info(line) }));
   const stored = { membership, history, startup, recorder };
-  return { ...sampled, ...stored, placement, api, tcp, ticker, reconciler, siteLimits };
+  const changes = { siteLimits, appChanges };
+  return { ...sampled, ...stored, placement, api, tcp, ticker, reconciler, ...changes };
 }
 
 type Sampled = Pick<Composition, 'latest' | 'metrics' | 'events' | 'evidence' | 'alerting'>;

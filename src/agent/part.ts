@@ -4,7 +4,11 @@ import type { Result } from '../../packages/base/result.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Evidence } from '../usage/evidence.ts';
 import type { Fault } from '../usage/fault.ts';
+import type { AppRow } from '../policy/apps/app-state.ts';
+import type { OwnAppTexts } from '../policy/apps/own-apps.ts';
+import type { SiteLimitOwner } from '../policy/sites/site-limits.ts';
 import type { LimitNumbers, MailCount, TopRow } from './api/api.ts';
+import type { HttpResult } from './api/http-result.ts';
 
 /** A fault that no counter of the kernel shows, with the details known about it. */
 export interface ReportedFault extends Fault {
@@ -37,9 +41,36 @@ export interface Protection {
 export const protectionStates = ['on', 'watch', 'off', 'unknown'] as const;
 export type ProtectionState = (typeof protectionStates)[number];
 
+/** A change that a tenant makes to its own applications. */
+export type OwnAppChange =
+  | { readonly kind: 'set'; readonly name: string; readonly texts: OwnAppTexts }
+  | { readonly kind: 'remove'; readonly name: string };
+
+/** The applications of tenants, as far as tenants may see and change them. */
+export interface TenantApps {
+  /** Returns the applications of a tenant, and how many it may define itself. */
+  readonly list: (
+    uid: number,
+  ) => HttpResult<{ readonly max: number; readonly apps: readonly AppRow[] }>;
+  /** Checks a change of `owner`, who has the uid now. Returns what keeps it on disk. */
+  readonly prepare: (
+    uid: number,
+    owner: SiteLimitOwner,
+    change: OwnAppChange,
+  ) => HttpResult<() => Result<void, Problem>>;
+  /** Makes the host what the policy and the definitions say. */
+  readonly apply: () => Promise<void>;
+  /** Whether the host was as the change says when it was last seen. */
+  readonly isInForce: (uid: number, change: OwnAppChange) => boolean;
+}
+
 export interface AgentPart extends Partial<AsyncDisposable> {
-  /** Called with a policy that has been applied. Must not throw, nor take long; this holds for all of them. */
-  readonly adopt?: (policy: Policy) => void;
+  /**
+   * Called with a policy that has been applied, and the marks of homes by uid. Must not throw, nor take long; this holds
+   * for all of them.
+   */
+  readonly adopt?: (policy: Policy, homes: ReadonlyMap<number, string>) => void;
+  readonly apps?: TenantApps;
   /** Returns the faults since the last call. The caller drops faults of former members. */
   readonly takeFaults?: () => readonly ReportedFault[];
   /** Returns the time since when web servers report the requests that they refuse; undefined if they do not. */

@@ -3,7 +3,7 @@ import type { LimitKey } from '../limits/limit.ts';
 import type { TrustLevel } from '../../packages/modules/core/evidence/trust-level.ts';
 import type { Quantity } from '../../packages/base/quantity.ts';
 import type { Diagnostics, Located, Span } from './diagnostic.ts';
-import type { AppElement } from './apps/app.ts';
+import type { AppElement, OwnAppsElement } from './apps/app.ts';
 import type { JailElement } from './jail.ts';
 import type { PanelElement } from './panel/panel-element.ts';
 import type { AgentSettings } from './settings.ts';
@@ -36,6 +36,8 @@ export interface InheritedBlock extends LimitBlock {
   readonly jail?: JailElement | undefined;
   /** The accounts that may set limits of sites, besides the policy. */
   readonly siteLimits?: SiteLimitSetters | undefined;
+  /** How many applications a tenant may define itself. */
+  readonly ownApps?: OwnAppsElement | undefined;
 }
 
 /** `<site name="shop.example"><cpu limit="50%"/></site>` */

@@ -12,6 +12,7 @@ import {
   jailOriginOf,
   nameOf,
   originOf,
+  ownAppsOriginOf,
   type Chain,
   type Link,
   type Policy,
@@ -57,6 +58,19 @@ export interface IdleLimit {
   readonly reason: string;
 }
 
+/** The applications of the policy, and how many the tenant may define itself. */
+export interface ExplainedApps {
+  /** The names of applications in the policy; for a site, those in it. */
+  readonly policy: readonly string[];
+  /** How many applications the tenant may define itself; absent if no line of the policy says so, and for a site. */
+  readonly own?: ExplainedOwnApps;
+}
+
+export interface ExplainedOwnApps extends Pick<ExplainedLimit, 'from' | 'line'> {
+  /** The most at once. */
+  readonly max: number;
+}
+
 /** The plan of the control panel that a tenant has, and what it decides. */
 export interface ExplainedPlan {
   /** The panel's name. */
@@ -89,6 +103,8 @@ export interface Explanation {
   readonly observed?: true;
   /** The jail; a site without its own has its tenant's. Absent if no line of the policy sets it. */
   readonly jail?: ExplainedJail;
+  /** The applications; absent if there are none, and the tenant may define none. */
+  readonly apps?: ExplainedApps;
   /** Limits that are not in force; absent if there are none. */
   readonly idle?: readonly IdleLimit[];
 }
@@ -111,6 +127,7 @@ export function explain(subject: ExplainSubject, policy: Policy, lines: LineInde
   const reseller = policy.resellers.find((each) => each.uid === tenant.reseller);
   const jail = explainJail([...(site?.chain ?? []), ...tenant.chain], lines);
   const idle = site === undefined ? [] : idleLimits(site);
+  const apps = explainApps(subject, lines);
   return {
     file: policy.file,
     user: tenant.account?.user,
@@ -124,6 +141,7 @@ export function explain(subject: ExplainSubject, policy: Policy, lines: LineInde
       .map((each) => explainOne(each, subject, policy, lines)),
     ...(observesLimits(policy) && { observed: true as const }),
     ...(jail && { jail }),
+    ...(apps && { apps }),
     ...(idle.length > 0 && { idle }),
   };
 }
@@ -139,6 +157,25 @@ function explainJail(chain: Chain, lines: LineIndex): ExplainedJail | undefined 
   if (origin === undefined) return undefined;
   const { line } = lines.at(origin.at.start);
   return { jail: jailOf({ chain }), from: describe(origin.link), line };
+}
+
+function explainApps(
+  { tenant, site }: ExplainSubject,
+  lines: LineIndex,
+): ExplainedApps | undefined {
+  const apps = (tenant.apps ?? []).filter((each) => site === undefined || each.site === site.name);
+  const origin = site === undefined ? ownAppsOriginOf(tenant.chain) : undefined;
+  if (apps.length === 0 && origin === undefined) return undefined;
+  return {
+    policy: apps.map(({ name }) => name),
+    ...(origin && {
+      own: {
+        max: origin.at.max,
+        from: describe(origin.link),
+        line: lines.at(origin.at.start).line,
+      },
+    }),
+  };
 }
 
 const mayLimitSite = (limit: string) =>

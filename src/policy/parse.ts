@@ -28,7 +28,7 @@ import type {
 } from './document.ts';
 import { readAgent } from './parse-agent.ts';
 import { parseLimit } from './parse-limit.ts';
-import { readApp } from './apps/parse-app.ts';
+import { readApp, readOwnApps } from './apps/parse-app.ts';
 import { readPanel } from './panel/parse-panel.ts';
 import {
   checkHome,
@@ -289,12 +289,15 @@ class Reader {
   #inherited(element: XmlElement): InheritedBlock {
     const [jail] = childrenOf(element, 'jail');
     const [sites] = childrenOf(element, 'sites');
+    const [apps] = childrenOf(element, 'apps');
+    const ownApps = apps && readOwnApps(apps, this.#diagnostics);
     const read = jail && this.#tenantJail(jail);
     const setter = sites && this.#value(sites, 'limits', 'setters');
     return {
       ...this.#limits(element),
       ...(read && { jail: read }),
       ...(setter && { siteLimits: setter.value }),
+      ...(ownApps && { ownApps }),
     };
   }
 

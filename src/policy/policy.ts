@@ -15,7 +15,7 @@ import type {
   StrictMode,
   SymlinkRule,
 } from './document.ts';
-import type { App } from './apps/app.ts';
+import type { App, OwnAppsElement } from './apps/app.ts';
 import type { Account } from './accounts/account.ts';
 import type { MissingAccount, NamedAccount } from './accounts/named-accounts.ts';
 import type { Jail, JailElement } from './jail.ts';
@@ -65,6 +65,7 @@ export interface Link {
   readonly written: LimitBlock['values'];
   readonly jail?: JailElement | undefined;
   readonly siteLimits?: SiteLimitSetters | undefined;
+  readonly ownApps?: OwnAppsElement | undefined;
 }
 
 /** Links, nearest first. */
@@ -193,6 +194,7 @@ export const linksTo = (kind: LinkKind, block: InheritedBlock | undefined, name 
           written: block.values,
           ...(block.jail && { jail: block.jail }),
           ...(block.siteLimits && { siteLimits: block.siteLimits }),
+          ...(block.ownApps && { ownApps: block.ownApps }),
         },
       ];
 
@@ -227,6 +229,18 @@ export function jailOriginOf(chain: Chain): { link: Link; at: JailElement } | un
 /** Returns the accounts that may set limits of a tenant's sites, besides the policy. */
 export const delegatesOf = ({ chain }: { readonly chain: Chain }): SiteLimitSetters =>
   chain.find(({ siteLimits }) => siteLimits !== undefined)?.siteLimits ?? [];
+
+/** Returns the element that decides how many applications a tenant may define itself. */
+export function ownAppsOriginOf(chain: Chain): { link: Link; at: OwnAppsElement } | undefined {
+  for (const link of chain) {
+    if (link.ownApps !== undefined) return { link, at: link.ownApps };
+  }
+  return undefined;
+}
+
+/** Returns how many applications a tenant may define itself. */
+export const ownAppsMaxOf = ({ chain }: { readonly chain: Chain }): number =>
+  ownAppsOriginOf(chain)?.at.max ?? 0;
 
 /** Whether a line of the policy has it. */
 export const isWritten = ({ kind }: Link): boolean =>

@@ -457,8 +457,9 @@ class Resolver {
   }
 }
 
-const setsNothing = ({ values, jail, siteLimits }: InheritedBlock) =>
-  values.size === 0 && jail === undefined && siteLimits === undefined;
+const setsNothing = ({ values, ...others }: InheritedBlock) =>
+  values.size === 0 &&
+  [others.jail, others.siteLimits, others.ownApps].every((each) => each === undefined);
 
 const isDigits = (word: string) => /^\d+$/.test(word);
 

@@ -6,7 +6,7 @@ import { durationPattern, parseDuration, formatDuration } from '../../packages/b
 import { quantityKinds } from '../../packages/base/quantity.ts';
 import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
-import { appNamePattern, variablePattern } from './apps/app.ts';
+import { appNamePattern, appsMax, variablePattern } from './apps/app.ts';
 import { nameCharacters, namePattern } from './names.ts';
 import { siteLimitSetters, type SiteLimitSetters, type UidRange } from './document.ts';
 
@@ -190,6 +190,15 @@ export const valueKinds = {
       /^[1-9]\d{0,8}$/.test(value)
         ? ok(Number(value))
         : fail({ reason: `"${value}" is not a whole number from 1` }),
+    format: String,
+  },
+  apps: {
+    form: `a whole number up to ${appsMax}`,
+    pattern: String.raw`0|[1-9]\d?`,
+    parse: (value: string) =>
+      /^(?:0|[1-9]\d?)$/.test(value) && Number(value) <= appsMax
+        ? ok(Number(value))
+        : fail({ reason: `"${value}" is not a whole number from 0 to ${appsMax}` }),
     format: String,
   },
   endpoint: {

@@ -140,7 +140,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   defaults: {
     summary: 'Limits for tenants that have no more specific ones.',
     attributes: {},
-    children: ['sites', 'jail'],
+    children: ['sites', 'jail', 'apps'],
     holdsLimits: true,
     repeats: false,
     example: '<defaults><cpu limit="100%"/></defaults>',
@@ -148,7 +148,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   package: {
     summary: 'A named set of limits.',
     attributes: { name: required('name', 'The name, unique in the policy.') },
-    children: ['sites', 'jail'],
+    children: ['sites', 'jail', 'apps'],
     holdsLimits: true,
     repeats: true,
     example: '<package name="business"><cpu limit="200%"/></package>',
@@ -166,7 +166,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   tenant: {
     summary: 'A tenant, with the limits that differ from those it inherits.',
     attributes: { ...whoAttributes, package: packageAttribute },
-    children: ['sites', 'site', 'jail', 'app'],
+    children: ['sites', 'site', 'jail', 'app', 'apps'],
     holdsLimits: true,
     repeats: true,
     example: '<tenant user="alice" package="business"><cpu limit="300%"/></tenant>',

@@ -70,6 +70,9 @@ test('the program gets the process of the shell, unless the command has several 
 });
 
 test('one that runs always is started at boot and again after a failure, and no other is', () => {
+  const own = serviceUnit(setting, owner, plain, 'tenant');
+  assert.match(own, /^TimeoutStopSec=6$/m);
+  assert.match(own, / --app-end 2 /);
   const always = serviceUnit(setting, owner, { ...plain, idleSeconds: 0 });
   assert.match(always, /^Restart=on-failure$/m);
   assert.match(always, /^WantedBy=multi-user.target$/m);
@@ -217,7 +220,13 @@ test('the list of disabled applications is read as it was written', () => {
 });
 
 test('stateOf() tells what a visitor meets', () => {
-  const facts = { isDisabled: false, isStopped: false, isCurrent: true, runsAlways: false };
+  const facts = {
+    isDisabled: false,
+    isRefused: false,
+    isStopped: false,
+    isCurrent: true,
+    runsAlways: false,
+  };
   const state = (service: string, socket: string, more = {}) =>
     stateOf({ ...facts, units: { service, socket }, ...more });
   assert.equal(state('active', 'active'), 'running');
@@ -259,4 +268,18 @@ test('an application in a crash loop rests, and is tried again', () => {
   const later = watch.see(['1 a', '1 b'], 5 * minute);
   assert.deepEqual([later.over, later.resting], [new Set(['1 a']), new Set(['1 b'])]);
   assert.deepEqual(watch.see(['1 a'], 6 * minute).begun, new Set(['1 a']));
+});
+
+test('RestWatch.start() lets a program that ends by itself start once in five minutes', () => {
+  const watch = new RestWatch();
+  const see = (nowMs: number, ...keys: readonly string[]) => {
+    const { over, resting } = watch.start(keys, nowMs);
+    return [[...over], [...resting]];
+  };
+  assert.deepEqual(see(0, 'a', 'b'), [['a', 'b'], []]);
+  // It was up meanwhile, which changes nothing.
+  assert.deepEqual(see(30_000), [[], []]);
+  assert.deepEqual(see(60_000, 'a', 'c'), [['c'], ['a']]);
+  assert.deepEqual(see(299_999, 'a'), [[], ['a']]);
+  assert.deepEqual(see(300_000, 'a', 'c'), [['a'], ['c']]);
 });

@@ -17,6 +17,10 @@ const refused: readonly (readonly [args: readonly string[], message: RegExp])[] 
   [['--app', 'blog', '--app-idle', '-1'], /is not a number of seconds/],
   [['--app', 'blog', '--app-idle', '1x'], /is not a number of seconds/],
   [['--app', 'blog', '--app-idle', '99999999999999999999'], /is not a number of seconds/],
+  [['--app', 'blog', '--app-end', 'x'], /is not a number of seconds/],
+  [['--app-tcp'], /--app-tcp and --app-descriptor need --app/],
+  [['--app-descriptor'], /--app-tcp and --app-descriptor need --app/],
+  [['--app', 'blog', '--app-tcp', '--app-descriptor'], /exclude each other/],
   [['--app'], /TENANT is missing|needs a value|is not the name/],
 ];
 

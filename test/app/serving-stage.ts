@@ -11,13 +11,27 @@ import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 export const servingSkip = existsSync('/usr/bin/gcc') ? false : 'needs /usr/bin/gcc';
 
+/** An application as its author wrote it, for a port. */
+export const express = `const http = require('node:http');
+const log = require('node:fs').appendFileSync;
+http.createServer((req, res) => {
+  if (req.url === '/exit') process.exit(7);
+  if (req.url === '/abort') process.abort();
+  if (req.url === '/env') return res.end(JSON.stringify(process.env));
+  if (req.url === '/big') return res.end('x'.repeat(3000000));
+  if (req.url === '/hang') return;
+  if (req.url === '/refuse') { res.writeHead(413, {connection: 'close'}); return res.end('no'); }
+  let text = ''; req.on('data', (d) => text += d); req.on('end', () => res.end('hello ' + text.length));
+}).listen(process.env.PORT || 3000, () => console.log('listening at', process.env.PORT));
+`;
+
 /** Listens, and becomes the program with that socket as descriptor 3. */
 const listener = `use Socket; use POSIX; $^F = 9; my $path = shift;
 socket(my $s, AF_UNIX, SOCK_STREAM, 0) or die; bind($s, sockaddr_un("$path.new")) or die; listen($s, 99) or die; rename("$path.new", $path) or die;
 dup2(fileno($s), 3) or die; exec @ARGV or die`;
 
 export interface ServingOptions {
-  readonly takes?: 'port' | 'descriptor';
+  readonly takes?: 'port' | 'descriptor' | 'tcp';
   readonly idleSeconds?: number;
   readonly environment?: string;
   /** Whether visitors wait for a second only. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Runs an application as the launcher does, without the tenant: serving NAME IDLE-SECONDS port|descriptor FILE|- COMMAND... */
+/* Runs an application as the launcher does, without the tenant: serving NAME IDLE-SECONDS port|descriptor|tcp FILE|- COMMAND... */
 #include "../../entry/serve.c"
 #include "../../entry/variables.c"
 
@@ -15,6 +15,9 @@ int main(int argc, char **argv)
 	service.name = argv[1];
 	service.idle_seconds = (unsigned int)strtoul(argv[2], NULL, 10);
 	service.takes_descriptor = !strcmp(argv[3], "descriptor");
+	service.takes_tcp = !strcmp(argv[3], "tcp");
+	if (service.takes_tcp && own_network(geteuid(), &f))
+		end(1, "%s", f.text);
 	service.environment = strcmp(argv[4], "-") ? argv[4] : NULL;
 	if (keep_variables(&e, kept, 2, &f))
 		end(1, "%s", f.text);

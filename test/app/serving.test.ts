@@ -12,21 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { suite, test } from 'node:test';
-import { Serving, servingSkip, until } from './serving-stage.ts';
-
-/** An application as its author wrote it, for a port. */
-const express = `const http = require('node:http');
-const log = require('node:fs').appendFileSync;
-http.createServer((req, res) => {
-  if (req.url === '/exit') process.exit(7);
-  if (req.url === '/abort') process.abort();
-  if (req.url === '/env') return res.end(JSON.stringify(process.env));
-  if (req.url === '/big') return res.end('x'.repeat(3000000));
-  if (req.url === '/hang') return;
-  if (req.url === '/refuse') { res.writeHead(413, {connection: 'close'}); return res.end('no'); }
-  let text = ''; req.on('data', (d) => text += d); req.on('end', () => res.end('hello ' + text.length));
-}).listen(process.env.PORT || 3000, () => console.log('listening at', process.env.PORT));
-`;
+import { express, Serving, servingSkip, until } from './serving-stage.ts';
 
 /** Takes the socket of systemd. */
 const inherited = `import os, socket

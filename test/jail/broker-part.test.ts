@@ -51,10 +51,10 @@ test(
     const part = brokerPart(pathsOf(instance), log, { againMs: 0 });
     const tick = () => part.afterTick?.(() => [], new Map() as never);
     try {
-      part.adopt?.(policyWith([]));
+      part.adopt?.(policyWith([]), new Map());
       tick();
       assert.deepEqual(brokers(), []);
-      part.adopt?.(jailed);
+      part.adopt?.(jailed, new Map());
       tick();
       tick();
       const answer = await eventually('it answers', ask);
@@ -66,7 +66,7 @@ test(
         tick();
         return brokers().some((each) => each !== first);
       });
-      part.adopt?.(policyWith([]));
+      part.adopt?.(policyWith([]), new Map());
       await eventually('it has ended', () => brokers().length === 0);
     } finally {
       await part[Symbol.asyncDispose]?.();

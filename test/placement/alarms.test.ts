@@ -189,7 +189,7 @@ suite('a host on which nothing was ever loaded', () => {
     const lines: string[] = [];
     const add = (line: string) => void lines.push(line);
     const part = strictPart(paths, { info: add, warn: add, error: add } as unknown as Log);
-    part.adopt?.(none);
+    part.adopt?.(none, new Map());
     part.afterTick?.(() => [], {});
     assert.deepEqual(part.protection?.(), { name: 'strict-placement', state: 'off' });
     assert.deepEqual(part.takeAlarms?.(), []);

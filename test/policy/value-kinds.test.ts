@@ -26,6 +26,7 @@ const rows: Readonly<Record<ValueKindName, readonly [good: string, bad: string |
   language: ['pt-BR', 'DE'],
   space: ['2GiB', '1MiB'],
   count: ['3', '0'],
+  apps: ['3', '51'],
   endpoint: ['[::1]:9640', '127.0.0.1:65536'],
   path: ['/etc/bulkhead/token', 'token'],
   mail: ['%u@example.org', 'ops@'],

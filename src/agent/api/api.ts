@@ -9,6 +9,8 @@
  *     GET  /v1/tenants/NAME/processes
  *     GET  /v1/tenants/NAME/limits
  *     POST /v1/tenants/NAME/limits?set=cpu.limit=50%…&unset=memory…&check=1
+ *     GET  /v1/tenants/NAME/apps
+ *     POST /v1/tenants/NAME/apps?set=blog&command=… or ?remove=blog
  *     GET  /v1/usage?from=MS&to=MS&tenant=NAME…&metric=cpu…
  *     GET  /v1/series?from=MS&to=MS&tenant=NAME&metric=cpu&points=60
  *     GET  /v1/incidents?from=MS&to=MS&tenant=NAME…&limit=KEY&severity=killed&count=100
@@ -25,6 +27,7 @@
  */
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { LimitKey } from '../../limits/limit.ts';
+import type { AppRow } from '../../policy/apps/app-state.ts';
 import type { Explanation } from '../../policy/explain.ts';
 import type { Severity } from '../../usage/fault.ts';
 import type { Incident, ProcessEvidence, Snapshot } from '../../usage/incident.ts';
@@ -250,6 +253,22 @@ export interface DigestResponse {
 
 /** The same after a change. */
 export type SetDigestResponse = DigestResponse;
+
+/** The applications of a tenant. */
+export interface AppsResponse {
+  readonly who: Who;
+  /** How many applications the tenant may define itself. */
+  readonly max: number;
+  /** The applications as the agent last saw them, by name. */
+  readonly apps: readonly AppRow[];
+}
+
+/** The result of a change that a tenant has made to its own applications. */
+export interface SetAppResponse {
+  readonly who: Who;
+  /** `kept`: it is applied as soon as that is possible. */
+  readonly state: 'in force' | 'kept';
+}
 
 /** The distribution of a metric over the period. */
 export interface Distribution {

@@ -1,7 +1,7 @@
 /**
  * The caller of the API, and what it may see. Root sees everything, a reseller itself and its tenants, a tenant itself.
  * Whoever sees a tenant sees its sites, too. Only root and the tenant itself see command lines. A process in a jail sees
- * what its tenant sees of itself, and changes nothing.
+ * what its tenant sees of itself, and changes nothing but its tenant's applications, which start in that jail.
  */
 import type { Asker } from '../../store/history/history.ts';
 import { resellerMember, tenantMember } from '../../usage/member.ts';

@@ -7,6 +7,7 @@ import type { Member } from '../../usage/member.ts';
 import type { EventStore } from '../../store/events/event-store.ts';
 import type { History, HistoryView } from '../../store/history/history.ts';
 import type { IncidentKinds } from '../../usage/incident-kinds.ts';
+import type { AppChanges } from '../own-apps/app-changes.ts';
 import type { AgentPart, Protection } from '../part.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { Membership } from '../sampling/membership.ts';
@@ -28,6 +29,8 @@ export interface AgentContext {
   readonly siteLimits: SiteLimitChanges;
   /** The pace at which customers may change their digests. */
   readonly digestPace: ChangePace;
+  /** The applications of tenants; absent if no part has them. */
+  readonly apps: AppChanges | undefined;
   readonly servedSites: NonNullable<AgentPart['servedSites']>;
   /** Returns the time since when web servers report the requests that they refuse; undefined if they do not. */
   readonly entriesCountedSince: () => number | undefined;

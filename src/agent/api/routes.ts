@@ -4,6 +4,7 @@ import { Hono, type Context } from 'hono';
 import { errorBody } from './error-body.ts';
 import { ok } from '../../../packages/base/result.ts';
 import type { AlertsTestResponse, StartingStatus, StatusResponse } from './api.ts';
+import { answerApps, answerSetApp } from '../responses/apps.ts';
 import { answerAdvise } from '../responses/advise.ts';
 import { httpError, type HttpError, type HttpResult } from './http-result.ts';
 import { QueryReader } from './query-reader.ts';
@@ -37,6 +38,7 @@ const answers: Readonly<Record<string, Handler>> = {
   '/v1/top': answerTop,
   '/v1/tenants/:name/processes': answerProcesses,
   '/v1/tenants/:name/limits': answerLimits,
+  '/v1/tenants/:name/apps': answerApps,
   '/v1/usage': answerUsage,
   '/v1/series': answerSeries,
   '/v1/incidents': answerIncidents,
@@ -86,6 +88,9 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
       json(await answerSetLimits(request, asked.req.param('name'))),
     ),
   );
+  app.post('/v1/tenants/:name/apps', (asked) =>
+    respond(asked, async (request) => json(await answerSetApp(request, asked.req.param('name')))),
+  );
   app.notFound(() => errorResponse(noSuchResource));
   app.onError((error) => {
     log.error(`Cannot answer a request, which is a defect of Bulkhead: ${error.message}`);
@@ -98,8 +103,14 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
 }
 
 /** Whether the request only reads, or the caller may do more. New routes need no check of their own. */
-const mayAsk = ({ method }: Request, { caller }: Bindings): boolean =>
-  caller?.kind !== 'jailed' || method === 'GET' || method === 'HEAD';
+const mayAsk = ({ method, url }: Request, { caller }: Bindings): boolean =>
+  caller?.kind !== 'jailed' ||
+  method === 'GET' ||
+  method === 'HEAD' ||
+  fromJails.test(new URL(url).pathname);
+
+/** The changes that processes in a jail may make: of what starts in that jail, as their cron jobs do. */
+const fromJails = /^\/v1\/tenants\/[^/]+\/apps$/;
 
 type Answer = HttpResult<Response>;
 
@@ -147,7 +158,7 @@ const noToken: HttpError = {
 const onlyReads: HttpError = {
   status: 403,
   action: 'answer the request',
-  reason: 'the socket in a jail changes nothing',
+  reason: 'the socket in a jail changes nothing but applications',
   hint: 'ask the administrator, or send it from outside the jail',
 };
 

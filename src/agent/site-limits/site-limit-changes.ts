@@ -9,13 +9,11 @@ import { changeSiteLimits } from '../../host/keep-site-limits.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import type { Quantity } from '../../../packages/base/quantity.ts';
 import type { SiteLimitOwners, SiteLimits } from '../../policy/sites/site-limits.ts';
+import { answerSoon } from '../api/answer-soon.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { ChangePace } from './change-pace.ts';
 import { PacedApply } from './paced-apply.ts';
 import { formatChange, withChange, type SiteChange } from './wanted-change.ts';
-
-/** The time to wait for the change before answering; a client waits for a minute. */
-const answerMilliseconds = 40_000;
 
 export interface ChangedTenantSite {
   readonly uid: number;
@@ -45,7 +43,7 @@ interface Parts {
 
 export class SiteLimitChanges implements Disposable {
   readonly #parts: Parts;
-  readonly #pace = new ChangePace();
+  readonly #pace = new ChangePace('change limits of a site');
   readonly #paced: PacedApply;
 
   constructor(parts: Parts) {
@@ -63,7 +61,7 @@ export class SiteLimitChanges implements Disposable {
     const turn = this.#pace.enter(asker, reclaims, performance.now());
     if (!turn.ok) return turn;
     const done = this.#keepAndApply(tenant, change).finally(() => turn.value[Symbol.dispose]());
-    return soon(done);
+    return answerSoon(done, ok('kept'));
   }
 
   async #keepAndApply(
@@ -120,16 +118,3 @@ export class SiteLimitChanges implements Disposable {
 }
 
 const unchanged = 'the limits stay as they were';
-
-/** Waits for a limited time; the change goes on, whatever is answered. */
-async function soon(done: Promise<HttpResult<ChangeState>>): Promise<HttpResult<ChangeState>> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<HttpResult<ChangeState>>((resolve) => {
-    timer = setTimeout(() => resolve(ok('kept')), answerMilliseconds);
-  });
-  try {
-    return await Promise.race([done, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}

@@ -8,6 +8,16 @@ const parts: CommandTable = {
     summary: 'show the state of applications, and their sockets; exits with 3 if one is not served',
     load: () => import('./status.ts'),
   },
+  set: {
+    usage: '[options] <name>',
+    summary: 'as a tenant: define or change an application of your own',
+    load: () => import('./set.ts'),
+  },
+  remove: {
+    usage: '[options] <name>',
+    summary: 'as a tenant: end and remove an application of your own',
+    load: () => import('./remove.ts'),
+  },
   enable: {
     usage: '[options] <app>',
     summary: 'let a disabled application run again',
@@ -44,6 +54,10 @@ export const command: CommandModule = {
         ['bulkhead app snippet nginx alice/blog', 'lines for the vhost'],
         ['bulkhead app log alice/blog', ''],
         ['bulkhead app restart alice/blog', ''],
+        [
+          'bulkhead app set blog --command "node server.js"',
+          'as a tenant, where the policy has <apps max="3"/>',
+        ],
       ),
     );
     addCommands(parent, parts);

@@ -14,7 +14,7 @@ import { appSubject, fullName, type AppSubject } from './subject.ts';
 export const changing =
   (isDisabled: boolean) =>
   async (name: string, options: PolicyOptions, command: Command): Promise<ExitCode> => {
-    const subject = await appSubject(name, options, command, true);
+    const subject = await appSubject(name, options, command, 'systemd');
     if (typeof subject === 'number') return subject;
     const written = record(subject, isDisabled);
     if (!written.ok) return failWith(written.error);

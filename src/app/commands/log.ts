@@ -9,6 +9,7 @@ import {
   type ExitCode,
   type PolicyOptions,
 } from '../../cli/shared/command.ts';
+import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import { readStop, stopText } from '../../host/stops.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { failWith, print, printError, printJson } from '../../cli/shared/session.ts';
@@ -28,7 +29,7 @@ async function log(name: string, options: LogOptions, command: Command): Promise
     printError(`"${options.lines}" is not a number of lines from 1 to ${linesMax}`);
     return exitCodes.usage;
   }
-  const subject = await appSubject(name, options, command, true);
+  const subject = await appSubject(name, options, command, 'root');
   if (typeof subject === 'number') return subject;
   const { app, layout, paths } = subject;
   const stop = readStop(paths, app.id.uid);
@@ -44,7 +45,8 @@ async function log(name: string, options: LogOptions, command: Command): Promise
   if (options.json === true)
     printJson({ name: fullName(app), lines: lines.value } satisfies AppLogJson);
   else if (lines.value.length > 0) print(lines.value.map(printable).join('\n'));
-  else print(`Nothing yet; what systemd knows: journalctl -u ${app.service}`);
+  else if (runsSystemd()) print(`Nothing yet; what systemd knows: journalctl -u ${app.service}`);
+  else print('Nothing yet; systemd, which starts applications, is not the init of this host');
   return exitCodes.done;
 }
 

@@ -21,7 +21,7 @@ import { reconcileApps } from '../io/reconcile.ts';
 import { appSubject, fullName, type AppSubject } from './subject.ts';
 
 async function restart(name: string, options: PolicyOptions, command: Command): Promise<ExitCode> {
-  const subject = await appSubject(name, options, command, true);
+  const subject = await appSubject(name, options, command, 'systemd');
   if (typeof subject === 'number') return subject;
   const { app, policy, paths, layout } = subject;
   const object = fullName(app);

@@ -20,7 +20,7 @@ async function show(
   options: PolicyOptions,
   command: Command,
 ): Promise<ExitCode> {
-  const subject = await appSubject(name, options, command, false);
+  const subject = await appSubject(name, options, command, 'nothing');
   if (typeof subject === 'number') return subject;
   const { app, paths } = subject;
   print(snippet[server](socketPath(paths.instance, app.id.uid, app.app)));

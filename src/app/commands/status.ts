@@ -9,7 +9,7 @@ import {
   type ExitCode,
   type PolicyOptions,
 } from '../../cli/shared/command.ts';
-import { policyOption } from '../../cli/shared/policy-option.ts';
+import { isForAgent, policyOption } from '../../cli/shared/policy-option.ts';
 import {
   failWith,
   loadPolicyOrReport,
@@ -20,17 +20,20 @@ import {
 } from '../../cli/shared/session.ts';
 import { table } from '../../cli/shared/terminal.ts';
 import { findTenant } from '../../policy/policy.ts';
-import { socketPath } from '../core/names.ts';
-import type { AppState } from '../core/state.ts';
-import { readApps, type SeenApp } from '../io/states.ts';
-import { fullName } from './subject.ts';
-import type { AppRow, AppStatusJson } from './json.ts';
+import type { AppState } from '../../policy/apps/app-state.ts';
+import { readApps } from '../io/states.ts';
+import { rowOf } from '../io/tenant-apps.ts';
+import type { AppRow } from '../../policy/apps/app-state.ts';
+import type { AppsResponse } from '../../agent/api/api.ts';
+import { appsPath, ownUid, responseOrReport, withAgent } from '../../cli/shared/agent-request.ts';
+import type { AppStatusJson } from './json.ts';
 
 async function status(
   name: string | undefined,
   options: PolicyOptions,
   command: Command,
 ): Promise<ExitCode> {
+  if (isForAgent(command)) return statusByAgent(name ?? ownUid() ?? '', options, command);
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const loaded = await loadPolicyOrReport(command, options.policy, paths);
@@ -41,37 +44,57 @@ async function status(
   const seen = await readApps(loaded.policy, paths);
   if (!seen.ok) return failWith(seen.error);
   const apps = seen.value.apps.filter(({ id }) => tenant === undefined || id.uid === tenant.uid);
-  for (const { problem } of seen.value.plan.refused) printError(problem);
+  const { refused, unreadable } = seen.value.plan;
+  for (const problem of [...refused.map((each) => each.problem), ...unreadable])
+    printError(problem);
   if (apps.length > 0 && seen.value.groupNote !== undefined) printError(seen.value.groupNote);
   const rows = apps.map((each) => rowOf(each, paths.instance));
-  if (options.json === true) printJson({ apps: rows } satisfies AppStatusJson);
-  else print(textOf(rows));
-  return apps.every(({ state }) => served.has(state)) ? exitCodes.done : exitCodes.found;
+  return show(rows, options, noApps);
 }
 
-/** States that are as the administrator wants them. */
-const served: ReadonlySet<AppState> = new Set(['running', 'idle', 'tenant stopped', 'disabled']);
+/** Shows a tenant its own applications: only root reads all definitions. */
+async function statusByAgent(
+  name: string,
+  options: PolicyOptions,
+  command: Command,
+): Promise<ExitCode> {
+  return withAgent(command, async (ask) => {
+    const answer = responseOrReport(await ask<AppsResponse>(appsPath(name)));
+    if (answer === undefined) return exitCodes.failed;
+    const none =
+      answer.max === 0
+        ? 'No applications; the administrator lets you define none'
+        : `No applications; you may define ${answer.max}: bulkhead app set NAME --command COMMAND`;
+    return show(answer.apps, options, none);
+  });
+}
 
-const rowOf = (seen: SeenApp, instance: string): AppRow => ({
-  name: fullName(seen),
-  uid: seen.id.uid,
-  ...(seen.app.site !== undefined && { site: seen.app.site }),
-  command: seen.app.command,
-  socket: socketPath(instance, seen.id.uid, seen.app),
-  unit: seen.service,
-  state: seen.state,
-  ...(seen.reason !== undefined && { reason: seen.reason }),
-});
+function show(rows: readonly AppRow[], options: PolicyOptions, none: string): ExitCode {
+  if (options.json === true) printJson({ apps: rows } satisfies AppStatusJson);
+  else print(rows.length === 0 ? none : textOf(rows));
+  return rows.every(({ state }) => served.has(state)) ? exitCodes.done : exitCodes.found;
+}
+
+const noApps = 'No applications; <app> in a <tenant> of the policy makes one';
+
+/** States that are as the administrator wants them. */
+const served: ReadonlySet<AppState> = new Set([
+  'running',
+  'idle',
+  'tenant stopped',
+  'disabled',
+  'not allowed',
+]);
 
 function textOf(rows: readonly AppRow[]): string {
-  if (rows.length === 0) return 'No applications; <app> in a <tenant> of the policy makes one';
-  const cells = rows.map(({ name, state, reason, socket, command }) => [
+  const cells = rows.map(({ name, by, state, reason, socket, command }) => [
     printable(name),
+    by,
     reason === undefined ? state : printable(`${state}: ${reason}`),
     socket,
     printable(command),
   ]);
-  return table([['APPLICATION', 'STATE', 'SOCKET', 'COMMAND'], ...cells]);
+  return table([['APPLICATION', 'BY', 'STATE', 'SOCKET', 'COMMAND'], ...cells]);
 }
 
 export const command: CommandModule = {
@@ -82,7 +105,10 @@ export const command: CommandModule = {
       .option('--json', 'print as JSON')
       .addHelpText(
         'after',
-        examples(['bulkhead app status', ''], ['bulkhead app status alice --json', '']),
+        examples(
+          ['bulkhead app status', 'of all tenants; as a tenant, your own'],
+          ['bulkhead app status alice --json', ''],
+        ),
       )
       .action(run(status));
   },

@@ -36,6 +36,9 @@ export function parseUnitName(
 /** Returns a text by which two applications can be compared. */
 export const appKey = ({ uid, name }: AppId): string => `${uid} ${name}`;
 
+/** Returns the uid in such a text. */
+export const uidOfKey = (key: string): number => Number.parseInt(key, 10);
+
 export const socketsDirectory = (instance: string): string => `/run/${appStem(instance)}`;
 
 /** Returns the path at which web servers connect. */

@@ -14,6 +14,15 @@ export interface Rests {
 export class RestWatch {
   #since: ReadonlyMap<string, number> = new Map();
 
+  /** Takes the keys of programs that ended by themselves. Each is over at once, and again after the same while. */
+  start(keys: readonly string[], nowMs: number): Pick<Rests, 'over' | 'resting'> {
+    const recent = [...this.#since].filter(([, since]) => nowMs - since < restMs);
+    const resting = keys.filter((key) => recent.some(([each]) => each === key));
+    const over = keys.filter((each) => !resting.includes(each));
+    this.#since = new Map([...recent, ...over.map((each) => [each, nowMs] as const)]);
+    return { over: new Set(over), resting: new Set(resting) };
+  }
+
   /** Takes the keys of all applications in a crash loop. One that is over begins anew if it is seen again. */
   see(keys: readonly string[], nowMs: number): Rests {
     const begun = keys.filter((each) => !this.#since.has(each));

@@ -1,26 +1,6 @@
 /** The state of an application, of its socket and its service together. */
 
-/**
- *     running         its program runs
- *     idle            it starts with the next request
- *     failed          its program ended with an error, and starts with the next request
- *     crash loop      it was started too often, and is not for some minutes
- *     tenant stopped  "bulkhead stop" keeps its tenant out
- *     disabled        "bulkhead app disable" keeps it out
- *     not applied     its units are not as the policy says, or its socket is not open; "bulkhead apply" corrects that
- *     unknown         systemd did not answer, or is not the init here, or only root can tell
- */
-export const appStates = [
-  'running',
-  'idle',
-  'failed',
-  'crash loop',
-  'tenant stopped',
-  'disabled',
-  'not applied',
-  'unknown',
-] as const;
-export type AppState = (typeof appStates)[number];
+import type { AppState } from '../../policy/apps/app-state.ts';
 
 export interface AppFacts {
   readonly isDisabled: boolean;

@@ -7,6 +7,7 @@
  * variable is replaced in them. Source: systemd.syntax(7), systemd.service(5), systemd.exec(5).
  */
 import type { App } from '../../policy/apps/app.ts';
+import type { AppRow } from '../../policy/apps/app-state.ts';
 import { socketPath, unitName } from './names.ts';
 
 /** The account of an application. */
@@ -28,15 +29,35 @@ export interface AppSetting {
   readonly hasPollLimit: boolean;
 }
 
-const header =
-  '# Written by Bulkhead for an <app> of the policy; it is replaced when it differs from that.\n';
+type DefinedBy = AppRow['by'];
 
-/** The time to stop: longer than STOP_MILLISECONDS of entry/serve.c. */
-const stopSeconds = 20;
+const headers: Readonly<Record<DefinedBy, string>> = {
+  policy:
+    '# Written by Bulkhead for an <app> of the policy; it is replaced when it differs from that.\n',
+  tenant:
+    '# Written by Bulkhead for a definition of its tenant; it is replaced when it differs from that.\n',
+};
+
+/** Whether it is the unit of an application that its tenant has defined. */
+export const isOwnUnit = (text: string): boolean => text.startsWith(headers.tenant);
+
+/** The time in which the launcher ends the program; absent for that of entry/serve.c, 10 seconds. */
+const endSeconds: Readonly<Record<DefinedBy, number | undefined>> = {
+  policy: undefined,
+  // Each of their changes may stop it, and the changes of others wait meanwhile.
+  tenant: 2,
+};
+/** The time after which systemd ends the launcher: longer, as it also ends what the program has left behind. */
+const stopSeconds: Readonly<Record<DefinedBy, number>> = { policy: 20, tenant: 6 };
 const startsWithinSeconds = 60;
 
-export function socketUnit(setting: AppSetting, owner: AppOwner, app: App): string {
-  return `${header}[Unit]
+export function socketUnit(
+  setting: AppSetting,
+  owner: AppOwner,
+  app: App,
+  by: DefinedBy = 'policy',
+): string {
+  return `${headers[by]}[Unit]
 Description=${describe(`Socket of application ${app.name} of tenant ${owner.user}`)}
 Documentation=man:bulkhead(8)
 ${unlessStopped(setting, owner)}
@@ -56,11 +77,16 @@ WantedBy=sockets.target
 `;
 }
 
-export function serviceUnit(setting: AppSetting, owner: AppOwner, app: App): string {
+export function serviceUnit(
+  setting: AppSetting,
+  owner: AppOwner,
+  app: App,
+  by: DefinedBy = 'policy',
+): string {
   const { instance } = setting;
   const socket = unitName(instance, { uid: owner.uid, name: app.name }, 'socket');
   const ofSite = app.site === undefined ? '' : `, site ${app.site}`;
-  return `${header}[Unit]
+  return `${headers[by]}[Unit]
 Description=${describe(`Application ${app.name} of tenant ${owner.user}${ofSite}`)}
 Documentation=man:bulkhead(8)
 ${unlessStopped(setting, owner)}StartLimitIntervalSec=${startsWithinSeconds}
@@ -73,11 +99,11 @@ After=${socket} network.target ${instance}.service ${instance}-tenants.service $
 # The process is the tenant's: what it could tell systemd is how long to wait for it (EXTEND_TIMEOUT_USEC=).
 Type=exec
 NotifyAccess=none
-${variables(app)}ExecStart=${launch(setting, owner, app)}
+${variables(app)}ExecStart=${launch(setting, owner, app, endSeconds[by])}
 ${app.idleSeconds === 0 ? 'Restart=on-failure\nRestartSec=1\n' : ''}SyslogIdentifier=${instance}-app
 KillMode=mixed
 SendSIGKILL=yes
-TimeoutStopSec=${stopSeconds}
+TimeoutStopSec=${stopSeconds[by]}
 # A process that uses up the tenant's memory ends alone.
 OOMPolicy=continue
 ${
@@ -104,15 +130,21 @@ const unlessStopped = ({ state }: AppSetting, { uid }: AppOwner): string =>
 const variables = ({ variables: list }: App): string =>
   list.map(({ name, value }) => `Environment=${quoted(`${name}=${value}`)}\n`).join('');
 
-function launch({ launcher, instance }: AppSetting, owner: AppOwner, app: App): string {
+function launch(
+  { launcher, instance }: AppSetting,
+  owner: AppOwner,
+  app: App,
+  ends: number | undefined,
+): string {
   const { name, command, directory, environment, site, listen, idleSeconds } = app;
   const words = [
     '--instance',
     instance,
     '--app',
     name,
-    ...(listen === 'descriptor' ? ['--app-descriptor'] : []),
+    ...launcherOptions[listen],
     ...(idleSeconds === 0 ? [] : ['--app-idle', `${idleSeconds}`]),
+    ...(ends === undefined ? [] : ['--app-end', `${ends}`]),
     ...(environment === undefined ? [] : ['--app-env', environment]),
     ...(directory === undefined ? [] : ['--chdir', directory]),
     ...(site === undefined ? [] : ['--site', site]),
@@ -125,6 +157,12 @@ function launch({ launcher, instance }: AppSetting, owner: AppOwner, app: App): 
   ];
   return [launcher, ...words.map(wordOf)].join(' ');
 }
+
+const launcherOptions: Readonly<Record<App['listen'], readonly string[]>> = {
+  port: [],
+  descriptor: ['--app-descriptor'],
+  tcp: ['--app-tcp'],
+};
 
 /**
  * Returns the command without a shell that waits for it: the program gets the shell's process id, which is in LISTEN_PID.

@@ -1,6 +1,6 @@
 /**
- * The agent keeps applications as the policy says: it writes what differs, lets one that was started too often start again
- * after a while, and starts those that run always.
+ * The agent keeps applications as the policy and tenants' definitions say: it writes what differs, lets one that was started
+ * too often start again after a while, and starts those that run always.
  */
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart } from '../../agent/part.ts';
@@ -10,15 +10,20 @@ import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { isLocked } from '../../sys/files/flock.ts';
+import { underLockAsync } from '../../sys/files/under-lock.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
 import { printable } from '../../../packages/base/printable.ts';
+import { formatProblem } from '../../../packages/base/problem.ts';
 import { fail, ok } from '../../../packages/base/result.ts';
 import { appKey } from '../core/names.ts';
 import { RestWatch } from '../core/rest-watch.ts';
+import { forgetFormer } from './forget.ts';
 import { appPaths } from './layout.ts';
+import type { Homes } from './own-apps.ts';
 import { hasApps } from './plan.ts';
-import { reconcileApps, wantsApps } from './reconcile.ts';
+import { knowsApps, reconcileApps } from './reconcile.ts';
 import { readApps, type SeenApp } from './states.ts';
+import { OwnApps, type LastSeen } from './tenant-apps.ts';
 
 const everyMs = 30_000;
 
@@ -30,13 +35,24 @@ function textOf(file: string): string | undefined {
 
 export function appPart(paths: Paths, log: Log): AgentPart {
   const loop = new AppRounds(paths, log);
-  const rounds = new Rounds(everyMs, () => loop.round(), {
-    about: 'applications',
-    log: (text) => log.error(text),
+  const rounds = new Rounds(
+    everyMs,
+    async () => {
+      await loop.round();
+    },
+    { about: 'applications', log: (text) => log.error(text) },
+  );
+  const apps = new OwnApps({
+    paths,
+    policy: () => loop.policy,
+    seen: () => loop.seen,
+    apply: () => loop.round(),
+    runsSystemd,
   });
   return {
-    adopt(policy) {
-      loop.policy = policy;
+    apps,
+    adopt(policy, homes) {
+      loop.adopt(policy, homes);
       rounds.soon();
     },
     afterTick() {
@@ -45,12 +61,21 @@ export function appPart(paths: Paths, log: Log): AgentPart {
   };
 }
 
+/** Whether a program that is to run always is down, and has not failed. */
+const endedByItself = ({ state, app }: SeenApp): boolean =>
+  app.idleSeconds === 0 && state === 'idle';
+
 class AppRounds {
   readonly #paths: Paths;
   readonly #log: Log;
   readonly #report: Report;
   readonly #resting = new RestWatch();
   policy: Policy | undefined;
+  readonly #ended = new RestWatch();
+  seen: LastSeen | undefined;
+  #homes: Homes = new Map();
+  #hasToForget = false;
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(paths: Paths, log: Log) {
     this.#paths = paths;
@@ -58,17 +83,35 @@ class AppRounds {
     this.#report = reportOnce((text) => log.warn(text));
   }
 
-  async round(): Promise<void> {
+  adopt(policy: Policy, homes: Homes): void {
+    this.policy = policy;
+    this.seen = undefined;
+    this.#homes = homes;
+    this.#hasToForget = true;
+  }
+
+  /** Runs after the round that is running. Returns whether it has looked at the applications. */
+  round(): Promise<boolean> {
+    const run = this.#last.then(() => this.#once());
+    this.#last = run.catch(() => {});
+    return run;
+  }
+
+  async #once(): Promise<boolean> {
     const { policy } = this;
-    if (policy === undefined) return;
-    if (!wantsApps(policy) && !hasApps(this.#paths)) return;
+    if (policy === undefined) return false;
+    if (this.#hasToForget) await this.#forget(policy);
+    if (!knowsApps(policy, this.#paths) && !hasApps(this.#paths)) {
+      this.seen = { apps: [], leaving: [] };
+      return true;
+    }
     // A command may have applied a policy that this process has not adopted yet, or be about to.
     const isCurrent = () => this.policy === policy && textOf(policy.file) === policy.text;
     const { lock } = appPaths(this.#paths);
-    if (!isCurrent() || isLocked(lock)) return;
-    const seen = await readApps(policy, this.#paths, 'agent');
+    if (!isCurrent() || isLocked(lock)) return false;
+    const seen = await this.#look(policy);
     this.#report(seen);
-    if (!seen.ok) return;
+    if (!seen.ok) return false;
     const { apps, plan } = seen.value;
     const looping = apps.filter(({ state }) => state === 'crash loop');
     const rests = this.#resting.see(
@@ -76,16 +119,41 @@ class AppRounds {
       performance.now(),
     );
     for (const each of looping.filter(({ id }) => rests.begun.has(appKey(id)))) this.#tell(each);
+    const ended = this.#ended.start(
+      apps.filter(endedByItself).map(({ id }) => appKey(id)),
+      performance.now(),
+    );
     const isDue =
       plan.changes.length > 0 ||
+      plan.unreadable.length > 0 ||
       rests.over.size > 0 ||
-      apps.some(({ state }) => state === 'not applied') ||
-      apps.some(({ state, app }) => app.idleSeconds === 0 && state === 'idle');
-    if (!isDue) return;
-    const agent = { resting: rests.resting, isCurrent };
+      ended.over.size > 0 ||
+      apps.some(({ state }) => state === 'not applied');
+    if (!isDue) return true;
+    const resting = rests.resting.union(ended.resting);
+    const agent = { resting, homes: this.#homes, isCurrent };
     const problems = await reconcileApps(policy, this.#paths, { agent });
     const [problem] = problems;
     this.#report(problem === undefined ? ok(undefined) : fail(problem));
+    return (await this.#look(policy)).ok;
+  }
+
+  /** While a command changes applications, this waits for a later round. */
+  async #forget(policy: Policy): Promise<void> {
+    const { lock } = appPaths(this.#paths);
+    if (isLocked(lock)) return;
+    const act = () => Promise.resolve(ok(forgetFormer(this.#paths, policy, this.#homes)));
+    const done = await underLockAsync(lock, act, 0);
+    this.#hasToForget = !done.ok;
+    for (const problem of done.ok ? done.value : [done.error])
+      this.#log.warn(formatProblem(problem));
+  }
+
+  async #look(policy: Policy): ReturnType<typeof readApps> {
+    const read = await readApps(policy, this.#paths, this.#homes);
+    if (read.ok && this.policy === policy)
+      this.seen = { apps: read.value.apps, leaving: read.value.plan.leaving };
+    return read;
   }
 
   #tell({ owner, app, reason = 'started too often' }: SeenApp): void {

@@ -31,9 +31,12 @@ export function writeDisabled(path: string, keys: Keys): Result<void, Problem> {
 }
 
 /** Forgets applications that are not there any more: another account may get the uid. */
-export function keepDisabled(path: string, known: Keys): Result<void, Problem> {
+export function keepDisabled(
+  path: string,
+  isKnown: (key: string) => boolean,
+): Result<void, Problem> {
   const keys = readDisabled(path);
   if (!keys.ok) return keys;
-  const kept = new Set([...keys.value].filter((each) => known.has(each)));
+  const kept = new Set([...keys.value].filter(isKnown));
   return kept.size === keys.value.size ? ok(undefined) : writeDisabled(path, kept);
 }

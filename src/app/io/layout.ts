@@ -2,6 +2,7 @@
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { namesIn, readText } from '../../../packages/base/io/read.ts';
+import { markHomes } from '../../host/accounts/homes.ts';
 import { readUidRange } from '../../host/accounts/accounts.ts';
 import { readGroups } from '../../host/accounts/groups.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
@@ -10,8 +11,10 @@ import { runningWebGroups } from '../../host/servers/web-groups.ts';
 import { systemdVersion } from '../../host/systemd/systemctl.ts';
 import { webGroups } from '../../layouts/layouts.ts';
 import { entryFile } from '../../sys/package-files.ts';
+import type { Account } from '../../policy/policy.ts';
 import { parseUnitName } from '../core/names.ts';
 import type { AppSetting } from '../core/units.ts';
+import type { Homes } from './own-apps.ts';
 
 export interface AppPaths {
   readonly instance: string;
@@ -25,6 +28,8 @@ export interface AppPaths {
 export interface AppLayout extends AppPaths, AppSetting {
   /** Whether a running web server is in the group of sockets; undefined if that is not known. */
   readonly webServes?: boolean;
+  /** Returns the marks of homes, by which own applications of a former owner of a uid are left out. */
+  readonly homesOf: (accounts: readonly Account[]) => Homes;
 }
 
 /** The version from which systemd has PollLimitBurst=. */
@@ -38,14 +43,14 @@ export const appPaths = ({ instance, etc, runtime }: Paths): AppPaths => ({
 });
 
 /**
- * Returns the layout. The agent keeps the group that sockets have: a web server that does not run for a while changes
- * nothing.
+ * Returns the layout. The agent knows homes, and opens none itself. It keeps the group that sockets have: a web server
+ * that does not run for a while changes nothing.
  */
 export async function appLayoutOf(
   paths: Paths,
-  by: 'command' | 'agent' = 'command',
+  homes?: Homes,
 ): Promise<Result<AppLayout, Problem>> {
-  if (!runsSystemd()) return ok(appLayout(paths, false, by));
+  if (!runsSystemd()) return ok(appLayout(paths, false, homes));
   const version = await systemdVersion();
   if (version === undefined)
     return failed({
@@ -53,21 +58,18 @@ export async function appLayoutOf(
       reason: 'systemctl did not print it',
       hint: 'see: systemctl --version; units of applications stay as they are',
     });
-  return ok(appLayout(paths, version >= pollLimitSince, by));
+  return ok(appLayout(paths, version >= pollLimitSince, homes));
 }
 
-export function appLayout(
-  paths: Paths,
-  hasPollLimit: boolean,
-  by: 'command' | 'agent' = 'command',
-): AppLayout {
+export function appLayout(paths: Paths, hasPollLimit: boolean, homes?: Homes): AppLayout {
   const own = appPaths(paths);
   return {
     ...own,
     state: paths.state,
     hasPollLimit,
     launcher: entryFile('bulkhead-exec'),
-    ...webGroupOf(paths, own.units, by),
+    homesOf: (accounts) => homes ?? new Map(markHomes(accounts, paths)),
+    ...webGroupOf(paths, own.units, homes !== undefined),
   };
 }
 
@@ -78,12 +80,12 @@ export function appLayout(
 function webGroupOf(
   paths: Paths,
   units: string,
-  by: 'command' | 'agent',
+  isAgent: boolean,
 ): Pick<AppLayout, 'webGroup' | 'webServes'> {
   const groups = readGroups(paths);
   const installed = installedGroup(paths, units);
   const isThere = installed !== undefined && installed !== 'root' && groups.has(installed);
-  if (isThere && by === 'agent') return { webGroup: installed };
+  if (isThere && isAgent) return { webGroup: installed };
   const running = runningWebGroups(paths.proc, readUidRange(paths).first);
   const serves = (name: string) => running.all.has(groups.get(name) ?? 0);
   const nameOf = (gid: number) => [...groups].find(([, each]) => each === gid)?.[0] ?? [];

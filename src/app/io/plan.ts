@@ -1,14 +1,15 @@
 /** Compares the units that are there with those that the policy wants. Starts no program. */
 import { dirname } from 'node:path';
 import { existsSync } from 'node:fs';
-import type { Problem } from '../../../packages/base/problem.ts';
+import { formatCause, type Problem } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
 import { ok } from '../../../packages/base/result.ts';
 import { readStops } from '../../host/stops.ts';
 import { isRootsDirectory } from '../../../packages/base/io/pinned-directory.ts';
 import { namesIn, readText } from '../../../packages/base/io/read.ts';
 import type { App } from '../../policy/apps/app.ts';
-import type { Policy, Tenant } from '../../policy/policy.ts';
+import { ownAppsMaxOf, type Policy, type Tenant } from '../../policy/policy.ts';
+import { parseOwnApp, unparsedApp } from '../../policy/apps/own-apps.ts';
 import type { Paths } from '../../host/paths.ts';
 import {
   changesBetween,
@@ -19,16 +20,19 @@ import {
   type FileSet,
   type FileSetChange,
 } from '../../sys/files/file-set.ts';
-import { appKey, parseUnitName, unitName, type AppId } from '../core/names.ts';
-import { serviceUnit, socketUnit, type AppOwner } from '../core/units.ts';
+import { appKey, parseUnitName, uidOfKey, unitName, type AppId } from '../core/names.ts';
+import { isOwnUnit, serviceUnit, socketUnit, type AppOwner } from '../core/units.ts';
 import { readDisabled } from './disabled-file.ts';
 import type { AppLayout, AppPaths } from './layout.ts';
+import { isOwnerOf, ownAppUids, readOwnApps } from './own-apps.ts';
 
 /** An application with its owner and its units. */
 export interface HostApp {
   readonly id: AppId;
   readonly owner: AppOwner;
   readonly app: App;
+  /** Whether its tenant has defined it itself. */
+  readonly isOwn: boolean;
   readonly service: string;
   readonly socket: string;
 }
@@ -36,8 +40,14 @@ export interface HostApp {
 export interface AppPlan {
   /** Applications that are to be there. */
   readonly apps: readonly HostApp[];
-  /** Applications of the policy that are disabled. */
+  /** Applications that are disabled. */
   readonly disabled: readonly HostApp[];
+  /** Applications that tenants have defined, and that the policy does not allow, with the reason. */
+  readonly notAllowed: readonly LeftOut[];
+  /** Tells by its key whether an application is there, allowed or not, or may be: its definition cannot be read. */
+  readonly isKnown: (key: string) => boolean;
+  /** The reasons why definitions of tenants cannot be read. Their units stay as they are where the policy allows any. */
+  readonly unreadable: readonly Problem[];
   /** Applications of the policy that cannot be there, with the reason. Their units stay as they are. */
   readonly refused: readonly { readonly app: HostApp; readonly problem: Problem }[];
   readonly changes: readonly FileSetChange[];
@@ -54,9 +64,10 @@ export function planApps(
   only?: AppId,
 ): Result<AppPlan, Problem> {
   const isMeant = (id: AppId) => only === undefined || appKey(id) === appKey(only);
-  const all = policy.tenants
-    .flatMap((tenant) => appsOf(tenant, layout))
-    .filter(({ id }) => isMeant(id));
+  const read = appsIn(policy, layout);
+  if (!read.ok) return read;
+  const known = read.value;
+  const all = known.apps.filter(({ id }) => isMeant(id));
   const disabledKeys = all.length === 0 ? ok(new Set<string>()) : readDisabled(layout.disabled);
   if (!disabledKeys.ok) return disabledKeys;
   const disabled = all.filter(({ id }) => disabledKeys.value.has(appKey(id)));
@@ -68,7 +79,17 @@ export function planApps(
   });
   const apps = enabled.filter((each) => refused.every(({ app }) => app !== each));
   const isFrozen = frozenTenants(policy, layout);
+  const maxOf = new Map(policy.tenants.map((each) => [each.uid, ownAppsMaxOf(each)]));
+  const isUnread = ([path, content]: readonly [string, Content]) => {
+    const uid = uidOf(path, layout);
+    const isOwn = content.kind === 'file' && isOwnUnit(content.text);
+    return isOwn && known.unreadable.has(uid) && (maxOf.get(uid) ?? 0) > 0;
+  };
+  const keys = new Set(
+    [...known.apps, ...known.notAllowed.map(({ app }) => app)].map(({ id }) => appKey(id)),
+  );
   const wanted: FileSet = new Map([
+    ...[...installed].filter(isUnread),
     ...apps.filter(({ id }) => !isFrozen(id.uid)).flatMap((each) => filesOf(each, layout)),
     ...refused.flatMap(({ app }) => asInstalled(app, layout, installed)),
     ...[...installed].filter(([path]) => isFrozen(uidOf(path, layout))),
@@ -80,6 +101,9 @@ export function planApps(
   return ok({
     apps,
     disabled,
+    notAllowed: known.notAllowed.filter(({ app }) => isMeant(app.id)),
+    isKnown: (key) => keys.has(key) || known.unreadable.has(uidOfKey(key)),
+    unreadable: [...known.unreadable.values()],
     refused,
     changes: changesBetween(installed, wanted),
     leaving: [...installed.keys()]
@@ -103,8 +127,92 @@ function frozenTenants(
 const uidOf = (path: string, { units, instance }: AppLayout): number =>
   parseUnitName(instance, path.slice(units.length + 1))?.uid ?? 0;
 
-export function appsOf(tenant: Tenant, { instance }: AppLayout): readonly HostApp[] {
-  const { uid, account, apps = [] } = tenant;
+export interface LeftOut {
+  readonly app: HostApp;
+  readonly reason: string;
+}
+
+export interface KnownApps {
+  /** The applications of the policy, and those that tenants have defined and may have. */
+  readonly apps: readonly HostApp[];
+  readonly notAllowed: readonly LeftOut[];
+  /** The reasons why a tenant's definitions cannot be read, by uid. */
+  readonly unreadable: ReadonlyMap<number, Problem>;
+}
+
+/** Returns the applications of all tenants; without their own ones if only root may read these. */
+export function appsIn(
+  { tenants }: Pick<Policy, 'tenants'>,
+  layout: AppLayout,
+): Result<KnownApps, Problem> {
+  const listed = ownAppUids(layout);
+  if (!listed.ok) return listed;
+  const uids = new Set(listed.value);
+  const withOwn = tenants.filter(({ uid }) => uids.has(uid));
+  const homes = layout.homesOf(withOwn.flatMap(({ account }) => account ?? []));
+  const apps: HostApp[] = tenants.flatMap((each) => appsOf(each, each.apps ?? [], layout));
+  const notAllowed: LeftOut[] = [];
+  const unreadable = new Map<number, Problem>();
+  for (const tenant of withOwn) {
+    const own = ownAppsOf(tenant, layout, homes.get(tenant.uid));
+    if (!own.ok) unreadable.set(tenant.uid, own.error);
+    if (!own.ok) continue;
+    apps.push(...own.value.apps);
+    notAllowed.push(...own.value.notAllowed);
+  }
+  return ok({ apps, notAllowed, unreadable });
+}
+
+function ownAppsOf(
+  tenant: Tenant,
+  layout: AppLayout,
+  home: string | undefined,
+): Result<Pick<KnownApps, 'apps' | 'notAllowed'>, Problem> {
+  const read = readOwnApps(layout, tenant.uid);
+  if (!read.ok) return read;
+  const { account } = tenant;
+  const isTheirs = account && read.value && isOwnerOf(read.value, account, home);
+  const kept = isTheirs === true ? (read.value?.apps ?? []) : [];
+  const parsed = kept.flatMap((texts) => {
+    const app = parseOwnApp(texts);
+    return app.ok ? [app.value] : [];
+  });
+  const wrong = kept.flatMap((texts): readonly LeftOut[] => {
+    const app = parseOwnApp(texts);
+    if (app.ok) return [];
+    const reason = `its definition is not valid: ${formatCause(app.error)}`;
+    return appsOf(tenant, [unparsedApp(texts)], layout, true).map((each) => ({
+      app: each,
+      reason,
+    }));
+  });
+  const max = ownAppsMaxOf(tenant);
+  const namesOfPolicy = new Set((tenant.apps ?? []).map(({ name }) => name));
+  const own = appsOf(tenant, parsed, layout, true);
+  const others = own.filter(({ app }) => !namesOfPolicy.has(app.name));
+  return ok({
+    apps: others.slice(0, max),
+    notAllowed: [
+      ...wrong,
+      ...own
+        .filter((each) => !others.includes(each))
+        .map((app) => ({ app, reason: 'the policy has an application of that name' })),
+      ...others.slice(max).map((app) => ({ app, reason: tooMany(max) })),
+    ],
+  });
+}
+
+const tooMany = (max: number): string =>
+  max === 0
+    ? 'the policy lets its tenant define none'
+    : `the policy lets its tenant define ${max}, and it has defined more`;
+
+function appsOf(
+  { uid, account }: Tenant,
+  apps: readonly App[],
+  { instance }: AppLayout,
+  isOwn = false,
+): readonly HostApp[] {
   if (account === undefined) return [];
   return apps.map((app) => {
     const id = { uid, name: app.name };
@@ -112,6 +220,7 @@ export function appsOf(tenant: Tenant, { instance }: AppLayout): readonly HostAp
       id,
       owner: { uid, user: account.user },
       app,
+      isOwn,
       service: unitName(instance, id, 'service'),
       socket: unitName(instance, id, 'socket'),
     };
@@ -153,12 +262,13 @@ const isOurs = (socket: string, { units, instance }: AppLayout): boolean =>
     );
 
 function filesOf(
-  { owner, app, service, socket }: HostApp,
+  { owner, app, isOwn, service, socket }: HostApp,
   layout: AppLayout,
 ): readonly (readonly [string, Content])[] {
+  const by = isOwn ? 'tenant' : 'policy';
   return [
-    [`${layout.units}/${socket}`, file(socketUnit(layout, owner, app))],
-    [`${layout.units}/${service}`, file(serviceUnit(layout, owner, app))],
+    [`${layout.units}/${socket}`, file(socketUnit(layout, owner, app, by))],
+    [`${layout.units}/${service}`, file(serviceUnit(layout, owner, app, by))],
   ];
 }
 

@@ -5,11 +5,12 @@ import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { appLayoutOf } from './layout.ts';
+import { removeOwnApps } from './own-apps.ts';
 import { hasApps, planApps } from './plan.ts';
-import { reconcileApps, wantsApps } from './reconcile.ts';
+import { reconcileApps, knowsApps } from './reconcile.ts';
 
 async function plan(policy: Policy, paths: Paths): Promise<readonly string[]> {
-  if (!runsSystemd() || !(wantsApps(policy) || hasApps(paths))) return [];
+  if (!runsSystemd() || !(knowsApps(policy, paths) || hasApps(paths))) return [];
   const layout = await appLayoutOf(paths);
   const planned = layout.ok ? planApps(policy, layout.value) : layout;
   // What cannot be read is what an apply reports.
@@ -31,10 +32,16 @@ async function apply(
   return ok(await reconcileApps(policy, paths, { removesOnly: true }));
 }
 
+/** Plain `release` keeps what administrators have written, and nothing of tenants. */
+const release = (paths: Paths): Promise<readonly Problem[]> => {
+  const removed = removeOwnApps(paths);
+  return Promise.resolve(removed.ok ? [] : [removed.error]);
+};
+
 const follow = (policy: Policy, paths: Paths): Promise<readonly Problem[]> =>
   reconcileApps(policy, paths);
 
-export const appPolicy = { plan, apply, follow };
+export const appPolicy = { plan, apply, follow, release };
 
 /** Returns why limits cannot be removed yet: a program whose tenant has no cgroup does not start. */
 export const appReleaseBlocker = (paths: Paths): Problem | undefined =>
@@ -42,6 +49,6 @@ export const appReleaseBlocker = (paths: Paths): Problem | undefined =>
     ? {
         action: 'remove the limits',
         reason: 'tenants have applications, which do not start without them',
-        hint: 'remove <app> from the policy and run bulkhead apply first',
+        hint: 'remove <app> and <apps> from the policy and run bulkhead apply first',
       }
     : undefined;

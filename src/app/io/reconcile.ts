@@ -16,7 +16,7 @@ import {
   unitStates,
   type UnitState,
 } from '../../host/systemd/systemctl.ts';
-import type { Policy } from '../../policy/policy.ts';
+import { ownAppsMaxOf, type Policy, type Tenant } from '../../policy/policy.ts';
 import {
   applyFileChanges,
   removeEmptyDirectories,
@@ -27,7 +27,8 @@ import { namesIn } from '../../../packages/base/io/read.ts';
 import { appKey, appStem, parseUnitName, socketsDirectory, type AppId } from '../core/names.ts';
 import { appLayoutOf, appPaths, type AppLayout } from './layout.ts';
 import { keepDisabled, writeDisabled } from './disabled-file.ts';
-import { appsOf, hasApps, installedUnits, planApps, type AppPlan, type HostApp } from './plan.ts';
+import { removeOwnApps, ownAppUids, type Homes } from './own-apps.ts';
+import { hasApps, installedUnits, planApps, type AppPlan, type HostApp } from './plan.ts';
 
 type Tenants = Pick<Policy, 'tenants'>;
 type States = ReadonlyMap<string, UnitState>;
@@ -41,6 +42,8 @@ export interface ReconcileOptions {
   readonly agent?: {
     /** Applications in a crash loop that are to stay closed for now, by their keys. */
     readonly resting: ReadonlySet<string>;
+    /** The marks of homes. */
+    readonly homes: Homes;
     /** Whether the file still has its policy. */
     readonly isCurrent: () => boolean;
   };
@@ -57,36 +60,48 @@ export async function reconcileApps(
   const keepsList = removesOnly || only !== undefined || agent !== undefined;
   const { disabled, lock } = appPaths(paths);
   // Whoever has none asks systemd nothing.
-  if (!wantsApps(policy) && !hasApps(paths))
-    return keepsList ? [] : problemsOf(keepDisabled(disabled, new Set()));
+  if (!knowsApps(policy, paths) && !hasApps(paths))
+    return keepsList ? [] : problemsOf(keepDisabled(disabled, () => false));
   const act = async (): Promise<Result<readonly Problem[], Problem>> => {
     // Another process may have applied a newer policy while this one waited.
     if (agent?.isCurrent() === false) return ok([]);
-    const layout = await appLayoutOf(paths, agent && 'agent');
+    const layout = await appLayoutOf(paths, agent?.homes);
     if (!layout.ok) return layout;
     const plan = planApps(policy, layout.value, only);
     if (!plan.ok) return plan;
     const refused = plan.value.refused.map(({ problem }) => problem);
+    const { unreadable, isKnown } = plan.value;
     const left = await new Run(plan.value, layout.value, paths).run(removesOnly, agent?.resting);
-    const kept = keepsList ? ok(undefined) : keepDisabled(disabled, keysOf(policy, layout.value));
-    return ok([...refused, ...left, ...problemsOf(kept)]);
+    const kept = keepsList ? ok(undefined) : keepDisabled(disabled, isKnown);
+    return ok([...unreadable, ...refused, ...left, ...problemsOf(kept)]);
   };
   const done = await underLockAsync(lock, act, agent && 0);
   return done.ok ? done.value : [done.error];
 }
 
-export const wantsApps = ({ tenants }: Tenants): boolean =>
-  tenants.some(({ apps }) => apps !== undefined);
+/** Whether the policy has applications, or a tenant has defined some, allowed or not. */
+export const knowsApps = (
+  { tenants }: Tenants,
+  paths: Pick<Paths, 'state'>,
+  isMeant: (tenant: Tenant) => boolean = () => true,
+): boolean => {
+  if (tenants.some(({ apps }) => apps !== undefined)) return true;
+  const uids = ownAppUids(paths);
+  if (!uids.ok) return true;
+  const own = new Set(uids.value);
+  return tenants.some((each) => own.has(each.uid) && isMeant(each));
+};
+
+/** Whether any of them are to be there. */
+export const wantsApps = (tenants: Tenants, paths: Pick<Paths, 'state'>): boolean =>
+  knowsApps(tenants, paths, (each) => ownAppsMaxOf(each) > 0);
 
 const problemsOf = (result: Result<unknown, Problem>): readonly Problem[] =>
   result.ok ? [] : [result.error];
 
-const keysOf = ({ tenants }: Tenants, layout: AppLayout): ReadonlySet<string> =>
-  new Set(tenants.flatMap((each) => appsOf(each, layout)).map(({ id }) => appKey(id)));
-
 /** Units that another boot has left start nothing; they are removed once none is wanted. */
 function withoutSystemd(policy: Tenants, paths: Paths): readonly Problem[] {
-  if (wantsApps(policy))
+  if (wantsApps(policy, paths))
     return [
       {
         action: 'start applications of tenants',
@@ -103,11 +118,15 @@ function withoutSystemd(policy: Tenants, paths: Paths): readonly Problem[] {
   return problemsOf(applyFileChanges(left));
 }
 
-/** Ends all applications and removes their units and the list of disabled ones, whatever is in them. */
+/**
+ * Ends all applications and removes their units, the definitions of tenants and the list of disabled ones, whatever is in
+ * them.
+ */
 export async function removeApps(paths: Paths): Promise<readonly Problem[]> {
   const problems = await reconcileApps({ tenants: [] }, paths, { removesOnly: true });
   const { disabled } = appPaths(paths);
-  return [...problems, ...problemsOf(writeDisabled(disabled, new Set()))];
+  const forgotten = removeOwnApps(paths);
+  return [...problems, ...problemsOf(forgotten), ...problemsOf(writeDisabled(disabled, new Set()))];
 }
 
 /** How long calls for single units may take once one for all of them has failed. */

@@ -7,9 +7,11 @@ import { readStops } from '../../host/stops.ts';
 import { propertiesOfUnits, unitStates } from '../../host/systemd/systemctl.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { appStem } from '../core/names.ts';
-import { endText, stateOf, type AppFacts, type AppState } from '../core/state.ts';
+import type { AppState } from '../../policy/apps/app-state.ts';
+import { endText, stateOf, type AppFacts } from '../core/state.ts';
 import { startsWithin } from '../core/units.ts';
 import { appLayoutOf, type AppLayout } from './layout.ts';
+import type { Homes } from './own-apps.ts';
 import { planApps, type AppPlan, type HostApp } from './plan.ts';
 
 export interface SeenApp extends HostApp {
@@ -28,30 +30,33 @@ export interface SeenApps {
 export async function readApps(
   policy: Policy,
   paths: Paths,
-  by: 'command' | 'agent' = 'command',
+  homes?: Homes,
 ): Promise<Result<SeenApps, Problem>> {
-  const found = await appLayoutOf(paths, by);
+  const found = await appLayoutOf(paths, homes);
   if (!found.ok) return found;
   const layout = found.value;
   const planned = planApps(policy, layout);
   if (!planned.ok) return planned;
   const plan = planned.value;
-  const { apps, disabled, refused, changed } = plan;
+  const { apps, disabled, refused, notAllowed, changed } = plan;
+  const leftOut = new Map(notAllowed.map(({ app, reason }) => [app, reason]));
   const refusals = new Map(refused.map(({ app, problem }) => [app, problem.reason]));
-  const all = [...apps, ...refusals.keys(), ...disabled].sort(
+  const all = [...apps, ...refusals.keys(), ...disabled, ...leftOut.keys()].sort(
     (a, b) => a.id.uid - b.id.uid || (a.id.name < b.id.name ? -1 : 1),
   );
   const units = await readUnits(all, layout);
   const stops = process.geteuid?.() === 0 ? readStops(paths) : undefined;
   const seen = all.map((each): SeenApp => {
-    const state = stateOf({
-      isDisabled: disabled.includes(each),
-      isStopped: stops?.has(each.id.uid),
-      runsAlways: each.app.idleSeconds === 0,
-      isCurrent: apps.includes(each) && !changed.includes(each),
-      ...(units && { units: units.of(each) }),
-    });
-    const reason = refusals.get(each) ?? reasonOf(each, state, units);
+    const state = leftOut.has(each)
+      ? 'not allowed'
+      : stateOf({
+          isDisabled: disabled.includes(each),
+          isStopped: stops?.has(each.id.uid),
+          runsAlways: each.app.idleSeconds === 0,
+          isCurrent: apps.includes(each) && !changed.includes(each),
+          ...(units && { units: units.of(each) }),
+        });
+    const reason = refusals.get(each) ?? leftOut.get(each) ?? reasonOf(each, state, units);
     return { ...each, state, ...(reason !== undefined && { reason }) };
   });
   return ok({ apps: seen, plan, ...groupNote(layout) });

@@ -63,6 +63,7 @@ export function usageError(problem: Problem): ExitCode {
 
 const tenantPath = (tenant: string) => `/v1/tenants/${encodeURIComponent(tenant)}`;
 export const processesPath = (tenant: string) => `${tenantPath(tenant)}/processes`;
+export const appsPath = (tenant: string) => `${tenantPath(tenant)}/apps`;
 export const limitsPath = (tenant: string) => `${tenantPath(tenant)}/limits`;
 
 /** Returns the caller's uid; undefined for root, which is not a tenant. */

@@ -180,7 +180,7 @@ export function partsOf(jail: Jail, account: Account | undefined): readonly Jail
     own('/dev/pts', `its own terminals, ${terminals.max} at most`),
     own('/dev/shm', `its own, in memory, ${sharedMemory.size.replace('m', ' MiB')} at most`),
     ...(jail.home === undefined
-      ? [read(agentSocket, "the agent's API, about the tenant itself, read-only")]
+      ? [read(agentSocket, "the agent's API: reads about the tenant, defines its applications")]
       : []),
     ...commandsOf(jail).map((name) => read(programOf[name], 'runs outside, by the broker')),
     ...jail.paths.map(({ at, access }): JailPart => ({ at, access, what: 'named in the policy' })),

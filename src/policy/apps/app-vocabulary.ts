@@ -10,7 +10,7 @@ export const appElements: Readonly<Record<string, ElementSpec>> = {
       name: required('app', 'Its name, unique in the tenant.'),
       command: required(
         'command',
-        'The command line, which the shell runs as the tenant. "$PORT" is the path at which the program has to listen.',
+        'The command line, which the shell runs as the tenant. "$PORT" is where the program has to listen: a path, or with listen="tcp" a port.',
       ),
       directory: optional(
         'path',
@@ -18,7 +18,7 @@ export const appElements: Readonly<Record<string, ElementSpec>> = {
       ),
       listen: optional(
         appSockets,
-        'How the program gets its socket: "port": it listens at the path in the variable PORT; "descriptor": it takes descriptor 3, as systemd passes sockets (LISTEN_FDS); default: port.',
+        'How the program gets its socket: "port": it listens at the path in the variable PORT; "descriptor": it takes descriptor 3, as systemd passes sockets (LISTEN_FDS); "tcp": it listens at the TCP port in PORT, and reaches no other network; default: port.',
       ),
       socket: optional(
         'path',
@@ -41,6 +41,17 @@ export const appElements: Readonly<Record<string, ElementSpec>> = {
     holdsLimits: false,
     repeats: true,
     example: '<app name="blog" command="node server.js" directory="/home/alice/blog"/>',
+  },
+  apps: {
+    summary:
+      'How many applications a tenant may define itself, with "bulkhead app set". Inherited from the nearest element that has it.',
+    attributes: {
+      max: required('apps', 'The most at once; 0: none. Without <apps> it may define none.'),
+    },
+    children: [],
+    holdsLimits: false,
+    repeats: false,
+    example: '<apps max="3"/>',
   },
   env: {
     summary: 'A variable for an application. Every account of the host can read it.',

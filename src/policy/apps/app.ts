@@ -1,8 +1,11 @@
 /** Applications of tenants: what the policy states of each, and its default values. */
 import type { Located, Span } from '../diagnostic.ts';
 
-/** How an application gets its socket: a path in the variable PORT, or descriptor 3, as systemd passes sockets. */
-export const appSockets = ['port', 'descriptor'] as const;
+/**
+ * How an application gets its socket: a path in the variable PORT, descriptor 3, as systemd passes sockets, or a TCP port
+ * in PORT, in a network of its own.
+ */
+export const appSockets = ['port', 'descriptor', 'tcp'] as const;
 export type AppSocket = (typeof appSockets)[number];
 
 export interface App {
@@ -37,11 +40,16 @@ export interface AppElement extends Span, Omit<App, 'name' | 'socket' | 'site'> 
   readonly socket?: Located<string>;
 }
 
+/** `<apps max="3"/>` */
+export interface OwnAppsElement extends Span {
+  readonly max: number;
+}
+
 /** How long a request can wait for a start again is what it costs to be idle: minutes, not seconds. */
 export const idleDefaultSeconds = 15 * 60;
 export const startsDefault = 5;
 export const startsMax = 100;
-/** The most applications of one tenant. */
+/** The most applications of one tenant; it may define as many again itself. */
 export const appsMax = 50;
 export const appVariablesMax = 100;
 

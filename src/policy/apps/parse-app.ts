@@ -14,6 +14,7 @@ import {
   startsMax,
   type AppElement,
   type AppVariable,
+  type OwnAppsElement,
 } from './app.ts';
 
 export function readApp(element: XmlElement, diagnostics: Diagnostics): readonly AppElement[] {
@@ -35,6 +36,15 @@ export function readApp(element: XmlElement, diagnostics: Diagnostics): readonly
     ...(environment !== undefined && { environment }),
   };
   return name === undefined || command === undefined ? [] : [{ ...app, name, command }];
+}
+
+export function readOwnApps(
+  element: XmlElement,
+  diagnostics: Diagnostics,
+): OwnAppsElement | undefined {
+  const read = new AttributeReader(element, diagnostics);
+  const max = read.parsed('max', valueKinds.apps.parse);
+  return max === undefined ? undefined : { start: element.start, end: element.end, max };
 }
 
 function located(

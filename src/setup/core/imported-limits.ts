@@ -56,7 +56,7 @@ export const withoutPanel = ({ panel: _panel, ...limits }: ImportedLimits, why: 
 });
 
 type Known = Pick<Policy, 'tenants' | 'resellers' | 'panel'>;
-type KnownPackage = Pick<PackageElement, 'name' | 'values' | 'jail' | 'siteLimits'>;
+type KnownPackage = Pick<PackageElement, 'name' | 'values' | 'jail' | 'siteLimits' | 'ownApps'>;
 
 /**
  * Returns the limits without accounts for which the policy decides: those that are no tenants, have a package, or belong to
@@ -144,8 +144,8 @@ function otherPackages(
   const textOf = ({ values }: LimitBlock) =>
     JSON.stringify([...values].map(([key, { value }]) => [key, value]).sort());
   // A jail of the policy's package is nothing that the panel states.
-  const isMore = ({ jail, siteLimits }: KnownPackage) =>
-    jail !== undefined || siteLimits !== undefined;
+  const isMore = ({ jail, siteLimits, ownApps }: KnownPackage) =>
+    [jail, siteLimits, ownApps].some((each) => each !== undefined);
   const there = new Map(
     packages.map((each) => [each.name.value, isMore(each) ? undefined : textOf(each)]),
   );

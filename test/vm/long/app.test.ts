@@ -42,6 +42,7 @@ Inherited().serve_forever()
 
 /** Whatever a policy may contain; each is to reach the shell as it is. */
 const hostile = `printf '%s|' "%n %i $HOME \\ ;" '#' "a b" > ~/hostile; id -u >> ~/hostile; sleep 600`;
+const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 const attribute = (text: string) =>
   text.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;');
 
@@ -50,13 +51,15 @@ const annsApps = `<app name="web" command="appnode server.js" directory="/home/a
     <app name="short" command="appnode server.js" directory="/home/ann/web" idle="10s"/>
     <app name="broken" command="echo about to fail; exit 7" starts="3"/>
     <app name="always" command="appnode server.js" directory="/home/ann/web" idle="never"/>
+    <app name="tcp" command="appnode server.js" directory="/home/ann/web" listen="tcp"/>
     <app name="hostile" command="${attribute(hostile)}"/>`;
 const policyOf = (ann: string, driver = 'cgroup2') =>
   `<bulkhead version="1"><host driver="${driver}"/><tenants uids="3000-3999"/>
   <defaults><memory limit="512MiB" swap="0MiB"/><processes limit="60"/></defaults>
   <tenant user="ann">${ann}</tenant>
   <tenant user="ben"><jail profile="web"/><app name="py" command="python3 app.py" directory="/home/ben" listen="descriptor"/>
-    <app name="jailed" command="appnode web/server.js"/></tenant></bulkhead>\n`;
+    <app name="jailed" command="appnode web/server.js"/>
+    <app name="jailedtcp" command="appnode web/server.js" listen="tcp"/></tenant></bulkhead>\n`;
 
 const vhosts = [
   ['ann', 'web'],
@@ -66,6 +69,8 @@ const vhosts = [
   ['ann', 'hostile'],
   ['ben', 'py'],
   ['ben', 'jailed'],
+  ['ann', 'tcp'],
+  ['ben', 'jailedtcp'],
 ] as const;
 const portOf = (app: string) => 8001 + vhosts.findIndex(([, name]) => name === app);
 
@@ -160,6 +165,22 @@ suite('applications of tenants', { skip: guests.skip, timeout }, () => {
     assert.deepEqual({ status, body }, { status: '200', body: `${cgroupOf(3002)} 3002 True` });
     assert.deepEqual((await answer('jailed')).homes, ['ben']);
     assert.deepEqual((await answer('web')).homes, ['ann', 'ben', 'cat']);
+  });
+
+  test('a program that insists on a TCP port is served, and nobody else reaches it', async () => {
+    for (const [name, uid, homes] of [
+      ['tcp', 3001, ['ann', 'ben', 'cat']],
+      ['jailedtcp', 3002, ['ben']],
+    ] as const) {
+      const found = await answer(name);
+      assert.deepEqual([found.uid, found.homes, found.cgroup], [uid, homes, cgroupOf(uid)]);
+      assert.equal(
+        await host.succeed(
+          `ss -Hltn sport = :8080; readlink /proc/${found.pid}/ns/net | grep -vx "$(readlink /proc/self/ns/net)" | wc -l`,
+        ),
+        '1\n',
+      );
+    }
   });
 
   test('one that runs always is there without a request, and comes back when it is killed', async () => {
@@ -275,6 +296,119 @@ suite('applications of tenants', { skip: guests.skip, timeout }, () => {
     await host.until(`[ "$(systemctl is-active '${name}.socket')" = active ]`);
     await answer('web');
     await host.succeed('bulkhead units disable');
+  });
+
+  const asTenant = (user: string, command: string) => host.guest.run(command, { user });
+  const define = (name: string, command: string, more = '') =>
+    asTenant('ann', `bulkhead app set ${name} --command ${quote(command)} ${more}`);
+  /** Returns the answer of an application without a vhost, as the web server gets it. */
+  const served = async (uid: number, name: string) => {
+    const socket = `/run/bulkhead-app/${uid}/${name}.sock`;
+    const ask = `require('node:http').get({socketPath:'${socket}',path:'/'},r=>r.pipe(process.stdout))`;
+    const said = await host.guest.succeed(`appnode -e ${quote(ask)}`, { user: 'www-data' });
+    return JSON.parse(said) as Answer;
+  };
+
+  test('a tenant defines applications itself, as many as the policy lets it', async () => {
+    await apply(policyOf(`${annsApps}<apps max="2"/>`));
+    await host.succeed('bulkhead units enable');
+    await host.until('bulkhead status');
+    const own = await define('own', 'appnode server.js', '--directory /home/ann/web');
+    assert.deepEqual(
+      [own.status, own.stdout],
+      [0, 'own starts with its first request; see: bulkhead app status\n'],
+      own.stderr,
+    );
+    const found = await served(3001, 'own');
+    assert.deepEqual([found.cgroup, found.uid, found.cwd], [cgroupOf(3001), 3001, '/home/ann/web']);
+    assert.match(
+      (await asTenant('ann', 'bulkhead app status')).stdout,
+      /ann\/own +tenant +running/,
+    );
+    assert.match(await host.succeed('bulkhead app snippet nginx ann/own'), /3001\/own\.sock/);
+    assert.match(await host.succeed('bulkhead app log ann/own'), /up/);
+    await host.succeed('rm -f /home/ann/hostile');
+    assert.equal((await define('spare', hostile, '--idle never')).status, 0);
+    await host.until('[ "$(wc -l </home/ann/hostile)" = 1 ]');
+    assert.equal(await host.succeed('cat /home/ann/hostile'), '%n %i /home/ann \\ ;|#|a b|3001\n');
+    for (const [refused, reason] of [
+      [await define('third', 'x'), /you have 2 applications of your own/],
+      [await define('web', 'x'), /the administrator has defined "web"/],
+      [await define('own', 'x', '--idle 5s'), /idle: /],
+      [await asTenant('cat', 'bulkhead app set own --command x'), /lets you define none/],
+      [await asTenant('nobody', 'bulkhead app set own --command x'), /there is none/],
+    ] as const) {
+      assert.equal(refused.status, 1, refused.stdout);
+      assert.match(refused.stderr, reason);
+    }
+    assert.equal((await served(3001, 'own')).pid, found.pid);
+  });
+
+  test('its definitions follow the policy and the administrator', async () => {
+    await apply(policyOf(`${annsApps}<apps max="1"/>`));
+    assert.equal(await stateOf('ann/spare'), 'not allowed');
+    assert.equal((await host.run('pgrep -u ann -fx "sleep 600"')).stdout, '');
+    assert.equal((await served(3001, 'own')).uid, 3001);
+    await host.succeed('bulkhead app disable ann/own');
+    const removed = await asTenant('ann', 'bulkhead app remove own');
+    assert.match(removed.stderr, /the administrator has disabled it/);
+    await host.succeed('bulkhead app enable ann/own');
+    assert.equal((await asTenant('ann', 'bulkhead app remove own')).status, 0);
+    await host.until(`[ ! -e '/etc/systemd/system/${unit(3001, 'own')}.socket' ]`);
+    // Now there is room for the other one.
+    await host.until(`[ -e '/etc/systemd/system/${unit(3001, 'spare')}.socket' ]`);
+  });
+
+  /** A script that defines an application as ben, who has a jail. */
+  const post = (command: string) => {
+    const path = `/v1/tenants/ben/apps?set=mine&command=${encodeURIComponent(command)}`;
+    return `require("node:http").request({socketPath:"/run/bulkhead/control.sock",method:"POST",path:"${path}"},r=>r.pipe(process.stdout)).end();`;
+  };
+
+  test('a tenant defines one from its jail, where it then runs', async () => {
+    await apply(policyOf(annsApps).replace('<app name="py"', '<apps max="1"/><app name="py"'));
+    // The agent may not have adopted the policy yet.
+    await host.until(
+      `bulkhead exec ben -- appnode -e ${quote(post('exec appnode web/server.js'))} | grep '"state":"in force"'`,
+    );
+    const found = await served(3002, 'mine');
+    assert.deepEqual([found.uid, found.homes, found.cgroup], [3002, ['ben'], cgroupOf(3002)]);
+  });
+
+  test('changes without end write few units, and the administrator goes on', async () => {
+    const flood = asTenant(
+      'ben',
+      `appnode -e ${quote(`for (let i = 0; i < 8; i++) ${post('sleep 9')}`)}`,
+    );
+    await host.succeed('bulkhead app restart ann/web && bulkhead apply');
+    const { stdout } = await flood;
+    assert.match(stdout, /"state":/);
+    assert.match(stdout, /retry in/);
+    assert.equal((await answer('web')).uid, 3001);
+    await host.succeed('bulkhead units disable');
+  });
+
+  test('definitions of a deleted account are not those of the next one', async () => {
+    await host.succeed('bulkhead units enable');
+    await host.until('bulkhead status');
+    await host.succeed('useradd -m -u 3004 dan');
+    await apply(
+      policyOf(`${annsApps}<apps max="1"/>`).replace(
+        '</bulkhead>',
+        '<tenant user="dan"><apps max="1"/></tenant></bulkhead>',
+      ),
+    );
+    await host.until('runuser -u dan -- bulkhead app set own --command "sleep 900" --idle never');
+    await host.until('pgrep -u dan -fx "sleep 900"');
+    await host.succeed(
+      'cp -a /var/lib/bulkhead/apps/3004.json /root/ && userdel -f -r dan; useradd -m -u 3004 dan',
+    );
+    await host.until('[ ! -e /var/lib/bulkhead/apps/3004.json ]');
+    await host.succeed('cp -a /root/3004.json /var/lib/bulkhead/apps/ && bulkhead apply');
+    assert.equal((await host.run("ls /etc/systemd/system | grep 'app@3004'")).stdout, '');
+    assert.equal((await host.run('pgrep -u dan')).stdout, '');
+    await host.succeed('bulkhead units disable && userdel -f -r dan');
+    await apply(policyOf(annsApps));
   });
 
   test('applications start in slices with the systemd driver', async () => {

@@ -12,6 +12,7 @@ import { LineIndex, suggestion } from '../../../policy/diagnostic.ts';
 import {
   explain as explainSubject,
   notSet,
+  type ExplainedApps,
   type ExplainedPlan,
   type Explanation,
   type ExplainSubject,
@@ -146,9 +147,18 @@ function printExplanation(explained: Explanation): void {
   });
   print(table([['LIMIT', 'VALUE', 'FROM', 'LINE'].map(colors.dim), ...cells]));
   if (explained.observed === true) print('Only observed: the kernel enforces none of these limits');
+  if (explained.apps !== undefined) print(appsText(explained.apps, file));
   for (const each of idle ?? []) {
     print(`Not in force: ${each.limit} ${each.value}, set by ${each.by}: ${each.reason}`);
   }
+}
+
+/** Returns for example `Applications: blog; the tenant may define 3 itself (defaults, policy.xml:4)`. */
+function appsText({ policy, own }: ExplainedApps, file: string): string {
+  const names = policy.length === 0 ? 'none in the policy' : policy.join(', ');
+  if (own === undefined) return `Applications: ${names}`;
+  const max = own.max === 0 ? 'none' : `${own.max}`;
+  return `Applications: ${names}; the tenant may define ${max} itself (${own.from}, ${file}:${own.line})`;
 }
 
 /** Says what the panel's plan decides. */

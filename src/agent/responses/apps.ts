@@ -1,0 +1,72 @@
+/**
+ * `GET /v1/tenants/NAME/apps`: the applications of a tenant. `POST` changes one that the tenant defines itself:
+ * `?set=blog&command=node+server.js`, or `?remove=blog`.
+ */
+import { fail, ok } from '../../../packages/base/result.ts';
+import { ownAppAttributes } from '../../policy/apps/own-apps.ts';
+import type { AppsResponse, SetAppResponse } from '../api/api.ts';
+import { maySeeCommands } from '../api/caller.ts';
+import { httpError, type HttpResult } from '../api/http-result.ts';
+import type { QueryReader } from '../api/query-reader.ts';
+import type { RequestContext } from '../api/request-context.ts';
+import type { OwnAppChange } from '../part.ts';
+import type { MemberEntry } from '../sampling/member-index.ts';
+import { namedEntry } from './members.ts';
+
+const action = 'change an application of';
+
+export function answerApps(request: RequestContext, name: string): HttpResult<AppsResponse> {
+  const found = tenantEntry(request, name);
+  if (!found.ok) return found;
+  const { who } = found.value;
+  if (!maySeeCommands(request.caller, found.value)) {
+    const reason = 'only root and the tenant itself see them';
+    return httpError({ status: 403, action: 'show applications of', object: name, reason });
+  }
+  const listed = request.agent.apps?.list(who.uid) ?? none;
+  return listed.ok ? ok({ who, ...listed.value }) : fail({ object: name, ...listed.error });
+}
+
+const none = ok({ max: 0, apps: [] });
+
+/** Accepts only the tenant itself, identified by the kernel, from its jail, too: nothing starts outside of that. */
+export async function answerSetApp(
+  request: RequestContext,
+  name: string,
+): Promise<HttpResult<SetAppResponse>> {
+  const { agent, caller, query } = request;
+  const refuse = (reason: string, hint?: string) =>
+    httpError({ status: 403, action, object: name, reason, ...(hint !== undefined && { hint }) });
+  if (caller.kind === 'token') return refuse('a token changes nothing');
+  if (caller.uid === 0)
+    return refuse('the administrator defines applications in the policy', 'write <app> there');
+  const found = tenantEntry(request, name);
+  if (!found.ok) return found;
+  const { who } = found.value;
+  const owner = who.uid === caller.uid ? agent.membership.ownerOf(who.member) : undefined;
+  if (owner === undefined || agent.apps === undefined) return refuse('it is not your own');
+  const change = readChange(query);
+  if (!change.ok) return change;
+  const made = await agent.apps.make(who.uid, owner, change.value);
+  if (!made.ok) return fail({ object: change.value.name, ...made.error });
+  return ok({ who, state: made.value });
+}
+
+function tenantEntry(request: RequestContext, name: string): HttpResult<MemberEntry> {
+  const found = namedEntry(request, name);
+  if (!found.ok || found.value.who.kind === 'tenant') return found;
+  const reason = 'it is not a tenant';
+  return httpError({ status: 404, action: 'show applications of', object: name, reason });
+}
+
+function readChange(query: QueryReader): HttpResult<OwnAppChange> {
+  const [set, remove] = [query.text('set'), query.text('remove')];
+  if (remove !== undefined && set === undefined) return ok({ kind: 'remove', name: remove });
+  if (set === undefined || remove !== undefined)
+    return httpError({ status: 400, action, reason: 'it needs either "set" or "remove"' });
+  const texts = ownAppAttributes.flatMap((attribute) => {
+    const text = query.text(attribute);
+    return text === undefined ? [] : [[attribute, text] as const];
+  });
+  return ok({ kind: 'set', name: set, texts: { ...Object.fromEntries(texts), name: set } });
+}
