@@ -375,19 +375,6 @@ suite('applications of tenants', { skip: guests.skip, timeout }, () => {
     assert.deepEqual([found.uid, found.homes, found.cgroup], [3002, ['ben'], cgroupOf(3002)]);
   });
 
-  test('changes without end write few units, and the administrator goes on', async () => {
-    const flood = asTenant(
-      'ben',
-      `appnode -e ${quote(`for (let i = 0; i < 8; i++) ${post('sleep 9')}`)}`,
-    );
-    await host.succeed('bulkhead app restart ann/web && bulkhead apply');
-    const { stdout } = await flood;
-    assert.match(stdout, /"state":/);
-    assert.match(stdout, /retry in/);
-    assert.equal((await answer('web')).uid, 3001);
-    await host.succeed('bulkhead units disable');
-  });
-
   test('definitions of a deleted account are not those of the next one', async () => {
     await host.succeed('bulkhead units enable');
     await host.until('bulkhead status');
