@@ -14,7 +14,7 @@ import { publishEntries, withdrawEntries } from '../host/entry-slots.ts';
 import type { Host } from '../host/host.ts';
 import type { Paths } from '../host/paths.ts';
 import { forgetFormerTenants, releaseSiteLimits } from '../host/keep-site-limits.ts';
-import { keepLastPackages, releaseLastPackages } from '../host/last-packages.ts';
+import { keepLastPackages, releaseLastPackages } from '../host/keep-last-packages.ts';
 import type { Operation, ReloadUnits, WriteUnit } from '../plan/operations.ts';
 import { planChanges, type Plan } from '../plan/plan.ts';
 import { wantedOnHost } from '../plan/wanted-on-host.ts';

@@ -10,12 +10,8 @@ import {
 } from 'node:fs';
 import { suite, test, type TestContext } from 'node:test';
 import { formatProblem } from '../../packages/base/problem.ts';
-import {
-  keepLastPackages,
-  lastPackagesFile,
-  readLastPackages,
-  releaseLastPackages,
-} from '../../src/host/last-packages.ts';
+import { keepLastPackages, releaseLastPackages } from '../../src/host/keep-last-packages.ts';
+import { lastPackagesFile, readLastPackages } from '../../src/host/last-packages.ts';
 import { formatLastPackages, parseLastPackages } from '../../src/policy/panel/last-packages.ts';
 import type { Policy, Tenant } from '../../src/policy/policy.ts';
 import { testDirectory } from '../../testing/temporary-directory.ts';

@@ -9,7 +9,7 @@ import {
   type PanelMember,
   type PanelRecord,
 } from '../../src/policy/panel/panel-record.ts';
-import { planPackages } from '../../src/host/last-packages.ts';
+import { planPackages } from '../../src/host/keep-last-packages.ts';
 import type { LastPackage } from '../../src/policy/panel/last-packages.ts';
 import { LineIndex } from '../../src/policy/diagnostic.ts';
 import { explain } from '../../src/policy/explain.ts';
