@@ -1,4 +1,4 @@
-/** Records the packages that accounts had last by their plans in the panel. last-packages.ts reads them. */
+/** Records the packages that accounts had last by their plans in the panel. */
 import { renameSync } from 'node:fs';
 import { causeOf } from '../../packages/base/io/errno.ts';
 import { readText } from '../../packages/base/io/read.ts';

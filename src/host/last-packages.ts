@@ -1,4 +1,4 @@
-/** Reads the packages that accounts had last by their plans in the panel. keep-last-packages.ts changes the file. */
+/** Reads the packages that accounts had last by their plans in the panel. */
 import { cannotRead, decodeText, readBounded } from '../../packages/base/io/regular-file.ts';
 import type { Problem } from '../../packages/base/problem.ts';
 import { ok, type Result } from '../../packages/base/result.ts';
@@ -25,4 +25,5 @@ export function readLastPackages(paths: Pick<Paths, 'state'>): Result<LastPackag
   return cannotRead(object, { ...parsed.error, hint });
 }
 
+/** The name of a record that was set aside, since it cannot be read. */
 export const damagedFile = (path: string): string => `${path}.damaged`;

@@ -6,7 +6,6 @@
  * uid range applies to tenants that have neither, and whose reseller names none.
  */
 import { formatCause, type Cause } from '../../packages/base/problem.ts';
-import type { LimitValues } from '../limits/limit.ts';
 import {
   missingAccountText,
   type MissingAccount,
@@ -14,7 +13,6 @@ import {
 } from './accounts/named-accounts.ts';
 import type { Located, Span } from './diagnostic.ts';
 import type {
-  InheritedBlock,
   PackageElement,
   PolicyDocument,
   ResellerElement,
@@ -36,7 +34,7 @@ import {
   type Tenant,
 } from './policy.ts';
 import { AppResolver } from './apps/resolve-apps.ts';
-import { lowerOf } from './panel/lower-limits.ts';
+import { Inheritance, type Without } from './inheritance/inheritance.ts';
 import { PanelMembers } from './panel/panel-members.ts';
 import { defaultSettings } from './settings.ts';
 import { SiteResolver } from './sites/resolve-sites.ts';
@@ -56,11 +54,6 @@ interface Bound {
   readonly package?: PackageElement;
 }
 
-/** The package that a tenant would have without the one that a plan gave it last. */
-interface Without {
-  readonly package: PackageElement | undefined;
-}
-
 class Resolver {
   readonly #document: PolicyDocument;
   readonly #facts: HostFacts;
@@ -72,14 +65,13 @@ class Resolver {
   readonly #resellers = new Map<number, Reseller>();
   /** The resellers of the policy by the names of their accounts, also of one that is gone. */
   readonly #bounds = new Map<string, Bound>();
-  /** Tenants that inherit the same and set nothing themselves share one set of values. */
-  readonly #shared = new Map<string, { chain: Chain; values: LimitValues }>();
   readonly #sites: SiteResolver;
   readonly #apps: AppResolver;
   readonly #exempt = new Set<number>();
   readonly #named = new Map<string, NamedAccount>();
   readonly #missing: MissingAccount[] = [];
   readonly #defaults: Chain;
+  readonly #inheritance: Inheritance;
   readonly #panel: PanelMembers;
 
   constructor(document: PolicyDocument, facts: HostFacts) {
@@ -88,6 +80,7 @@ class Resolver {
     this.#sites = new SiteResolver(document, facts);
     this.#apps = new AppResolver(document.diagnostics);
     this.#defaults = linksTo('defaults', document.defaults);
+    this.#inheritance = new Inheritance(this.#defaults);
     for (const account of facts.accounts) {
       if (!this.#byName.has(account.user)) this.#byName.set(account.user, account);
       if (!this.#byUid.has(account.uid)) this.#byUid.set(account.uid, account);
@@ -142,7 +135,7 @@ class Resolver {
     const used = new Set(tenants.map((each) => each.package));
     const packages = [...this.#packages.values()].filter(({ name }) => !used.has(name.value));
     const blocks = tenants.length === 0 && packages.length === 0 ? [undefined] : packages;
-    return blocks.map((each) => this.#inherit(undefined, each, undefined));
+    return blocks.map((each) => this.#inheritance.of(undefined, each, undefined));
   }
 
   #error(at: Span, message: string): void {
@@ -239,7 +232,7 @@ class Resolver {
     if (around === undefined && bound.uid === undefined) this.#refuseLongSites(element);
     const packageElement = own ?? this.#assignedPackage(identity, bound.package);
     const without = own === undefined ? this.#withoutLast(identity, bound.package) : undefined;
-    const inherited = this.#inherit(element, packageElement, bound.package, without);
+    const inherited = this.#inheritance.of(element, packageElement, bound.package, without);
     this.#tenants.set(uid, {
       ...identity,
       ...this.#contactOf(identity),
@@ -348,33 +341,6 @@ class Resolver {
     return bound;
   }
 
-  #inherit(
-    tenant: TenantElement | undefined,
-    own: PackageElement | undefined,
-    reseller: PackageElement | undefined,
-    without?: Without,
-  ): { chain: Chain; values: LimitValues } {
-    const alone = tenant === undefined || setsNothing(tenant);
-    const lower = without === undefined ? '' : `\n${without.package?.name.value}`;
-    const key = `${own?.name.value}\n${reseller?.name.value}${lower}`;
-    const known = alone ? this.#shared.get(key) : undefined;
-    if (known !== undefined) return known;
-    const chainOf = (element: PackageElement | undefined): Chain => [
-      ...linksTo('tenant', alone ? undefined : tenant),
-      ...linksTo('package', element, element?.name.value),
-      ...linksTo(
-        'reseller package',
-        reseller === element ? undefined : reseller,
-        reseller?.name.value,
-      ),
-      ...this.#defaults,
-    ];
-    const chain = without ? lowerOf(chainOf(own), chainOf(without.package)) : chainOf(own);
-    const inherited = { chain, values: valuesOf(chain) };
-    if (alone) this.#shared.set(key, inherited);
-    return inherited;
-  }
-
   #readExceptions(): void {
     for (const element of this.#document.tenantRanges) {
       this.#packageOf(element.package);
@@ -416,7 +382,7 @@ class Resolver {
     const bound: Bound = this.#resellers.has(uid) ? { uid } : this.#panelBound(identity);
     const packageElement = this.#assignedPackage(identity, bound.package);
     const without = this.#withoutLast(identity, bound.package);
-    const inherited = this.#inherit(undefined, packageElement, bound.package, without);
+    const inherited = this.#inheritance.of(undefined, packageElement, bound.package, without);
     this.#tenants.set(uid, {
       ...identity,
       ...this.#contactOf(identity),
@@ -456,10 +422,6 @@ class Resolver {
     }
   }
 }
-
-const setsNothing = ({ values, ...others }: InheritedBlock) =>
-  values.size === 0 &&
-  [others.jail, others.siteLimits, others.ownApps].every((each) => each === undefined);
 
 const isDigits = (word: string) => /^\d+$/.test(word);
 

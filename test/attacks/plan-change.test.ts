@@ -95,10 +95,7 @@ suite('a reseller that changes plans', { skip }, () => {
     assert.match(doctor, /Panel 0 accounts with the package of the plan, and 1 with a plan/);
     assert.match(doctor, /Note: The policy has no package for the panel's plan "mine@acme"/);
     const explained = run('explain', 'ann', '--policy', agent.policyFile).stdout;
-    assert.match(
-      explained,
-      /plan "mine@acme", .* keeps limits of package gold, which it had last/,
-    );
+    assert.match(explained, /plan "mine@acme", .* keeps limits of package gold, which it had last/);
   });
 
   test('gets no higher limits by another plan that it had for one reading', async () => {

@@ -1,4 +1,4 @@
-/** What `doctor` and `panel status` report of plans that the policy does not have. */
+/** Plans that the policy does not have, in `doctor` and `panel status`. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { fail, ok } from '../../packages/base/result.ts';

@@ -5,24 +5,25 @@
 import { unlimited } from '../../../packages/base/quantity.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { limitAttribute } from '../../limits/limits.ts';
-import { jailOf, valuesOf, type Chain, type Link } from '../policy.ts';
+import { jailOf, ownAppsMaxOf, valuesOf, type Chain, type Link } from '../policy.ts';
 
 /**
- * Returns a chain with the lower value of each limit; the first chain's if they are equal. The first chain decides the
- * jail, unless only the other one has a jail, and who may set limits of sites, which are within the tenant's.
+ * Returns a chain with the lower value of each limit, and of the number of own applications; the first chain's if they
+ * are equal. The first chain decides the jail, unless only the other one has a jail, and who may set limits of sites, which are within the tenant's.
  */
 export function lowerOf(first: Chain, other: Chain): Chain {
   const [ones, others] = [valuesOf(first), valuesOf(other)];
   const isLower = (key: LimitKey) => sizeOf(key, others) < sizeOf(key, ones);
   const hasJail = jailOf({ chain: first }) !== undefined || jailOf({ chain: other }) === undefined;
+  const hasApps = ownAppsMaxOf({ chain: first }) <= ownAppsMaxOf({ chain: other });
   return [
     ...first.map((link) => ({
-      ...partOf(link, (key) => !isLower(key), hasJail),
+      ...partOf(link, (key) => !isLower(key), { jail: hasJail, ownApps: hasApps }),
       ...settersOf(link),
     })),
     ...other
-      .map((link) => partOf(link, isLower, !hasJail))
-      .filter(({ written, jail }) => written.size > 0 || jail !== undefined),
+      .map((link) => partOf(link, isLower, { jail: !hasJail, ownApps: !hasApps }))
+      .filter(({ written, jail, ownApps }) => written.size > 0 || (jail ?? ownApps) !== undefined),
   ];
 }
 
@@ -32,14 +33,15 @@ function sizeOf(key: LimitKey, values: LimitValues): number {
 }
 
 const partOf = (
-  { kind, name, written, jail }: Link,
+  { kind, name, written, jail, ownApps }: Link,
   has: (key: LimitKey) => boolean,
-  hasJail: boolean,
+  decides: { readonly jail: boolean; readonly ownApps: boolean },
 ): Link => ({
   kind,
   name,
   written: new Map([...written].filter(([key]) => has(key))),
-  ...(hasJail && jail && { jail }),
+  ...(decides.jail && jail && { jail }),
+  ...(decides.ownApps && ownApps && { ownApps }),
 });
 
 const settersOf = ({ siteLimits }: Link): Pick<Link, 'siteLimits'> =>
