@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { test } from 'node:test';
 import { addJailed, jailedFile } from '../../src/host/cgroups/launch-jailed.ts';
+import { buildMilliseconds } from '../../src/jail/io/build-elsewhere.ts';
+import { lockMilliseconds } from '../../src/jail/io/part.ts';
 import { writeStateFile } from '../../src/jail/io/state-files.ts';
 import { jailPathsOf } from '../../src/jail/io/jail-paths.ts';
 import { lockFile } from '../../src/sys/files/flock.ts';
@@ -17,7 +19,20 @@ const part = join(import.meta.dirname, '../../src/jail/io/part.ts');
 /** No instance may have this name, so the process that would change the host's mounts ends at once. */
 const instance = 'Not an instance';
 
-test('a release of jails waits for a build, and keeps what that has added', async () => {
+const calls = {
+  release: 'jailPart.release(paths)',
+  // This policy has no jails.
+  build: 'jailPart.apply({ tenants: [], resellers: [] }, paths, "command")',
+};
+
+test('a builder of jails waits as long as any other may take', () => {
+  assert.ok(lockMilliseconds > buildMilliseconds);
+});
+
+for (const [what, call] of Object.entries(calls))
+  test(`a ${what} of jails waits for a build, and keeps what that has added`, () => waits(call));
+
+async function waits(call: string): Promise<void> {
   using scratch = temporaryDirectory('jail-lists');
   const at = (name: string) => join(scratch.path, name);
   for (const each of ['etc', 'run/jail/tenants', 'lib']) mkdirSync(at(each), { recursive: true });
@@ -34,7 +49,8 @@ test('a release of jails waits for a build, and keeps what that has added', asyn
   const lock = lockFile(at('run/jails.lock'), { waitMs: 0 });
   assert.ok(lock.ok);
   const script = `const { jailPart } = await import(${JSON.stringify(part)});
-    await jailPart.release(JSON.parse(process.argv[1]));`;
+    const paths = JSON.parse(process.argv[1]);
+    await ${call};`;
   const child = spawn(
     process.execPath,
     ['--input-type=module', '-e', script, JSON.stringify(paths)],
@@ -59,7 +75,7 @@ test('a release of jails waits for a build, and keeps what that has added', asyn
   lock.value.release();
   assert.deepEqual(await ended, [0, null]);
   assert.equal(readFileSync(jailedFile(paths.state), 'utf8'), '5002\nben\n');
-});
+}
 
 /** Whether a process has a file of that name open now. */
 function hasOpen(pid: number | undefined, name: string): boolean {

@@ -150,6 +150,16 @@ test('StaleMark persists until clear(), with the slices that it names', () => {
   assert.equal(existsSync(join(paths.runtime, 'reload')), false);
 });
 
+test('StaleMark knows the lines of earlier versions', () => {
+  const { paths } = scratch();
+  writeFileSync(join(paths.runtime, 'reload'), '1001\n1002/s-x.example\nslices\n1003/\nx1004\n');
+  assert.deepEqual(new StaleMark(paths).slices(), [
+    { uid: 1001 },
+    { uid: 1002, site: 's-x.example' },
+    slicesCgroup,
+  ]);
+});
+
 test('release() keeps disk limits of user.slice, which others have set', () => {
   const done = { ok: true, value: undefined } as const;
   const written: string[] = [];

@@ -263,6 +263,7 @@ describe('the packages', { skip, timeout: longPatienceMilliseconds }, () => {
       '/etc/systemd/system/nginx.service.d/50-bulkhead.conf',
       '/etc/systemd/system/user@.service.d/90-bulkhead.conf',
       '/etc/systemd/system/user-1001.slice.d/90-bulkhead.conf',
+      '/etc/systemd/system/user-1002.slice.d/91-bulkhead.conf',
     ];
     for (const each of written) run('sh', '-c', `mkdir -p "$(dirname ${each})" && touch ${each}`);
     run('dpkg', '--purge', 'bulkhead');

@@ -42,7 +42,8 @@ export class StaleMark {
   }
 
   slices(): readonly Slice[] {
-    return (readText(this.#path) ?? '').split('\n').flatMap((line) => sliceNamed(line) ?? []);
+    const lines = (readText(this.#path) ?? '').split('\n');
+    return lines.flatMap((line) => sliceNamed(currentName(line)) ?? []);
   }
 
   clear(): Result<void, Problem> {
@@ -55,3 +56,7 @@ export class StaleMark {
     }
   }
 }
+
+/** Returns the name in a line of an earlier version: `1001`, `1001/shop.example`. */
+const currentName = (line: string) =>
+  line.replace(/^(\d+)\/(.+)$/, 'u$1/s-$2').replace(/^(\d+)$/, 'u$1');

@@ -6,7 +6,8 @@ import { outputOf, spawnScript } from '../../sys/processes/child-script.ts';
 import { scriptFile } from '../../sys/package-files.ts';
 import type { BuildAnswer, BuildRequest } from './build/protocol.ts';
 
-const milliseconds = 600_000;
+/** The longest time that a build takes. */
+export const buildMilliseconds = 600_000;
 const heapMebibytes = 512;
 const answerBytesMax = 2 ** 26;
 
@@ -15,7 +16,7 @@ export async function buildElsewhere(request: BuildRequest): Promise<Result<Buil
   const started = spawnScript(scriptFile('jail/io/build/main'), [], heapMebibytes);
   if (!started.ok) return failed({ action, ...causedBy(started.error) });
   const child = started.value;
-  const timer = setTimeout(() => child.kill('SIGKILL'), milliseconds).unref();
+  const timer = setTimeout(() => child.kill('SIGKILL'), buildMilliseconds).unref();
   child.on('error', () => {});
   child.stdin.on('error', () => {});
   child.stdin.end(serialize(request));

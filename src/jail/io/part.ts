@@ -17,7 +17,7 @@ import {
   settleJailed,
   settleJailedSites,
 } from '../../host/cgroups/launch-jailed.ts';
-import { buildElsewhere } from './build-elsewhere.ts';
+import { buildElsewhere, buildMilliseconds } from './build-elsewhere.ts';
 import { idOf, keyOf } from '../core/jail-key.ts';
 import { enterAction, jailName, type BuildAnswer, type JailTenant } from './build/protocol.ts';
 import { findDatabases } from './databases/find.ts';
@@ -107,10 +107,16 @@ export async function buildJails(
 ): Promise<Result<BuildAnswer | undefined, Problem>> {
   const tenants = jailTenants(policy);
   if (tenants.length === 0 && !hasAny(paths)) return ok(undefined);
-  return underLockAsync(jailsLock(paths), () => buildLocked(tenants, paths));
+  return whileNoneBuilds(paths, () => buildLocked(tenants, paths));
 }
 
-const jailsLock = ({ runtime }: Paths) => `${runtime}/jails.lock`;
+/** Longer than any other build takes: an apply that gave up would set no limits either. */
+export const lockMilliseconds = buildMilliseconds + 60_000;
+
+const whileNoneBuilds = <T>(
+  { runtime }: Paths,
+  act: () => Promise<Result<T, Problem>>,
+): Promise<Result<T, Problem>> => underLockAsync(`${runtime}/jails.lock`, act, lockMilliseconds);
 
 async function buildLocked(
   tenants: readonly JailTenant[],
@@ -191,9 +197,7 @@ const siteKeysOf = (tenants: readonly JailTenant[]) =>
 async function releaseJails(paths: Paths): Promise<readonly Problem[]> {
   const problems = releasePrograms(paths);
   if (!hasAny(paths)) return problems;
-  const released = await underLockAsync(jailsLock(paths), async () =>
-    ok(await releaseLocked(paths)),
-  );
+  const released = await whileNoneBuilds(paths, async () => ok(await releaseLocked(paths)));
   removeIfEmpty(paths.runtime);
   return [...problems, ...(released.ok ? released.value : [released.error])];
 }
