@@ -14,7 +14,7 @@ import type { LastPackage } from '../../src/policy/panel/last-packages.ts';
 import { LineIndex } from '../../src/policy/diagnostic.ts';
 import { explain } from '../../src/policy/explain.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
-import { jailOf, nameOf, type HostFacts } from '../../src/policy/policy.ts';
+import { jailOf, nameOf, ownAppsMaxOf, type HostFacts } from '../../src/policy/policy.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 
 const accounts = ['ann', 'ben', 'cleo', 'dora'].map((user, index) => ({
@@ -312,6 +312,20 @@ suite('an account whose plan the policy does not have', () => {
     assert.equal(jailIn(jail('strict'), jail('none')), 'strict');
     assert.equal(jailIn(jail('strict'), jail('web')), 'strict');
     assert.equal(jailIn('', ''), undefined);
+  });
+
+  test('may define as many applications as both its last package and what it had without it allow', () => {
+    const body = (gold: string, others: string) =>
+      `${follow()}<package name="gold">${gold}</package><defaults>${others}</defaults><tenants uids="1001-1099"/>`;
+    const maxIn = (gold: string, others: string) => {
+      const kept = lastPackages(last('ann', 'gold'));
+      const ann = resolve(body(gold, others), ok(record({ ann: lost })), kept).tenants.get('ann');
+      return ann && ownAppsMaxOf(ann);
+    };
+    assert.equal(maxIn('<apps max="5"/>', '<apps max="2"/>'), 2);
+    assert.equal(maxIn('<apps max="2"/>', '<apps max="5"/>'), 2);
+    assert.equal(maxIn('<apps max="5"/>', ''), 0);
+    assert.equal(maxIn('', '<apps max="3"/>'), 3);
   });
 
   test('has nothing from an earlier owner of its uid, nor a package that is gone', () => {
