@@ -87,8 +87,6 @@ async function asCommonJs(text: string): Promise<string> {
   const { code } = await transform(text, {
     ...common,
     format: 'cjs',
-    // Default exports of packages are as for the module that it was.
-    sourcefile: 'chunk.mjs',
     // Other chunks are loaded late in this format, too.
     supported: { 'dynamic-import': false },
     define: { 'import.meta.url': 'ownUrl' },

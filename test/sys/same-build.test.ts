@@ -3,11 +3,11 @@ import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { bundle } from '../../scripts/bundle.ts';
+import { bundle, bundleWhole } from '../../scripts/bundle.ts';
 import { programEntries } from '../../scripts/programs.ts';
 import { root } from '../../scripts/steps.ts';
 import { otherBuildInstalled, otherBuildStatus } from '../../src/sys/processes/same-build.ts';
@@ -55,5 +55,35 @@ describe('a bundle', () => {
     const args = ['--input-type=module', '--eval', print];
     const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
     assert.match(stdout, /^\d+\.\d+\.\d+ [0-9a-f]{12}\n$/, stderr);
+  });
+
+  test('sends a mail with the packages of npm that are in it', async () => {
+    using directory = temporaryDirectory('bundled-mail');
+    const { path } = directory;
+    // Two entries, so that the code for mail is a chunk, as in a package, which loads the rest late.
+    for (const name of ['one', 'two'])
+      writeFileSync(
+        `${path}/${name}.ts`,
+        `export { sendMail } from '${root}src/agent/alerts/mail.ts';`,
+      );
+    writeFileSync(`${path}/sendmail`, `#!/bin/sh\ncat >${path}/sent\n`, { mode: 0o755 });
+    const entries = { one: `${path}/one.ts`, two: `${path}/two.ts` };
+    const packages = await bundleWhole(entries, `${path}/dist`, ['koffi'], '0.0.0');
+    assert.ok(packages.includes('nodemailer'), packages.join());
+    const mail = {
+      from: 'a@x.example',
+      to: 'b@x.example',
+      id: 'i',
+      host: 'x.example',
+      subject: 's',
+      text: 'hello',
+    };
+    const send = `import { sendMail } from '${path}/dist/one.js';
+      const route = { smtp: undefined, sendmail: '${path}/sendmail' };
+      console.log(JSON.stringify(await sendMail(${JSON.stringify(mail)}, route, new AbortController().signal)));`;
+    const args = ['--input-type=module', '--eval', send];
+    const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    assert.match(stdout, /"ok":true/, stdout + stderr);
+    assert.match(readFileSync(`${path}/sent`, 'utf8'), /^hello$/m);
   });
 });
