@@ -14,7 +14,7 @@ import { publishEntries, withdrawEntries } from '../host/entry-slots.ts';
 import type { Host } from '../host/host.ts';
 import type { Paths } from '../host/paths.ts';
 import { forgetFormerTenants, releaseSiteLimits } from '../host/keep-site-limits.ts';
-import { keepLastPackages, releaseLastPackages } from '../host/keep-last-packages.ts';
+import { keepLastPackages } from '../host/keep-last-packages.ts';
 import type { Operation, RealizeUnit, RemoveCgroup, WriteUnit } from '../plan/operations.ts';
 import { planChanges, type Plan } from '../plan/plan.ts';
 import { wantedOnHost } from '../plan/wanted-on-host.ts';
@@ -232,7 +232,8 @@ function releaseLocked(
   const released = driver.value.release(options);
   if (!released.ok) return released;
   withdrawEntries(host.paths.runtime);
-  const releases = [releaseSiteLimits, releaseNamedAccounts, releaseLastPackages];
+  // The next apply needs the last packages of accounts: without them it could lift limits.
+  const releases = [releaseSiteLimits, releaseNamedAccounts];
   const forgotten = releases.map((release) => release(host.paths));
   const problems = forgotten.flatMap((each) => (each.ok ? [] : [each.error]));
   return problems.length === 0 ? ok(undefined) : fail(problems);

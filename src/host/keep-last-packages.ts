@@ -2,7 +2,7 @@
 import { renameSync } from 'node:fs';
 import { causeOf } from '../../packages/base/io/errno.ts';
 import { readText } from '../../packages/base/io/read.ts';
-import { removeFile, replaceStateFile } from '../../packages/base/io/replace-file.ts';
+import { replaceStateFile } from '../../packages/base/io/replace-file.ts';
 import { causedBy, failed, type Problem } from '../../packages/base/problem.ts';
 import { ok, type Result } from '../../packages/base/result.ts';
 import { formatLastPackages, type LastPackage } from '../policy/panel/last-packages.ts';
@@ -71,10 +71,4 @@ function merged(
   });
   const kept = earlier.slice(0, Math.max(0, keptMax - now.length));
   return [...now, ...kept].sort((a, b) => a.uid - b.uid);
-}
-
-export function releaseLastPackages(paths: Pick<Paths, 'state'>): Result<void, Problem> {
-  const file = lastPackagesFile(paths);
-  const removed = removeFile(damagedFile(file));
-  return removed.ok ? removeFile(file) : removed;
 }

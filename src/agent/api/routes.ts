@@ -47,6 +47,9 @@ const answers: Readonly<Record<string, Handler>> = {
   '/v1/digest': answerDigest,
 };
 
+/** Nobody reads it. */
+const clientIsGone = 499;
+
 type Bindings = { readonly caller: Caller | undefined };
 type Asked = Context<{ Bindings: Bindings }>;
 
@@ -59,16 +62,19 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
   ): Promise<Response> => {
     const { caller } = asked.env;
     if (caller === undefined) return errorResponse(noToken);
+    const { signal } = asked.req.raw;
     const turn = await inFlight.enter(caller);
     if (!turn.ok) return errorResponse(turn.error);
     using _turn = turn.value;
+    // A client that has given up expects no change any more, and may have asked for another one elsewhere.
+    if (signal.aborted) return new Response(null, { status: clientIsGone });
     const query = new QueryReader(new URL(asked.req.url).searchParams);
     const accept = asked.req.header('accept');
     const context = agent();
     const { starting } = context;
     if (starting?.doing === 'applying the policy' && answer !== answerStatusJson)
       return errorResponse(isStarting(starting));
-    const history = context.history.askedBy(askerOf(caller), asked.req.raw.signal);
+    const history = context.history.askedBy(askerOf(caller), signal);
     const answered = await answer({ agent: context, caller, history, query, accept });
     return answered.ok ? answered.value : errorResponse(answered.error);
   };

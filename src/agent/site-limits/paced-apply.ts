@@ -8,6 +8,7 @@ export class PacedApply implements Disposable {
   readonly #apply: () => Promise<void>;
   readonly #pauseMilliseconds: number;
   #next: Promise<void> | undefined;
+  #running: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #endedAt = -Infinity;
 
@@ -22,14 +23,25 @@ export class PacedApply implements Disposable {
   }
 
   async #later(): Promise<void> {
+    // Changes that come during an apply wait for its end, together.
+    await this.#running;
     const left = this.#endedAt + this.#pauseMilliseconds - performance.now();
     // Calls in the same moment are applied together in any case.
     await new Promise<void>((resolve) => {
       this.#timer = setTimeout(resolve, Math.max(0, left));
     });
     this.#next = undefined;
-    await this.#apply();
-    this.#endedAt = performance.now();
+    const applied = this.#applyNow();
+    this.#running = applied.catch(() => undefined);
+    await applied;
+  }
+
+  async #applyNow(): Promise<void> {
+    try {
+      await this.#apply();
+    } finally {
+      this.#endedAt = performance.now();
+    }
   }
 
   [Symbol.dispose](): void {
