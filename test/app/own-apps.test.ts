@@ -72,7 +72,11 @@ test('a jail sends nothing but applications of its own tenant', async () => {
     '/v1/tenants//apps',
     '/v1/tenants/alice/apps/',
   ])
-    assert.match(await stage.fetch(jailed, 'POST', path), /^403 .*changes nothing/, path);
+    assert.match(
+      await stage.fetch(jailed, 'POST', path),
+      /^403 .*only applications can be changed/,
+      path,
+    );
   for (const method of ['PUT', 'DELETE', 'PATCH'])
     assert.match(await stage.fetch(jailed, method, apps), /^404 /, method);
   assert.match(await stage.fetch(jailed, 'POST', '/v1/tenants/bob/apps?remove=blog'), /^404 /);
@@ -90,11 +94,14 @@ test('it may define as many as the policy says, and of a lower number the oldest
   await stage.look();
   assert.deepEqual(
     rows().find(([name]) => name === 'alice/a')?.[3],
-    'the policy lets its tenant define 1, and it has defined more',
+    'the policy allows this tenant 1 application of its own, and it has defined more',
   );
   assert.equal(await stage.set(alice, { ...blog, set: 'b', command: 'other' }), 'kept');
   stage.adopt(body(0));
-  assert.match(await stage.set(alice, { ...blog, set: 'b' }), /^403 the administrator lets you/);
+  assert.match(
+    await stage.set(alice, { ...blog, set: 'b' }),
+    /^403 your plan includes no applications/,
+  );
   assert.equal(stage.plan().apps.length, 0);
   stage.adopt(body(2));
   assert.equal(stage.plan().apps.length, 2);

@@ -33,7 +33,7 @@ describe("a tenant's file in LiteSpeed's configuration", { skip }, () => {
       writeFiles(root, { [own]: config });
       chownSync(join(root, path), 1001, 1001);
     };
-    const claim = `${own}: uid 1001 can change it, and so claim any site; make it root's, with all directories above it`;
+    const claim = `${own}: uid 1001 could claim any site with it; give it and all directories above it to root`;
     owned(own);
     assert.deepEqual(await read(), { names: [], problems: [claim] });
     chownSync(join(root, own), 0, 0);
@@ -44,7 +44,7 @@ describe("a tenant's file in LiteSpeed's configuration", { skip }, () => {
     chmodSync(join(root, own), 0o666);
     const { names, problems } = await read();
     assert.deepEqual([names, problems.length], [[], 1]);
-    assert.match(problems[0] ?? '', /others can change it/);
+    assert.match(problems[0] ?? '', /others could claim any site with it/);
   });
 
   test('makes nobody wait or read without end', async () => {

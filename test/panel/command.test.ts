@@ -128,7 +128,7 @@ suite('bulkhead panel status', { skip }, () => {
     const ran = runIn(tree.root, 'panel', 'status');
     assert.match(
       ran.stdout,
-      /^No plan +1: ann; they keep their last packages, or get the defaults$/m,
+      /^No plan +1: ann; each gets the package of its reseller or range, or the defaults; lower limits of its last package stay$/m,
     );
   });
 });

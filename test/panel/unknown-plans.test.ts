@@ -37,7 +37,7 @@ suite('unknownPlans()', () => {
     assert.deepEqual(found, [lost]);
     assert.match(
       unknownPlanText(lost),
-      /"lost" \(2 accounts: ann, ben\); .*, and 1 account keeps each limit of the last package \(gold\)/,
+      /"lost" \(2 accounts: ann, ben\); .*; for 1 account, lower limits of the last package \(gold\) stay/,
     );
     const report = await panelDoctor({ policy } as Parameters<typeof panelDoctor>[0]);
     assert.equal(report?.remarks.length, 1);

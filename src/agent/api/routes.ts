@@ -164,7 +164,7 @@ const noToken: HttpError = {
 const onlyReads: HttpError = {
   status: 403,
   action: 'answer the request',
-  reason: 'the socket in a jail changes nothing but applications',
+  reason: 'from a jail, only applications can be changed',
   hint: 'ask the administrator, or send it from outside the jail',
 };
 

@@ -13,7 +13,7 @@ import type { OwnAppChange } from '../part.ts';
 import type { MemberEntry } from '../sampling/member-index.ts';
 import { namedEntry } from './members.ts';
 
-const action = 'change an application of';
+const action = 'change applications of';
 
 export function answerApps(request: RequestContext, name: string): HttpResult<AppsResponse> {
   const found = tenantEntry(request, name);
@@ -29,7 +29,7 @@ export function answerApps(request: RequestContext, name: string): HttpResult<Ap
 
 const none = ok({ max: 0, apps: [] });
 
-/** Accepts only the tenant itself, identified by the kernel, from its jail, too: nothing starts outside of that. */
+/** Accepts only the tenant itself, identified by the kernel, also from its jail: nothing starts outside it. */
 export async function answerSetApp(
   request: RequestContext,
   name: string,
@@ -44,9 +44,9 @@ export async function answerSetApp(
   if (!found.ok) return found;
   const { who } = found.value;
   const owner = who.uid === caller.uid ? agent.membership.ownerOf(who.member) : undefined;
-  if (owner === undefined || agent.apps === undefined) return refuse('it is not your own');
+  if (owner === undefined || agent.apps === undefined) return refuse('only the tenant itself may');
   const change = readChange(query);
-  if (!change.ok) return change;
+  if (!change.ok) return fail({ object: name, ...change.error });
   const made = await agent.apps.make(who.uid, owner, change.value);
   if (!made.ok) return fail({ object: change.value.name, ...made.error });
   return ok({ who, state: made.value });

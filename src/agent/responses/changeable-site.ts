@@ -35,7 +35,7 @@ export async function changeableSite(
   const refuse: Refuse = (cause) =>
     httpError({ status: 403, action: 'change limits of', object: name, ...cause });
   if (caller.kind === 'token') return refuse({ reason: 'a token changes nothing' });
-  if (caller.kind === 'jailed') return refuse({ reason: 'the socket in a jail changes nothing' });
+  if (caller.kind === 'jailed') return refuse({ reason: 'from a jail, limits cannot be changed' });
   if (caller.uid === 0) {
     const hint = 'use "bulkhead set" as root';
     return refuse({ reason: 'the administrator sets limits in the policy', hint });

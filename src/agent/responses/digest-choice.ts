@@ -67,7 +67,7 @@ function receiverOf(request: RequestContext): HttpResult<Receiver> {
   const uid = caller.kind === 'token' ? 0 : caller.uid;
   const name = nameIn(request, uid);
   if (name === undefined) {
-    const reason = uid === 0 ? 'only customers and resellers get one' : 'you are not a tenant';
+    const reason = uid === 0 ? 'only customers and resellers get digests' : 'you are not a tenant';
     return httpError({ status: 403, action: 'find your digest', reason });
   }
   const { entries, digests } = agent.memberIndex;

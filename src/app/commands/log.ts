@@ -37,7 +37,7 @@ async function log(name: string, options: LogOptions, command: Command): Promise
     return failWith({
       action: 'read the log of application',
       object: fullName(app),
-      reason: `its tenant is ${printable(stopText(stop))}, and reads it itself`,
+      reason: `the tenant is ${printable(stopText(stop))}, and Bulkhead reads the log as the tenant`,
       hint: `run: bulkhead start ${app.owner.user}; the file is .bulkhead/${app.app.name}.log in the home`,
     });
   const lines = await readAppLog(app, layout, wanted);
@@ -45,7 +45,8 @@ async function log(name: string, options: LogOptions, command: Command): Promise
   if (options.json === true)
     printJson({ name: fullName(app), lines: lines.value } satisfies AppLogJson);
   else if (lines.value.length > 0) print(lines.value.map(printable).join('\n'));
-  else if (runsSystemd()) print(`Nothing yet; what systemd knows: journalctl -u ${app.service}`);
+  else if (runsSystemd())
+    print(`Nothing yet; for systemd's log, run: journalctl -u ${app.service}`);
   else print('Nothing yet; systemd, which starts applications, is not the init of this host');
   return exitCodes.done;
 }

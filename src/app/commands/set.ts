@@ -23,8 +23,8 @@ async function set(name: string, options: SetOptions, command: Command): Promise
     if (answer === undefined) return exitCodes.failed;
     print(
       answer.state === 'in force'
-        ? `${name} starts with its first request; see: bulkhead app status`
-        : `${name} is kept, and not in force yet; see: bulkhead app status`,
+        ? `${name} is in force; to see its state: bulkhead app status`
+        : `${name} is saved, but not in force yet; to see why: bulkhead app status`,
     );
     return exitCodes.done;
   });
@@ -41,14 +41,18 @@ export const command: CommandModule = {
         'port: at the path in PORT; descriptor: at descriptor 3; tcp: at the TCP port in PORT',
         'port',
       )
-      .option('--idle <time>', 'stop after so long without a connection; "never"', '15min')
+      .option(
+        '--idle <time>',
+        'stop after this time without a connection; "never" keeps it running',
+        '15min',
+      )
       .option('--environment <file>', 'a file with lines NAME=VALUE')
       .addHelpText(
         'after',
         examples(
           ['bulkhead app set blog --command "node server.js" --directory ~/blog', ''],
           [
-            'bulkhead app set api --command "venv/bin/uvicorn --uds $PORT app:app" --idle never',
+            `bulkhead app set api --command 'venv/bin/uvicorn --uds "$PORT" app:app' --idle never`,
             '',
           ],
         ),

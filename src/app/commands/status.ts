@@ -63,7 +63,7 @@ async function statusByAgent(
     if (answer === undefined) return exitCodes.failed;
     const none =
       answer.max === 0
-        ? 'No applications; the administrator lets you define none'
+        ? 'No applications; your plan includes no applications of your own'
         : `No applications; you may define ${answer.max}: bulkhead app set NAME --command COMMAND`;
     return show(answer.apps, options, none);
   });
@@ -75,7 +75,7 @@ function show(rows: readonly AppRow[], options: PolicyOptions, none: string): Ex
   return rows.every(({ state }) => served.has(state)) ? exitCodes.done : exitCodes.found;
 }
 
-const noApps = 'No applications; <app> in a <tenant> of the policy makes one';
+const noApps = 'No applications; add <app> to a <tenant>, or <apps> to let tenants define them';
 
 /** States that are as the administrator wants them. */
 const served: ReadonlySet<AppState> = new Set([

@@ -32,10 +32,9 @@ export interface AppSetting {
 type DefinedBy = AppRow['by'];
 
 const headers: Readonly<Record<DefinedBy, string>> = {
-  policy:
-    '# Written by Bulkhead for an <app> of the policy; it is replaced when it differs from that.\n',
+  policy: '# Written by Bulkhead for an <app> of the policy; it is replaced when it differs.\n',
   tenant:
-    '# Written by Bulkhead for a definition of its tenant; it is replaced when it differs from that.\n',
+    '# Written by Bulkhead for an application that its tenant defined; it is replaced when it differs.\n',
 };
 
 /** Whether it is the unit of an application that its tenant has defined. */

@@ -1,6 +1,7 @@
 /** Compares the units that are there with those that the policy wants. Starts no program. */
 import { dirname } from 'node:path';
 import { existsSync } from 'node:fs';
+import { count } from '../../../packages/base/list.ts';
 import { formatCause, type Problem } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
 import { ok } from '../../../packages/base/result.ts';
@@ -204,8 +205,8 @@ function ownAppsOf(
 
 const tooMany = (max: number): string =>
   max === 0
-    ? 'the policy lets its tenant define none'
-    : `the policy lets its tenant define ${max}, and it has defined more`;
+    ? 'the policy allows this tenant no applications of its own'
+    : `the policy allows this tenant ${count(max, 'application')} of its own, and it has defined more`;
 
 function appsOf(
   { uid, account }: Tenant,

@@ -55,7 +55,7 @@ export class OwnApps implements TenantApps {
     const seen = this.#parts.seen();
     if (!this.#parts.runsSystemd()) return refuse(503, withoutSystemd, 'show applications');
     if (seen === undefined)
-      return refuse(503, { reason: 'the agent has not looked at them yet' }, 'show applications');
+      return refuse(503, { reason: 'the agent has not checked them yet' }, 'show applications');
     const tenant = this.#tenant(uid);
     const rows = seen.apps.filter(({ id }) => id.uid === uid);
     return ok({
@@ -72,7 +72,7 @@ export class OwnApps implements TenantApps {
     const { paths, runsSystemd } = this.#parts;
     if (!runsSystemd()) return refuse(503, withoutSystemd);
     const read = readOwnApps(paths, uid);
-    if (!read.ok) return refuse(503, { reason: 'the earlier ones cannot be read' });
+    if (!read.ok) return refuse(503, { reason: 'your saved applications cannot be read' });
     const isTheirs = read.value !== undefined && isSameOwner(read.value, owner);
     const before = isTheirs ? (read.value?.apps ?? []) : [];
     const apps =
@@ -119,7 +119,7 @@ export class OwnApps implements TenantApps {
   ): HttpResult<readonly OwnAppTexts[]> {
     const tenant = this.#tenant(uid);
     const max = tenant === undefined ? 0 : ownAppsMaxOf(tenant);
-    if (max === 0) return refuse(403, { reason: 'the administrator lets you define none' });
+    if (max === 0) return refuse(403, { reason: 'your plan includes no applications of your own' });
     const parsed = parseOwnApp(app);
     if (!parsed.ok) return refuse(400, parsed.error);
     if (tenant?.apps?.some(({ name }) => name === app.name) === true)
@@ -137,7 +137,7 @@ export class OwnApps implements TenantApps {
   ): HttpResult<readonly OwnAppTexts[]> {
     const others = before.filter((each) => each.name !== name);
     if (others.length === before.length)
-      return refuse(404, { reason: 'you have defined none of that name' });
+      return refuse(404, { reason: 'you have no application of that name' });
     const disabled = readDisabled(appPaths(this.#parts.paths).disabled);
     if (!disabled.ok) return refuse(503, { reason: disabled.error.reason });
     // Otherwise it could be defined anew, and be enabled.

@@ -93,7 +93,7 @@ const turnedOff = ({ name }: AlertWho): Problem => ({
 const noAccount = ({ name }: AlertWho): Problem => ({
   action: 'send mail to',
   object: name,
-  reason: 'it has no account, and the policy no address for it',
+  reason: 'it has no account, and the policy has no address for it',
 });
 
 const membersFor = (policy: Policy, { to }: DigestRule): readonly AlertWho[] =>

@@ -35,8 +35,8 @@ function textOf({ use, every, digests }: DigestResponse): string {
     if (mayChoose && every === 'off') return `${whose}: off`;
     const often = (mayChoose ? every : null) ?? each.every;
     const share = (mayChoose ? use : null) ?? each.use;
-    const choice = mayChoose ? `you may choose ${each.useMin} to 100%` : 'you cannot change it';
-    return `${whose}: every ${often}, use from ${share} of a limit on; ${choice}`;
+    const choice = mayChoose ? `you may set ${each.useMin} to 100%` : 'you cannot change it';
+    return `${whose}: every ${often}, reports use of ${share} of a limit or more; ${choice}`;
   });
   return lines.join('\n');
 }
@@ -44,7 +44,7 @@ function textOf({ use, every, digests }: DigestResponse): string {
 export const command: CommandModule = {
   define(command, run) {
     command
-      .option('--use <percent>', 'report use from this share of a limit on: 90%; or default')
+      .option('--use <percent>', 'report use of this share of a limit or more: 90%; or default')
       .option('--every <time>', 'week, off, or default')
       .option('--json', 'print as JSON')
       .addHelpText(

@@ -39,7 +39,7 @@ export interface PanelFollowedJson {
         readonly plan: string | null;
         /** The accounts. */
         readonly accounts: readonly string[];
-        /** The accounts that keep lower limits of the package of their last plan. */
+        /** The accounts that keep lower limits of their last package. */
         readonly kept: readonly string[];
         /** The names of those packages. */
         readonly packages: readonly string[];

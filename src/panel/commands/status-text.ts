@@ -32,7 +32,7 @@ export function statusText(
       : [
           [
             'No plan',
-            `${withoutPlan.length}${some(withoutPlan)}; they keep their last packages, or get the defaults`,
+            `${withoutPlan.length}${some(withoutPlan)}; each gets the package of its reseller or range, or the defaults; lower limits of its last package stay`,
           ],
         ]),
     ...(earlier.length === 0

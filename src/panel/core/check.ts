@@ -23,7 +23,7 @@ export interface HostAccounts {
 /** `nobody`, which no policy can limit. */
 const nobody = 65_534;
 
-const noPlan = 'it keeps its last plan, or gets the defaults';
+const noPlan = 'it keeps its earlier plan, or gets the defaults';
 
 const mailPattern =
   /^[A-Za-z0-9_][A-Za-z0-9._%+-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?$/;

@@ -7,7 +7,7 @@ export interface UnknownPlan {
   /** The plan; null for accounts that had a plan, and for which the panel states none now. */
   readonly plan: string | null;
   readonly accounts: readonly string[];
-  /** The accounts that keep lower limits of the package of their last plan; the others have their range's, or the defaults. */
+  /** The accounts that keep lower limits of their last package; the others have their range's, or the defaults. */
   readonly kept: readonly string[];
   /** The names of those packages. */
   readonly packages: readonly string[];
@@ -40,9 +40,9 @@ export function unknownPlanText({ plan, accounts, kept, packages }: UnknownPlan)
   const lower =
     kept.length === 0
       ? ''
-      : `, and ${count(kept.length, 'account keeps', 'accounts keep')} each limit of the last package (${listSome(packages)}) that is lower`;
-  const have = `the package of the reseller or range applies, or the defaults${lower}`;
+      : `; for ${count(kept.length, 'account')}, lower limits of the last package (${listSome(packages)}) stay`;
+  const have = `each gets the package of its reseller or range, or the defaults${lower}`;
   return plan === null
-    ? `The panel states no plan any more for ${who}; ${have}. Write <tenant user="…" package="…"/> if that is meant`
+    ? `The panel no longer states a plan for ${who}; ${have}. To confirm a package, write <tenant user="…" package="…"/>`
     : `The policy has no package for the panel's plan "${printable(plan)}" (${who}); ${have}. Add <plan name="…" package="…"/> to <panel>`;
 }

@@ -173,9 +173,13 @@ export class PanelMembers {
     if (this.#needsLast)
       diagnostics.error(
         element,
-        `Accounts without a plan of the policy keep limits of their last packages, which are not known. ${why}; those accounts then get the package of their reseller or range, or the defaults`,
+        `Some accounts need their last packages, but the record cannot be read. Without it, they would get the package of their reseller or range, or the defaults. ${why}`,
       );
-    else diagnostics.warn(element, `${why}; no account needs it now, and an apply begins another`);
+    else
+      diagnostics.warn(
+        element,
+        `${why}; no account needs it now, and the next apply starts a new one`,
+      );
   }
 
   #unmatchedText(): string {
@@ -183,7 +187,7 @@ export class PanelMembers {
       ([name, { accounts, kept }]) =>
         `${name === undefined ? 'no plan' : `"${name}"`} (${count(accounts, 'account')}${kept === 0 ? '' : `, ${kept} with the last package`})`,
     );
-    return `The policy has no package for these plans of the panel: ${listSome(named)}; accounts get the package of their reseller or range, or the defaults, and keep each limit of their last package that is lower. Add a <package> of that name, or <plan name="…" package="…"/>`;
+    return `The policy has no package for these plans of the panel: ${listSome(named)}; accounts get the package of their reseller or range, or the defaults; lower limits of their last package stay. Add a <package> of that name, or <plan name="…" package="…"/>`;
   }
 }
 

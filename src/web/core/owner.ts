@@ -54,7 +54,7 @@ const sourceText: Readonly<Record<OwnerAnswer['by'], string>> = {
   AssignUserID: 'AssignUserID',
   RUidGid: 'RUidGid',
   suPHP_UserGroup: 'suPHP_UserGroup',
-  LiteSpeed: 'the account of its programs at LiteSpeed,',
+  LiteSpeed: 'LiteSpeed, which runs its programs as',
   directory: 'the directory',
 };
 

@@ -156,7 +156,10 @@ export function dividedPrograms(
 export const notServedHere = ({ notServed = [] }: WebPrograms, paths: Paths) =>
   notServed.map((each): NotServed => {
     if (each.php === undefined || !isDivided(paths, each.php)) return each;
-    return { ...each, reason: `${each.reason}; its pools are divided, and unknown` };
+    return {
+      ...each,
+      reason: `${each.reason}; its pools have services of their own, which web status does not read`,
+    };
   });
 
 const unknown = 'it runs, and no layout that Bulkhead knows has it';

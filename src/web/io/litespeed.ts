@@ -1,7 +1,7 @@
 /**
  * Reads LiteSpeed's configuration. No program of LiteSpeed prints it, so its files are read as LiteSpeed reads them. A
- * file that others than root and LiteSpeed's administrator can change is not read: who can change it could claim any
- * site and any account.
+ * file that anybody besides root and LiteSpeed's administrator can change is not read: its author could claim any site
+ * and any account.
  */
 import { basename, dirname } from 'node:path';
 import { formatCause } from '../../../packages/base/problem.ts';
@@ -120,9 +120,9 @@ class FilesReader {
 
   #refusal({ kind, uid, writableByOthers }: PathStep): string | undefined {
     if (kind === 'mount' || !this.#administrators.has(uid))
-      return `uid ${uid} can change it, and so claim any site; make it root's, with all directories above it`;
+      return `uid ${uid} could claim any site with it; give it and all directories above it to root`;
     return writableByOthers
-      ? 'others can change it, and so claim any site; make it writable only by its owner'
+      ? 'others could claim any site with it; make it writable only by its owner'
       : undefined;
   }
 

@@ -79,7 +79,7 @@ describe('the agent, asked from a jail', { skip: stage.skip }, () => {
     for (const path of [change, '/v1/alerts/test', '/v1/top']) {
       const refused = stage.ask(alice, path, 'POST');
       assert.equal(refused.status, 403, path);
-      assert.match((refused.body as ErrorResponse).error, /changes nothing/);
+      assert.match((refused.body as ErrorResponse).error, /only applications can be changed/);
     }
     for (const method of ['PUT', 'DELETE', 'PATCH'])
       assert.equal(stage.ask(alice, change, method).status, 403, method);

@@ -316,7 +316,7 @@ suite('applications of tenants', { skip: guests.skip, timeout }, () => {
     const own = await define('own', 'appnode server.js', '--directory /home/ann/web');
     assert.deepEqual(
       [own.status, own.stdout],
-      [0, 'own starts with its first request; see: bulkhead app status\n'],
+      [0, 'own is in force; to see its state: bulkhead app status\n'],
       own.stderr,
     );
     const found = await served(3001, 'own');
@@ -335,7 +335,10 @@ suite('applications of tenants', { skip: guests.skip, timeout }, () => {
       [await define('third', 'x'), /you have 2 applications of your own/],
       [await define('web', 'x'), /the administrator has defined "web"/],
       [await define('own', 'x', '--idle 5s'), /idle: /],
-      [await asTenant('cat', 'bulkhead app set own --command x'), /lets you define none/],
+      [
+        await asTenant('cat', 'bulkhead app set own --command x'),
+        /your plan includes no applications/,
+      ],
       [await asTenant('nobody', 'bulkhead app set own --command x'), /there is none/],
     ] as const) {
       assert.equal(refused.status, 1, refused.stdout);

@@ -261,7 +261,7 @@ suite('tenants as systemd slices', { skip }, () => {
       await verified();
       assert.equal(await cgroupOf('sleep 3604'), '0::/bulkhead-tenants.service/r4002/u3003');
       assert.equal((await guest.run(`test -e ${file('cat')}`)).status, 1);
-      // What systemd starts in her slice has limits there, though it is outside the reseller's sum.
+      // Processes that systemd starts in her slice have limits there, but do not count towards the reseller's sum.
       await sh(
         `systemd-run -q --unit panel-cat -p User=cat -p Slice=${sliceOf('cat')} sh -c 'cat ${slice('cat')}/pids.max ${slice('cat')}/memory.max >/tmp/panel-cat; exec sleep 3612'`,
       );
@@ -270,9 +270,9 @@ suite('tenants as systemd slices', { skip }, () => {
       assert.equal(await value('/tmp/panel-cat'), `60\n${200 * 2 ** 20}`);
       assert.match(
         await sh('bulkhead explain cat'),
-        /user-3003\.slice.* outside the reseller's sum/,
+        /user-3003\.slice.* do not count towards the reseller's sum/,
       );
-      assert.match(await sh('bulkhead doctor --json'), /outside their reseller's sum/);
+      assert.match(await sh('bulkhead doctor --json'), /do not count towards their reseller's sum/);
       await limits(
         benLimits,
         '<reseller user="acme"><processes limit="50"/><tenant user="cat"/></reseller>',

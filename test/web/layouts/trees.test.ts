@@ -234,7 +234,9 @@ suite('layouts', { skip }, () => {
     );
     assert.deepEqual(
       notServedHere(programs, paths).flatMap(({ php, reason }) =>
-        reason.endsWith('its pools are divided, and unknown') ? [php] : [],
+        reason.endsWith('its pools have services of their own, which web status does not read')
+          ? [php]
+          : [],
       ),
       ['ea-php83'],
     );

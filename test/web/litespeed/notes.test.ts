@@ -29,7 +29,7 @@ test('overviewOf() takes the account of LiteSpeed programs for the owner, and th
   // Bob's programs, in alice's directory.
   const [bob] = viewsOf('bob');
   assert.equal(bob?.owner?.uid, 1002);
-  assert.match(bob?.findings.join() ?? '', /bob by the account of its programs at LiteSpeed/);
+  assert.match(bob?.findings.join() ?? '', /bob by LiteSpeed, which runs its programs as bob/);
 });
 
 test('overviewOf() reports programs as the account of LiteSpeed as not covered', () => {

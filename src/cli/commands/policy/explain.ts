@@ -173,7 +173,7 @@ function planText({ panel, plan, by, line }: ExplainedPlan, { file, package: use
     case 'panel':
       return `${stated}; the package has its name (<panel>, ${file}:${line})`;
     case 'kept':
-      return `${stated}${plan === undefined ? '' : ', for which the policy has no package'}; the tenant keeps limits of package ${used}, which it had last (<panel>, ${file}:${line})`;
+      return `${stated}${plan === undefined ? '' : ', for which the policy has no package'}; the tenant keeps limits of its last package, ${used} (<panel>, ${file}:${line})`;
     case 'no package':
       return `${stated}, for which the policy has no package (<panel>, ${file}:${line})`;
     case 'overruled':

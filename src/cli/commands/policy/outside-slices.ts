@@ -1,4 +1,4 @@
-/** Notes on user slices of resellers' tenants: what systemd starts there is outside the reseller's sum. */
+/** Notes on user slices of resellers' tenants: processes that systemd starts there do not count towards the reseller's sum. */
 import { count } from '../../../../packages/base/list.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { SliceFiles } from '../../../host/systemd/slice-files.ts';
@@ -10,7 +10,7 @@ import { docPage } from '../../../sys/package-files.ts';
 export function outsideNote(uid: number, paths: Paths): string | undefined {
   const slice = { outside: uid };
   if (new SliceFiles(paths).read(slice) === undefined) return undefined;
-  return `What systemd starts in ${sliceOf(slice)}, such as the user manager, is outside the reseller's sum. It has the lower limit of the two there, separately`;
+  return `Processes that systemd starts in ${sliceOf(slice)}, such as the user manager, do not count towards the reseller's sum. The slice has the lower of the tenant's and the reseller's limits, separately`;
 }
 
 /** Returns the note on all tenants; none if there is no such slice. */
@@ -19,6 +19,6 @@ export function outsideNotes(paths: Paths): readonly string[] {
   const outside = slices.filter((slice) => slice !== slicesCgroup && !isOwner(slice));
   if (outside.length === 0) return [];
   return [
-    `What systemd starts in the user slices of resellers' tenants (${count(outside.length, 'tenant')}), such as user managers, is outside their reseller's sum. It has the lower limit of the two there, separately: ${docPage('apply')}`,
+    `Processes that systemd starts in the user slices of resellers' tenants (${count(outside.length, 'tenant')}), such as user managers, do not count towards their reseller's sum. Each slice has the lower of the tenant's and the reseller's limits, separately: ${docPage('apply')}`,
   ];
 }

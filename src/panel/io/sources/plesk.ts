@@ -68,7 +68,7 @@ const ownerlessProblem = (name: string): Problem => ({
   action: 'find the owner of the plan',
   object: name,
   reason: `the database has no account with its owner_id (${from})`,
-  hint: 'accounts with it keep their last plans, or get the defaults',
+  hint: 'accounts with it keep their earlier plans, or get the defaults',
 });
 
 /** An administrator's plan is the panel's own. */
