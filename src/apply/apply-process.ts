@@ -8,7 +8,8 @@ import { causedBy, failed, type Problem } from '../../packages/base/problem.ts';
 import { ok, type Result } from '../../packages/base/result.ts';
 import type { ApplyResponse, ApplyRequest } from './apply-request.ts';
 
-const milliseconds = 600_000;
+/** Longer than a build of jails that waits for another one. */
+const milliseconds = 1_500_000;
 /** The largest policy's result takes less than half of it. */
 const heapMebibytes = 2048;
 const lineBytesMax = 4_096;

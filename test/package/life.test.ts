@@ -264,6 +264,8 @@ describe('the packages', { skip, timeout: longPatienceMilliseconds }, () => {
       '/etc/systemd/system/user@.service.d/90-bulkhead.conf',
       '/etc/systemd/system/user-1001.slice.d/90-bulkhead.conf',
       '/etc/systemd/system/user-1002.slice.d/91-bulkhead.conf',
+      '/etc/systemd/system/bulkhead-app@1001:blog.socket',
+      '/etc/systemd/system/sockets.target.wants/bulkhead-app@1001:blog.socket',
     ];
     for (const each of written) run('sh', '-c', `mkdir -p "$(dirname ${each})" && touch ${each}`);
     run('dpkg', '--purge', 'bulkhead');

@@ -14,7 +14,7 @@ const parts: CommandTable = {
     load: () => import('./set.ts'),
   },
   remove: {
-    usage: '[options] <name>',
+    usage: '<name>',
     summary: 'as a tenant: end and remove an application of your own',
     load: () => import('./remove.ts'),
   },

@@ -30,7 +30,7 @@ const restore = restoreElsewhere({
   unit: 'bulkhead-jail.service',
   command: ['jail', 'sync'],
   action: 'build the jails',
-  timeoutMs: 600_000,
+  timeoutMs: 1_500_000,
 });
 
 export type BuildNow = (policy: Policy, paths: Paths) => Promise<Result<void, Problem>>;
