@@ -3,12 +3,9 @@
  * bare service of systemd: the same program, user and socket, and nothing of Bulkhead. No web server is involved.
  */
 import { longPatienceMilliseconds } from '../testing/patience.ts';
-import { ensurePrerequisites } from '../testing/prerequisites.ts';
-import { logToStderr } from '../testing/progress.ts';
-import { startGuest, type Guest } from '../testing/vm/guest.ts';
-import { prepareImage } from '../testing/vm/image.ts';
-import { installBuilt } from '../testing/vm/installed.ts';
+import type { Guest } from '../testing/vm/guest.ts';
 import type { Bench } from './bench.ts';
+import { startBuiltGuest } from './built-guest.ts';
 import { copyPrograms, succeed, until } from './fpm-guest.ts';
 import { compare, inTurn, type Row, type Section } from './samples.ts';
 
@@ -54,13 +51,9 @@ export async function benchColdApp({ directory, quick, signal }: Bench): Promise
     title: 'First request to an idle application (virtual machine, emulated processor)',
     beside: 'a bare systemd service',
   };
-  const ready = await ensurePrerequisites('vm', logToStderr);
-  if (!ready.ok) return { ...section, rows: [], notes: [`skipped: ${ready.reason}`] };
-  const image = await prepareImage(logToStderr);
-  if (!image.ok) return { ...section, rows: [], notes: [`skipped: ${image.error.reason}`] };
-  await using guest = await startGuest(image.value);
-  await guest.copyProject();
-  await installBuilt(guest);
+  const started = await startBuiltGuest();
+  if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error.reason}`] };
+  await using guest = started.value;
   await copyPrograms(guest, directory, ['app-ask', 'app-answer']);
   await prepare(guest);
   const rounds = quick ? 3 : 40;

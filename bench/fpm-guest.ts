@@ -6,14 +6,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Cause } from '../packages/base/problem.ts';
-import { fail, ok, type Result } from '../packages/base/result.ts';
+import type { Result } from '../packages/base/result.ts';
 import { longPatienceMilliseconds } from '../testing/patience.ts';
-import { ensurePrerequisites } from '../testing/prerequisites.ts';
 import { logToStderr, step } from '../testing/progress.ts';
 import { shellQuote } from '../testing/vm/command.ts';
-import { startGuest, type Guest } from '../testing/vm/guest.ts';
-import { prepareImage } from '../testing/vm/image.ts';
-import { installBuilt, withPatientFpm } from '../testing/vm/installed.ts';
+import type { Guest } from '../testing/vm/guest.ts';
+import { withPatientFpm } from '../testing/vm/installed.ts';
+import { startBuiltGuest } from './built-guest.ts';
 
 export const php = '8.4';
 export const fpmProgram = `/usr/sbin/php-fpm${php}`;
@@ -49,22 +48,8 @@ export const tell = <T>(what: string, action: () => Promise<T>): Promise<T> =>
   step(logToStderr, what, action);
 
 /** Starts the virtual machine. The error is why it cannot start here. */
-export async function startFpmGuest(): Promise<Result<Guest, Cause>> {
-  const ready = await ensurePrerequisites('vm', logToStderr);
-  if (!ready.ok) return fail({ reason: ready.reason });
-  const image = await prepareImage(logToStderr);
-  if (!image.ok) return image;
-  const guest = await startGuest(image.value);
-  try {
-    await guest.copyProject();
-    await installBuilt(guest);
-    await withPatientFpm(guest);
-    return ok(guest);
-  } catch (error) {
-    await guest[Symbol.asyncDispose]();
-    throw error;
-  }
-}
+export const startFpmGuest = (): Promise<Result<Guest, Cause>> =>
+  startBuiltGuest((guest) => withPatientFpm(guest));
 
 export const succeed = (guest: Guest, command: string): Promise<string> =>
   guest.succeed(command, { timeoutMs: longPatienceMilliseconds });

@@ -7,13 +7,11 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ensurePrerequisites } from '../testing/prerequisites.ts';
 import { longPatienceMilliseconds } from '../testing/patience.ts';
 import { logToStderr, step } from '../testing/progress.ts';
-import { startGuest, type Guest } from '../testing/vm/guest.ts';
-import { prepareImage } from '../testing/vm/image.ts';
-import { installBuilt } from '../testing/vm/installed.ts';
+import type { Guest } from '../testing/vm/guest.ts';
 import type { Bench } from './bench.ts';
+import { startBuiltGuest } from './built-guest.ts';
 import { compare, spreadOf, type Row, type Section, type Spread } from './samples.ts';
 
 const firstUid = 20_001;
@@ -33,13 +31,9 @@ export async function benchSlicesGuest({ quick, signal }: Bench): Promise<Sectio
     title: 'Apply to slices of systemd: in the virtual machine, with an emulated processor',
     beside: 'set-property each',
   };
-  const ready = await ensurePrerequisites('vm', logToStderr);
-  if (!ready.ok) return { ...section, rows: [], notes: [`skipped: ${ready.reason}`] };
-  const image = await prepareImage(logToStderr);
-  if (!image.ok) return { ...section, rows: [], notes: [`skipped: ${image.error.reason}`] };
-  await using guest = await startGuest(image.value);
-  await guest.copyProject();
-  await installBuilt(guest);
+  const started = await startBuiltGuest();
+  if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error.reason}`] };
+  await using guest = started.value;
   const tenants = quick ? 100 : 1000;
   const active = quick ? 10 : 100;
   const turns = quick ? 1 : 3;

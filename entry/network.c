@@ -29,8 +29,8 @@ static int raise_loopback(void)
 }
 
 /*
- * The kernel counts namespaces by effective uid, and a program can keep those of its earlier starts. So the tenant uses up
- * its own number (user.max_net_namespaces), not root's, with which services of the host are made.
+ * The kernel counts namespaces by effective uid, and a program can keep namespaces of earlier starts. So the tenant uses up
+ * its own number (user.max_net_namespaces), not root's, which services of the host need.
  */
 static int unshare_as(uid_t uid)
 {

@@ -1,5 +1,5 @@
 /** Changes to the limits that tenants and resellers set for sites: each is on disk before it takes effect. */
-import { fsyncSync, lstatSync, rmSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { causedBy, failed, type Problem } from '../../packages/base/problem.ts';
 import { ok, type Result } from '../../packages/base/result.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -15,7 +15,13 @@ import { causeOf } from '../../packages/base/io/errno.ts';
 import { lockFile } from '../sys/files/flock.ts';
 import { pinDirectory, type PinnedDirectory } from '../../packages/base/io/pinned-directory.ts';
 import { ensurePrivateDirectory } from '../sys/files/private-file.ts';
-import { removeIfThere, removeLeftovers, replaceIn } from '../../packages/base/io/replace-file.ts';
+import {
+  removeIfThere,
+  removeIn,
+  removeLeftovers,
+  removeTree,
+  replaceIn,
+} from '../../packages/base/io/replace-file.ts';
 import type { Paths } from './paths.ts';
 import {
   currentOwners,
@@ -49,8 +55,7 @@ export function changeSiteLimits<E>(
     const changed = change(kept?.sites ?? new Map());
     if (!changed.ok) return changed;
     if (changed.value.size === 0) {
-      removeIfThere(directory.at(name));
-      fsyncSync(directory.fd);
+      removeIn(directory, name);
       return ok(undefined);
     }
     const text = formatSiteLimits({ ...holders, sites: changed.value });
@@ -122,12 +127,5 @@ export function forgetFormerTenants(
   });
 }
 
-export function releaseSiteLimits(paths: Paths): Result<void, Problem> {
-  const object = siteLimitDirectory(paths);
-  try {
-    rmSync(object, { recursive: true, force: true });
-    return ok(undefined);
-  } catch (error) {
-    return failed({ action: 'remove', object, ...causeOf(error) });
-  }
-}
+export const releaseSiteLimits = (paths: Paths): Result<void, Problem> =>
+  removeTree(siteLimitDirectory(paths));

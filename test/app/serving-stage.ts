@@ -25,6 +25,18 @@ http.createServer((req, res) => {
 }).listen(process.env.PORT || 3000, () => console.log('listening at', process.env.PORT));
 `;
 
+/** The same for `place`, with a request that keeps it busy until a file `go` is in its home, and one waiting visitor. */
+export const busyAt = (place: 'path' | 'port'): string =>
+  express
+    .replace(
+      "if (req.url === '/exit')",
+      "if (req.url === '/block') { log('blocked', ''); while (!require('node:fs').existsSync('go')); }\n$&",
+    )
+    .replace(
+      'listen(process.env.PORT || 3000,',
+      `listen({ ${place}: process.env.PORT, backlog: 1 },`,
+    );
+
 /** Listens, and becomes the program with that socket as descriptor 3. */
 const listener = `use Socket; use POSIX; $^F = 9; my $path = shift;
 socket(my $s, AF_UNIX, SOCK_STREAM, 0) or die; bind($s, sockaddr_un("$path.new")) or die; listen($s, 99) or die; rename("$path.new", $path) or die;

@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { suite, test } from 'node:test';
-import { express, Serving, servingSkip, until } from './serving-stage.ts';
+import { busyAt, express, Serving, servingSkip, until } from './serving-stage.ts';
 
 /** Takes the socket of systemd. */
 const inherited = `import os, socket
@@ -109,16 +109,7 @@ suite('applications behind a socket', { skip: servingSkip }, () => {
 
   test('a busy application refuses visitors, and goes on', async () => {
     await using app = new Serving();
-    const busy = express
-      .replace(
-        "if (req.url === '/exit')",
-        "if (req.url === '/block') { log('blocked', ''); while (!require('node:fs').existsSync('go')); }\n$&",
-      )
-      .replace(
-        'listen(process.env.PORT || 3000,',
-        'listen({ path: process.env.PORT, backlog: 1 },',
-      );
-    app.start(app.script(busy), { isImpatient: true });
+    app.start(app.script(busyAt('path')), { isImpatient: true });
     assert.equal(await app.get(), '200 hello 0');
     const blocked = app.get('/block');
     await until(() => existsSync(`${app.home}/blocked`));

@@ -7,7 +7,7 @@ import { existsSync, readlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { suite, test } from 'node:test';
 import { compileWithEntry } from '../../scripts/entry.ts';
-import { express, Serving, servingSkip, until } from './serving-stage.ts';
+import { busyAt, express, Serving, servingSkip, until } from './serving-stage.ts';
 
 const asRoot = { skip: process.getuid?.() === 0 ? false : 'only root makes network namespaces' };
 
@@ -95,16 +95,7 @@ setsockopt($s, SOL_SOCKET, 26, pack('Sx6P', 1, $code)) or die; bind($s, sockaddr
 
   test('a busy one refuses visitors, and goes on', async () => {
     await using app = new Serving();
-    const busy = program
-      .replace(
-        "if (req.url === '/exit')",
-        "if (req.url === '/block') { log('blocked', ''); while (!require('node:fs').existsSync('go')); }\n$&",
-      )
-      .replace(
-        'listen(process.env.PORT || 3000,',
-        'listen({ port: process.env.PORT, backlog: 1 },',
-      );
-    app.start(app.script(busy), { takes: 'tcp', isImpatient: true });
+    app.start(app.script(busyAt('port')), { takes: 'tcp', isImpatient: true });
     assert.equal(await app.get(), '200 hello 0');
     const blocked = app.get('/block');
     await until(() => existsSync(`${app.home}/blocked`));

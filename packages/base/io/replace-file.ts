@@ -15,6 +15,7 @@ import {
   openSync,
   readdirSync,
   renameSync,
+  rmSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -156,5 +157,21 @@ export function removeFile(object: string): Result<void, Problem> {
     return ok(undefined);
   } catch (error) {
     return failed({ ...causeOf(error), action: 'remove', object });
+  }
+}
+
+/** Removes a file of a directory if it is there, for good: the directory is synced. Throws Node's errors. */
+export function removeIn(directory: PinnedDirectory, name: string): void {
+  removeIfThere(directory.at(name));
+  fsyncSync(directory.fd);
+}
+
+/** Removes a directory of ours with all that it contains, if it is there. */
+export function removeTree(object: string): Result<void, Problem> {
+  try {
+    rmSync(object, { recursive: true, force: true });
+    return ok(undefined);
+  } catch (error) {
+    return failed({ action: 'remove', object, ...causeOf(error) });
   }
 }

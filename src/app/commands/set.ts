@@ -1,34 +1,20 @@
 /** `bulkhead app set`: a tenant defines an application of its own, or changes it. */
 import type { Command } from 'commander';
-import type { SetAppResponse } from '../../agent/api/api.ts';
-import { appsPath, ownUid, responseOrReport, withAgent } from '../../cli/shared/agent-request.ts';
-import {
-  describeArgument,
-  examples,
-  exitCodes,
-  type CommandModule,
-  type ExitCode,
-} from '../../cli/shared/command.ts';
-import { print } from '../../cli/shared/session.ts';
+import { describeArgument, examples, type CommandModule } from '../../cli/shared/command.ts';
 import type { OwnAppAttribute } from '../../policy/apps/own-apps.ts';
+import { changeOwnApp } from './own-app.ts';
 
 type SetOptions = Partial<Readonly<Record<OwnAppAttribute, string>>>;
 
-async function set(name: string, options: SetOptions, command: Command): Promise<ExitCode> {
-  return withAgent(command, async (ask) => {
-    const query = { set: name, ...options };
-    const answer = responseOrReport(
-      await ask<SetAppResponse>(appsPath(ownUid() ?? '0'), query, 'POST'),
-    );
-    if (answer === undefined) return exitCodes.failed;
-    print(
-      answer.state === 'in force'
-        ? `${name} is in force; to see its state: bulkhead app status`
-        : `${name} is saved, but not in force yet; to see why: bulkhead app status`,
-    );
-    return exitCodes.done;
-  });
-}
+const set = (name: string, options: SetOptions, command: Command) =>
+  changeOwnApp(
+    command,
+    { set: name, ...options },
+    {
+      'in force': `${name} is in force; to see its state: bulkhead app status`,
+      kept: `${name} is saved, but not in force yet; to see why: bulkhead app status`,
+    },
+  );
 
 export const command: CommandModule = {
   define(command, run) {

@@ -4,13 +4,14 @@
  *
  *     /var/lib/bulkhead/apps/1001.json
  */
-import { fsyncSync, readdirSync, rmSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { causeOf } from '../../../packages/base/io/errno.ts';
 import { pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
 import { decodeText, readBounded } from '../../../packages/base/io/regular-file.ts';
 import {
-  removeIfThere,
+  removeIn,
   removeLeftovers,
+  removeTree,
   replaceIn,
 } from '../../../packages/base/io/replace-file.ts';
 import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
@@ -82,8 +83,7 @@ export function writeOwnApps(paths: State, uid: number, kept: KeptOwnApps): Resu
       if (excess !== undefined) return failed({ action: 'keep', object: path, ...excess });
       return replaceIn(directory, name, formatOwnApps(kept), { mode: 0o600 });
     }
-    removeIfThere(directory.at(name));
-    fsyncSync(directory.fd);
+    removeIn(directory, name);
     return ok(undefined);
   } catch (error) {
     return failed({ action: 'write', object: path, ...causeOf(error) });
@@ -117,12 +117,5 @@ export function formerOwners(
   return ok(uids.value.filter(isFormer));
 }
 
-export function removeOwnApps(paths: State): Result<void, Problem> {
-  const object = ownAppsDirectory(paths);
-  try {
-    rmSync(object, { recursive: true, force: true });
-    return ok(undefined);
-  } catch (error) {
-    return failed({ action: 'remove', object, ...causeOf(error) });
-  }
-}
+export const removeOwnApps = (paths: State): Result<void, Problem> =>
+  removeTree(ownAppsDirectory(paths));

@@ -4,8 +4,8 @@
  *
  *     {"name":"alice","home":"131.17","apps":[{"name":"blog","command":"node server.js","idle":"1h"}]}
  *
- * Texts are those of the attributes of `<app>`, and are parsed as these are. Some attributes are missing: a socket could
- * be anywhere, variables reach the launcher while it is still root, and each start costs the host.
+ * Names and values are as in `<app>`, and are parsed in the same way. Some attributes are missing: a socket could be
+ * anywhere, variables reach the launcher while it is still root, and each start costs the host.
  */
 import { isObject, parseObject } from '../../../packages/base/json.ts';
 import { formatCause, type Cause } from '../../../packages/base/problem.ts';

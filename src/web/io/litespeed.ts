@@ -68,7 +68,7 @@ class FilesReader {
     return root;
   }
 
-  /** Returns the files that an include names: a file, those of a directory, or those that match. */
+  /** Returns the files that an include names: one file, a directory's files, or the files that match. */
   readonly #included = (pattern: string, from: string): readonly PlainFile[] => {
     const named = pattern.replace(/^\$server_root\//i, `${this.#serverRoot}/`);
     const path = pathIn(dirname(from), named);

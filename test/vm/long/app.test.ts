@@ -378,7 +378,7 @@ suite('applications of tenants', { skip: guests.skip, timeout }, () => {
     assert.deepEqual([found.uid, found.homes, found.cgroup], [3002, ['ben'], cgroupOf(3002)]);
   });
 
-  test('definitions of a deleted account are not those of the next one', async () => {
+  test('the next account does not get the definitions of a deleted one', async () => {
     await host.succeed('bulkhead units enable');
     await host.until('bulkhead status');
     await host.succeed('useradd -m -u 3004 dan');

@@ -156,7 +156,7 @@ async function seriesOf(
   return ok(shown);
 }
 
-/** Returns the chart; those of its directions if only they have limits. */
+/** Returns the chart, or the charts of its directions if only these have limits. */
 async function drawnFor(
   chart: Chart,
   draw: (chart: Chart) => Promise<Result<ChartSeries, Problem>>,

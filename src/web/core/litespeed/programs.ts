@@ -1,6 +1,6 @@
 /**
  * The programs that LiteSpeed runs for a virtual host, and the accounts as which it starts them. Its own script handlers
- * replace those of the server for the same suffix.
+ * replace the server's for the same suffix.
  *
  *     extProcessor shop { type lsapi  path /usr/local/lsws/lsphp84/bin/lsphp  extUser shop  maxConns 10 }
  *     scriptHandler { add lsapi:shop php }
