@@ -79,7 +79,7 @@ async function inside([program = '', root = '']: readonly string[]): Promise<voi
         timeout: patienceMilliseconds,
         killSignal: 'SIGKILL',
       });
-      const claim = `uid ${tenant} can change it, an`;
+      const claim = `uid ${tenant} could claim an`;
       assert.deepEqual(
         JSON.parse(out),
         [
