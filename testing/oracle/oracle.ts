@@ -55,7 +55,10 @@ const bootTimeoutMs = patienceMilliseconds;
 const saveTimeoutMs = patienceMilliseconds;
 const readyMark = 'oracle-is-ready';
 const machineArgv = [
-  ...splitCommand('-M q35,sata=off,smbus=off,vmport=off,i8042=off -cpu max,svm=off'),
+  // Without fast strings, as every guest; the rest stays, since the loader and modules ask for it.
+  ...splitCommand(
+    '-M q35,sata=off,smbus=off,vmport=off,i8042=off -cpu max,svm=off,erms=off,fsrm=off,fzrm=off,fsrs=off,fsrc=off',
+  ),
   ...splitCommand('-accel tcg,tb-size=256 -smp 1'),
   ...splitCommand('-nodefaults -no-user-config -display none -qmp stdio -no-reboot'),
 ];

@@ -6,7 +6,7 @@ import { splitCommand, succeed, type GuestResult } from './command.ts';
 import { Control } from './control.ts';
 import { makeRunDirectory } from './directories.ts';
 import { makeKeys } from './keys.ts';
-import { consoleFile, qemuProgram } from './machine.ts';
+import { boardArgv, consoleFile, qemuProgram } from './machine.ts';
 import { Qemu } from './qemu.ts';
 
 export type Firmware = 'bios' | 'uefi';
@@ -123,8 +123,8 @@ async function makeSeed(directory: string, userData: object): Promise<void> {
 function argvOf(directory: string, firmware: Firmware): readonly string[] {
   return [
     qemuProgram,
+    ...boardArgv,
     // With more than one thread, QEMU has failed on such a machine (iotlb_to_section).
-    ...splitCommand('-M q35,sata=off,smbus=off,vmport=off,i8042=off -cpu max,svm=off'),
     ...splitCommand('-accel tcg,thread=single,tb-size=512 -smp 1 -m 2G'),
     ...splitCommand('-nodefaults -no-user-config -display none -qmp stdio -no-reboot'),
     '-chardev',
