@@ -64,16 +64,29 @@ export async function prepareOtherKernel(
   }
 }
 
+/**
+ * Downloads meta packages of a kernel, and all that they consist of, from these suites. Returns the paths of the
+ * packages; apt's own files are beside them.
+ */
+export async function downloadKernel(
+  suites: readonly string[],
+  names: readonly string[],
+  directory: string,
+): Promise<readonly string[]> {
+  const options = await ownApt(directory, sourcesOf(await debianSources(), suites));
+  const list = ['apt-get', '-q', ...options, '--error-on=any', 'update'];
+  await succeed(`list the packages of ${suites.join(', ')}`, list);
+  const packages = await piecesOf(names, options);
+  const download = ['apt-get', '-q', ...options, 'download', ...packages];
+  await succeed(`download ${names.join(' and ')}`, download, { cwd: directory });
+  const files = await readdir(directory);
+  return files.filter((name) => name.endsWith('.deb')).map((name) => join(directory, name));
+}
+
 async function fetch({ suites }: OtherKernel, into: string): Promise<void> {
   const directory = await mkdtemp(join(kernelsCacheDirectory, 'unfinished-'));
   try {
-    const apt = join(directory, 'apt');
-    const options = await ownApt(apt, sourcesOf(await debianSources(), suites));
-    const list = ['apt-get', '-q', ...options, '--error-on=any', 'update'];
-    await succeed(`list the packages of ${suites.join(', ')}`, list);
-    const packages = await piecesOf(wanted, options);
-    const download = ['apt-get', '-q', ...options, 'download', ...packages];
-    await succeed('download the kernel and its headers', download, { cwd: apt });
+    await downloadKernel(suites, wanted, join(directory, 'apt'));
     const unpack = 'for deb in apt/*.deb; do dpkg-deb -x "$deb" . || exit 1; done; rm -r apt';
     await succeed('unpack the packages', ['sh', '-c', unpack], { cwd: directory });
     await rename(directory, into);

@@ -1,20 +1,20 @@
 /**
- * The disk image. By UEFI it starts as it comes, and again by both firmwares after its kernel and boot loader were
- * installed anew; by BIOS cloud-init sets it up, so that a tenant is isolated, and `prove` shows it. BULKHEAD_IMAGE is
+ * The disk image. By UEFI it starts as it comes, and again by both firmwares with a newer kernel and a boot loader
+ * that was installed anew; by BIOS cloud-init sets it up, so that a tenant is isolated, and `prove` shows it. BULKHEAD_IMAGE is
  * the qcow2 file to test, instead of a new one.
  */
 import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { basename, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import type { Proof } from '../../../src/prove/io/prove.ts';
 import type { SetupStatusJson } from '../../../src/setup/commands/json.ts';
+import { downloadKernel } from '../../../testing/oracle/other-kernels.ts';
 import { longPatienceMilliseconds } from '../../../testing/patience.ts';
 import { ensurePrerequisites } from '../../../testing/prerequisites.ts';
 import { logToStderr } from '../../../testing/progress.ts';
 import { suiteDirectory } from '../../../testing/temporary-directory.ts';
-import { behindMetaPackage, downloadPackage } from '../../../testing/vm/apt.ts';
 import { DiskGuest } from '../../../testing/vm/disk-guest.ts';
 import { projectDirectory } from '../../../testing/vm/project.ts';
 
@@ -82,13 +82,14 @@ suite('the image, started by UEFI', { skip, timeout }, () => {
     assert.match(await said('run-parts /etc/update-motd.d'), /run "bulkhead setup"/);
   });
 
-  test('starts by both firmwares after its kernel and boot loader were installed anew', async () => {
-    const kernel = await behindMetaPackage('linux-image-cloud-amd64');
-    assert.ok(kernel);
-    const file = await downloadPackage(kernel, directory);
-    const copy = `/var/tmp/${basename(file)}`;
-    await guest.succeed(`cat > '${copy}'`, { file });
-    await guest.succeed(`apt-get install -y --reinstall '${copy}'`);
+  test('starts by both firmwares with a newer kernel, and a boot loader that was installed anew', async () => {
+    const meta = 'linux-image-cloud-amd64';
+    const files = await downloadKernel(['trixie-backports'], [meta], join(directory, 'kernel'));
+    await guest.succeed('mkdir /var/tmp/kernel');
+    for (const file of files)
+      await guest.succeed(`cat > '/var/tmp/kernel/${basename(file)}'`, { file });
+    const first = await said('uname -r');
+    await guest.succeed('apt-get install -y /var/tmp/kernel/*.deb');
     await guest.succeed('dpkg-reconfigure -f noninteractive grub-cloud-amd64');
     assert.match(await said('cat /boot/grub/grub.cfg'), /menuentry [^]*root=UUID=\S+ .*usrquota/);
     for (const firmware of ['uefi', 'bios'] as const) {
@@ -96,6 +97,8 @@ suite('the image, started by UEFI', { skip, timeout }, () => {
       await guest.reboot(firmware);
       assert.notEqual(await said('cat /proc/sys/kernel/random/boot_id'), boot);
       assert.match(await said('cat /proc/cmdline'), /root=UUID=/);
+      assert.notEqual(await said('uname -r'), first);
+      assert.match(await said('cat /sys/kernel/security/lsm'), /\bbpf\b/);
       await isWell(firmware);
     }
   });
