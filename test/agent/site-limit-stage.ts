@@ -116,7 +116,9 @@ export class Stage implements Disposable {
       driver: this.driver,
     };
     // Fields that these answers do not use are missing.
-    return { agent, caller, query: new QueryReader(new URLSearchParams(query)) } as RequestContext;
+    const slot = { [Symbol.dispose]: () => {} };
+    const reader = new QueryReader(new URLSearchParams(query));
+    return { agent, caller, slot, query: reader } as RequestContext;
   }
 
   /** Returns the new state, or the reason and hint of a refusal. */

@@ -8,7 +8,7 @@ import { dirname } from 'node:path';
 import type { Caller } from '../../src/agent/api/caller.ts';
 import { QueryReader } from '../../src/agent/api/query-reader.ts';
 import type { AgentContext, RequestContext } from '../../src/agent/api/request-context.ts';
-import { makeApi } from '../../src/agent/api/routes.ts';
+import { makeApi, type Api } from '../../src/agent/api/routes.ts';
 import { makeLog } from '../../src/agent/log.ts';
 import { answerApps, answerSetApp } from '../../src/agent/responses/apps.ts';
 import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
@@ -50,6 +50,9 @@ export class OwnAppsStage implements Disposable {
   /** How often units were made what the policy says. */
   applied = 0;
   runsSystemd = true;
+  /** Each apply waits for this first. */
+  gate: Promise<void> = Promise.resolve();
+  readonly #api = this.#makeApi();
   readonly log: string[] = [];
 
   constructor() {
@@ -114,6 +117,7 @@ export class OwnAppsStage implements Disposable {
 
   async #apply(): Promise<boolean> {
     this.applied++;
+    await this.gate;
     this.install();
     assert.ok(this.#policy);
     const seen = await readApps(this.#policy, this.paths, this.#homes);
@@ -157,17 +161,26 @@ export class OwnAppsStage implements Disposable {
     return {
       agent,
       caller,
+      slot: { [Symbol.dispose]: () => {} },
       query: new QueryReader(new URLSearchParams(query)),
     } as unknown as RequestContext;
   }
 
-  /** Returns the status and the text of a request as the agent's server passes it on. */
-  async fetch(caller: Caller, method: string, path: string): Promise<string> {
-    const agent = { ...this.#request(caller, '').agent, history: { askedBy: () => ({}) } };
+  #makeApi(): Api {
     const silent = makeLog('human', {});
     silent.level = 'silent';
-    const api = makeApi(() => agent as unknown as AgentContext, silent);
-    const answer = await api.fetch(new Request(`http://bulkhead${path}`, { method }), { caller });
+    const agent = () => ({
+      ...this.#request({ kind: 'uid', uid: 0 }, '').agent,
+      history: { askedBy: () => ({}) },
+    });
+    return makeApi(() => agent() as unknown as AgentContext, silent);
+  }
+
+  /** Returns the status and the text of a request as the agent's server passes it on. */
+  async fetch(caller: Caller, method: string, path: string): Promise<string> {
+    const answer = await this.#api.fetch(new Request(`http://bulkhead${path}`, { method }), {
+      caller,
+    });
     return `${answer.status} ${await answer.text()}`;
   }
 

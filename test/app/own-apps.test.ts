@@ -82,6 +82,30 @@ test('a jail sends nothing but applications of its own tenant', async () => {
   assert.match(await stage.fetch(jailed, 'POST', '/v1/tenants/bob/apps?remove=blog'), /^404 /);
 });
 
+for (const kind of ['jailed', 'uid'] as const)
+  test(`while its change is applied, a tenant asks, and begins no other (${kind})`, async () => {
+    const caller = { kind, uid: alice } as const;
+    const apps = '/v1/tenants/alice/apps';
+    // Something is listed before.
+    await stage.look();
+    const gate = Promise.withResolvers<void>();
+    stage.gate = gate.promise;
+    const answered: string[] = [];
+    const change = (name: string) =>
+      stage.fetch(caller, 'POST', `${apps}?set=${name}&command=x`).then((answer) => {
+        answered.push(`${name} ${answer.slice(0, 3)}`);
+        return answer;
+      });
+    const first = change('first');
+    const others = Array.from({ length: 3 }, () => change('other'));
+    for (const answer of await Promise.all(others))
+      assert.match(answer, /^429 .*another change of yours is being made/);
+    assert.match(await stage.fetch(caller, 'GET', apps), /^200 /);
+    assert.deepEqual(answered, ['other 429', 'other 429', 'other 429']);
+    gate.resolve();
+    assert.match(await first, /^200 .*"state":"kept"/);
+  });
+
 test('it may define as many as the policy says, and of a lower number the oldest stay', async () => {
   for (const name of ['b', 'a'])
     assert.equal(await stage.set(alice, { ...blog, set: name }), 'kept');

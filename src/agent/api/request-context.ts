@@ -62,4 +62,9 @@ export interface RequestContext {
   readonly query: QueryReader;
   /** The formats that the caller accepts, from its `Accept` header. */
   readonly accept: string | undefined;
+  /**
+   * The slot of this request among those in progress. An answer that waits for a change releases it first, so that the
+   * caller can ask something else meanwhile; something else must bound how many wait.
+   */
+  readonly slot: Disposable;
 }

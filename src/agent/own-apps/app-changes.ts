@@ -37,11 +37,15 @@ export class AppChanges implements Disposable {
     return this.#parts.apps.list(uid);
   }
 
-  /** Makes a change of `owner`, who has the uid now. A wrong one costs nothing, and changes nothing. */
+  /**
+   * Makes a change of `owner`, who has the uid now. A wrong one costs nothing, and changes nothing. The request gives up its
+   * `slot` while it waits; the pace admits one change of a uid, so no other waits with it.
+   */
   async make(
     uid: number,
     owner: SiteLimitOwner,
     change: OwnAppChange,
+    slot: Disposable,
   ): Promise<HttpResult<'in force' | 'kept'>> {
     const { apps, log } = this.#parts;
     const keep = apps.prepare(uid, owner, change);
@@ -53,6 +57,7 @@ export class AppChanges implements Disposable {
     if (!kept.ok) return httpError({ status: 503, action, ...causedBy(kept.error) });
     const done = change.kind === 'set' ? 'defined' : 'removed';
     log(`${printable(owner.name)} has ${done} its application ${printable(change.name)}`);
+    slot[Symbol.dispose]();
     const applied = this.#paced.run().then(() => apps.isInForce(uid, change));
     return ok((await answerSoon(applied, false)) ? 'in force' : 'kept');
   }

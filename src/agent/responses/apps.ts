@@ -47,7 +47,7 @@ export async function answerSetApp(
   if (owner === undefined || agent.apps === undefined) return refuse('only the tenant itself may');
   const change = readChange(query);
   if (!change.ok) return fail({ object: name, ...change.error });
-  const made = await agent.apps.make(who.uid, owner, change.value);
+  const made = await agent.apps.make(who.uid, owner, change.value, request.slot);
   if (!made.ok) return fail({ object: change.value.name, ...made.error });
   return ok({ who, state: made.value });
 }

@@ -48,6 +48,7 @@ export async function answerSetLimits(
     { uid: who.uid, holders, site: who.site ?? '', label: who.name, cgroup, written },
     change.value,
     reclaims(request, cgroup, change.value),
+    request.slot,
   );
   return made.ok ? ok({ who, state: made.value }) : made;
 }
