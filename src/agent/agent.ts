@@ -34,7 +34,7 @@ import { placementTargets } from './placer/placement.ts';
 import { MemberIndex } from './sampling/member-index.ts';
 import { ControlServer } from './api/server.ts';
 import { agentStatus } from './api/status.ts';
-import { ChangePace } from './site-limits/change-pace.ts';
+import { ChangePace } from './changes/change-pace.ts';
 import { followFiles } from '../sys/files/follow-files.ts';
 
 /**

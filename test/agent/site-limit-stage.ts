@@ -11,7 +11,7 @@ import type { RequestContext } from '../../src/agent/api/request-context.ts';
 import { answerLimits, answerSetLimits } from '../../src/agent/responses/site-limits.ts';
 import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
 import { Membership } from '../../src/agent/sampling/membership.ts';
-import { SiteLimitChanges } from '../../src/agent/site-limits/site-limit-changes.ts';
+import { SiteLimitChanges } from '../../src/agent/changes/site-limit-changes.ts';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
 import { makeLog } from '../../src/agent/log.ts';
 import { failed, type Problem } from '../../packages/base/problem.ts';

@@ -19,7 +19,7 @@ import { writeOwnApps, type Homes } from '../../src/app/io/own-apps.ts';
 import { planApps, type AppPlan } from '../../src/app/io/plan.ts';
 import { readApps } from '../../src/app/io/states.ts';
 import { OwnApps, type LastSeen } from '../../src/app/io/tenant-apps.ts';
-import { AppChanges } from '../../src/agent/own-apps/app-changes.ts';
+import { AppChanges } from '../../src/agent/changes/app-changes.ts';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
 import { AccountNames } from '../../src/host/accounts/account-names.ts';
 import { pathsOf, type Paths } from '../../src/host/paths.ts';

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { namedApps } from '../../src/app/commands/subject.ts';
 import type { AppPlan } from '../../src/app/io/plan.ts';
 import { undoApps } from '../../src/app/commands/undo.ts';
-import { ChangePace } from '../../src/agent/site-limits/change-pace.ts';
+import { ChangePace } from '../../src/agent/changes/change-pace.ts';
 import { appPolicy } from '../../src/app/io/policy-part.ts';
 import { knowsApps, wantsApps } from '../../src/app/io/reconcile.ts';
 import { acme, alice, body, bob, OwnAppsStage } from './own-apps-stage.ts';

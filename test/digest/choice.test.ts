@@ -7,7 +7,7 @@ import { QueryReader } from '../../src/agent/api/query-reader.ts';
 import type { RequestContext } from '../../src/agent/api/request-context.ts';
 import { answerDigest, answerSetDigest } from '../../src/agent/responses/digest-choice.ts';
 import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
-import { ChangePace } from '../../src/agent/site-limits/change-pace.ts';
+import { ChangePace } from '../../src/agent/changes/change-pace.ts';
 import { chosenRule } from '../../src/digest/core/choice.ts';
 import { keepDigestChoice, readDigestChoices } from '../../src/host/digest-choices.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';

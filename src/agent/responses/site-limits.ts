@@ -9,7 +9,7 @@ import type { ExplainResponse, SetLimitsResponse } from '../api/api.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { type RequestContext } from '../api/request-context.ts';
 import type { MemberEntry } from '../sampling/member-index.ts';
-import { readChange, type SiteChange } from '../site-limits/wanted-change.ts';
+import { readChange, type SiteChange } from '../changes/wanted-change.ts';
 import { changeableSite } from './changeable-site.ts';
 import { namedEntry } from './members.ts';
 

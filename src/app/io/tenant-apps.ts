@@ -16,7 +16,7 @@ import {
   type OwnAppTexts,
 } from '../../policy/apps/own-apps.ts';
 import { ownAppsMaxOf, type Policy, type Tenant } from '../../policy/policy.ts';
-import { isSameOwner, type SiteLimitOwner } from '../../policy/sites/site-limits.ts';
+import { isSameOwner, type UidOwner } from '../../policy/accounts/uid-owner.ts';
 import { appKey, socketPath, unitName } from '../core/names.ts';
 import { readDisabled } from './disabled-file.ts';
 import { appPaths } from './layout.ts';
@@ -64,11 +64,7 @@ export class OwnApps implements TenantApps {
     });
   }
 
-  prepare(
-    uid: number,
-    owner: SiteLimitOwner,
-    change: OwnAppChange,
-  ): ReturnType<TenantApps['prepare']> {
+  prepare(uid: number, owner: UidOwner, change: OwnAppChange): ReturnType<TenantApps['prepare']> {
     const { paths, runsSystemd } = this.#parts;
     if (!runsSystemd()) return refuse(503, withoutSystemd);
     const read = readOwnApps(paths, uid);

@@ -10,7 +10,7 @@
 import { isObject, parseObject } from '../../../packages/base/json.ts';
 import { formatCause, type Cause } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
-import type { SiteLimitOwner } from '../sites/site-limits.ts';
+import type { UidOwner } from '../accounts/uid-owner.ts';
 import { valueKinds } from '../value-kinds.ts';
 import {
   appNamePattern,
@@ -30,7 +30,7 @@ export type OwnAppTexts = { readonly name: string } & {
 };
 
 /** The owner of the uid when it defined the applications; another owner inherits none. */
-export interface KeptOwnApps extends SiteLimitOwner {
+export interface KeptOwnApps extends UidOwner {
   /** The definitions, the oldest first. */
   readonly apps: readonly OwnAppTexts[];
 }

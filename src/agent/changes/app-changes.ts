@@ -5,12 +5,12 @@
 import { printable } from '../../../packages/base/printable.ts';
 import { causedBy } from '../../../packages/base/problem.ts';
 import { ok } from '../../../packages/base/result.ts';
-import type { SiteLimitOwner } from '../../policy/sites/site-limits.ts';
-import { answerSoon } from '../api/answer-soon.ts';
+import type { UidOwner } from '../../policy/accounts/uid-owner.ts';
+import { answerSoon } from './answer-soon.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import type { OwnAppChange, TenantApps } from '../part.ts';
-import { ChangePace } from '../site-limits/change-pace.ts';
-import { PacedApply } from '../site-limits/paced-apply.ts';
+import { ChangePace } from './change-pace.ts';
+import { PacedApply } from './paced-apply.ts';
 
 const action = 'change the application';
 /** Each stops and starts a program, and makes systemd read its units again. */
@@ -43,7 +43,7 @@ export class AppChanges implements Disposable {
    */
   async make(
     uid: number,
-    owner: SiteLimitOwner,
+    owner: UidOwner,
     change: OwnAppChange,
     slot: Disposable,
   ): Promise<HttpResult<'in force' | 'kept'>> {
