@@ -51,7 +51,7 @@ export interface TenantApps {
   /** Returns the applications of a tenant, and how many it may define itself. */
   readonly list: (
     uid: number,
-  ) => HttpResult<{ readonly max: number; readonly apps: readonly AppRow[] }>;
+  ) => Promise<HttpResult<{ readonly max: number; readonly apps: readonly AppRow[] }>>;
   /** Checks a change of `owner`, who has the uid now. Returns what keeps it on disk. */
   readonly prepare: (
     uid: number,

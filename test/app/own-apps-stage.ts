@@ -17,8 +17,8 @@ import { appLayout } from '../../src/app/io/layout.ts';
 import { forgetFormer } from '../../src/app/io/forget.ts';
 import { writeOwnApps, type Homes } from '../../src/app/io/own-apps.ts';
 import { planApps, type AppPlan } from '../../src/app/io/plan.ts';
-import { readApps } from '../../src/app/io/states.ts';
-import { OwnApps, type LastSeen } from '../../src/app/io/tenant-apps.ts';
+import { AppScans } from '../../src/app/io/scans.ts';
+import { OwnApps } from '../../src/app/io/tenant-apps.ts';
 import { AppChanges } from '../../src/agent/changes/app-changes.ts';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
 import { AccountNames } from '../../src/host/accounts/account-names.ts';
@@ -44,7 +44,7 @@ export class OwnAppsStage implements Disposable {
   readonly #membership = new Membership(this.#events, new AccountNames(this.paths));
   #index = new MemberIndex();
   #policy: Policy | undefined;
-  #seen: LastSeen | undefined;
+  scans = new AppScans(this.paths, Infinity);
   #homes: Homes = new Map();
   readonly changes: AppChanges;
   /** How often units were made what the policy says. */
@@ -60,8 +60,7 @@ export class OwnAppsStage implements Disposable {
     this.haveAccounts({ acme, alice, bob });
     const apps = new OwnApps({
       paths: this.paths,
-      policy: () => this.#policy,
-      seen: () => this.#seen,
+      scans: this.scans,
       apply: () => this.#apply(),
       runsSystemd: () => this.runsSystemd,
     });
@@ -86,6 +85,7 @@ export class OwnAppsStage implements Disposable {
     assert.ok(policy, JSON.stringify(diagnostics));
     this.#policy = policy;
     this.#homes = homes;
+    this.scans.adopt(policy, homes);
     this.#index = new MemberIndex(policy);
     this.#membership.follow(this.#index.entries, homes, Date.now());
     assert.deepEqual(forgetFormer(this.paths, policy, homes), []);
@@ -120,10 +120,7 @@ export class OwnAppsStage implements Disposable {
     await this.gate;
     this.install();
     assert.ok(this.#policy);
-    const seen = await readApps(this.#policy, this.paths, this.#homes);
-    assert.ok(seen.ok);
-    this.#seen = { apps: seen.value.apps, leaving: seen.value.plan.leaving };
-    return true;
+    return (await this.scans.scan(this.#policy)).ok;
   }
 
   look = () => this.#apply();

@@ -16,8 +16,8 @@ beforeEach(() => (stage = new OwnAppsStage()));
 afterEach(() => stage[Symbol.dispose]());
 
 const blog = { set: 'blog', command: 'node server.js', directory: '/home/alice/blog' };
-const rows = () => {
-  const listed = stage.list(alice);
+const rows = async () => {
+  const listed = await stage.list(alice);
   assert.ok(listed.ok, JSON.stringify(listed));
   return listed.value.apps.map(({ name, by, state, reason }) => [name, by, state, reason]);
 };
@@ -52,9 +52,9 @@ test('it may also from its jail, and nobody else may', async () => {
     assert.match(await stage.set(caller, blog), /^40[34] /, JSON.stringify(caller));
   assert.match(await stage.set(alice, blog, 'bob'), /^404 /);
   for (const caller of [acme, bob, { kind: 'token' }] as const)
-    assert.ok(!stage.list(caller).ok, JSON.stringify(caller));
+    assert.ok(!(await stage.list(caller)).ok, JSON.stringify(caller));
   for (const caller of [0, alice, { kind: 'jailed', uid: alice }] as const)
-    assert.ok(stage.list(caller).ok, JSON.stringify(caller));
+    assert.ok((await stage.list(caller)).ok, JSON.stringify(caller));
 });
 
 test('a jail sends nothing but applications of its own tenant', async () => {
@@ -86,8 +86,6 @@ for (const kind of ['jailed', 'uid'] as const)
   test(`while its change is applied, a tenant asks, and begins no other (${kind})`, async () => {
     const caller = { kind, uid: alice } as const;
     const apps = '/v1/tenants/alice/apps';
-    // Something is listed before.
-    await stage.look();
     const gate = Promise.withResolvers<void>();
     stage.gate = gate.promise;
     const answered: string[] = [];
@@ -117,7 +115,7 @@ test('it may define as many as the policy says, and of a lower number the oldest
   ]);
   await stage.look();
   assert.deepEqual(
-    rows().find(([name]) => name === 'alice/a')?.[3],
+    (await rows()).find(([name]) => name === 'alice/a')?.[3],
     'the policy allows this tenant 1 application of its own, and it has defined more',
   );
   assert.equal(await stage.set(alice, { ...blog, set: 'b', command: 'other' }), 'kept');
@@ -143,13 +141,13 @@ test("the administrator's application of the same name takes precedence", async 
   assert.match(stage.unit('5001:blog.service'), /exec theirs/);
   await stage.look();
   assert.deepEqual(
-    rows().flatMap(([name, by, state]) => (name === 'alice/blog' ? [[by, state]] : [])),
+    (await rows()).flatMap(([name, by, state]) => (name === 'alice/blog' ? [[by, state]] : [])),
     [
       ['policy', 'unknown'],
       ['tenant', 'not allowed'],
     ],
   );
-  assert.equal(rows()[1]?.[3], 'the policy has an application of that name');
+  assert.equal((await rows())[1]?.[3], 'the policy has an application of that name');
   assert.match(
     await stage.set(alice, { ...blog, set: 'shop' }),
     /^409 the administrator has defined "shop"/,
@@ -255,7 +253,7 @@ test('a definition that is not valid any more is shown with the reason', async (
   const kept = readFileSync(stage.file(alice), 'utf8');
   writeFileSync(stage.file(alice), kept.replace('"name":"blog"', '"name":"blog","idle":"30s"'));
   await stage.look();
-  assert.deepEqual(rows(), [
+  assert.deepEqual(await rows(), [
     [
       'alice/blog',
       'tenant',

@@ -15,7 +15,10 @@ import { namedEntry } from './members.ts';
 
 const action = 'change applications of';
 
-export function answerApps(request: RequestContext, name: string): HttpResult<AppsResponse> {
+export async function answerApps(
+  request: RequestContext,
+  name: string,
+): Promise<HttpResult<AppsResponse>> {
   const found = tenantEntry(request, name);
   if (!found.ok) return found;
   const { who } = found.value;
@@ -23,7 +26,7 @@ export function answerApps(request: RequestContext, name: string): HttpResult<Ap
     const reason = 'only root and the tenant itself see them';
     return httpError({ status: 403, action: 'show applications of', object: name, reason });
   }
-  const listed = request.agent.apps?.list(who.uid) ?? none;
+  const listed = (await request.agent.apps?.list(who.uid)) ?? none;
   return listed.ok ? ok({ who, ...listed.value }) : fail({ object: name, ...listed.error });
 }
 
