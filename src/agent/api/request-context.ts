@@ -2,6 +2,7 @@
 import type { Driver } from '../../host/driver.ts';
 import type { EvidenceReader } from '../../host/evidence/evidence-reader.ts';
 import type { DiskUsage } from '../../host/disks/quotas.ts';
+import type { DigestChoiceFile } from '../../host/digest-choices.ts';
 import type { HostFigures } from '../../host/host-figures.ts';
 import type { Member } from '../../usage/member.ts';
 import type { EventStore } from '../../store/events/event-store.ts';
@@ -29,6 +30,7 @@ export interface AgentContext {
   readonly siteLimits: SiteLimitChanges;
   /** The pace at which customers may change their digests. */
   readonly digestPace: ChangePace;
+  readonly digestChoices: DigestChoiceFile;
   /** The applications of tenants; absent if no part has them. */
   readonly apps: AppChanges | undefined;
   readonly servedSites: NonNullable<AgentPart['servedSites']>;
