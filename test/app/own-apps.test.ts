@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { formatProblem } from '../../packages/base/problem.ts';
 import { namedApps } from '../../src/app/commands/subject.ts';
 import type { AppPlan } from '../../src/app/io/plan.ts';
 import { undoApps } from '../../src/app/commands/undo.ts';
@@ -50,7 +51,10 @@ test('it may also from its jail, and nobody else may', async () => {
   assert.equal(await stage.set({ kind: 'jailed', uid: alice }, blog), 'kept');
   for (const caller of [acme, bob, 0, { kind: 'token' }, { kind: 'jailed', uid: bob }] as const)
     assert.match(await stage.set(caller, blog), /^40[34] /, JSON.stringify(caller));
-  assert.match(await stage.set(alice, blog, 'bob'), /^404 /);
+  assert.match(await stage.set(alice, blog, 'bob'), /^404 there is none with that name/);
+  // The command names whoever runs it by the uid.
+  assert.match(await stage.set(acme, blog, String(acme)), /^404 you are not a tenant/);
+  assert.match(await stage.set(4999, blog, '4999'), /^404 you are not a tenant/);
   for (const caller of [acme, bob, { kind: 'token' }] as const)
     assert.ok(!(await stage.list(caller)).ok, JSON.stringify(caller));
   for (const caller of [0, alice, { kind: 'jailed', uid: alice }] as const)
@@ -166,6 +170,9 @@ test('a wrong definition changes nothing', async () => {
     { set: '', command: 'x' },
   ] as const)
     assert.match(await stage.set(alice, query), /^400 /, JSON.stringify(query));
+  for (const idle of ['1s', '59s', '0s'])
+    assert.match(await stage.set(alice, { ...blog, idle }), /^400 idle: "\d+s" is less than 60s$/);
+  assert.match(await stage.set(alice, { ...blog, command: '' }), /^400 command: it is not a/);
   assert.match(await stage.set(alice, { remove: 'other' }), /^404 /);
   assert.equal(readFileSync(stage.file(alice), 'utf8'), before);
   assert.deepEqual(stage.plan().changes, []);
@@ -301,6 +308,9 @@ test('a tenant cannot remove what the administrator has disabled, and so enable 
 test('without systemd a tenant is told why it can define none', async () => {
   stage.runsSystemd = false;
   assert.match(await stage.set(alice, blog), /^503 systemd is not the init of this host/);
+  const listed = await stage.list(alice, String(alice));
+  assert.ok(!listed.ok);
+  assert.match(formatProblem(listed.error), /^Cannot show applications of "alice": systemd is not/);
   assert.ok(!existsSync(stage.file(alice)));
 });
 

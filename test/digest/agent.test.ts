@@ -63,7 +63,8 @@ describe('digests of the agent', { skip }, () => {
         .replace('</alerts>', '<digest to="tenant" every="day" choose="50%"/></alerts>'),
     );
     const nowhere = run('digest', 'preview', String(alice));
-    assert.doesNotMatch(nowhere.stdout, /nothing to report/);
+    assert.match(nowhere.stdout, /^To: nobody; see the warning\nSubject: .*\n\n/);
+    assert.match(nowhere.stdout, /limit of 20 was reached/);
     assert.match(
       nowhere.stderr,
       /mail to "uid 889001": it has no account, .* no mail would be sent/,

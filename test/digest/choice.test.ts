@@ -103,7 +103,7 @@ suite('answerSetDigest()', () => {
     };
     assert.deepEqual([1003, 0, 4000].map(statusOf), [403, 403, 403]);
     const closed = stage(t, '<digest to="tenant"/>').set(1001, 'every=off');
-    assert.match(closed.ok ? '' : closed.error.reason, /the policy does not let customers choose/);
+    assert.match(closed.ok ? '' : closed.error.reason, /the policy does not let you choose/);
   });
 
   test('has a pace', (t) => {

@@ -34,7 +34,8 @@ export function answerSetDigest(request: RequestContext): HttpResult<DigestRespo
   const { uid, name, rules } = found.value;
   const shares = rules.flatMap(({ useMin }) => useMin ?? []);
   if (shares.length === 0) {
-    const reason = 'the policy does not let customers choose';
+    const reason =
+      rules.length === 0 ? 'the policy has none for you' : 'the policy does not let you choose';
     return httpError({ status: 403, action, reason, hint: 'ask the administrator' });
   }
   const before = choiceOf(request, found.value);

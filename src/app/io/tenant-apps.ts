@@ -44,7 +44,7 @@ export class OwnApps implements TenantApps {
   }
 
   async list(uid: number): ReturnType<TenantApps['list']> {
-    const what = 'show applications';
+    const what = 'show applications of';
     if (!this.#parts.runsSystemd()) return refuse(503, withoutSystemd, what);
     const seen = await this.#parts.scans.fresh();
     if (seen === undefined) return refuse(503, cannotScan, what);
@@ -145,7 +145,7 @@ const follows: ReadonlySet<AppState> = new Set([
 ]);
 
 const withoutSystemd: Cause = {
-  reason: 'systemd is not the init of this host, and keeps their sockets',
+  reason: 'systemd is not the init of this host, and applications need it',
 };
 
 /** The log of the agent says why, to the administrator. */

@@ -28,10 +28,13 @@ import { Ledger } from '../io/ledger.ts';
 import { readTexts } from '../io/read-texts.ts';
 import { sendDigests, type SendResult } from './send-digests.ts';
 import type { DigestSendJson } from './json.ts';
+import { rootOnly } from './root-only.ts';
 
 async function send(options: PolicyOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
+  const refused = rootOnly('send digests');
+  if (refused !== undefined) return failWith(refused);
   const ask = agentRequest(paths, { json: true });
   const status = await ask<StatusResponse>('/v1/status');
   const file = namesPolicy(command) || !status.ok ? options.policy : status.value.policy.file;
