@@ -23,7 +23,7 @@ import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { readDigestChoices, type DigestChoices } from '../../host/digest-choices.ts';
 import type { Paths } from '../../host/paths.ts';
-import { findTenant, type Policy } from '../../policy/policy.ts';
+import { findTenant, observesLimits, type Policy } from '../../policy/policy.ts';
 import type { DigestRule } from '../../policy/settings.ts';
 import { dayMilliseconds } from '../core/forecast.ts';
 import { diskReader, readDiskHistory } from '../io/disk-history.ts';
@@ -60,14 +60,17 @@ async function preview(name: string, options: PolicyOptions, command: Command): 
   const choices = readDigestChoices(paths);
   if (!choices.ok) return failWith(choices.error);
   const messages: Message[] = [];
-  const without: string[] = [];
+  const without = observesLimits(policy)
+    ? ['Limits are only observed, so no mail would be sent']
+    : [];
   for (const rule of digests) {
     without.push(...reasonsFor(policy, rule, choices.value, uids));
     const made = await messagesFor(paths, policy, { rule, choices: choices.value }, uids);
     if (!made.ok) return failWith(made.error);
     messages.push(...made.value);
   }
-  const problems = [...without, ...textProblems(paths, policy.agent)];
+  // A reseller that is a tenant, too, can have the same reason twice.
+  const problems = [...new Set([...without, ...textProblems(paths, policy.agent)])];
   show({ messages, problems }, name, options);
   return exitCodes.done;
 }

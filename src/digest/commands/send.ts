@@ -84,10 +84,12 @@ const digestsOf = ({ agent }: Policy) => agent.alerts.digests ?? [];
 const hasDigests = (policy: Policy): boolean =>
   digestsOf(policy).length > 0 && !observesLimits(policy);
 
-const nothingText = (policy: Policy) =>
-  observesLimits(policy)
+function nothingText(policy: Policy): string {
+  if (hasDigests(policy)) return 'Another process is sending the digests at the moment';
+  return observesLimits(policy)
     ? 'Limits are only observed, so there is nothing to report to customers'
-    : 'Nothing to send: the policy has no <digest>, or another process sends them now';
+    : 'Nothing to send: the policy has no <digest>';
+}
 
 const resultText = ({ to, slot, sent, failed }: Omit<SendResult, 'problems'>) =>
   slot === null
