@@ -23,6 +23,7 @@ import { compose, now, type AgentCore, type AgentOptions, type Composition } fro
 import type { MailCount, PlacementStatus, Who } from './api/api.ts';
 import { topRows } from './responses/top.ts';
 import { socketOf } from './api/client.ts';
+import { DigestChoiceFile } from '../host/digest-choices.ts';
 import { readHostFigures } from '../host/host-figures.ts';
 import { panelRecordPath } from '../host/panel-record.ts';
 import { DiskUsages } from './sampling/disk-usages.ts';
@@ -34,7 +35,7 @@ import { placementTargets } from './placer/placement.ts';
 import { MemberIndex } from './sampling/member-index.ts';
 import { ControlServer } from './api/server.ts';
 import { agentStatus } from './api/status.ts';
-import { ChangePace } from './site-limits/change-pace.ts';
+import { ChangePace } from './changes/change-pace.ts';
 import { followFiles } from '../sys/files/follow-files.ts';
 
 /**
@@ -47,6 +48,7 @@ const remakeMilliseconds = 5_000;
 
 export class Agent implements AsyncDisposable {
   readonly #digestPace = new ChangePace('change your digest');
+  readonly #digestChoices: DigestChoiceFile;
   readonly #options: AgentOptions;
   readonly #cleanup: AsyncDisposableStack;
   readonly #composed: Composition;
@@ -96,6 +98,7 @@ export class Agent implements AsyncDisposable {
     this.#options = options;
     this.#cleanup = cleanup;
     this.#diskUsages = new DiskUsages(options.host.paths);
+    this.#digestChoices = new DigestChoiceFile(options.host.paths);
     this.#lastTick = performance.now();
     const core: AgentCore = {
       memberIndex: () => this.#memberIndex,
@@ -276,6 +279,7 @@ export class Agent implements AsyncDisposable {
       evidence: this.#composed.evidence,
       siteLimits: this.#composed.siteLimits,
       digestPace: this.#digestPace,
+      digestChoices: this.#digestChoices,
       apps: this.#composed.appChanges,
       servedSites: async (uid, wanted) => (await web?.servedSites?.(uid, wanted)) ?? ok(new Set()),
       entriesCountedSince: () =>

@@ -27,8 +27,8 @@ import { LatestSample } from './sampling/latest-sample.ts';
 import type { MemberIndex } from './sampling/member-index.ts';
 import { Membership } from './sampling/membership.ts';
 import { Recorder } from './sampling/recorder.ts';
-import { AppChanges } from './own-apps/app-changes.ts';
-import { SiteLimitChanges } from './site-limits/site-limit-changes.ts';
+import { AppChanges } from './changes/app-changes.ts';
+import { SiteLimitChanges } from './changes/site-limit-changes.ts';
 import { Startup } from './startup.ts';
 import { Ticker } from './ticker.ts';
 

@@ -6,7 +6,7 @@ import type { Evidence } from '../usage/evidence.ts';
 import type { Fault } from '../usage/fault.ts';
 import type { AppRow } from '../policy/apps/app-state.ts';
 import type { OwnAppTexts } from '../policy/apps/own-apps.ts';
-import type { SiteLimitOwner } from '../policy/sites/site-limits.ts';
+import type { UidOwner } from '../policy/accounts/uid-owner.ts';
 import type { LimitNumbers, MailCount, TopRow } from './api/api.ts';
 import type { HttpResult } from './api/http-result.ts';
 
@@ -51,11 +51,11 @@ export interface TenantApps {
   /** Returns the applications of a tenant, and how many it may define itself. */
   readonly list: (
     uid: number,
-  ) => HttpResult<{ readonly max: number; readonly apps: readonly AppRow[] }>;
+  ) => Promise<HttpResult<{ readonly max: number; readonly apps: readonly AppRow[] }>>;
   /** Checks a change of `owner`, who has the uid now. Returns what keeps it on disk. */
   readonly prepare: (
     uid: number,
-    owner: SiteLimitOwner,
+    owner: UidOwner,
     change: OwnAppChange,
   ) => HttpResult<() => Result<void, Problem>>;
   /** Makes the host what the policy and the definitions say. */

@@ -4,11 +4,13 @@
  *
  *     {"kind":"bulkhead-digest-choices","version":1,"choices":[{"uid":1001,"name":"ann","use":0.9,"every":"week"}]}
  */
+import { lstatSync } from 'node:fs';
 import { isObject, parseObject } from '../../packages/base/json.ts';
 import { decodeText, readBounded } from '../../packages/base/io/regular-file.ts';
 import { removeFile, replaceStateFile } from '../../packages/base/io/replace-file.ts';
 import { causedBy, failed, type Problem } from '../../packages/base/problem.ts';
 import { ok, type Result } from '../../packages/base/result.ts';
+import { fileVersionOf, isSameVersion, type FileVersion } from '../sys/files/text-file.ts';
 import type { Paths } from './paths.ts';
 
 export interface DigestChoice {
@@ -62,20 +64,40 @@ function isChoice(value: unknown): value is DigestChoice {
   );
 }
 
-/** Keeps a choice, without the choices of accounts that are no members any more. */
-export function keepDigestChoice(
-  paths: Place,
-  choice: DigestChoice,
-  isMember: (choice: DigestChoice) => boolean,
-): Result<void, Problem> {
-  const read = readDigestChoices(paths);
-  if (!read.ok) return read;
-  const others = [...read.value.values()].filter((each) => each.uid !== choice.uid);
-  const isEmpty = choice.use === undefined && choice.every === undefined;
-  const choices = [...others, ...(isEmpty ? [] : [choice])].filter(isMember);
-  const text = `${JSON.stringify({ kind, version, choices })}\n`;
-  const kept = replaceStateFile(choicesPath(paths), text);
-  return kept.ok ? kept : failed({ action: 'keep the choice', ...causedBy(kept.error) });
+/** The file as the agent uses it: each request of a customer asks, so it is read again only after it has changed. */
+export class DigestChoiceFile {
+  readonly #place: Place;
+  #known:
+    | { readonly version: FileVersion; readonly read: ReturnType<typeof readDigestChoices> }
+    | undefined;
+
+  constructor(place: Place) {
+    this.#place = place;
+  }
+
+  /** The same as `readDigestChoices()`. */
+  read(): Result<DigestChoices, Problem> {
+    // Before the file is read, so that what replaces it meanwhile is read the next time.
+    const stat = lstatSync(choicesPath(this.#place), { bigint: true, throwIfNoEntry: false });
+    if (stat === undefined) return ok(new Map());
+    const version = fileVersionOf(stat);
+    if (this.#known === undefined || !isSameVersion(this.#known.version, version))
+      this.#known = { version, read: readDigestChoices(this.#place) };
+    return this.#known.read;
+  }
+
+  /** Keeps a choice, without the choices of accounts that are no members any more. */
+  keep(choice: DigestChoice, isMember: (choice: DigestChoice) => boolean): Result<void, Problem> {
+    const read = this.read();
+    if (!read.ok) return read;
+    const others = [...read.value.values()].filter((each) => each.uid !== choice.uid);
+    const isEmpty = choice.use === undefined && choice.every === undefined;
+    const choices = [...others, ...(isEmpty ? [] : [choice])].filter(isMember);
+    const text = `${JSON.stringify({ kind, version, choices })}\n`;
+    const kept = replaceStateFile(choicesPath(this.#place), text);
+    this.#known = undefined;
+    return kept.ok ? kept : failed({ action: 'keep the choice', ...causedBy(kept.error) });
+  }
 }
 
 export const releaseDigestChoices = (paths: Place): Result<void, Problem> =>

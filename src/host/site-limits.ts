@@ -12,6 +12,7 @@ import { readdirSync } from 'node:fs';
 import { failed, type Problem } from '../../packages/base/problem.ts';
 import { ok, type Result } from '../../packages/base/result.ts';
 import type { SiteLimitSetter } from '../policy/document.ts';
+import type { UidOwner } from '../policy/accounts/uid-owner.ts';
 import { nameOf, type Account } from '../policy/policy.ts';
 import {
   areSameOwners,
@@ -20,7 +21,6 @@ import {
   siteLimitBytesMax,
   type KeptSiteLimits,
   type SetSiteLimits,
-  type SiteLimitOwner,
 } from '../policy/sites/site-limits.ts';
 import { readBounded, decodeText } from '../../packages/base/io/regular-file.ts';
 import { markHomes } from './accounts/homes.ts';
@@ -88,7 +88,7 @@ function ownersOf(
   paths: Paths,
   uids: readonly number[],
   accounts: readonly Account[],
-): (uid: number) => SiteLimitOwner {
+): (uid: number) => UidOwner {
   const wanted = new Set(uids);
   const byUid = new Map(
     accounts

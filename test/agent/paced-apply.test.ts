@@ -1,7 +1,7 @@
 /** Changes of tenants that are applied together. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { PacedApply } from '../../src/agent/site-limits/paced-apply.ts';
+import { PacedApply } from '../../src/agent/changes/paced-apply.ts';
 
 describe('PacedApply', () => {
   test('has one more apply for all changes that come during one', async () => {

@@ -11,7 +11,7 @@ import type { RequestContext } from '../../src/agent/api/request-context.ts';
 import { answerLimits, answerSetLimits } from '../../src/agent/responses/site-limits.ts';
 import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
 import { Membership } from '../../src/agent/sampling/membership.ts';
-import { SiteLimitChanges } from '../../src/agent/site-limits/site-limit-changes.ts';
+import { SiteLimitChanges } from '../../src/agent/changes/site-limit-changes.ts';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
 import { makeLog } from '../../src/agent/log.ts';
 import { failed, type Problem } from '../../packages/base/problem.ts';
@@ -116,7 +116,9 @@ export class Stage implements Disposable {
       driver: this.driver,
     };
     // Fields that these answers do not use are missing.
-    return { agent, caller, query: new QueryReader(new URLSearchParams(query)) } as RequestContext;
+    const slot = { [Symbol.dispose]: () => {} };
+    const reader = new QueryReader(new URLSearchParams(query));
+    return { agent, caller, slot, query: reader } as RequestContext;
   }
 
   /** Returns the new state, or the reason and hint of a refusal. */

@@ -1,7 +1,7 @@
 /** How many sites somebody may set limits of. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { withChange, type SiteChange } from '../../src/agent/site-limits/wanted-change.ts';
+import { withChange, type SiteChange } from '../../src/agent/changes/wanted-change.ts';
 import type { CpuFraction } from '../../packages/base/quantity.ts';
 import {
   limitedSitesMax,

@@ -80,3 +80,27 @@ test('applications are a layer where there are any', withoutSystemd, async () =>
     },
   ]);
 });
+
+test('another account than root is told what it can do instead', (t) => {
+  const asNobody = (...args: readonly string[]) =>
+    spawnSync(program, args, { encoding: 'utf8', uid: 65_534, gid: 65_534, cwd: '/' });
+  if (process.geteuid?.() !== 0) return t.skip('only root can start a process of another account');
+  if (asNobody('--version').status !== 0) return t.skip('another account cannot read this tree');
+  const cases = [
+    [
+      'app log alice/blog',
+      /read the log of .*: only root may; use sudo; as its tenant, read .bulkhead/,
+    ],
+    [
+      'app restart alice/blog',
+      /change the .*: only root may; use sudo; as its tenant, use "bulkhead app/,
+    ],
+    ['digest preview alice', /^bulkhead: Cannot preview a digest: only root may; use sudo$/m],
+    ['digest send', /^bulkhead: Cannot send digests: only root may; use sudo$/m],
+  ] as const;
+  for (const [words, expected] of cases) {
+    const { status, stderr } = asNobody(...words.split(' '));
+    assert.deepEqual([words, status], [words, 1]);
+    assert.match(stderr, expected);
+  }
+});

@@ -8,7 +8,7 @@ import { dirname } from 'node:path';
 import type { Caller } from '../../src/agent/api/caller.ts';
 import { QueryReader } from '../../src/agent/api/query-reader.ts';
 import type { AgentContext, RequestContext } from '../../src/agent/api/request-context.ts';
-import { makeApi } from '../../src/agent/api/routes.ts';
+import { makeApi, type Api } from '../../src/agent/api/routes.ts';
 import { makeLog } from '../../src/agent/log.ts';
 import { answerApps, answerSetApp } from '../../src/agent/responses/apps.ts';
 import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
@@ -17,9 +17,9 @@ import { appLayout } from '../../src/app/io/layout.ts';
 import { forgetFormer } from '../../src/app/io/forget.ts';
 import { writeOwnApps, type Homes } from '../../src/app/io/own-apps.ts';
 import { planApps, type AppPlan } from '../../src/app/io/plan.ts';
-import { readApps } from '../../src/app/io/states.ts';
-import { OwnApps, type LastSeen } from '../../src/app/io/tenant-apps.ts';
-import { AppChanges } from '../../src/agent/own-apps/app-changes.ts';
+import { AppScans } from '../../src/app/io/scans.ts';
+import { OwnApps } from '../../src/app/io/tenant-apps.ts';
+import { AppChanges } from '../../src/agent/changes/app-changes.ts';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
 import { AccountNames } from '../../src/host/accounts/account-names.ts';
 import { pathsOf, type Paths } from '../../src/host/paths.ts';
@@ -44,12 +44,15 @@ export class OwnAppsStage implements Disposable {
   readonly #membership = new Membership(this.#events, new AccountNames(this.paths));
   #index = new MemberIndex();
   #policy: Policy | undefined;
-  #seen: LastSeen | undefined;
+  scans = new AppScans(this.paths, Infinity);
   #homes: Homes = new Map();
   readonly changes: AppChanges;
   /** How often units were made what the policy says. */
   applied = 0;
   runsSystemd = true;
+  /** Each apply waits for this first. */
+  gate: Promise<void> = Promise.resolve();
+  readonly #api = this.#makeApi();
   readonly log: string[] = [];
 
   constructor() {
@@ -57,8 +60,7 @@ export class OwnAppsStage implements Disposable {
     this.haveAccounts({ acme, alice, bob });
     const apps = new OwnApps({
       paths: this.paths,
-      policy: () => this.#policy,
-      seen: () => this.#seen,
+      scans: this.scans,
       apply: () => this.#apply(),
       runsSystemd: () => this.runsSystemd,
     });
@@ -83,6 +85,7 @@ export class OwnAppsStage implements Disposable {
     assert.ok(policy, JSON.stringify(diagnostics));
     this.#policy = policy;
     this.#homes = homes;
+    this.scans.adopt(policy, homes);
     this.#index = new MemberIndex(policy);
     this.#membership.follow(this.#index.entries, homes, Date.now());
     assert.deepEqual(forgetFormer(this.paths, policy, homes), []);
@@ -114,12 +117,10 @@ export class OwnAppsStage implements Disposable {
 
   async #apply(): Promise<boolean> {
     this.applied++;
+    await this.gate;
     this.install();
     assert.ok(this.#policy);
-    const seen = await readApps(this.#policy, this.paths, this.#homes);
-    assert.ok(seen.ok);
-    this.#seen = { apps: seen.value.apps, leaving: seen.value.plan.leaving };
-    return true;
+    return (await this.scans.scan(this.#policy)).ok;
   }
 
   look = () => this.#apply();
@@ -157,17 +158,26 @@ export class OwnAppsStage implements Disposable {
     return {
       agent,
       caller,
+      slot: { [Symbol.dispose]: () => {} },
       query: new QueryReader(new URLSearchParams(query)),
     } as unknown as RequestContext;
   }
 
-  /** Returns the status and the text of a request as the agent's server passes it on. */
-  async fetch(caller: Caller, method: string, path: string): Promise<string> {
-    const agent = { ...this.#request(caller, '').agent, history: { askedBy: () => ({}) } };
+  #makeApi(): Api {
     const silent = makeLog('human', {});
     silent.level = 'silent';
-    const api = makeApi(() => agent as unknown as AgentContext, silent);
-    const answer = await api.fetch(new Request(`http://bulkhead${path}`, { method }), { caller });
+    const agent = () => ({
+      ...this.#request({ kind: 'uid', uid: 0 }, '').agent,
+      history: { askedBy: () => ({}) },
+    });
+    return makeApi(() => agent() as unknown as AgentContext, silent);
+  }
+
+  /** Returns the status and the text of a request as the agent's server passes it on. */
+  async fetch(caller: Caller, method: string, path: string): Promise<string> {
+    const answer = await this.#api.fetch(new Request(`http://bulkhead${path}`, { method }), {
+      caller,
+    });
     return `${answer.status} ${await answer.text()}`;
   }
 

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { formatProblem } from '../../packages/base/problem.ts';
 import { namedApps } from '../../src/app/commands/subject.ts';
 import type { AppPlan } from '../../src/app/io/plan.ts';
 import { undoApps } from '../../src/app/commands/undo.ts';
-import { ChangePace } from '../../src/agent/site-limits/change-pace.ts';
+import { ChangePace } from '../../src/agent/changes/change-pace.ts';
 import { appPolicy } from '../../src/app/io/policy-part.ts';
 import { knowsApps, wantsApps } from '../../src/app/io/reconcile.ts';
 import { acme, alice, body, bob, OwnAppsStage } from './own-apps-stage.ts';
@@ -16,8 +17,8 @@ beforeEach(() => (stage = new OwnAppsStage()));
 afterEach(() => stage[Symbol.dispose]());
 
 const blog = { set: 'blog', command: 'node server.js', directory: '/home/alice/blog' };
-const rows = () => {
-  const listed = stage.list(alice);
+const rows = async () => {
+  const listed = await stage.list(alice);
   assert.ok(listed.ok, JSON.stringify(listed));
   return listed.value.apps.map(({ name, by, state, reason }) => [name, by, state, reason]);
 };
@@ -50,11 +51,14 @@ test('it may also from its jail, and nobody else may', async () => {
   assert.equal(await stage.set({ kind: 'jailed', uid: alice }, blog), 'kept');
   for (const caller of [acme, bob, 0, { kind: 'token' }, { kind: 'jailed', uid: bob }] as const)
     assert.match(await stage.set(caller, blog), /^40[34] /, JSON.stringify(caller));
-  assert.match(await stage.set(alice, blog, 'bob'), /^404 /);
+  assert.match(await stage.set(alice, blog, 'bob'), /^404 there is none with that name/);
+  // The command names whoever runs it by the uid.
+  assert.match(await stage.set(acme, blog, String(acme)), /^404 you are not a tenant/);
+  assert.match(await stage.set(4999, blog, '4999'), /^404 you are not a tenant/);
   for (const caller of [acme, bob, { kind: 'token' }] as const)
-    assert.ok(!stage.list(caller).ok, JSON.stringify(caller));
+    assert.ok(!(await stage.list(caller)).ok, JSON.stringify(caller));
   for (const caller of [0, alice, { kind: 'jailed', uid: alice }] as const)
-    assert.ok(stage.list(caller).ok, JSON.stringify(caller));
+    assert.ok((await stage.list(caller)).ok, JSON.stringify(caller));
 });
 
 test('a jail sends nothing but applications of its own tenant', async () => {
@@ -82,6 +86,28 @@ test('a jail sends nothing but applications of its own tenant', async () => {
   assert.match(await stage.fetch(jailed, 'POST', '/v1/tenants/bob/apps?remove=blog'), /^404 /);
 });
 
+for (const kind of ['jailed', 'uid'] as const)
+  test(`while its change is applied, a tenant asks, and begins no other (${kind})`, async () => {
+    const caller = { kind, uid: alice } as const;
+    const apps = '/v1/tenants/alice/apps';
+    const gate = Promise.withResolvers<void>();
+    stage.gate = gate.promise;
+    const answered: string[] = [];
+    const change = (name: string) =>
+      stage.fetch(caller, 'POST', `${apps}?set=${name}&command=x`).then((answer) => {
+        answered.push(`${name} ${answer.slice(0, 3)}`);
+        return answer;
+      });
+    const first = change('first');
+    const others = Array.from({ length: 3 }, () => change('other'));
+    for (const answer of await Promise.all(others))
+      assert.match(answer, /^429 .*another change of yours is being made/);
+    assert.match(await stage.fetch(caller, 'GET', apps), /^200 /);
+    assert.deepEqual(answered, ['other 429', 'other 429', 'other 429']);
+    gate.resolve();
+    assert.match(await first, /^200 .*"state":"kept"/);
+  });
+
 test('it may define as many as the policy says, and of a lower number the oldest stay', async () => {
   for (const name of ['b', 'a'])
     assert.equal(await stage.set(alice, { ...blog, set: name }), 'kept');
@@ -93,7 +119,7 @@ test('it may define as many as the policy says, and of a lower number the oldest
   ]);
   await stage.look();
   assert.deepEqual(
-    rows().find(([name]) => name === 'alice/a')?.[3],
+    (await rows()).find(([name]) => name === 'alice/a')?.[3],
     'the policy allows this tenant 1 application of its own, and it has defined more',
   );
   assert.equal(await stage.set(alice, { ...blog, set: 'b', command: 'other' }), 'kept');
@@ -119,13 +145,13 @@ test("the administrator's application of the same name takes precedence", async 
   assert.match(stage.unit('5001:blog.service'), /exec theirs/);
   await stage.look();
   assert.deepEqual(
-    rows().flatMap(([name, by, state]) => (name === 'alice/blog' ? [[by, state]] : [])),
+    (await rows()).flatMap(([name, by, state]) => (name === 'alice/blog' ? [[by, state]] : [])),
     [
       ['policy', 'unknown'],
       ['tenant', 'not allowed'],
     ],
   );
-  assert.equal(rows()[1]?.[3], 'the policy has an application of that name');
+  assert.equal((await rows())[1]?.[3], 'the policy has an application of that name');
   assert.match(
     await stage.set(alice, { ...blog, set: 'shop' }),
     /^409 the administrator has defined "shop"/,
@@ -144,6 +170,9 @@ test('a wrong definition changes nothing', async () => {
     { set: '', command: 'x' },
   ] as const)
     assert.match(await stage.set(alice, query), /^400 /, JSON.stringify(query));
+  for (const idle of ['1s', '59s', '0s'])
+    assert.match(await stage.set(alice, { ...blog, idle }), /^400 idle: "\d+s" is less than 60s$/);
+  assert.match(await stage.set(alice, { ...blog, command: '' }), /^400 command: it is not a/);
   assert.match(await stage.set(alice, { remove: 'other' }), /^404 /);
   assert.equal(readFileSync(stage.file(alice), 'utf8'), before);
   assert.deepEqual(stage.plan().changes, []);
@@ -231,7 +260,7 @@ test('a definition that is not valid any more is shown with the reason', async (
   const kept = readFileSync(stage.file(alice), 'utf8');
   writeFileSync(stage.file(alice), kept.replace('"name":"blog"', '"name":"blog","idle":"30s"'));
   await stage.look();
-  assert.deepEqual(rows(), [
+  assert.deepEqual(await rows(), [
     [
       'alice/blog',
       'tenant',
@@ -279,6 +308,9 @@ test('a tenant cannot remove what the administrator has disabled, and so enable 
 test('without systemd a tenant is told why it can define none', async () => {
   stage.runsSystemd = false;
   assert.match(await stage.set(alice, blog), /^503 systemd is not the init of this host/);
+  const listed = await stage.list(alice, String(alice));
+  assert.ok(!listed.ok);
+  assert.match(formatProblem(listed.error), /^Cannot show applications of "alice": systemd is not/);
   assert.ok(!existsSync(stage.file(alice)));
 });
 

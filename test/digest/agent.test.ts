@@ -63,7 +63,8 @@ describe('digests of the agent', { skip }, () => {
         .replace('</alerts>', '<digest to="tenant" every="day" choose="50%"/></alerts>'),
     );
     const nowhere = run('digest', 'preview', String(alice));
-    assert.doesNotMatch(nowhere.stdout, /nothing to report/);
+    assert.match(nowhere.stdout, /^To: nobody; see the warning\nSubject: .*\n\n/);
+    assert.match(nowhere.stdout, /limit of 20 was reached/);
     assert.match(
       nowhere.stderr,
       /mail to "uid 889001": it has no account, .* no mail would be sent/,
@@ -109,7 +110,14 @@ describe('digests of the agent', { skip }, () => {
     writeFileSync(draft, '<bulkhead version="1"><tenants uids="889001"/></bulkhead>\n');
     const nothing = send('--policy', draft);
     assert.equal(nothing.status, 0, nothing.stderr);
-    assert.match(nothing.stdout, /^Nothing to send: the policy has no <digest>/);
+    assert.match(nothing.stdout, /^Nothing to send: the policy has no <digest>\n/);
+    const observed =
+      '<host limits="observe"/><agent><alerts><digest to="tenant"/></alerts></agent>';
+    const members = '<tenant uid="889001"/>';
+    writeFileSync(draft, `<bulkhead version="1">${observed}${members}</bulkhead>\n`);
+    const observing = ['digest', 'preview', String(alice), '--policy', draft];
+    const seen = spawnSync(program, ['--instance', instance, ...observing], { encoding: 'utf8' });
+    assert.match(seen.stderr, /^bulkhead: warning: Limits are only observed, so no mail/m);
     const preview = run('digest', 'preview', String(alice), '--json');
     jsonOf<DigestPreviewJson>('digest preview', preview.stdout);
     const checked = jsonOf<CheckJson>('check', run('check', '--json').stdout);

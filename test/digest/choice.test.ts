@@ -1,15 +1,16 @@
 /** Choices of customers: what they make of a rule, what the agent accepts, and the file that keeps them. */
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { suite, test, type TestContext } from 'node:test';
 import type { Caller } from '../../src/agent/api/caller.ts';
 import { QueryReader } from '../../src/agent/api/query-reader.ts';
 import type { RequestContext } from '../../src/agent/api/request-context.ts';
 import { answerDigest, answerSetDigest } from '../../src/agent/responses/digest-choice.ts';
 import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
-import { ChangePace } from '../../src/agent/site-limits/change-pace.ts';
+import { ChangePace } from '../../src/agent/changes/change-pace.ts';
+import { digestText } from '../../src/digest/commands/set.ts';
 import { chosenRule } from '../../src/digest/core/choice.ts';
-import { keepDigestChoice, readDigestChoices } from '../../src/host/digest-choices.ts';
+import { DigestChoiceFile, readDigestChoices } from '../../src/host/digest-choices.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 import type { DigestSetJson } from '../../src/digest/commands/json.ts';
@@ -24,20 +25,22 @@ const accounts = ['ann', 'ben', 'acme'].map((user, index) => ({
   home: `/home/${user}`,
 }));
 
-function memberIndex(digests: string): MemberIndex {
+function memberIndex(digests: string, more: string): MemberIndex {
   const { document } = parsePolicy(
     'p.xml',
     `<bulkhead version="1"><agent><alerts>${digests}</alerts></agent>
-     <reseller user="acme"/><tenant user="ann"/><tenant user="ben"/></bulkhead>`,
+     <reseller user="acme"/><tenant user="ann"/><tenant user="ben"/>${more}</bulkhead>`,
   );
   assert.ok(document);
   return new MemberIndex(resolvePolicy(document, { accounts, uidMin: 1000 }));
 }
 
-function stage(t: TestContext, digests: string) {
+function stage(t: TestContext, digests: string, more = '') {
+  const state = testDirectory(t, 'digest-choice');
   const agent = {
-    state: testDirectory(t, 'digest-choice'),
-    memberIndex: memberIndex(digests),
+    state,
+    digestChoices: new DigestChoiceFile({ state }),
+    memberIndex: memberIndex(digests, more),
     digestPace: new ChangePace('change your digest'),
   };
   const request = (caller: Caller, query: string) =>
@@ -100,7 +103,7 @@ suite('answerSetDigest()', () => {
     };
     assert.deepEqual([1003, 0, 4000].map(statusOf), [403, 403, 403]);
     const closed = stage(t, '<digest to="tenant"/>').set(1001, 'every=off');
-    assert.match(closed.ok ? '' : closed.error.reason, /the policy does not let customers choose/);
+    assert.match(closed.ok ? '' : closed.error.reason, /the policy does not let you choose/);
   });
 
   test('has a pace', (t) => {
@@ -116,13 +119,12 @@ suite('answerSetDigest()', () => {
   });
 });
 
-suite('keepDigestChoice()', () => {
+suite('DigestChoiceFile', () => {
   test('forgets accounts that are no members any more, and follows no link', (t) => {
     const place = { state: testDirectory(t, 'digest-choice') };
+    const kept = new DigestChoiceFile(place);
     const keep = (uid: number, members: readonly number[]) =>
-      keepDigestChoice(place, { uid, name: `u${uid}`, every: 'off' }, (each) =>
-        members.includes(each.uid),
-      );
+      kept.keep({ uid, name: `u${uid}`, every: 'off' }, (each) => members.includes(each.uid));
     assert.ok(keep(1, [1, 2]).ok);
     assert.ok(keep(2, [1, 2]).ok);
     assert.ok(keep(3, [2, 3]).ok);
@@ -139,6 +141,48 @@ suite('keepDigestChoice()', () => {
     symlinkSync('/etc/passwd', file);
     assert.ok(!keep(2, [2]).ok);
   });
+
+  test('reads the file again only after it has changed, also when it is damaged', (t) => {
+    const place = { state: testDirectory(t, 'digest-choice') };
+    const path = `${place.state}/digest-choices.json`;
+    const choices = new DigestChoiceFile(place);
+    const uids = () => {
+      const read = choices.read();
+      return read.ok ? [...read.value.keys()] : read.error.reason;
+    };
+    assert.deepEqual(uids(), []);
+    assert.ok(choices.keep({ uid: 1, name: 'u1', every: 'off' }, () => true).ok);
+    assert.deepEqual(uids(), [1]);
+    assert.equal(choices.read(), choices.read());
+    const text = readFileSync(path, 'utf8');
+    writeFileSync(path, text.slice(0, -3));
+    assert.match(String(uids()), /damaged/);
+    assert.equal(choices.read(), choices.read());
+    // As an administrator puts a file there: under another name first.
+    writeFileSync(`${path}.new`, text.replace('"uid":1,', '"uid":2,'));
+    renameSync(`${path}.new`, path);
+    assert.deepEqual(uids(), [2]);
+    assert.ok(choices.keep({ uid: 3, name: 'u3', use: 0.9 }, () => true).ok);
+    assert.deepEqual(uids(), [2, 3]);
+    rmSync(path);
+    assert.deepEqual(uids(), []);
+  });
+});
+
+test('a reseller that is a tenant makes one choice, and each digest keeps to its own bound', (t) => {
+  const both = '<digest to="tenant" choose="50%"/><digest to="reseller" choose="70%"/>';
+  const { get, set } = stage(t, both, '<tenant user="acme"/>');
+  const shown = (answer: ReturnType<typeof get>) => {
+    assert.ok(answer.ok, JSON.stringify(answer));
+    return digestText(answer.value).split('\n');
+  };
+  assert.deepEqual(shown(set(1003, 'use=60%25')), [
+    'Digest: every week, reports use of 60% of a limit or more; you may set 50% to 100%',
+    'Digest of your customers: every week, reports use of 70% of a limit or more; you may set 70% to 100%',
+  ]);
+  assert.deepEqual(shown(set(1003, 'every=off')), ['Digest: off', 'Digest of your customers: off']);
+  const refused = set(1003, 'use=40%25');
+  assert.equal(!refused.ok && refused.error.hint, 'the policy allows 50% to 100%');
 });
 
 test('chosenRule() follows the policy when that has changed since', () => {

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attributes } from '../../src/limits/limits.ts';
+import { isSameOwner } from '../../src/policy/accounts/uid-owner.ts';
 import { parseLimit } from '../../src/policy/parse-limit.ts';
 import {
   areSameOwners,
-  isSameOwner,
   parseSiteLimits,
   formatSiteLimits,
   tenantCannotSet,

@@ -90,7 +90,7 @@ test('parseOwnApp() refuses what <app> does, and what would cost the host', () =
     [{ name: 'a', command: 'x', environment: '/a\0' }, /not an absolute path/],
     [{ name: 'a', command: 'x', listen: '8080' }, /not one of port, descriptor/],
     [{ name: 'a', command: 'x', idle: '10s' }, /less than 60s/],
-    [{ name: 'a', command: 'x', idle: '0s' }, /is not between/],
+    [{ name: 'a', command: 'x', idle: '0s' }, /is less than 60s/],
   ];
   for (const [texts, reason] of refusals) {
     const parsed = parseOwnApp(texts);

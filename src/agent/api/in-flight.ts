@@ -25,7 +25,7 @@ export class InFlight {
   readonly #turns = new Map<string, Turns>();
   readonly #common: Turns = { running: 0, waiting: [] };
 
-  /** Waits for a slot, which is released when it is disposed. */
+  /** Waits for a slot, which is released when it is disposed, and once only. */
   async enter(caller: Caller): Promise<HttpResult<Disposable>> {
     if (caller.kind === 'token' || isAdministrator(caller)) return ok(free);
     const { kind, uid } = caller;
@@ -47,8 +47,11 @@ export class InFlight {
       pass(mine);
       if (mine.running === 0) this.#turns.delete(key);
     };
+    let isOver = false;
     return ok({
       [Symbol.dispose]: () => {
+        if (isOver) return;
+        isOver = true;
         pass(this.#common);
         if (kind === 'jailed') setTimeout(leave, pauseMilliseconds);
         else leave();

@@ -2,18 +2,19 @@
 import type { Driver } from '../../host/driver.ts';
 import type { EvidenceReader } from '../../host/evidence/evidence-reader.ts';
 import type { DiskUsage } from '../../host/disks/quotas.ts';
+import type { DigestChoiceFile } from '../../host/digest-choices.ts';
 import type { HostFigures } from '../../host/host-figures.ts';
 import type { Member } from '../../usage/member.ts';
 import type { EventStore } from '../../store/events/event-store.ts';
 import type { History, HistoryView } from '../../store/history/history.ts';
 import type { IncidentKinds } from '../../usage/incident-kinds.ts';
-import type { AppChanges } from '../own-apps/app-changes.ts';
+import type { AppChanges } from '../changes/app-changes.ts';
 import type { AgentPart, Protection } from '../part.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { Membership } from '../sampling/membership.ts';
 import type { MemberEntry, MemberIndex } from '../sampling/member-index.ts';
-import type { ChangePace } from '../site-limits/change-pace.ts';
-import type { SiteLimitChanges } from '../site-limits/site-limit-changes.ts';
+import type { ChangePace } from '../changes/change-pace.ts';
+import type { SiteLimitChanges } from '../changes/site-limit-changes.ts';
 import type { AlertsTestResponse, MailCount, StartingStatus, StatusResponse } from './api.ts';
 import type { Caller } from './caller.ts';
 import type { QueryReader } from './query-reader.ts';
@@ -29,6 +30,7 @@ export interface AgentContext {
   readonly siteLimits: SiteLimitChanges;
   /** The pace at which customers may change their digests. */
   readonly digestPace: ChangePace;
+  readonly digestChoices: DigestChoiceFile;
   /** The applications of tenants; absent if no part has them. */
   readonly apps: AppChanges | undefined;
   readonly servedSites: NonNullable<AgentPart['servedSites']>;
@@ -62,4 +64,9 @@ export interface RequestContext {
   readonly query: QueryReader;
   /** The formats that the caller accepts, from its `Accept` header. */
   readonly accept: string | undefined;
+  /**
+   * The slot of this request among those in progress. An answer that waits for a change releases it first, so that the
+   * caller can ask something else meanwhile; something else must bound how many wait.
+   */
+  readonly slot: Disposable;
 }

@@ -65,7 +65,7 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
     const { signal } = asked.req.raw;
     const turn = await inFlight.enter(caller);
     if (!turn.ok) return errorResponse(turn.error);
-    using _turn = turn.value;
+    using slot = turn.value;
     // A client that has given up expects no change any more, and may have asked for another one elsewhere.
     if (signal.aborted) return new Response(null, { status: clientIsGone });
     const query = new QueryReader(new URL(asked.req.url).searchParams);
@@ -75,7 +75,7 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
     if (starting?.doing === 'applying the policy' && answer !== answerStatusJson)
       return errorResponse(isStarting(starting));
     const history = context.history.askedBy(askerOf(caller), signal);
-    const answered = await answer({ agent: context, caller, history, query, accept });
+    const answered = await answer({ agent: context, caller, history, query, accept, slot });
     return answered.ok ? answered.value : errorResponse(answered.error);
   };
   app.get('/v1/status', (asked) => respond(asked, answerStatusJson));

@@ -14,17 +14,21 @@ import type { MemberEntry } from '../sampling/member-index.ts';
 import { namedEntry } from './members.ts';
 
 const action = 'change applications of';
+const show = 'show applications of';
 
-export function answerApps(request: RequestContext, name: string): HttpResult<AppsResponse> {
-  const found = tenantEntry(request, name);
+export async function answerApps(
+  request: RequestContext,
+  name: string,
+): Promise<HttpResult<AppsResponse>> {
+  const found = tenantEntry(request, name, show);
   if (!found.ok) return found;
   const { who } = found.value;
   if (!maySeeCommands(request.caller, found.value)) {
     const reason = 'only root and the tenant itself see them';
-    return httpError({ status: 403, action: 'show applications of', object: name, reason });
+    return httpError({ status: 403, action: show, object: name, reason });
   }
-  const listed = request.agent.apps?.list(who.uid) ?? none;
-  return listed.ok ? ok({ who, ...listed.value }) : fail({ object: name, ...listed.error });
+  const listed = (await request.agent.apps?.list(who.uid)) ?? none;
+  return listed.ok ? ok({ who, ...listed.value }) : fail({ object: who.name, ...listed.error });
 }
 
 const none = ok({ max: 0, apps: [] });
@@ -38,25 +42,38 @@ export async function answerSetApp(
   const refuse = (reason: string, hint?: string) =>
     httpError({ status: 403, action, object: name, reason, ...(hint !== undefined && { hint }) });
   if (caller.kind === 'token') return refuse('a token changes nothing');
-  if (caller.uid === 0)
-    return refuse('the administrator defines applications in the policy', 'write <app> there');
-  const found = tenantEntry(request, name);
+  if (caller.uid === 0) {
+    const reason = 'tenants define them; the administrator does so in the policy';
+    const hint = 'write <app> there';
+    return httpError({ status: 403, action: "change a tenant's own applications", reason, hint });
+  }
+  const found = tenantEntry(request, name, action);
   if (!found.ok) return found;
   const { who } = found.value;
   const owner = who.uid === caller.uid ? agent.membership.ownerOf(who.member) : undefined;
   if (owner === undefined || agent.apps === undefined) return refuse('only the tenant itself may');
   const change = readChange(query);
-  if (!change.ok) return fail({ object: name, ...change.error });
-  const made = await agent.apps.make(who.uid, owner, change.value);
+  if (!change.ok) return fail({ object: who.name, ...change.error });
+  const made = await agent.apps.make(who.uid, owner, change.value, request.slot);
   if (!made.ok) return fail({ object: change.value.name, ...made.error });
   return ok({ who, state: made.value });
 }
 
-function tenantEntry(request: RequestContext, name: string): HttpResult<MemberEntry> {
+/** Finds the tenant. Callers who name themselves learn that they are none. */
+function tenantEntry(
+  request: RequestContext,
+  name: string,
+  wanted: string,
+): HttpResult<MemberEntry> {
+  const { caller } = request;
   const found = namedEntry(request, name);
-  if (!found.ok || found.value.who.kind === 'tenant') return found;
-  const reason = 'it is not a tenant';
-  return httpError({ status: 404, action: 'show applications of', object: name, reason });
+  if (found.ok && found.value.who.kind === 'tenant') return found;
+  const uid = caller.kind === 'token' ? undefined : caller.uid;
+  const isOwn = found.ok ? found.value.who.uid === uid : name === String(uid);
+  if (!found.ok && !isOwn) return found;
+  const object = found.ok ? found.value.who.name : `uid ${name}`;
+  const reason = isOwn ? 'you are not a tenant of this host' : 'it is not a tenant';
+  return httpError({ status: 404, action: wanted, object, reason });
 }
 
 function readChange(query: QueryReader): HttpResult<OwnAppChange> {

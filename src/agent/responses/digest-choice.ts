@@ -4,11 +4,7 @@
  */
 import { fail, ok } from '../../../packages/base/result.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
-import {
-  keepDigestChoice,
-  readDigestChoices,
-  type DigestChoice,
-} from '../../host/digest-choices.ts';
+import type { DigestChoice } from '../../host/digest-choices.ts';
 import type { DigestRule } from '../../policy/settings.ts';
 import { valueKinds } from '../../policy/value-kinds.ts';
 import { resellerMember, tenantMember } from '../../usage/member.ts';
@@ -36,14 +32,15 @@ export function answerSetDigest(request: RequestContext): HttpResult<DigestRespo
   const found = receiverOf(request);
   if (!found.ok) return found;
   const { uid, name, rules } = found.value;
-  const least = rules.find(({ useMin }) => useMin !== undefined)?.useMin;
-  if (least === undefined) {
-    const reason = 'the policy does not let customers choose';
+  const shares = rules.flatMap(({ useMin }) => useMin ?? []);
+  if (shares.length === 0) {
+    const reason =
+      rules.length === 0 ? 'the policy has none for you' : 'the policy does not let you choose';
     return httpError({ status: 403, action, reason, hint: 'ask the administrator' });
   }
   const before = choiceOf(request, found.value);
   if (!before.ok) return before;
-  const use = useOf(request, before.value?.use, least);
+  const use = useOf(request, before.value?.use, Math.min(...shares));
   if (!use.ok) return use;
   const every = everyOf(request, before.value?.every);
   if (!every.ok) return every;
@@ -57,7 +54,7 @@ export function answerSetDigest(request: RequestContext): HttpResult<DigestRespo
   const turn = agent.digestPace.enter(uid, false, performance.now());
   if (!turn.ok) return turn;
   using _turn = turn.value;
-  const kept = keepDigestChoice(agent, choice, (each) => nameIn(request, each.uid) === each.name);
+  const kept = agent.digestChoices.keep(choice, (each) => nameIn(request, each.uid) === each.name);
   return kept.ok ? ok(responseOf(found.value, choice)) : unavailable(kept.error);
 }
 
@@ -86,7 +83,7 @@ function choiceOf(
   { agent }: RequestContext,
   { uid, name }: Receiver,
 ): HttpResult<DigestChoice | undefined> {
-  const read = readDigestChoices(agent);
+  const read = agent.digestChoices.read();
   if (!read.ok) return unavailable(read.error);
   const found = read.value.get(uid);
   return ok(found?.name === name ? found : undefined);

@@ -9,7 +9,7 @@ import type { ExplainResponse, SetLimitsResponse } from '../api/api.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { type RequestContext } from '../api/request-context.ts';
 import type { MemberEntry } from '../sampling/member-index.ts';
-import { readChange, type SiteChange } from '../site-limits/wanted-change.ts';
+import { readChange, type SiteChange } from '../changes/wanted-change.ts';
 import { changeableSite } from './changeable-site.ts';
 import { namedEntry } from './members.ts';
 
@@ -48,6 +48,7 @@ export async function answerSetLimits(
     { uid: who.uid, holders, site: who.site ?? '', label: who.name, cgroup, written },
     change.value,
     reclaims(request, cgroup, change.value),
+    request.slot,
   );
   return made.ok ? ok({ who, state: made.value }) : made;
 }

@@ -9,7 +9,8 @@ import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { uidOf, type Member } from '../../usage/member.ts';
-import { continued, type UidOwner, type Tenancy } from '../../usage/tenancy.ts';
+import type { UidOwner } from '../../policy/accounts/uid-owner.ts';
+import { continued, type Tenancy } from '../../usage/tenancy.ts';
 import type { MemberEntry } from './member-index.ts';
 
 interface Followed {

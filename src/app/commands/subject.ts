@@ -49,14 +49,21 @@ export async function appSubject(
     return { app, policy: loaded.policy, paths, layout };
   const reason =
     app === undefined ? 'there is none of that name' : `it can be ${listSome(found.map(fullName))}`;
-  const hint = '"bulkhead app status" lists all of them, as TENANT/NAME';
+  const all = '"bulkhead app status" lists all of them, as TENANT/NAME';
+  const isRoot = process.geteuid?.() === 0;
+  const hint = isRoot ? all : 'only root finds those that tenants define; use sudo';
   return failWith({ action: 'find the application', object: name, reason, hint });
 }
 
 function problemWith(needs: AppNeed, object: string): Problem | undefined {
-  const action = needs === 'systemd' ? 'change the application' : 'read the log of application';
-  if (needs !== 'nothing' && process.geteuid?.() !== 0)
-    return { action, object, reason: 'only root may', hint: 'use sudo' };
+  const isChange = needs === 'systemd';
+  const action = isChange ? 'change the application' : 'read the log of application';
+  if (needs !== 'nothing' && process.geteuid?.() !== 0) {
+    const own = isChange
+      ? 'as its tenant, use "bulkhead app set" and "bulkhead app remove"'
+      : 'as its tenant, read .bulkhead/NAME.log in your home';
+    return { action, object, reason: 'only root may', hint: `use sudo; ${own}` };
+  }
   return needs === 'systemd' && !runsSystemd()
     ? { action, object, reason: 'systemd is not the init of this host, and keeps its socket' }
     : undefined;

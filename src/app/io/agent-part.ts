@@ -20,10 +20,10 @@ import { RestWatch } from '../core/rest-watch.ts';
 import { forgetFormer } from './forget.ts';
 import { appPaths } from './layout.ts';
 import type { Homes } from './own-apps.ts';
-import { hasApps } from './plan.ts';
-import { knowsApps, reconcileApps } from './reconcile.ts';
-import { readApps, type SeenApp } from './states.ts';
-import { OwnApps, type LastSeen } from './tenant-apps.ts';
+import { AppScans } from './scans.ts';
+import { reconcileApps } from './reconcile.ts';
+import type { SeenApp } from './states.ts';
+import { OwnApps } from './tenant-apps.ts';
 
 const everyMs = 30_000;
 
@@ -44,8 +44,7 @@ export function appPart(paths: Paths, log: Log): AgentPart {
   );
   const apps = new OwnApps({
     paths,
-    policy: () => loop.policy,
-    seen: () => loop.seen,
+    scans: loop.scans,
     apply: () => loop.round(),
     runsSystemd,
   });
@@ -70,10 +69,8 @@ class AppRounds {
   readonly #log: Log;
   readonly #report: Report;
   readonly #resting = new RestWatch();
-  policy: Policy | undefined;
   readonly #ended = new RestWatch();
-  seen: LastSeen | undefined;
-  #homes: Homes = new Map();
+  readonly scans: AppScans;
   #hasToForget = false;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -81,16 +78,15 @@ class AppRounds {
     this.#paths = paths;
     this.#log = log;
     this.#report = reportOnce((text) => log.warn(text));
+    this.scans = new AppScans(paths);
   }
 
   adopt(policy: Policy, homes: Homes): void {
-    this.policy = policy;
-    this.seen = undefined;
-    this.#homes = homes;
+    this.scans.adopt(policy, homes);
     this.#hasToForget = true;
   }
 
-  /** Runs after the round that is running. Returns whether it has looked at the applications. */
+  /** Runs after the round that is running. Returns whether it has scanned the applications. */
   round(): Promise<boolean> {
     const run = this.#last.then(() => this.#once());
     this.#last = run.catch(() => {});
@@ -98,18 +94,18 @@ class AppRounds {
   }
 
   async #once(): Promise<boolean> {
-    const { policy } = this;
+    const { policy, homes } = this.scans;
     if (policy === undefined) return false;
-    if (this.#hasToForget) await this.#forget(policy);
-    if (!knowsApps(policy, this.#paths) && !hasApps(this.#paths)) {
-      this.seen = { apps: [], leaving: [] };
+    if (this.#hasToForget) await this.#forget(policy, homes);
+    if (!this.scans.hasAny(policy)) {
+      this.scans.noteNone(policy);
       return true;
     }
     // A command may have applied a policy that this process has not adopted yet, or be about to.
-    const isCurrent = () => this.policy === policy && textOf(policy.file) === policy.text;
+    const isCurrent = () => this.scans.policy === policy && textOf(policy.file) === policy.text;
     const { lock } = appPaths(this.#paths);
     if (!isCurrent() || isLocked(lock)) return false;
-    const seen = await this.#look(policy);
+    const seen = await this.scans.scan(policy);
     this.#report(seen);
     if (!seen.ok) return false;
     const { apps, plan } = seen.value;
@@ -131,29 +127,22 @@ class AppRounds {
       apps.some(({ state }) => state === 'not applied');
     if (!isDue) return true;
     const resting = rests.resting.union(ended.resting);
-    const agent = { resting, homes: this.#homes, isCurrent };
+    const agent = { resting, homes, isCurrent };
     const problems = await reconcileApps(policy, this.#paths, { agent });
     const [problem] = problems;
     this.#report(problem === undefined ? ok(undefined) : fail(problem));
-    return (await this.#look(policy)).ok;
+    return (await this.scans.scan(policy)).ok;
   }
 
   /** While a command changes applications, this waits for a later round. */
-  async #forget(policy: Policy): Promise<void> {
+  async #forget(policy: Policy, homes: Homes): Promise<void> {
     const { lock } = appPaths(this.#paths);
     if (isLocked(lock)) return;
-    const act = () => Promise.resolve(ok(forgetFormer(this.#paths, policy, this.#homes)));
+    const act = () => Promise.resolve(ok(forgetFormer(this.#paths, policy, homes)));
     const done = await underLockAsync(lock, act, 0);
     this.#hasToForget = !done.ok;
     for (const problem of done.ok ? done.value : [done.error])
       this.#log.warn(formatProblem(problem));
-  }
-
-  async #look(policy: Policy): ReturnType<typeof readApps> {
-    const read = await readApps(policy, this.#paths, this.#homes);
-    if (read.ok && this.policy === policy)
-      this.seen = { apps: read.value.apps, leaving: read.value.plan.leaving };
-    return read;
   }
 
   #tell({ owner, app, reason = 'started too often' }: SeenApp): void {

@@ -24,7 +24,7 @@ import {
   type KeptOwnApps,
 } from '../../policy/apps/own-apps.ts';
 import { nameOf, type Account, type Policy } from '../../policy/policy.ts';
-import { isSameOwner } from '../../policy/sites/site-limits.ts';
+import { isSameOwner } from '../../policy/accounts/uid-owner.ts';
 import { ensurePrivateDirectory } from '../../sys/files/private-file.ts';
 
 type State = Pick<Paths, 'state'>;

@@ -15,47 +15,39 @@ import {
   type KeptOwnApps,
   type OwnAppTexts,
 } from '../../policy/apps/own-apps.ts';
-import { ownAppsMaxOf, type Policy, type Tenant } from '../../policy/policy.ts';
-import { isSameOwner, type SiteLimitOwner } from '../../policy/sites/site-limits.ts';
+import { ownAppsMaxOf, type Tenant } from '../../policy/policy.ts';
+import { isSameOwner, type UidOwner } from '../../policy/accounts/uid-owner.ts';
 import { appKey, socketPath, unitName } from '../core/names.ts';
 import { readDisabled } from './disabled-file.ts';
 import { appPaths } from './layout.ts';
 import { excessOf, readOwnApps, writeOwnApps } from './own-apps.ts';
 import type { SeenApp } from './states.ts';
+import type { AppScans } from './scans.ts';
 
 interface Parts {
   readonly paths: Paths;
-  /** Returns the policy that has been applied. */
-  readonly policy: () => Policy | undefined;
-  readonly seen: () => LastSeen | undefined;
-  /** Makes the units what the policy and the definitions say. Returns whether it has looked at them. */
+  readonly scans: AppScans;
+  /** Makes the units what the policy and the definitions say. Returns whether it has scanned them. */
   readonly apply: () => Promise<boolean>;
   readonly runsSystemd: () => boolean;
-}
-
-/** The applications as they were last seen. */
-export interface LastSeen {
-  readonly apps: readonly SeenApp[];
-  /** Units that are there, and not wanted any more. */
-  readonly leaving: readonly string[];
 }
 
 const action = 'change the application';
 
 export class OwnApps implements TenantApps {
   readonly #parts: Parts;
-  /** Whether the last apply has looked at the applications. */
-  #hasLooked = false;
+  /** Whether the last apply has scanned the applications. */
+  #hasScanned = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
   }
 
-  list(uid: number): ReturnType<TenantApps['list']> {
-    const seen = this.#parts.seen();
-    if (!this.#parts.runsSystemd()) return refuse(503, withoutSystemd, 'show applications');
-    if (seen === undefined)
-      return refuse(503, { reason: 'the agent has not checked them yet' }, 'show applications');
+  async list(uid: number): ReturnType<TenantApps['list']> {
+    const what = 'show applications of';
+    if (!this.#parts.runsSystemd()) return refuse(503, withoutSystemd, what);
+    const seen = await this.#parts.scans.fresh();
+    if (seen === undefined) return refuse(503, cannotScan, what);
     const tenant = this.#tenant(uid);
     const rows = seen.apps.filter(({ id }) => id.uid === uid);
     return ok({
@@ -64,11 +56,7 @@ export class OwnApps implements TenantApps {
     });
   }
 
-  prepare(
-    uid: number,
-    owner: SiteLimitOwner,
-    change: OwnAppChange,
-  ): ReturnType<TenantApps['prepare']> {
+  prepare(uid: number, owner: UidOwner, change: OwnAppChange): ReturnType<TenantApps['prepare']> {
     const { paths, runsSystemd } = this.#parts;
     if (!runsSystemd()) return refuse(503, withoutSystemd);
     const read = readOwnApps(paths, uid);
@@ -87,8 +75,8 @@ export class OwnApps implements TenantApps {
   }
 
   isInForce(uid: number, change: OwnAppChange): boolean {
-    const seen = this.#parts.seen();
-    if (!this.#hasLooked || seen === undefined) return false;
+    const seen = this.#parts.scans.last;
+    if (!this.#hasScanned || seen === undefined) return false;
     const { paths } = this.#parts;
     const id = { uid, name: change.name };
     const found = seen.apps.find((each) => each.isOwn && appKey(each.id) === appKey(id));
@@ -104,12 +92,12 @@ export class OwnApps implements TenantApps {
   }
 
   async apply(): Promise<void> {
-    this.#hasLooked = false;
-    this.#hasLooked = await this.#parts.apply();
+    this.#hasScanned = false;
+    this.#hasScanned = await this.#parts.apply();
   }
 
   #tenant(uid: number): Tenant | undefined {
-    return this.#parts.policy()?.tenants.find((each) => each.uid === uid);
+    return this.#parts.scans.policy?.tenants.find((each) => each.uid === uid);
   }
 
   #with(
@@ -157,7 +145,13 @@ const follows: ReadonlySet<AppState> = new Set([
 ]);
 
 const withoutSystemd: Cause = {
-  reason: 'systemd is not the init of this host, and keeps their sockets',
+  reason: 'systemd is not the init of this host, and applications need it',
+};
+
+/** The log of the agent says why, to the administrator. */
+const cannotScan: Cause = {
+  reason: 'the agent cannot check them at the moment',
+  hint: 'retry in a minute, then ask the administrator',
 };
 
 const refuse = (status: HttpError['status'], cause: Cause, what = action): HttpResult<never> =>

@@ -30,13 +30,13 @@ export interface DigestPreviewJson {
   readonly messages: readonly {
     /** The kind of receiver. */
     readonly to: 'reseller' | 'tenant';
-    /** The mail address or mailbox. */
-    readonly address: string;
+    /** The mail address or mailbox; null if the message would not be sent, for which `problems` has the reason. */
+    readonly address: string | null;
     /** The subject line. */
     readonly subject: string;
     /** The plain text of the message. */
     readonly text: string;
   }[];
-  /** Why there is no address, and mistakes in the administrator's texts. */
+  /** Why messages would not be sent, and mistakes in the administrator's texts. */
   readonly problems: readonly string[];
 }

@@ -23,13 +23,14 @@ import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { readDigestChoices, type DigestChoices } from '../../host/digest-choices.ts';
 import type { Paths } from '../../host/paths.ts';
-import { findTenant, type Policy } from '../../policy/policy.ts';
+import { findTenant, observesLimits, type Policy } from '../../policy/policy.ts';
 import type { DigestRule } from '../../policy/settings.ts';
 import { dayMilliseconds } from '../core/forecast.ts';
 import { diskReader, readDiskHistory } from '../io/disk-history.ts';
 import { readTexts, textProblems } from '../io/read-texts.ts';
 import { digestFor, recipientsOf, type GatherContext } from './gather.ts';
 import type { DigestPreviewJson } from './json.ts';
+import { rootOnly } from './root-only.ts';
 import { digestMail } from './send-digests.ts';
 
 type Message = DigestPreviewJson['messages'][number];
@@ -37,6 +38,8 @@ type Message = DigestPreviewJson['messages'][number];
 async function preview(name: string, options: PolicyOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
+  const refused = rootOnly('preview a digest');
+  if (refused !== undefined) return failWith(refused);
   const loaded = await loadPolicyOrReport(command, options.policy, paths);
   if (loaded === undefined) return exitCodes.failed;
   const { policy } = loaded;
@@ -57,15 +60,18 @@ async function preview(name: string, options: PolicyOptions, command: Command): 
   const choices = readDigestChoices(paths);
   if (!choices.ok) return failWith(choices.error);
   const messages: Message[] = [];
-  const without: string[] = [];
+  const without = observesLimits(policy)
+    ? ['Limits are only observed, so no mail would be sent']
+    : [];
   for (const rule of digests) {
     without.push(...reasonsFor(policy, rule, choices.value, uids));
     const made = await messagesFor(paths, policy, { rule, choices: choices.value }, uids);
     if (!made.ok) return failWith(made.error);
     messages.push(...made.value);
   }
-  const problems = [...without, ...textProblems(paths, policy.agent)];
-  show({ messages, problems }, name, options, without.length > 0);
+  // A reseller that is a tenant, too, can have the same reason twice.
+  const problems = [...new Set([...without, ...textProblems(paths, policy.agent)])];
+  show({ messages, problems }, name, options);
   return exitCodes.done;
 }
 
@@ -89,7 +95,7 @@ function uidsOf(policy: Policy, name: string): readonly number[] {
   );
 }
 
-/** Returns the messages for the day or week that ends now. */
+/** Returns the messages for the day or week that ends now, also those that would not be sent. */
 async function messagesFor(
   paths: Paths,
   policy: Policy,
@@ -109,31 +115,30 @@ async function messagesFor(
   };
   const { texts } = readTexts(paths, rule.language);
   const messages: Message[] = [];
-  for (const each of recipientsOf(context).recipients) {
+  const { recipients, without } = recipientsOf(context);
+  const unsent = without.map(({ uid }) => ({ address: null, uids: [uid] }));
+  for (const each of [...recipients, ...unsent]) {
     if (!each.uids.some((uid) => uids.includes(uid))) continue;
-    const digest = await digestFor(context, each, period);
+    const { address } = each;
+    const digest = await digestFor(context, { ...each, address: address ?? '' }, period);
     if (!digest.ok) return digest;
     if (digest.value === undefined) continue;
-    const { address } = each;
     messages.push({ to: rule.to, address, ...digestMail(digest.value, texts) });
   }
   return ok(messages);
 }
 
-function show(
-  { messages, problems }: DigestPreviewJson,
-  name: string,
-  { json }: PolicyOptions,
-  getsNone: boolean,
-) {
+function show({ messages, problems }: DigestPreviewJson, name: string, { json }: PolicyOptions) {
   if (json === true) {
     printJson({ messages, problems } satisfies DigestPreviewJson);
     return;
   }
-  if (messages.length === 0 && !getsNone)
+  if (messages.length === 0)
     print(`There is nothing to report to ${printable(name)}, so no mail would be sent`);
-  for (const { address, subject, text } of messages)
-    print(`To: ${printable(address)}\nSubject: ${subject}\n\n${text}`);
+  for (const { address, subject, text } of messages) {
+    const to = address === null ? 'nobody; see the warning' : printable(address);
+    print(`To: ${to}\nSubject: ${subject}\n\n${text}`);
+  }
   for (const each of problems) printError(`warning: ${each}`);
 }
 

@@ -28,10 +28,13 @@ import { Ledger } from '../io/ledger.ts';
 import { readTexts } from '../io/read-texts.ts';
 import { sendDigests, type SendResult } from './send-digests.ts';
 import type { DigestSendJson } from './json.ts';
+import { rootOnly } from './root-only.ts';
 
 async function send(options: PolicyOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
+  const refused = rootOnly('send digests');
+  if (refused !== undefined) return failWith(refused);
   const ask = agentRequest(paths, { json: true });
   const status = await ask<StatusResponse>('/v1/status');
   const file = namesPolicy(command) || !status.ok ? options.policy : status.value.policy.file;
@@ -81,10 +84,12 @@ const digestsOf = ({ agent }: Policy) => agent.alerts.digests ?? [];
 const hasDigests = (policy: Policy): boolean =>
   digestsOf(policy).length > 0 && !observesLimits(policy);
 
-const nothingText = (policy: Policy) =>
-  observesLimits(policy)
+function nothingText(policy: Policy): string {
+  if (hasDigests(policy)) return 'Another process is sending the digests at the moment';
+  return observesLimits(policy)
     ? 'Limits are only observed, so there is nothing to report to customers'
-    : 'Nothing to send: the policy has no <digest>, or another process sends them now';
+    : 'Nothing to send: the policy has no <digest>';
+}
 
 const resultText = ({ to, slot, sent, failed }: Omit<SendResult, 'problems'>) =>
   slot === null

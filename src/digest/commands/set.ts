@@ -23,23 +23,27 @@ const set = ({ use, every, json }: SetOptions, command: Command): Promise<ExitCo
     const response = responseOrReport(await ask<DigestResponse>('/v1/digest', changes, method));
     if (response === undefined) return exitCodes.failed;
     if (json === true) printJson(response satisfies DigestSetJson);
-    else print(textOf(response));
+    else print(digestText(response));
     return exitCodes.done;
   });
 
-function textOf({ use, every, digests }: DigestResponse): string {
+/** Returns what the caller gets now, a line for each digest. */
+export function digestText({ use, every, digests }: DigestResponse): string {
   if (digests.length === 0) return 'You get no digest: the policy has none for you';
   const lines = digests.map((each) => {
     const whose = each.to === 'reseller' ? 'Digest of your customers' : 'Digest';
     const mayChoose = each.useMin !== null;
     if (mayChoose && every === 'off') return `${whose}: off`;
     const often = (mayChoose ? every : null) ?? each.every;
-    const share = (mayChoose ? use : null) ?? each.use;
+    const share = each.useMin === null || use === null ? each.use : largerOf(use, each.useMin);
     const choice = mayChoose ? `you may set ${each.useMin} to 100%` : 'you cannot change it';
     return `${whose}: every ${often}, reports use of ${share} of a limit or more; ${choice}`;
   });
   return lines.join('\n');
 }
+
+/** Returns the larger one of two percentages: a choice never goes below what the policy allows. */
+const largerOf = (a: string, b: string) => (Number.parseFloat(a) < Number.parseFloat(b) ? b : a);
 
 export const command: CommandModule = {
   define(command, run) {

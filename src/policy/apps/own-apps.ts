@@ -10,7 +10,8 @@
 import { isObject, parseObject } from '../../../packages/base/json.ts';
 import { formatCause, type Cause } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
-import type { SiteLimitOwner } from '../sites/site-limits.ts';
+import type { UidOwner } from '../accounts/uid-owner.ts';
+import { parseDuration } from '../../../packages/base/duration.ts';
 import { valueKinds } from '../value-kinds.ts';
 import {
   appNamePattern,
@@ -30,7 +31,7 @@ export type OwnAppTexts = { readonly name: string } & {
 };
 
 /** The owner of the uid when it defined the applications; another owner inherits none. */
-export interface KeptOwnApps extends SiteLimitOwner {
+export interface KeptOwnApps extends UidOwner {
   /** The definitions, the oldest first. */
   readonly apps: readonly OwnAppTexts[];
 }
@@ -54,7 +55,10 @@ export function parseOwnApp(texts: OwnAppTexts): Result<App, Cause> {
     if (text === undefined) continue;
     if (text.length > textMax) return fail({ reason: `${attribute}: the text is too long` });
     const parsed = parsers[attribute](text);
-    if (!parsed.ok) return fail({ reason: `${attribute}: ${formatCause(parsed.error)}` });
+    if (!parsed.ok) {
+      const text = formatCause(parsed.error);
+      return fail({ reason: `${attribute}: ${text.charAt(0).toLowerCase()}${text.slice(1)}` });
+    }
     app[attribute === 'idle' ? 'idleSeconds' : attribute] = parsed.value;
   }
   return ok({ ...unparsedApp(texts), ...app } as App);
@@ -80,9 +84,11 @@ const parsers: Readonly<Record<OwnAppAttribute, (text: string) => Result<string 
         ? ok(text)
         : fail({ reason: `"${text}" is not one of ${appSockets.join(', ')}` }),
     idle: (text) => {
-      const parsed = valueKinds.idle.parse(text);
-      const isShort = parsed.ok && parsed.value > 0 && parsed.value < idleSecondsMin;
-      return isShort ? fail({ reason: `"${text}" is less than ${idleSecondsMin}s` }) : parsed;
+      const parsed = parseDuration(text);
+      const isShort = parsed.ok && Math.round(parsed.value / 1000) < idleSecondsMin;
+      return isShort
+        ? fail({ reason: `"${text}" is less than ${idleSecondsMin}s` })
+        : valueKinds.idle.parse(text);
     },
   };
 

@@ -10,6 +10,7 @@ import type { Cause } from '../../../packages/base/problem.ts';
 import { attributes, limitAttribute } from '../../limits/limits.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { formatQuantity, unlimited, type Quantity } from '../../../packages/base/quantity.ts';
+import { isSameOwner, type UidOwner } from '../accounts/uid-owner.ts';
 import { parseLimit } from '../parse-limit.ts';
 import type { SiteLimitSetter } from '../document.ts';
 import { uidMax, valueKinds } from '../value-kinds.ts';
@@ -17,19 +18,12 @@ import { uidMax, valueKinds } from '../value-kinds.ts';
 /** Limits by site, in lower case. */
 export type SiteLimits = ReadonlyMap<string, ReadonlyMap<LimitKey, Quantity>>;
 
-/** The owner of the uid when the limits were set; another owner inherits nothing. Source: usage/tenancy.ts. */
-export interface SiteLimitOwner {
-  readonly name: string;
-  /** Identifies the home directory; absent if unknown. */
-  readonly home?: string | undefined;
-}
-
-export interface ResellerOwner extends SiteLimitOwner {
+export interface ResellerOwner extends UidOwner {
   readonly uid: number;
 }
 
 /** The sites' owner, and the reseller if it has set the limits, not the tenant itself. */
-export interface SiteLimitOwners extends SiteLimitOwner {
+export interface SiteLimitOwners extends UidOwner {
   readonly reseller?: ResellerOwner;
 }
 
@@ -87,11 +81,6 @@ export function exceeds(key: LimitKey, value: Quantity, tenant: LimitValues): st
   if (kind === 'weight' || bound === unlimited) return undefined;
   return value === unlimited || value > bound ? formatQuantity(kind, bound) : undefined;
 }
-
-/** Whether it is the same owner, as far as known. */
-export const isSameOwner = (kept: SiteLimitOwner, now: SiteLimitOwner): boolean =>
-  kept.name === now.name &&
-  (kept.home === undefined || now.home === undefined || kept.home === now.home);
 
 /** Whether the tenant and the setter of the limits are the same. */
 export function areSameOwners(kept: SiteLimitOwners, now: SiteLimitOwners): boolean {

@@ -25,6 +25,7 @@ import {
   readIn,
   fileStateOf,
   fileVersionOf,
+  isSameVersion,
   type FileVersion,
   type TextFormat,
 } from './text-file.ts';
@@ -118,8 +119,7 @@ function changedSince(
 ): Cause | undefined {
   const stat = lstatSync(directory.at(basename(path)), { bigint: true, throwIfNoEntry: false });
   const now = stat === undefined ? undefined : fileVersionOf(stat);
-  const keys = Object.keys(version) as (keyof FileVersion)[];
-  if (now !== undefined && keys.every((key) => now[key] === version[key])) return undefined;
+  if (now !== undefined && isSameVersion(now, version)) return undefined;
   return { reason: 'another program changed it meanwhile', hint: 'run the command again' };
 }
 

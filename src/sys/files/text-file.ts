@@ -139,6 +139,9 @@ export function fileStateOf({ fd, stat }: RegularFile): Omit<ReadText, 'text'> {
   return { version, mode: mode & 0o7777, owner: { uid, gid } };
 }
 
+export const isSameVersion = (a: FileVersion, b: FileVersion): boolean =>
+  (Object.keys(a) as (keyof FileVersion)[]).every((key) => a[key] === b[key]);
+
 export const fileVersionOf = (stat: BigIntStats): FileVersion => ({
   device: stat.dev,
   inode: stat.ino,

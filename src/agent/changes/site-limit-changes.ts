@@ -9,7 +9,7 @@ import { changeSiteLimits } from '../../host/keep-site-limits.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import type { Quantity } from '../../../packages/base/quantity.ts';
 import type { SiteLimitOwners, SiteLimits } from '../../policy/sites/site-limits.ts';
-import { answerSoon } from '../api/answer-soon.ts';
+import { answerSoon } from './answer-soon.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { ChangePace } from './change-pace.ts';
 import { PacedApply } from './paced-apply.ts';
@@ -51,15 +51,17 @@ export class SiteLimitChanges implements Disposable {
     this.#paced = new PacedApply(parts.apply, parts.pauseMilliseconds);
   }
 
-  /** `reclaims`: more memory is in use than will be allowed. */
+  /** `reclaims`: more memory is in use than will be allowed. `slot`: released while the request waits. */
   async make(
     tenant: ChangedTenantSite,
     change: SiteChange,
     reclaims: boolean,
+    slot: Disposable,
   ): Promise<HttpResult<ChangeState>> {
     const asker = tenant.holders.reseller?.uid ?? tenant.uid;
     const turn = this.#pace.enter(asker, reclaims, performance.now());
     if (!turn.ok) return turn;
+    slot[Symbol.dispose]();
     const done = this.#keepAndApply(tenant, change).finally(() => turn.value[Symbol.dispose]());
     return answerSoon(done, ok('kept'));
   }

@@ -5,12 +5,12 @@
 import { printable } from '../../../packages/base/printable.ts';
 import { causedBy } from '../../../packages/base/problem.ts';
 import { ok } from '../../../packages/base/result.ts';
-import type { SiteLimitOwner } from '../../policy/sites/site-limits.ts';
-import { answerSoon } from '../api/answer-soon.ts';
+import type { UidOwner } from '../../policy/accounts/uid-owner.ts';
+import { answerSoon } from './answer-soon.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import type { OwnAppChange, TenantApps } from '../part.ts';
-import { ChangePace } from '../site-limits/change-pace.ts';
-import { PacedApply } from '../site-limits/paced-apply.ts';
+import { ChangePace } from './change-pace.ts';
+import { PacedApply } from './paced-apply.ts';
 
 const action = 'change the application';
 /** Each stops and starts a program, and makes systemd read its units again. */
@@ -37,11 +37,15 @@ export class AppChanges implements Disposable {
     return this.#parts.apps.list(uid);
   }
 
-  /** Makes a change of `owner`, who has the uid now. A wrong one costs nothing, and changes nothing. */
+  /**
+   * Makes a change of `owner`, who has the uid now. A wrong one costs nothing, and changes nothing. The request gives up its
+   * `slot` while it waits; the pace admits one change of a uid, so no other waits with it.
+   */
   async make(
     uid: number,
-    owner: SiteLimitOwner,
+    owner: UidOwner,
     change: OwnAppChange,
+    slot: Disposable,
   ): Promise<HttpResult<'in force' | 'kept'>> {
     const { apps, log } = this.#parts;
     const keep = apps.prepare(uid, owner, change);
@@ -53,6 +57,7 @@ export class AppChanges implements Disposable {
     if (!kept.ok) return httpError({ status: 503, action, ...causedBy(kept.error) });
     const done = change.kind === 'set' ? 'defined' : 'removed';
     log(`${printable(owner.name)} has ${done} its application ${printable(change.name)}`);
+    slot[Symbol.dispose]();
     const applied = this.#paced.run().then(() => apps.isInForce(uid, change));
     return ok((await answerSoon(applied, false)) ? 'in force' : 'kept');
   }
