@@ -12,6 +12,8 @@ export interface FtpSetting {
   readonly opensSessions: boolean;
   /** The reason why a tenant's session may be outside its jail, and the remedy; absent if it enters the jail. */
   readonly outsideJails?: string;
+  /** Set if that depends on whether an account has a jail, and this is not known. */
+  readonly jailsUnknown?: true;
   /** Whether nobody logs in without PAM's account phase, which then refuses tenants with a jail. */
   readonly asksAccount: boolean;
 }
@@ -20,19 +22,45 @@ export interface FtpSetting {
 export const withoutOwnSessions: readonly string[] = ['dovecot'];
 
 /** Whether an account has a jail. */
-export type IsJailed = (user: string) => boolean;
+export type IsJailed = (user: string) => boolean | 'unknown';
+
+type IsKnownJailed = (user: string) => boolean;
+
+/** Returns a setting as it is in both cases, or marks it if they differ, while an answer of `isJailed` is unknown. */
+function settingFor(
+  isJailed: IsJailed,
+  setting: (isJailed: IsKnownJailed) => FtpSetting,
+): FtpSetting {
+  const given = (unknown: boolean) =>
+    setting((user) => {
+      const answer = isJailed(user);
+      return answer === 'unknown' ? unknown : answer;
+    });
+  const [best, worst] = [given(false), given(true)];
+  if (best.outsideJails === worst.outsideJails) return best;
+  return { ...best, jailsUnknown: true };
+}
 
 /**
  * Returns the setting of a vsftpd.conf. The last line of an option counts. Options of the command line, such as
  * `session_support=YES`, come after the file. The default service is `vsftpd` in Debian's build, elsewhere `ftp`. Source:
  * vsftpd.conf(5), vsftpd(8).
  */
-export function vsftpdSetting(
+export const vsftpdSetting = (
   path: string,
   text: string,
   isJailed: IsJailed,
   options: readonly string[] = [],
   defaultService = 'vsftpd',
+): FtpSetting =>
+  settingFor(isJailed, (known) => knownVsftpd(path, text, known, options, defaultService));
+
+function knownVsftpd(
+  path: string,
+  text: string,
+  isJailed: IsKnownJailed,
+  options: readonly string[],
+  defaultService: string,
 ): FtpSetting {
   const lines = `${text}\n${options.join('\n')}`;
   const valueOf = (name: string) =>
@@ -54,7 +82,7 @@ export function vsftpdSetting(
 function guestProblem(
   path: string,
   valueOf: (name: string) => string | undefined,
-  isJailed: IsJailed,
+  isJailed: IsKnownJailed,
 ): string | undefined {
   const problem = (who: string, account: string, option: string) =>
     `vsftpd lets ${who} act as ${account} (${option}), without its jail; remove ${option} from ${path}`;
@@ -108,7 +136,10 @@ interface Directive {
  * Returns the setting of a proftpd.conf, with the files that it includes in place. Without `mod_auth_pam.c*` as the
  * first method, ProFTPD asks the next one if PAM refuses a password. A virtual host takes the order from `<Global>`.
  */
-export function proftpdSetting(path: string, text: string, isJailed: IsJailed): FtpSetting {
+export const proftpdSetting = (path: string, text: string, isJailed: IsJailed): FtpSetting =>
+  settingFor(isJailed, (known) => knownProftpd(path, text, known));
+
+function knownProftpd(path: string, text: string, isJailed: IsKnownJailed): FtpSetting {
   const directives = directivesOf(text);
   const of = (name: string) => directives.filter((each) => each.name === name);
   const service = of('authpamconfig').at(-1)?.args[0] ?? 'proftpd';
@@ -127,7 +158,7 @@ export function proftpdSetting(path: string, text: string, isJailed: IsJailed): 
 function anonymousProblem(
   path: string,
   users: readonly Directive[],
-  isJailed: IsJailed,
+  isJailed: IsKnownJailed,
 ): string | undefined {
   const found = users.find(
     ({ args: [user = ''], sections }) => sections.includes('anonymous') && isJailed(user),
