@@ -130,6 +130,8 @@ interface Directive {
   readonly args: readonly string[];
   /** The sections around it, in lower case: `global`, `virtualhost`, `ifmodule`. */
   readonly sections: readonly string[];
+  /** The number of the `<Anonymous>` around it, if it is in one. */
+  readonly anonymous?: number;
 }
 
 /**
@@ -144,7 +146,8 @@ function knownProftpd(path: string, text: string, isJailed: IsKnownJailed): FtpS
   const of = (name: string) => directives.filter((each) => each.name === name);
   const service = of('authpamconfig').at(-1)?.args[0] ?? 'proftpd';
   const problem =
-    anonymousProblem(path, of('user'), isJailed) ??
+    passwordProblem(path, of('userpassword'), isJailed) ??
+    anonymousProblem(path, directives, isJailed) ??
     withoutPam(of('authpam'), of('authorder')) ??
     (of('sftpengine').some(({ args }) => isOn(args[0]))
       ? `mod_sftp accepts keys without PAM; remove SFTPEngine from ${path}`
@@ -154,18 +157,44 @@ function knownProftpd(path: string, text: string, isJailed: IsKnownJailed): FtpS
   return { service, opensSessions, outsideJails: problem, asksAccount: false };
 }
 
-/** Visitors of `<Anonymous>` act as its `User`, whom PAM is not asked about. */
-function anonymousProblem(
+/** An account with a `UserPassword` logs in by that, whatever PAM says. */
+function passwordProblem(
   path: string,
-  users: readonly Directive[],
+  passwords: readonly Directive[],
   isJailed: IsKnownJailed,
 ): string | undefined {
-  const found = users.find(
-    ({ args: [user = ''], sections }) => sections.includes('anonymous') && isJailed(user),
-  );
-  return found === undefined
+  const user = passwords.map(({ args: [name = ''] }) => name).find(isJailed);
+  return user === undefined
     ? undefined
-    : `visitors of <Anonymous> in ProFTPD act as "${printable(found.args[0] ?? '')}", without its jail; remove that User from ${path}`;
+    : `ProFTPD lets "${printable(user)}" in without PAM and without its jail; remove its UserPassword from ${path}`;
+}
+
+/**
+ * Visitors of `<Anonymous>` act as its `User`, or as the account of an alias in it, whom PAM is not asked about unless the
+ * section requires a password.
+ */
+function anonymousProblem(
+  path: string,
+  directives: readonly Directive[],
+  isJailed: IsKnownJailed,
+): string | undefined {
+  const sections = Map.groupBy(directives, ({ anonymous }) => anonymous);
+  for (const [number, inside] of sections) {
+    if (number === undefined || requiresPassword(inside)) continue;
+    for (const { name, args } of inside) {
+      const account = name === 'user' ? args[0] : name === 'useralias' ? args[1] : undefined;
+      if (account !== undefined && isJailed(account))
+        return `visitors of <Anonymous> in ProFTPD act as "${printable(account)}", without its jail; remove that ${name === 'user' ? 'User' : 'UserAlias'} from ${path}`;
+    }
+  }
+  return undefined;
+}
+
+/** Whether the section requires a password in any case: the first line of several counts, and one in a condition may not. */
+function requiresPassword(section: readonly Directive[]): boolean {
+  const lines = section.filter(({ name }) => name === 'anonrequirepassword');
+  const isDirect = ({ sections }: Directive) => sections.at(-1) === 'anonymous';
+  return lines.some(isDirect) && lines.every(({ args }) => isOn(args[0]));
 }
 
 const isOn = (word = '') => /^(?:on|yes|true|1)$/i.test(word);
@@ -198,12 +227,20 @@ function orderProblem(
 function directivesOf(text: string): readonly Directive[] {
   const found: Directive[] = [];
   const sections: string[] = [];
+  let count = 0;
   for (const line of text.split('\n')) {
-    const [first, ...args] = line.trim().split(/\s+/);
+    const [first, ...words] = line.trim().split(/\s+/);
     if (first === undefined || first === '' || first.startsWith('#')) continue;
     if (first.startsWith('</')) sections.pop();
-    else if (first.startsWith('<')) sections.push(first.slice(1).replace('>', '').toLowerCase());
-    else found.push({ name: first.toLowerCase(), args, sections: [...sections] });
+    else if (first.startsWith('<')) {
+      const section = first.slice(1).replace('>', '').toLowerCase();
+      if (section === 'anonymous') count++;
+      sections.push(section);
+    } else {
+      const args = words.map((each) => each.replace(/^"(.*)"$/, '$1'));
+      const anonymous = sections.includes('anonymous') ? { anonymous: count } : {};
+      found.push({ name: first.toLowerCase(), args, sections: [...sections], ...anonymous });
+    }
   }
   return found;
 }
