@@ -33,7 +33,7 @@ export class Identities {
     return [...this.#named.values()];
   }
 
-  /** Those among them that are gone. */
+  /** The named accounts that are gone. */
   get missing(): readonly MissingAccount[] {
     return this.#missing;
   }
