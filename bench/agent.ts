@@ -9,7 +9,7 @@ import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatProblem } from '../packages/base/problem.ts';
-import type { StatusResponse } from '../src/agent/api/api.ts';
+import type { StatusResponse } from '../src/agent/api/status-response.ts';
 import { freePort } from '../testing/free-port.ts';
 import { callAgent } from '../src/agent/api/client.ts';
 import { openFilesLimit } from '../src/sys/open-files.ts';

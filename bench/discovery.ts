@@ -30,7 +30,9 @@ function readInProcess(): ReturnType<typeof readVhosts> {
   const program = `
     const { readVhosts } = await import(${JSON.stringify(import.meta.url)});
     process.stdout.write(JSON.stringify(readVhosts()));`;
-  const args = ['--input-type=module', '-e', program];
+  // As "bulkhead web" starts Node.js.
+  const room = ['--min-semi-space-size=8', '--max-semi-space-size=8'];
+  const args = [...room, '--input-type=module', '-e', program];
   const text = execFileSync(process.execPath, args, { encoding: 'utf8' });
   return JSON.parse(text) as ReturnType<typeof readVhosts>;
 }

@@ -4,7 +4,7 @@
  * run. It reports memory a tenant above a host without pools, and exact counts of processes. It
  * runs in a virtual machine with systemd and the agent.
  */
-import type { StatusResponse } from '../src/agent/api/api.ts';
+import type { StatusResponse } from '../src/agent/api/status-response.ts';
 import type { Guest } from '../testing/vm/guest.ts';
 import { eventually } from '../testing/patience.ts';
 import type { Bench } from './bench.ts';

@@ -1,7 +1,8 @@
 /**
  * JSON Schemas of what commands print with `--json`, and of the control API's responses, from their
  * types. `jail status --json` prints a `JailStatusJson`, which is in `src/jail/commands/json.ts`;
- * `src/agent/api/api.ts` has the responses. Doc comments become descriptions; `fields.ts` has the rest.
+ * `src/agent/api/api.ts` has the responses, but for the status, which is next to it. Doc comments
+ * become descriptions; `fields.ts` has the rest.
  */
 import { globSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
@@ -84,6 +85,7 @@ function kebab(name: string): string {
 
 const typeFiles = [
   'src/agent/api/api.ts',
+  'src/agent/api/status-response.ts',
   ...globSync('src/*/commands/json.ts', { cwd: root }).sort(),
 ];
 

@@ -11,7 +11,7 @@ import { causedBy, formatProblem, type Problem } from '../../packages/base/probl
 import { formatDiagnostic, type Diagnostic } from '../policy/diagnostic.ts';
 import { replaceStateFile } from '../../packages/base/io/replace-file.ts';
 import type { Policy } from '../policy/policy.ts';
-import type { StatusResponse } from './api/api.ts';
+import type { StatusResponse } from './api/status-response.ts';
 import { Applier } from '../apply/apply-process.ts';
 import type { ChildApplied, ApplyResponse } from '../apply/apply-request.ts';
 import type { Log } from './log.ts';

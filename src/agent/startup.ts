@@ -2,7 +2,7 @@
  * The progress of an agent that is starting. Heavy work comes first: applying the policy, and scanning all processes.
  * The service manager and every caller see it meanwhile; the manager's start timeout does not count.
  */
-import type { StartingStatus } from './api/api.ts';
+import type { StartingStatus } from './api/status-response.ts';
 
 /** The pause between two reports to the service manager. */
 const tellMilliseconds = 5_000;

@@ -27,6 +27,16 @@ export function parseDeviceLines(text: string): ReadonlyMap<string, string> {
   return lines;
 }
 
+/** Returns the values in a device's line that `like` has, too: `rbps=5 wbps=max` like `rbps=9` is `rbps=5`. */
+export function valuesLike(line: string, like: string): string {
+  if (line === like || !like.includes('=')) return line;
+  const keys = new Set(like.split(' ').map(keyOf));
+  const words = line.split(' ').filter((word) => keys.has(keyOf(word)));
+  return words.join(' ');
+}
+
+const keyOf = (word: string) => word.slice(0, word.indexOf('='));
+
 /** Whether some limit of a file becomes smaller: `100000 100000`, `rbps=max wbps=1024`. */
 export function lowers(file: string, from: string, to: string): boolean {
   const [before, after] = [magnitudes(file, from), magnitudes(file, to)];

@@ -124,7 +124,7 @@ function numbersFrom(
   };
 }
 
-const capKeys: Readonly<Record<IoName, string>> = {
+export const capKeys: Readonly<Record<IoName, string>> = {
   read: 'rbps',
   write: 'wbps',
   reads: 'riops',

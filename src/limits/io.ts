@@ -13,6 +13,7 @@ import { parseCount } from './count.ts';
 import { eachLine } from './flat-file.ts';
 import {
   bytesFile1,
+  capKeys,
   hasTotal,
   cgroup1IoFiles,
   cgroup2IoFiles,
@@ -151,21 +152,22 @@ const systemdKeys: Readonly<Record<IoName, string>> = {
 };
 
 /**
- * Returns a line for every disk, even without a limit: an entry that vanishes from the list stays in the kernel. The
- * empty line first ends the list of other files.
+ * Returns a line for every cap of a disk that the settings have, even without a limit: an entry that vanishes from the
+ * list stays in the kernel. The empty line first ends the list of other files.
  */
 function systemdLines(settings: readonly FileSetting[]): readonly string[] {
   const devices = settings.map(({ device = '' }) => device);
   const text = settings.map(({ write }) => write).join('\n');
   const caps = cgroup2IoFiles.caps(() => text, devices);
   if (caps === undefined) return [];
-  return (Object.keys(systemdKeys) as IoName[]).flatMap((name) => [
-    `${systemdKeys[name]}=`,
-    ...devices.map((device, disk) => {
+  return (Object.keys(systemdKeys) as IoName[]).flatMap((name) => {
+    const lines = settings.flatMap(({ device = '', value }, disk) => {
+      if (!value.includes(`${capKeys[name]}=`)) return [];
       const cap = caps[name][disk] ?? Infinity;
-      return `${systemdKeys[name]}=/dev/block/${device} ${cap === Infinity ? 'infinity' : cap}`;
-    }),
-  ]);
+      return [`${systemdKeys[name]}=/dev/block/${device} ${cap === Infinity ? 'infinity' : cap}`];
+    });
+    return lines.length === 0 ? [] : [`${systemdKeys[name]}=`, ...lines];
+  });
 }
 
 /** Replaces text that is not a number: the sum then becomes NaN, too, and is left out. */

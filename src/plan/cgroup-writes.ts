@@ -1,5 +1,5 @@
 /** The values to write into the files of one cgroup: those that differ from the wanted ones. */
-import { lowers, parseDeviceLines } from '../limits/flat-file.ts';
+import { lowers, parseDeviceLines, valuesLike } from '../limits/flat-file.ts';
 import type { FileSetting } from '../limits/limit.ts';
 import type { ObservedCgroup } from './observed.ts';
 import type { WriteFile } from './operations.ts';
@@ -20,6 +20,8 @@ export function writesOf(
     if (setting.accepts?.((file) => found?.files.get(file)) === true) continue;
     writes.push(write(cgroup, setting, from));
   }
+  // Disks outside the list may have an administrator's limits in a slice of which we set only some.
+  if (cgroup.kind === 'outside') return writes;
   for (const [file, lines] of devices) writes.push(...forgottenDevices(cgroup, file, lines));
   return writes;
 }
@@ -41,7 +43,7 @@ function deviceValue(
     lines = parseDeviceLines(found?.files.get(setting.file) ?? '');
     parsed.set(setting.file, lines);
   }
-  return lines.get(setting.device ?? '') ?? setting.initial;
+  return valuesLike(lines.get(setting.device ?? '') ?? setting.initial, setting.value);
 }
 
 /** Returns disks that still have limits but no longer carry tenants' files. */

@@ -17,7 +17,7 @@
  *
  * A reseller's tenant is a cgroup below its reseller's, which a slice of that name cannot be: `user-1001.slice` is in
  * `user.slice`, by its name. So that slice only limits what systemd starts there all the same: `outside/u1001`. It has no
- * lines for missing limits.
+ * lines for missing limits, and of a disk's caps only those that are limited.
  *
  * Source: systemd.resource-control(5).
  */
@@ -210,9 +210,8 @@ export const isSliceText = (text: string): boolean => text === '' || text.starts
 export const sliceText = (settings: readonly FileSetting[]): string =>
   textOf([...accounting, ...linesFor(settings)]);
 
-/** Returns the text of the file for the slice around all others, of which we set nothing else. */
-export const aroundSlicesText = (settings: readonly FileSetting[]): string =>
-  textOf(linesFor(settings));
+/** Returns the text of the file for a slice of which we set nothing else: no tenant's, or one around all of them. */
+export const boundsText = (settings: readonly FileSetting[]): string => textOf(linesFor(settings));
 
 const textOf = (lines: readonly string[]) => `${head}${lines.join('\n')}\n`;
 

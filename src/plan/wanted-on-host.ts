@@ -5,8 +5,9 @@
 import type { FileSetting } from '../limits/limit.ts';
 import type { Policy } from '../policy/policy.ts';
 import {
-  aroundSlicesText,
+  boundsText,
   isMisfit,
+  isOwner,
   isPartOfSlice,
   sliceNamed,
   sliceOf,
@@ -14,13 +15,7 @@ import {
   sliceText,
   type Slice,
 } from './slice.ts';
-import {
-  slicesCgroup,
-  wantedState,
-  type Wanted,
-  type WantedCgroup,
-  type WantedContext,
-} from './wanted.ts';
+import { wantedState, type Wanted, type WantedCgroup, type WantedContext } from './wanted.ts';
 
 export function wantedOnHost(policy: Policy, context: WantedContext): Wanted {
   const wanted = wantedState(policy, context);
@@ -59,6 +54,6 @@ function asSlice(
 
 function valuesOf(slice: Slice, all: readonly FileSetting[]): SliceValues {
   const settings = sliceSettings(all);
-  const text = slice === slicesCgroup ? aroundSlicesText(settings) : sliceText(settings);
+  const text = isOwner(slice) ? sliceText(settings) : boundsText(settings);
   return { settings, text };
 }

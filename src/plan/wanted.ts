@@ -7,6 +7,7 @@
  * A tenant with sites is divided into parts, since cgroup v2 allows no processes next to cgroups with limits:
  * `u1001/s-shop.example` is a site, `u1001/main` everything else. Without sites there are no parts.
  */
+import { valuesLike } from '../limits/flat-file.ts';
 import { limitAttribute, limits } from '../limits/limits.ts';
 import { withSwap } from '../limits/memory.ts';
 import {
@@ -212,7 +213,7 @@ function outsideOf(
   const settingsOf = cached((values, above = {}) => {
     const lower = withinLimits(withSwap(values), withSwap(above));
     const settings = settingsFor(withoutGuarantees(lower), undefined, context);
-    return settings.filter(({ value, initial }) => value !== initial);
+    return settings.filter(({ value, initial }) => value !== initial).map(limitedCaps);
   });
   return tenants.flatMap((each): readonly WantedCgroup[] => {
     if (each.reseller === undefined) return [];
@@ -221,6 +222,21 @@ function outsideOf(
     if (settings.length === 0) return [];
     return [{ path: outsideCgroup(each.uid), kind: 'outside', label, settings }];
   });
+}
+
+/** Leaves out a disk's caps without a limit. */
+function limitedCaps(setting: FileSetting): FileSetting {
+  const { device, value, initial } = setting;
+  if (device === undefined) return setting;
+  const unlimited = new Set(initial.split(' '));
+  const caps = value.split(' ').filter((cap) => !unlimited.has(cap));
+  const limited = caps.join(' ');
+  return {
+    ...setting,
+    value: limited,
+    initial: valuesLike(initial, limited),
+    write: `${device} ${limited}`,
+  };
 }
 
 function partsOf(

@@ -30,20 +30,11 @@ import { readAgent } from './parse-agent.ts';
 import { parseLimit } from './parse-limit.ts';
 import { readApp, readOwnApps } from './apps/parse-app.ts';
 import { readPanel } from './panel/parse-panel.ts';
-import {
-  checkHome,
-  checkJailCommands,
-  checkJailPath,
-  checkJailDatabases,
-  jailPathsMax,
-  type JailElement,
-  type JailPath,
-  type JailProfile,
-  type PathAccess,
-} from './jail.ts';
+import { LocatedValues, namesIn, span, words } from './elements/located-values.ts';
+import { JailReader } from './elements/parse-jail.ts';
 import type { AlertWords } from './settings.ts';
 import { limitNames, specOf } from './vocabulary.ts';
-import { parseRange, valueKinds, type ValueKindName, type ValueOf } from './value-kinds.ts';
+import { parseRange } from './value-kinds.ts';
 import { childrenOf, parseXml, xmlAttribute, type XmlElement } from './xml.ts';
 
 export interface ParsedPolicy {
@@ -93,14 +84,18 @@ export function parseModulesElement(
 class Reader {
   readonly #diagnostics: Diagnostics;
   readonly #words: AlertWords;
+  readonly #values: LocatedValues;
+  readonly #jails: JailReader;
 
   constructor(diagnostics: Diagnostics, words: AlertWords = new Map()) {
     this.#diagnostics = diagnostics;
     this.#words = words;
+    this.#values = new LocatedValues(diagnostics);
+    this.#jails = new JailReader(diagnostics);
   }
 
   document(file: string, text: string, root: XmlElement): PolicyDocument {
-    this.#value(root, 'version', 'version');
+    this.#values.value(root, 'version', 'version');
     const [host] = childrenOf(root, 'host');
     const [agent] = childrenOf(root, 'agent');
     const [defaults] = childrenOf(root, 'defaults');
@@ -108,7 +103,7 @@ class Reader {
     const [symlinks] = childrenOf(root, 'symlinks');
     const [modules] = childrenOf(root, 'modules');
     const [placement] = childrenOf(root, 'placement');
-    const strict = placement && this.#choice<string>(placement, 'strict', 'placement');
+    const strict = placement && this.#values.choice<string>(placement, 'strict', 'placement');
     return {
       file,
       text,
@@ -123,8 +118,8 @@ class Reader {
       }),
       resellers: childrenOf(root, 'reseller').flatMap((each) => this.#reseller(each)),
       tenants: childrenOf(root, 'tenant').flatMap((each) => this.#tenant(each)),
-      driver: host && this.#choice<DriverName>(host, 'driver', 'host'),
-      limitMode: host && this.#choice<LimitMode>(host, 'limits', 'host'),
+      driver: host && this.#values.choice<DriverName>(host, 'driver', 'host'),
+      limitMode: host && this.#values.choice<LimitMode>(host, 'limits', 'host'),
       agent: agent && readAgent(agent, this.#diagnostics, this.#words),
       panel: panel && readPanel(panel, this.#diagnostics),
       symlinks: symlinks && this.#symlinks(symlinks),
@@ -184,10 +179,10 @@ class Reader {
   }
 
   #site(element: XmlElement): readonly SiteElement[] {
-    const name = this.#value(element, 'name', 'site');
+    const name = this.#values.value(element, 'name', 'site');
     const { values } = this.#limits(element);
     const [child] = childrenOf(element, 'jail');
-    const jail = child && this.#siteJail(child);
+    const jail = child && this.#jails.site(child);
     const apps = this.#apps(element);
     return name === undefined
       ? []
@@ -206,11 +201,11 @@ class Reader {
       return undefined;
     }
     if (user !== undefined) {
-      const read = this.#value(element, 'user', 'user');
+      const read = this.#values.value(element, 'user', 'user');
       return read && { ...read, value: { kind: 'user', user: read.value } };
     }
     if (uid !== undefined) {
-      const read = this.#value(element, 'uid', 'uid');
+      const read = this.#values.value(element, 'uid', 'uid');
       return read && { ...read, value: { kind: 'uid', uid: read.value } };
     }
     this.#error(
@@ -221,39 +216,11 @@ class Reader {
   }
 
   #name(element: XmlElement, attribute: string): Located<string> | undefined {
-    return this.#value(element, attribute, 'name');
-  }
-
-  #value<Name extends ValueKindName>(
-    element: XmlElement,
-    attribute: string,
-    kind: Name,
-  ): Located<ValueOf<Name>> | undefined {
-    const written = xmlAttribute(element, attribute);
-    if (written === undefined) return undefined;
-    const parsed = valueKinds[kind].parse(written.value);
-    if (parsed.ok) return { ...span(written), value: parsed.value as ValueOf<Name> };
-    this.#error(written, formatCause(parsed.error));
-    return undefined;
-  }
-
-  #choice<T extends string>(
-    element: XmlElement,
-    attribute: string,
-    spec: string,
-  ): Located<T> | undefined {
-    const value = xmlAttribute(element, attribute);
-    const kind = specOf(spec).attributes[attribute]?.kind;
-    if (value === undefined || !Array.isArray(kind)) return undefined;
-    const known = kind as readonly string[];
-    if (known.includes(value.value)) return value as Located<T>;
-    const hint = this.#diagnostics.hint(value.value, known);
-    this.#error(value, `"${value.value}" is not one of ${known.join(', ')}${hint}`);
-    return undefined;
+    return this.#values.value(element, attribute, 'name');
   }
 
   #symlinks(element: XmlElement): PolicyDocument['symlinks'] {
-    const follow = this.#choice<string>(element, 'follow', 'symlinks');
+    const follow = this.#values.choice<string>(element, 'follow', 'symlinks');
     const by = xmlAttribute(element, 'by');
     if (follow === undefined || by === undefined) return undefined;
     const rule = {
@@ -273,10 +240,10 @@ class Reader {
   modules(element: XmlElement): ModulesElement {
     return {
       ...span(element),
-      require: this.#choice<TrustLevel>(element, 'require', 'modules'),
+      require: this.#values.choice<TrustLevel>(element, 'require', 'modules'),
       ...optionalMode(
         'autoload',
-        this.#choice<string>(element, 'autoload', 'modules')?.value,
+        this.#values.choice<string>(element, 'autoload', 'modules')?.value,
         'no',
       ),
       deny: childrenOf(element, 'deny').flatMap((each) => {
@@ -291,83 +258,14 @@ class Reader {
     const [sites] = childrenOf(element, 'sites');
     const [apps] = childrenOf(element, 'apps');
     const ownApps = apps && readOwnApps(apps, this.#diagnostics);
-    const read = jail && this.#tenantJail(jail);
-    const setter = sites && this.#value(sites, 'limits', 'setters');
+    const read = jail && this.#jails.tenant(jail);
+    const setter = sites && this.#values.value(sites, 'limits', 'setters');
     return {
       ...this.#limits(element),
       ...(read && { jail: read }),
       ...(setter && { siteLimits: setter.value }),
       ...(ownApps && { ownApps }),
     };
-  }
-
-  #tenantJail(element: XmlElement): JailElement | undefined {
-    const home = xmlAttribute(element, 'home');
-    if (home !== undefined)
-      this.#error(
-        home,
-        'Only the jail of a site has "home"; the home of a tenant is its account\'s',
-      );
-    return this.#jail(element);
-  }
-
-  #siteJail(element: XmlElement): JailElement | undefined {
-    const jail = this.#jail(element);
-    const home = this.#value(element, 'home', 'path');
-    const checked = home && checkHome(home.value);
-    if (xmlAttribute(element, 'home') === undefined) this.#error(element, homeMissing);
-    if (home !== undefined && checked?.ok === false)
-      this.#error(home, `A site cannot have this jail: ${formatCause(checked.error)}`);
-    if (jail?.profile.value === 'none') this.#error(jail.profile, noneInSite);
-    const commands = xmlAttribute(element, 'commands');
-    if (commands !== undefined) this.#error(commands, commandsInSite);
-    return jail && home && { ...jail, home };
-  }
-
-  #jail(element: XmlElement): JailElement | undefined {
-    const profile = this.#choice<JailProfile>(element, 'profile', 'jail');
-    const children = childrenOf(element, 'path');
-    if (children.length > jailPathsMax) {
-      this.#error(element, `<jail> has ${children.length} paths; ${jailPathsMax} are the most`);
-    }
-    const paths = new Map<string, JailPath>();
-    for (const each of children) {
-      const path = this.#jailPath(each);
-      if (path === undefined) continue;
-      if (paths.has(path.at))
-        this.#error(each, `<path at="${path.at}"> occurs twice; write it once`);
-      paths.set(path.at, path);
-    }
-    if (profile?.value === 'none' && children.length > 0) {
-      this.#error(profile, 'A jail with the profile "none" has no paths; remove them');
-    }
-    // Outer ones first, in mount order.
-    const sorted = [...paths.values()].sort((a, b) => (a.at < b.at ? -1 : 1));
-    const commands = xmlAttribute(element, 'commands');
-    const more = checkJailCommands(namesIn(commands));
-    if (!more.ok) this.#error(commands ?? element, formatCause(more.error));
-    const databases = xmlAttribute(element, 'databases');
-    const shown = checkJailDatabases(namesIn(databases));
-    if (!shown.ok) this.#error(databases ?? element, formatCause(shown.error));
-    return (
-      profile && {
-        ...span(element),
-        profile,
-        paths: sorted,
-        ...(more.ok ? more.value : {}),
-        ...(shown.ok ? shown.value : {}),
-      }
-    );
-  }
-
-  #jailPath(element: XmlElement): JailPath | undefined {
-    const at = this.#value(element, 'at', 'path');
-    const access = this.#choice<PathAccess>(element, 'access', 'path');
-    if (at === undefined) return undefined;
-    const checked = checkJailPath(at.value);
-    if (checked.ok) return { at: checked.value, access: access?.value ?? 'read' };
-    this.#error(at, formatCause(checked.error));
-    return undefined;
   }
 
   #limits(element: XmlElement): LimitBlock {
@@ -400,29 +298,4 @@ function optionalMode<Name extends string>(
 ): { readonly [Key in Name]?: StrictMode } {
   if (word !== refuse && word !== 'watch') return {};
   return { [name]: word === 'watch' ? 'watch' : 'on' } as { readonly [Key in Name]: StrictMode };
-}
-
-const homeMissing =
-  '<jail> of a site needs "home", since sites of a tenant share its home: the directory that is seen instead, for example <jail profile="strict" home="/home/alice/shop"/>';
-const noneInSite =
-  'A site cannot have the profile "none": it would be outside the jail of its tenant; without <jail> it is in that jail';
-const commandsInSite =
-  'A site has no "commands": from its jail only sendmail is run, where that of its tenant has it; remove them';
-
-const span = ({ start, end }: Span): Span => ({ start, end });
-
-/** Returns the names; undefined if the attribute is missing; "none" means nobody. */
-function namesIn(list: Located<string> | undefined): readonly string[] | undefined {
-  const names = words(list).map(({ value }) => value);
-  if (list === undefined) return undefined;
-  return names.length === 1 && names[0] === 'none' ? [] : names;
-}
-
-/** Returns the words of a list separated by spaces or commas, each with its position. */
-function words(list: Located<string> | undefined): readonly Located<string>[] {
-  if (list === undefined) return [];
-  return [...list.value.matchAll(/[^\s,]+/g)].map((match) => {
-    const start = list.start + match.index;
-    return { value: match[0], start, end: start + match[0].length };
-  });
 }

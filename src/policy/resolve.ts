@@ -5,12 +5,7 @@
  * one for its plan in the panel, or the one that a plan gave it last, where that has the lower limits. The package of a
  * uid range applies to tenants that have neither, and whose reseller names none.
  */
-import { formatCause, type Cause } from '../../packages/base/problem.ts';
-import {
-  missingAccountText,
-  type MissingAccount,
-  type NamedAccount,
-} from './accounts/named-accounts.ts';
+import { Identities } from './accounts/identities.ts';
 import type { Located, Span } from './diagnostic.ts';
 import type {
   PackageElement,
@@ -18,14 +13,12 @@ import type {
   ResellerElement,
   SiteElement,
   TenantElement,
-  TenantName,
 } from './document.ts';
 import {
   formatIdentity,
   linksTo,
   observeLimits,
   valuesOf,
-  type Account,
   type Chain,
   type HostFacts,
   type Identity,
@@ -41,9 +34,6 @@ import { SiteResolver } from './sites/resolve-sites.ts';
 import { fitsUnit } from './sites/site-unit.ts';
 import { warnAbout } from './warnings.ts';
 
-/** The account that owns nothing; by convention 65534, whatever its name. */
-const nobody = 65_534;
-
 export function resolvePolicy(document: PolicyDocument, facts: HostFacts): Policy {
   return new Resolver(document, facts).policy();
 }
@@ -57,8 +47,7 @@ interface Bound {
 class Resolver {
   readonly #document: PolicyDocument;
   readonly #facts: HostFacts;
-  readonly #byName = new Map<string, Account>();
-  readonly #byUid = new Map<number, Account>();
+  readonly #identities: Identities;
   readonly #packages = new Map<string, PackageElement>();
   readonly #tenants = new Map<number, Tenant>();
   readonly #listedAt = new Map<number, Span>();
@@ -68,8 +57,6 @@ class Resolver {
   readonly #sites: SiteResolver;
   readonly #apps: AppResolver;
   readonly #exempt = new Set<number>();
-  readonly #named = new Map<string, NamedAccount>();
-  readonly #missing: MissingAccount[] = [];
   readonly #defaults: Chain;
   readonly #inheritance: Inheritance;
   readonly #panel: PanelMembers;
@@ -81,10 +68,7 @@ class Resolver {
     this.#apps = new AppResolver(document.diagnostics);
     this.#defaults = linksTo('defaults', document.defaults);
     this.#inheritance = new Inheritance(this.#defaults);
-    for (const account of facts.accounts) {
-      if (!this.#byName.has(account.user)) this.#byName.set(account.user, account);
-      if (!this.#byUid.has(account.uid)) this.#byUid.set(account.uid, account);
-    }
+    this.#identities = new Identities(facts, document.diagnostics);
     this.#readPackages();
     const packages = {
       byName: this.#packages,
@@ -111,8 +95,8 @@ class Resolver {
       agent: document.agent ?? defaultSettings,
       ...(document.panel && { panel: document.panel.source }),
       ...(this.#panel.isUnknown && { panelIsUnknown: true as const }),
-      named: [...this.#named.values()],
-      missing: this.#missing,
+      named: this.#identities.named,
+      missing: this.#identities.missing,
       ...strictOf(document),
       ...(document.symlinks === undefined ? {} : { symlinks: document.symlinks.rule }),
     };
@@ -162,54 +146,10 @@ class Resolver {
     return found;
   }
 
-  /** Finds the account of a name; a missing one has its last uid, unless another account has got that. */
-  #accountOf(user: string, at: Span, element: MissingAccount['element']) {
-    const missing = this.#facts.missing?.get(user);
-    const account = this.#byName.get(user);
-    const named = missing ?? (account && { account, state: 'found' as const });
-    if (named !== undefined) this.#named.set(user, named);
-    if (missing !== undefined) {
-      const found = { ...missing, element };
-      this.#missing.push(found);
-      this.#document.diagnostics.warn(at, missingAccountText(found));
-    }
-    return named;
-  }
-
-  #identify(name: Located<TenantName>, element: 'tenant' | 'reseller'): Identity | undefined {
-    const who = name.value;
-    const named = who.kind === 'user' ? this.#accountOf(who.user, name, element) : undefined;
-    if (named?.state === 'replaced') return undefined;
-    const account = who.kind === 'user' ? named?.account : this.#byUid.get(who.uid);
-    if (who.kind === 'user' && account === undefined) {
-      const hint = this.#document.diagnostics.hint(who.user, this.#byName.keys());
-      this.#error(name, `There is no user "${who.user}" on this host${hint}`);
-      return undefined;
-    }
-    const uid = account?.uid ?? (who.kind === 'uid' ? who.uid : 0);
-    const cause = this.#neverTenant(uid);
-    if (cause === undefined) return { uid, account };
-    this.#error(
-      name,
-      `"${who.kind === 'user' ? who.user : who.uid}" cannot be a tenant: ${formatCause(cause)}`,
-    );
-    return undefined;
-  }
-
-  #neverTenant(uid: number): Cause | undefined {
-    const { uidMin } = this.#facts;
-    if (uid === 0) return { reason: 'uid 0 is root' };
-    if (uid === nobody) return { reason: `uid ${nobody} is nobody, shared by many daemons` };
-    if (uid >= uidMin) return undefined;
-    return {
-      reason: `uid ${uid} belongs to the system (UID_MIN in /etc/login.defs is ${uidMin})`,
-    };
-  }
-
   /** Adds a tenant. `around`: the reseller whose element has it; without one, the panel may name its reseller. */
   #addTenant(element: TenantElement, around: Bound | undefined): void {
     const own = this.#packageOf(element.package);
-    const identity = this.#identify(element.name, 'tenant');
+    const identity = this.#identities.identify(element.name, 'tenant');
     if (identity === undefined) return;
     const { uid } = identity;
     if (this.#exempt.has(uid)) {
@@ -317,7 +257,7 @@ class Resolver {
 
   #addReseller(element: ResellerElement): Bound {
     const ownPackage = this.#packageOf(element.package);
-    const identity = this.#identify(element.name, 'reseller');
+    const identity = this.#identities.identify(element.name, 'reseller');
     const uid = identity?.uid;
     if (identity !== undefined && this.#resellers.has(identity.uid)) {
       this.#error(element.name, `The reseller ${formatIdentity(identity)} is listed twice`);
@@ -347,14 +287,14 @@ class Resolver {
       for (const word of element.except) {
         const named = isDigits(word.value)
           ? undefined
-          : this.#accountOf(word.value, word, 'except');
+          : this.#identities.accountOf(word.value, word, 'except');
         if (named?.state === 'replaced') continue;
         const uid = isDigits(word.value) ? Number(word.value) : named?.account.uid;
         if (uid !== undefined) {
           this.#exempt.add(uid);
           continue;
         }
-        const hint = this.#document.diagnostics.hint(word.value, this.#byName.keys());
+        const hint = this.#document.diagnostics.hint(word.value, this.#identities.userNames);
         this.#error(word, `There is no user "${word.value}" on this host to except${hint}`);
       }
     }
@@ -368,10 +308,10 @@ class Resolver {
     for (const account of this.#facts.accounts) {
       const { uid } = account;
       if (this.#tenants.has(uid) || this.#exempt.has(uid)) continue;
-      if (this.#neverTenant(uid) !== undefined) continue;
+      if (this.#identities.neverTenant(uid) !== undefined) continue;
       const found = ranges.find(({ range }) => contains(range.value, uid));
       if (found === undefined) continue;
-      this.#addAccount({ uid, account: this.#byUid.get(uid) });
+      this.#addAccount({ uid, account: this.#identities.at(uid) });
     }
   }
 

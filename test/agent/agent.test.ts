@@ -8,7 +8,7 @@ import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { socketOf } from '../../src/agent/api/client.ts';
 import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
-import type { StatusResponse } from '../../src/agent/api/api.ts';
+import type { StatusResponse } from '../../src/agent/api/status-response.ts';
 import { readText } from '../../packages/base/io/read.ts';
 import { program } from './running-agent.ts';
 import { jsonOf } from '../../testing/json-output.ts';

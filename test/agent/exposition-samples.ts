@@ -1,6 +1,7 @@
 /** A metrics page, and a parser that checks it. */
 import assert from 'node:assert/strict';
-import type { StatusResponse, Who } from '../../src/agent/api/api.ts';
+import type { Who } from '../../src/agent/api/api.ts';
+import type { StatusResponse } from '../../src/agent/api/status-response.ts';
 import {
   exposition,
   type Exposed,

@@ -6,7 +6,7 @@ import { request, type IncomingHttpHeaders } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { releaseAll } from '../../src/apply/apply.ts';
 import { socketOf } from '../../src/agent/api/client.ts';
-import type { StatusResponse } from '../../src/agent/api/api.ts';
+import type { StatusResponse } from '../../src/agent/api/status-response.ts';
 import type { Host } from '../../src/host/host.ts';
 import { readText } from '../../packages/base/io/read.ts';
 import { eventually, patienceMilliseconds } from '../../testing/patience.ts';

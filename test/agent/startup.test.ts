@@ -7,7 +7,7 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import type { StatusResponse } from '../../src/agent/api/api.ts';
+import type { StatusResponse } from '../../src/agent/api/status-response.ts';
 import { lockFile } from '../../src/sys/files/flock.ts';
 import { readText } from '../../packages/base/io/read.ts';
 import { eventually, longPatienceMilliseconds } from '../../testing/patience.ts';

@@ -18,8 +18,8 @@ const look: HostLook = {
   panels: [],
   packagesOf: null,
   webServers: [
-    { name: 'nginx', program: '/usr/sbin/nginx', isServed: true },
-    { name: 'Apache', program: '/usr/sbin/apache2', isServed: true },
+    { name: 'nginx', program: '/usr/sbin/nginx', isServed: true, isRead: true },
+    { name: 'Apache', program: '/usr/sbin/apache2', isServed: true, isRead: true },
   ],
   php: [
     {

@@ -2,7 +2,7 @@
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeEach, test } from 'node:test';
 import { otherWriterText } from '../../packages/base/other-writer.ts';
@@ -63,6 +63,8 @@ test('findOtherWriters() names other panels that set quotas, and LiteSpeed with 
   const lsws = '/usr/local/lsws/conf/httpd_config.conf';
   write('/usr/local/cpanel/cpanel', '');
   write('/usr/local/directadmin/conf/directadmin.conf', 'quota_partition=/\n');
+  write('/usr/local/lsws/bin/openlitespeed', '');
+  symlinkSync('openlitespeed', join(root, '/usr/local/lsws/bin/lshttpd'));
   write(lsws, 'CGIRLimit  {\n  maxCGIInstances 20\n  cgroups  2\n}\n');
   assert.deepEqual(
     found().map(([name, sets]) => [name, sets]),
@@ -73,6 +75,33 @@ test('findOtherWriters() names other panels that set quotas, and LiteSpeed with 
   );
   write(lsws, 'CGIRLimit  {\n  maxCGIInstances 20\n  cgroups                 1\n}\n');
   assert.deepEqual(found().at(-1), ['LiteSpeed', 'limits', [lsws]]);
+});
+
+test('findOtherWriters() reads the main file of the edition of LiteSpeed that runs', () => {
+  const directory = '/usr/local/lsws';
+  const [plain, xml] = ['conf', 'xml'].map((end) => `${directory}/conf/httpd_config.${end}`);
+  assert.ok(plain !== undefined && xml !== undefined);
+  const started = join(root, directory, 'bin/lshttpd');
+  const start = (name: string) => {
+    write(`${directory}/bin/${name}`, '');
+    rmSync(started, { force: true });
+    symlinkSync(name, started);
+  };
+  write(plain, 'CGIRLimit {\n  cgroups 1\n}\n');
+  assert.deepEqual(found(), []);
+  start('lshttpd.6.3');
+  write(xml, '<httpServerConfig><CGIRLimit><cgroups>2</cgroups></CGIRLimit></httpServerConfig>');
+  assert.deepEqual(found(), []);
+  write(xml, '<httpServerConfig><CGIRLimit><cgroups>1</cgroups></CGIRLimit></httpServerConfig>');
+  assert.deepEqual(found(), [['LiteSpeed', 'limits', [xml]]]);
+  start('openlitespeed');
+  assert.deepEqual(found(), [['LiteSpeed', 'limits', [plain]]]);
+  // A program under another name does not show which of them it reads.
+  start('other');
+  assert.deepEqual(found(), [
+    ['LiteSpeed', 'limits', [plain]],
+    ['LiteSpeed', 'limits', [xml]],
+  ]);
 });
 
 test('findOtherWriters() neither waits for a pipe nor reads endless files, and prints no control characters', () => {

@@ -1,9 +1,19 @@
 /** The files of slices on a real file system, and what a driver reads of slices that tenants can fill. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { formatProblem } from '../../packages/base/problem.ts';
+import { failed, formatProblem } from '../../packages/base/problem.ts';
 import { ok } from '../../packages/base/result.ts';
 import type { CgroupFiles } from '../../src/host/cgroups/cgroup-files.ts';
 import { whomFor } from '../../src/host/cgroups/systemd-delegation.ts';
@@ -14,7 +24,7 @@ import { Slices, type SlicesParts } from '../../src/host/systemd/slices.ts';
 import { StaleMark } from '../../src/host/systemd/stale-mark.ts';
 import { SystemdDriver, type SystemdDriverParts } from '../../src/host/systemd/systemd-driver.ts';
 import { limits } from '../../src/limits/limits.ts';
-import { aroundSlicesText, cgroupInSlice, sliceText } from '../../src/plan/slice.ts';
+import { boundsText, cgroupInSlice, sliceText, type Slice } from '../../src/plan/slice.ts';
 import type { WriteFile } from '../../src/plan/operations.ts';
 import { slicesCgroup } from '../../src/plan/wanted.ts';
 import { isGuarantee } from '../../src/policy/guarantees/guarantees.ts';
@@ -30,7 +40,8 @@ function scratch() {
   const system = join(directory, 'systemd', 'system');
   mkdirSync(system, { recursive: true });
   const paths = { ...pathsOf('bulkhead'), etc: directory, runtime: directory };
-  return { directory, system, paths, files: new SliceFiles(paths) };
+  const control = join(directory, 'control');
+  return { directory, system, control, paths, files: new SliceFiles(paths, control) };
 }
 
 test("whomFor() reads from the unit whether its cgroups are tenants' or resellers'", () => {
@@ -75,7 +86,7 @@ suite('SliceFiles', () => {
       const settings = contextSettings.filter(
         ({ attribute }) => slice === ann || isGuarantee(attribute),
       );
-      const written = slice === ann ? sliceText(settings) : aroundSlicesText(settings);
+      const written = slice === ann ? sliceText(settings) : boundsText(settings);
       assert.match(written, new RegExp(`^${pokedProperty(slice)}=`, 'm'));
     }
     assert.ok(files.remove(slicesCgroup).ok);
@@ -117,6 +128,43 @@ suite('SliceFiles', () => {
     assert.deepEqual(files.slices(new Set(['u1001'])), []);
     assert.ok(files.remove(ann).ok);
     assert.deepEqual(readdirSync(`${system}/user-1001.slice.d`), ['10-own.conf']);
+  });
+
+  test("removePokes() removes what poke() has left, and keeps an administrator's property", () => {
+    const { control, files } = scratch();
+    const directory = `${control}/user-1001.slice.d`;
+    const path = `${directory}/50-TasksMax.conf`;
+    const systemdWrites = (text: string) => () => {
+      mkdirSync(directory, { recursive: true });
+      writeFileSync(path, text);
+      utimesSync(path, 1000, 1000);
+      return ok(undefined);
+    };
+    for (const slice of [ann, { outside: 1001 }]) {
+      assert.ok(files.poke(slice, systemdWrites('[Slice]\nTasksMax=40\n')).ok);
+      assert.match(readFileSync(path, 'utf8'), /^#.*bulkhead.*\n\[Slice\]\nTasksMax=40\n$/);
+      // systemd would report a later change as one that it has not read.
+      assert.equal(statSync(path).mtimeMs, 1_000_000);
+      assert.ok(files.poke(slice, systemdWrites('[Slice]\nTasksMax=41\n')).ok);
+      assert.ok(files.removePokes([slice]).ok);
+      assert.ok(!existsSync(directory));
+      systemdWrites('[Slice]\nTasksMax=7\n')();
+      assert.ok(files.poke(slice, systemdWrites('[Slice]\nTasksMax=40\n')).ok);
+      assert.ok(files.removePokes([slice]).ok);
+      assert.equal(readFileSync(path, 'utf8'), '[Slice]\nTasksMax=7\n');
+      rmSync(directory, { recursive: true });
+      // One that is set after ours replaces it.
+      assert.ok(files.poke(slice, systemdWrites('[Slice]\nTasksMax=40\n')).ok);
+      systemdWrites('[Slice]\nTasksMax=8\n')();
+      assert.ok(files.removePokes([slice]).ok);
+      assert.equal(readFileSync(path, 'utf8'), '[Slice]\nTasksMax=8\n');
+      rmSync(directory, { recursive: true });
+    }
+    const refused = failed({ action: 'set', object: 'x', reason: 'y' });
+    assert.equal(
+      files.poke(ann, () => refused),
+      refused,
+    );
   });
 
   test('write() refuses a directory that is a symbolic link', () => {
@@ -179,6 +227,7 @@ test('release() keeps disk limits of user.slice, which others have set', () => {
       slices: () => [slicesCgroup, { uid: 1001 }],
       remove: () => done,
       removePokes: () => done,
+      poke: (_slice: Slice, realize: () => unknown) => realize(),
       sync: () => done,
     },
     stale: { isSet: false, set: () => done, slices: () => [], clear: () => done },
@@ -199,6 +248,7 @@ test('realize() leaves a mark for the slice outside, whose file may lack what sy
   const steps: string[] = [];
   const parts = {
     hierarchy: { files: { read: () => 'populated 1\n' } },
+    files: { poke: (_slice: Slice, realize: () => unknown) => realize() },
     stale: { set: () => (steps.push('marked'), ok(undefined)) },
     manager: { realize: (unit: string) => (steps.push(unit), ok(undefined)) },
   };

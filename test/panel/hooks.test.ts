@@ -36,6 +36,7 @@ import {
   type PanelTree,
 } from '../../testing/panel-tree.ts';
 import { eventually } from '../../testing/patience.ts';
+import { lockFile } from '../../src/sys/files/flock.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 const skip = process.geteuid?.() === 0 ? false : 'only root may change hooks';
@@ -319,4 +320,46 @@ suite('bulkhead-panel-hook', () => {
     await eventually('the panel is read', () => existsSync(done));
     await eventually('with its words', () => readFileSync(done, 'utf8') === 'panel sync\n');
   });
+
+  test(
+    'leaves a mark for a running agent, and starts the program if there is none',
+    { skip },
+    async (t) => {
+      const made = temporaryDirectory('hook', '/root');
+      t.after(() => made.remove());
+      const [runtime, started] = [`${made.path}/run`, `${made.path}/started`];
+      for (const each of ['libexec', 'run']) mkdirSync(`${made.path}/${each}`);
+      const hook = `${made.path}/libexec/bulkhead-panel-hook`;
+      const text = readFileSync(packageFile('libexec/bulkhead-panel-hook'), 'utf8');
+      writeFileSync(hook, text.replace('=/run/bulkhead\n', `=${runtime}\n`), { mode: 0o755 });
+      writeFileSync(`${made.path}/bulkhead`, `#!/bin/sh\necho >>${started}\n`, { mode: 0o755 });
+      const starts = () => (existsSync(started) ? readFileSync(started, 'utf8').length : 0);
+      const call = () => assert.equal(spawnSync(hook).status, 0);
+      const mark = `${runtime}/panel-changed`;
+      const lock = (name: string) => {
+        const locked = lockFile(`${runtime}/${name}`, { waitMs: 0 });
+        assert.ok(locked.ok);
+        return locked.value;
+      };
+      {
+        using _agent = lock('agent.lock');
+        call();
+        call();
+        assert.ok(existsSync(mark));
+        rmSync(mark);
+      }
+      call();
+      await eventually('the program has started', () => starts() === 1);
+      assert.ok(!existsSync(mark));
+      {
+        using _next = lock('panel-next.lock');
+        call();
+      }
+      // Its file may outlive an agent that was killed.
+      writeFileSync(`${runtime}/agent.lock`, '1\n');
+      call();
+      await eventually('only the calls without a reader have started it', () => starts() === 2);
+      assert.ok(!existsSync(mark));
+    },
+  );
 });

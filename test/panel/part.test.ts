@@ -1,6 +1,6 @@
 /** The moments at which the agent has the panel read. */
 import assert from 'node:assert/strict';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { suite, test } from 'node:test';
 import { failed } from '../../packages/base/problem.ts';
 import { ok, type Result } from '../../packages/base/result.ts';
@@ -46,5 +46,30 @@ suite('the part of the agent that follows the panel', () => {
     appendFileSync(`${root}/etc/passwd`, 'dora:x:1009:1009::/:/bin/sh\n');
     part.adopt(policy('<panel source="hestia"/>'));
     await eventually('it has read for the other policy', () => reads === 4);
+  });
+
+  test('reads when a hook has left its mark, once for each', async (t) => {
+    const directory = testDirectory(t, 'panel-mark');
+    const { paths } = panelTree(directory, { ann: 1001 });
+    const log = { warn: () => {} } as unknown as Log;
+    let reads = 0;
+    const sync = async () => {
+      reads++;
+      return ok(undefined);
+    };
+    const mark = `${directory}/panel-changed`;
+    // One of an earlier agent must not hide the next one.
+    appendFileSync(mark, '');
+    await using part = new PanelPart({ ...paths, runtime: directory }, log, sync, 0);
+    part.adopt(policy('<panel source="auto"/>'));
+    await eventually('it has read', () => reads === 1);
+    for (const next of [2, 3]) {
+      appendFileSync(mark, '');
+      await eventually('it has read for the mark', () => reads === next);
+      assert.ok(!existsSync(mark));
+    }
+    // The removal of the mark causes no reading: one would have come before this one.
+    appendFileSync(`${directory}/etc/passwd`, 'ben:x:1002:1002::/:/bin/sh\n');
+    await eventually('it has read for the account', () => reads === 4);
   });
 });

@@ -14,7 +14,7 @@ import {
   type PlacementOptions,
   type PlacementTargets,
 } from '../../src/agent/placer/placement.ts';
-import type { PlacementStatus } from '../../src/agent/api/api.ts';
+import type { PlacementStatus } from '../../src/agent/api/status-response.ts';
 import type { Host } from '../../src/host/host.ts';
 import { treeHost } from '../../testing/tree-host.ts';
 import { pathsOf } from '../../src/host/paths.ts';

@@ -1,4 +1,5 @@
 /** The text, settings and names of slices. */
+import { writesOf } from '../../src/plan/cgroup-writes.ts';
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { setting, type FileSetting } from '../../src/limits/limit.ts';
@@ -89,8 +90,24 @@ suite('wantedOnHost() with slices', () => {
     assert.equal(outsideText('<memory guaranteed="0B"/>', '<cpu weight="100"/>'), '');
     const settings = outsideText('<processes limit="40"/>', '')
       .split('\n')
-      .filter((line) => line.includes('=') && !line.includes('Accounting'));
+      .filter((line) => line.includes('='));
     assert.deepEqual(settings, ['TasksMax=40']);
+  });
+
+  test("sets only the limited caps of disks in the slice of a reseller's tenant", () => {
+    const body = '<reseller uid="1000"><io read="1MiB/s"/><tenant uid="1001"/></reseller>';
+    const cgroup = found(body).find(({ kind }) => kind === 'outside');
+    assert.ok(cgroup !== undefined);
+    const lines = (cgroup.unit?.text ?? '').split('\n').filter((line) => line.startsWith('IO'));
+    assert.deepEqual(lines, ['IOReadBandwidthMax=', 'IOReadBandwidthMax=/dev/block/8:0 1048576']);
+    const writes = (ioMax: string) =>
+      writesOf(cgroup, { missing: [], files: new Map([['io.max', ioMax]]) }).map(
+        ({ text }) => text,
+      );
+    // Others' limits of writes, and of another disk, stay.
+    assert.deepEqual(writes('8:0 rbps=1048576 wbps=5 riops=max wiops=7\n9:0 rbps=9\n'), []);
+    assert.deepEqual(writes('8:0 rbps=9 wbps=5 riops=max wiops=7\n'), ['8:0 rbps=1048576']);
+    assert.deepEqual(writes(''), ['8:0 rbps=1048576']);
   });
 
   test("limits the swap of a reseller's tenant to the lower of what both limits imply", () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { Bytes } from '../../packages/base/quantity.ts';
-import { sliceText, aroundSlicesText } from '../../src/plan/slice.ts';
+import { sliceText, boundsText } from '../../src/plan/slice.ts';
 import { wantedState, type WantedContext } from '../../src/plan/wanted.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import type { HostFacts } from '../../src/policy/policy.ts';
@@ -172,7 +172,7 @@ suite('wantedState() for the cgroups above a guarantee', () => {
     const { cgroups } = wantedState(policy, { ...contextOf(2), unitPath });
     const around = cgroups.find(({ path }) => path === 'slices')?.settings ?? [];
     assert.equal(
-      aroundSlicesText(around),
+      boundsText(around),
       `# Written by "bulkhead apply"; it is replaced when it differs.\n[Slice]\nMemoryLow=${76 * 2 ** 20}\n`,
     );
     assert.match(sliceText(around), /^CPUAccounting=yes$/m);

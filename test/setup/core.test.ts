@@ -39,7 +39,7 @@ const look: HostLook = {
   hasSystemd: true,
   panels: [],
   packagesOf: null,
-  webServers: [{ name: 'nginx', program: '/usr/sbin/nginx', isServed: true }],
+  webServers: [{ name: 'nginx', program: '/usr/sbin/nginx', isServed: true, isRead: true }],
   php: [
     {
       program: '/usr/sbin/php-fpm8.4',

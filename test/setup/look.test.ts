@@ -29,7 +29,7 @@ suite('lookAtHost()', () => {
       '/etc/php-fpm.d/',
     );
     assert.deepEqual(look.webServers, [
-      { name: 'Apache', program: '/usr/sbin/httpd', isServed: true },
+      { name: 'Apache', program: '/usr/sbin/httpd', isServed: true, isRead: true },
     ]);
     assert.deepEqual(look.php, [
       {
@@ -146,6 +146,23 @@ suite('lookAtHost()', () => {
     );
   });
 
+  test('names what limits sites of LiteSpeed, whose configuration it reads, and of Caddy', () => {
+    const [lsws, caddy] = ['/usr/local/lsws/bin/lshttpd', '/usr/bin/caddy'];
+    const look = lookAt(lsws, '/usr/local/lsws/conf/httpd_config.conf', caddy);
+    assert.deepEqual(
+      look.webServers.map(({ name, isServed, isRead }) => [name, isServed, isRead]),
+      [
+        ['LiteSpeed', false, true],
+        ['Caddy', false, false],
+      ],
+    );
+    const remarks = lookRemarks(look);
+    const about = (program: string) => remarks.find((each) => each.includes(program)) ?? '';
+    assert.match(about(caddy), /nothing limits the requests at once/);
+    assert.doesNotMatch(about(lsws), /nothing limits/);
+    assert.match(about(lsws), /"maxConns".*"bulkhead web status".*cgroups.*no jail/);
+  });
+
   test('finds LiteSpeed once, and the panels', () => {
     const look = lookAt(
       '/usr/local/lsws/bin/litespeed',
@@ -154,8 +171,8 @@ suite('lookAtHost()', () => {
       '/etc/container/ve.cfg',
     );
     assert.deepEqual(
-      look.webServers.map(({ name, isServed }) => [name, isServed]),
-      [['LiteSpeed', false]],
+      look.webServers.map(({ name, isServed, isRead }) => [name, isServed, isRead]),
+      [['LiteSpeed', false, false]],
     );
     assert.deepEqual([look.panels, look.cloudLinux], [['CyberPanel'], ['/etc/container/ve.cfg']]);
   });

@@ -4,12 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import type {
-  IncidentResponse,
-  IncidentsResponse,
-  StatusResponse,
-  TopResponse,
-} from '../../src/agent/api/api.ts';
+import type { IncidentResponse, IncidentsResponse, TopResponse } from '../../src/agent/api/api.ts';
+import type { StatusResponse } from '../../src/agent/api/status-response.ts';
 import { installBuilt } from '../../testing/vm/installed.ts';
 import { startGuest, type Guest } from '../../testing/vm/guest.ts';
 import { prepareGuests } from '../../testing/vm/suite.ts';

@@ -39,7 +39,7 @@ const machineArgv = [
  * the timer ticks, for a moment; a guest that does not get the processor in that moment would panic.
  */
 export const kernelArguments = 'rw console=ttyS0 panic=1 quiet loglevel=3 no_timer_check';
-/** What an emulated processor needs long for, and no tenant's limit depends on; what loads modules does. */
+/** Leaves out work that slows an emulated processor down. No limit depends on it; the oracle, whose modules do, keeps it. */
 const savingArguments = 'mitigations=off init_on_alloc=0';
 
 export interface GuestMachine {

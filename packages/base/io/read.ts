@@ -1,11 +1,37 @@
 /** Reads small files, links and directories of the kernel and of /etc, which may be missing. */
-import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+} from 'node:fs';
+import type { Problem } from '../problem.ts';
+import { causeOf } from './errno.ts';
 
 export function readText(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * Returns why this process cannot read a file or directory that may be there; undefined if it can, or if there is none.
+ * Only then does a missing text mean that there is none.
+ */
+export function unreadable(object: string): Problem | undefined {
+  try {
+    closeSync(openSync(object, constants.O_RDONLY | constants.O_NONBLOCK));
+    return undefined;
+  } catch (error) {
+    const cause = causeOf(error);
+    if (cause.errno === 'ENOENT' || cause.errno === 'ENOTDIR') return undefined;
+    const hint = cause.errno === 'EACCES' ? { hint: 'run it as root' } : {};
+    return { action: 'read', object, ...cause, ...hint };
   }
 }
 

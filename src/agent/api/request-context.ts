@@ -15,7 +15,8 @@ import type { Membership } from '../sampling/membership.ts';
 import type { MemberEntry, MemberIndex } from '../sampling/member-index.ts';
 import type { ChangePace } from '../changes/change-pace.ts';
 import type { SiteLimitChanges } from '../changes/site-limit-changes.ts';
-import type { AlertsTestResponse, MailCount, StartingStatus, StatusResponse } from './api.ts';
+import type { AlertsTestResponse, MailCount } from './api.ts';
+import type { StartingStatus, StatusResponse } from './status-response.ts';
 import type { Caller } from './caller.ts';
 import type { QueryReader } from './query-reader.ts';
 

@@ -2,7 +2,12 @@
 import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import type { Driver } from '../../host/driver.ts';
 import type { MetricsStore } from '../../store/metrics/metrics-store.ts';
-import type { PlacementStatus, StartingStatus, StatusResponse, TcpStatus } from './api.ts';
+import type {
+  PlacementStatus,
+  StartingStatus,
+  StatusResponse,
+  TcpStatus,
+} from './status-response.ts';
 import type { PolicyState } from '../reconciler.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { MemberIndex } from '../sampling/member-index.ts';

@@ -6,7 +6,7 @@
  * manager already listens are inherited.
  */
 import type { InheritedSocket } from '../../sys/sockets/inherited-sockets.ts';
-import type { TcpStatus } from './api.ts';
+import type { TcpStatus } from './status-response.ts';
 import { failed, formatProblem, type Cause, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { readSecret } from '../../sys/files/secret-file.ts';

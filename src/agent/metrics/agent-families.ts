@@ -1,5 +1,6 @@
 /** Metrics of the agent itself; one row per family. */
-import type { StatusResponse, Who } from '../api/api.ts';
+import type { Who } from '../api/api.ts';
+import type { StatusResponse } from '../api/status-response.ts';
 import { labelValue, type Family, type Page } from './page.ts';
 
 interface AgentRow extends Family {

@@ -23,7 +23,7 @@ import type { Paths } from '../../host/paths.ts';
 import { placerTree } from './placer-hierarchies.ts';
 import { readSubordinateUids } from '../../host/accounts/subordinate-uids.ts';
 import type { Policy } from '../../policy/policy.ts';
-import type { PlacementStatus } from '../api/api.ts';
+import type { PlacementStatus } from '../api/status-response.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 

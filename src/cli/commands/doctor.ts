@@ -6,7 +6,7 @@ import { docPage } from '../../sys/package-files.ts';
 import { existsSync } from 'node:fs';
 import { release } from 'node:os';
 import type { Command } from 'commander';
-import type { StatusResponse } from '../../agent/api/api.ts';
+import type { StatusResponse } from '../../agent/api/status-response.ts';
 import { briefly, callAgent } from '../../agent/api/client.ts';
 import { startingText } from '../../agent/startup.ts';
 import { capabilitiesOf, policyReaderOf, type Capability } from '../capability.ts';

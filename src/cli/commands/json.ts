@@ -5,12 +5,11 @@ import type {
   AlertsTestResponse,
   IncidentResponse,
   IncidentsResponse,
-  PlacementStatus,
   ProcessesResponse,
-  StatusResponse,
   TopResponse,
   UsageResponse,
 } from '../../agent/api/api.ts';
+import type { PlacementStatus, StatusResponse } from '../../agent/api/status-response.ts';
 import type { SecurityItem } from '../../../packages/base/security-item.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Stop } from '../../host/stops.ts';

@@ -1,6 +1,6 @@
 /** The layers that the engine itself enforces: the policy, each limit, the agent, and the entry paths. */
 import { planPolicy } from '../../apply/apply.ts';
-import type { StatusResponse } from '../../agent/api/api.ts';
+import type { StatusResponse } from '../../agent/api/status-response.ts';
 import { count } from '../../../packages/base/list.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';

@@ -1,5 +1,5 @@
 /** Establishes the state of every layer of protection on this host. */
-import type { StatusResponse } from '../../agent/api/api.ts';
+import type { StatusResponse } from '../../agent/api/status-response.ts';
 import type { Loaded } from '../../apply/load-policy.ts';
 import { formatDiagnostic } from '../../policy/diagnostic.ts';
 import { formatProblem, type Problem } from '../../../packages/base/problem.ts';

@@ -2,7 +2,7 @@
  * The entry paths of this server: how each is covered, and by which one processes came, as the engine and its
  * capabilities know.
  */
-import type { PlacementStatus } from '../../agent/api/api.ts';
+import type { PlacementStatus } from '../../agent/api/status-response.ts';
 import type { Capability } from '../capability.ts';
 import { readEntryPathFacts } from '../../host/entry-paths/read-entry-paths.ts';
 import { entryPathOfProcess } from '../../host/entry-paths/entry-path-of-process.ts';

@@ -1,6 +1,6 @@
 /** Whether other accounts could listen on the port to which clients send the token while the agent is down. */
 import { docPage } from '../../sys/package-files.ts';
-import type { StatusResponse } from '../../agent/api/api.ts';
+import type { StatusResponse } from '../../agent/api/status-response.ts';
 import { unprivilegedPortStart } from '../../sys/sockets/unprivileged-ports.ts';
 import type { AgentSettings } from '../../policy/settings.ts';
 

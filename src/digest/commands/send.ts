@@ -1,7 +1,7 @@
 /** `bulkhead digest send`: sends the digests that are due. The agent runs it every ten minutes. */
 import type { Command } from 'commander';
 import { resolve } from 'node:path';
-import type { StatusResponse } from '../../agent/api/api.ts';
+import type { StatusResponse } from '../../agent/api/status-response.ts';
 import { agentRequest, type AgentRequest } from '../../cli/shared/agent-request.ts';
 import { policyReaderOf } from '../../cli/capability.ts';
 import {

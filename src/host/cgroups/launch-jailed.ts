@@ -31,15 +31,21 @@ export interface JailedTenant {
 
 type Names = ReadonlyMap<number, readonly string[]>;
 
-/** Returns the number of tenants in the file; undefined if there is no such file. */
-export function countJailed(state: string): number | undefined {
-  const text = readText(jailedFile(state));
-  return text === undefined ? undefined : parseJailed(text).size;
+/** The contents of the file. */
+export interface JailedAccounts {
+  /** The number of tenants. */
+  readonly tenants: number;
+  /** The names of accounts, and the uids as text. */
+  readonly names: ReadonlySet<string>;
 }
 
-/** Returns the names of accounts in the file, and the uids as text. */
-export const jailedNames = (state: string): ReadonlySet<string> =>
-  new Set((readText(jailedFile(state)) ?? '').split('\n').filter((line) => line !== ''));
+/** Returns the accounts in the file, none if there is no such file. Only root can read it. */
+export function readJailed(state: string): Result<JailedAccounts, Problem> {
+  const text = readList(jailedFile(state));
+  if (!text.ok) return text;
+  const names = new Set(text.value.split('\n').filter((line) => line !== ''));
+  return ok({ tenants: parseJailed(text.value).size, names });
+}
 
 /** Adds accounts; removes none. */
 export function addJailed(

@@ -5,10 +5,12 @@
  *     DISK_QUOTA='yes'                  the same file: HestiaCP runs setquota, which sets space and files
  *     quota_partition=/home             /usr/local/directadmin/conf/directadmin.conf; /home if it is not set
  *     cgroups  1                        /usr/local/lsws/conf/httpd_config.conf, in CGIRLimit: on; 2 is disabled
+ *     <cgroups>1</cgroups>              httpd_config.xml of the Enterprise edition
  */
 import { existsSync } from 'node:fs';
 import { decodeText, readBounded } from '../../../packages/base/io/regular-file.ts';
 import type { OtherWriter } from '../../../packages/base/other-writer.ts';
+import { findLiteSpeed } from '../servers/find-servers.ts';
 
 const fileBytesMax = 4 * 2 ** 20;
 
@@ -44,17 +46,30 @@ const writers: readonly KnownWriter[] = [
     remedy: leaveSpace,
   },
   { name: 'cPanel', sets: 'quotas', file: '/usr/local/cpanel/cpanel', remedy: leaveSpace },
-  {
-    name: 'LiteSpeed',
-    sets: 'limits',
-    file: '/usr/local/lsws/conf/httpd_config.conf',
-    says: /^\s*cgroups\s+1\s*$/m,
-    remedy: 'set "cgroups" to "Disabled" in its WebAdmin console: Server, Security, CGI Settings',
-  },
 ];
 
+/** Returns LiteSpeed with each main file that its program reads, or may read. */
+function liteSpeedWriters(root: string): readonly KnownWriter[] {
+  const found = findLiteSpeed(root);
+  const files = [found?.configuration, found?.otherConfiguration];
+  return files.flatMap((file) =>
+    file === undefined
+      ? []
+      : [
+          {
+            name: 'LiteSpeed',
+            sets: 'limits',
+            file,
+            says: file.endsWith('.xml') ? /<cgroups>\s*1\s*<\/cgroups>/i : /^\s*cgroups\s+1\s*$/im,
+            remedy:
+              'set "cgroups" to "Disabled" in its WebAdmin console: Server, Security, CGI Settings',
+          },
+        ],
+  );
+}
+
 export function knownWriters(root: string): readonly OtherWriter[] {
-  return writers.flatMap(({ name, sets, file, says, remedy }) => {
+  return [...writers, ...liteSpeedWriters(root)].flatMap(({ name, sets, file, says, remedy }) => {
     const path = root + file;
     const isThere = says === undefined ? existsSync(path) : matches(path, says);
     return isThere ? [{ name, sets, files: [file], remedy }] : [];

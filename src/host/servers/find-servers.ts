@@ -98,7 +98,10 @@ export function findLiteSpeed(root = ''): FoundLiteSpeed | undefined {
 export interface FoundWebServer {
   readonly name: string;
   readonly program: string;
+  /** Whether `web entries` can limit its sites. */
   readonly isServed: boolean;
+  /** Whether `web status` reads its configuration. */
+  readonly isRead: boolean;
 }
 
 /** Returns the web servers. Programs of one server that is here twice count as one. */
@@ -107,12 +110,13 @@ export function findWebServers(root = ''): readonly FoundWebServer[] {
     { name: 'nginx', found: findNginx(root) },
     { name: 'Apache', found: findApache(root) },
   ].flatMap(({ name, found }) =>
-    found === undefined ? [] : [{ name, program: found.program, isServed: true }],
+    found === undefined ? [] : [{ name, program: found.program, isServed: true, isRead: true }],
   );
+  const liteSpeed = findLiteSpeed(root)?.program;
   const others = layouts
     .flatMap(({ unserved = [] }) => unserved)
     .filter(({ program }) => isFile(root + program))
-    .map((each) => ({ ...each, isServed: false }));
+    .map((each) => ({ ...each, isServed: false, isRead: each.program === liteSpeed }));
   return [...served, ...others].filter(
     ({ name }, at, all) => all.findIndex((each) => each.name === name) === at,
   );

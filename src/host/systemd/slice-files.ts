@@ -8,7 +8,7 @@
  *
  * The user slice of a reseller's tenant has `91-bulkhead.conf`: a `90-bulkhead.conf` means that the tenant is the slice.
  */
-import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync, utimesSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
@@ -41,6 +41,8 @@ export const pokedProperty = (slice: Slice): PokedProperty =>
  * that property.
  */
 const pokeFile = (slice: Slice) => `50-${pokedProperty(slice)}.conf`;
+/** The first line of a poke file that is ours. `systemctl set-property --runtime` writes a file of the same name. */
+const pokeHead = '# Written for "bulkhead apply", which removes it.\n';
 const fileMode = 0o644;
 
 /** Returns the path of our file for a slice. */
@@ -51,11 +53,13 @@ export function sliceFilePath({ etc, instance }: Paths, slice: Slice): string {
 
 export class SliceFiles {
   readonly #etc: string;
-  readonly #control = '/run/systemd/system.control';
+  readonly #control: string;
   readonly #paths: Paths;
 
-  constructor(paths: Paths) {
+  /** `control`: where systemd writes properties that last until a reboot. */
+  constructor(paths: Paths, control = '/run/systemd/system.control') {
     this.#paths = paths;
+    this.#control = control;
     this.#etc = `${paths.etc}/systemd/system`;
   }
 
@@ -124,6 +128,17 @@ export class SliceFiles {
     return removeWithDirectory(this.path(slice));
   }
 
+  /** Makes systemd set a slice by `realize`, and marks the poke file that this leaves; keeps an administrator's. */
+  poke(slice: Slice, realize: () => Result<void, Problem>): Result<void, Problem> {
+    const path = `${this.#control}/${sliceOf(slice)}.d/${pokeFile(slice)}`;
+    const before = readText(path);
+    const realized = realize();
+    const written = readText(path);
+    if (!realized.ok || written === undefined || written.startsWith(pokeHead)) return realized;
+    const isOthers = before !== undefined && !before.startsWith(pokeHead);
+    return rewrite(path, isOthers ? before : `${pokeHead}${written}`);
+  }
+
   /** Removes the poke files of our slices and of recent ones before a reload, so that systemd forgets them. */
   removePokes(left: readonly Slice[]): Result<void, Problem> {
     const were = new Set(left.map(sliceOf));
@@ -132,7 +147,9 @@ export class SliceFiles {
       const [slice] = slices;
       if (slice === undefined) continue;
       if (!were.has(sliceOf(slice)) && !slices.some((each) => this.#isOurs(each))) continue;
-      const removed = removeWithDirectory(`${this.#control}/${name}/${pokeFile(slice)}`);
+      const path = `${this.#control}/${name}/${pokeFile(slice)}`;
+      if (readText(path)?.startsWith(pokeHead) !== true) continue;
+      const removed = removeWithDirectory(path);
       if (!removed.ok) return removed;
     }
     return ok(undefined);
@@ -164,6 +181,25 @@ function listed(directory: string): readonly string[] {
     return readdirSync(directory);
   } catch {
     return [];
+  }
+}
+
+/** Replaces the text of a file whose changes systemd watches by their time, which stays. */
+function rewrite(path: string, text: string): Result<void, Problem> {
+  const pinned = pinDirectory(dirname(path), 'refuse');
+  if (!pinned.ok) return pinned;
+  using directory = pinned.value;
+  const file = directory.at(basename(path));
+  try {
+    const changed = new Date(statSync(file).mtimeMs);
+    const replaced = replaceIn(directory, basename(path), text, {
+      mode: fileMode,
+      withoutSync: true,
+    });
+    if (replaced.ok) utimesSync(file, changed, changed);
+    return replaced;
+  } catch (error) {
+    return failed({ ...causeOf(error), action: 'write', object: path });
   }
 }
 

@@ -6,7 +6,7 @@
  */
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { parseDeviceLines } from '../../limits/flat-file.ts';
+import { parseDeviceLines, valuesLike } from '../../limits/flat-file.ts';
 import type { ObservedCgroup, OrphanCgroup } from '../../plan/observed.ts';
 import type { RealizeUnit, WriteFile, WriteUnit } from '../../plan/operations.ts';
 import { formatValue } from '../../plan/format.ts';
@@ -141,7 +141,7 @@ export class Slices {
     // The file that this leaves has an effect there until the next reload.
     const marked = outsideNamed(cgroup) === undefined ? ok(undefined) : this.#parts.stale.set();
     if (!marked.ok) return marked;
-    const set = this.#parts.manager.realize(unit, pokedProperty(slice));
+    const set = this.#poke(slice, unit);
     return set.ok ? this.#check(operation) : set;
   }
 
@@ -155,7 +155,12 @@ export class Slices {
       files.write(cgroup, ioMax, `${device} ${noCaps}`);
     }
     const marked = this.#parts.stale.set(slice);
-    return marked.ok ? this.#parts.manager.realize(unit, pokedProperty(slice)) : marked;
+    return marked.ok ? this.#poke(slice, unit) : marked;
+  }
+
+  #poke(slice: Slice, unit: string): Result<void, Problem> {
+    const { files, manager } = this.#parts;
+    return files.poke(slice, () => manager.realize(unit, pokedProperty(slice)));
   }
 
   #check({ cgroup, label, unit, writes }: RealizeUnit): Result<void, Problem> {
@@ -173,7 +178,8 @@ export class Slices {
   #valueOf(cgroup: string, { file, device, to }: WriteFile): string | undefined {
     const text = this.#read(cgroup, file);
     if (device === undefined) return text?.trimEnd();
-    return parseDeviceLines(text ?? '').get(device) ?? (to === noCaps ? to : undefined);
+    const line = parseDeviceLines(text ?? '').get(device);
+    return line === undefined ? (to === noCaps ? to : undefined) : valuesLike(line, to);
   }
 
   /** Releases all slices of this instance; their processes keep running. */

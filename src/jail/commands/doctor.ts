@@ -1,6 +1,7 @@
 /** The `doctor` report on jails. */
 import { existsSync } from 'node:fs';
 import { release } from 'node:os';
+import { unreadable } from '../../../packages/base/io/read.ts';
 import { count } from '../../../packages/base/list.ts';
 import { formatCause, type Cause } from '../../../packages/base/problem.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
@@ -33,6 +34,8 @@ export async function jailDoctor({ paths, policy }: EntryPathContext): Promise<D
     const text = problem ?? 'can be built here; no tenant has one in the policy';
     return { label, text, remarks: [] };
   }
+  const unread = unreadable(jailPathsOf(paths).tenants);
+  if (unread !== undefined) return { label, text: `unknown: ${formatCause(unread)}`, remarks: [] };
   const stateFiles = readStateFiles(jailPathsOf(paths));
   const ready = wanted.filter((each) => stateFiles.get(keyOf(each))?.state === 'ready').length;
   const outside = [...findOccupants(stateFiles).values()].reduce(

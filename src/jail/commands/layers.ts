@@ -1,4 +1,5 @@
 /** Jails as layers of protection: that tenants have one, and that the kernel keeps jails apart. */
+import { unreadable } from '../../../packages/base/io/read.ts';
 import type { Layer, LayerState } from '../../../packages/base/layer.ts';
 import { count } from '../../../packages/base/list.ts';
 import { formatCause } from '../../../packages/base/problem.ts';
@@ -34,6 +35,8 @@ type Wanted = ReturnType<typeof jailTenants>;
 
 function jailedLayer(tenants: number, wanted: Wanted, paths: EntryPathContext['paths']): Layer {
   const key = 'jails';
+  const unread = unreadable(jailPathsOf(paths).tenants);
+  if (unread !== undefined) return { key, state: 'unknown', reason: formatCause(unread) };
   const files = readStateFiles(jailPathsOf(paths));
   const ready = wanted.filter((each) => files.get(keyOf(each))?.state === 'ready').length;
   // Its own jail holds everything that a tenant runs; jails of its sites do not.

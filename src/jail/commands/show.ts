@@ -1,5 +1,6 @@
 /** `bulkhead jail show TENANT`: shows what is inside, and where the policy says so. */
 import type { Command } from 'commander';
+import { unreadable } from '../../../packages/base/io/read.ts';
 import { count } from '../../../packages/base/list.ts';
 import {
   examples,
@@ -8,7 +9,7 @@ import {
   type ExitCode,
 } from '../../cli/shared/command.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
-import { print, printJson } from '../../cli/shared/session.ts';
+import { failWith, print, printJson } from '../../cli/shared/session.ts';
 import { table, terminalOf } from '../../cli/shared/terminal.ts';
 import { LineIndex } from '../../policy/diagnostic.ts';
 import { jailOriginOf } from '../../policy/policy.ts';
@@ -37,6 +38,8 @@ async function show(name: string, options: FindOptions, command: Command): Promi
   if (typeof found === 'number') return found;
   const { paths, loaded, tenant, of, key, chain } = found;
   const { uid, site, account, jail } = of;
+  const problem = unreadable(jailPathsOf(paths).tenants);
+  if (problem !== undefined) return failWith(problem);
   const stateFiles = readStateFiles(jailPathsOf(paths));
   const stateFile = stateFiles.get(key);
   const occupants = stateFile && findOccupants(stateFiles).get(key);

@@ -1,6 +1,7 @@
 /** `bulkhead jail status`: all jails, their processes, and the resources that they use. */
 import { docPage } from '../../sys/package-files.ts';
 import type { Command } from 'commander';
+import { unreadable } from '../../../packages/base/io/read.ts';
 import { quantityKinds } from '../../../packages/base/quantity.ts';
 import {
   examples,
@@ -8,7 +9,14 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../cli/shared/command.ts';
-import { count, pathsFor, print, printError, printJson } from '../../cli/shared/session.ts';
+import {
+  count,
+  failWith,
+  pathsFor,
+  print,
+  printError,
+  printJson,
+} from '../../cli/shared/session.ts';
 import { formatMailCount } from '../../cli/shared/format.ts';
 import { table, terminalOf, wrap } from '../../cli/shared/terminal.ts';
 import { surveyEntryPaths } from '../../cli/shared/entry-paths.ts';
@@ -42,6 +50,8 @@ import type { JailCost, JailRow, JailStatusJson } from './json.ts';
 async function status(options: { readonly json?: boolean }, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
+  const problem = unreadable(jailPathsOf(paths).tenants);
+  if (problem !== undefined) return failWith(problem);
   const stateFiles = readStateFiles(jailPathsOf(paths));
   const answer = await buildElsewhere({ kind: 'cost', instance: paths.instance });
   const problems = answer.ok ? answer.value.problems : [answer.error];

@@ -28,10 +28,14 @@ export function sessionOf(service: ServiceView, view: LoginView): SessionFacts {
 }
 
 function jailOf(
-  { service, entersJail, outsideJails, refusesJailed }: ServiceView,
+  { service, entersJail, outsideJails, refusesJailed, jailsUnknown }: ServiceView,
   { jail, module }: LoginView,
 ): Pick<SessionFacts, 'jail'> {
   if (jail === undefined) return {};
+  if (jailsUnknown === true) {
+    const reason = 'only root can read which tenants have jails';
+    return { jail: { entered: false, reason } };
+  }
   if (entersJail) return { jail: { entered: true } };
   if (outsideJails !== undefined) {
     const refused = refusesJailed === true ? { refused: true } : {};

@@ -20,9 +20,10 @@ export function statusText(
 }
 
 function jailText(
-  { entersJail, refusesJailed }: ServiceView,
+  { entersJail, refusesJailed, jailsUnknown }: ServiceView,
   { usable }: LoginView['module'],
 ): string {
+  if (jailsUnknown === true) return 'unknown';
   if (refusesJailed === true) return 'no login';
   if (!entersJail) return 'not entered';
   return usable ? 'entered' : 'no session';

@@ -12,6 +12,8 @@ export interface FtpSetting {
   readonly opensSessions: boolean;
   /** The reason why a tenant's session may be outside its jail, and the remedy; absent if it enters the jail. */
   readonly outsideJails?: string;
+  /** Set if that depends on whether an account has a jail, and this is not known. */
+  readonly jailsUnknown?: true;
   /** Whether nobody logs in without PAM's account phase, which then refuses tenants with a jail. */
   readonly asksAccount: boolean;
 }
@@ -20,19 +22,45 @@ export interface FtpSetting {
 export const withoutOwnSessions: readonly string[] = ['dovecot'];
 
 /** Whether an account has a jail. */
-export type IsJailed = (user: string) => boolean;
+export type IsJailed = (user: string) => boolean | 'unknown';
+
+type IsKnownJailed = (user: string) => boolean;
+
+/** Returns a setting as it is in both cases, or marks it if they differ, while an answer of `isJailed` is unknown. */
+function settingFor(
+  isJailed: IsJailed,
+  setting: (isJailed: IsKnownJailed) => FtpSetting,
+): FtpSetting {
+  const given = (unknown: boolean) =>
+    setting((user) => {
+      const answer = isJailed(user);
+      return answer === 'unknown' ? unknown : answer;
+    });
+  const [best, worst] = [given(false), given(true)];
+  if (best.outsideJails === worst.outsideJails) return best;
+  return { ...best, jailsUnknown: true };
+}
 
 /**
  * Returns the setting of a vsftpd.conf. The last line of an option counts. Options of the command line, such as
  * `session_support=YES`, come after the file. The default service is `vsftpd` in Debian's build, elsewhere `ftp`. Source:
  * vsftpd.conf(5), vsftpd(8).
  */
-export function vsftpdSetting(
+export const vsftpdSetting = (
   path: string,
   text: string,
   isJailed: IsJailed,
   options: readonly string[] = [],
   defaultService = 'vsftpd',
+): FtpSetting =>
+  settingFor(isJailed, (known) => knownVsftpd(path, text, known, options, defaultService));
+
+function knownVsftpd(
+  path: string,
+  text: string,
+  isJailed: IsKnownJailed,
+  options: readonly string[],
+  defaultService: string,
 ): FtpSetting {
   const lines = `${text}\n${options.join('\n')}`;
   const valueOf = (name: string) =>
@@ -54,7 +82,7 @@ export function vsftpdSetting(
 function guestProblem(
   path: string,
   valueOf: (name: string) => string | undefined,
-  isJailed: IsJailed,
+  isJailed: IsKnownJailed,
 ): string | undefined {
   const problem = (who: string, account: string, option: string) =>
     `vsftpd lets ${who} act as ${account} (${option}), without its jail; remove ${option} from ${path}`;
@@ -102,18 +130,24 @@ interface Directive {
   readonly args: readonly string[];
   /** The sections around it, in lower case: `global`, `virtualhost`, `ifmodule`. */
   readonly sections: readonly string[];
+  /** The number of the `<Anonymous>` around it, if it is in one. */
+  readonly anonymous?: number;
 }
 
 /**
  * Returns the setting of a proftpd.conf, with the files that it includes in place. Without `mod_auth_pam.c*` as the
  * first method, ProFTPD asks the next one if PAM refuses a password. A virtual host takes the order from `<Global>`.
  */
-export function proftpdSetting(path: string, text: string, isJailed: IsJailed): FtpSetting {
+export const proftpdSetting = (path: string, text: string, isJailed: IsJailed): FtpSetting =>
+  settingFor(isJailed, (known) => knownProftpd(path, text, known));
+
+function knownProftpd(path: string, text: string, isJailed: IsKnownJailed): FtpSetting {
   const directives = directivesOf(text);
   const of = (name: string) => directives.filter((each) => each.name === name);
   const service = of('authpamconfig').at(-1)?.args[0] ?? 'proftpd';
   const problem =
-    anonymousProblem(path, of('user'), isJailed) ??
+    passwordProblem(path, of('userpassword'), isJailed) ??
+    anonymousProblem(path, directives, isJailed) ??
     withoutPam(of('authpam'), of('authorder')) ??
     (of('sftpengine').some(({ args }) => isOn(args[0]))
       ? `mod_sftp accepts keys without PAM; remove SFTPEngine from ${path}`
@@ -123,18 +157,44 @@ export function proftpdSetting(path: string, text: string, isJailed: IsJailed): 
   return { service, opensSessions, outsideJails: problem, asksAccount: false };
 }
 
-/** Visitors of `<Anonymous>` act as its `User`, whom PAM is not asked about. */
+/** An account with a `UserPassword` logs in by that, whatever PAM says. */
+function passwordProblem(
+  path: string,
+  passwords: readonly Directive[],
+  isJailed: IsKnownJailed,
+): string | undefined {
+  const user = passwords.map(({ args: [name = ''] }) => name).find(isJailed);
+  return user === undefined
+    ? undefined
+    : `ProFTPD lets "${printable(user)}" in without PAM and without its jail; remove its UserPassword from ${path}`;
+}
+
+/**
+ * Visitors of `<Anonymous>` act as its `User`, or as the account of an alias in it, whom PAM is not asked about unless the
+ * section requires a password.
+ */
 function anonymousProblem(
   path: string,
-  users: readonly Directive[],
-  isJailed: IsJailed,
+  directives: readonly Directive[],
+  isJailed: IsKnownJailed,
 ): string | undefined {
-  const found = users.find(
-    ({ args: [user = ''], sections }) => sections.includes('anonymous') && isJailed(user),
-  );
-  return found === undefined
-    ? undefined
-    : `visitors of <Anonymous> in ProFTPD act as "${printable(found.args[0] ?? '')}", without its jail; remove that User from ${path}`;
+  const sections = Map.groupBy(directives, ({ anonymous }) => anonymous);
+  for (const [number, inside] of sections) {
+    if (number === undefined || requiresPassword(inside)) continue;
+    for (const { name, args } of inside) {
+      const account = name === 'user' ? args[0] : name === 'useralias' ? args[1] : undefined;
+      if (account !== undefined && isJailed(account))
+        return `visitors of <Anonymous> in ProFTPD act as "${printable(account)}", without its jail; remove that ${name === 'user' ? 'User' : 'UserAlias'} from ${path}`;
+    }
+  }
+  return undefined;
+}
+
+/** Whether the section requires a password in any case: the first line of several counts, and one in a condition may not. */
+function requiresPassword(section: readonly Directive[]): boolean {
+  const lines = section.filter(({ name }) => name === 'anonrequirepassword');
+  const isDirect = ({ sections }: Directive) => sections.at(-1) === 'anonymous';
+  return lines.some(isDirect) && lines.every(({ args }) => isOn(args[0]));
 }
 
 const isOn = (word = '') => /^(?:on|yes|true|1)$/i.test(word);
@@ -167,12 +227,20 @@ function orderProblem(
 function directivesOf(text: string): readonly Directive[] {
   const found: Directive[] = [];
   const sections: string[] = [];
+  let count = 0;
   for (const line of text.split('\n')) {
-    const [first, ...args] = line.trim().split(/\s+/);
+    const [first, ...words] = line.trim().split(/\s+/);
     if (first === undefined || first === '' || first.startsWith('#')) continue;
     if (first.startsWith('</')) sections.pop();
-    else if (first.startsWith('<')) sections.push(first.slice(1).replace('>', '').toLowerCase());
-    else found.push({ name: first.toLowerCase(), args, sections: [...sections] });
+    else if (first.startsWith('<')) {
+      const section = first.slice(1).replace('>', '').toLowerCase();
+      if (section === 'anonymous') count++;
+      sections.push(section);
+    } else {
+      const args = words.map((each) => each.replace(/^"(.*)"$/, '$1'));
+      const anonymous = sections.includes('anonymous') ? { anonymous: count } : {};
+      found.push({ name: first.toLowerCase(), args, sections: [...sections], ...anonymous });
+    }
   }
   return found;
 }

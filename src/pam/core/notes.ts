@@ -18,9 +18,10 @@ export function loginNotes(view: LoginView): readonly string[] {
 /** Reports sessions that are opened outside jails, or not at all. */
 function jailFaults({ jail, module, services }: LoginView): readonly string[] {
   if (jail === undefined) return [];
+  const unknown = services.filter(({ jailsUnknown }) => jailsUnknown === true);
   const namesOf = (is: (each: ServiceView) => boolean) =>
     services
-      .filter((each) => each.outsideJails === undefined && is(each))
+      .filter((each) => each.outsideJails === undefined && each.jailsUnknown !== true && is(each))
       .map(({ service }) => service);
   const daemons = services.flatMap(({ service, outsideJails, refusesJailed }) => {
     if (outsideJails === undefined) return [];
@@ -33,6 +34,14 @@ function jailFaults({ jail, module, services }: LoginView): readonly string[] {
   const beyond = namesOf(({ entersJail, reachable }) => !entersJail && !reachable);
   const missing = `${module.path} is missing`;
   return [
+    ...(jail.tenants === 'unknown'
+      ? ['Only root can read which tenants have jails; run it as root to know all']
+      : []),
+    ...(unknown.length === 0
+      ? []
+      : [
+          `Anonymous visitors or guests of these act as one account, and whether that has a jail is unknown: ${listSome(unknown.map(({ service }) => service))}`,
+        ]),
     ...daemons,
     ...(module.usable || inside.length === 0
       ? []

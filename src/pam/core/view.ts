@@ -12,6 +12,8 @@ export interface ServiceView extends SessionJudgement {
   readonly outsideJails?: string;
   /** Whether the account phase therefore refuses tenants with a jail. */
   readonly refusesJailed?: boolean;
+  /** Set if its sessions may be outside jails: the accounts that have one are not known. */
+  readonly jailsUnknown?: true;
   /** The outcome for tenants with systemd slices, if there are any. */
   readonly inSlice?: SliceOutcome;
 }
@@ -40,8 +42,8 @@ export interface LoginView {
   readonly tenants: TenantCounts | undefined;
   /** Present if tenants have jails. */
   readonly jail?: {
-    /** The number of tenants with a jail. */
-    readonly tenants: number;
+    /** The number of tenants with a jail; only root can read it. */
+    readonly tenants: number | 'unknown';
   };
   /** Whether the agent moves sessions that the step does not place. */
   readonly agentRuns: boolean;

@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { agentLock, type Paths } from '../../host/paths.ts';
 import { isLocked } from '../../sys/files/flock.ts';
 import { readText } from '../../../packages/base/io/read.ts';
-import { countJailed, jailedNames } from '../../host/cgroups/launch-jailed.ts';
+import { readJailed } from '../../host/cgroups/launch-jailed.ts';
 import { inPamFile, withoutOwnSessions, type FtpSetting } from '../core/daemons.ts';
 import { isRefusing, judgeSession, judgeSlice, type SessionJudgement } from '../core/judge.ts';
 import { jailProfile, profileNames, profilesOf, type PamStep } from '../core/profiles.ts';
@@ -18,8 +18,10 @@ export function surveyLogin(step: PamStep, paths: Paths): LoginView {
   const read = pamReader();
   const tenants = countTenants(paths);
   const hasSlices = tenants !== undefined && tenants.slices > 0;
-  const jailed = jailedNames(paths.state);
-  const settings = ftpSettings((user) => jailed.has(user));
+  const jailed = readJailed(paths.state);
+  const settings = ftpSettings(
+    jailed.ok ? (user) => jailed.value.names.has(user) : () => 'unknown',
+  );
   const names = new Set([...serviceNames(), ...settings.map(({ service }) => service)]);
   return {
     module: { path: step.module, usable: isFile(step.module) },
@@ -27,7 +29,9 @@ export function surveyLogin(step: PamStep, paths: Paths): LoginView {
       .filter((name) => name !== jailProfile || step.jailed !== undefined)
       .map((name) => profileView(name, step)),
     tenants,
-    ...(step.jailed === undefined ? {} : { jail: { tenants: countJailed(paths.state) ?? 0 } }),
+    ...(step.jailed === undefined
+      ? {}
+      : { jail: { tenants: jailed.ok ? jailed.value.tenants : 'unknown' } }),
     agentRuns: isLocked(agentLock(paths)),
     services: [...names].toSorted().flatMap((service) => {
       const own = settings.filter((each) => each.service === service);
@@ -79,7 +83,8 @@ function judgeDaemon(
 function jailFacts(
   settings: readonly FtpSetting[],
   refusing: boolean,
-): Pick<ServiceView, 'outsideJails' | 'refusesJailed'> {
+): Pick<ServiceView, 'outsideJails' | 'refusesJailed' | 'jailsUnknown'> {
+  if (settings.some(({ jailsUnknown }) => jailsUnknown === true)) return { jailsUnknown: true };
   const outside = settings.filter((each) => each.outsideJails !== undefined);
   // The worst comes first.
   const [first] = outside.toSorted((a, b) => Number(a.asksAccount) - Number(b.asksAccount));

@@ -1,7 +1,8 @@
 /**
- * Has the panel read anew for a policy that follows it: at start, when accounts or the panel's list of them change, and
- * every few minutes. The agent applies the policy again when the record has changed.
+ * Has the panel read anew for a policy that follows it: at start, when accounts or the panel's list of them change, when
+ * a hook of the panel has left its mark, and every few minutes. The agent applies the policy again when the record has changed.
  */
+import { unlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart } from '../../agent/part.ts';
@@ -20,6 +21,9 @@ const pauseMs = 5_000;
 /** A large panel is not read all the time, however often tenants change what is theirs there. */
 const idleShare = 10;
 
+/** The mark of `libexec/bulkhead-panel-hook`. It is removed before the panel is read, so a later one causes a reading. */
+const markOf = ({ runtime }: Paths): string => `${runtime}/panel-changed`;
+
 const syncElsewhere = restoreElsewhere({
   unit: 'bulkhead-panel.service',
   command: ['panel', 'sync'],
@@ -28,6 +32,16 @@ const syncElsewhere = restoreElsewhere({
 
 export const panelPart = (paths: Paths, log: Log): AgentPart =>
   new PanelPart(paths, log, syncElsewhere);
+
+/** Removes the mark; returns whether there was one. */
+function takeMark(path: string): boolean {
+  try {
+    unlinkSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 export class PanelPart implements AgentPart {
   readonly #paths: Paths;
@@ -59,6 +73,14 @@ export class PanelPart implements AgentPart {
   #follow(): DisposableStack {
     const marks = sourcesOf({ paths: this.#paths, root: '' }).map(({ mark }) => mark);
     const following = new DisposableStack();
+    const mark = markOf(this.#paths);
+    // The panel is read anyway. A mark that stays would hide the next one.
+    takeMark(mark);
+    following.use(
+      followFiles([mark], () => {
+        if (takeMark(mark)) void this.#read();
+      }),
+    );
     following.use(followFiles([`${this.#paths.etc}/passwd`, ...marks], () => void this.#read()));
     following.adopt(
       setInterval(() => void this.#read(), everyMs),

@@ -1,7 +1,7 @@
 /** The parts that the commands of a setup share: the policy, the record, and the state of the layers. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { StatusResponse } from '../../agent/api/api.ts';
+import type { StatusResponse } from '../../agent/api/status-response.ts';
 import { briefly, callAgent } from '../../agent/api/client.ts';
 import { capabilitiesOf, policyReaderOf, type Capability } from '../../cli/capability.ts';
 import type { Layer } from '../../../packages/base/layer.ts';

@@ -19,8 +19,10 @@ export interface FoundServer {
   readonly name: string;
   /** The path of its program. */
   readonly program: string;
-  /** Whether `web entries` can limit its sites, and `web` reads its configuration. */
+  /** Whether `web entries` can limit its sites. */
   readonly isServed: boolean;
+  /** Whether `web status` reads its configuration. */
+  readonly isRead: boolean;
 }
 
 export interface FoundPhp {
@@ -87,13 +89,31 @@ export function lookLines(look: HostLook): readonly (readonly [label: string, te
   ];
 }
 
+/** Returns remarks on web servers whose requests Bulkhead does not count. LiteSpeed is the only one that it still reads. */
+function serverRemarks(servers: readonly FoundServer[]): readonly string[] {
+  const some = (found: readonly FoundServer[]) =>
+    listSome(found.map(({ name, program }) => `${name} (${program})`));
+  const open = servers.filter(({ isServed }) => !isServed);
+  const [read, others] = [true, false].map((wanted) =>
+    open.filter(({ isRead }) => isRead === wanted),
+  ) as [FoundServer[], FoundServer[]];
+  return [
+    ...(others.length === 0
+      ? []
+      : [
+          `"bulkhead web entries" cannot serve ${some(others)}: nothing limits the requests at once of its sites`,
+        ]),
+    ...(read.length === 0
+      ? []
+      : [
+          `"bulkhead web entries" cannot serve ${some(read)}: its own "maxConns" limits the requests at once of each virtual host, and "bulkhead web status" names those that allow more than the policy. The agent moves programs that it starts into their tenants' cgroups, whose limits then apply to them; they enter no jail`,
+        ]),
+  ];
+}
+
 export function lookRemarks(look: HostLook): readonly string[] {
   const remarks: string[] = [];
-  const open = look.webServers.filter(({ isServed }) => !isServed);
-  if (open.length > 0)
-    remarks.push(
-      `"bulkhead web entries" cannot serve ${listSome(open.map(({ name, program }) => `${name} (${program})`))}: nothing limits the requests at once of its sites`,
-    );
+  remarks.push(...serverRemarks(look.webServers));
   for (const [origin, found] of Map.groupBy(look.php, (each) => each.origin)) {
     if (found.some(({ isServed }) => isServed)) continue;
     remarks.push(

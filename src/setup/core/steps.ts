@@ -120,8 +120,12 @@ export const steps: readonly Step[] = [
     customers: 'visitors of a site at its limit see the 508 page',
     obstacle: ({ answers, look }) => {
       if (answers.entries === 'none') return 'you want no such limit';
-      const isServed = look.webServers.some((each) => each.isServed);
-      return isServed ? undefined : 'no nginx and no Apache that it can serve';
+      if (look.webServers.some(({ isServed }) => isServed)) return undefined;
+      const own = look.webServers.find(({ isRead }) => isRead);
+      const none = 'no nginx and no Apache that it can serve';
+      return own === undefined
+        ? none
+        : `${none}; ${own.name} has limits of its own, see "bulkhead web status"`;
     },
     edit: (text, { answers }) => setDefaults(text, entriesLimit(answers)),
     commands: ({ policy }) => [['web', 'entries', 'enable', ...policy]],

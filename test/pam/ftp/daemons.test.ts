@@ -4,13 +4,18 @@
  */
 import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { before, describe, test } from 'node:test';
 import { proftpdSetting, pureFtpdSetting, vsftpdSetting } from '../../../src/pam/core/daemons.ts';
-import { FtpStage, skip, uid, type FtpSession } from './stage.ts';
+import { FtpStage, skip, uid, user, type FtpSession } from './stage.ts';
 import { daemonIn } from './unpack.ts';
 
 const stage = new FtpStage();
+/** The password with which the client logs in, as a configuration file has it. */
+const cryptOfX = execFileSync('perl', ['-e', "print crypt('x', '$6$bulkhead$')"], {
+  encoding: 'utf8',
+});
 
 /** The processes that act as the tenant. */
 const own = ({ processes }: FtpSession) => processes.filter((each) => each.uid === uid);
@@ -145,6 +150,52 @@ describe('FTP daemons', { skip }, () => {
         nobody,
       );
       assert.equal(setting.outsideJails, undefined);
+    },
+  );
+
+  test(
+    '<Anonymous> of ProFTPD is outside the jail unless it requires a password',
+    pro,
+    async () => {
+      const alias = `UserAlias anonymous ${user}`;
+      const [required, off] = ['AnonRequirePassword on', 'AnonRequirePassword off'];
+      const password = `UserPassword ${user} ${cryptOfX}`;
+      const section = (...lines: Lines) => [
+        `<Anonymous ~${user}>`,
+        'Group nogroup',
+        ...lines,
+        '</Anonymous>',
+      ];
+      const cases: readonly (readonly [isOutside: boolean, as: string, lines: Lines])[] = [
+        [true, 'anonymous', section(`User ${user}`, alias)],
+        [true, user, section(`User "${user}"`)],
+        [true, 'anonymous', section('User nobody', alias)],
+        [true, 'anonymous', ['<Global>', ...section(alias), '</Global>']],
+        [true, user, section(`User ${user}`, off, required)],
+        [true, user, section(`User ${user}`, '<IfModule mod_x.c>', required, '</IfModule>')],
+        [true, user, section(`User ${user}`, required, password)],
+        [true, user, [password]],
+        [false, user, section(`User ${user}`, alias, required)],
+        [false, 'anonymous', section('User nobody', alias, required)],
+      ];
+      for (const [isOutside, as, lines] of cases) {
+        const what = lines.join('; ');
+        const command = proftpd(pro.program, pamFirst, ...lines);
+        // PAM refuses every password: whoever gets in was not asked about.
+        for (const auth of isOutside ? ['pam_deny.so'] : ['pam_deny.so', 'pam_permit.so']) {
+          const session = await stage.session('proftpd', command, { jail: true, auth, as });
+          assert.match(session.login, isOutside ? /^login 230 / : /^login (?:5\d\d |closed)/, what);
+          if (isOutside)
+            assert.ok(
+              own(session).some(({ isInside }) => !isInside),
+              what,
+            );
+        }
+        const text = proftpdLines([pamFirst, ...lines]).join('\n');
+        const setting = proftpdSetting('/etc/proftpd.conf', text, (name) => name === user);
+        assert.equal(setting.outsideJails !== undefined, isOutside, what);
+        assert.equal(setting.asksAccount, !isOutside, what);
+      }
     },
   );
 

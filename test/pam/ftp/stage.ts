@@ -24,7 +24,7 @@ import { environment, unpackDaemons } from './unpack.ts';
 const ready = await ensurePrerequisites('pam', (line) => console.log(`# ${line}`));
 if (ready.ok && process.getuid?.() === 0) unpackDaemons();
 export const uid = 620_801;
-const user = 'bhftp';
+export const user = 'bhftp';
 const name = 'ftp';
 const tree = findTree(`bulkhead-jail-${name}`);
 export const skip =
@@ -35,7 +35,7 @@ const client = `use IO::Socket::INET; $| = 1; alarm 60;
 sub reply { my $line; do { $line = <$c> // "closed\\n" } until $line !~ /^(\\d{3}-| )/; $line =~ s/\\s+$//; $line }
 sub say_to { print $c "$_[0]\\r\\n"; reply() }
 our $c; $c = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => 2121) or die "no: $!\\n";
-reply(); say_to("USER ${user}"); my $in = say_to("PASS x"); print "login $in\\n"; exit if $in !~ /^230/;
+reply(); say_to("USER $ARGV[0]"); my $in = say_to("PASS x"); print "login $in\\n"; exit if $in !~ /^230/;
 <STDIN>;
 sub data { my $ports = say_to("EPSV"); my ($port) = $ports =~ /\\|(\\d+)\\|/ or return "no data: $ports"; IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) }
 my $d = data(); if (ref $d) { my $r = say_to("RETR mine"); if ($r =~ /^1/) { $r = <$d>; reply() } print "read $r\\n" } else { print "read $d\\n" }
@@ -53,6 +53,14 @@ export interface FtpSession {
   readonly login: string;
   readonly processes: readonly SessionProcess[];
   readonly lines: readonly string[];
+}
+
+interface SessionOptions {
+  readonly jail: boolean;
+  /** The module that checks passwords. */
+  readonly auth?: string;
+  /** The name with which the client logs in; the tenant's if absent. */
+  readonly as?: string;
 }
 
 export class FtpStage {
@@ -152,7 +160,7 @@ int pam_start(const char *service, const char *user, const struct pam_conv *conv
   async session(
     service: string,
     command: readonly string[],
-    { jail, auth = 'pam_permit.so' }: { readonly jail: boolean; readonly auth?: string },
+    { jail, auth = 'pam_permit.so', as = user }: SessionOptions,
   ): Promise<FtpSession> {
     this.#writeService(service, jail, auth);
     const preloaded = ['env', `LD_PRELOAD=${this.#shim}`, ...command];
@@ -174,15 +182,15 @@ int pam_start(const char *service, const char *user, const struct pam_conv *conv
           ),
         () => output,
       );
-      return await this.#logIn(daemon);
+      return await this.#logIn(daemon, as);
     } finally {
       await endAll(daemon, tree.roots);
     }
   }
 
-  async #logIn(daemon: ChildProcess): Promise<FtpSession> {
+  async #logIn(daemon: ChildProcess, as: string): Promise<FtpSession> {
     const { pid = 0 } = daemon;
-    const asked = spawn('nsenter', ['-t', `${pid}`, '-n', 'perl', '-e', client], {
+    const asked = spawn('nsenter', ['-t', `${pid}`, '-n', 'perl', '-e', client, as], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const lines = createInterface(asked.stdout)[Symbol.asyncIterator]();

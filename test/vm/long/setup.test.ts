@@ -45,7 +45,12 @@ suite('bulkhead setup', { skip: guests.skip }, () => {
     before = await succeed(treeOf);
     const found = await setup('--dry-run', '--level', 'isolate');
     const [nginx] = found.host.webServers;
-    assert.deepEqual(nginx, { name: 'nginx', program: '/usr/sbin/nginx', isServed: true });
+    assert.deepEqual(nginx, {
+      name: 'nginx',
+      program: '/usr/sbin/nginx',
+      isServed: true,
+      isRead: true,
+    });
     assert.deepEqual(found.host.panels, []);
     assert.ok(found.steps.length > 10 && found.steps.every(({ state }) => state !== 'done'));
     const first = found.steps.find(({ key }) => key === 'php-first');

@@ -1,6 +1,6 @@
 /** `bulkhead check`: reads a policy and reports every mistake in it. */
 import type { Command } from 'commander';
-import type { StatusResponse } from '../../../agent/api/api.ts';
+import type { StatusResponse } from '../../../agent/api/status-response.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { formatProblem } from '../../../../packages/base/problem.ts';
 import type { AgentSettings } from '../../../policy/settings.ts';

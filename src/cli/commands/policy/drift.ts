@@ -1,5 +1,5 @@
 /** Differences between the policy and the kernel, for people. */
-import type { StatusResponse } from '../../../agent/api/api.ts';
+import type { StatusResponse } from '../../../agent/api/status-response.ts';
 import { planPolicy } from '../../../apply/apply.ts';
 import type { Driver } from '../../../host/driver.ts';
 import { formatQuota, formatUnit, formatValue } from '../../../plan/format.ts';

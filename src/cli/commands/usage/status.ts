@@ -1,7 +1,7 @@
 /** `bulkhead status`: which limits are in force, and what each tenant uses now. */
 import { docPage } from '../../../sys/package-files.ts';
 import type { Command } from 'commander';
-import type { PlacementStatus, StatusResponse } from '../../../agent/api/api.ts';
+import type { PlacementStatus, StatusResponse } from '../../../agent/api/status-response.ts';
 import { briefly, callAgent } from '../../../agent/api/client.ts';
 import { startingText } from '../../../agent/startup.ts';
 import { placementTargets } from '../../../agent/placer/placement.ts';

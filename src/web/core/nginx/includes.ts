@@ -28,7 +28,7 @@ export function nginxTree(files: readonly DumpedFile[], take?: TakeServer): Ngin
 class Includes {
   readonly #main: string;
   readonly #take: TakeServer | undefined;
-  readonly #texts: ReadonlyMap<string, string>;
+  readonly #files: ReadonlyMap<string, DumpedFile>;
   /** Files without servers that were taken, at the http level and elsewhere. */
   readonly #whole = new Map<string, readonly Directive[]>();
   readonly #byDirectory: ReadonlyMap<string, readonly string[]>;
@@ -42,8 +42,8 @@ class Includes {
   constructor(files: readonly DumpedFile[], take: TakeServer | undefined) {
     this.#main = files[0]?.path ?? '';
     this.#take = take;
-    this.#texts = new Map(files.map(({ path, text }) => [path, text]));
-    this.#byDirectory = Map.groupBy(this.#texts.keys(), directoryOf);
+    this.#files = new Map(files.map((each) => [each.path, each]));
+    this.#byDirectory = Map.groupBy(this.#files.keys(), directoryOf);
   }
 
   tree(): NginxTree {
@@ -55,7 +55,7 @@ class Includes {
     const known = this.#whole.get(key);
     if (known !== undefined) return known;
     const taken = this.#taken;
-    const { directives, problems } = parseNginxFile(path, this.#texts.get(path) ?? '');
+    const { directives, problems } = parseNginxFile(path, this.#files.get(path)?.text ?? '');
     this.#problems.push(...problems);
     this.#within.add(path);
     const whole = this.#expand(directives, isHttp);
@@ -130,11 +130,11 @@ class Includes {
   }
 
   #search(path: string): readonly string[] {
-    if (this.#texts.has(path)) return [path];
+    if (this.#files.has(path)) return [path];
     if (!isPattern(path)) return [];
     const directory = directoryOf(path);
     const among = isPattern(directory)
-      ? [...this.#texts.keys()]
+      ? [...this.#files.keys()]
       : (this.#byDirectory.get(directory) ?? []);
     return among.filter(pathMatcher(path));
   }
