@@ -11,6 +11,7 @@ import type {
   TopResponse,
   UsageResponse,
 } from '../../src/agent/api/api.ts';
+import type { ChartJson } from '../../src/cli/commands/json.ts';
 import { program } from './running-agent.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { AgentStage, end } from './agent-stage.ts';
@@ -183,6 +184,28 @@ describe('incidents of the agent', { skip }, () => {
     const sent = await run(program, ['--instance', instance, 'alerts', 'test', '--json']);
     assert.equal(jsonOf<AlertsTestResponse>('alerts test', sent.stdout).results.length, 1);
     end(child);
+  });
+
+  test('draws charts of its history, for each caller only what it may see', async () => {
+    const asked = ['--instance', instance, 'chart'];
+    const json = await run(program, [...asked, `${alice}`, '--period=10m', '--json']);
+    const { panels } = jsonOf<ChartJson>('chart', json.stdout);
+    const [cpu] = panels;
+    assert.deepEqual([cpu?.metric, cpu?.limit], ['cpu', 0.3]);
+    assert.ok(cpu?.incidents.some(({ severity }) => severity === 'throttled'));
+    // The tenant exists for seconds: the rest of the ten minutes was not measured.
+    assert.ok(cpu?.averages.includes(null) && (cpu.whole?.average ?? 0) > 0);
+    for (const [part, max] of cpu?.maxima.entries() ?? [])
+      assert.ok((max ?? 0) >= (cpu?.averages[part] ?? 0) * 0.999, `part ${part}`);
+    const as = (uid: number, ...words: string[]) =>
+      run(program, [...asked, ...words], { uid, gid: uid });
+    assert.match((await as(alice)).stdout, /<title [^>]*>Use of uid 881001 on /);
+    assert.match((await as(reseller, `${carol}`)).stdout, /Use of uid 881004 on /);
+    for (const [uid, other] of [
+      [alice, bob],
+      [reseller, alice],
+    ] as const)
+      await assert.rejects(as(uid, `${other}`), /there is none with that name that you may see/);
   });
 
   test('keeps its incidents, and processes their cgroups, when it is killed', async () => {

@@ -10,6 +10,7 @@ import type {
   StatusResponse,
   TopResponse,
   UsageResponse,
+  Who,
 } from '../../agent/api/api.ts';
 import type { SecurityItem } from '../../../packages/base/security-item.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
@@ -19,6 +20,7 @@ import type { EntryPathReport } from '../../host/entry-paths/entry-paths.ts';
 import type { Counters, LimitKey, PeakCounter, Support } from '../../limits/limit.ts';
 import type { Operation } from '../../plan/operations.ts';
 import type { Diagnostic } from '../../policy/diagnostic.ts';
+import type { ChartPanel } from '../../usage/chart/panel.ts';
 import type { DriverName } from '../../policy/document.ts';
 import type { Explanation } from '../../policy/explain.ts';
 import type { OwnLimit } from '../../policy/sites/site-limits.ts';
@@ -289,6 +291,25 @@ export type PsJson = ProcessesResponse;
 
 /** The use of resources over a period. */
 export type UsageJson = UsageResponse;
+
+/** The use of a tenant over a period, as `chart` draws it. */
+export interface ChartJson {
+  readonly who: Who;
+  /** The name of this host. */
+  readonly host: string;
+  /** The begin of the first part, in milliseconds since 1970. */
+  readonly from: number;
+  /** The end of the last part, in milliseconds since 1970; it may be later than now. */
+  readonly to: number;
+  /** The time zone of the drawn times. */
+  readonly timeZone: string;
+  /** The length of a part. */
+  readonly partSeconds: number;
+  /** The charts, in their order. */
+  readonly panels: readonly ChartPanel[];
+  /** Sentences about what the chart lacks. */
+  readonly notes: readonly string[];
+}
 
 /** Incidents, the latest first. */
 export type FaultsJson = IncidentsResponse;
