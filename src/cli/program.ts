@@ -76,6 +76,11 @@ const commands: CommandTable = {
     summary: 'compare limits with past usage, and the sum of all limits with what the host has',
     load: () => import('./commands/usage/advise.ts'),
   },
+  simulate: {
+    usage: '[options]',
+    summary: "replay tenants' recorded use against the limits of another policy; changes nothing",
+    load: () => import('./commands/usage/simulate.ts'),
+  },
   explain: {
     usage: '[options] [tenant]',
     summary: 'show each limit of a tenant or site, its value, and the line that set it',
@@ -153,6 +158,7 @@ const groups: Readonly<Record<string, readonly string[]>> = {
     'plan',
     'apply',
     'verify',
+    'simulate',
     'explain',
     'set',
     'unset',

@@ -233,6 +233,7 @@ function seriesResponse(query: URLSearchParams): SeriesResponse | undefined {
   const averages = Array.from({ length: points }, (_, each) =>
     each < 3 ? null : usageOf(index, each)[metric] * (each / points),
   );
+  const secondsOf = (each: number | null) => (each === null ? 0 : (to - from) / 1000 / points);
   const maxima = averages.map((each) => (each === null ? null : each * 1.25));
   const { limit: key } = metrics[metric];
   const limit = Object.entries(limits).find(([each]) => each === key)?.[1];
@@ -242,7 +243,7 @@ function seriesResponse(query: URLSearchParams): SeriesResponse | undefined {
     from,
     to,
     points: averages,
-    ...(query.get('maxima') === '1' ? { maxima } : {}),
+    ...(query.get('maxima') === '1' ? { maxima, seconds: averages.map(secondsOf) } : {}),
     ...(limit === undefined ? {} : { limit }),
   };
 }

@@ -105,7 +105,8 @@ describe('HistoryReader', () => {
         assert.equal(alone?.[key]?.max, Math.max(...own));
         near(alone?.[key]?.average ?? 0, own.reduce((sum, each) => sum + each, 0) / 60, 1e-6);
         const point = { from: start, to: start + 60_000, member, metric: key, points: 60 };
-        assert.deepEqual(value(reader.series(point)), { averages: own, maxima: own });
+        const seconds = Array<number>(60).fill(1);
+        assert.deepEqual(value(reader.series(point)), { averages: own, maxima: own, seconds });
       }
     }
     assert.equal(few.size, 10);
@@ -150,11 +151,13 @@ describe('HistoryReader', () => {
     assert.deepEqual(value(reader.series({ ...query, member: 'u1' })), {
       averages: [2, 0, null, 2],
       maxima: [3, 0, null, 2],
+      seconds: [20, 10, 0, 20],
     });
     const idle = [0, 0, null, 0];
     assert.deepEqual(value(reader.series({ ...query, member: 'u9' })), {
       averages: idle,
       maxima: idle,
+      seconds: [20, 10, 0, 20],
     });
     assert.equal(reader.series({ ...query, member: 'u1', points: 0 }).ok, false);
   });

@@ -334,6 +334,8 @@ export interface SeriesResponse {
    * time is kept.
    */
   readonly maxima?: readonly (number | null)[];
+  /** How much of each part was measured, with `maxima=1`, in seconds. */
+  readonly seconds?: readonly number[];
   /** The limit on the metric now; absent if there is none. */
   readonly limit?: number;
 }

@@ -149,7 +149,7 @@ export async function answerSeries(request: RequestContext): Promise<HttpResult<
   const found = await visibleSeries(request, seen);
   if (!found.ok) return found;
   const unseen = Array<null>(hidden).fill(null);
-  const { averages, maxima } = found.value;
+  const { averages, maxima, seconds } = found.value;
   const key = metrics[metric].limit;
   const limit = key === undefined ? undefined : limits[key];
   return ok({
@@ -159,6 +159,7 @@ export async function answerSeries(request: RequestContext): Promise<HttpResult<
     to,
     points: [...unseen, ...averages],
     ...(maxima === undefined ? {} : { maxima: [...unseen, ...maxima] }),
+    ...(seconds === undefined ? {} : { seconds: [...unseen.map(() => 0), ...seconds] }),
     ...(limit === undefined ? {} : { limit }),
   });
 }
@@ -167,17 +168,19 @@ export async function answerSeries(request: RequestContext): Promise<HttpResult<
 async function visibleSeries(
   { history, query }: RequestContext,
   asked: SeriesQuery,
-): Promise<HttpResult<Omit<Series, 'maxima'> & Partial<Series>>> {
-  if (asked.points === 0) return ok({ averages: [], ...(query.flag('maxima') && { maxima: [] }) });
+): Promise<HttpResult<Pick<Series, 'averages'> & Partial<Series>>> {
+  if (asked.points === 0)
+    return ok({ averages: [], ...(query.flag('maxima') && { maxima: [], seconds: [] }) });
   const found = fromStore(await history.series(asked));
   if (!found.ok) return found;
-  const { averages, maxima } = found.value;
+  const { averages, maxima, seconds } = found.value;
   if (!query.flag('maxima')) return ok({ averages });
   const peak = peakKeys.get(asked.metric);
-  if (peak === undefined) return ok({ averages, maxima });
+  if (peak === undefined) return ok({ averages, maxima, seconds });
   const peaks = fromStore(await history.series({ ...asked, metric: peak }));
   if (!peaks.ok) return peaks;
-  return ok({ averages, maxima: maxima.map((max, part) => higher(max, peaks.value.maxima[part])) });
+  const raised = maxima.map((max, part) => higher(max, peaks.value.maxima[part]));
+  return ok({ averages, maxima: raised, seconds });
 }
 
 /** A maximum is unknown if either is. */

@@ -57,6 +57,8 @@ export interface Series {
   readonly averages: readonly (number | null)[];
   /** Maxima of the parts; null if nothing was measured, or if only the maximum of a longer time is kept. */
   readonly maxima: readonly (number | null)[];
+  /** How much of each part was measured. */
+  readonly seconds: readonly number[];
 }
 
 export interface PeakQuery extends HistoryPeriod {

@@ -32,7 +32,7 @@ export function seriesOf(
     const code = tick.present === 0 ? 0 : (tick.codes(0)[0] ?? 0);
     parts.add(tick.at, tick.seconds, sampleValues[code] ?? 0);
   }
-  return { averages: parts.averages(), maxima: parts.maxima() };
+  return { averages: parts.averages(), maxima: parts.maxima(), seconds: parts.seconds() };
 }
 
 function indexOf(members: Uint8Array | null, count: number, number: number | undefined): number {
@@ -82,6 +82,10 @@ class Parts {
       const seconds = this.#seconds[part] ?? 0;
       return seconds === 0 ? null : sum / seconds;
     });
+  }
+
+  seconds(): Series['seconds'] {
+    return Array.from(this.#seconds);
   }
 
   maxima(): Series['maxima'] {
