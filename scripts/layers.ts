@@ -54,7 +54,7 @@ const layers: Readonly<Record<string, Layer>> = {
   },
   cli: {
     uses: [...pure, files, 'sys', 'host', 'apply', 'agent'],
-    packages: ['node:', 'commander'],
+    packages: ['node:', 'commander', '@resvg/resvg-wasm'],
   },
   ...capability('modules', modules),
   ...capability('cloudlinux'),

@@ -1,9 +1,10 @@
 /** Debian's file `copyright`: whose code is in the package, in the format 1.0 of Debian's copyright files. */
 import { licenseTexts, type Component } from './licenses.ts';
+import { fontPackage, resvgPackage } from './runtime.ts';
 import { home } from './stage.ts';
 
 export function copyrightFile(components: readonly Component[]): string {
-  const bundled = components.filter((each) => !isNative(each));
+  const bundled = components.filter((each) => !isApart(each));
   return [
     header,
     stanza('*', [own], 'Apache-2.0'),
@@ -15,11 +16,13 @@ export function copyrightFile(components: readonly Component[]): string {
     ),
     stanza(`${home}/dist/bpf/*`, [own], 'GPL-2.0-only'),
     ...components
-      .filter(isNative)
+      .filter(isApart)
       .map((each) =>
         stanza(`${home}/node_modules/${each.name}/*`, nativeHolders(each), each.license),
       ),
-    ...Object.entries(standalone).map(([name, text]) => `License: ${name}\n${indented(text)}`),
+    ...Object.entries({ ...apartTexts(components), ...standalone }).map(
+      ([name, text]) => `License: ${name}\n${indented(text)}`,
+    ),
   ]
     .map((each) => `${each}\n`)
     .join('\n');
@@ -31,7 +34,9 @@ Comment: Bulkhead contains code of others. Their notices and licenses, word for
  word, are in third-party.txt.gz next to this file.`;
 
 const own = 'The Bulkhead contributors';
-const isNative = ({ name }: Component) => /koffi|^node-linux-/.test(name);
+/** Whether it is next to the bundles, as files of its own. */
+const isApart = ({ name }: Component) =>
+  /koffi|^node-linux-/.test(name) || name === resvgPackage || name === fontPackage;
 
 const stanza = (files: string, holders: readonly string[], license: string | readonly string[]) =>
   [
@@ -58,8 +63,15 @@ const common = (file: string) =>
 const standalone: Readonly<Record<string, string>> = {
   'Apache-2.0': common('Apache-2.0'),
   'GPL-2.0-only': common('GPL-2'),
+  'MPL-2.0': common('MPL-2.0'),
   ...licenseTexts,
 };
+
+/** Licenses of parts that are next to the bundles, in their own words. */
+const apartTexts = (components: readonly Component[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    components.filter(isApart).map(({ license, notice }) => [license, notice] as const),
+  );
 
 /** Returns a text as the value of a field has it: indented, and with a dot for each empty line. */
 const indented = (text: string) =>

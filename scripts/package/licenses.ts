@@ -1,6 +1,14 @@
 /** The parts of a package that others have written, and their licenses: for `copyright`, the notices and the bill of materials. */
 import { globSync, readFileSync } from 'node:fs';
-import { koffiPackage, lockedPackage, nodePackage, packageDirectory } from './runtime.ts';
+import { root } from '../steps.ts';
+import {
+  fontPackage,
+  koffiPackage,
+  lockedPackage,
+  nodePackage,
+  packageDirectory,
+  resvgPackage,
+} from './runtime.ts';
 import type { Build, Processor } from './tools.ts';
 
 /** A package of npm that is in our package, whole or in part. */
@@ -16,25 +24,29 @@ export interface Component {
   readonly integrity: string;
 }
 
-/** Returns the components, by name: what is bundled, Node.js and koffi. */
+/** Returns the components, by name: what is bundled, and what is next to the bundles. */
 export async function componentsOf(
   build: Build,
   processor: Processor,
   bundled: readonly string[],
 ): Promise<readonly Component[]> {
-  const names = [...bundled, 'koffi', koffiPackage(processor), nodePackage(processor)].sort();
+  const outside = ['koffi', koffiPackage(processor), nodePackage(processor)];
+  const names = [...bundled, ...outside, resvgPackage, fontPackage].sort();
   const found: Component[] = [];
   for (const name of names) found.push(await componentOf(build, name));
   return found;
 }
 
 async function componentOf(build: Build, name: string): Promise<Component> {
-  const { version, license, integrity } = lockedPackage(name);
+  const { version, license: named, integrity } = lockedPackage(name);
+  // Its package.json names the license of most fonts of the same publisher; its LICENSE is that of Bitstream Vera.
+  const license = name === fontPackage ? 'Bitstream-Vera' : named;
   const directory = await packageDirectory(build, name);
   const isPartOfKoffi = name.startsWith('@koromix/koffi-');
   const from = isPartOfKoffi ? await packageDirectory(build, 'koffi') : directory;
-  const notice = licenseText(from) ?? iscText(name, license, authorOf(directory));
-  const holders = holdersOf(notice);
+  const notice = licenseText(from) ?? namedText(name, license, authorOf(directory));
+  const holders =
+    [notice, readmeOf(directory)].map(holdersOf).find(({ length }) => length > 0) ?? [];
   return {
     name,
     version,
@@ -50,6 +62,11 @@ function licenseText(directory: string): string | undefined {
   return file === undefined ? undefined : readFileSync(`${directory}/${file}`, 'utf8').trim();
 }
 
+function readmeOf(directory: string): string {
+  const [file] = globSync('README.md', { cwd: directory });
+  return file === undefined ? '' : readFileSync(`${directory}/${file}`, 'utf8');
+}
+
 function authorOf(directory: string): string {
   const { author } = JSON.parse(readFileSync(`${directory}/package.json`, 'utf8')) as {
     author?: string | { readonly name: string };
@@ -58,7 +75,8 @@ function authorOf(directory: string): string {
 }
 
 /** Returns the text for a package that states its license only by name. No other license is written from a name. */
-function iscText(name: string, license: string, author: string): string {
+function namedText(name: string, license: string, author: string): string {
+  if (license === 'MPL-2.0') return readFileSync(`${root}LICENSES/MPL-2.0.txt`, 'utf8').trim();
   if (license !== 'ISC') throw new Error(`${name} (${license}) has no file with its license`);
   return `Copyright (c) ${author}\n\n${licenseTexts.ISC}`;
 }

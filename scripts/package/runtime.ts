@@ -17,6 +17,9 @@ import { root } from '../steps.ts';
 import { progress, run, stripFor, type Build, type Processor } from './tools.ts';
 
 export const nodePackage = (processor: Processor) => `node-linux-${processor}`;
+/** The program that draws SVG as PNG, and its font: WebAssembly and data, the same for all processors. */
+export const resvgPackage = '@resvg/resvg-wasm';
+export const fontPackage = '@fontsource/dejavu-sans';
 export const koffiPackage = (processor: Processor) => `@koromix/koffi-linux-${processor}`;
 
 /** A package of package-lock.json. */

@@ -5,7 +5,7 @@
  *     /usr/bin/bulkhead                   a link to
  *     /usr/libexec/bulkhead/bulkhead      the program's entry
  *     /usr/libexec/bulkhead/dist/         bundles, BPF objects, launchers, the PAM module
- *     /usr/libexec/bulkhead/node_modules/ Node.js and koffi
+ *     /usr/libexec/bulkhead/node_modules/ Node.js, koffi, and what draws charts as PNG
  *     /usr/lib/systemd/system/            units, all of them disabled
  *
  * No account and no directory is needed before there is a policy, and logs go to the journal. So nothing is there for
@@ -25,7 +25,14 @@ import { commandPages } from '../generated/manual.ts';
 import { programEntries } from '../programs.ts';
 import { root } from '../steps.ts';
 import { componentsOf, noticesOf, type Component } from './licenses.ts';
-import { koffiPackage, nodePackage, packageDirectory, stripped } from './runtime.ts';
+import {
+  fontPackage,
+  koffiPackage,
+  nodePackage,
+  packageDirectory,
+  resvgPackage,
+  stripped,
+} from './runtime.ts';
 import { sbomOf } from './sbom.ts';
 import { progress, type Build, type Processor } from './tools.ts';
 import { Tree } from './tree.ts';
@@ -68,7 +75,8 @@ async function addProgram(
   const dist = `${build.work}/dist-${processor}`;
   // Nothing in the package imports the library itself.
   const { 'modules/library': _, ...readers } = modulesEntries;
-  const bundled = await bundleWhole({ ...programEntries, ...readers }, dist, ['koffi'], version);
+  const outside = ['koffi', resvgPackage];
+  const bundled = await bundleWhole({ ...programEntries, ...readers }, dist, outside, version);
   build.signal.throwIfAborted();
   compileBpf(`${dist}/bpf`);
   compileEntry(`${dist}/entry`, processor);
@@ -111,6 +119,24 @@ async function addRuntime(build: Build, processor: Processor, tree: Tree): Promi
     tree.copy(`${at}/${native}/${path}`, `${directory}/${path}`);
   const part = `linux_${processor}/koffi.node`;
   tree.copy(`${at}/${native}/${part}`, await stripped(build, processor, `${directory}/${part}`));
+  await addPackageFiles(build, tree, resvgPackage, '{package.json,index.{js,mjs},index_bg.wasm}');
+  await addPackageFiles(
+    build,
+    tree,
+    fontPackage,
+    '{package.json,files/*-latin-[47]00-normal.woff2}',
+  );
+}
+
+async function addPackageFiles(
+  build: Build,
+  tree: Tree,
+  name: string,
+  pattern: string,
+): Promise<void> {
+  const directory = await packageDirectory(build, name);
+  for (const path of globSync(pattern, { cwd: directory }))
+    tree.copy(`${home}/node_modules/${name}/${path}`, `${directory}/${path}`);
 }
 
 /** The unit that only `modules gate enable` installs, since it starts before anything else. */

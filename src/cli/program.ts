@@ -56,6 +56,11 @@ const commands: CommandTable = {
     summary: 'show what tenants used over a period; for a single tenant, every metric',
     load: () => import('./commands/usage/usage.ts'),
   },
+  chart: {
+    usage: '[options] [tenant]',
+    summary: 'draw what a tenant used over a period, its limits and incidents, as SVG or PNG',
+    load: () => import('./commands/usage/chart.ts'),
+  },
   faults: {
     usage: '[options] [tenants...]',
     summary: 'list incidents: which limit was hit, when, by whom, and how severely',
@@ -70,6 +75,11 @@ const commands: CommandTable = {
     usage: '[options]',
     summary: 'compare limits with past usage, and the sum of all limits with what the host has',
     load: () => import('./commands/usage/advise.ts'),
+  },
+  simulate: {
+    usage: '[options]',
+    summary: "replay tenants' recorded use against the limits of another policy; changes nothing",
+    load: () => import('./commands/usage/simulate.ts'),
   },
   explain: {
     usage: '[options] [tenant]',
@@ -148,6 +158,7 @@ const groups: Readonly<Record<string, readonly string[]>> = {
     'plan',
     'apply',
     'verify',
+    'simulate',
     'explain',
     'set',
     'unset',
@@ -156,7 +167,17 @@ const groups: Readonly<Record<string, readonly string[]>> = {
     'defaults',
     'reseller',
   ],
-  'Monitoring:': ['status', 'top', 'ps', 'usage', 'faults', 'incident', 'advise', 'alerts'],
+  'Monitoring:': [
+    'status',
+    'top',
+    'ps',
+    'usage',
+    'chart',
+    'faults',
+    'incident',
+    'advise',
+    'alerts',
+  ],
   'This host:': [
     'setup',
     'doctor',

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import type {
@@ -11,6 +12,7 @@ import type {
   TopResponse,
   UsageResponse,
 } from '../../src/agent/api/api.ts';
+import type { ChartJson, SimulateJson } from '../../src/cli/commands/json.ts';
 import { program } from './running-agent.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { AgentStage, end } from './agent-stage.ts';
@@ -183,6 +185,61 @@ describe('incidents of the agent', { skip }, () => {
     const sent = await run(program, ['--instance', instance, 'alerts', 'test', '--json']);
     assert.equal(jsonOf<AlertsTestResponse>('alerts test', sent.stdout).results.length, 1);
     end(child);
+  });
+
+  test('draws charts of its history, for each caller only what it may see', async () => {
+    const asked = ['--instance', instance, 'chart'];
+    const json = await run(program, [...asked, `${alice}`, '--period=10m', '--json']);
+    const { panels } = jsonOf<ChartJson>('chart', json.stdout);
+    const [cpu] = panels;
+    assert.deepEqual([cpu?.metric, cpu?.limit], ['cpu', 0.3]);
+    assert.ok(cpu?.incidents.some(({ severity }) => severity === 'throttled'));
+    // The tenant exists for seconds: the rest of the ten minutes was not measured.
+    assert.ok(cpu?.averages.includes(null) && (cpu.whole?.average ?? 0) > 0);
+    for (const [part, max] of cpu?.maxima.entries() ?? [])
+      assert.ok((max ?? 0) >= (cpu?.averages[part] ?? 0) * 0.999, `part ${part}`);
+    // The limits of the others are too low for Node.js.
+    const dave = carol + 1;
+    const roomy = '<cpu limit="200%"/><memory limit="1GiB"/><processes limit="100"/>';
+    stage.agent.writePolicy(stage.policy(`<tenant uid="${dave}">${roomy}</tenant>`));
+    await stage.agent.until(
+      'the policy has the tenant',
+      async () => (await stage.agent.status()).tenants === 4,
+    );
+    const as = (uid: number, ...words: string[]) =>
+      run(program, [...asked, ...words], { uid, gid: uid });
+    assert.match((await as(dave)).stdout, /<title [^>]*>Use of uid 881005 on /);
+    assert.match((await as(reseller, `${carol}`)).stdout, /Use of uid 881004 on /);
+    for (const [uid, other] of [
+      [dave, bob],
+      [reseller, alice],
+    ] as const)
+      await assert.rejects(as(uid, `${other}`), /there is none with that name that you may see/);
+  });
+
+  test('replays its history against other limits', async () => {
+    const file = `${stage.agent.directory}/new.xml`;
+    const limits = '<cpu limit="10%"/><memory limit="32MiB"/><processes limit="20"/>';
+    writeFileSync(
+      file,
+      `<bulkhead version="1"><defaults>${limits}</defaults><tenant uid="${alice}"/></bulkhead>`,
+    );
+    const asked = ['--instance', instance, 'simulate', '--policy', file, '--period', '1h'];
+    const { stdout } = await run(program, [...asked, '--tenant', `${alice}`, '--json']);
+    const { limits: changed } = jsonOf<SimulateJson>('simulate', stdout);
+    const [cpu] = changed;
+    assert.deepEqual(
+      [changed.length, cpu?.limit, cpu?.effect, cpu?.before, cpu?.after],
+      [1, 'cpu.limit', 'slowed', '30%', '10%'],
+    );
+    const { secondsMin = 0, secondsMax = 0, measuredSeconds = 0, happened = 0 } = cpu ?? {};
+    assert.ok(happened > 0 && secondsMin <= secondsMax && secondsMax <= measuredSeconds);
+    // It was held at 30 % for seconds, and idle for the rest.
+    assert.ok(secondsMax > 0, stdout);
+    assert.match(
+      (await run(program, asked)).stdout,
+      /WOULD BE[\s\S]*uid 881001 +cpu +30% +10% +slowed/,
+    );
   });
 
   test('keeps its incidents, and processes their cgroups, when it is killed', async () => {

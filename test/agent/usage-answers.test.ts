@@ -1,10 +1,10 @@
 /** The answer to `GET /v1/usage` from a real history and real events, without the rest of the agent. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { UsageResponse } from '../../src/agent/api/api.ts';
+import type { SeriesResponse, UsageResponse } from '../../src/agent/api/api.ts';
 import { QueryReader } from '../../src/agent/api/query-reader.ts';
 import type { RequestContext } from '../../src/agent/api/request-context.ts';
-import { answerUsage } from '../../src/agent/responses/usage.ts';
+import { answerSeries, answerUsage } from '../../src/agent/responses/usage.ts';
 import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
 import { EventStore } from '../../src/store/events/event-store.ts';
 import { HistoryReader } from '../../src/store/history/history-reader.ts';
@@ -30,6 +30,8 @@ class Stage implements Disposable {
       const at = start + minute * 60_000;
       const columns = emptyColumns(1);
       columns.cpu.fill(0.5);
+      columns.threads.fill(minute);
+      columns.threadsPeak.fill(2 * minute);
       value(metrics.add({ at, seconds: 60, members: [member], columns }));
       const fault = { member, limit: 'cpu.limit', severity: 'throttled', count: 1 } as const;
       value(this.#events.addFaults(at - 1, [{ ...fault, inferred: false }]));
@@ -37,6 +39,18 @@ class Stage implements Disposable {
   }
 
   async ask(query: string, countedSince?: number): Promise<UsageResponse> {
+    const answer = await answerUsage(this.#request(query, countedSince));
+    assert.ok(answer.ok, JSON.stringify(answer));
+    return answer.value;
+  }
+
+  async series(query: string): Promise<SeriesResponse> {
+    const answer = await answerSeries(this.#request(query));
+    assert.ok(answer.ok, JSON.stringify(answer));
+    return answer.value;
+  }
+
+  #request(query: string, countedSince?: number): RequestContext {
     const agent = {
       memberIndex,
       events: this.#events,
@@ -47,13 +61,12 @@ class Stage implements Disposable {
     const history = {
       usage: (asked: Parameters<HistoryReader['usage']>[0]) =>
         Promise.resolve(this.#reader.usage(asked)),
+      series: (asked: Parameters<HistoryReader['series']>[0]) =>
+        Promise.resolve(this.#reader.series(asked)),
     };
     const caller = { kind: 'uid', uid: 0 } as const;
     const reader = new QueryReader(new URLSearchParams(query));
-    const request = { agent, history, caller, query: reader } as unknown as RequestContext;
-    const answer = await answerUsage(request);
-    assert.ok(answer.ok, JSON.stringify(answer));
-    return answer.value;
+    return { agent, history, caller, query: reader } as unknown as RequestContext;
   }
 
   [Symbol.dispose](): void {
@@ -79,6 +92,22 @@ test('a tenant that did nothing used 0, unless nothing was measured', async () =
   assert.deepEqual(
     all.rows.map(({ uid, metrics }) => [uid, (metrics.cpu?.average ?? 0) > 0.49]),
     [[busy, true]],
+  );
+});
+
+test('a series has maxima if they are asked for, which count peaks between ticks', async () => {
+  using stage = new Stage();
+  const asked = `${period(-5, 10)}&tenant=${busy}&metric=threads&points=3`;
+  const plain = await stage.series(asked);
+  assert.deepEqual([plain.points, plain.maxima], [[null, 3, 8], undefined]);
+  assert.deepEqual((await stage.series(`${asked}&maxima=1`)).maxima, [null, 10, 20]);
+  const idleOne = await stage.series(`${period(0, 10)}&tenant=${idle}&points=2&maxima=1`);
+  assert.deepEqual(
+    [idleOne.points, idleOne.maxima],
+    [
+      [0, 0],
+      [0, 0],
+    ],
   );
 });
 

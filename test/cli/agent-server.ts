@@ -230,14 +230,21 @@ function seriesResponse(query: URLSearchParams): SeriesResponse | undefined {
   if (index === undefined || metrics[metric] === undefined) return undefined;
   const points = Number(query.get('points'));
   const [from, to] = [Number(query.get('from')), Number(query.get('to'))];
+  const averages = Array.from({ length: points }, (_, each) =>
+    each < 3 ? null : usageOf(index, each)[metric] * (each / points),
+  );
+  const secondsOf = (each: number | null) => (each === null ? 0 : (to - from) / 1000 / points);
+  const maxima = averages.map((each) => (each === null ? null : each * 1.25));
+  const { limit: key } = metrics[metric];
+  const limit = Object.entries(limits).find(([each]) => each === key)?.[1];
   return {
     who: whoIs(index),
     metric,
     from,
     to,
-    points: Array.from({ length: points }, (_, each) =>
-      each < 3 ? null : usageOf(index, each)[metric] * (each / points),
-    ),
+    points: averages,
+    ...(query.get('maxima') === '1' ? { maxima, seconds: averages.map(secondsOf) } : {}),
+    ...(limit === undefined ? {} : { limit }),
   };
 }
 

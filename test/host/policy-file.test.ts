@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { editPolicyFile } from '../../src/host/edit-policy-file.ts';
 import { readForeignFile, readPolicyFile } from '../../src/host/policy-file.ts';
-import { createTextFile } from '../../src/sys/files/edited-file.ts';
+import { createFile } from '../../src/sys/files/edited-file.ts';
 import { fail, ok } from '../../packages/base/result.ts';
 import { valueOf, errorOf } from '../../testing/results.ts';
 import { asRoot, directory, file, usePolicyFile, leftovers } from './policy-file-stage.ts';
@@ -190,15 +190,15 @@ test('editPolicyFile() refuses a text that is too large to read back', () => {
   assert.match(error, /^Cannot write ".*": it has 17.0MiB; the limit is 16MiB$/);
 });
 
-test('createTextFile() makes the directory, and overwrites only when asked', () => {
+test('createFile() makes the directory, and overwrites only when asked', () => {
   const path = join(directory, 'etc', 'policy.xml');
-  valueOf(createTextFile(path, '<a/>'));
+  valueOf(createFile(path, '<a/>'));
   assert.equal(statSync(path).mode & 0o777, 0o600);
-  assert.match(errorOf(createTextFile(path, '<b/>')), /exists already; pass --force/);
-  valueOf(createTextFile(path, '<b/>', { overwrite: true }));
+  assert.match(errorOf(createFile(path, '<b/>')), /exists already; pass --force/);
+  valueOf(createFile(path, '<b/>', { overwrite: true }));
   assert.equal(readFileSync(path, 'utf8'), '<b/>');
   rmSync(path);
   symlinkSync(file, path);
-  assert.match(errorOf(createTextFile(path, '<c/>', { overwrite: true })), /symbolic link/);
+  assert.match(errorOf(createFile(path, '<c/>', { overwrite: true })), /symbolic link/);
   assert.equal(readFileSync(file, 'utf8'), '<a/>');
 });

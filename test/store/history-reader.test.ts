@@ -105,7 +105,8 @@ describe('HistoryReader', () => {
         assert.equal(alone?.[key]?.max, Math.max(...own));
         near(alone?.[key]?.average ?? 0, own.reduce((sum, each) => sum + each, 0) / 60, 1e-6);
         const point = { from: start, to: start + 60_000, member, metric: key, points: 60 };
-        assert.deepEqual(value(reader.series(point)), own);
+        const seconds = Array<number>(60).fill(1);
+        assert.deepEqual(value(reader.series(point)), { averages: own, maxima: own, seconds });
       }
     }
     assert.equal(few.size, 10);
@@ -147,8 +148,17 @@ describe('HistoryReader', () => {
       assert.deepEqual(store.add(tickOf(start + at * 1_000, use, 10)), done);
     }
     const query = { from: start, to: start + 80_000, metric: 'cpu', points: 4 } as const;
-    assert.deepEqual(value(reader.series({ ...query, member: 'u1' })), [2, 0, null, 2]);
-    assert.deepEqual(value(reader.series({ ...query, member: 'u9' })), [0, 0, null, 0]);
+    assert.deepEqual(value(reader.series({ ...query, member: 'u1' })), {
+      averages: [2, 0, null, 2],
+      maxima: [3, 0, null, 2],
+      seconds: [20, 10, 0, 20],
+    });
+    const idle = [0, 0, null, 0];
+    assert.deepEqual(value(reader.series({ ...query, member: 'u9' })), {
+      averages: idle,
+      maxima: idle,
+      seconds: [20, 10, 0, 20],
+    });
     assert.equal(reader.series({ ...query, member: 'u1', points: 0 }).ok, false);
   });
 
@@ -179,8 +189,15 @@ describe('HistoryReader', () => {
       reader.series({ from: start, to: start + 6 * hour, metric: 'cpu', member: 'u1', points: 12 }),
     );
     assert.deepEqual(
-      series.map((each) => each?.toFixed(3)),
+      series.averages.map((each) => each?.toFixed(3)),
       Array.from({ length: 12 }, (_, part) => (part < 6 ? '1.000' : '3.000')),
+    );
+    // Of an hour whose ticks are gone, the maximum was in one half or the other.
+    assert.deepEqual(series.maxima.slice(0, 4), [null, null, null, null]);
+    const hours = { from: start, to: start + 6 * hour, metric: 'cpu', member: 'u1' } as const;
+    assert.deepEqual(
+      value(reader.series({ ...hours, points: 6 })).maxima,
+      Array.from({ length: 6 }, (_, part) => (part < 3 ? 1 : 3)),
     );
   });
 

@@ -50,7 +50,7 @@ describe('History', () => {
     const quantiles = value(await history.quantiles({ ...period, metric: 'cpu', fractions }));
     assert.deepEqual(quantiles.get('u9'), [9, 9]);
     const series = await history.series({ ...period, metric: 'cpu', member: 'u3', points: 2 });
-    assert.deepEqual(value(series), [3, null]);
+    assert.deepEqual(value(series), { averages: [3, null], maxima: [3, null], seconds: [10, 0] });
     const peak = value(await history.peakTotal({ ...period, metric: 'cpu' }));
     assert.equal(peak, (299 * 300) / 2);
     assert.match(

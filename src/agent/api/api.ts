@@ -12,7 +12,7 @@
  *     GET  /v1/tenants/NAME/apps
  *     POST /v1/tenants/NAME/apps?set=blog&command=… or ?remove=blog
  *     GET  /v1/usage?from=MS&to=MS&tenant=NAME…&metric=cpu…
- *     GET  /v1/series?from=MS&to=MS&tenant=NAME&metric=cpu&points=60
+ *     GET  /v1/series?from=MS&to=MS&tenant=NAME&metric=cpu&points=60&maxima=1
  *     GET  /v1/incidents?from=MS&to=MS&tenant=NAME…&limit=KEY&severity=killed&count=100
  *     GET  /v1/incidents/ID
  *     GET  /v1/advise?from=MS&to=MS
@@ -222,6 +222,13 @@ export interface SeriesResponse {
   readonly to: number;
   /** Averages of equal parts of the period; null if nothing was measured. */
   readonly points: readonly (number | null)[];
+  /**
+   * The maxima of the same parts, with `maxima=1`; null if nothing was measured, or if only the maximum of a longer
+   * time is kept.
+   */
+  readonly maxima?: readonly (number | null)[];
+  /** How much of each part was measured, with `maxima=1`, in seconds. */
+  readonly seconds?: readonly number[];
   /** The limit on the metric now; absent if there is none. */
   readonly limit?: number;
 }

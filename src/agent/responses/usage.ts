@@ -1,5 +1,5 @@
 /** `GET /v1/usage` and `GET /v1/series`: usage over a period. */
-import type { HistoryPeriod } from '../../store/history/history-query.ts';
+import type { HistoryPeriod, Series, SeriesQuery } from '../../store/history/history-query.ts';
 import { periodParts } from '../../store/events/event-store.ts';
 import type { Member } from '../../usage/member.ts';
 import { metricKeys, metrics, peakKeys, sampledKeys, type MetricKey } from '../../usage/metrics.ts';
@@ -139,12 +139,17 @@ export async function answerSeries(request: RequestContext): Promise<HttpResult<
   const { entry, metric, from, to, points } = asked.value;
   const { who, limits } = entry;
   const hidden = hiddenPoints(visibleFrom(request, entry, from), { from, to, points });
-  const seen = { from: from + ((to - from) / points) * hidden, to, points: points - hidden };
-  const found =
-    seen.points === 0
-      ? ok([])
-      : fromStore(await request.history.series({ ...seen, member: who.member, metric }));
+  const seen = {
+    from: from + ((to - from) / points) * hidden,
+    to,
+    points: points - hidden,
+    member: who.member,
+    metric,
+  };
+  const found = await visibleSeries(request, seen);
   if (!found.ok) return found;
+  const unseen = Array<null>(hidden).fill(null);
+  const { averages, maxima, seconds } = found.value;
   const key = metrics[metric].limit;
   const limit = key === undefined ? undefined : limits[key];
   return ok({
@@ -152,10 +157,35 @@ export async function answerSeries(request: RequestContext): Promise<HttpResult<
     metric,
     from,
     to,
-    points: [...Array<null>(hidden).fill(null), ...found.value],
+    points: [...unseen, ...averages],
+    ...(maxima === undefined ? {} : { maxima: [...unseen, ...maxima] }),
+    ...(seconds === undefined ? {} : { seconds: [...unseen.map(() => 0), ...seconds] }),
     ...(limit === undefined ? {} : { limit }),
   });
 }
+
+/** Returns a series, if the request asks for them with maxima, which the kernel's high-water marks raise. */
+async function visibleSeries(
+  { history, query }: RequestContext,
+  asked: SeriesQuery,
+): Promise<HttpResult<Pick<Series, 'averages'> & Partial<Series>>> {
+  if (asked.points === 0)
+    return ok({ averages: [], ...(query.flag('maxima') && { maxima: [], seconds: [] }) });
+  const found = fromStore(await history.series(asked));
+  if (!found.ok) return found;
+  const { averages, maxima, seconds } = found.value;
+  if (!query.flag('maxima')) return ok({ averages });
+  const peak = peakKeys.get(asked.metric);
+  if (peak === undefined) return ok({ averages, maxima, seconds });
+  const peaks = fromStore(await history.series({ ...asked, metric: peak }));
+  if (!peaks.ok) return peaks;
+  const raised = maxima.map((max, part) => higher(max, peaks.value.maxima[part]));
+  return ok({ averages, maxima: raised, seconds });
+}
+
+/** A maximum is unknown if either is. */
+const higher = (max: number | null, peak: number | null | undefined) =>
+  max === null || peak === null || peak === undefined ? null : Math.max(max, peak);
 
 interface AskedSeries extends HistoryPeriod {
   readonly entry: MemberEntry;

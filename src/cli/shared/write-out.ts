@@ -1,5 +1,5 @@
-/** Writes a command's text to standard output, or to a file that is not replaced unless asked to. */
-import { createTextFile } from '../../sys/files/edited-file.ts';
+/** Writes a command's result to standard output, or to a file that is not replaced unless asked to. */
+import { createFile } from '../../sys/files/edited-file.ts';
 import { exitCodes, type ExitCode } from './command.ts';
 import { print, failWith } from './session.ts';
 
@@ -8,12 +8,13 @@ export interface OutputOptions {
   readonly force?: boolean;
 }
 
-export function writeOut(text: string, { output, force }: OutputOptions): ExitCode {
+export function writeOut(content: string | Uint8Array, { output, force }: OutputOptions): ExitCode {
   if (output === undefined) {
-    print(text);
+    if (typeof content === 'string') print(content);
+    else process.stdout.write(content);
     return exitCodes.done;
   }
-  const created = createTextFile(output, text, { overwrite: force === true });
+  const created = createFile(output, content, { overwrite: force === true });
   if (created.ok) return exitCodes.done;
   return failWith(created.error);
 }

@@ -6,7 +6,7 @@ import { canAsk, confirm } from '../../cli/confirm.ts';
 import { countLayers } from '../../../packages/base/layer.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { failWith, print, printError, printJson } from '../../cli/shared/output.ts';
-import { createTextFile } from '../../sys/files/edited-file.ts';
+import { createFile } from '../../sys/files/edited-file.ts';
 import { readForeignFile, readPolicyFile } from '../../host/policy-file.ts';
 import type { Cause, Problem } from '../../../packages/base/problem.ts';
 import { namesIn } from '../../../packages/base/io/read.ts';
@@ -247,7 +247,7 @@ const printSetup = (
 
 function keepAnswers(file: string | undefined, answers: Answers): Result<void, Problem> {
   if (file === undefined) return ok(undefined);
-  return createTextFile(file, answersText(answers), { overwrite: true });
+  return createFile(file, answersText(answers), { overwrite: true });
 }
 
 const stepJson = (

@@ -7,7 +7,7 @@ import type { PolicyReader } from '../../apply/load-policy.ts';
 import { formatProblemOrCause, type Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { editPolicyFile } from '../../host/edit-policy-file.ts';
-import { createTextFile } from '../../sys/files/edited-file.ts';
+import { createFile } from '../../sys/files/edited-file.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Step, StepContext } from '../core/step.ts';
@@ -16,7 +16,7 @@ export const digestOf = (text: string): string => createHash('sha256').update(te
 
 /** Creates the policy; one that is there stays. */
 export const createPolicy = (file: string, text: string): Result<void, Problem> =>
-  createTextFile(file, text, { overwrite: false });
+  createFile(file, text, { overwrite: false });
 
 /** Edits the policy as the step wants it. `intend` records the digest of the new text before it is written. */
 export function editForStep(

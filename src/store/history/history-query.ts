@@ -52,8 +52,14 @@ export interface SeriesQuery extends HistoryPeriod {
   /** The number of equal parts, 1 to 10,000. */
   readonly points: number;
 }
-/** Averages of the parts; null if nothing was measured. */
-export type Series = readonly (number | null)[];
+export interface Series {
+  /** Averages of the parts; null if nothing was measured. */
+  readonly averages: readonly (number | null)[];
+  /** Maxima of the parts; null if nothing was measured, or if only the maximum of a longer time is kept. */
+  readonly maxima: readonly (number | null)[];
+  /** How much of each part was measured. */
+  readonly seconds: readonly number[];
+}
 
 export interface PeakQuery extends HistoryPeriod {
   readonly metric: MetricKey;

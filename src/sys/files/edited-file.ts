@@ -63,9 +63,9 @@ export function editTextFile<E>(
 }
 
 /** Writes a new file; an existing file is replaced only if `overwrite` is set, and keeps its mode and owner. */
-export function createTextFile(
+export function createFile(
   path: string,
-  text: string,
+  content: string | Uint8Array,
   { overwrite = false } = {},
 ): Result<void, Problem> {
   try {
@@ -75,7 +75,7 @@ export function createTextFile(
   }
   return underLock(path, undefined, (directory) => {
     const there = lstatSync(directory.at(basename(path)), { throwIfNoEntry: false });
-    if (there === undefined) return write(directory, path, text, { mode: newMode });
+    if (there === undefined) return write(directory, path, content, { mode: newMode });
     if (!overwrite) {
       return cannotWrite(path, { reason: 'it exists already', hint: 'pass --force to replace it' });
     }
@@ -84,7 +84,7 @@ export function createTextFile(
     using file = opened.value;
     const { mode, owner, version } = fileStateOf(file);
     const blocker = () => changedSince(directory, path, version);
-    return write(directory, path, text, { mode, owner, obstacle: blocker });
+    return write(directory, path, content, { mode, owner, obstacle: blocker });
   });
 }
 
@@ -126,9 +126,9 @@ function changedSince(
 function write(
   directory: PinnedDirectory,
   path: string,
-  text: string,
+  content: string | Uint8Array,
   replacement: Replacement,
 ): Result<void, Problem> {
-  const written = replaceIn(directory, basename(path), text, replacement);
+  const written = replaceIn(directory, basename(path), content, replacement);
   return written.ok ? written : failed({ ...written.error, object: path });
 }

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { readHostFacts, readUidRange } from '../../../host/accounts/accounts.ts';
 import { administratorsOf } from '../../../host/accounts/administrators.ts';
 import type { Paths } from '../../../host/paths.ts';
-import { createTextFile } from '../../../sys/files/edited-file.ts';
+import { createFile } from '../../../sys/files/edited-file.ts';
 import {
   examples,
   exitCodes,
@@ -29,7 +29,7 @@ function init(options: InitOptions, command: Command): ExitCode {
     print(text);
     return exitCodes.done;
   }
-  const created = createTextFile(options.policy, text, { overwrite: options.force === true });
+  const created = createFile(options.policy, text, { overwrite: options.force === true });
   if (!created.ok) return failWith(created.error);
   const file = options.policy;
   print(`Wrote ${file}; nothing is applied yet. Read it, then see what it would change:`);

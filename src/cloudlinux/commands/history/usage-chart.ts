@@ -11,6 +11,9 @@
  * Aquamarine lines are faults. A part of the period in which nothing was measured has no line.
  */
 
+import { element, escapeXml } from '../../../usage/chart/markup.ts';
+import { momentAt, runsOf, xOf, yOf, type Plot } from '../../../usage/chart/plot.ts';
+
 export interface ChartSeries {
   readonly title: string;
   /** Averages of equal parts of the period; null if nothing was measured. */
@@ -38,62 +41,58 @@ const colors = { average: 'green', limit: 'red', fault: 'aquamarine' } as const;
 
 export function usageChart(charts: readonly ChartSeries[], period: ChartPeriod): string {
   const blocks = charts.map((each, index) => block(each, index, period));
-  const size = `width="${left + width + 20}" height="${Math.max(1, charts.length) * blockHeight}"`;
-  return `${[
-    `<svg xmlns="http://www.w3.org/2000/svg" ${size}>`,
-    // Lines name this function, which a page that embeds the chart may replace.
-    '<script>function show_tip() {}</script>',
-    ...blocks,
-    '</svg>',
-  ].join('\n')}\n`;
+  const size = { width: left + width + 20, height: Math.max(1, charts.length) * blockHeight };
+  // Lines name this function, which a page that embeds the chart may replace.
+  const script = element('script', {}, 'function show_tip() {}');
+  const svg = element('svg', { xmlns: 'http://www.w3.org/2000/svg', ...size }, script, ...blocks);
+  return `${svg}\n`;
 }
 
-function block(series: ChartSeries, index: number, period: ChartPeriod): string {
+function block(series: ChartSeries, index: number, { from, to }: ChartPeriod): string {
   const { title, points, limit, faults } = series;
   const id = `svg-${index + 1}`;
-  const scale = scaleOf(series);
+  const plot: Plot = { left, top, width, height, from, to, highest: highestOf(series) };
   const draw = (values: readonly (number | null)[], color: string) =>
-    lines(values, { id, color, scale, format: series.format, period });
+    lines(values, { id, color, plot, format: series.format });
   const flat = limit === undefined ? [] : points.map(() => limit);
-  return [
-    `<svg id="${id}" y="${index * blockHeight}" width="${left + width + 20}" height="${blockHeight}">`,
-    `<text x="${left}" y="10" font-size="10">${title}</text>`,
+  const size = { y: index * blockHeight, width: left + width + 20, height: blockHeight };
+  return element(
+    'svg',
+    { id, ...size },
+    label(left, title),
     ...legend('average', 400),
     ...(limit === undefined ? [] : legend('limit', 500)),
     ...draw(points, colors.average),
     ...draw(flat, colors.limit),
-    ...faults.map((at) => faultLine(at, period)),
-    '</svg>',
-  ].join('\n');
+    ...faults.map((at) => faultLine(at, plot)),
+  );
 }
 
+const label = (x: number, text: string) =>
+  element('text', { x, y: 10, 'font-size': 10 }, escapeXml(text));
+
 const legend = (name: 'average' | 'limit', x: number) => [
-  `<rect x="${x}" y="2" width="8" height="8" fill="${colors[name]}"/>`,
-  `<text x="${x + 12}" y="10" font-size="10">${name}</text>`,
+  element('rect', { x, y: 2, width: 8, height: 8, fill: colors[name] }),
+  label(x + 12, name),
 ];
 
-const scaleOf = ({ points, limit = 0 }: ChartSeries) =>
+const highestOf = ({ points, limit = 0 }: ChartSeries) =>
   Math.max(limit, ...points.map((each) => each ?? 0)) || 1;
 
 interface Drawn {
   readonly id: string;
   readonly color: string;
-  readonly scale: number;
+  readonly plot: Plot;
   readonly format: (value: number) => string;
-  readonly period: ChartPeriod;
 }
 
-function lines(values: readonly (number | null)[], drawn: Drawn): readonly string[] {
-  return values.slice(1).flatMap((value, index) => {
-    const before = values[index] ?? null;
-    if (before === null || value === null) return [];
-    const ends = [
-      place(before, index, values.length, drawn),
-      place(value, index + 1, values.length, drawn),
-    ] as const;
-    return [line(ends[0], ends[1], drawn)];
+const lines = (values: readonly (number | null)[], drawn: Drawn): readonly string[] =>
+  runsOf(values).flatMap(({ first, values: run }) => {
+    const ends = run.map((value, index) =>
+      endOf(value, (first + index + 0.5) / values.length, drawn),
+    );
+    return ends.slice(1).map((end, index) => line(ends[index] ?? end, end, drawn));
   });
-}
 
 interface End {
   readonly x: number;
@@ -102,22 +101,16 @@ interface End {
   readonly text: string;
 }
 
-function place(
-  value: number,
-  index: number,
-  count: number,
-  { scale, format, period: { from, to } }: Drawn,
-): End {
-  const share = (index + 0.5) / count;
+/** Returns the end of a line in the middle of a part, at a share of the period. */
+function endOf(value: number, share: number, { format, plot }: Drawn): End {
+  const at = momentAt(plot, share);
   return {
-    x: tenth(left + share * width),
-    y: tenth(top + (1 - value / scale) * height),
-    time: chartMoment(from + share * (to - from)),
+    x: xOf(plot, at),
+    y: yOf(plot, value),
+    time: chartMoment(at),
     text: format(value),
   };
 }
-
-const tenth = (value: number) => Math.round(value * 10) / 10;
 
 function line(a: End, b: End, { id, color }: Drawn): string {
   const words = [
@@ -131,12 +124,13 @@ function line(a: End, b: End, { id, color }: Drawn): string {
     `'${b.time}'`,
     `'${b.text}'`,
   ];
-  return `<line onmousemove="show_tip(evt, ${words.join(', ')})" stroke="${color}" x1="${a.x}" x2="${b.x}" y1="${a.y}" y2="${b.y}"/>`;
+  const onmousemove = `show_tip(evt, ${words.join(', ')})`;
+  return element('line', { onmousemove, stroke: color, x1: a.x, x2: b.x, y1: a.y, y2: b.y });
 }
 
-function faultLine(at: number, { from, to }: ChartPeriod): string {
-  const x = tenth(left + Math.min(1, Math.max(0, (at - from) / (to - from))) * width);
-  return `<line stroke="${colors.fault}" x1="${x}" x2="${x}" y1="${top}" y2="${top + height}"/>`;
+function faultLine(at: number, plot: Plot): string {
+  const x = xOf(plot, at);
+  return element('line', { stroke: colors.fault, x1: x, x2: x, y1: top, y2: top + height });
 }
 
 const months = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');

@@ -1,0 +1,154 @@
+/** The requests of `bulkhead simulate`: each tenant's recorded use against the limits of another policy. */
+import type {
+  LimitNumbers,
+  SeriesResponse,
+  TopResponse,
+  UsageResponse,
+  UsageRow,
+} from '../../../agent/api/api.ts';
+import type { MemberEntry, MemberIndex } from '../../../agent/sampling/member-index.ts';
+import { unlimited } from '../../../../packages/base/quantity.ts';
+import type { Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import type { LimitKey } from '../../../limits/limit.ts';
+import { attributes } from '../../../limits/limits.ts';
+import { isAboveLimit, committedOf, replayLimit, replayRules } from '../../../usage/simulate.ts';
+import type { AgentRequest } from '../../shared/agent-request.ts';
+import type { Period } from '../../shared/period.ts';
+import type { SimulateJson, SimulatedLimit } from '../json.ts';
+
+export interface Simulation {
+  readonly period: Period;
+  readonly after: MemberIndex;
+  /** Only this member. */
+  readonly tenant: string | undefined;
+  readonly onProgress: (done: number, total: number) => void;
+}
+
+const hour = 3_600_000;
+const partsMax = 1000;
+const notInPolicy = 'not in the policy';
+
+export async function simulate(
+  ask: AgentRequest,
+  { period, after, tenant, onProgress }: Simulation,
+): Promise<Result<SimulateJson, Problem>> {
+  const { from, to, points } = hoursOf(period);
+  const usage = await ask<UsageResponse>('/v1/usage', { from, to, tenant });
+  if (!usage.ok) return usage;
+  const now = await ask<TopResponse>('/v1/top', { all: 1 });
+  if (!now.ok) return now;
+  const { rows, measuredSeconds } = usage.value;
+  const limits: SimulatedLimit[] = [];
+  // One by one, so that only one course is in memory.
+  for (const [index, row] of rows.entries()) {
+    const found = await limitsOf(ask, row, after.entries.get(row.member), { from, to, points });
+    if (!found.ok) return found;
+    limits.push(...found.value);
+    onProgress(index + 1, rows.length);
+  }
+  const host = tenant === undefined ? hostRows(now.value, after) : [];
+  const measured = new Set(rows.map(({ member }) => member));
+  const unmeasured = [...after.entries.keys()].filter((each) => !measured.has(each));
+  const withoutHistory = tenant === undefined ? unmeasured.length : 0;
+  return ok({ from, to, measuredSeconds, tenants: rows.length, withoutHistory, limits, host });
+}
+
+/** Extends the period to whole hours, for which the history has maxima, and divides it into hours, or more of them. */
+function hoursOf({ from, to }: Period): Period & { readonly points: number } {
+  const hours = Math.ceil((Math.ceil(to / hour) * hour - from) / hour);
+  const each = Math.ceil(hours / partsMax);
+  const points = Math.ceil(hours / each);
+  const end = Math.ceil(to / hour) * hour;
+  return { from: end - points * each * hour, to: end, points };
+}
+
+interface Asked extends Period {
+  readonly points: number;
+}
+
+/** Returns the limits that differ, and what they would have done; without those that nothing would have reached. */
+async function limitsOf(
+  ask: AgentRequest,
+  row: UsageRow,
+  entry: MemberEntry | undefined,
+  asked: Asked,
+): Promise<Result<readonly SimulatedLimit[], Problem>> {
+  const found: SimulatedLimit[] = [];
+  for (const limit of attributes.keys()) {
+    const [before, after] = [row.limits[limit], entry?.limits[limit]];
+    if (before === after) continue;
+    const simulated = await limitOf(ask, { row, limit, after }, asked);
+    if (!simulated.ok) return simulated;
+    if (simulated.value === undefined) continue;
+    const texts = {
+      before: row.limitTexts[limit] ?? unlimited,
+      after: entry === undefined ? notInPolicy : (entry.limitTexts[limit] ?? unlimited),
+    };
+    const { member, name, kind } = row;
+    const happened = row.faults[limit] ?? 0;
+    found.push({ member, name, kind, limit, ...texts, happened, ...simulated.value });
+  }
+  return ok(found);
+}
+
+type Effect = Pick<
+  SimulatedLimit,
+  'effect' | 'secondsMin' | 'secondsMax' | 'stretches' | 'measuredSeconds'
+>;
+
+interface ChangedLimit {
+  readonly row: UsageRow;
+  readonly limit: LimitKey;
+  readonly after: number | undefined;
+}
+
+async function limitOf(
+  ask: AgentRequest,
+  { row, limit, after }: ChangedLimit,
+  asked: Asked,
+): Promise<Result<Effect | undefined, Problem>> {
+  const happened = (row.faults[limit] ?? 0) > 0;
+  const before = row.limits[limit];
+  // What was held back wanted more than was recorded; how much, nobody knows.
+  if (after === undefined || (before !== undefined && after > before))
+    return ok(happened ? { effect: 'less, unknown' } : undefined);
+  const rules = replayRules[limit];
+  if (rules === undefined) return ok({ effect: 'unknown' });
+  for (const { metric, effect } of rules) {
+    const seen = row.metrics[metric];
+    if (seen === undefined) return ok({ effect: 'unknown' });
+    if (!isAboveLimit(seen.max, after)) continue;
+    const query = { ...asked, tenant: row.member, metric, maxima: 1 };
+    const series = await ask<SeriesResponse>('/v1/series', query);
+    if (!series.ok) return series;
+    const { points: averages, maxima, seconds } = series.value;
+    if (maxima === undefined || seconds === undefined) return ok({ effect: 'unknown' });
+    return ok({ effect, ...replayLimit({ averages, maxima, seconds }, after) });
+  }
+  return ok(happened ? { effect: 'unknown' } : undefined);
+}
+
+function hostRows({ host, rows }: TopResponse, after: MemberIndex): SimulateJson['host'] {
+  const sums = [
+    ['cpu.limit', host.cores],
+    ['memory.limit', host.memoryBytes],
+  ] as const;
+  const then = [...after.entries.values()].filter(({ who }) => who.kind === 'tenant');
+  const now = rows.filter(({ kind }) => kind === 'tenant');
+  const committed = (
+    all: readonly { readonly limits: LimitNumbers }[],
+    limit: LimitKey,
+    of: number,
+  ) =>
+    committedOf(
+      all.map(({ limits }) => limits[limit]),
+      of,
+    );
+  return sums.map(([limit, available]) => ({
+    limit,
+    available,
+    before: committed(now, limit, available),
+    after: committed(then, limit, available),
+  }));
+}

@@ -1,0 +1,112 @@
+/**
+ * Recorded use against other limits: how long a limit would have been reached.
+ *
+ * The history has an average and a maximum of each part, not every moment. With the average `a`, the maximum `m` and the
+ * limit `L`, use was above the limit for at least `(a - L) / (m - L)` of the part, and for at most `a / L` of it; if `m`
+ * is not above `L`, never. Both are strict: no course with these numbers is outside them.
+ *
+ * Use that another limit held back when it was recorded is the least that was wanted.
+ */
+import type { LimitKey } from '../limits/limit.ts';
+import type { MetricKey } from './metrics.ts';
+
+/** The effect of a limit on use above it; `reclaimed`: page cache is dropped, and files are read again. */
+export type LimitEffect = 'slowed' | 'refused' | 'reclaimed' | 'ended';
+
+interface Rule {
+  readonly metric: MetricKey;
+  readonly effect: LimitEffect;
+}
+
+/** The recorded metrics by which a limit can be replayed; others cannot. */
+export const replayRules: Readonly<Partial<Record<LimitKey, readonly Rule[]>>> = {
+  'cpu.limit': [{ metric: 'cpu', effect: 'slowed' }],
+  'memory.limit': [
+    // Swap may keep programs that it would end.
+    { metric: 'anonymous', effect: 'ended' },
+    { metric: 'memory', effect: 'reclaimed' },
+  ],
+  'processes.limit': [{ metric: 'threads', effect: 'refused' }],
+  'io.read': [{ metric: 'read', effect: 'slowed' }],
+  'io.write': [{ metric: 'write', effect: 'slowed' }],
+  'io.total': [{ metric: 'total', effect: 'slowed' }],
+  'io.reads': [{ metric: 'reads', effect: 'slowed' }],
+  'io.writes': [{ metric: 'writes', effect: 'slowed' }],
+  'io.operations': [{ metric: 'operations', effect: 'slowed' }],
+};
+
+export interface RecordedParts {
+  /** Averages; null if nothing was measured. */
+  readonly averages: readonly (number | null)[];
+  /** Maxima; null if unknown. */
+  readonly maxima: readonly (number | null)[];
+  /** How much of each part was measured. */
+  readonly seconds: readonly number[];
+}
+
+export interface Replay {
+  /** The least and the most time above the limit. */
+  readonly secondsMin: number;
+  readonly secondsMax: number;
+  /** How often it was reached: parts in which it certainly was, counted once if they follow each other. */
+  readonly stretches: number;
+  /** How much of the period was measured; nothing is known of the rest. */
+  readonly measuredSeconds: number;
+}
+
+/** Samples are stored to within 0.1 %. */
+const tolerance = 1.001;
+
+/** Whether a value is above a limit by more than the history rounds. */
+export const isAboveLimit = (value: number, limit: number): boolean => value > limit * tolerance;
+
+/** Replays recorded use against a limit in the same unit. */
+export function replayLimit({ averages, maxima, seconds }: RecordedParts, limit: number): Replay {
+  let [secondsMin, secondsMax, stretches, measuredSeconds] = [0, 0, 0, 0];
+  let wasAbove = false;
+  for (const [index, average] of averages.entries()) {
+    const length = seconds[index] ?? 0;
+    if (average === null || length === 0) {
+      wasAbove = false;
+      continue;
+    }
+    const max = maxima[index] ?? undefined;
+    const [least, most] = shareAbove(average, max, limit);
+    measuredSeconds += length;
+    secondsMin += least * length;
+    secondsMax += most * length;
+    const isAbove = isAboveLimit(max ?? average, limit);
+    if (isAbove && !wasAbove) stretches++;
+    wasAbove = isAbove;
+  }
+  return { secondsMin, secondsMax, stretches, measuredSeconds };
+}
+
+/** Returns the least and the most share of a part above the limit; without a maximum, hardly anything is known. */
+function shareAbove(
+  average: number,
+  max: number | undefined,
+  limit: number,
+): readonly [least: number, most: number] {
+  if (max !== undefined && !isAboveLimit(max, limit)) return [0, 0];
+  const most = limit <= 0 ? 1 : Math.min(1, average / limit);
+  if (max === undefined || average <= limit) return [0, most];
+  return [Math.min(1, (average - limit) / (max - limit)), most];
+}
+
+/** The limits of all tenants together, next to the capacity of the host. */
+export interface Committed {
+  /** The sum of limits. */
+  readonly committed: number;
+  /** The number of tenants without this limit. */
+  readonly unlimitedTenants: number;
+  /** Committed divided by available. */
+  readonly overcommit: number;
+}
+
+export function committedOf(limits: readonly (number | undefined)[], available: number): Committed {
+  const known = limits.filter((each) => each !== undefined);
+  const committed = known.reduce((sum, each) => sum + each, 0);
+  const unlimitedTenants = limits.length - known.length;
+  return { committed, unlimitedTenants, overcommit: committed / available };
+}

@@ -1,0 +1,149 @@
+/** `bulkhead chart`, run as a program against generated responses: the SVG, the PNG, the JSON, and what it refuses. */
+import '../../testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { SaxesParser } from 'saxes';
+import type { ChartJson } from '../../src/cli/commands/json.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+import { testDirectory } from '../../testing/temporary-directory.ts';
+import { startAgentServer, whoIs, type AgentServer } from './agent-server.ts';
+
+const instance = 'bulkhead-chart-command';
+const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const isRoot = process.getuid?.() === 0;
+const options = { skip: isRoot ? false : 'only root can make a directory in /run' };
+
+let server: AgentServer;
+before(async () => {
+  if (isRoot) server = await startAgentServer(instance);
+});
+after(async () => {
+  if (isRoot) await server.close();
+});
+
+interface Ran {
+  readonly status: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Not spawnSync: the server lives in this process, and has to answer meanwhile. */
+function chart(...args: string[]): Promise<Ran> {
+  const child = spawn(process.execPath, [program, '--instance', instance, 'chart', ...args], {
+    env: { ...process.env, TZ: 'Europe/Berlin' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [out, err] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
+  return new Promise((resolve) => child.once('close', (status) => resolve({ status, out, err })));
+}
+
+function assertXml(text: string): void {
+  const parser = new SaxesParser();
+  parser.on('error', (error) => {
+    throw error;
+  });
+  parser.write(text).close();
+}
+
+/** 48 hours, which end on the hour. */
+const period = ['--from', '2026-11-22 12:00', '--to', '2026-11-24 12:00'];
+
+test(
+  'prints one SVG with a panel for each metric, the time zone and incidents',
+  options,
+  async () => {
+    const { status, out, err } = await chart('tenant0004', ...period);
+    assert.deepEqual([status, err], [0, '']);
+    assertXml(out);
+    for (const each of ['CPU (', 'Memory (', 'Disk reading (', 'Disk writing (', 'Processes and'])
+      assert.ok(out.includes(`>${each}`), each);
+    assert.match(out, /Europe\/Berlin \(UTC\+01:00\)/);
+    assert.match(out, /empty: not measured/);
+    assert.match(out, /slowed|refused|ended/);
+    const hostile = await chart(whoIs(7).name, ...period);
+    assertXml(hostile.out);
+    assert.ok(!hostile.out.includes('\u001b'));
+  },
+);
+
+test('--output writes an SVG or a PNG, and replaces nothing unasked', options, async (t) => {
+  const directory = testDirectory(t, 'chart');
+  const picture = join(directory, 'chart.png');
+  const args = ['10010', ...period, '--metric', 'cpu', '--width', '640'];
+  assert.deepEqual(await chart(...args, '--output', picture), { status: 0, out: '', err: '' });
+  const png = readFileSync(picture);
+  assert.equal(png.subarray(1, 4).toString('latin1'), 'PNG');
+  assert.equal(png.readUInt32BE(16), 640);
+  const again = await chart(...args, '--output', picture);
+  assert.equal(again.status, 1);
+  assert.match(again.err, /it exists already; pass --force/);
+  assert.equal((await chart(...args, '--output', picture, '--force')).status, 0);
+  assert.ok(png.equals(readFileSync(picture)), 'the same picture has the same bytes');
+  const svg = join(directory, 'chart.svg');
+  assert.equal((await chart(...args, '--output', svg)).status, 0);
+  assert.match(readFileSync(svg, 'utf8'), /^<svg .*width="640"/);
+  const victim = join(directory, 'victim');
+  writeFileSync(victim, 'kept');
+  symlinkSync(victim, join(directory, 'link.png'));
+  assert.equal(
+    (await chart(...args, '--force', '--output', join(directory, 'link.png'))).status,
+    1,
+  );
+  assert.equal(readFileSync(victim, 'utf8'), 'kept');
+});
+
+test('--json has the numbers of the chart, with gaps as null', options, async () => {
+  const { status, out } = await chart('10010', ...period, '--metric=cpu,threads', '--json');
+  assert.equal(status, 0);
+  const { who, panels, partSeconds, from, to, timeZone } = jsonOf<ChartJson>('chart', out);
+  assert.equal(who.name, 'tenant0009');
+  assert.deepEqual([timeZone, partSeconds, (to - from) / 3_600_000], ['Europe/Berlin', 600, 48]);
+  assert.deepEqual(
+    panels.map(({ metric, limit }) => [metric, limit]),
+    [
+      ['cpu', 1],
+      ['threads', 100],
+    ],
+  );
+  const [cpu] = panels;
+  assert.deepEqual([cpu?.averages.length, cpu?.averages.slice(0, 3)], [288, [null, null, null]]);
+  assert.ok((cpu?.maxima[10] ?? 0) > (cpu?.averages[10] ?? 0));
+  assert.ok(panels.some(({ incidents }) => incidents.length > 0));
+});
+
+test('a long period has whole hours, and no part is shorter than two ticks', options, async () => {
+  const month = await chart('10010', '--period=30d', '--metric=cpu', '--json');
+  const { from, to, partSeconds } = jsonOf<ChartJson>('chart', month.out);
+  assert.deepEqual([from % 3_600_000, to % 3_600_000, partSeconds], [0, 0, 7200]);
+  const minutes = await chart('10010', '--period=10m', '--metric=cpu', '--json');
+  const short = jsonOf<ChartJson>('chart', minutes.out);
+  assert.deepEqual([short.partSeconds, short.panels[0]?.averages.length], [60, 10]);
+});
+
+test('refuses what it cannot draw, and writes nothing then', options, async (t) => {
+  const directory = testDirectory(t, 'chart-refused');
+  const rows: readonly (readonly [number, RegExp, ...string[]])[] = [
+    [2, /root is not a tenant; name a tenant/],
+    [2, /ends neither in \.svg nor in \.png/, '10010', '--output', join(directory, 'x.jpg')],
+    [2, /No metric is called "cpus".*cpu/, '10010', '--metric', 'cpus'],
+    [2, /from 360 to 4000/, '10010', '--width', '1e9'],
+    [2, /from 360 to 4000/, '10010', '--width', '-5'],
+    [2, /Allowed choices are light, dark/, '10010', '--theme', 'blue'],
+    [2, /that is not a period/, '10010', '--period', 'long'],
+    [2, /cannot be used with option/, '10010', '--json', '--output', join(directory, 'x.svg')],
+  ];
+  for (const [code, message, ...args] of rows) {
+    const { status, out, err } = await chart(...args);
+    assert.deepEqual([status, out], [code, ''], err);
+    assert.match(err, message);
+  }
+  const gone = await chart('nobody', '--output', join(directory, 'x.svg'));
+  assert.equal(gone.status, 1);
+  assert.ok(!existsSync(join(directory, 'x.svg')));
+});

@@ -1,0 +1,146 @@
+/** `bulkhead simulate`, run as a program against generated responses. */
+import '../../testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { UsageRow } from '../../src/agent/api/api.ts';
+import type { SimulateJson } from '../../src/cli/commands/json.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+import { testDirectory } from '../../testing/temporary-directory.ts';
+import { startAgentServer, whoIs, type AgentServer } from './agent-server.ts';
+
+const instance = 'bulkhead-simulate-command';
+const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const isRoot = process.getuid?.() === 0;
+const options = { skip: isRoot ? false : 'only root can make a directory in /run' };
+
+let server: AgentServer;
+before(async () => {
+  if (isRoot) server = await startAgentServer(instance);
+});
+after(async () => {
+  if (isRoot) await server.close();
+});
+
+interface Ran {
+  readonly status: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Not spawnSync: the server lives in this process, and has to answer meanwhile. */
+function simulate(...args: string[]): Promise<Ran> {
+  const child = spawn(process.execPath, [program, '--instance', instance, 'simulate', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [out, err] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
+  return new Promise((resolve) => child.once('close', (status) => resolve({ status, out, err })));
+}
+
+const distribution = (max: number) => ({ average: max / 2, p95: max, max });
+
+/** Tenants with uids from 10001: one above the new CPU limit, one below, one that was held, one that is gone. */
+const rows: readonly UsageRow[] = [0.9, 0.2, 1, 0.9].map((cpu, index) => ({
+  ...whoIs(index),
+  metrics: { cpu: distribution(cpu), threads: distribution(4) },
+  limits: { 'cpu.limit': 1, 'processes.limit': 100 },
+  limitTexts: { 'cpu.limit': '100%', 'processes.limit': '100' },
+  faults: index === 2 ? { 'cpu.limit': 7 } : {},
+}));
+
+/** Two hours: half of the first is above 50 %, none of the second; the rest was not measured. */
+const series = {
+  points: [0.75, 0.1],
+  maxima: [1, 0.2],
+  seconds: [3600, 3600],
+};
+
+const policy = `<bulkhead version="1">
+  <defaults><cpu limit="50%"/><processes limit="100"/></defaults>
+  <tenant uid="10001"/>
+  <tenant uid="10002"/>
+  <tenant uid="10003"><cpu limit="200%"/></tenant>
+  <tenant uid="10999"/>
+</bulkhead>
+`;
+
+test(
+  'shows who would have noticed, for how long, and how far the host is committed',
+  options,
+  async (t) => {
+    const file = join(testDirectory(t, 'simulate'), 'new.xml');
+    writeFileSync(file, policy);
+    const usage = { from: 0, to: 1, detail: 'hours', measuredSeconds: 7200, rows };
+    const host = { cores: 4, memoryBytes: 2 ** 33 };
+    server.instead.set('/v1/usage', usage);
+    server.instead.set('/v1/series', { who: whoIs(0), metric: 'cpu', from: 0, to: 1, ...series });
+    server.instead.set('/v1/top', { at: 1, durationSeconds: 1, host, rows, idle: 0 });
+    const { status, out, err } = await simulate('--policy', file, '--json');
+    assert.deepEqual([status, err], [0, '']);
+    const { limits, host: sums, withoutHistory, tenants } = jsonOf<SimulateJson>('simulate', out);
+    assert.deepEqual([tenants, withoutHistory], [4, 1]);
+    const common = { kind: 'tenant', limit: 'cpu.limit', before: '100%' };
+    assert.deepEqual(limits, [
+      {
+        ...common,
+        member: 'u10001',
+        name: 'tenant0000',
+        after: '50%',
+        happened: 0,
+        effect: 'slowed',
+        secondsMin: 1800,
+        secondsMax: 3600,
+        stretches: 1,
+        measuredSeconds: 7200,
+      },
+      {
+        ...common,
+        member: 'u10003',
+        name: 'tenant0002',
+        after: '200%',
+        happened: 7,
+        effect: 'less, unknown',
+      },
+    ]);
+    assert.deepEqual(sums[0], {
+      limit: 'cpu.limit',
+      available: 4,
+      before: { committed: 4, unlimitedTenants: 0, overcommit: 1 },
+      after: { committed: 3.5, unlimitedTenants: 0, overcommit: 0.875 },
+    });
+    const text = await simulate('--policy', file);
+    assert.match(text.out, /tenant0000 +cpu +100% +50% +slowed +30m +1h +1 +0/);
+    assert.match(text.out, /at least as long/);
+    assert.match(text.out, /Without history: 1/);
+  },
+);
+
+test('says unknown where the history has no such metric', options, async (t) => {
+  const file = join(testDirectory(t, 'simulate-unknown'), 'new.xml');
+  writeFileSync(
+    file,
+    policy.replace('<cpu limit="50%"/>', '<cpu limit="50%"/><io read="1MiB/s"/>'),
+  );
+  const { out } = await simulate('--policy', file, '--json');
+  const { limits } = jsonOf<SimulateJson>('simulate', out);
+  const reads = limits.filter(({ limit }) => limit === 'io.read');
+  assert.deepEqual(
+    reads.map(({ effect, secondsMin, before }) => [effect, secondsMin, before]),
+    Array.from({ length: 3 }, () => ['unknown', undefined, 'unlimited']),
+  );
+});
+
+test('refuses a policy with errors, and a command line without one', options, async (t) => {
+  const file = join(testDirectory(t, 'simulate-refused'), 'new.xml');
+  writeFileSync(file, '<bulkhead version="1"><tenat/></bulkhead>');
+  const wrong = await simulate('--policy', file);
+  assert.deepEqual([wrong.status, wrong.out], [1, '']);
+  assert.match(wrong.err, /<tenat> is not known/);
+  assert.equal((await simulate()).status, 2);
+  assert.equal((await simulate('--policy', `${file}.missing`)).status, 1);
+});
