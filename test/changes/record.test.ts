@@ -224,6 +224,21 @@ describe('the record of changes', () => {
     assert.ok(statSync(`${place.paths.state}/history/changes.db`).size < 1e6);
   });
 
+  test('has an edit that was not written, since somebody else wrote the file meanwhile', (t) => {
+    const place = placeOf(t);
+    value(apply(place, policy('1%')));
+    writeFileSync(place.file, policy('1%'), { mode: 0o600 });
+    const change = (text: string) => {
+      writeFileSync(place.file, policy('100%'));
+      return { ok: true, value: text.replace('1%', '2%') } as const;
+    };
+    const edited = editPolicy(new PolicyReader(), place.file, place.paths, change, 'set');
+    assert.equal(edited.ok, false);
+    const [last] = value(listChanges(place.paths, always));
+    assert.deepEqual([last?.way, last?.outcome], ['set', 'not written']);
+    assert.match(last?.problems.join() ?? '', /another program changed it meanwhile/);
+  });
+
   test('never prevents an edit', (t) => {
     const place = placeOf(t);
     mkdirSync(place.paths.state);
