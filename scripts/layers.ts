@@ -47,7 +47,7 @@ const layers: Readonly<Record<string, Layer>> = {
   sys: { uses: ['packages/base', files], packages: system },
   host: { uses: [...pure, files, 'sys'], packages: system },
   store: { uses: [...pure, files, 'sys'], packages: ['node:'] },
-  apply: { uses: [...pure, files, 'sys', 'host'], packages: ['node:'] },
+  apply: { uses: [...pure, files, 'sys', 'host', 'store'], packages: ['node:'] },
   agent: {
     uses: [...pure, files, 'sys', 'host', 'store', 'apply'],
     packages: ['node:', 'hono', '@hono/node-server', 'pino', 'nodemailer'],

@@ -23,6 +23,7 @@ export const kernelSuites = [
   'test/agent/agent.test.ts',
   'test/agent/agent-incidents.test.ts',
   'test/agent/alerts.test.ts',
+  'test/agent/changes.test.ts',
   'test/agent/alerts-mail.test.ts',
   'test/agent/alerts-webhook.test.ts',
   'test/agent/exposition-promtool.test.ts',

@@ -104,7 +104,7 @@ const files: Readonly<Record<string, string>> = {
   '/var/lib/bulkhead/accounts-in-force': 'The uids of the accounts that the policy names.',
   '/var/lib/bulkhead/plan-packages.json': "The packages that the panel's plans gave accounts last.",
   '/var/lib/bulkhead/site-limits/': 'The limits that tenants and resellers set for sites.',
-  '/var/lib/bulkhead/history': 'The history of the agent.',
+  '/var/lib/bulkhead/history': 'The history of the agent, and the record of changes of the policy.',
   '/var/lve/info': 'For control panels; written only after "bulkhead cloudlinux enable".',
 };
 

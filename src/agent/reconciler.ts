@@ -116,7 +116,7 @@ export class PolicyReconciler implements Disposable {
     });
     if (this.#ended) return;
     if (!answered.ok) return this.#enter('failed', [formatProblem(answered.error)]);
-    const { file, problem, diagnostics, namesUnknown, applied } = answered.value;
+    const { file, problem, diagnostics, namesUnknown, unrecorded, applied } = answered.value;
     this.#namesUnknown = namesUnknown;
     if (applied?.ok === true) this.#keep(applied.value);
     const failures = failuresOf(applied).map(formatProblem);
@@ -125,7 +125,10 @@ export class PolicyReconciler implements Disposable {
       ...(problem === undefined ? [] : [formatProblem(problem)]),
       ...diagnostics.filter(isError).map(formatDiagnostic),
     ];
-    const warnings = diagnostics.filter((each) => !isError(each)).map(formatDiagnostic);
+    const warnings = [
+      ...(unrecorded === undefined ? [] : [formatProblem(unrecorded)]),
+      ...diagnostics.filter((each) => !isError(each)).map(formatDiagnostic),
+    ];
     if (file !== 'good') {
       const state = file === 'absent' && applied === undefined ? 'absent' : 'refused';
       return this.#enter(state, [...problems, ...failures, ...warnings]);

@@ -1,18 +1,20 @@
 /** The reading and applying of a policy for the agent, which a separate process does. */
 import { markHomes } from '../host/accounts/homes.ts';
 import { linuxHost, type Host } from '../host/host.ts';
-import { pathsOf } from '../host/paths.ts';
+import { pathsOf, type Paths } from '../host/paths.ts';
+import { readPolicyFile } from '../host/policy-file.ts';
 import { readText } from '../../packages/base/io/read.ts';
-import type { Diagnostic } from '../policy/diagnostic.ts';
+import { formatDiagnostic, type Diagnostic } from '../policy/diagnostic.ts';
 import type { DriverName } from '../policy/document.ts';
 import type { Policy } from '../policy/policy.ts';
-import { failed, type Problem } from '../../packages/base/problem.ts';
+import { failed, formatProblem, type Problem } from '../../packages/base/problem.ts';
 import { ok, type Result } from '../../packages/base/result.ts';
 import type { Failure } from '../host/driver.ts';
 import { lastName, partKindOf } from '../plan/wanted.ts';
 import { underLockAsync } from '../sys/files/under-lock.ts';
 import { applyPolicy, policyLock } from './apply.ts';
 import type { PolicyCapability } from './capability.ts';
+import { recordApplied } from './change-record.ts';
 import { policyReader, type Loaded, type PolicyReader } from './load-policy.ts';
 import { applyParts } from './parts.ts';
 
@@ -34,6 +36,8 @@ export interface ApplyResponse {
   readonly diagnostics: readonly Diagnostic[];
   /** Whether a policy was refused that names accounts which nothing has found: a directory service may start later. */
   readonly namesUnknown: boolean;
+  /** The reason why the record of changes could not be written. */
+  readonly unrecorded: Problem | undefined;
   /** The result; absent if there is nothing to apply: no valid file, and none that was applied before. */
   readonly applied: Result<ChildApplied, Problem> | undefined;
 }
@@ -61,7 +65,14 @@ export async function applyRequest(
     ok(await applyLocked(request, { host, reader, capabilities })),
   );
   if (done.ok) return done.value;
-  return { file: 'good', problem: undefined, diagnostics: [], namesUnknown: false, applied: done };
+  return {
+    file: 'good',
+    problem: undefined,
+    diagnostics: [],
+    namesUnknown: false,
+    unrecorded: undefined,
+    applied: done,
+  };
 }
 
 interface Context {
@@ -74,13 +85,47 @@ async function applyLocked(request: ApplyRequest, context: Context): Promise<App
   const { host, reader } = context;
   const loaded = reader.load(request.file, host.paths);
   const toApply = loaded.policy === undefined ? loadLast(request, context) : loaded;
+  const applied = toApply && (await apply(toApply, request, context));
+  const recorded = record(request, loaded, applied, host.paths);
   return {
     file: stateOf(loaded),
     problem: loaded.problem,
     diagnostics: worst(loaded.diagnostics, request.problemsMax),
     namesUnknown: loaded.namesUnknown || toApply?.namesUnknown === true,
-    applied: toApply && (await apply(toApply, request, context)),
+    unrecorded: recorded.ok ? undefined : recorded.error,
+    applied,
   };
+}
+
+/** Records what became of the file's text. A text that could not be read does not count. */
+function record(
+  { file }: ApplyRequest,
+  { policy, diagnostics }: Loaded,
+  applied: ApplyResponse['applied'],
+  paths: Paths,
+): Result<void, Problem> {
+  if (policy !== undefined) {
+    const failures = applied?.ok === true ? applied.value.failures : [applied?.error];
+    const problems = failures.flatMap((each) => (each === undefined ? [] : [formatProblem(each)]));
+    return recordApplied(paths, {
+      file,
+      text: policy.text,
+      way: 'by hand',
+      problems,
+      outcome: problems.length === 0 ? 'in force' : 'failed',
+      keepMilliseconds: policy.agent.history.incidentsMilliseconds,
+    });
+  }
+  const read = diagnostics.length === 0 ? undefined : readPolicyFile(file);
+  if (read?.ok !== true) return ok(undefined);
+  const problems = diagnostics.filter(({ severity }) => severity === 'error').map(formatDiagnostic);
+  return recordApplied(paths, {
+    file,
+    text: read.value,
+    way: 'by hand',
+    outcome: 'refused',
+    problems,
+  });
 }
 
 /** Returns errors before warnings, since thousands of accounts may be missing. */

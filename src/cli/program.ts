@@ -117,6 +117,11 @@ const commands: CommandTable = {
     summary: 'edit resellers, which limit the sum of their tenants',
     load: () => import('./commands/policy/reseller.ts'),
   },
+  policy: {
+    usage: '',
+    summary: 'show who changed the policy, when and how, and undo changes',
+    load: () => import('./commands/changes/policy.ts'),
+  },
   exec: {
     usage: '[options] <words...>',
     summary: 'run a command as a tenant, inside its limits',
@@ -166,6 +171,7 @@ const groups: Readonly<Record<string, readonly string[]>> = {
     'package',
     'defaults',
     'reseller',
+    'policy',
   ],
   'Monitoring:': [
     'status',

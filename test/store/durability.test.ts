@@ -1,9 +1,8 @@
 /** The stores keep what they wrote when the writer is killed or the disk is full. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, openSync, closeSync, rmSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
 import type { Problem } from '../../packages/base/problem.ts';
@@ -22,41 +21,7 @@ import {
   numberIn,
   busyTick,
 } from './samples.ts';
-
-const isRoot = process.getuid?.() === 0;
-
-class SmallDisk implements Disposable {
-  readonly path: string;
-
-  constructor(parent: string) {
-    this.path = `${parent}/disk`;
-    mkdirSync(this.path);
-    const options = 'size=4m,mode=0755';
-    execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'bulkhead-store-test', this.path], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-  }
-
-  /** Leaves some pages. */
-  fill(): void {
-    const fd = openSync(`${this.path}/filler`, 'w');
-    try {
-      for (;;) writeSync(fd, Buffer.alloc(4_096));
-    } catch (error) {
-      assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
-    } finally {
-      closeSync(fd);
-    }
-  }
-
-  free(): void {
-    rmSync(`${this.path}/filler`);
-  }
-
-  [Symbol.dispose](): void {
-    execFileSync('umount', ['--lazy', this.path]);
-  }
-}
+import { mountProblem, SmallDisk } from './small-disk.ts';
 
 describe('stores after SIGKILL', () => {
   test('add() keeps everything it reported when the process is killed', async () => {
@@ -168,14 +133,3 @@ describe('stores on a full disk', { skip: mountProblem() }, () => {
     assert.equal(events.lastAlert('after'), 2);
   });
 });
-
-function mountProblem(): string | false {
-  if (!isRoot) return 'only root can mount';
-  using place = new Place();
-  try {
-    new SmallDisk(place.parent)[Symbol.dispose]();
-    return false;
-  } catch (error) {
-    return `cannot mount a tmpfs here: ${(error as Error).message}`;
-  }
-}

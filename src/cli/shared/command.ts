@@ -44,3 +44,9 @@ export function examples(...rows: readonly (readonly [command: string, does: str
   const lines = rows.map(([command, does]) => `  ${command.padEnd(width)}  ${does}`.trimEnd());
   return `\nExamples:\n${lines.join('\n')}`;
 }
+
+/** Returns the command for the record of changes: `set`, `package set`. */
+export function wayOf(command: Command): string {
+  const { parent } = command;
+  return parent?.parent ? `${wayOf(parent)} ${command.name()}` : command.name();
+}

@@ -7,7 +7,7 @@ import type { TenantName } from '../../policy/document.ts';
 import type { AccountTarget, EditTarget } from '../../policy/edit.ts';
 import { splitSiteName } from '../../policy/policy.ts';
 import type { Result } from '../../../packages/base/result.ts';
-import { exitCodes, type ExitCode, type PolicyOptions } from './command.ts';
+import { exitCodes, wayOf, type ExitCode, type PolicyOptions } from './command.ts';
 import { policyOption } from './policy-option.ts';
 import { printDiff } from './print-diff.ts';
 import { printError, pathsFor, print, showDiagnostics } from './session.ts';
@@ -38,10 +38,15 @@ export async function runPolicyEdit(
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const file = options.policy;
-  const change = options.dryRun === true ? tryPolicyEdit : editPolicyText;
-  const edited = change(await policyReaderOf(command), file, paths, (text) => edit(text, paths));
+  const reader = await policyReaderOf(command);
+  const editText = (text: string) => edit(text, paths);
+  const edited =
+    options.dryRun === true
+      ? tryPolicyEdit(reader, file, paths, editText)
+      : editPolicyText(reader, file, paths, editText, wayOf(command));
   if (!edited.ok) return printErrors(edited.error);
-  const { before, after, news } = edited.value;
+  const { before, after, news, unrecorded } = edited.value;
+  if (unrecorded !== undefined) printError(unrecorded);
   if (before === after) print(`Nothing to change in ${file}: it is set already`);
   else if (options.dryRun === true) printDiff(file, before, after);
   else print(`Changed ${what} in ${file}`);

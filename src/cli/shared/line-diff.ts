@@ -1,13 +1,17 @@
 /** The difference of two texts by lines, like `diff -u`. */
 
 export interface DiffLine {
+  /** `-`: only in the old text. `+`: only in the new text. */
   readonly sign: ' ' | '-' | '+';
+  /** The line. */
   readonly text: string;
 }
 
-interface Hunk {
+/** Lines that differ, with lines around them. */
+export interface DiffHunk {
   /** The number of its first line in the old text, from 1. */
   readonly line: number;
+  /** The lines. */
   readonly lines: readonly DiffLine[];
 }
 
@@ -17,7 +21,7 @@ const contextLines = 2;
  */
 const cellsMax = 4_000_000;
 
-export function lineDiff(before: string, after: string): readonly Hunk[] {
+export function lineDiff(before: string, after: string): readonly DiffHunk[] {
   const [old, now] = [before, after].map((text) => text.split(/\r?\n/)) as [string[], string[]];
   let start = 0;
   while (start < old.length && start < now.length && old[start] === now[start]) start++;
@@ -70,8 +74,8 @@ function commonLengths(old: readonly string[], now: readonly string[]): readonly
   return rows;
 }
 
-function hunks(lines: readonly DiffLine[]): readonly Hunk[] {
-  const found: Hunk[] = [];
+function hunks(lines: readonly DiffLine[]): readonly DiffHunk[] {
+  const found: DiffHunk[] = [];
   let from = 0;
   while (from < lines.length) {
     const first = lines.findIndex((each, index) => index >= from && each.sign !== ' ');

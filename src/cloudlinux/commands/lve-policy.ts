@@ -53,13 +53,19 @@ function changePolicy(
   paths: Paths,
   edit: LveEdit,
 ): Result<Changed, Errors> {
-  const edited = editPolicy(reader, file, paths, (text, now) => {
-    const { policy, document } = now();
-    return edit(
-      text,
-      policy === undefined || document === undefined ? undefined : { policy, document },
-    );
-  });
+  const edited = editPolicy(
+    reader,
+    file,
+    paths,
+    (text, now) => {
+      const { policy, document } = now();
+      return edit(
+        text,
+        policy === undefined || document === undefined ? undefined : { policy, document },
+      );
+    },
+    'lvectl',
+  );
   if (!edited.ok) return edited;
   const { before, after, news } = edited.value;
   const warnings = news()

@@ -10,12 +10,12 @@ import {
 import { failWith, print, printError, printJson } from '../../cli/shared/output.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
-import { ok, type Result } from '../../../packages/base/result.ts';
+import type { Result } from '../../../packages/base/result.ts';
 import { setElement } from '../../policy/elements/edit-elements.ts';
 import { noteReports, whyWait } from '../core/quiet.ts';
 import type { Quiet } from '../core/record.ts';
 import { lockSetup } from '../io/lock.ts';
-import { editPolicyFile } from '../../host/edit-policy-file.ts';
+import { replacePolicy } from '../../apply/edit.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
 import { runCommand } from '../io/run-command.ts';
 import type { SetupNextJson } from './json.ts';
@@ -53,7 +53,7 @@ async function refusePlacement(
   const applied = await runCommand(['apply', session.file], session.paths);
   if (applied.ok) return applied;
   // Otherwise a later apply would refuse unannounced.
-  const restored = editPolicyFile<Problem>(session.file, () => ok(before.value));
+  const restored = replacePolicy(session.file, session.paths, before.value, 'setup next');
   return restored.ok ? applied : restored;
 }
 

@@ -2,7 +2,7 @@
 import type { Loaded } from '../../apply/load-policy.ts';
 import { failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { editPolicyFile } from '../../host/edit-policy-file.ts';
+import { replacePolicy } from '../../apply/edit.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
 import { isDone, raisedBefore, unavailable } from '../core/plan.ts';
 import { policyText } from '../core/policy-text.ts';
@@ -277,7 +277,7 @@ async function undoStep(
     return problems;
   // Somebody has changed it meanwhile.
   if (digestOf(now.value) !== journal.lastText) return problems;
-  const restored = editPolicyFile<Problem>(session.file, () => ok(policy));
+  const restored = replacePolicy(session.file, session.paths, policy, 'setup undo');
   if (!restored.ok) return [...problems, restored.error];
   const applied = await runCommand(['apply', session.file], session.paths);
   const reloaded = await reloadUnits(step.reloads?.(context) ?? []);

@@ -94,7 +94,7 @@ async function undoSteps(
 ): Promise<readonly Undo[]> {
   const { paths, capabilities } = session;
   const { record } = journal;
-  const policy = { what: 'the policy', run: () => Promise.resolve(givePolicyBack(record)) };
+  const policy = { what: 'the policy', run: () => Promise.resolve(givePolicyBack(record, paths)) };
   if (!record.wasUsed) {
     const options = { kill: false, keepHistory: false };
     const released = await releaseSteps(capabilities, paths, options);
@@ -171,12 +171,14 @@ const firstOf = ([first]: readonly Problem[]): Result<void, Problem> =>
   first === undefined ? ok(undefined) : fail(first);
 
 /** Gives the policy back. One that somebody has changed stays; the text of before is then put next to it. */
-function givePolicyBack({
-  policyFile,
-  policyBefore,
-  policyWritten,
-}: SetupRecord): Result<void, Problem> {
-  const restored = restorePolicy(policyFile, { before: policyBefore, written: policyWritten });
+function givePolicyBack(
+  { policyFile, policyBefore, policyWritten }: SetupRecord,
+  paths: Session['paths'],
+): Result<void, Problem> {
+  const restored = restorePolicy(
+    { file: policyFile, paths },
+    { before: policyBefore, written: policyWritten },
+  );
   if (!restored.ok) return restored;
   if (restored.value) return ok(undefined);
   const aside = `${policyFile}.before-setup`;

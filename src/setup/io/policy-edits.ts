@@ -2,11 +2,10 @@
 import { createHash } from 'node:crypto';
 import { rmdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { editPolicy, tryPolicyEdit, type EditErrors } from '../../apply/edit.ts';
+import { editPolicy, replacePolicy, tryPolicyEdit, type EditErrors } from '../../apply/edit.ts';
 import type { PolicyReader } from '../../apply/load-policy.ts';
 import { formatProblemOrCause, type Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
-import { editPolicyFile } from '../../host/edit-policy-file.ts';
 import { createFile } from '../../sys/files/edited-file.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -32,7 +31,7 @@ export function editForStep(
   if (tried.value.after === tried.value.before) return ok(undefined);
   const intended = intend(digestOf(tried.value.after));
   if (!intended.ok) return intended;
-  const edited = editPolicy(reader, file, paths, change);
+  const edited = editPolicy(reader, file, paths, change, 'setup');
   return edited.ok ? ok(undefined) : editFailed(file, edited.error);
 }
 
@@ -45,7 +44,7 @@ function editFailed(object: string, [first]: EditErrors): Result<never, Problem>
  * Gives back the policy of before. One that somebody has changed since setup wrote it stays, and the answer is false.
  */
 export function restorePolicy(
-  file: string,
+  { file, paths }: { readonly file: string; readonly paths: Paths },
   { before, written }: { readonly before: string | null; readonly written: readonly string[] },
 ): Result<boolean, Problem> {
   if (written.length === 0) return ok(true);
@@ -58,7 +57,7 @@ export function restorePolicy(
     removeIfEmpty(dirname(file));
     return ok(true);
   }
-  const restored = editPolicyFile<Problem>(file, () => ok(before));
+  const restored = replacePolicy(file, paths, before, 'setup undo');
   return restored.ok ? ok(true) : restored;
 }
 

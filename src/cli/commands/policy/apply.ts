@@ -1,6 +1,7 @@
 /** `bulkhead apply`: applies the policy. */
 import type { Command } from 'commander';
 import { applyPolicy, policyLock, type Applied } from '../../../apply/apply.ts';
+import { recordApplied } from '../../../apply/change-record.ts';
 import { applyParts, followParts, planParts } from '../../../apply/parts.ts';
 import type { ExecuteOptions } from '../../../host/driver.ts';
 import { linuxHost } from '../../../host/host.ts';
@@ -14,6 +15,7 @@ import {
   describeArgument,
   examples,
   exitCodes,
+  wayOf,
   type CommandModule,
   type ExitCode,
   type PolicyOptions,
@@ -45,8 +47,13 @@ async function apply(options: ApplyOptions, command: Command): Promise<ExitCode>
 }
 
 /** Applies the policy after a command has edited it. */
-export function applyAfterEdit(file: string, command: Command, paths: Paths): Promise<ExitCode> {
-  return applyFile({ policy: file, kill: false, force: false }, command, paths);
+export function applyAfterEdit(
+  file: string,
+  command: Command,
+  paths: Paths,
+  quiet = false,
+): Promise<ExitCode> {
+  return applyFile({ policy: file, kill: false, force: false, quiet }, command, paths);
 }
 
 async function applyFile(options: ApplyOptions, command: Command, paths: Paths): Promise<ExitCode> {
@@ -75,6 +82,16 @@ async function applyLocked(
   progress.done();
   if (!applied.ok) return failWith(applied.error);
   const problems = [...parts.value, ...(await followParts(capabilities, loaded.policy, paths))];
+  const all = [...applied.value.failures.map(({ problem }) => problem), ...problems];
+  const recorded = recordApplied(paths, {
+    file: options.policy,
+    text: loaded.policy.text,
+    way: wayOf(command),
+    outcome: all.length === 0 ? 'in force' : 'failed',
+    problems: all.map(formatProblem),
+    keepMilliseconds: loaded.policy.agent.history.incidentsMilliseconds,
+  });
+  if (!recorded.ok) printError(recorded.error);
   report({ ...applied.value, more, problems }, loaded.policy, options);
   return applied.value.failures.length + problems.length === 0 ? exitCodes.done : exitCodes.failed;
 }

@@ -1,0 +1,18 @@
+/**
+ * The tables of `changes.db`: the changes of the policy, and every text that it had, compressed by zstd and keyed by
+ * its SHA-256. Rows are added; only a change's outcome is updated. Numbers are never reused.
+ */
+import type { Migration } from '../database.ts';
+
+export const changesFile = 'changes.db';
+
+export const changesMigrations: readonly Migration[] = [
+  `CREATE TABLE changes (number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,
+     file TEXT NOT NULL, before_key TEXT, text_key TEXT NOT NULL, way TEXT NOT NULL, uid INTEGER,
+     user TEXT, remark TEXT, changed TEXT, outcome TEXT NOT NULL, outcome_at INTEGER NOT NULL,
+     problems TEXT NOT NULL);
+   CREATE INDEX changes_at ON changes (at);
+   CREATE INDEX changes_before ON changes (before_key);
+   CREATE INDEX changes_text ON changes (text_key);
+   CREATE TABLE texts (key TEXT PRIMARY KEY, body BLOB NOT NULL);`,
+];
