@@ -23,7 +23,8 @@ const absentFeatures =
 /** The board and processor of every guest. No controllers that would only make udev load drivers for them. */
 export const boardArgv: readonly string[] = [
   ...splitCommand('-M q35,sata=off,smbus=off,vmport=off,i8042=off'),
-  ...['-cpu', ['max', ...absentFeatures.split(' ').map((name) => `${name}=off`)].join(',')],
+  '-cpu',
+  ['max', ...absentFeatures.split(' ').map((name) => `${name}=off`)].join(','),
 ];
 const machineArgv = [
   ...boardArgv,
