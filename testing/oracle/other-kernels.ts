@@ -38,7 +38,7 @@ export const oldKernel: OtherKernel = {
 
 const wanted = ['linux-image-cloud-amd64', 'linux-headers-cloud-amd64'];
 /** The packages that they consist of: the newer, the more packages. */
-const piece = /linux-(?:base|binary|headers|image|kbuild|modules)-[\w.+~-]+/g;
+const piece = /linux-(?:(?:base|binary|headers|image|kbuild|modules)-[\w.+~-]+|base\b)/g;
 
 /**
  * Prepares the kernel. The error is the reason why this host cannot have it: print it and skip the tests that need it.
@@ -122,7 +122,8 @@ async function piecesOf(
     const version = /^Version: (\S+)$/m.exec(stdout)?.[1];
     if (version === undefined) throw new Error(`apt knows no package "${name}"`);
     found.set(name, version);
-    left.push(...(/^Depends: (.*)$/m.exec(stdout)?.[1]?.match(piece) ?? []));
+    const needed = stdout.match(/^(?:Pre-)?Depends: .*$/gm) ?? [];
+    left.push(...needed.flatMap((line) => line.match(piece) ?? []));
   }
   return [...found].map(([name, version]) => `${name}=${version}`);
 }
