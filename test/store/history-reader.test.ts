@@ -162,6 +162,25 @@ describe('HistoryReader', () => {
     assert.equal(reader.series({ ...query, member: 'u1', points: 0 }).ok, false);
   });
 
+  test('a series has no gaps in ticks that are longer than its parts', () => {
+    using place = new Place();
+    using store = new MetricsStore(place.directory);
+    using reader = new HistoryReader(place.directory);
+    for (const [at, cpu] of [
+      [60, 1],
+      [120, 3],
+      [240, 2],
+    ] as const)
+      assert.deepEqual(store.add(tickOf(start + at * 1_000, { u1: { cpu } }, 60)), done);
+    const query = { from: start + 30_000, to: start + 240_000, metric: 'cpu', points: 7 } as const;
+    const values = [1, 3, 3, null, null, 2, 2];
+    assert.deepEqual(value(reader.series({ ...query, member: 'u1' })), {
+      averages: values,
+      maxima: values,
+      seconds: values.map((each) => (each === null ? 0 : 30)),
+    });
+  });
+
   test('uses hours where ticks were deleted, and ticks for the rest', () => {
     using place = new Place();
     using store = new MetricsStore(place.directory);
