@@ -301,7 +301,7 @@ export interface SimulateJson {
   readonly to: number;
   /** How much of the period was measured. */
   readonly measuredSeconds: number;
-  /** The number of members with a history. */
+  /** The number of members that used anything or hit a limit. */
   readonly tenants: number;
   /** The number of members of the other policy without a history. */
   readonly withoutHistory: number;
@@ -332,7 +332,7 @@ export interface SimulatedLimit {
   readonly effect: LimitEffect | 'less, unknown' | 'unknown';
   /** The least time above the limit; absent if unknown. */
   readonly secondsMin?: number;
-  /** The most time above the limit, as far as use was not held back; absent if unknown. */
+  /** The most time above the limit; absent if unknown, as it is if the limit in force has held back use. */
   readonly secondsMax?: number;
   /** How often the limit was reached, counting hours that follow each other once; absent if unknown. */
   readonly stretches?: number;

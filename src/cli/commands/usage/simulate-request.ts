@@ -12,7 +12,13 @@ import type { Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
 import { attributes } from '../../../limits/limits.ts';
-import { isAboveLimit, committedOf, replayLimit, replayRules } from '../../../usage/simulate.ts';
+import {
+  isAboveLimit,
+  committedOf,
+  replayLimit,
+  replayMetrics,
+  replayRules,
+} from '../../../usage/simulate.ts';
 import type { AgentRequest } from '../../shared/agent-request.ts';
 import type { Period } from '../../shared/period.ts';
 import type { SimulateJson, SimulatedLimit } from '../json.ts';
@@ -34,7 +40,8 @@ export async function simulate(
   { period, after, tenant, onProgress }: Simulation,
 ): Promise<Result<SimulateJson, Problem>> {
   const { from, to, points } = hoursOf(period);
-  const usage = await ask<UsageResponse>('/v1/usage', { from, to, tenant });
+  const metric = replayMetrics;
+  const usage = await ask<UsageResponse>('/v1/usage', { from, to, tenant, metric });
   if (!usage.ok) return usage;
   const now = await ask<TopResponse>('/v1/top', { all: 1 });
   if (!now.ok) return now;
@@ -48,7 +55,9 @@ export async function simulate(
     onProgress(index + 1, rows.length);
   }
   const host = tenant === undefined ? hostRows(now.value, after) : [];
-  const measured = new Set(rows.map(({ member }) => member));
+  // Members that have used nothing have no row, but were measured with all others.
+  const idle = measuredSeconds > 0 ? now.value.rows : [];
+  const measured = new Set([...rows, ...idle].map(({ member }) => member));
   const unmeasured = [...after.entries.keys()].filter((each) => !measured.has(each));
   const withoutHistory = tenant === undefined ? unmeasured.length : 0;
   return ok({ from, to, measuredSeconds, tenants: rows.length, withoutHistory, limits, host });
@@ -124,7 +133,10 @@ async function limitOf(
     if (!series.ok) return series;
     const { points: averages, maxima, seconds } = series.value;
     if (maxima === undefined || seconds === undefined) return ok({ effect: 'unknown' });
-    return ok({ effect, ...replayLimit({ averages, maxima, seconds }, after) });
+    const { secondsMax, ...known } = replayLimit({ averages, maxima, seconds }, after);
+    // A limit that was hit has held back use that the history does not have.
+    const isHeldBack = happened && before !== undefined;
+    return ok({ effect, ...known, ...(isHeldBack ? {} : { secondsMax }) });
   }
   return ok(happened ? { effect: 'unknown' } : undefined);
 }
