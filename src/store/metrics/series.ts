@@ -1,6 +1,6 @@
 /** The usage of one member over time, as averages and maxima of equal parts of a period. */
 import type { DatabaseSync } from 'node:sqlite';
-import { decodeHourColumn } from './hour-row.ts';
+import type { HourCache } from './hour-cache.ts';
 import type { Series, SeriesQuery } from '../history/history-query.ts';
 import { hourMilliseconds, quotedName } from './metrics-schema.ts';
 import { sampleValues } from './sample-code.ts';
@@ -17,12 +17,14 @@ export function seriesOf(
   source: RowSource,
   { from, to, metric, points }: SeriesQuery,
   number: number | undefined,
+  cache: HourCache,
 ): Series {
   const parts = new Parts(from, to, points);
   const column = quotedName(metric);
   for (const [hour, seconds, count, members, bytes] of hoursOf(db, source, column)) {
     const index = indexOf(members, count, number);
-    const found = bytes === null || index < 0 ? undefined : decodeHourColumn(bytes, count);
+    const found =
+      bytes === null || index < 0 ? undefined : cache.decode(`${metric} ${hour}`, bytes, count);
     const max = sampleValues[found?.maxima[index] ?? 0] ?? 0;
     parts.spread(hour, hour + hourMilliseconds, seconds, found?.sums[index] ?? 0, max);
   }

@@ -47,12 +47,16 @@ export async function simulate(
   if (!now.ok) return now;
   const { rows, measuredSeconds } = usage.value;
   const limits: SimulatedLimit[] = [];
-  // One by one, so that only one course is in memory.
-  for (const [index, row] of rows.entries()) {
-    const found = await limitsOf(ask, row, after.entries.get(row.member), { from, to, points });
-    if (!found.ok) return found;
-    limits.push(...found.value);
-    onProgress(index + 1, rows.length);
+  // One by one, so that only one series is in memory; by limit, since the agent keeps what it unpacks of a metric.
+  const keys = [...attributes.keys()];
+  for (const [index, limit] of keys.entries()) {
+    for (const [before, row] of rows.entries()) {
+      const changed = { row, limit, entry: after.entries.get(row.member) };
+      const found = await simulatedLimit(ask, changed, { from, to, points });
+      if (!found.ok) return found;
+      if (found.value !== undefined) limits.push(found.value);
+      onProgress(index * rows.length + before + 1, keys.length * rows.length);
+    }
   }
   const host = tenant === undefined ? hostRows(now.value, after) : [];
   // Members that have used nothing have no row, but were measured with all others.
@@ -76,29 +80,31 @@ interface Asked extends Period {
   readonly points: number;
 }
 
-/** Returns the limits that differ, and what they would have done; without those that nothing would have reached. */
-async function limitsOf(
+interface MemberLimit {
+  readonly row: UsageRow;
+  readonly limit: LimitKey;
+  /** Absent if the other policy does not have the member. */
+  readonly entry: MemberEntry | undefined;
+}
+
+/** Returns what a limit would have done; undefined if it is the same, or nothing would have reached it. */
+async function simulatedLimit(
   ask: AgentRequest,
-  row: UsageRow,
-  entry: MemberEntry | undefined,
+  { row, limit, entry }: MemberLimit,
   asked: Asked,
-): Promise<Result<readonly SimulatedLimit[], Problem>> {
-  const found: SimulatedLimit[] = [];
-  for (const limit of attributes.keys()) {
-    const [before, after] = [row.limits[limit], entry?.limits[limit]];
-    if (before === after) continue;
-    const simulated = await limitOf(ask, { row, limit, after }, asked);
-    if (!simulated.ok) return simulated;
-    if (simulated.value === undefined) continue;
-    const texts = {
-      before: row.limitTexts[limit] ?? unlimited,
-      after: entry === undefined ? notInPolicy : (entry.limitTexts[limit] ?? unlimited),
-    };
-    const { member, name, kind } = row;
-    const happened = row.faults[limit] ?? 0;
-    found.push({ member, name, kind, limit, ...texts, happened, ...simulated.value });
-  }
-  return ok(found);
+): Promise<Result<SimulatedLimit | undefined, Problem>> {
+  const after = entry?.limits[limit];
+  if (row.limits[limit] === after) return ok(undefined);
+  const effect = await effectOf(ask, { row, limit, after }, asked);
+  if (!effect.ok) return effect;
+  if (effect.value === undefined) return ok(undefined);
+  const texts = {
+    before: row.limitTexts[limit] ?? unlimited,
+    after: entry === undefined ? notInPolicy : (entry.limitTexts[limit] ?? unlimited),
+  };
+  const { member, name, kind } = row;
+  const happened = row.faults[limit] ?? 0;
+  return ok({ member, name, kind, limit, ...texts, happened, ...effect.value });
 }
 
 type Effect = Pick<
@@ -106,13 +112,11 @@ type Effect = Pick<
   'effect' | 'secondsMin' | 'secondsMax' | 'stretches' | 'measuredSeconds'
 >;
 
-interface ChangedLimit {
-  readonly row: UsageRow;
-  readonly limit: LimitKey;
+interface ChangedLimit extends Omit<MemberLimit, 'entry'> {
   readonly after: number | undefined;
 }
 
-async function limitOf(
+async function effectOf(
   ask: AgentRequest,
   { row, limit, after }: ChangedLimit,
   asked: Asked,

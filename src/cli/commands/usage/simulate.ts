@@ -34,7 +34,7 @@ function simulatePolicy(options: SimulateOptions, command: Command): Promise<Exi
     if (loaded.problem !== undefined) printError(loaded.problem);
     if (options.json !== true || loaded.policy === undefined) showDiagnostics(loaded.diagnostics);
     if (loaded.policy === undefined) return exitCodes.failed;
-    const progress = showProgress('Replaying tenants');
+    const progress = showProgress('Replaying limits');
     const found = await simulate(ask, {
       period: period.value,
       after: new MemberIndex(loaded.policy),
