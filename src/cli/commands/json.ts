@@ -326,7 +326,7 @@ export interface SimulatedLimit {
   /** The faults of the limit in force, in the period. If there are any, more was wanted than was recorded. */
   readonly happened: number;
   /**
-   * The effect of use above the limit. `less, unknown`: a higher limit, of which nobody knows whether it suffices;
+   * The effect of use above the limit. `less, unknown`: a higher limit; nobody knows whether it suffices;
    * `unknown`: the history does not show it.
    */
   readonly effect: LimitEffect | 'less, unknown' | 'unknown';
@@ -356,7 +356,7 @@ export interface ChartJson {
   readonly who: Who;
   /** The name of this host. */
   readonly host: string;
-  /** The begin of the first part, in milliseconds since 1970. */
+  /** The beginning of the first part, in milliseconds since 1970. */
   readonly from: number;
   /** The end of the last part, in milliseconds since 1970; it may be later than now. */
   readonly to: number;

@@ -135,10 +135,10 @@ function notesOf(
   const others = incidents.filter(({ id }) => !shown.has(id)).length;
   const notes: string[] = [];
   if (total > incidents.length)
-    notes.push(`Only the latest ${incidents.length} of ${total} incidents are here.`);
+    notes.push(`Only the latest ${incidents.length} of ${total} incidents are shown.`);
   if (others > 0)
     notes.push(
-      `${others} of the incidents ${others === 1 ? 'is' : 'are'} of limits that have no chart here.`,
+      `${others} ${others === 1 ? 'incident' : 'incidents'} of other limits: "bulkhead faults" shows them.`,
     );
   return notes;
 }
