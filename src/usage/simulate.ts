@@ -3,7 +3,8 @@
  *
  * The history has an average and a maximum of each part, not every moment. With the average `a`, the maximum `m` and the
  * limit `L`, use was above the limit for at least `(a - L) / (m - L)` of the part, and for at most `a / L` of it; if `m`
- * is not above `L`, never. Both are strict: no course with these numbers is outside them.
+ * is not above `L`, never. Both are strict: no course of ticks with these
+ * numbers is outside them. Bursts shorter than a tick are in neither.
  *
  * Use that another limit held back when it was recorded is the least that was wanted.
  */
@@ -34,6 +35,11 @@ export const replayRules: Readonly<Partial<Record<LimitKey, readonly Rule[]>>> =
   'io.writes': [{ metric: 'writes', effect: 'slowed' }],
   'io.operations': [{ metric: 'operations', effect: 'slowed' }],
 };
+
+/** All metrics of these rules. */
+export const replayMetrics: readonly MetricKey[] = [
+  ...new Set(Object.values(replayRules).flatMap((rules = []) => rules.map((rule) => rule.metric))),
+];
 
 export interface RecordedParts {
   /** Averages; null if nothing was measured. */

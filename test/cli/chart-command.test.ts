@@ -31,10 +31,12 @@ interface Ran {
   readonly err: string;
 }
 
+const chart = (...args: string[]) => chartIn('Europe/Berlin', ...args);
+
 /** Not spawnSync: the server lives in this process, and has to answer meanwhile. */
-function chart(...args: string[]): Promise<Ran> {
+function chartIn(timeZone: string, ...args: string[]): Promise<Ran> {
   const child = spawn(process.execPath, [program, '--instance', instance, 'chart', ...args], {
-    env: { ...process.env, TZ: 'Europe/Berlin' },
+    env: { ...process.env, TZ: timeZone },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let [out, err] = ['', ''];
@@ -117,6 +119,26 @@ test('--json has the numbers of the chart, with gaps as null', options, async ()
   assert.ok(panels.some(({ incidents }) => incidents.length > 0));
 });
 
+test('a time zone that does not exist is UTC', options, async () => {
+  for (const zone of ['', 'Foo/Bar']) {
+    const { status, out, err } = await chartIn(zone, '10010', ...period, '--metric=cpu');
+    assert.deepEqual([status, err], [0, '']);
+    assert.match(out, /24 November 2026, 12:00, UTC/);
+  }
+});
+
+test('draws no zeros for a metric that the host cannot measure', options, async (t) => {
+  const metrics = { cpu: { average: 1, p95: 1, max: 1 } };
+  const row = { ...whoIs(9), metrics, limits: {}, limitTexts: {}, faults: {} };
+  server.instead.set('/v1/usage', { from: 0, to: 1, measuredSeconds: 9, rows: [row] });
+  t.after(() => server.instead.delete('/v1/usage'));
+  const { out } = await chart('10010', ...period, '--metric=cpu,cpuPressure', '--json');
+  const [cpu, pressure] = jsonOf<ChartJson>('chart', out).panels;
+  assert.ok(cpu?.averages.some((each) => each !== null));
+  for (const values of [pressure?.averages, pressure?.maxima])
+    assert.ok(values?.every((each) => each === null));
+});
+
 test('a long period has whole hours, and no part is shorter than two ticks', options, async () => {
   const month = await chart('10010', '--period=30d', '--metric=cpu', '--json');
   const { from, to, partSeconds } = jsonOf<ChartJson>('chart', month.out);
@@ -132,6 +154,7 @@ test('refuses what it cannot draw, and writes nothing then', options, async (t) 
     [2, /root is not a tenant; name a tenant/],
     [2, /ends neither in \.svg nor in \.png/, '10010', '--output', join(directory, 'x.jpg')],
     [2, /No metric is called "cpus".*cpu/, '10010', '--metric', 'cpus'],
+    [2, /No metric is called "memoryPeak"/, '10010', '--metric', 'memoryPeak'],
     [2, /from 360 to 4000/, '10010', '--width', '1e9'],
     [2, /from 360 to 4000/, '10010', '--width', '-5'],
     [2, /Allowed choices are light, dark/, '10010', '--theme', 'blue'],

@@ -53,6 +53,9 @@ const rows: readonly UsageRow[] = [0.9, 0.2, 1, 0.9].map((cpu, index) => ({
   faults: index === 2 ? { 'cpu.limit': 7 } : {},
 }));
 
+/** Above the new limit, and held back by the present one. */
+const held = { ...rows[0], faults: { 'cpu.limit': 3 } };
+
 /** Two hours: half of the first is above 50 %, none of the second; the rest was not measured. */
 const series = {
   points: [0.75, 0.1],
@@ -80,10 +83,12 @@ test(
     server.instead.set('/v1/usage', usage);
     server.instead.set('/v1/series', { who: whoIs(0), metric: 'cpu', from: 0, to: 1, ...series });
     server.instead.set('/v1/top', { at: 1, durationSeconds: 1, host, rows, idle: 0 });
+    // It used nothing, so that only the last tick knows it.
+    server.instead.set('/v1/usage', { ...usage, rows: rows.filter((_, index) => index !== 1) });
     const { status, out, err } = await simulate('--policy', file, '--json');
     assert.deepEqual([status, err], [0, '']);
     const { limits, host: sums, withoutHistory, tenants } = jsonOf<SimulateJson>('simulate', out);
-    assert.deepEqual([tenants, withoutHistory], [4, 1]);
+    assert.deepEqual([tenants, withoutHistory], [3, 1]);
     const common = { kind: 'tenant', limit: 'cpu.limit', before: '100%' };
     assert.deepEqual(limits, [
       {
@@ -115,12 +120,27 @@ test(
     });
     const text = await simulate('--policy', file);
     assert.match(text.out, /tenant0000 +cpu +100% +50% +slowed +30m +1h +1 +0/);
-    assert.match(text.out, /at least as long/);
-    assert.match(text.out, /Without history: 1/);
+    assert.match(text.out, /Without history: 1 member of/);
+    server.instead.set('/v1/usage', { ...usage, rows: [held] });
+    const least = await simulate('--policy', file);
+    assert.match(least.out, /tenant0000 +cpu +100% +50% +slowed +30m +unknown +1 +3/);
+    assert.match(least.out, /held back/);
   },
 );
 
+test('says so if nothing was measured', options, async (t) => {
+  const file = join(testDirectory(t, 'simulate-nothing'), 'new.xml');
+  writeFileSync(file, policy);
+  const usage = { from: 0, to: 1, detail: 'ticks', measuredSeconds: 0, rows: [] };
+  server.instead.set('/v1/usage', usage);
+  const { out } = await simulate('--policy', file);
+  assert.match(out, /Nothing was measured in this period/);
+  assert.match(out, /Without history: 4 members/);
+  assert.doesNotMatch(out, /No tenant would have noticed/);
+});
+
 test('says unknown where the history has no such metric', options, async (t) => {
+  server.instead.set('/v1/usage', { from: 0, to: 1, detail: 'hours', measuredSeconds: 7200, rows });
   const file = join(testDirectory(t, 'simulate-unknown'), 'new.xml');
   writeFileSync(
     file,

@@ -5,6 +5,8 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { formatProblem } from '../../packages/base/problem.ts';
 import { HistoryReader } from '../../src/store/history/history-reader.ts';
+import { HourCache } from '../../src/store/metrics/hour-cache.ts';
+import { encodeHourColumn, HourTally } from '../../src/store/metrics/hour-row.ts';
 import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import { encodeSample, sampleValues } from '../../src/store/metrics/sample-code.ts';
 import type { Member } from '../../src/usage/member.ts';
@@ -162,6 +164,25 @@ describe('HistoryReader', () => {
     assert.equal(reader.series({ ...query, member: 'u1', points: 0 }).ok, false);
   });
 
+  test('a series has no gaps in ticks that are longer than its parts', () => {
+    using place = new Place();
+    using store = new MetricsStore(place.directory);
+    using reader = new HistoryReader(place.directory);
+    for (const [at, cpu] of [
+      [60, 1],
+      [120, 3],
+      [240, 2],
+    ] as const)
+      assert.deepEqual(store.add(tickOf(start + at * 1_000, { u1: { cpu } }, 60)), done);
+    const query = { from: start + 30_000, to: start + 240_000, metric: 'cpu', points: 7 } as const;
+    const values = [1, 3, 3, null, null, 2, 2];
+    assert.deepEqual(value(reader.series({ ...query, member: 'u1' })), {
+      averages: values,
+      maxima: values,
+      seconds: values.map((each) => (each === null ? 0 : 30)),
+    });
+  });
+
   test('uses hours where ticks were deleted, and ticks for the rest', () => {
     using place = new Place();
     using store = new MetricsStore(place.directory);
@@ -199,6 +220,53 @@ describe('HistoryReader', () => {
       value(reader.series({ ...hours, points: 6 })).maxima,
       Array.from({ length: 6 }, (_, part) => (part < 3 ? 1 : 3)),
     );
+  });
+
+  test('a series is of its own member and metric, whichever were asked before', () => {
+    using place = new Place();
+    using store = new MetricsStore(place.directory);
+    using reader = new HistoryReader(place.directory);
+    for (let at = start + hour / 2; at < start + 60 * hour; at += hour / 2) {
+      const cpu = Math.ceil((at - start) / hour);
+      const use = { u1: { cpu, memory: 10 * cpu }, u2: { cpu: 100 * cpu } };
+      assert.deepEqual(store.add(tickOf(at, use, 1_800)), done);
+      rollUpAll(store, at);
+    }
+    const query = { from: start, to: start + 59 * hour, points: 59 } as const;
+    for (let round = 0; round < 2; round++) {
+      for (const [member, metric, factor] of [
+        ['u1', 'cpu', 1],
+        ['u2', 'cpu', 100],
+        ['u1', 'memory', 10],
+        ['u2', 'memory', 0],
+      ] as const) {
+        const { averages, maxima } = value(reader.series({ ...query, member, metric }));
+        for (const [part, average] of averages.entries()) {
+          near(average ?? -1, factor * (part + 1), 1e-3);
+          assert.ok(Math.abs((maxima[part] ?? -1) - factor * (part + 1)) <= factor * 0.1);
+        }
+      }
+    }
+  });
+
+  test('unpacks an hour once for the series of several members, and keeps a bounded number', () => {
+    const cache = new HourCache();
+    const hourOf = (member: number, count: number) => {
+      const tally = new HourTally(new Uint8Array(count));
+      tally.add(Uint32Array.of(member), Uint16Array.of(encodeSample(2)), 60);
+      const column = tally.take();
+      assert.ok(column !== undefined);
+      return encodeHourColumn(column);
+    };
+    const first = hourOf(1, 100_000);
+    const hour = cache.decode('cpu 1', first, 100_000);
+    assert.deepEqual([hour?.sums[0], hour?.sums[1]], [0, 120]);
+    assert.equal(cache.decode('cpu 1', first, 100_000), hour);
+    const other = cache.decode('cpu 1', hourOf(0, 100_000), 100_000);
+    assert.deepEqual([other?.sums[0], other?.sums[1]], [120, 0]);
+    assert.equal(cache.decode('cpu 2', first.subarray(0, 9), 100_000), undefined);
+    for (let each = 2; each < 20; each++) cache.decode(`cpu ${each}`, first, 100_000);
+    assert.notEqual(cache.decode('cpu 1', first, 100_000), hour);
   });
 
   test('peakTotal() refuses an empty period', () => {

@@ -78,7 +78,7 @@ test('usageChartSvg() says who, where, when, which zone and in which unit', () =
     '24 November 2026, 13:00 to 24 November 2026, 17:00, Europe/Berlin (UTC+01:00)',
     'CPU (percent of one core)',
     'average 50 %, highest 100 %, limit now 100 %',
-    'average of each 1 hour',
+    'average of each hour',
     'empty: not measured',
   ])
     assert.ok(texts.includes(each), `${each} is not in ${texts.join(' | ')}`);
@@ -231,6 +231,13 @@ test('timeTicks() follows the clocks of a zone', () => {
     { at: dayAt + 49 * hour, label: '27 Oct' },
     { at: dayAt + 73 * hour, label: '28 Oct' },
   ]);
+  // Clocks are set forward on 28 March 2027, from 02:00 to 03:00: no clock shows 02:00.
+  const night = Date.UTC(2027, 2, 28);
+  assert.deepEqual(timeTicks({ from: night, to: night + 2 * hour }, 'Europe/Berlin', 3), [
+    { at: night, label: '01:00' },
+    { at: night + hour, label: '03:00' },
+    { at: night + 2 * hour, label: '04:00' },
+  ]);
   const kathmandu = timeTicks({ from, to: from + 4 * hour }, 'Asia/Kathmandu', 4);
   assert.deepEqual(
     kathmandu.map(({ label }) => label),
@@ -243,6 +250,7 @@ test('timeTicks() follows the clocks of a zone', () => {
     /Europe\/Berlin \(UTC\+02:00, then UTC\+01:00\)$/,
   );
   assert.equal(lengthText(300_000), '5 minutes');
+  assert.equal(lengthText(hour), 'hour');
   assert.equal(lengthText(2 * hour), '2 hours');
 });
 

@@ -303,7 +303,7 @@ export interface SimulateJson {
   readonly to: number;
   /** How much of the period was measured. */
   readonly measuredSeconds: number;
-  /** The number of members with a history. */
+  /** The number of members that used anything or hit a limit. */
   readonly tenants: number;
   /** The number of members of the other policy without a history. */
   readonly withoutHistory: number;
@@ -328,13 +328,13 @@ export interface SimulatedLimit {
   /** The faults of the limit in force, in the period. If there are any, more was wanted than was recorded. */
   readonly happened: number;
   /**
-   * The effect of use above the limit. `less, unknown`: a higher limit, of which nobody knows whether it suffices;
+   * The effect of use above the limit. `less, unknown`: a higher limit; nobody knows whether it suffices;
    * `unknown`: the history does not show it.
    */
   readonly effect: LimitEffect | 'less, unknown' | 'unknown';
   /** The least time above the limit; absent if unknown. */
   readonly secondsMin?: number;
-  /** The most time above the limit, as far as use was not held back; absent if unknown. */
+  /** The most time above the limit; absent if unknown, as it is if the limit in force has held back use. */
   readonly secondsMax?: number;
   /** How often the limit was reached, counting hours that follow each other once; absent if unknown. */
   readonly stretches?: number;
@@ -358,7 +358,7 @@ export interface ChartJson {
   readonly who: Who;
   /** The name of this host. */
   readonly host: string;
-  /** The begin of the first part, in milliseconds since 1970. */
+  /** The beginning of the first part, in milliseconds since 1970. */
   readonly from: number;
   /** The end of the last part, in milliseconds since 1970; it may be later than now. */
   readonly to: number;

@@ -29,6 +29,7 @@ import {
 import { metricsFile, quotedName } from '../metrics/metrics-schema.ts';
 import { Recording } from '../metrics/recording.ts';
 import { sampleValues } from '../metrics/sample-code.ts';
+import { HourCache } from '../metrics/hour-cache.ts';
 import { seriesOf } from '../metrics/series.ts';
 import { findSource, hoursOf, type RowSource } from '../metrics/source.ts';
 import { formatSqliteError, isDamage } from '../sqlite-error.ts';
@@ -52,6 +53,7 @@ interface Connection {
 }
 
 export class HistoryReader implements Disposable {
+  readonly #hours = new HourCache();
   readonly #path: string;
   readonly #recording = new Recording();
   #connection: Connection | undefined;
@@ -111,7 +113,7 @@ export class HistoryReader implements Disposable {
     }
     return this.#read(query, (db) => {
       const [known] = membersIn(db, [query.member]);
-      return seriesOf(db, findSource(db, query), query, known?.number);
+      return seriesOf(db, findSource(db, query), query, known?.number, this.#hours);
     });
   }
 

@@ -1,6 +1,6 @@
 /** The usage of one member over time, as averages and maxima of equal parts of a period. */
 import type { DatabaseSync } from 'node:sqlite';
-import { decodeHourColumn } from './hour-row.ts';
+import type { HourCache } from './hour-cache.ts';
 import type { Series, SeriesQuery } from '../history/history-query.ts';
 import { hourMilliseconds, quotedName } from './metrics-schema.ts';
 import { sampleValues } from './sample-code.ts';
@@ -17,12 +17,14 @@ export function seriesOf(
   source: RowSource,
   { from, to, metric, points }: SeriesQuery,
   number: number | undefined,
+  cache: HourCache,
 ): Series {
   const parts = new Parts(from, to, points);
   const column = quotedName(metric);
   for (const [hour, seconds, count, members, bytes] of hoursOf(db, source, column)) {
     const index = indexOf(members, count, number);
-    const found = bytes === null || index < 0 ? undefined : decodeHourColumn(bytes, count);
+    const found =
+      bytes === null || index < 0 ? undefined : cache.decode(`${metric} ${hour}`, bytes, count);
     const max = sampleValues[found?.maxima[index] ?? 0] ?? 0;
     parts.spread(hour, hour + hourMilliseconds, seconds, found?.sums[index] ?? 0, max);
   }
@@ -55,8 +57,18 @@ class Parts {
     this.#maxima = new Float64Array(points);
   }
 
-  /** Adds a value that lasted for some seconds; it belongs to the part in which they end. */
+  /**
+   * Adds a value that lasted for some seconds. It belongs to the part in which they end; if they are longer than a part,
+   * to all parts that they touch, which would look as if nothing had been measured otherwise.
+   */
   add(at: number, seconds: number, value: number): void {
+    const begin = at - seconds * 1000;
+    if (at - begin > this.#length) {
+      this.#distribute(begin, at, (part, share) =>
+        this.#put(part, seconds * share, value * seconds * share, value),
+      );
+      return;
+    }
     const part = Math.ceil((at - this.#from) / this.#length) - 1;
     this.#put(Math.min(Math.max(part, 0), this.#sums.length - 1), seconds, value * seconds, value);
   }
@@ -66,14 +78,21 @@ class Parts {
    * of the time have no known maximum.
    */
   spread(begin: number, end: number, seconds: number, sum: number, max: number): void {
+    this.#distribute(begin, end, (part, share) => {
+      const known = share === 1 || max === 0 ? max : NaN;
+      this.#put(part, seconds * share, sum * share, known);
+    });
+  }
+
+  /** Calls `put` for each part that has some of the time, with its share of it. */
+  #distribute(begin: number, end: number, put: (part: number, share: number) => void): void {
     const first = Math.max(0, Math.floor((begin - this.#from) / this.#length));
     const last = Math.min(this.#sums.length - 1, Math.ceil((end - this.#from) / this.#length) - 1);
     for (let part = first; part <= last; part++) {
       const partBegin = this.#from + part * this.#length;
       const overlap = Math.min(end, partBegin + this.#length) - Math.max(begin, partBegin);
       const share = overlap / (end - begin);
-      const known = share === 1 || max === 0 ? max : NaN;
-      if (share > 0) this.#put(part, seconds * share, sum * share, known);
+      if (share > 0) put(part, share);
     }
   }
 

@@ -30,6 +30,8 @@ export function timeTicks(
   for (let wall = first; wall <= to + offset + day; wall += step) {
     const at = instantOf(wall, timeZone);
     if (at > to) break;
+    // Clocks that are set forward skip a time: there is no such moment. A date begins later then.
+    if (step < day && at + offsetAt(at, timeZone) !== wall) continue;
     if (at >= from) ticks.push({ at, label: labelOf(wall, step) });
   }
   return ticks;
@@ -101,10 +103,10 @@ const lengths = [
   [1000, 'second'],
 ] as const;
 
-/** Formats the length of a part: `5 minutes`, `1 hour`. */
+/** Formats the length of a part, after "each": `5 minutes`, `hour`. */
 export function lengthText(milliseconds: number): string {
   const [size, word] =
     lengths.find(([each]) => milliseconds >= each && milliseconds % each < 1) ?? lengths[4];
   const count = Math.round(milliseconds / size);
-  return `${count} ${word}${count === 1 ? '' : 's'}`;
+  return count === 1 ? word : `${count} ${word}s`;
 }

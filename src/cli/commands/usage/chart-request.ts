@@ -8,6 +8,7 @@ import type {
   UsageRow,
 } from '../../../agent/api/api.ts';
 import type { StatusResponse } from '../../../agent/api/status-response.ts';
+import { hostTimeZone } from '../../../agent/alerts/time-zone.ts';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { ChartPanel } from '../../../usage/chart/panel.ts';
@@ -32,7 +33,7 @@ const lengths = [
   ...[10, 30, 60, 300, 600, 900, 1800].map((each) => each * second),
   ...[1, 2, 3, 6, 12, 24, 48, 168, 672].map((each) => each * hour),
 ];
-/** The time between two ticks that a tenant, which is not told, can count on. */
+/** The time between two ticks, if the caller may not ask for it; longer ones make steps, no gaps. */
 const defaultTickSeconds = 30;
 const incidentsMax = 1000;
 
@@ -47,7 +48,8 @@ export async function askChart(
   const status = await ask<StatusResponse>('/v1/status');
   const tick = status.ok ? status.value.tick.intervalSeconds : defaultTickSeconds;
   const { from, to, partSeconds } = partsOf(question, tick);
-  const usage = await ask<UsageResponse>('/v1/usage', { from, to, tenant });
+  const metric = question.metrics ?? [...usual, ...ifLimited];
+  const usage = await ask<UsageResponse>('/v1/usage', { from, to, tenant, metric });
   if (!usage.ok) return usage;
   const [row] = usage.value.rows;
   if (row === undefined)
@@ -68,9 +70,9 @@ export async function askChart(
     panels.push(panelOf(series.value, row, usage.value, hits.value.incidents));
   }
   const { metrics: _, limits: _1, limitTexts: _2, faults: _3, mail: _4, ...who } = row;
-  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
   const notes = notesOf(hits.value, panels);
-  return ok({ who, host: hostname(), from, to, timeZone, partSeconds, panels, notes });
+  const zone = { timeZone: hostTimeZone() };
+  return ok({ who, host: hostname(), from, to, ...zone, partSeconds, panels, notes });
 }
 
 /**
@@ -103,10 +105,13 @@ function panelOf(
   incidents: readonly IncidentRow[],
 ): ChartPanel {
   const distribution = measuredSeconds > 0 ? measured[metric] : undefined;
+  const unknown = points.map(() => null);
+  // The history has zeros for a metric that this host cannot measure.
+  const isMeasured = distribution !== undefined;
   return {
     metric,
-    averages: points,
-    maxima: maxima ?? points.map(() => null),
+    averages: isMeasured ? points : unknown,
+    maxima: (isMeasured ? maxima : undefined) ?? unknown,
     ...(distribution && { whole: { average: distribution.average, max: distribution.max } }),
     ...(limit !== undefined && { limit }),
     incidents: incidents
@@ -130,10 +135,10 @@ function notesOf(
   const others = incidents.filter(({ id }) => !shown.has(id)).length;
   const notes: string[] = [];
   if (total > incidents.length)
-    notes.push(`Only the latest ${incidents.length} of ${total} incidents are here.`);
+    notes.push(`Only the latest ${incidents.length} of ${total} incidents are shown.`);
   if (others > 0)
     notes.push(
-      `${others} of the incidents ${others === 1 ? 'is' : 'are'} of limits that have no chart here.`,
+      `${others} ${others === 1 ? 'incident' : 'incidents'} of other limits: "bulkhead faults" shows them.`,
     );
   return notes;
 }

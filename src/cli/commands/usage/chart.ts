@@ -5,7 +5,7 @@ import { suggestion } from '../../../policy/diagnostic.ts';
 import { margin } from '../../../usage/chart/panel.ts';
 import { themeNames, type ThemeName } from '../../../usage/chart/theme.ts';
 import { chartWidths, usageChartSvg } from '../../../usage/chart/usage-chart.ts';
-import { metricKeys, type MetricKey } from '../../../usage/metrics.ts';
+import { sampledKeys, type MetricKey } from '../../../usage/metrics.ts';
 import {
   ownUid,
   responseOrReport,
@@ -32,7 +32,7 @@ interface ChartOptions extends PeriodOptions, JsonOption {
 const standardOutput = '-';
 /** The narrowest part, in pixels. */
 const partWidth = 2;
-/** The number of parts that the agent answers. */
+/** The most parts that the agent answers. */
 const partsMax = 1000;
 
 function chart(
@@ -85,11 +85,11 @@ const unknownFormat = (object: string): Problem => ({
 
 function parseMetrics(text: string): readonly MetricKey[] {
   const keys = text.split(',').map((name) => {
-    const key = metricKeys.find((each) => each === name.trim());
+    const key = sampledKeys.find((each) => each === name.trim());
     if (key !== undefined) return key;
-    const hint = `there are ${metricKeys.join(', ')}`;
+    const hint = `there are ${sampledKeys.join(', ')}`;
     throw new InvalidArgumentError(
-      `No metric is called ${JSON.stringify(name)}${suggestion(name, metricKeys)}; ${hint}`,
+      `No metric is called ${JSON.stringify(name)}${suggestion(name, sampledKeys)}; ${hint}`,
     );
   });
   return [...new Set(keys)];

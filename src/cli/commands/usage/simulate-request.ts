@@ -12,7 +12,13 @@ import type { Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
 import { attributes } from '../../../limits/limits.ts';
-import { isAboveLimit, committedOf, replayLimit, replayRules } from '../../../usage/simulate.ts';
+import {
+  isAboveLimit,
+  committedOf,
+  replayLimit,
+  replayMetrics,
+  replayRules,
+} from '../../../usage/simulate.ts';
 import type { AgentRequest } from '../../shared/agent-request.ts';
 import type { Period } from '../../shared/period.ts';
 import type { SimulateJson, SimulatedLimit } from '../json.ts';
@@ -34,21 +40,28 @@ export async function simulate(
   { period, after, tenant, onProgress }: Simulation,
 ): Promise<Result<SimulateJson, Problem>> {
   const { from, to, points } = hoursOf(period);
-  const usage = await ask<UsageResponse>('/v1/usage', { from, to, tenant });
+  const metric = replayMetrics;
+  const usage = await ask<UsageResponse>('/v1/usage', { from, to, tenant, metric });
   if (!usage.ok) return usage;
   const now = await ask<TopResponse>('/v1/top', { all: 1 });
   if (!now.ok) return now;
   const { rows, measuredSeconds } = usage.value;
   const limits: SimulatedLimit[] = [];
-  // One by one, so that only one course is in memory.
-  for (const [index, row] of rows.entries()) {
-    const found = await limitsOf(ask, row, after.entries.get(row.member), { from, to, points });
-    if (!found.ok) return found;
-    limits.push(...found.value);
-    onProgress(index + 1, rows.length);
+  // One by one, so that only one series is in memory; by limit, since the agent keeps what it unpacks of a metric.
+  const keys = [...attributes.keys()];
+  for (const [index, limit] of keys.entries()) {
+    for (const [before, row] of rows.entries()) {
+      const changed = { row, limit, entry: after.entries.get(row.member) };
+      const found = await simulatedLimit(ask, changed, { from, to, points });
+      if (!found.ok) return found;
+      if (found.value !== undefined) limits.push(found.value);
+      onProgress(index * rows.length + before + 1, keys.length * rows.length);
+    }
   }
   const host = tenant === undefined ? hostRows(now.value, after) : [];
-  const measured = new Set(rows.map(({ member }) => member));
+  // Members that have used nothing have no row, but were measured with all others.
+  const idle = measuredSeconds > 0 ? now.value.rows : [];
+  const measured = new Set([...rows, ...idle].map(({ member }) => member));
   const unmeasured = [...after.entries.keys()].filter((each) => !measured.has(each));
   const withoutHistory = tenant === undefined ? unmeasured.length : 0;
   return ok({ from, to, measuredSeconds, tenants: rows.length, withoutHistory, limits, host });
@@ -67,29 +80,31 @@ interface Asked extends Period {
   readonly points: number;
 }
 
-/** Returns the limits that differ, and what they would have done; without those that nothing would have reached. */
-async function limitsOf(
+interface MemberLimit {
+  readonly row: UsageRow;
+  readonly limit: LimitKey;
+  /** Absent if the other policy does not have the member. */
+  readonly entry: MemberEntry | undefined;
+}
+
+/** Returns what a limit would have done; undefined if it is the same, or nothing would have reached it. */
+async function simulatedLimit(
   ask: AgentRequest,
-  row: UsageRow,
-  entry: MemberEntry | undefined,
+  { row, limit, entry }: MemberLimit,
   asked: Asked,
-): Promise<Result<readonly SimulatedLimit[], Problem>> {
-  const found: SimulatedLimit[] = [];
-  for (const limit of attributes.keys()) {
-    const [before, after] = [row.limits[limit], entry?.limits[limit]];
-    if (before === after) continue;
-    const simulated = await limitOf(ask, { row, limit, after }, asked);
-    if (!simulated.ok) return simulated;
-    if (simulated.value === undefined) continue;
-    const texts = {
-      before: row.limitTexts[limit] ?? unlimited,
-      after: entry === undefined ? notInPolicy : (entry.limitTexts[limit] ?? unlimited),
-    };
-    const { member, name, kind } = row;
-    const happened = row.faults[limit] ?? 0;
-    found.push({ member, name, kind, limit, ...texts, happened, ...simulated.value });
-  }
-  return ok(found);
+): Promise<Result<SimulatedLimit | undefined, Problem>> {
+  const after = entry?.limits[limit];
+  if (row.limits[limit] === after) return ok(undefined);
+  const effect = await effectOf(ask, { row, limit, after }, asked);
+  if (!effect.ok) return effect;
+  if (effect.value === undefined) return ok(undefined);
+  const texts = {
+    before: row.limitTexts[limit] ?? unlimited,
+    after: entry === undefined ? notInPolicy : (entry.limitTexts[limit] ?? unlimited),
+  };
+  const { member, name, kind } = row;
+  const happened = row.faults[limit] ?? 0;
+  return ok({ member, name, kind, limit, ...texts, happened, ...effect.value });
 }
 
 type Effect = Pick<
@@ -97,13 +112,11 @@ type Effect = Pick<
   'effect' | 'secondsMin' | 'secondsMax' | 'stretches' | 'measuredSeconds'
 >;
 
-interface ChangedLimit {
-  readonly row: UsageRow;
-  readonly limit: LimitKey;
+interface ChangedLimit extends Omit<MemberLimit, 'entry'> {
   readonly after: number | undefined;
 }
 
-async function limitOf(
+async function effectOf(
   ask: AgentRequest,
   { row, limit, after }: ChangedLimit,
   asked: Asked,
@@ -124,7 +137,10 @@ async function limitOf(
     if (!series.ok) return series;
     const { points: averages, maxima, seconds } = series.value;
     if (maxima === undefined || seconds === undefined) return ok({ effect: 'unknown' });
-    return ok({ effect, ...replayLimit({ averages, maxima, seconds }, after) });
+    const { secondsMax, ...known } = replayLimit({ averages, maxima, seconds }, after);
+    // A limit that was hit has held back use that the history does not have.
+    const isHeldBack = happened && before !== undefined;
+    return ok({ effect, ...known, ...(isHeldBack ? {} : { secondsMax }) });
   }
   return ok(happened ? { effect: 'unknown' } : undefined);
 }

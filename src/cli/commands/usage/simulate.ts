@@ -34,7 +34,7 @@ function simulatePolicy(options: SimulateOptions, command: Command): Promise<Exi
     if (loaded.problem !== undefined) printError(loaded.problem);
     if (options.json !== true || loaded.policy === undefined) showDiagnostics(loaded.diagnostics);
     if (loaded.policy === undefined) return exitCodes.failed;
-    const progress = showProgress('Replaying tenants');
+    const progress = showProgress('Replaying limits');
     const found = await simulate(ask, {
       period: period.value,
       after: new MemberIndex(loaded.policy),
@@ -62,20 +62,29 @@ function printSimulation(answer: SimulateJson): void {
   print(`${dateTime(from)} to ${dateTime(to)}, ${measured}\n\n`);
   if (host.length > 0) printHost(host);
   if (limits.length > 0) printLimits(limits);
+  else if (measuredSeconds === 0)
+    print('Nothing was measured in this period: nobody knows who would have noticed');
   else print('No tenant would have noticed, as far as the history shows');
   const notes = [
-    ...(limits.some(({ happened }) => happened > 0) ? [heldNote] : []),
+    ...(limits.some(isHeldBack) ? [heldNote] : []),
     ...(limits.some(({ effect }) => effect.endsWith('unknown')) ? [unknownNote] : []),
     ...(withoutHistory > 0
-      ? [`Without history: ${withoutHistory} members of the new policy.`]
+      ? [
+          `Without history: ${withoutHistory} ${withoutHistory === 1 ? 'member' : 'members'} of the new policy.`,
+        ]
       : []),
   ];
   const { columns } = terminalOf(process.stdout);
   if (notes.length > 0) print(`\n${notes.map((each) => wrap(each, columns)).join('\n')}`);
 }
 
+const isHeldBack = ({ secondsMin, secondsMax }: SimulatedLimit) =>
+  secondsMin !== undefined && secondsMax === undefined;
+
+const missing = (each: SimulatedLimit) => (isHeldBack(each) ? 'unknown' : '-');
+
 const heldNote =
-  'HAPPENED counts faults of the present limit. Where there are any, the tenant wanted more than was recorded: the new limit would have been reached for at least as long.';
+  'HAPPENED counts faults of the present limit. It held back use that the history does not have, so nobody knows how long the new limit would have been reached at most.';
 const unknownNote =
   'unknown: the history does not show what was wanted above the present limit, or has no such metric.';
 
@@ -128,7 +137,7 @@ function printLimits(limits: readonly SimulatedLimit[]): void {
     printable(each.after),
     each.effect,
     each.secondsMin === undefined ? '-' : duration(each.secondsMin),
-    each.secondsMax === undefined ? '-' : duration(each.secondsMax),
+    each.secondsMax === undefined ? missing(each) : duration(each.secondsMax),
     each.stretches === undefined ? '-' : shortCount(each.stretches),
     shortCount(each.happened),
   ]);
