@@ -106,8 +106,8 @@ const mainOf = ({ instance }: Paths) => (instance === 'bulkhead' ? mainPolicy : 
 function recordUnseen(store: ChangeStore, file: string, text: string): Result<unknown, Problem> {
   const last = store.last('valid');
   if (!last.ok || last.value?.textKey === keyOfText(text)) return last;
-  const refused = store.last('any');
-  if (!refused.ok || refused.value?.textKey === keyOfText(text)) return refused;
+  const recorded = recordedAs(store, file, keyOfText(text));
+  if (!recorded.ok || recorded.value.change !== undefined) return recorded;
   return addFound(store, {
     file,
     text,
@@ -193,7 +193,7 @@ export function recordApplied(paths: Paths, applied: AppliedText): Result<void, 
 
 /**
  * Finds the change that left a text: the last one, or one that only announced changes follow. These were made after the
- * text was read, or were never written.
+ * text was read, or were never written. A change that could not be written has left nothing.
  */
 function recordedAs(
   store: ChangeStore,
@@ -207,8 +207,10 @@ function recordedAs(
   if (!last.ok) return last;
   let each = last.value;
   while (each !== undefined) {
-    if (each.file === file && each.textKey === key) return ok({ change: each, last: last.value });
-    if (each.outcome !== 'pending') break;
+    const isUnwritten = each.outcome === 'not written';
+    if (!isUnwritten && each.file === file && each.textKey === key)
+      return ok({ change: each, last: last.value });
+    if (!isUnwritten && each.outcome !== 'pending') break;
     const previous = store.change(each.number - 1);
     if (!previous.ok) return previous;
     each = previous.value;

@@ -143,6 +143,45 @@ describe('the record of changes', () => {
     assert.equal(value(readChangeTexts(paths, 4)).before, policy('1%'));
   });
 
+  test('does not credit a killed command, nor an edit by hand that nobody made', (t) => {
+    const place = placeOf(t);
+    value(apply(place, policy('1%')));
+    value(edit(place, policy('1%'), policy('2%'), 'killed'));
+    value(edit(place, policy('1%'), policy('3%')));
+    value(edit(place, policy('3%'), policy('4%'), 'killed'));
+    value(edit(place, policy('3%'), policy('5%')));
+    value(apply(place, policy('5%')));
+    assert.deepEqual(outcomes(place), [
+      [5, 'set', 'in force'],
+      [4, 'killed', 'pending'],
+      [3, 'set', 'in force'],
+      [2, 'killed', 'pending'],
+      [1, 'by hand', 'in force'],
+    ]);
+  });
+
+  test('credits an edit that could not be written with nothing', (t) => {
+    const place = placeOf(t);
+    const unwritten = (before: string, after: string) =>
+      value(recordUnwritten(place.paths, value(edit(place, before, after)) ?? 0, 'no space'));
+    value(apply(place, policy('1%')));
+    unwritten(policy('1%'), policy('2%'));
+    value(apply(place, policy('1%')));
+    value(apply(place, policy('2%')));
+    value(edit(place, policy('2%'), policy('3%')));
+    unwritten(policy('3%'), policy('4%'));
+    value(edit(place, policy('3%'), policy('5%')));
+    value(apply(place, policy('5%')));
+    assert.deepEqual(outcomes(place), [
+      [6, 'set', 'in force'],
+      [5, 'set', 'not written'],
+      [4, 'set', 'in force'],
+      [3, 'by hand', 'in force'],
+      [2, 'set', 'not written'],
+      [1, 'by hand', 'in force'],
+    ]);
+  });
+
   test('has no edits of other files', (t) => {
     const place = placeOf(t);
     value(edit(place, policy('1%'), policy('2%')));

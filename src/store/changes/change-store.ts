@@ -135,7 +135,7 @@ export class ChangeStore implements Disposable {
 
   /**
    * Sets the outcome of a change and, `withEarlier`, of those before it that wait for theirs: edits that were written one after
-   * another come in force together. A text that no later edit began with was perhaps never written.
+   * another come in force together. A text that no later edit began with was perhaps never written, so it keeps waiting.
    */
   settle(
     number: number,
@@ -146,14 +146,14 @@ export class ChangeStore implements Disposable {
   ): Result<void, Problem> {
     return this.#database.run(writing, ({ statements: { settle, one } }) => {
       const values = [outcome, at, JSON.stringify(problems)] as const;
-      let last = withEarlier ? one.get(number) : undefined;
+      let beforeKey = one.get(number)?.['before_key'];
       settle.run(...values, number);
-      while (last !== undefined) {
-        const previous = one.get(Number(last['number']) - 1);
-        if (previous?.['outcome'] !== 'pending' || previous['text_key'] !== last['before_key'])
-          return;
-        settle.run(...values, Number(previous['number']));
-        last = previous;
+      for (let each = number - 1; withEarlier; each--) {
+        const earlier = one.get(each);
+        if (!['pending', 'not written'].includes(String(earlier?.['outcome']))) return;
+        if (earlier?.['outcome'] !== 'pending' || earlier['text_key'] !== beforeKey) continue;
+        settle.run(...values, each);
+        beforeKey = earlier['before_key'];
       }
     });
   }
