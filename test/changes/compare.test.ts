@@ -128,6 +128,13 @@ describe('undoChange()', () => {
     );
   });
 
+  test('changes nothing if it cannot tell apart the elements that it had changed', () => {
+    const before = policy('<x a="20"/><x a="3"/>');
+    const after = policy('<x a="100"/><x a="100"/>');
+    const now = after.replace('</bulkhead>', '<!-- later --></bulkhead>');
+    assert.match(conflicts(now, before, after).join(), /there are several such elements now/);
+  });
+
   test('undoing twice changes nothing more', () => {
     const after = set(base, tenant('alice'), 'cpu=150% memory=1GiB package=');
     assert.equal(undo(base, base, after), base);

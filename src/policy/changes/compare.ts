@@ -89,7 +89,8 @@ function pairChildren(
 function pairAlike(old: readonly XmlElement[], now: readonly XmlElement[]): readonly Pair[] {
   if (old.length <= 1 && now.length <= 1) return [pairOf(old[0], now[0])];
   const free = new Map<string, XmlElement[]>();
-  for (const each of now) {
+  // From the last to the first, so that `pop` returns the first: `shift` takes time for each element that remains.
+  for (const each of now.toReversed()) {
     const print = fingerprint(each);
     const same = free.get(print);
     if (same === undefined) free.set(print, [each]);
@@ -99,7 +100,7 @@ function pairAlike(old: readonly XmlElement[], now: readonly XmlElement[]): read
   const rest: XmlElement[] = [];
   const used = new Set<XmlElement>();
   for (const each of old) {
-    const equal = free.get(fingerprint(each))?.shift();
+    const equal = free.get(fingerprint(each))?.pop();
     if (equal === undefined) rest.push(each);
     else {
       used.add(equal);
