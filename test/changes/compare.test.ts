@@ -135,6 +135,21 @@ describe('undoChange()', () => {
     assert.match(conflicts(now, before, after).join(), /there are several such elements now/);
   });
 
+  test('tells paths of a jail apart by their place', () => {
+    const jail = (...paths: string[]) =>
+      policy(`<tenant user="a"><jail profile="default">${paths.join('')}</jail></tenant>`);
+    const one = '<path at="/srv/one" access="read"/>';
+    const two = '<path at="/srv/two" access="read"/>';
+    const before = jail(one, two);
+    const after = jail(one, two.replace('read', 'write'));
+    const now = jail(two.replace('read', 'write'), one.replace('read', 'none'));
+    assert.equal(undo(now, before, after), jail(two, one.replace('read', 'none')));
+    assert.match(
+      conflicts(before.replace(two, ''), before, after).join(),
+      /path "\/srv\/two" of <jail> of tenant "a": access read → write/,
+    );
+  });
+
   test('undoing twice changes nothing more', () => {
     const after = set(base, tenant('alice'), 'cpu=150% memory=1GiB package=');
     assert.equal(undo(base, base, after), base);

@@ -25,8 +25,9 @@ export type PolicyChange =
   /** The children of the last element have another order. */
   | { readonly kind: 'order'; readonly path: ElementPath };
 
-/** Attributes that name an element among its siblings. */
-const namingAttributes = ['user', 'uid', 'name'];
+/** Returns the attributes that name an element among its siblings. */
+export const namingAttributes = (element: XmlElement): readonly string[] =>
+  element.name === 'path' ? ['at'] : ['user', 'uid', 'name'];
 
 /** Lists the changes from one policy to another, given their roots. */
 export function comparePolicies(before: XmlElement, after: XmlElement): readonly PolicyChange[] {
@@ -134,7 +135,7 @@ function isReordered(pairs: readonly Pair[], before: XmlElement, after: XmlEleme
 
 /** Returns what siblings of the same name are told apart by. */
 export function keyOf(element: XmlElement): string {
-  const [naming] = namingAttributes.flatMap((name) => {
+  const [naming] = namingAttributes(element).flatMap((name) => {
     const value = xmlAttribute(element, name)?.value;
     return value === undefined ? [] : [`${name}=${value}`];
   });
