@@ -2,7 +2,6 @@
 import { markHomes } from '../host/accounts/homes.ts';
 import { linuxHost, type Host } from '../host/host.ts';
 import { pathsOf, type Paths } from '../host/paths.ts';
-import { readPolicyFile } from '../host/policy-file.ts';
 import { readText } from '../../packages/base/io/read.ts';
 import { formatDiagnostic, type Diagnostic } from '../policy/diagnostic.ts';
 import type { DriverName } from '../policy/document.ts';
@@ -100,7 +99,7 @@ async function applyLocked(request: ApplyRequest, context: Context): Promise<App
 /** Records what became of the file's text. A text that could not be read does not count. */
 function record(
   { file }: ApplyRequest,
-  { policy, diagnostics }: Loaded,
+  { policy, text, diagnostics }: Loaded,
   applied: ApplyResponse['applied'],
   paths: Paths,
 ): Result<void, Problem> {
@@ -116,12 +115,11 @@ function record(
       keepMilliseconds: policy.agent.history.incidentsMilliseconds,
     });
   }
-  const read = diagnostics.length === 0 ? undefined : readPolicyFile(file);
-  if (read?.ok !== true) return ok(undefined);
+  if (text === undefined) return ok(undefined);
   const problems = diagnostics.filter(({ severity }) => severity === 'error').map(formatDiagnostic);
   return recordApplied(paths, {
     file,
-    text: read.value,
+    text,
     way: 'by hand',
     outcome: 'refused',
     problems,

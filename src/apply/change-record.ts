@@ -12,7 +12,7 @@ import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { errnoOf } from '../../packages/base/io/errno.ts';
 import { printable } from '../../packages/base/printable.ts';
-import type { Problem } from '../../packages/base/problem.ts';
+import { failed, type Problem } from '../../packages/base/problem.ts';
 import { ok, type Result } from '../../packages/base/result.ts';
 import type { Paths } from '../host/paths.ts';
 import { comparePolicies } from '../policy/changes/compare.ts';
@@ -50,7 +50,7 @@ export function hasRecord(paths: Paths): boolean {
   }
 }
 
-/** Opens the record under its lock. */
+/** Opens the record under its lock. A record that was damaged, and begins anew, is a failure once. */
 export function withRecord<T>(
   paths: Paths,
   use: (store: ChangeStore) => Result<T, Problem>,
@@ -62,7 +62,10 @@ export function withRecord<T>(
   if (!locked.ok) return locked;
   using _lock = locked.value;
   using store = new ChangeStore(directory);
-  return use(store);
+  const used = use(store);
+  const [note] = store.takeNotes();
+  if (note === undefined || !used.ok) return used;
+  return failed({ action: 'keep the record of changes', reason: note });
 }
 
 interface Edit {
@@ -106,8 +109,8 @@ const mainOf = ({ instance }: Paths) => (instance === 'bulkhead' ? mainPolicy : 
 function recordUnseen(store: ChangeStore, file: string, text: string): Result<unknown, Problem> {
   const last = store.last('valid');
   if (!last.ok || last.value?.textKey === keyOfText(text)) return last;
-  const refused = store.last('any');
-  if (!refused.ok || refused.value?.textKey === keyOfText(text)) return refused;
+  const recorded = recordedAs(store, file, keyOfText(text));
+  if (!recorded.ok || recorded.value.change !== undefined) return recorded;
   return addFound(store, {
     file,
     text,
@@ -180,20 +183,24 @@ export function recordApplied(paths: Paths, applied: AppliedText): Result<void, 
     const found = recordedAs(store, file, keyOfText(text));
     if (!found.ok) return found;
     const { change, last } = found.value;
-    if (change === undefined) {
-      const author = applied.way === 'by hand' ? { way: 'by hand' } : caller(applied.way);
-      const added = addFound(store, { file, text, author, outcome, problems });
-      if (!added.ok || keepMilliseconds === undefined) return added.ok ? ok(undefined) : added;
-      return store.forget(oldest(last?.at, keepMilliseconds));
-    }
-    const isSame = change.outcome === outcome && isDeepStrictEqual(change.problems, problems);
-    return isSame ? ok(undefined) : settle(store, change.number, outcome, problems);
+    if (change?.outcome === outcome && isDeepStrictEqual(change.problems, problems))
+      return ok(undefined);
+    const author = applied.way === 'by hand' ? { way: 'by hand' } : caller(applied.way);
+    const written =
+      change === undefined
+        ? addFound(store, { file, text, author, outcome, problems })
+        : settle(store, change.number, outcome, problems);
+    if (!written.ok) return written;
+    if (keepMilliseconds === undefined) return ok(undefined);
+    const before = change === undefined ? ok(last) : store.change(change.number - 1);
+    if (!before.ok) return before;
+    return store.forget(oldest(before.value?.at, keepMilliseconds));
   });
 }
 
 /**
  * Finds the change that left a text: the last one, or one that only announced changes follow. These were made after the
- * text was read, or were never written.
+ * text was read, or were never written. A change that could not be written has left nothing.
  */
 function recordedAs(
   store: ChangeStore,
@@ -207,8 +214,10 @@ function recordedAs(
   if (!last.ok) return last;
   let each = last.value;
   while (each !== undefined) {
-    if (each.file === file && each.textKey === key) return ok({ change: each, last: last.value });
-    if (each.outcome !== 'pending') break;
+    const isUnwritten = each.outcome === 'not written';
+    if (!isUnwritten && each.file === file && each.textKey === key)
+      return ok({ change: each, last: last.value });
+    if (!isUnwritten && each.outcome !== 'pending') break;
     const previous = store.change(each.number - 1);
     if (!previous.ok) return previous;
     each = previous.value;

@@ -28,6 +28,8 @@ export interface Loaded {
   readonly problem: Problem | undefined;
   /** Whether it names accounts that neither the host nor the last apply has found. */
   readonly namesUnknown: boolean;
+  /** The text of a file that could be read. */
+  readonly text?: string;
 }
 
 /** Reads policies in Bulkhead's own XML, and in other formats. */
@@ -43,7 +45,7 @@ export class PolicyReader {
 
   load(file: string, paths: Paths): Loaded {
     const read = readPolicyFile(file);
-    if (read.ok) return this.resolve(file, read.value, paths);
+    if (read.ok) return { ...this.resolve(file, read.value, paths), text: read.value };
     const problem = read.error;
     return {
       policy: undefined,

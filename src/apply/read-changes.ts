@@ -2,10 +2,10 @@
 import { failed, type Problem } from '../../packages/base/problem.ts';
 import { ok, type Result } from '../../packages/base/result.ts';
 import type { Paths } from '../host/paths.ts';
-import type { ChangeStore, RecordedChange } from '../store/changes/change-store.ts';
+import type { ChangeStore, ListedChange, RecordedChange } from '../store/changes/change-store.ts';
 import { hasRecord, withRecord } from './change-record.ts';
 
-export type { RecordedChange };
+export type { ListedChange, RecordedChange };
 
 /** A change, and the text that it left. */
 export interface ChangeText {
@@ -24,7 +24,7 @@ export interface ChangeTexts {
 export function listChanges(
   paths: Paths,
   { from, to }: { readonly from: number; readonly to: number },
-): Result<readonly RecordedChange[], Problem> {
+): Result<readonly ListedChange[], Problem> {
   return hasRecord(paths) ? withRecord(paths, (store) => store.list(from, to)) : ok([]);
 }
 
@@ -96,6 +96,6 @@ function latestInForce(store: ChangeStore): Result<RecordedChange, Problem> {
   const all = store.list(0, Number.MAX_SAFE_INTEGER);
   if (!all.ok) return all;
   const found = all.value.find(({ outcome }) => outcome === 'in force' || outcome === 'failed');
-  if (found !== undefined) return ok(found);
+  if (found !== undefined) return findChange(store, found.number);
   return failed({ action: 'find the policy in force', reason: 'none has come in force yet' });
 }

@@ -128,6 +128,28 @@ describe('undoChange()', () => {
     );
   });
 
+  test('changes nothing if it cannot tell apart the elements that it had changed', () => {
+    const before = policy('<x a="20"/><x a="3"/>');
+    const after = policy('<x a="100"/><x a="100"/>');
+    const now = after.replace('</bulkhead>', '<!-- later --></bulkhead>');
+    assert.match(conflicts(now, before, after).join(), /there are several such elements now/);
+  });
+
+  test('tells paths of a jail apart by their place', () => {
+    const jail = (...paths: string[]) =>
+      policy(`<tenant user="a"><jail profile="default">${paths.join('')}</jail></tenant>`);
+    const one = '<path at="/srv/one" access="read"/>';
+    const two = '<path at="/srv/two" access="read"/>';
+    const before = jail(one, two);
+    const after = jail(one, two.replace('read', 'write'));
+    const now = jail(two.replace('read', 'write'), one.replace('read', 'none'));
+    assert.equal(undo(now, before, after), jail(two, one.replace('read', 'none')));
+    assert.match(
+      conflicts(before.replace(two, ''), before, after).join(),
+      /path "\/srv\/two" of <jail> of tenant "a": access read → write/,
+    );
+  });
+
   test('undoing twice changes nothing more', () => {
     const after = set(base, tenant('alice'), 'cpu=150% memory=1GiB package=');
     assert.equal(undo(base, base, after), base);

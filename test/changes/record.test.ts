@@ -143,6 +143,93 @@ describe('the record of changes', () => {
     assert.equal(value(readChangeTexts(paths, 4)).before, policy('1%'));
   });
 
+  test('does not credit a killed command, nor an edit by hand that nobody made', (t) => {
+    const place = placeOf(t);
+    value(apply(place, policy('1%')));
+    value(edit(place, policy('1%'), policy('2%'), 'killed'));
+    value(edit(place, policy('1%'), policy('3%')));
+    value(edit(place, policy('3%'), policy('4%'), 'killed'));
+    value(edit(place, policy('3%'), policy('5%')));
+    value(apply(place, policy('5%')));
+    assert.deepEqual(outcomes(place), [
+      [5, 'set', 'in force'],
+      [4, 'killed', 'unknown'],
+      [3, 'set', 'in force'],
+      [2, 'killed', 'unknown'],
+      [1, 'by hand', 'in force'],
+    ]);
+  });
+
+  test('credits an edit that could not be written with nothing', (t) => {
+    const place = placeOf(t);
+    const unwritten = (before: string, after: string) =>
+      value(recordUnwritten(place.paths, value(edit(place, before, after)) ?? 0, 'no space'));
+    value(apply(place, policy('1%')));
+    unwritten(policy('1%'), policy('2%'));
+    value(apply(place, policy('1%')));
+    value(apply(place, policy('2%')));
+    value(edit(place, policy('2%'), policy('3%')));
+    unwritten(policy('3%'), policy('4%'));
+    value(edit(place, policy('3%'), policy('5%')));
+    value(apply(place, policy('5%')));
+    assert.deepEqual(outcomes(place), [
+      [6, 'set', 'in force'],
+      [5, 'set', 'not written'],
+      [4, 'set', 'in force'],
+      [3, 'by hand', 'in force'],
+      [2, 'set', 'not written'],
+      [1, 'by hand', 'in force'],
+    ]);
+  });
+
+  test('shows an edit as lost only if no later one began with it, whatever the period is', (t) => {
+    const place = placeOf(t);
+    value(apply(place, policy('1%')));
+    value(edit(place, policy('1%'), policy('2%'), 'killed'));
+    value(edit(place, policy('1%'), policy('3%')));
+    value(edit(place, policy('3%'), policy('4%')));
+    const expected = [
+      [4, 'pending'],
+      [3, 'pending'],
+      [2, 'unknown'],
+    ];
+    const db = new DatabaseSync(`${place.paths.state}/history/changes.db`);
+    db.exec('UPDATE changes SET at = number');
+    db.close();
+    for (const to of [2, 3, 4]) {
+      const listed = value(listChanges(place.paths, { from: 2, to }));
+      const facts = listed.map(({ number, outcome }) => [number, outcome]);
+      assert.deepEqual(facts, expected.slice(4 - to));
+    }
+  });
+
+  test('keeps commands’ edits no longer than others', (t) => {
+    const place = placeOf(t);
+    const { file, paths } = place;
+    value(apply(place, policy('1%')));
+    const db = new DatabaseSync(`${paths.state}/history/changes.db`);
+    db.exec('UPDATE changes SET at = 1');
+    db.close();
+    value(edit(place, policy('1%'), policy('2%')));
+    value(edit(place, policy('2%'), policy('3%')));
+    const applied = { file, text: policy('3%'), way: 'by hand', problems: [] };
+    value(recordApplied(paths, { ...applied, outcome: 'in force', keepMilliseconds: 1e9 }));
+    assert.deepEqual(
+      outcomes(place).map(([number]) => number),
+      [3, 2],
+    );
+  });
+
+  test('has names of a bounded length', (t) => {
+    const place = placeOf(t);
+    const long = 'n'.repeat(1_000);
+    const attributes = Array.from({ length: 100 }, (_, index) => `${long}${index}="1"`).join(' ');
+    value(apply(place, policy('1%')));
+    value(apply(place, `<bulkhead version="1"><${long} ${attributes}/></bulkhead>`));
+    const [last] = value(listChanges(place.paths, always));
+    assert.ok(JSON.stringify(last).length < 70_000);
+  });
+
   test('has no edits of other files', (t) => {
     const place = placeOf(t);
     value(edit(place, policy('1%'), policy('2%')));
@@ -176,7 +263,8 @@ describe('the record of changes', () => {
     value(apply(place, policy('1%')));
     const file = `${place.paths.state}/history/changes.db`;
     writeFileSync(file, Buffer.alloc(50_000, 'nonsense'));
-    value(apply(place, policy('2%')));
+    const replaced = apply(place, policy('2%'));
+    assert.match(replaced.ok ? '' : replaced.error.reason, /replaced by a new one.*kept as/);
     assert.deepEqual(outcomes(place), [[1, 'by hand', 'in force']]);
     assert.ok(
       readdirSync(`${place.paths.state}/history`).some((name) => name.includes('.damaged-')),

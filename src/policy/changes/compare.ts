@@ -25,8 +25,9 @@ export type PolicyChange =
   /** The children of the last element have another order. */
   | { readonly kind: 'order'; readonly path: ElementPath };
 
-/** Attributes that name an element among its siblings. */
-const namingAttributes = ['user', 'uid', 'name'];
+/** Returns the attributes that name an element among its siblings. */
+export const namingAttributes = (element: XmlElement): readonly string[] =>
+  element.name === 'path' ? ['at'] : ['user', 'uid', 'name'];
 
 /** Lists the changes from one policy to another, given their roots. */
 export function comparePolicies(before: XmlElement, after: XmlElement): readonly PolicyChange[] {
@@ -89,7 +90,8 @@ function pairChildren(
 function pairAlike(old: readonly XmlElement[], now: readonly XmlElement[]): readonly Pair[] {
   if (old.length <= 1 && now.length <= 1) return [pairOf(old[0], now[0])];
   const free = new Map<string, XmlElement[]>();
-  for (const each of now) {
+  // From the last to the first, so that `pop` returns the first: `shift` takes time for each element that remains.
+  for (const each of now.toReversed()) {
     const print = fingerprint(each);
     const same = free.get(print);
     if (same === undefined) free.set(print, [each]);
@@ -99,7 +101,7 @@ function pairAlike(old: readonly XmlElement[], now: readonly XmlElement[]): read
   const rest: XmlElement[] = [];
   const used = new Set<XmlElement>();
   for (const each of old) {
-    const equal = free.get(fingerprint(each))?.shift();
+    const equal = free.get(fingerprint(each))?.pop();
     if (equal === undefined) rest.push(each);
     else {
       used.add(equal);
@@ -133,7 +135,7 @@ function isReordered(pairs: readonly Pair[], before: XmlElement, after: XmlEleme
 
 /** Returns what siblings of the same name are told apart by. */
 export function keyOf(element: XmlElement): string {
-  const [naming] = namingAttributes.flatMap((name) => {
+  const [naming] = namingAttributes(element).flatMap((name) => {
     const value = xmlAttribute(element, name)?.value;
     return value === undefined ? [] : [`${name}=${value}`];
   });

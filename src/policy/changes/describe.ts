@@ -7,7 +7,7 @@
  *     the defaults: memory.soft 1GiB removed
  */
 import { xmlAttribute, type XmlElement } from '../xml.ts';
-import type { ElementPath, PolicyChange } from './compare.ts';
+import { namingAttributes, type ElementPath, type PolicyChange } from './compare.ts';
 
 /** A change of a policy in values. */
 export interface ValueChange {
@@ -25,7 +25,7 @@ export interface ValueChange {
   readonly to?: string;
 }
 
-/** The maximum length of a value that is shown. */
+/** The maximum length of a value, and of a name, that is shown. */
 const valueMax = 200;
 
 /** Lists changes in values. The attributes of an added or removed element count one by one. */
@@ -37,7 +37,9 @@ function valuesOfChange(change: PolicyChange): readonly ValueChange[] {
   if (change.kind === 'set') {
     const { place, prefix } = placeOf(change.path);
     const { from, to } = change;
-    return [{ kind: 'set', ...place, setting: prefix + change.attribute, ...values(from, to) }];
+    return [
+      { kind: 'set', ...place, setting: bounded(prefix + change.attribute), ...values(from, to) },
+    ];
   }
   return wholeElement(change.kind, change.path, change.element);
 }
@@ -51,14 +53,14 @@ function wholeElement(
   const isOwn = isNamed(element) || prefix === '';
   const whole: readonly ValueChange[] =
     isOwn || element.attributes.length === 0
-      ? [{ kind, ...place, ...(prefix !== '' && { setting: prefix.slice(0, -1) }) }]
+      ? [{ kind, ...place, ...(prefix !== '' && { setting: bounded(prefix.slice(0, -1)) }) }]
       : [];
-  const naming = isOwn ? ['user', 'uid', 'name'] : [];
+  const naming = isOwn ? namingAttributes(element) : [];
   const attributes = element.attributes.flatMap(({ name, value }): readonly ValueChange[] => {
     if (naming.includes(name)) return [];
     const change =
       kind === 'added' ? values(undefined, value.value) : values(value.value, undefined);
-    return [{ kind: 'set', ...place, setting: prefix + name, ...change }];
+    return [{ kind: 'set', ...place, setting: bounded(prefix + name), ...change }];
   });
   const children = element.children.flatMap((each) => wholeElement(kind, [...path, each], each));
   return [...whole, ...attributes, ...children];
@@ -75,7 +77,7 @@ const bounded = (text: string) => (text.length > valueMax ? `${text.slice(0, val
 const known = ['defaults', 'package', 'tenant', 'reseller', 'site', 'tenants', 'host', 'agent'];
 
 const isNamed = (element: XmlElement) =>
-  ['user', 'uid', 'name'].some((name) => xmlAttribute(element, name) !== undefined);
+  namingAttributes(element).some((name) => xmlAttribute(element, name) !== undefined);
 
 /** Returns the element's name for people, and what comes before an attribute's name: `cpu.`. */
 function placeOf(path: ElementPath) {
@@ -95,10 +97,14 @@ function placeOf(path: ElementPath) {
 
 function nameOfElement(element: XmlElement): string {
   if (element.name === 'defaults') return 'the defaults';
-  const user = xmlAttribute(element, 'user') ?? xmlAttribute(element, 'name');
-  if (user !== undefined) return `${element.name} "${bounded(user.value)}"`;
+  const [name] = namingAttributes(element)
+    .filter((each) => each !== 'uid')
+    .flatMap((each) => xmlAttribute(element, each) ?? []);
+  if (name !== undefined) return `${bounded(element.name)} "${bounded(name.value)}"`;
   const uid = xmlAttribute(element, 'uid');
-  return uid === undefined ? `<${element.name}>` : `${element.name} uid ${bounded(uid.value)}`;
+  return uid === undefined
+    ? `<${bounded(element.name)}>`
+    : `${bounded(element.name)} uid ${bounded(uid.value)}`;
 }
 
 /** Describes a change in words. The text may have control characters of the policy: print it by `printable`. */

@@ -32,6 +32,8 @@ interface ChangedTexts {
   readonly after: string;
 }
 
+const severalNow = 'there are several such elements now';
+
 type Edited = Result<string, Cause>;
 type SetChange = PolicyChange & { readonly kind: 'set' };
 
@@ -88,10 +90,19 @@ function undoSets(
   changes: readonly SetChange[],
 ): { readonly text: string; readonly conflicts: readonly Cause[] } {
   const conflicts: Cause[] = [];
+  const edited = new Map<XmlElement, Set<string>>();
   const edits = changes.flatMap((change) => {
     const found = setTarget(root, change);
     if (!found.ok) conflicts.push(found.error);
-    return found.ok && found.value !== undefined ? [{ change, element: found.value }] : [];
+    if (!found.ok || found.value === undefined) return [];
+    const element = found.value;
+    const attributes = edited.get(element) ?? new Set();
+    if (attributes.has(change.attribute)) {
+      conflicts.push(causeOfConflict(change, severalNow));
+      return [];
+    }
+    edited.set(element, attributes.add(change.attribute));
+    return [{ change, element }];
   });
   const offset = ({ change, element }: (typeof edits)[number]) =>
     element.attributes.find(({ name }) => name === change.attribute)?.start ?? element.contentStart;
@@ -167,7 +178,7 @@ function findPath(root: XmlElement, path: ElementPath): Result<XmlElement, strin
   for (const step of path) {
     const found = findChild(element, step);
     if (found === undefined) return fail('the element is no longer there');
-    if (found === 'several') return fail('there are several such elements now');
+    if (found === 'several') return fail(severalNow);
     element = found;
   }
   return ok(element);
@@ -182,8 +193,11 @@ function findChild(parent: XmlElement, wanted: XmlElement): XmlElement | 'severa
   return found.find((each) => fingerprint(each) === print) ?? 'several';
 }
 
-function conflict(change: PolicyChange, reason: string): Result<never, Cause> {
+const conflict = (change: PolicyChange, reason: string): Result<never, Cause> =>
+  fail(causeOfConflict(change, reason));
+
+function causeOfConflict(change: PolicyChange, reason: string): Cause {
   const [first] = valueChanges([change]);
   const what = first === undefined ? 'a change' : `"${describeChange(first)}"`;
-  return fail({ reason: `${what} cannot be undone: ${reason}` });
+  return { reason: `${what} cannot be undone: ${reason}` };
 }

@@ -60,6 +60,11 @@ export interface RecordedChange extends Omit<NewChange, 'before' | 'text'> {
   readonly outcomeAt: number;
 }
 
+/** A change in a list. `unknown`: it was announced and never applied, and no later change began with its text. */
+export interface ListedChange extends Omit<RecordedChange, 'outcome'> {
+  readonly outcome: ChangeOutcome | 'unknown';
+}
+
 const changesMax = 2_000;
 const textsBytesMax = 32 * 2 ** 20;
 const writing = 'write the record of changes';
@@ -135,7 +140,7 @@ export class ChangeStore implements Disposable {
 
   /**
    * Sets the outcome of a change and, `withEarlier`, of those before it that wait for theirs: edits that were written one after
-   * another come in force together. A text that no later edit began with was perhaps never written.
+   * another come in force together. A text that no later edit began with was perhaps never written, so it keeps waiting.
    */
   settle(
     number: number,
@@ -146,14 +151,15 @@ export class ChangeStore implements Disposable {
   ): Result<void, Problem> {
     return this.#database.run(writing, ({ statements: { settle, one } }) => {
       const values = [outcome, at, JSON.stringify(problems)] as const;
-      let last = withEarlier ? one.get(number) : undefined;
+      let beforeKey = one.get(number)?.['before_key'];
       settle.run(...values, number);
-      while (last !== undefined) {
-        const previous = one.get(Number(last['number']) - 1);
-        if (previous?.['outcome'] !== 'pending' || previous['text_key'] !== last['before_key'])
-          return;
-        settle.run(...values, Number(previous['number']));
-        last = previous;
+      if (!withEarlier) return;
+      for (let each = number - 1; ; each--) {
+        const earlier = one.get(each);
+        if (!['pending', 'not written'].includes(String(earlier?.['outcome']))) return;
+        if (earlier?.['outcome'] !== 'pending' || earlier['text_key'] !== beforeKey) continue;
+        settle.run(...values, each);
+        beforeKey = earlier['before_key'];
       }
     });
   }
@@ -174,9 +180,12 @@ export class ChangeStore implements Disposable {
   }
 
   /** Lists changes of a period, latest first. */
-  list(from: number, to: number): Result<readonly RecordedChange[], Problem> {
+  list(from: number, to: number): Result<readonly ListedChange[], Problem> {
     return this.#database.run(reading, ({ statements }) =>
-      statements.list.all(from, to).map(changeOf),
+      statements.list.all(from, to).map((row) => {
+        const change = changeOf(row);
+        return row['lost'] === 1 ? { ...change, outcome: 'unknown' as const } : change;
+      }),
     );
   }
 
@@ -218,7 +227,12 @@ function prepare(db: DatabaseSync): Statements {
          ORDER BY number DESC LIMIT 1`,
     ),
     one: db.prepare('SELECT * FROM changes WHERE number = ?'),
-    list: db.prepare('SELECT * FROM changes WHERE at BETWEEN ? AND ? ORDER BY number DESC'),
+    list: db.prepare(
+      `SELECT *, outcome = 'pending' AND number < (SELECT max(number) FROM changes) AND NOT EXISTS
+           (SELECT 1 FROM changes AS later
+              WHERE later.before_key = changes.text_key AND later.number > changes.number) AS lost
+         FROM changes WHERE at BETWEEN ? AND ? ORDER BY number DESC`,
+    ),
     text: db.prepare('SELECT body FROM texts WHERE key = ?'),
   };
 }

@@ -5,7 +5,7 @@
  *         tenant "alice": cpu.limit 100% → 150%
  */
 import { printable } from '../../../../packages/base/printable.ts';
-import type { RecordedChange } from '../../../apply/read-changes.ts';
+import type { ListedChange } from '../../../apply/read-changes.ts';
 import { describeChange } from '../../../policy/changes/describe.ts';
 import { dateTime } from '../../shared/format.ts';
 import { count } from '../../shared/session.ts';
@@ -15,13 +15,8 @@ import type { PolicyChangeJson } from '../json.ts';
 const shownMax = 10;
 const indent = ' '.repeat(6);
 
-export function changeLines(
-  change: RecordedChange,
-  latest: number | undefined,
-  colors: Colors,
-): string {
-  const { number, at, way, problems } = change;
-  const outcome = outcomeOf(change, latest);
+export function changeLines(change: ListedChange, colors: Colors): string {
+  const { number, at, way, outcome, problems } = change;
   const paint = paints(colors)[outcome] ?? colors.dim;
   const head = `${String(number).padStart(4)}  ${dateTime(at)}  ${printable(authorOf(change))}, ${printable(way)}: `;
   const values = change.beforeKey === undefined ? ['the record begins'] : valueLines(change);
@@ -36,7 +31,7 @@ const paints = ({ green, red }: Colors): Readonly<Record<string, (text: string) 
 });
 
 /** Returns a line for each value that changed, at most ten. */
-export function valueLines({ changed }: Pick<RecordedChange, 'changed'>): readonly string[] {
+export function valueLines({ changed }: Pick<ListedChange, 'changed'>): readonly string[] {
   if (changed === undefined) return ['the change in values is unknown'];
   if (changed.count === 0) return ['only comments, layout or nothing'];
   const lines = changed.values.slice(0, shownMax).map(describeChange);
@@ -44,24 +39,19 @@ export function valueLines({ changed }: Pick<RecordedChange, 'changed'>): readon
   return more > 0 ? [...lines, `and ${count(more, 'more value')}`] : lines;
 }
 
-function authorOf({ uid, user, remark }: RecordedChange): string {
+function authorOf({ uid, user, remark }: ListedChange): string {
   if (uid === undefined) return 'somebody';
   return `${user ?? `uid ${uid}`}${remark === undefined ? '' : ` (${remark})`}`;
 }
 
-/** Returns the outcome. A change that no later one began with, and that was not applied, may never have been written. */
-function outcomeOf({ outcome, number }: RecordedChange, latest: number | undefined) {
-  return outcome === 'pending' && number !== latest ? 'unknown' : outcome;
-}
-
-export function changeJson(change: RecordedChange, latest: number | undefined): PolicyChangeJson {
-  const { number, at, file, way, uid, user, remark, changed, problems, textKey } = change;
+export function changeJson(change: ListedChange): PolicyChangeJson {
+  const { number, at, file, way, outcome, uid, user, remark, changed, problems, textKey } = change;
   return {
     number,
     at,
     file,
     way,
-    outcome: outcomeOf(change, latest),
+    outcome,
     problems,
     sha256: textKey,
     ...(uid !== undefined && { uid }),

@@ -1,7 +1,7 @@
 /** `bulkhead policy log`: lists the recorded changes. */
 import type { Command } from 'commander';
 import { changedBetween } from '../../../apply/change-record.ts';
-import { listChanges, readChangeTexts, type RecordedChange } from '../../../apply/read-changes.ts';
+import { listChanges, readChangeTexts, type ListedChange } from '../../../apply/read-changes.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { ValueChange } from '../../../policy/changes/describe.ts';
 import { exitCodes, type ExitCode } from '../../shared/command.ts';
@@ -27,19 +27,18 @@ export function log(options: LogOptions, command: Command): ExitCode {
   }
   const listed = listChanges(paths, period.value);
   if (!listed.ok) return failWith(listed.error);
-  const latest = listed.value[0]?.number;
   const { tenant } = options;
   const shown =
     tenant === undefined
       ? listed.value
       : listed.value.flatMap((each) => changeOfAccount(each, namesOf(tenant, paths), paths));
   if (options.json === true) {
-    printJson({ changes: shown.map((each) => changeJson(each, latest)) } satisfies PolicyLogJson);
+    printJson({ changes: shown.map(changeJson) } satisfies PolicyLogJson);
     return exitCodes.done;
   }
   if (shown.length === 0) print('No changes were recorded in this period');
   const { colors } = terminalOf(process.stdout);
-  for (const each of shown) print(changeLines(each, latest, colors));
+  for (const each of shown) print(changeLines(each, colors));
   return exitCodes.done;
 }
 
@@ -52,10 +51,10 @@ function namesOf(tenant: string, paths: Paths): readonly string[] {
 
 /** Returns the change with the values of the account only; none if it has none. */
 function changeOfAccount(
-  change: RecordedChange,
+  change: ListedChange,
   names: readonly string[],
   paths: Paths,
-): readonly RecordedChange[] {
+): readonly ListedChange[] {
   const values = valuesOf(change, paths).filter(({ accounts }) =>
     accounts.some((each) => names.includes(each)),
   );
@@ -63,7 +62,7 @@ function changeOfAccount(
 }
 
 /** Returns all values: only the first ones of a large change are in the record. */
-function valuesOf({ number, changed }: RecordedChange, paths: Paths): readonly ValueChange[] {
+function valuesOf({ number, changed }: ListedChange, paths: Paths): readonly ValueChange[] {
   if (changed === undefined || changed.count === changed.values.length)
     return changed?.values ?? [];
   const texts = readChangeTexts(paths, number);

@@ -19,7 +19,8 @@ export function show(
   if (options.json === true) {
     const { number, at, file } = change;
     printJson({ number, at, file, text } satisfies PolicyShowJson);
-  } else print(process.stdout.isTTY ? printableLines(text) : text);
+  } else if (process.stdout.isTTY) print(printableLines(text));
+  else process.stdout.write(text);
   return exitCodes.done;
 }
 
