@@ -10,7 +10,7 @@ import { jailLayers } from '../../src/jail/commands/layers.ts';
 import { loginNotes } from '../../src/pam/core/notes.ts';
 import { proftpdSetting, vsftpdSetting } from '../../src/pam/core/daemons.ts';
 import { stepOf } from '../../src/pam/io/step.ts';
-import { surveyLogin } from '../../src/pam/io/survey.ts';
+import { jailFacts, surveyLogin } from '../../src/pam/io/survey.ts';
 import { stopDoctor } from '../../src/stop/commands/doctor.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 import { policyOf } from '../conformance/suite.ts';
@@ -96,4 +96,16 @@ test('settings of FTP daemons are unknown as far as they depend on which account
   const order = 'AuthOrder mod_auth_pam.c* mod_auth_unix.c\n';
   assert.equal(proftpd(order).jailsUnknown, undefined);
   assert.equal(proftpd(`${order}<Anonymous ~ftp>\nUser ftp\n</Anonymous>\n`).jailsUnknown, true);
+  // Whoever has a jail, this one is outside.
+  const withoutPam = proftpd('AuthPAM off\n<Anonymous ~ftp>\nUser ftp\n</Anonymous>\n');
+  assert.equal(withoutPam.jailsUnknown, undefined);
+  assert.match(withoutPam.outsideJails ?? '', /AuthPAM/);
+  // It asks PAM, which refuses tenants with a jail; guests it does not ask.
+  assert.equal(vsftpd('guest_enable=YES\nguest_username=ann\n').jailsUnknown, true);
+  const open = proftpd(`${order}<Anonymous ~ftp>\nUser ftp\n</Anonymous>\n`);
+  assert.deepEqual(jailFacts([open, withoutPam], true), {
+    outsideJails: withoutPam.outsideJails,
+    refusesJailed: false,
+  });
+  assert.deepEqual(jailFacts([open], true), { jailsUnknown: true });
 });
