@@ -6,6 +6,8 @@ import { describe, test } from 'node:test';
 import { unreadable } from '../../packages/base/io/read.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { jailPathsOf } from '../../src/jail/io/jail-paths.ts';
+import { entryPathLayers } from '../../src/cli/layers/engine-layers.ts';
+import { entryPathsLine, entryPathsText } from '../../src/cli/shared/entry-paths.ts';
 import { jailLayers } from '../../src/jail/commands/layers.ts';
 import { loginNotes } from '../../src/pam/core/notes.ts';
 import { proftpdSetting, vsftpdSetting } from '../../src/pam/core/daemons.ts';
@@ -85,6 +87,22 @@ describe('for somebody who is not root', { skip }, () => {
     assert.match(await stopped(), /^unknown: .*run it as root/);
     assert.equal(jails()?.state, 'unknown');
   });
+});
+
+test('an entry path whose jail is unknown is not reported as outside', () => {
+  const report = {
+    entryPath: 'FTP',
+    programs: [],
+    enforced: 'at login',
+    reason: 'x',
+    jail: { entered: false, unknown: true, reason: 'only root can read it' },
+  } as const;
+  assert.doesNotMatch(entryPathsLine([report]), /outside/);
+  assert.match(entryPathsText([report]), /unknown/);
+  assert.deepEqual(
+    entryPathLayers([report]).map(({ state, reason }) => [state, reason]),
+    [['unknown', 'at login; only root can read it']],
+  );
 });
 
 test('settings of FTP daemons are unknown as far as they depend on which accounts have jails', () => {
