@@ -38,7 +38,7 @@ export class AppChanges implements Disposable {
   }
 
   /**
-   * Makes a change of `owner`, who has the uid now. A wrong one costs nothing, and changes nothing. The request gives up its
+   * Makes a change of `owner`, who has the uid now. A wrong one costs nothing, and changes nothing. The request releases its
    * `slot` while it waits; the pace admits one change of a uid, so no other waits with it.
    */
   async make(
