@@ -287,6 +287,25 @@ test('realize() leaves a mark for the slice outside, whose file may lack what sy
   assert.deepEqual(steps, [unit, 'marked', unit]);
 });
 
+test('realize() lifts no disk limit that nothing would set again', () => {
+  const written: string[] = [];
+  const full = failed({ action: 'write', object: '/run/bulkhead/reload', reason: 'it is full' });
+  const parts = {
+    hierarchy: {
+      files: {
+        read: () => '8:0 rbps=4096 wbps=max riops=max wiops=max\n',
+        write: (_cgroup: string, _file: string, text: string) => written.push(text),
+      },
+    },
+    stale: { set: () => full },
+  };
+  const slices = new Slices(parts as unknown as SlicesParts);
+  const unit = 'user-1001.slice';
+  const cgroup = 'outside/u1001';
+  assert.equal(slices.realize({ kind: 'realize', cgroup, label: '', unit, writes: [] }), full);
+  assert.deepEqual(written, []);
+});
+
 test('objectPath() escapes characters that D-Bus object paths do not allow', () => {
   assert.equal(objectPath('user-1001.slice'), '/org/freedesktop/systemd1/unit/user_2d1001_2eslice');
 });
