@@ -6,7 +6,7 @@ import { printable } from '../../../packages/base/printable.ts';
 import { causedBy } from '../../../packages/base/problem.ts';
 import { ok } from '../../../packages/base/result.ts';
 import type { UidOwner } from '../../policy/accounts/uid-owner.ts';
-import { answerSoon } from './answer-soon.ts';
+import { answerSoon } from '../../sys/answer-soon.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import type { OwnAppChange, TenantApps } from '../part.ts';
 import { ChangePace } from './change-pace.ts';
