@@ -81,9 +81,12 @@ export class DigestChoiceFile {
     const stat = lstatSync(choicesPath(this.#place), { bigint: true, throwIfNoEntry: false });
     if (stat === undefined) return ok(new Map());
     const version = fileVersionOf(stat);
-    if (this.#known === undefined || !isSameVersion(this.#known.version, version))
-      this.#known = { version, read: readDigestChoices(this.#place) };
-    return this.#known.read;
+    if (this.#known !== undefined && isSameVersion(this.#known.version, version))
+      return this.#known.read;
+    const read = readDigestChoices(this.#place);
+    // The next request reads again after a failure that passes without a change of the file, such as too many open files.
+    this.#known = read.ok || read.error.errno === undefined ? { version, read } : undefined;
+    return read;
   }
 
   /** Keeps a choice, without the choices of accounts that are no members any more. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
 import { AppScans } from '../../src/app/io/scans.ts';
+import { OwnApps } from '../../src/app/io/tenant-apps.ts';
 import { alice, body, OwnAppsStage } from './own-apps-stage.ts';
 
 let stage: OwnAppsStage;
@@ -72,6 +73,21 @@ test('a scan that began earlier does not replace a later one', async () => {
   scans.noteNone(stage.policy);
   assert.ok((await earlier).ok);
   assert.deepEqual(namesOf(scans.last), []);
+});
+
+test('a scan that takes too long is answered before the client gives up', async (t) => {
+  const parts = {
+    paths: stage.paths,
+    scans: { fresh: () => new Promise<never>(() => {}) },
+    runsSystemd: () => true,
+  };
+  const apps = new OwnApps(parts as unknown as ConstructorParameters<typeof OwnApps>[0]);
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const asked = apps.list(alice);
+  t.mock.timers.tick(59_000);
+  const answer = await asked;
+  assert.ok(!answer.ok);
+  assert.match(answer.error.reason, /cannot check them at the moment/);
 });
 
 test('where nothing can be scanned, the last scan is not shown as the state of now', async () => {

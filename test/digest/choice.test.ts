@@ -1,6 +1,15 @@
 /** Choices of customers: what they make of a rule, what the agent accepts, and the file that keeps them. */
 import assert from 'node:assert/strict';
-import { readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { suite, test, type TestContext } from 'node:test';
 import type { Caller } from '../../src/agent/api/caller.ts';
 import { QueryReader } from '../../src/agent/api/query-reader.ts';
@@ -166,6 +175,38 @@ suite('DigestChoiceFile', () => {
     assert.deepEqual(uids(), [2, 3]);
     rmSync(path);
     assert.deepEqual(uids(), []);
+  });
+
+  test('reads the file again after a failure that has passed, such as too many open files', (t) => {
+    const place = { state: testDirectory(t, 'digest-choice') };
+    assert.ok(
+      new DigestChoiceFile(place).keep({ uid: 1, name: 'u1', every: 'off' }, () => true).ok,
+    );
+    const choices = new DigestChoiceFile(place);
+    const limitFiles = (soft: string) =>
+      spawnSync('prlimit', ['--pid', String(process.pid), `--nofile=${soft}:`], {
+        encoding: 'utf8',
+      });
+    const before = /open files\s+(\d+)/.exec(
+      spawnSync('prlimit', ['--pid', String(process.pid)], { encoding: 'utf8' }).stdout,
+    )?.[1];
+    assert.ok(before !== undefined);
+    assert.equal(limitFiles('256').status, 0);
+    const opened: number[] = [];
+    try {
+      assert.throws(
+        () => {
+          for (;;) opened.push(openSync('/dev/null', 'r'));
+        },
+        { code: 'EMFILE' },
+      );
+      assert.ok(!choices.read().ok);
+    } finally {
+      for (const fd of opened) closeSync(fd);
+      limitFiles(before);
+    }
+    const read = choices.read();
+    assert.deepEqual(read.ok && [...read.value.keys()], [1]);
   });
 });
 

@@ -167,6 +167,33 @@ suite('SliceFiles', () => {
     );
   });
 
+  test('a process that is killed after it has set a slice loses no property', () => {
+    const { control, files, paths } = scratch();
+    const directory = `${control}/user-1001.slice.d`;
+    const path = `${directory}/50-TasksMax.conf`;
+    const killed = () => {
+      mkdirSync(directory, { recursive: true });
+      writeFileSync(path, '[Slice]\nTasksMax=40\n');
+      throw new Error('killed');
+    };
+    const next = () => new SliceFiles(paths, control);
+    for (const slice of [ann, { outside: 1001 }]) {
+      assert.throws(() => files.poke(slice, killed));
+      assert.ok(next().removePokes([slice]).ok);
+      assert.ok(!existsSync(directory));
+      mkdirSync(directory, { recursive: true });
+      writeFileSync(path, '[Slice]\nTasksMax=7\n');
+      assert.throws(() => files.poke(slice, killed));
+      assert.ok(next().removePokes([slice]).ok);
+      assert.equal(readFileSync(path, 'utf8'), '[Slice]\nTasksMax=7\n');
+      // An administrator's later change is not the one that was interrupted.
+      writeFileSync(path, '[Slice]\nTasksMax=8\n');
+      assert.ok(next().removePokes([slice]).ok);
+      assert.equal(readFileSync(path, 'utf8'), '[Slice]\nTasksMax=8\n');
+      rmSync(directory, { recursive: true });
+    }
+  });
+
   test('write() refuses a directory that is a symbolic link', () => {
     const { directory, system, files } = scratch();
     mkdirSync(join(directory, 'elsewhere'));
@@ -258,6 +285,25 @@ test('realize() leaves a mark for the slice outside, whose file may lack what sy
   for (const cgroup of ['u1001', 'outside/u1001'])
     assert.ok(slices.realize({ kind: 'realize', cgroup, label: '', unit, writes: [write] }).ok);
   assert.deepEqual(steps, [unit, 'marked', unit]);
+});
+
+test('realize() lifts no disk limit that nothing would set again', () => {
+  const written: string[] = [];
+  const full = failed({ action: 'write', object: '/run/bulkhead/reload', reason: 'it is full' });
+  const parts = {
+    hierarchy: {
+      files: {
+        read: () => '8:0 rbps=4096 wbps=max riops=max wiops=max\n',
+        write: (_cgroup: string, _file: string, text: string) => written.push(text),
+      },
+    },
+    stale: { set: () => full },
+  };
+  const slices = new Slices(parts as unknown as SlicesParts);
+  const unit = 'user-1001.slice';
+  const cgroup = 'outside/u1001';
+  assert.equal(slices.realize({ kind: 'realize', cgroup, label: '', unit, writes: [] }), full);
+  assert.deepEqual(written, []);
 });
 
 test('objectPath() escapes characters that D-Bus object paths do not allow', () => {

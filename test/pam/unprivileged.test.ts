@@ -6,11 +6,13 @@ import { describe, test } from 'node:test';
 import { unreadable } from '../../packages/base/io/read.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { jailPathsOf } from '../../src/jail/io/jail-paths.ts';
+import { entryPathLayers } from '../../src/cli/layers/engine-layers.ts';
+import { entryPathsLine, entryPathsText } from '../../src/cli/shared/entry-paths.ts';
 import { jailLayers } from '../../src/jail/commands/layers.ts';
 import { loginNotes } from '../../src/pam/core/notes.ts';
 import { proftpdSetting, vsftpdSetting } from '../../src/pam/core/daemons.ts';
 import { stepOf } from '../../src/pam/io/step.ts';
-import { surveyLogin } from '../../src/pam/io/survey.ts';
+import { jailFacts, surveyLogin } from '../../src/pam/io/survey.ts';
 import { stopDoctor } from '../../src/stop/commands/doctor.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 import { policyOf } from '../conformance/suite.ts';
@@ -87,6 +89,22 @@ describe('for somebody who is not root', { skip }, () => {
   });
 });
 
+test('an entry path whose jail is unknown is not reported as outside', () => {
+  const report = {
+    entryPath: 'FTP',
+    programs: [],
+    enforced: 'at login',
+    reason: 'x',
+    jail: { entered: false, unknown: true, reason: 'only root can read it' },
+  } as const;
+  assert.doesNotMatch(entryPathsLine([report]), /outside/);
+  assert.match(entryPathsText([report]), /unknown/);
+  assert.deepEqual(
+    entryPathLayers([report]).map(({ state, reason }) => [state, reason]),
+    [['unknown', 'at login; only root can read it']],
+  );
+});
+
 test('settings of FTP daemons are unknown as far as they depend on which accounts have jails', () => {
   const unknown = () => 'unknown' as const;
   const vsftpd = (text: string) => vsftpdSetting('/etc/vsftpd.conf', text, unknown);
@@ -96,4 +114,16 @@ test('settings of FTP daemons are unknown as far as they depend on which account
   const order = 'AuthOrder mod_auth_pam.c* mod_auth_unix.c\n';
   assert.equal(proftpd(order).jailsUnknown, undefined);
   assert.equal(proftpd(`${order}<Anonymous ~ftp>\nUser ftp\n</Anonymous>\n`).jailsUnknown, true);
+  // Whoever has a jail, this one is outside.
+  const withoutPam = proftpd('AuthPAM off\n<Anonymous ~ftp>\nUser ftp\n</Anonymous>\n');
+  assert.equal(withoutPam.jailsUnknown, undefined);
+  assert.match(withoutPam.outsideJails ?? '', /AuthPAM/);
+  // It asks PAM, which refuses tenants with a jail; guests it does not ask.
+  assert.equal(vsftpd('guest_enable=YES\nguest_username=ann\n').jailsUnknown, true);
+  const open = proftpd(`${order}<Anonymous ~ftp>\nUser ftp\n</Anonymous>\n`);
+  assert.deepEqual(jailFacts([open, withoutPam], true), {
+    outsideJails: withoutPam.outsideJails,
+    refusesJailed: false,
+  });
+  assert.deepEqual(jailFacts([open], true), { jailsUnknown: true });
 });

@@ -160,7 +160,10 @@ suite('lookAtHost()', () => {
     const about = (program: string) => remarks.find((each) => each.includes(program)) ?? '';
     assert.match(about(caddy), /nothing limits the requests at once/);
     assert.doesNotMatch(about(lsws), /nothing limits/);
-    assert.match(about(lsws), /"maxConns".*"bulkhead web status".*cgroups.*no jail/);
+    assert.match(
+      about(lsws),
+      /only its own "maxConns" can limit.*"bulkhead web status".*cgroups.*no program enters a jail/,
+    );
   });
 
   test('finds LiteSpeed once, and the panels', () => {

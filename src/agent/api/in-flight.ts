@@ -25,7 +25,7 @@ export class InFlight {
   readonly #turns = new Map<string, Turns>();
   readonly #common: Turns = { running: 0, waiting: [] };
 
-  /** Waits for a slot, which is released when it is disposed, and once only. */
+  /** Waits for a slot. Its first disposal releases it; others do nothing. */
   async enter(caller: Caller): Promise<HttpResult<Disposable>> {
     if (caller.kind === 'token' || isAdministrator(caller)) return ok(free);
     const { kind, uid } = caller;

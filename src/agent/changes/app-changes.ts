@@ -6,7 +6,7 @@ import { printable } from '../../../packages/base/printable.ts';
 import { causedBy } from '../../../packages/base/problem.ts';
 import { ok } from '../../../packages/base/result.ts';
 import type { UidOwner } from '../../policy/accounts/uid-owner.ts';
-import { answerSoon } from './answer-soon.ts';
+import { answerSoon } from '../../sys/answer-soon.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import type { OwnAppChange, TenantApps } from '../part.ts';
 import { ChangePace } from './change-pace.ts';
@@ -38,7 +38,7 @@ export class AppChanges implements Disposable {
   }
 
   /**
-   * Makes a change of `owner`, who has the uid now. A wrong one costs nothing, and changes nothing. The request gives up its
+   * Makes a change of `owner`, who has the uid now. A wrong one costs nothing, and changes nothing. The request releases its
    * `slot` while it waits; the pace admits one change of a uid, so no other waits with it.
    */
   async make(

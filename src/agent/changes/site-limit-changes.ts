@@ -9,7 +9,7 @@ import { changeSiteLimits } from '../../host/keep-site-limits.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import type { Quantity } from '../../../packages/base/quantity.ts';
 import type { SiteLimitOwners, SiteLimits } from '../../policy/sites/site-limits.ts';
-import { answerSoon } from './answer-soon.ts';
+import { answerSoon } from '../../sys/answer-soon.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { ChangePace } from './change-pace.ts';
 import { PacedApply } from './paced-apply.ts';

@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Cause } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { HttpError, HttpResult } from '../../agent/api/http-result.ts';
+import { answerSoon } from '../../sys/answer-soon.ts';
 import type { OwnAppChange, TenantApps } from '../../agent/part.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { AppRow, AppState } from '../../policy/apps/app-state.ts';
@@ -46,7 +47,8 @@ export class OwnApps implements TenantApps {
   async list(uid: number): ReturnType<TenantApps['list']> {
     const what = 'show applications of';
     if (!this.#parts.runsSystemd()) return refuse(503, withoutSystemd, what);
-    const seen = await this.#parts.scans.fresh();
+    // A systemd that does not answer must not keep the request longer than its client waits.
+    const seen = await answerSoon(this.#parts.scans.fresh(), undefined);
     if (seen === undefined) return refuse(503, cannotScan, what);
     const tenant = this.#tenant(uid);
     const rows = seen.apps.filter(({ id }) => id.uid === uid);

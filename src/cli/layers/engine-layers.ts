@@ -5,7 +5,11 @@ import { count } from '../../../packages/base/list.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
 import type { Driver } from '../../host/driver.ts';
-import type { Enforced, EntryPathReport } from '../../host/entry-paths/entry-paths.ts';
+import {
+  isOutsideJail,
+  type Enforced,
+  type EntryPathReport,
+} from '../../host/entry-paths/entry-paths.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import { readLaunch } from '../../host/cgroups/launch-file.ts';
 import { agentLock, type Paths } from '../../host/paths.ts';
@@ -197,8 +201,13 @@ const ofEntryPath: Readonly<Record<Enforced, LayerState>> = {
 export const entryPathLayers = (reports: readonly EntryPathReport[]): readonly Layer[] =>
   reports.flatMap((each): readonly Layer[] => {
     if (each.enforced === undefined) return [];
-    const outside = each.jail?.entered === false && each.jail.refused !== true;
+    const outside = isOutsideJail(each.jail);
     const state = ofEntryPath[each.enforced];
+    const { jail } = each;
+    if (jail?.unknown === true && state === 'enforced') {
+      const reason = `${each.enforced}; ${jail.reason ?? 'whether in the jail is unknown'}`;
+      return [{ key: `entry ${each.entryPath}`, state: 'unknown', reason }];
+    }
     return [
       {
         key: `entry ${each.entryPath}`,

@@ -7,6 +7,7 @@ import type { Capability } from '../capability.ts';
 import { readEntryPathFacts } from '../../host/entry-paths/read-entry-paths.ts';
 import { entryPathOfProcess } from '../../host/entry-paths/entry-path-of-process.ts';
 import {
+  isOutsideJail,
   reportEntryPaths,
   type Enforced,
   type EntryPathContext,
@@ -43,6 +44,7 @@ export function entryPathsText(reports: readonly EntryPathReport[]): string {
   const jailText = ({ jail }: EntryPathReport) => {
     if (jail === undefined) return '-';
     if (jail.refused === true) return colors.yellow('refused');
+    if (jail.unknown === true) return colors.yellow('unknown');
     return jail.entered ? colors.green('entered') : colors.red('outside');
   };
   const rows = reports.map((each) => [
@@ -71,7 +73,7 @@ export function entryPathsLine(reports: readonly EntryPathReport[]): string {
     ([how, of]) => `${how}: ${of.map(({ entryPath }) => entryPath).join(', ')}`,
   );
   const outside = reports
-    .filter(({ jail }) => jail?.entered === false && jail.refused !== true)
+    .filter(({ jail }) => isOutsideJail(jail))
     .map(({ entryPath }) => entryPath);
   const all = outside.length === 0 ? parts : [...parts, `outside the jail: ${outside.join(', ')}`];
   return all.length === 0 ? '' : `Entry paths: ${all.join('; ')}; see bulkhead doctor`;

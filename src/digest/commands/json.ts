@@ -30,7 +30,7 @@ export interface DigestPreviewJson {
   readonly messages: readonly {
     /** The kind of receiver. */
     readonly to: 'reseller' | 'tenant';
-    /** The mail address or mailbox; null if the message would not be sent, for which `problems` has the reason. */
+    /** The mail address or mailbox; null if it has none or has turned its digest off: `problems` has the reason. */
     readonly address: string | null;
     /** The subject line. */
     readonly subject: string;

@@ -1,4 +1,4 @@
-/** Refuses other accounts: the agent shows them only themselves, so a customer would seem to get no digest. */
+/** Refuses accounts other than root: the agent shows them only their own use, so other customers would seem to get no digest. */
 import type { Problem } from '../../../packages/base/problem.ts';
 
 export const rootOnly = (action: string): Problem | undefined =>

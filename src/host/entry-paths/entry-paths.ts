@@ -126,9 +126,15 @@ export interface JailFacts {
   readonly entered: boolean;
   /** Whether tenants with a jail are refused there, since sessions are opened outside it. */
   readonly refused?: boolean;
+  /** Set if sessions may be outside: it is unknown which accounts have a jail. */
+  readonly unknown?: true;
   /** The reason, if it is not entered. */
   readonly reason?: string;
 }
+
+/** Whether sessions are known to be opened outside the jail. */
+export const isOutsideJail = (jail: JailFacts | undefined): boolean =>
+  jail?.entered === false && jail.refused !== true && jail.unknown !== true;
 
 /** The number of sites, or of other units that count there, by coverage. */
 export type EnforcedCounts = Readonly<Partial<Record<Enforced, number>>>;
@@ -211,7 +217,8 @@ function jailOf(entryPath: EntryPath, facts: EntryPathFacts): JailFacts | undefi
       return jail === undefined ? [] : [jail];
     });
   const outside = known.filter(({ entered }) => !entered);
-  return outside.find(({ refused }) => refused !== true) ?? outside[0] ?? known[0];
+  const open = outside.filter(({ refused }) => refused !== true);
+  return open.find(isOutsideJail) ?? open[0] ?? outside[0] ?? known[0];
 }
 
 type Judged = Pick<EntryPathReport, 'enforced' | 'reason' | 'improve'>;

@@ -16,6 +16,7 @@ import {
   isOwner,
   isSliceText,
   sliceName,
+  sliceNamed,
   sliceOf,
   slicesOfUnit,
   type Slice,
@@ -27,6 +28,7 @@ import { readText } from '../../../packages/base/io/read.ts';
 import {
   createUnsynced,
   removeIfThere,
+  replaceFile,
   replaceIn,
 } from '../../../packages/base/io/replace-file.ts';
 import { syncFileSystem } from '../../sys/syscalls.ts';
@@ -55,11 +57,17 @@ export class SliceFiles {
   readonly #etc: string;
   readonly #control: string;
   readonly #paths: Paths;
+  /**
+   * Records the slice that is being set, and on the lines after that the administrator's poke file, so that nothing is
+   * lost if this process is killed before it has marked or restored the file.
+   */
+  readonly #journal: string;
 
   /** `control`: where systemd writes properties that last until a reboot. */
   constructor(paths: Paths, control = '/run/systemd/system.control') {
     this.#paths = paths;
     this.#control = control;
+    this.#journal = `${paths.runtime}/slice-being-set`;
     this.#etc = `${paths.etc}/systemd/system`;
   }
 
@@ -130,24 +138,53 @@ export class SliceFiles {
 
   /** Makes systemd set a slice by `realize`, and marks the poke file that this leaves; keeps an administrator's. */
   poke(slice: Slice, realize: () => Result<void, Problem>): Result<void, Problem> {
-    const path = `${this.#control}/${sliceOf(slice)}.d/${pokeFile(slice)}`;
-    const before = readText(path);
+    const finished = this.#finishPoke();
+    if (!finished.ok) return finished;
+    const before = readText(this.#pokePath(slice)) ?? '';
+    const others = before.startsWith(pokeHead) ? '' : before;
+    const begun = replaceFile(this.#journal, `${sliceName(slice)}\n${others}`);
+    if (!begun.ok) return begun;
     const realized = realize();
-    const written = readText(path);
-    if (!realized.ok || written === undefined || written.startsWith(pokeHead)) return realized;
-    const isOthers = before !== undefined && !before.startsWith(pokeHead);
-    return rewrite(path, isOthers ? before : `${pokeHead}${written}`);
+    // After a failure, systemd may still write the file: the next call marks it.
+    return realized.ok ? this.#finishPoke() : realized;
+  }
+
+  /** Marks the poke file of the slice that was set last, or restores the administrator's. */
+  #finishPoke(): Result<void, Problem> {
+    const recorded = readText(this.#journal);
+    if (recorded === undefined) return ok(undefined);
+    const [name = '', ...others] = recorded.split('\n');
+    const slice = sliceNamed(name);
+    const path = slice && this.#pokePath(slice);
+    const written = path && readText(path);
+    if (path !== undefined && written !== undefined && !written.startsWith(pokeHead)) {
+      const before = others.join('\n');
+      const rewritten = rewrite(path, before === '' ? `${pokeHead}${written}` : before);
+      if (!rewritten.ok) return rewritten;
+    }
+    try {
+      removeIfThere(this.#journal);
+      return ok(undefined);
+    } catch (error) {
+      return failed({ ...causeOf(error), action: 'remove', object: this.#journal });
+    }
+  }
+
+  #pokePath(slice: Slice): string {
+    return `${this.#control}/${sliceOf(slice)}.d/${pokeFile(slice)}`;
   }
 
   /** Removes the poke files of our slices and of recent ones before a reload, so that systemd forgets them. */
   removePokes(left: readonly Slice[]): Result<void, Problem> {
+    const finished = this.#finishPoke();
+    if (!finished.ok) return finished;
     const were = new Set(left.map(sliceOf));
     for (const name of listed(this.#control)) {
       const slices = slicesOfDirectory(name);
       const [slice] = slices;
       if (slice === undefined) continue;
       if (!were.has(sliceOf(slice)) && !slices.some((each) => this.#isOurs(each))) continue;
-      const path = `${this.#control}/${name}/${pokeFile(slice)}`;
+      const path = this.#pokePath(slice);
       if (readText(path)?.startsWith(pokeHead) !== true) continue;
       const removed = removeWithDirectory(path);
       if (!removed.ok) return removed;

@@ -149,13 +149,14 @@ export class Slices {
   #leave(cgroup: string, unit: string): Result<void, Problem> {
     const { files } = this.#parts.hierarchy;
     const slice = sliceFor(cgroup);
+    const marked = this.#parts.stale.set(slice);
+    if (!marked.ok) return marked;
     // An entry that vanishes from a list of systemd's stays in the kernel. Around all slices we have set none.
     const text = slice === slicesCgroup ? undefined : files.read(cgroup, ioMax);
     for (const device of parseDeviceLines(text ?? '').keys()) {
       files.write(cgroup, ioMax, `${device} ${noCaps}`);
     }
-    const marked = this.#parts.stale.set(slice);
-    return marked.ok ? this.#poke(slice, unit) : marked;
+    return this.#poke(slice, unit);
   }
 
   #poke(slice: Slice, unit: string): Result<void, Problem> {

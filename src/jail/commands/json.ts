@@ -58,6 +58,8 @@ export interface JailEntryPath {
   readonly entered?: boolean;
   /** Whether tenants with a jail are refused there, since sessions are opened outside it. */
   readonly refused?: boolean;
+  /** Set if sessions may be outside: it is unknown which accounts have a jail. */
+  readonly unknown?: true;
   /** The reason, if they are not entered. */
   readonly reason?: string;
 }

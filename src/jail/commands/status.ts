@@ -23,7 +23,7 @@ import { surveyEntryPaths } from '../../cli/shared/entry-paths.ts';
 import { readHostFacts } from '../../host/accounts/accounts.ts';
 import { siteName } from '../../policy/policy.ts';
 import type { Paths } from '../../host/paths.ts';
-import type { EntryPathReport } from '../../host/entry-paths/entry-paths.ts';
+import type { EntryPathReport, JailFacts } from '../../host/entry-paths/entry-paths.ts';
 import { idOf, keyOf, type JailKey } from '../core/jail-key.ts';
 import type { JailStateFile } from '../core/state-file.ts';
 import { buildElsewhere } from '../io/build-elsewhere.ts';
@@ -181,11 +181,16 @@ function entryPathsLines(reports: readonly EntryPathReport[]): readonly string[]
   const outside = reports.flatMap(({ entryPath, jail, improve }) =>
     jail?.entered === false
       ? [
-          `${jail.refused === true ? 'Refused' : 'Not entered'} by ${entryPath}: ${jail.reason ?? ''}${improve === undefined ? '' : `; ${improve}`}`,
+          `${notEntered(jail)} by ${entryPath}: ${jail.reason ?? ''}${improve === undefined ? '' : `; ${improve}`}`,
         ]
       : [],
   );
   return entered.length === 0 ? outside : [`Entered at login: ${entered.join(', ')}`, ...outside];
+}
+
+function notEntered({ refused, unknown }: JailFacts): string {
+  if (refused === true) return 'Refused';
+  return unknown === true ? 'Perhaps not entered' : 'Not entered';
 }
 
 function printIsolation(

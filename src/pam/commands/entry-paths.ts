@@ -34,7 +34,7 @@ function jailOf(
   if (jail === undefined) return {};
   if (jailsUnknown === true) {
     const reason = 'only root can read which tenants have jails';
-    return { jail: { entered: false, reason } };
+    return { jail: { entered: false, unknown: true, reason } };
   }
   if (entersJail) return { jail: { entered: true } };
   if (outsideJails !== undefined) {

@@ -26,7 +26,10 @@ export type IsJailed = (user: string) => boolean | 'unknown';
 
 type IsKnownJailed = (user: string) => boolean;
 
-/** Returns a setting as it is in both cases, or marks it if they differ, while an answer of `isJailed` is unknown. */
+/**
+ * Returns the setting. While answers of `isJailed` are unknown, it is marked if it depends on them. A problem that no
+ * answer can make worse needs no mark.
+ */
 function settingFor(
   isJailed: IsJailed,
   setting: (isJailed: IsKnownJailed) => FtpSetting,
@@ -37,7 +40,8 @@ function settingFor(
       return answer === 'unknown' ? unknown : answer;
     });
   const [best, worst] = [given(false), given(true)];
-  if (best.outsideJails === worst.outsideJails) return best;
+  const isWorst = best.outsideJails !== undefined && !best.asksAccount;
+  if (isWorst || best.outsideJails === worst.outsideJails) return best;
   return { ...best, jailsUnknown: true };
 }
 

@@ -80,14 +80,16 @@ function judgeDaemon(
   return { ...promised, entersJail: promised.entersJail && entersJail };
 }
 
-function jailFacts(
+/** Returns the worst that is known, or that it is unknown if an unknown one can be worse. */
+export function jailFacts(
   settings: readonly FtpSetting[],
   refusing: boolean,
 ): Pick<ServiceView, 'outsideJails' | 'refusesJailed' | 'jailsUnknown'> {
-  if (settings.some(({ jailsUnknown }) => jailsUnknown === true)) return { jailsUnknown: true };
   const outside = settings.filter((each) => each.outsideJails !== undefined);
   // The worst comes first.
   const [first] = outside.toSorted((a, b) => Number(a.asksAccount) - Number(b.asksAccount));
+  const isUnknown = settings.some(({ jailsUnknown }) => jailsUnknown === true);
+  if (isUnknown && first?.asksAccount !== false) return { jailsUnknown: true };
   if (first?.outsideJails === undefined) return {};
   return { outsideJails: first.outsideJails, refusesJailed: refusing && first.asksAccount };
 }

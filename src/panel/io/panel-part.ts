@@ -74,13 +74,13 @@ export class PanelPart implements AgentPart {
     const marks = sourcesOf({ paths: this.#paths, root: '' }).map(({ mark }) => mark);
     const following = new DisposableStack();
     const mark = markOf(this.#paths);
-    // The panel is read anyway. A mark that stays would hide the next one.
-    takeMark(mark);
     following.use(
       followFiles([mark], () => {
         if (takeMark(mark)) void this.#read();
       }),
     );
+    // The panel is read anyway. A mark that stays would hide the next one, also one that came before it was watched.
+    takeMark(mark);
     following.use(followFiles([`${this.#paths.etc}/passwd`, ...marks], () => void this.#read()));
     following.adopt(
       setInterval(() => void this.#read(), everyMs),

@@ -89,7 +89,7 @@ export function lookLines(look: HostLook): readonly (readonly [label: string, te
   ];
 }
 
-/** Returns remarks on web servers whose requests Bulkhead does not count. LiteSpeed is the only one that it still reads. */
+/** Returns remarks on web servers whose requests Bulkhead does not count. It reads only LiteSpeed's configuration. */
 function serverRemarks(servers: readonly FoundServer[]): readonly string[] {
   const some = (found: readonly FoundServer[]) =>
     listSome(found.map(({ name, program }) => `${name} (${program})`));
@@ -106,7 +106,7 @@ function serverRemarks(servers: readonly FoundServer[]): readonly string[] {
     ...(read.length === 0
       ? []
       : [
-          `"bulkhead web entries" cannot serve ${some(read)}: its own "maxConns" limits the requests at once of each virtual host, and "bulkhead web status" names those that allow more than the policy. The agent moves programs that it starts into their tenants' cgroups, whose limits then apply to them; they enter no jail`,
+          `"bulkhead web entries" cannot serve ${some(read)}: only its own "maxConns" can limit the requests at once of each virtual host, and "bulkhead web status" names virtual hosts that allow more than the policy. The agent moves the server's programs into their tenants' cgroups, whose limits then apply; no program enters a jail`,
         ]),
   ];
 }

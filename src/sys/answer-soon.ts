@@ -1,4 +1,4 @@
-/** Waits for a change for a limited time; the change goes on, whatever is answered. */
+/** Waits for a change or a scan for a limited time; it goes on, whatever is answered. */
 
 /** The time to wait before answering; a client waits for a minute. */
 const answerMilliseconds = 40_000;
