@@ -145,7 +145,9 @@ class Builder {
 
   #rejectText(content: string): void {
     if (content.trim() === '') return;
-    const at = Math.max(0, this.#text.lastIndexOf(content.trim(), this.#position));
+    // Searched from its first letter, since a search for much text of one letter takes a time with its square.
+    const after = this.#text.lastIndexOf('>', this.#position - content.trimStart().length - 1) + 1;
+    const at = after + this.#text.slice(after).search(/\S/);
     this.#diagnostics.error(at, `Text is not allowed here: "${content.trim().slice(0, 40)}"`);
   }
 
@@ -178,7 +180,9 @@ class Builder {
     const end = this.#position - 1;
     const quote = this.#text[end] ?? '"';
     const start = this.#text.lastIndexOf(quote, end - 1) + 1;
-    const nameStart = this.#text.lastIndexOf(name, start - 1);
+    // Only white space is between the name and "=". A search for a long name of one letter takes a time with its square.
+    const equals = this.#text.lastIndexOf('=', start - 2);
+    const nameStart = this.#text.lastIndexOf(name.at(-1) ?? '', equals - 1) + 1 - name.length;
     this.#open.at(-1)?.attributes.push({
       name,
       start: nameStart,

@@ -163,6 +163,14 @@ for (const [body, expected] of cases) {
   test(`parsePolicy() refuses ${body}`, () => assert.match(inside(body).join('\n'), expected));
 }
 
+test('parsePolicy() places long names and texts of one letter, whatever is around them', () => {
+  const long = 'x'.repeat(4_000_000);
+  const places = (body: string) => inside(body).map((each) => /^p\.xml:(\d+:\d+):/.exec(each)?.[1]);
+  assert.deepEqual(places(`<defaults>\n<cpu\n  ${long} \n = 'x=x' /></defaults>`), ['3:3']);
+  assert.deepEqual(places(`\n${long}&lt;x\n\n`), ['2:1']);
+  assert.deepEqual(places(`\n x &gt; x <!-- x --> <![CDATA[\n x]]>`), ['2:2', '2:22']);
+});
+
 test('parsePolicy() reports all errors of a file at once', () => {
   assert.equal(inside('<x/><defaults><cpu limit="1"/></defaults><tenant/>').length, 3);
 });
