@@ -1,4 +1,5 @@
 /** Choices of customers: what they make of a rule, what the agent accepts, and the file that keeps them. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import {
   closeSync,
