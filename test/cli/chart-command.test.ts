@@ -1,49 +1,22 @@
 /** `bulkhead chart`, run as a program against generated responses: the SVG, the PNG, the JSON, and what it refuses. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
 import { SaxesParser } from 'saxes';
 import type { ChartJson } from '../../src/cli/commands/json.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { testDirectory } from '../../testing/temporary-directory.ts';
-import { startAgentServer, whoIs, type AgentServer } from './agent-server.ts';
+import { whoIs } from './agent-server.ts';
+import { askingProgram, options, type Ran } from './asking-program.ts';
 
-const instance = 'bulkhead-chart-command';
-const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-const isRoot = process.getuid?.() === 0;
-const options = { skip: isRoot ? false : 'only root can make a directory in /run' };
-
-let server: AgentServer;
-before(async () => {
-  if (isRoot) server = await startAgentServer(instance);
-});
-after(async () => {
-  if (isRoot) await server.close();
-});
-
-interface Ran {
-  readonly status: number | null;
-  readonly out: string;
-  readonly err: string;
-}
+const asking = askingProgram('bulkhead-chart-command');
 
 const chart = (...args: string[]) => chartIn('Europe/Berlin', ...args);
 
-/** Not spawnSync: the server lives in this process, and has to answer meanwhile. */
-function chartIn(timeZone: string, ...args: string[]): Promise<Ran> {
-  const child = spawn(process.execPath, [program, '--instance', instance, 'chart', ...args], {
-    env: { ...process.env, TZ: timeZone },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [out, err] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
-  return new Promise((resolve) => child.once('close', (status) => resolve({ status, out, err })));
-}
+const chartIn = (timeZone: string, ...args: readonly string[]): Promise<Ran> =>
+  asking.run(['chart', ...args], { TZ: timeZone });
 
 function assertXml(text: string): void {
   const parser = new SaxesParser();
@@ -130,8 +103,8 @@ test('a time zone that does not exist is UTC', options, async () => {
 test('draws no zeros for a metric that the host cannot measure', options, async (t) => {
   const metrics = { cpu: { average: 1, p95: 1, max: 1 } };
   const row = { ...whoIs(9), metrics, limits: {}, limitTexts: {}, faults: {} };
-  server.instead.set('/v1/usage', { from: 0, to: 1, measuredSeconds: 9, rows: [row] });
-  t.after(() => server.instead.delete('/v1/usage'));
+  asking.server.instead.set('/v1/usage', { from: 0, to: 1, measuredSeconds: 9, rows: [row] });
+  t.after(() => asking.server.instead.delete('/v1/usage'));
   const { out } = await chart('10010', ...period, '--metric=cpu,cpuPressure', '--json');
   const [cpu, pressure] = jsonOf<ChartJson>('chart', out).panels;
   assert.ok(cpu?.averages.some((each) => each !== null));

@@ -1,46 +1,19 @@
 /** `bulkhead simulate`, run as a program against generated responses. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
 import type { UsageRow } from '../../src/agent/api/api.ts';
 import type { SimulateJson } from '../../src/cli/commands/json.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { testDirectory } from '../../testing/temporary-directory.ts';
-import { startAgentServer, whoIs, type AgentServer } from './agent-server.ts';
+import { whoIs } from './agent-server.ts';
+import { askingProgram, options, type Ran } from './asking-program.ts';
 
-const instance = 'bulkhead-simulate-command';
-const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-const isRoot = process.getuid?.() === 0;
-const options = { skip: isRoot ? false : 'only root can make a directory in /run' };
+const asking = askingProgram('bulkhead-simulate-command');
 
-let server: AgentServer;
-before(async () => {
-  if (isRoot) server = await startAgentServer(instance);
-});
-after(async () => {
-  if (isRoot) await server.close();
-});
-
-interface Ran {
-  readonly status: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Not spawnSync: the server lives in this process, and has to answer meanwhile. */
-function simulate(...args: string[]): Promise<Ran> {
-  const child = spawn(process.execPath, [program, '--instance', instance, 'simulate', ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [out, err] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
-  return new Promise((resolve) => child.once('close', (status) => resolve({ status, out, err })));
-}
+const simulate = (...args: readonly string[]): Promise<Ran> => asking.run(['simulate', ...args]);
 
 const distribution = (max: number) => ({ average: max / 2, p95: max, max });
 
@@ -80,11 +53,20 @@ test(
     writeFileSync(file, policy);
     const usage = { from: 0, to: 1, detail: 'hours', measuredSeconds: 7200, rows };
     const host = { cores: 4, memoryBytes: 2 ** 33 };
-    server.instead.set('/v1/usage', usage);
-    server.instead.set('/v1/series', { who: whoIs(0), metric: 'cpu', from: 0, to: 1, ...series });
-    server.instead.set('/v1/top', { at: 1, durationSeconds: 1, host, rows, idle: 0 });
+    asking.server.instead.set('/v1/usage', usage);
+    asking.server.instead.set('/v1/series', {
+      who: whoIs(0),
+      metric: 'cpu',
+      from: 0,
+      to: 1,
+      ...series,
+    });
+    asking.server.instead.set('/v1/top', { at: 1, durationSeconds: 1, host, rows, idle: 0 });
     // It used nothing, so that only the last tick knows it.
-    server.instead.set('/v1/usage', { ...usage, rows: rows.filter((_, index) => index !== 1) });
+    asking.server.instead.set('/v1/usage', {
+      ...usage,
+      rows: rows.filter((_, index) => index !== 1),
+    });
     const { status, out, err } = await simulate('--policy', file, '--json');
     assert.deepEqual([status, err], [0, '']);
     const { limits, host: sums, withoutHistory, tenants } = jsonOf<SimulateJson>('simulate', out);
@@ -121,7 +103,7 @@ test(
     const text = await simulate('--policy', file);
     assert.match(text.out, /tenant0000 +cpu +100% +50% +slowed +30m +1h +1 +0/);
     assert.match(text.out, /Without history: 1 member of/);
-    server.instead.set('/v1/usage', { ...usage, rows: [held] });
+    asking.server.instead.set('/v1/usage', { ...usage, rows: [held] });
     const least = await simulate('--policy', file);
     assert.match(least.out, /tenant0000 +cpu +100% +50% +slowed +30m +unknown +1 +3/);
     assert.match(least.out, /held back/);
@@ -132,7 +114,7 @@ test('says so if nothing was measured', options, async (t) => {
   const file = join(testDirectory(t, 'simulate-nothing'), 'new.xml');
   writeFileSync(file, policy);
   const usage = { from: 0, to: 1, detail: 'ticks', measuredSeconds: 0, rows: [] };
-  server.instead.set('/v1/usage', usage);
+  asking.server.instead.set('/v1/usage', usage);
   const { out } = await simulate('--policy', file);
   assert.match(out, /Nothing was measured in this period/);
   assert.match(out, /Without history: 4 members/);
@@ -140,7 +122,13 @@ test('says so if nothing was measured', options, async (t) => {
 });
 
 test('says unknown where the history has no such metric', options, async (t) => {
-  server.instead.set('/v1/usage', { from: 0, to: 1, detail: 'hours', measuredSeconds: 7200, rows });
+  asking.server.instead.set('/v1/usage', {
+    from: 0,
+    to: 1,
+    detail: 'hours',
+    measuredSeconds: 7200,
+    rows,
+  });
   const file = join(testDirectory(t, 'simulate-unknown'), 'new.xml');
   writeFileSync(
     file,

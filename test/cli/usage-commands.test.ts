@@ -1,9 +1,7 @@
 /** The monitoring commands, run as programs against generated responses: what they request and print. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
 import type {
   AdviseResponse,
   IncidentResponse,
@@ -12,49 +10,23 @@ import type {
   TopResponse,
   UsageResponse,
 } from '../../src/agent/api/api.ts';
-import { startAgentServer, whoIs, type AgentServer } from './agent-server.ts';
+import { whoIs } from './agent-server.ts';
+import { askingProgram, options, type Ran } from './asking-program.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 
 const instance = 'bulkhead-usage-commands';
-const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-const isRoot = process.getuid?.() === 0;
-const options = { skip: isRoot ? false : 'only root can make a directory in /run' };
+const asking = askingProgram(instance);
 
-let server: AgentServer;
-before(async () => {
-  if (isRoot) server = await startAgentServer(instance);
-});
-after(async () => {
-  if (isRoot) await server.close();
-});
-
-interface Ran {
-  readonly status: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Not spawnSync: the server lives in this process, and has to answer meanwhile. */
-function bulkhead(...args: string[]): Promise<Ran> {
-  const child = spawn(process.execPath, [program, '--instance', instance, ...args], {
-    env: { ...process.env, NO_COLOR: '', LC_ALL: 'C.UTF-8' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [out, err] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
-  return new Promise((resolve) => {
-    child.once('close', (status) => {
-      assert.doesNotMatch(err, /^\s+at /m);
-      // A pipe gets no colour, and nobody's terminal gets what tenants wrote.
-      assert.doesNotMatch(
-        out,
-        // oxlint-disable-next-line no-control-regex -- these are what must not get through
-        /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e]/,
-      );
-      resolve({ status, out, err });
-    });
-  });
+async function bulkhead(...args: string[]): Promise<Ran> {
+  const ran = await asking.run(args, { NO_COLOR: '', LC_ALL: 'C.UTF-8' });
+  assert.doesNotMatch(ran.err, /^\s+at /m);
+  // A pipe gets no colour, and nobody's terminal gets what tenants wrote.
+  assert.doesNotMatch(
+    ran.out,
+    // oxlint-disable-next-line no-control-regex -- these are what must not get through
+    /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e]/,
+  );
+  return ran;
 }
 
 async function prints(...args: string[]): Promise<string> {
@@ -90,7 +62,7 @@ test("faults, incident and advise print the agent's answer with --json", options
 test('top --json prints all rows, or those of -n and --filter', options, async () => {
   const whole = jsonOf<TopResponse>('top', await prints('top', '--json', '--all'));
   assert.equal(whole.rows.length, 1001);
-  assert.ok(server.asked.includes('/v1/top?all=1'));
+  assert.ok(asking.server.asked.includes('/v1/top?all=1'));
   const some = jsonOf<TopResponse>(
     'top',
     await prints('top', '--json', '-n', '3', '--filter', 'pro'),
@@ -158,7 +130,7 @@ test('usage of one tenant shows every metric with its trend', options, async () 
 });
 
 test('usage --spark requests only the series that it prints', options, async () => {
-  const asked = () => server.asked.filter((each) => each.startsWith('/v1/series')).length;
+  const asked = () => asking.server.asked.filter((each) => each.startsWith('/v1/series')).length;
   const earlier = asked();
   assert.match(await prints('usage', '-n', '7', '--spark'), /TREND\n.*[▁-█]{20}/);
   assert.equal(asked() - earlier, 7);
@@ -198,9 +170,9 @@ test('faults lists incidents, or says that there are none', options, async () =>
     4,
   );
   assert.match(lines.at(-1) ?? '', /^… and \d+ more/);
-  assert.match(server.asked.at(-1) ?? '', /limit=memory\.limit&severity=killed&count=4$/);
+  assert.match(asking.server.asked.at(-1) ?? '', /limit=memory\.limit&severity=killed&count=4$/);
   await prints('faults', '--limit', 'jail');
-  assert.match(server.asked.at(-1) ?? '', /limit=jail\.isolation&/);
+  assert.match(asking.server.asked.at(-1) ?? '', /limit=jail\.isolation&/);
   const none = await prints('faults', 'tenant0999');
   assert.match(none, /^No limit was hit from .* to .*\n$/);
   const csv = await prints('faults', '--csv', '-n', '2');
