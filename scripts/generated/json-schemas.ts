@@ -86,7 +86,7 @@ function kebab(name: string): string {
 const typeFiles = [
   'src/agent/api/api.ts',
   'src/agent/api/status-response.ts',
-  ...globSync('src/*/commands/json.ts', { cwd: root }).sort(),
+  ...globSync('src/*/commands/**/json.ts', { cwd: root }).sort(),
 ];
 
 /** Returns the text of the schema's file. */
@@ -104,7 +104,7 @@ const idOf = (path: string) =>
 
 /** Returns the type's schema, with the definitions that it needs. */
 function schemaOf(type: string): Definition {
-  if (!isExported(type)) throw new Error(`no src/*/commands/json.ts exports a type ${type}`);
+  if (!isExported(type)) throw new Error(`no src/*/commands/**/json.ts exports a type ${type}`);
   const definitions = definitionsOf(type);
   const top = withoutAlias(definitions[type] as Definition, definitions);
   const needed = new Set<string>();

@@ -9,7 +9,7 @@ import type {
   PolicyLogJson,
   PolicyShowJson,
   PolicyUndoJson,
-} from '../../src/cli/commands/json.ts';
+} from '../../src/cli/commands/changes/json.ts';
 import type { StatusResponse } from '../../src/agent/api/status-response.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { AgentStage } from './agent-stage.ts';

@@ -277,7 +277,7 @@ describe('the record of changes', () => {
     assert.equal(value(readChangeText(place.paths, 2)).text, policy('3%'));
   });
 
-  test('keeps the last 2,000 changes, those of the period, and always the last one', (t) => {
+  test('keeps changes of the period, at most the last 2,000, and always the last one', (t) => {
     const place = placeOf(t);
     value(apply(place, policy('1%')));
     const file = `${place.paths.state}/history/changes.db`;

@@ -8,7 +8,7 @@ import { startAgentServer, type AgentServer } from './agent-server.ts';
 const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const isRoot = process.getuid?.() === 0;
 
-/** For tests that ask the server. */
+/** The options of tests that ask the server. */
 export const options = { skip: isRoot ? false : 'only root can make a directory in /run' };
 
 export interface Ran {

@@ -104,4 +104,4 @@ const homeMissing =
 const noneInSite =
   'A site cannot have the profile "none": it would be outside the jail of its tenant; without <jail> it is in that jail';
 const commandsInSite =
-  'A site has no "commands": from its jail only sendmail is run, where that of its tenant has it; remove them';
+  'A site has no "commands": its jail runs only sendmail, and only if its tenant has it; remove them';

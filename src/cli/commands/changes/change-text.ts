@@ -10,7 +10,7 @@ import { describeChange } from '../../../policy/changes/describe.ts';
 import { dateTime } from '../../shared/format.ts';
 import { count } from '../../shared/session.ts';
 import type { Colors } from '../../shared/terminal.ts';
-import type { PolicyChangeJson } from '../json.ts';
+import type { PolicyChangeJson } from './json.ts';
 
 const shownMax = 10;
 const indent = ' '.repeat(6);

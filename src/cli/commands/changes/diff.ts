@@ -10,7 +10,7 @@ import { exitCodes, type ExitCode } from '../../shared/command.ts';
 import { lineDiff } from '../../shared/line-diff.ts';
 import { printDiff } from '../../shared/print-diff.ts';
 import { failWith, pathsFor, print, printJson } from '../../shared/session.ts';
-import type { PolicyDiffJson } from '../json.ts';
+import type { PolicyDiffJson } from './json.ts';
 import { valueLines } from './change-text.ts';
 
 export function diff(

@@ -9,7 +9,7 @@ import { targetOf } from '../../shared/edit-policy.ts';
 import { parsePeriod, type PeriodOptions } from '../../shared/period.ts';
 import { failWith, pathsFor, print, printError, printJson } from '../../shared/session.ts';
 import { terminalOf } from '../../shared/terminal.ts';
-import type { PolicyLogJson } from '../json.ts';
+import type { PolicyLogJson } from './json.ts';
 import { changeJson, changeLines } from './change-text.ts';
 
 interface LogOptions extends PeriodOptions {

@@ -4,7 +4,7 @@ import { readChangeText } from '../../../apply/read-changes.ts';
 import { exitCodes, type ExitCode } from '../../shared/command.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import { failWith, pathsFor, print, printJson } from '../../shared/session.ts';
-import type { PolicyShowJson } from '../json.ts';
+import type { PolicyShowJson } from './json.ts';
 
 export function show(
   which: number | 'latest' | undefined,

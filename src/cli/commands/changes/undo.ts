@@ -27,7 +27,7 @@ import {
   printJson,
   showDiagnostics,
 } from '../../shared/session.ts';
-import type { PolicyUndoJson } from '../json.ts';
+import type { PolicyUndoJson } from './json.ts';
 import { valueLines } from './change-text.ts';
 
 interface UndoOptions {
