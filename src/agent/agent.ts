@@ -8,7 +8,7 @@ import { mkdirSync } from 'node:fs';
 import type { ChildApplied } from '../apply/apply-request.ts';
 import type { Driver } from '../host/driver.ts';
 import { lockFile } from '../sys/files/flock.ts';
-import { agentLock, jailSocketDirectory } from '../host/paths.ts';
+import { agentLock, consoleAgentSocketOf, jailSocketDirectory } from '../host/paths.ts';
 import type { Notifier } from '../sys/sockets/systemd-notify.ts';
 import type { DriverName } from '../policy/document.ts';
 import { defaultSettings, type AgentSettings } from '../policy/settings.ts';
@@ -37,6 +37,7 @@ import { MemberIndex } from './sampling/member-index.ts';
 import { ControlServer } from './api/server.ts';
 import { agentStatus } from './api/status.ts';
 import { ChangePace } from './changes/change-pace.ts';
+import { ConsolePeers } from './sessions/console-peers.ts';
 import { followFiles } from '../sys/files/follow-files.ts';
 
 /**
@@ -48,6 +49,7 @@ const lockMilliseconds = 200;
 const remakeMilliseconds = 5_000;
 
 export class Agent implements AsyncDisposable {
+  readonly #loginPace = new ChangePace('log in to the console');
   readonly #digestPace = new ChangePace('change your digest');
   readonly #digestChoices: DigestChoiceFile;
   readonly #options: AgentOptions;
@@ -55,6 +57,7 @@ export class Agent implements AsyncDisposable {
   readonly #composed: Composition;
   readonly #startedAt = Date.now();
   #memberIndex = new MemberIndex();
+  #generation = 0;
   #settings: AgentSettings = defaultSettings;
   #driver: Driver | undefined;
   #meter: Meter | undefined;
@@ -103,6 +106,7 @@ export class Agent implements AsyncDisposable {
     this.#lastTick = performance.now();
     const core: AgentCore = {
       memberIndex: () => this.#memberIndex,
+      generation: () => this.#generation,
       driver: () => this.#driver,
       context: () => this.#context(),
       tick: () => this.#tick(),
@@ -122,8 +126,11 @@ export class Agent implements AsyncDisposable {
     const listens = await server.listenOnSocket(socketOf(host.paths));
     if (!listens.ok) return listens;
     const inJails = await server.listenForJails(jailSocketDirectory(host.paths));
-    // Everything else works without it.
-    if (!inJails.ok) log.error(formatProblem(inJails.error));
+    const { console: access, names } = this.#composed;
+    const front = new ConsolePeers(access, names);
+    const forConsole = await server.listenFor(front, consoleAgentSocketOf(host.paths));
+    // Everything else works without them.
+    for (const each of [inJails, forConsole]) if (!each.ok) log.error(formatProblem(each.error));
     void this.#applyFirst();
     return ok(undefined);
   }
@@ -163,6 +170,7 @@ export class Agent implements AsyncDisposable {
     const memberIndex = new MemberIndex(policy);
     this.#memberIndex = memberIndex;
     this.#followHolders(memberIndex, homes);
+    this.#generation++;
     this.#composed.latest.follow(memberIndex.entries);
     this.#settings = policy.agent;
     this.#composed.ticker.setInterval(policy.agent.intervalSeconds * 1000);
@@ -279,6 +287,10 @@ export class Agent implements AsyncDisposable {
       kinds: this.#options.kinds,
       evidence: this.#composed.evidence,
       siteLimits: this.#composed.siteLimits,
+      console: this.#composed.console,
+      loginPace: this.#loginPace,
+      generation: this.#generation,
+      intervalSeconds: this.#settings.intervalSeconds,
       digestPace: this.#digestPace,
       digestChoices: this.#digestChoices,
       apps: this.#composed.appChanges,

@@ -29,6 +29,7 @@ import { Membership } from './sampling/membership.ts';
 import { Recorder } from './sampling/recorder.ts';
 import { AppChanges } from './changes/app-changes.ts';
 import { SiteLimitChanges } from './changes/site-limit-changes.ts';
+import { ConsoleAccess } from './sessions/console-access.ts';
 import { Startup } from './startup.ts';
 import { Ticker } from './ticker.ts';
 
@@ -48,6 +49,8 @@ export interface AgentOptions {
 /** The agent as its parts see it. */
 export interface AgentCore {
   readonly memberIndex: () => MemberIndex;
+  /** The number of policies adopted. */
+  readonly generation: () => number;
   readonly driver: () => Driver | undefined;
   readonly context: () => AgentContext;
   readonly tick: () => void;
@@ -64,6 +67,8 @@ export interface Composition {
   readonly metrics: MetricsStore;
   readonly events: EventStore;
   readonly membership: Membership;
+  readonly names: AccountNames;
+  readonly console: ConsoleAccess;
   readonly history: History;
   readonly startup: Startup;
   readonly evidence: EvidenceReader;
@@ -92,7 +97,12 @@ export function compose(
   const latest = new LatestSample();
   const metrics = cleanup.use(new MetricsStore(store));
   const events = cleanup.use(new EventStore(store, { kinds }));
-  const membership = new Membership(events, new AccountNames(paths));
+  const names = new AccountNames(paths);
+  const membership = new Membership(events, names);
+  const knowsMembers = () => core.generation() > 0;
+  const consoleAccess = cleanup.use(
+    new ConsoleAccess({ paths, names, membership, knowsMembers, log }),
+  );
   const onDamage = (reason: string) => void metrics.setAsideDamaged(reason);
   const history = cleanup.use(new History(store, { onDamage }));
   const startup = cleanup.use(new Startup(notifier.notify));
@@ -128,7 +138,7 @@ export function compose(
   );
   const apps = options.parts.find((part) => part.apps !== undefined)?.apps;
   const appChanges = apps && cleanup.use(new AppChanges({ apps, log: (line) => log.info(line) }));
-  const stored = { membership, history, startup, recorder };
+  const stored = { membership, names, console: consoleAccess, history, startup, recorder };
   const changes = { siteLimits, appChanges };
   return { ...sampled, ...stored, placement, api, tcp, ticker, reconciler, ...changes };
 }

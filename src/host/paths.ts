@@ -42,3 +42,6 @@ export const agentLock = ({ runtime }: Paths): string => `${runtime}/agent.lock`
 export const jailSocketDirectory = ({ runtime }: Paths): string => `${runtime}/agent`;
 
 export const jailSocketName = 'control.sock';
+
+/** Returns the agent's socket for the front of the console. */
+export const consoleAgentSocketOf = ({ runtime }: Paths): string => `${runtime}/console-agent.sock`;

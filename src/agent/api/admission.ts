@@ -3,7 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Caller } from './caller.ts';
 
-export type ConnectionIdentity = Caller | 'nobody' | 'too many';
+/** `visitor`: through the console, without a session. */
+export type ConnectionIdentity = Caller | 'nobody' | 'visitor' | 'too many';
 
 export interface Admission {
   readonly admit: (socket: Socket) => boolean;

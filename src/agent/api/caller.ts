@@ -1,7 +1,8 @@
 /**
  * The caller of the API, and what it may see. Root sees everything, a reseller itself and its tenants, a tenant itself.
  * Whoever sees a tenant sees its sites, too. Only root and the tenant itself see command lines. A process in a jail sees
- * what its tenant sees of itself, and changes nothing but its tenant's applications, which start in that jail.
+ * what its tenant sees of itself, and changes nothing but its tenant's applications, which start in that jail. A session
+ * of the console sees what its account sees, and nothing that the account which asked for the login may not see.
  */
 import type { Asker } from '../../store/history/history.ts';
 import { resellerMember, tenantMember } from '../../usage/member.ts';
@@ -15,23 +16,50 @@ import type { MemberEntry, MemberIndex } from '../sampling/member-index.ts';
 export type Caller =
   | { readonly kind: 'uid'; readonly uid: number }
   | { readonly kind: 'jailed'; readonly uid: number }
+  | SessionCaller
   | { readonly kind: 'token' };
 
+/** A session of the console. */
+export interface SessionCaller {
+  readonly kind: 'session';
+  readonly id: string;
+  readonly uid: number;
+  /** The account that asked for the login. */
+  readonly byUid: number;
+  readonly readOnly: boolean;
+}
+
+/** Whether the caller is root, and not only somebody with the administrator's token. */
+export const isRoot = (caller: Caller): boolean =>
+  (caller.kind === 'uid' && caller.uid === 0) ||
+  (caller.kind === 'session' && caller.uid === 0 && caller.byUid === 0);
+
 export const isAdministrator = (caller: Caller): boolean =>
-  caller.kind === 'token' || (caller.kind === 'uid' && caller.uid === 0);
+  caller.kind === 'token' || isRoot(caller);
+
+/** Returns the uid that pays for what the caller asks. */
+export const payerOf = (caller: Exclude<Caller, { readonly kind: 'token' }>): number =>
+  caller.kind === 'session' && caller.byUid !== 0 ? caller.byUid : caller.uid;
 
 /** Returns the account on which a query of the history is charged. */
 export const askerOf = (caller: Caller): Asker =>
-  caller.kind === 'token' || isAdministrator(caller) ? 'administrator' : caller.uid;
+  caller.kind === 'token' || isAdministrator(caller) ? 'administrator' : payerOf(caller);
 
-export const mayChange = (caller: Caller): boolean => caller.kind === 'uid' && caller.uid === 0;
+export const isReadOnly = (caller: Caller): boolean => caller.kind === 'session' && caller.readOnly;
+
+export const mayChange = (caller: Caller): boolean => isRoot(caller) && !isReadOnly(caller);
 
 export function maySee(caller: Caller, { who, resellerUid }: MemberEntry): boolean {
   if (isAdministrator(caller)) return true;
   if (caller.kind === 'token') return false;
   if (caller.kind === 'jailed') return isTenants(caller.uid, who);
-  return who.uid === caller.uid || resellerUid === caller.uid;
+  const sees = (uid: number) => who.uid === uid || resellerUid === uid;
+  return sees(caller.uid) && (!isForAnother(caller) || sees(caller.byUid));
 }
+
+/** Whether it is the session of an account that another one asked for, and that one is not root, which sees everything. */
+const isForAnother = (caller: Caller): caller is SessionCaller =>
+  caller.kind === 'session' && caller.byUid !== 0 && caller.byUid !== caller.uid;
 
 /** Whether it is the tenant or one of its sites. An account that is also a reseller is two members. */
 const isTenants = (uid: number, who: MemberEntry['who']) =>
@@ -39,6 +67,7 @@ const isTenants = (uid: number, who: MemberEntry['who']) =>
 
 export function maySeeCommands(caller: Caller, { who }: MemberEntry): boolean {
   if (caller.kind === 'token') return false;
+  if (isForAnother(caller)) return isTenants(caller.byUid, who);
   return isAdministrator(caller) || isTenants(caller.uid, who);
 }
 
@@ -48,7 +77,9 @@ export function maySeeCommands(caller: Caller, { who }: MemberEntry): boolean {
  */
 export function seesSince(caller: Caller, { who }: MemberEntry, membership: Membership): number {
   if (caller.kind === 'token' || isAdministrator(caller)) return 0;
-  const own = [tenantMember(caller.uid), resellerMember(caller.uid)]
+  const uids = isForAnother(caller) ? [caller.uid, caller.byUid] : [caller.uid];
+  const own = uids
+    .flatMap((uid) => [tenantMember(uid), resellerMember(uid)])
     .map((each) => membership.beginningOf(each))
     .filter(Number.isFinite);
   return Math.max(membership.beginningOf(who.member), ...own);

@@ -6,7 +6,7 @@
  */
 import { ok } from '../../../packages/base/result.ts';
 import { httpError, type HttpResult } from './http-result.ts';
-import { isAdministrator, type Caller } from './caller.ts';
+import { isAdministrator, payerOf, type Caller } from './caller.ts';
 
 const perTenantMax = 2;
 const perJailMax = 1;
@@ -28,8 +28,8 @@ export class InFlight {
   /** Waits for a slot. Its first disposal releases it; others do nothing. */
   async enter(caller: Caller): Promise<HttpResult<Disposable>> {
     if (caller.kind === 'token' || isAdministrator(caller)) return ok(free);
-    const { kind, uid } = caller;
-    const key = `${kind} ${uid}`;
+    const { kind } = caller;
+    const key = `${kind} ${payerOf(caller)}`;
     let turns = this.#turns.get(key);
     if (turns === undefined) this.#turns.set(key, (turns = { running: 0, waiting: [] }));
     const mine = turns;

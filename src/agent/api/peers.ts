@@ -22,7 +22,7 @@ const perJailedUidMax = 8;
 /** The time that each uid has for its only connection. */
 const onlyConnectionMsMin = 1000;
 
-export type PeerKind = Exclude<Caller['kind'], 'token'>;
+export type PeerKind = Exclude<Caller['kind'], 'token' | 'session'>;
 
 interface OpenConnection {
   readonly kind: PeerKind;

@@ -9,6 +9,7 @@ import type { EventStore } from '../../store/events/event-store.ts';
 import type { History, HistoryView } from '../../store/history/history.ts';
 import type { IncidentKinds } from '../../usage/incident-kinds.ts';
 import type { AppChanges } from '../changes/app-changes.ts';
+import type { ConsoleAccess } from '../sessions/console-access.ts';
 import type { AgentPart, Protection } from '../part.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { Membership } from '../sampling/membership.ts';
@@ -29,6 +30,14 @@ export interface AgentContext {
   readonly kinds: IncidentKinds;
   readonly evidence: EvidenceReader;
   readonly siteLimits: SiteLimitChanges;
+  /** The login codes and sessions of the console. */
+  readonly console: ConsoleAccess;
+  /** The pace at which tenants may ask for login codes. */
+  readonly loginPace: ChangePace;
+  /** The number of policies adopted since the agent started. */
+  readonly generation: number;
+  /** The length of a tick. */
+  readonly intervalSeconds: number;
   /** The pace at which customers may change their digests. */
   readonly digestPace: ChangePace;
   readonly digestChoices: DigestChoiceFile;

@@ -10,6 +10,14 @@ import { answerAdvise } from '../responses/advise.ts';
 import { httpError, type HttpError, type HttpResult } from './http-result.ts';
 import { QueryReader } from './query-reader.ts';
 import { type AgentContext, type RequestContext } from './request-context.ts';
+import { answerFrame } from '../responses/console-frame.ts';
+import {
+  answerEnd,
+  answerNewCode,
+  answerSession,
+  answerSessions,
+  answerStart,
+} from '../responses/console.ts';
 import { answerDigest, answerSetDigest } from '../responses/digest-choice.ts';
 import { answerIncident, answerIncidents } from '../responses/incidents.ts';
 import { answerMetrics } from '../responses/metrics-page.ts';
@@ -20,13 +28,10 @@ import { answerSeries, answerUsage } from '../responses/usage.ts';
 import { InFlight } from './in-flight.ts';
 import type { Log } from '../log.ts';
 import { startingText } from '../startup.ts';
-import { askerOf, isAdministrator, mayChange, type Caller } from './caller.ts';
+import { askerOf, isAdministrator, isReadOnly, mayChange, type Caller } from './caller.ts';
 
 export interface Api {
-  readonly fetch: (
-    request: Request,
-    env: { readonly caller: Caller | undefined },
-  ) => Response | Promise<Response>;
+  readonly fetch: (request: Request, env: Bindings) => Response | Promise<Response>;
 }
 
 type Handler = (
@@ -46,12 +51,18 @@ const answers: Readonly<Record<string, Handler>> = {
   '/v1/incidents/:name': answerIncident,
   '/v1/advise': answerAdvise,
   '/v1/digest': answerDigest,
+  '/v1/console/session': answerSession,
+  '/v1/console/sessions': answerSessions,
 };
 
 /** Nobody reads it. */
 const clientIsGone = 499;
 
-type Bindings = { readonly caller: Caller | undefined };
+type Bindings = {
+  readonly caller: Caller | undefined;
+  /** Whether a caller that is undefined came through the console, where it can begin a session. */
+  readonly isVisitor?: boolean;
+};
 type Asked = Context<{ Bindings: Bindings }>;
 
 export function makeApi(agent: () => AgentContext, log: Log): Api {
@@ -62,7 +73,8 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
     answer: (request: RequestContext) => Answer | Promise<Answer>,
   ): Promise<Response> => {
     const { caller } = asked.env;
-    if (caller === undefined) return errorResponse(noToken);
+    if (caller === undefined)
+      return errorResponse(asked.env.isVisitor === true ? noSession : noToken);
     const { signal } = asked.req.raw;
     const turn = await inFlight.enter(caller);
     if (!turn.ok) return errorResponse(turn.error);
@@ -98,6 +110,16 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
   app.post('/v1/tenants/:name/apps', (asked) =>
     respond(asked, async (request) => json(await answerSetApp(request, asked.req.param('name')))),
   );
+  app.get('/v1/console/frame', (asked) => respond(asked, answerFrame));
+  app.post('/v1/console/codes', (asked) =>
+    respond(asked, (request) => json(answerNewCode(request))),
+  );
+  app.post('/v1/console/end', (asked) => respond(asked, (request) => json(answerEnd(request))));
+  app.post('/v1/console/session', (asked) => {
+    if (asked.env.isVisitor !== true) return errorResponse(noSuchResource);
+    const started = answerStart(agent(), asked.req.header('authorization'));
+    return started.ok ? Response.json(started.value) : errorResponse(started.error);
+  });
   app.notFound(() => errorResponse(noSuchResource));
   app.onError((error) => {
     log.error(`Cannot answer a request, which is a defect of Bulkhead: ${error.message}`);
@@ -105,16 +127,19 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
   });
   return {
     fetch: (request, env) =>
-      mayAsk(request, env) ? app.fetch(request, env) : errorResponse(onlyReads),
+      mayAsk(request, env)
+        ? app.fetch(request, env)
+        : errorResponse(env.caller?.kind === 'jailed' ? onlyApps : onlyReads),
   };
 }
 
 /** Whether the request only reads, or the caller may do more. New routes need no check of their own. */
-const mayAsk = ({ method, url }: Request, { caller }: Bindings): boolean =>
-  caller?.kind !== 'jailed' ||
-  method === 'GET' ||
-  method === 'HEAD' ||
-  fromJails.test(new URL(url).pathname);
+function mayAsk({ method, url }: Request, { caller }: Bindings): boolean {
+  if (caller === undefined || method === 'GET' || method === 'HEAD') return true;
+  const { pathname } = new URL(url);
+  if (isReadOnly(caller)) return pathname === '/v1/console/end';
+  return caller.kind !== 'jailed' || fromJails.test(pathname);
+}
 
 /** The changes that processes in a jail may make: of what starts in that jail, as their cron jobs do. */
 const fromJails = /^\/v1\/tenants\/[^/]+\/apps$/;
@@ -163,6 +188,20 @@ const noToken: HttpError = {
 };
 
 const onlyReads: HttpError = {
+  status: 403,
+  action: 'answer the request',
+  reason: 'this session can change nothing',
+  hint: 'log in with "bulkhead console login", without --embed',
+};
+
+const noSession: HttpError = {
+  status: 401,
+  action: 'answer the request',
+  reason: 'there is no session: it has ended, or the request has no valid token',
+  hint: 'log in again with "bulkhead console login"',
+};
+
+const onlyApps: HttpError = {
   status: 403,
   action: 'answer the request',
   reason: 'from a jail, only applications can be changed',

@@ -38,6 +38,7 @@ export class ControlServer implements AsyncDisposable {
   readonly #cleanup = new AsyncDisposableStack();
   readonly #connections = new WeakMap<Duplex, Connection>();
   readonly #callers = new WeakMap<IncomingMessage, Caller>();
+  readonly #visitors = new WeakSet<IncomingMessage>();
   readonly #peers = new PeerConnections();
   readonly #respond: (request: IncomingMessage, response: ServerResponse) => unknown;
 
@@ -45,7 +46,8 @@ export class ControlServer implements AsyncDisposable {
     this.#respond = getRequestListener(
       (request, env) => {
         const { incoming } = env as { incoming: IncomingMessage };
-        return api.fetch(request, { caller: this.#callers.get(incoming) });
+        const isVisitor = this.#visitors.has(incoming);
+        return api.fetch(request, { caller: this.#callers.get(incoming), isVisitor });
       },
       { overrideGlobalObjects: false },
     );
@@ -55,11 +57,15 @@ export class ControlServer implements AsyncDisposable {
    * Listens on a unix socket. Every account may connect; its uid decides what it sees. Callers of a socket for jails are
    * `jailed`.
    */
-  async listenOnSocket(path: string, kind: PeerKind = 'uid'): Promise<Result<void, Problem>> {
+  listenOnSocket(path: string, kind: PeerKind = 'uid'): Promise<Result<void, Problem>> {
+    return this.listenFor(new Peers(kind, this.#peers), path);
+  }
+
+  /** Listens on a unix socket to which every account may connect; `admission` decides who is heard. */
+  async listenFor(admission: Admission, path: string): Promise<Result<void, Problem>> {
     try {
       rmSync(path, { force: true });
-      const peers = new Peers(kind, this.#peers);
-      const listens = await listening(this.#server(peers), { path, backlog: socketBacklog });
+      const listens = await listening(this.#server(admission), { path, backlog: socketBacklog });
       if (!listens.ok) return failed({ action: 'listen on', object: path, ...listens.error });
       chmodSync(path, 0o666);
       return listens;
@@ -120,7 +126,8 @@ export class ControlServer implements AsyncDisposable {
       end(socket, response, tooMany);
       return;
     }
-    if (identity !== 'nobody') this.#callers.set(request, identity);
+    if (identity === 'visitor') this.#visitors.add(request);
+    else if (identity !== 'nobody') this.#callers.set(request, identity);
     void this.#respond(request, response);
   }
 

@@ -1,0 +1,137 @@
+/**
+ * The sessions of the console. A session ends after its time, when it is ended, and when one of its accounts has
+ * another owner. Bounded: the oldest goes for a new one.
+ */
+import type { Problem } from '../../../packages/base/problem.ts';
+import type { Result } from '../../../packages/base/result.ts';
+import { evictedFor, lifetimeOf, type Login, type LoginBounds } from './login.ts';
+import { hashOf, idOf, newSecret, SecretTable } from './secrets.ts';
+import type { StoredSession } from './session-file.ts';
+
+const bounds: LoginBounds = { ofPair: 8, inAll: 2048 };
+/** Requests are only written to the file after this time; an agent that was killed ends sessions that much too early. */
+const saveSeconds = 60;
+
+export interface Session {
+  /** The public name of the session. */
+  readonly id: string;
+  readonly login: Login;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  /** The time that is left without a request. */
+  readonly idleSecondsLeft: number;
+  /** The time that is left at most. */
+  readonly secondsLeft: number;
+}
+
+export interface SessionOptions {
+  /** Seconds since the boot. */
+  readonly clock: () => number;
+  /** Whether the session's accounts are still those that logged in. */
+  readonly isCurrent: (login: Login, startedAt: number) => boolean;
+  readonly save: (sessions: readonly StoredSession[]) => Result<void, Problem>;
+  readonly onProblem: (problem: Problem) => void;
+}
+
+interface Row extends Omit<StoredSession, 'seen'> {
+  readonly id: string;
+  seen: number;
+}
+
+export class Sessions {
+  readonly #options: SessionOptions;
+  readonly #rows = new SecretTable<Row>();
+  #saved: number;
+  /** Counts sessions that have ended: what is known of any session before may be out of date. */
+  revision = 0;
+
+  constructor(stored: readonly StoredSession[], options: SessionOptions) {
+    this.#options = options;
+    this.#saved = options.clock();
+    for (const each of stored) {
+      const hash = Buffer.from(each.hash, 'hex');
+      this.#rows.set(hash, { ...each, id: idOf(hash) });
+    }
+  }
+
+  /** Starts a session, and returns its token. */
+  start(login: Login): { readonly token: string; readonly session: Session } {
+    this.#endOver();
+    const evicted = evictedFor(this.#rows.values, login, bounds);
+    if (evicted !== undefined) this.#forget(evicted);
+    const token = newSecret();
+    const hash = hashOf(token);
+    const now = this.#options.clock();
+    const times = { startedAt: Date.now(), started: now, seen: now };
+    const row = { id: idOf(hash), hash: hash.toString('hex'), login, ...times };
+    this.#rows.set(hash, row);
+    this.#save();
+    return { token, session: this.#sessionOf(row) };
+  }
+
+  /** Finds the session of a token. `isActive`: the request shows that somebody is there, and starts its idle time anew. */
+  find(token: string, isActive: boolean): Session | undefined {
+    const row = this.#rows.find(token);
+    if (row === undefined) return undefined;
+    if (this.#isOver(row)) {
+      this.#forget(row);
+      this.#save();
+      return undefined;
+    }
+    const now = this.#options.clock();
+    if (isActive) row.seen = now;
+    if (isActive && now - this.#saved >= saveSeconds) this.#save();
+    return this.#sessionOf(row);
+  }
+
+  /** Returns the sessions that have not ended, the oldest first. */
+  list(): readonly Session[] {
+    this.#endOver();
+    return this.#rows.values.map((row) => this.#sessionOf(row));
+  }
+
+  /** Ends sessions, and returns the number of those that had not ended. */
+  end(ids: ReadonlySet<string>): number {
+    const ended = this.#rows.values.filter(({ id }) => ids.has(id));
+    for (const row of ended) this.#forget(row);
+    if (ended.length > 0) this.#save();
+    return ended.length;
+  }
+
+  /** Writes the times of the last requests. */
+  close(): void {
+    if (this.#rows.values.length > 0) this.#save();
+  }
+
+  #endOver(): void {
+    const over = this.#rows.values.filter((row) => this.#isOver(row));
+    for (const row of over) this.#forget(row);
+    if (over.length > 0) this.#save();
+  }
+
+  #isOver(row: Row): boolean {
+    const { idleSecondsLeft, secondsLeft } = this.#sessionOf(row);
+    const isLate = idleSecondsLeft <= 0 || secondsLeft <= 0;
+    return isLate || !this.#options.isCurrent(row.login, row.startedAt);
+  }
+
+  #forget({ id }: Row): void {
+    this.#rows.delete(id);
+    this.revision++;
+  }
+
+  #sessionOf({ id, login, startedAt, started, seen }: Row): Session {
+    const now = this.#options.clock();
+    const { idleSeconds, seconds } = lifetimeOf(login);
+    const secondsLeft = started + seconds - now;
+    const idleSecondsLeft = Math.min(seen + idleSeconds - now, secondsLeft);
+    return { id, login, startedAt, idleSecondsLeft, secondsLeft };
+  }
+
+  #save(): void {
+    this.#saved = this.#options.clock();
+    const stored = this.#rows.values.map(({ id: _id, ...row }) => row);
+    const saved = this.#options.save(stored);
+    if (!saved.ok) this.#options.onProblem(saved.error);
+  }
+}

@@ -1,0 +1,237 @@
+/**
+ * The agent as the console needs it: its real sockets, API, sessions, policy and record of owners, and no cgroups.
+ */
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import type { ErrorResponse } from '../../src/agent/api/api.ts';
+import type { ConsoleCodeResponse, ConsoleSessionStart } from '../../src/agent/api/console-api.ts';
+import type { AgentContext } from '../../src/agent/api/request-context.ts';
+import { makeApi } from '../../src/agent/api/routes.ts';
+import { ControlServer } from '../../src/agent/api/server.ts';
+import { ChangePace } from '../../src/agent/changes/change-pace.ts';
+import { makeLog } from '../../src/agent/log.ts';
+import { LatestSample } from '../../src/agent/sampling/latest-sample.ts';
+import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
+import { Membership } from '../../src/agent/sampling/membership.ts';
+import { ConsoleAccess } from '../../src/agent/sessions/console-access.ts';
+import { ConsolePeers } from '../../src/agent/sessions/console-peers.ts';
+import { PolicyReader } from '../../src/apply/load-policy.ts';
+import { AccountNames } from '../../src/host/accounts/account-names.ts';
+import {
+  consoleAgentSocketOf,
+  jailSocketDirectory,
+  pathsOf,
+  type Paths,
+} from '../../src/host/paths.ts';
+import { EventStore } from '../../src/store/events/event-store.ts';
+import { emptyColumns } from '../../src/usage/tick.ts';
+import { tenantMember } from '../../src/usage/member.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
+
+export const uids = { acme: 4000, alice: 5001, bob: 5002, carol: 5003, nobody: 65534 } as const;
+export const policy = `<reseller user="acme"><tenant user="alice"/></reseller>
+  <tenant user="bob"/><tenant user="carol"/>`;
+
+const silent = makeLog('human', {});
+silent.level = 'silent';
+
+export interface Reply {
+  readonly status: number;
+  readonly text: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- says what the answer is
+  readonly json: <T>() => T;
+}
+
+export interface Ask {
+  readonly method?: string;
+  readonly uid?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** Sends one request to a unix socket, as a process of `uid`. */
+export function ask(socketPath: string, path: string, options: Ask = {}): Promise<Reply> {
+  const { method = 'GET', uid = 0, headers = {}, body } = options;
+  return new Promise((resolve, reject) => {
+    process.seteuid?.(uid);
+    try {
+      const sent = request({ socketPath, path, method, headers, agent: false }, (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => (text += chunk));
+        response.on('error', reject);
+        response.on('end', () => {
+          const status = response.statusCode ?? 0;
+          // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- says what the answer is
+          const json = <T>() => JSON.parse(text) as T;
+          resolve({ status, text, headers: response.headers, json });
+        });
+      });
+      sent.on('error', reject);
+      sent.end(body);
+    } finally {
+      process.seteuid?.(0);
+    }
+  });
+}
+
+export class Stage implements AsyncDisposable {
+  readonly #directory = temporaryDirectory('console');
+  readonly paths: Paths = {
+    ...pathsOf('bulkhead-test'),
+    etc: `${this.#directory.path}/etc`,
+    runtime: `${this.#directory.path}/run`,
+    state: `${this.#directory.path}/state`,
+  };
+  readonly control = `${this.paths.runtime}/control.sock`;
+  readonly jailed = `${jailSocketDirectory(this.paths)}/control.sock`;
+  readonly front = consoleAgentSocketOf(this.paths);
+  readonly log: string[] = [];
+  /** Seconds since the boot. */
+  now = 1000;
+  lastTick = performance.now();
+  readonly #names = new AccountNames(this.paths);
+  readonly #events = new EventStore(`${this.#directory.path}/events`);
+  readonly #membership = new Membership(this.#events, this.#names);
+  readonly #latest = new LatestSample();
+  #index = new MemberIndex();
+  #generation = 0;
+  #access: ConsoleAccess | undefined;
+  #server: ControlServer | undefined;
+
+  private constructor() {
+    chmodSync(this.#directory.path, 0o755);
+    mkdirSync(this.paths.etc);
+    mkdirSync(this.paths.runtime);
+    this.haveAccounts(uids);
+  }
+
+  static async start(): Promise<Stage> {
+    const stage = new Stage();
+    await stage.begin();
+    stage.adopt(policy);
+    return stage;
+  }
+
+  /** Starts the agent, also again. */
+  async begin(): Promise<void> {
+    await this.end();
+    const { paths } = this;
+    this.#generation = 0;
+    const add = (line: string) => void this.log.push(line);
+    this.#access = new ConsoleAccess({
+      paths,
+      names: this.#names,
+      membership: this.#membership,
+      knowsMembers: () => this.#generation > 0,
+      log: { info: add, error: add },
+      clock: () => this.now,
+    });
+    const loginPace = new ChangePace('log in to the console');
+    const api = makeApi(() => this.#context(loginPace), silent);
+    this.#server = new ControlServer(api);
+    const listens = [
+      await this.#server.listenOnSocket(this.control),
+      await this.#server.listenForJails(jailSocketDirectory(paths)),
+      await this.#server.listenFor(new ConsolePeers(this.access, this.#names), this.front),
+    ];
+    assert.ok(listens.every((each) => each.ok));
+  }
+
+  get access(): ConsoleAccess {
+    assert.ok(this.#access);
+    return this.#access;
+  }
+
+  async end(): Promise<void> {
+    await this.#server?.[Symbol.asyncDispose]();
+    this.#access?.[Symbol.dispose]();
+    this.#server = undefined;
+    this.#access = undefined;
+  }
+
+  haveAccounts(accounts: Readonly<Record<string, number>>): void {
+    const lines = Object.entries(accounts).map(
+      ([user, uid]) => `${user}:x:${uid}:${uid}::/nonexistent:/bin/sh\n`,
+    );
+    writeFileSync(`${this.paths.etc}/passwd`, lines.join(''));
+  }
+
+  adopt(text: string): void {
+    const whole = `<bulkhead version="1">${text}</bulkhead>`;
+    const resolved = new PolicyReader().resolve('p.xml', whole, this.paths);
+    assert.ok(resolved.policy, JSON.stringify(resolved.diagnostics));
+    this.#index = new MemberIndex(resolved.policy);
+    this.#membership.follow(this.#index.entries, new Map(), Date.now());
+    this.#generation++;
+  }
+
+  /** Has a tick in which these tenants used as much CPU. */
+  tick(at: number, cpu: Readonly<Record<number, number>>): void {
+    const members = Object.keys(cpu).map((uid) => tenantMember(Number(uid)));
+    const columns = emptyColumns(members.length);
+    columns.cpu.set(Object.values(cpu));
+    this.lastTick = performance.now();
+    const moment = { at, monotonic: this.lastTick };
+    this.#latest.update({ at, seconds: 5, members, columns }, [], [], moment);
+  }
+
+  #context(loginPace: ChangePace): AgentContext {
+    const context = {
+      console: this.access,
+      loginPace,
+      generation: this.#generation,
+      intervalSeconds: 5,
+      memberIndex: this.#index,
+      membership: this.#membership,
+      latest: this.#latest,
+      lastTick: this.lastTick,
+      events: this.#events,
+      starting: undefined,
+      status: () => ({ isStatus: true }),
+      state: this.paths.state,
+      testAlerts: async () => ({ results: [] }),
+      history: { askedBy: () => ({}) },
+    };
+    // Fields that these answers do not use are missing.
+    return context as unknown as AgentContext;
+  }
+
+  makeCode(uid: number, query = ''): Promise<Reply> {
+    return ask(this.control, `/v1/console/codes${query}`, { method: 'POST', uid });
+  }
+
+  async code(uid: number, query = ''): Promise<string> {
+    const reply = await this.makeCode(uid, query);
+    assert.equal(reply.status, 200, reply.text);
+    return reply.json<ConsoleCodeResponse>().code;
+  }
+
+  exchange(code: string, to = this.front): Promise<Reply> {
+    return ask(to, '/v1/console/session', {
+      method: 'POST',
+      headers: { authorization: `Code ${code}` },
+    });
+  }
+
+  async login(uid: number, query = ''): Promise<ConsoleSessionStart> {
+    const reply = await this.exchange(await this.code(uid, query));
+    assert.equal(reply.status, 200, reply.text);
+    return reply.json<ConsoleSessionStart>();
+  }
+
+  /** Asks with a token, as the front does. */
+  with(token: string, path: string, method = 'GET'): Promise<Reply> {
+    return ask(this.front, path, { method, headers: { authorization: `Bearer ${token}` } });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
+    this.#events[Symbol.dispose]();
+    this.#directory.remove();
+  }
+}
+
+export const reasonOf = (reply: Reply): string => reply.json<ErrorResponse>().reason;
