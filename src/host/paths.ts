@@ -43,5 +43,8 @@ export const jailSocketDirectory = ({ runtime }: Paths): string => `${runtime}/a
 
 export const jailSocketName = 'control.sock';
 
+/** Returns the socket on which the front of the console listens; web servers and SSH tunnels lead to it. */
+export const consoleSocketOf = ({ runtime }: Paths): string => `${runtime}/console.sock`;
+
 /** Returns the agent's socket for the front of the console. */
 export const consoleAgentSocketOf = ({ runtime }: Paths): string => `${runtime}/console-agent.sock`;

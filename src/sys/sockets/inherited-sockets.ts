@@ -18,17 +18,27 @@ const first = 3;
 const socketsMax = 64;
 const variables = ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'LISTEN_PIDFDID'];
 
-export function inheritedSockets(environment: NodeJS.ProcessEnv): readonly InheritedSocket[] {
+export const inheritedSockets = (environment: NodeJS.ProcessEnv): readonly InheritedSocket[] =>
+  inheritedDescriptors(environment).flatMap((fd) => {
+    const address = listensOn(fd);
+    return address === undefined ? [] : [{ ...address, copy: () => copyOf(fd) }];
+  });
+
+/** Returns the only unix socket on which a service manager listens for us; undefined if there is none, or more. */
+export function inheritedUnixSocket(environment: NodeJS.ProcessEnv): number | undefined {
+  const [fd, ...others] = inheritedDescriptors(environment).filter(isUnixListener);
+  return others.length === 0 ? fd : undefined;
+}
+
+function inheritedDescriptors(environment: NodeJS.ProcessEnv): readonly number[] {
   const isOurs = environment['LISTEN_PID'] === String(process.pid);
   const count = isOurs ? Number(environment['LISTEN_FDS']) : 0;
   // Children must not take them for their own.
   for (const name of variables) delete environment[name];
   if (!Number.isInteger(count) || count < 1 || count > socketsMax) return [];
-  return Array.from({ length: count }, (_, index) => first + index).flatMap((fd) => {
-    void closeOnExec(fd);
-    const address = listensOn(fd);
-    return address === undefined ? [] : [{ ...address, copy: () => copyOf(fd) }];
-  });
+  const found = Array.from({ length: count }, (_, index) => first + index);
+  for (const fd of found) void closeOnExec(fd);
+  return found;
 }
 
 function copyOf(fd: number): number | undefined {
@@ -40,14 +50,14 @@ const SOL_SOCKET = 1;
 const SO_TYPE = 3;
 const SO_ACCEPTCONN = 30;
 const SOCK_STREAM = 1;
+const AF_UNIX = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;
 
 /** Returns the address of a listening TCP socket; undefined for any other descriptor. */
 function listensOn(fd: number): { readonly host: string; readonly port: number } | undefined {
-  if (option(fd, SO_ACCEPTCONN) !== 1 || option(fd, SO_TYPE) !== SOCK_STREAM) return undefined;
-  const address = Buffer.alloc(28);
-  if (socketAddress(fd, address) !== undefined) return undefined;
+  const address = addressOf(fd, 28);
+  if (address === undefined) return undefined;
   const port = address.readUInt16BE(2);
   const family = address.readUInt16LE(0);
   if (family === AF_INET) return { host: address.subarray(4, 8).join('.'), port };
@@ -55,6 +65,15 @@ function listensOn(fd: number): { readonly host: string; readonly port: number }
   const groups = Array.from({ length: 8 }, (_, index) => address.readUInt16BE(8 + 2 * index));
   const text = groups.map((group) => group.toString(16)).join(':');
   return { host: new URL(`http://[${text}]`).hostname.slice(1, -1), port };
+}
+
+const isUnixListener = (fd: number): boolean => addressOf(fd, 110)?.readUInt16LE(0) === AF_UNIX;
+
+/** Returns the sockaddr of a listening stream socket; undefined for any other descriptor. */
+function addressOf(fd: number, bytes: number): Buffer | undefined {
+  if (option(fd, SO_ACCEPTCONN) !== 1 || option(fd, SO_TYPE) !== SOCK_STREAM) return undefined;
+  const address = Buffer.alloc(bytes);
+  return socketAddress(fd, address) === undefined ? address : undefined;
 }
 
 function option(fd: number, name: number): number | undefined {

@@ -1,0 +1,30 @@
+/**
+ * The names by which browsers may call the console. A page of another name, whose owner has it lead to this host, gets
+ * no answer.
+ */
+
+/** Names of the other end of an SSH tunnel. */
+const loopbacks = ['localhost', '127.0.0.1', '[::1]'];
+const namesMax = 64;
+
+const hostPattern =
+  /^(?<name>\[[0-9a-f:.]{2,45}\]|[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9_])?)\.?(?::\d{1,5})?$/i;
+
+/** Returns the name in `NAME[:PORT]`, in lower case; undefined if it is not one. */
+export const nameInHost = (host: string): string | undefined =>
+  hostPattern.exec(host)?.groups?.['name']?.toLowerCase();
+
+/** Returns the names that requests may have, besides those of a tunnel; undefined if one is not a name. */
+export function allowedNames(names: readonly string[]): ReadonlySet<string> | undefined {
+  const parsed = names.map((each) =>
+    each.includes(':') && !each.startsWith('[') ? undefined : nameInHost(each),
+  );
+  const isGood = names.length <= namesMax && parsed.every((each) => each !== undefined);
+  return isGood ? new Set([...loopbacks, ...parsed]) : undefined;
+}
+
+/** Returns the name of the host of `https://NAME[:PORT]`; undefined for anything else, such as `null`. */
+export function nameInOrigin(origin: string): string | undefined {
+  const [, host] = /^https?:\/\/([^/?#@\\]+)$/i.exec(origin) ?? [];
+  return host === undefined ? undefined : nameInHost(host);
+}

@@ -1,0 +1,74 @@
+/**
+ * Requests of the front to the agent, one connection each. They carry the visitor's token or code and nothing else of
+ * the visitor: no header, cookie or address.
+ */
+import { request, type IncomingMessage } from 'node:http';
+
+export interface AgentQuestion {
+  readonly method: 'GET' | 'POST';
+  readonly target: string;
+  /** `Bearer …` or `Code …`. */
+  readonly authorization: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface WholeAnswer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: Buffer;
+}
+
+const silentMilliseconds = 60_000;
+const bytesMax = 16 * 2 ** 20;
+const inFlightMax = 128;
+
+export class AgentLink {
+  readonly #socketPath: string;
+  #inFlight = 0;
+
+  constructor(socketPath: string) {
+    this.#socketPath = socketPath;
+  }
+
+  /** Asks, and returns the beginning of the answer; undefined if there is none. The caller reads the rest. */
+  ask(question: AgentQuestion): Promise<IncomingMessage | undefined> {
+    const { method, target: path, authorization, signal } = question;
+    if (this.#inFlight >= inFlightMax) return Promise.resolve(undefined);
+    this.#inFlight++;
+    return new Promise((resolve) => {
+      const headers = { host: 'console', authorization, connection: 'close' };
+      const sent = request({
+        socketPath: this.#socketPath,
+        path,
+        method,
+        headers,
+        agent: false,
+        ...(signal && { signal }),
+      });
+      sent.once('response', resolve);
+      sent.on('error', () => resolve(undefined));
+      sent.once('close', () => this.#inFlight--);
+      sent.setTimeout(silentMilliseconds, () => sent.destroy());
+      sent.end();
+    });
+  }
+
+  /** Asks, and reads the answer; undefined if there is none, or it is too long. */
+  async askWhole(question: AgentQuestion): Promise<WholeAnswer | undefined> {
+    const answer = await this.ask(question);
+    if (answer === undefined) return undefined;
+    const chunks: Buffer[] = [];
+    let length = 0;
+    try {
+      for await (const chunk of answer as AsyncIterable<Buffer>) {
+        length += chunk.length;
+        if (length > bytesMax) return undefined;
+        chunks.push(chunk);
+      }
+    } catch {
+      return undefined;
+    }
+    const { statusCode: status = 502, headers } = answer;
+    return { status, headers, body: Buffer.concat(chunks) };
+  }
+}

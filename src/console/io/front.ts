@@ -1,0 +1,220 @@
+/**
+ * The front of the console: HTTP on a unix socket, for browsers behind a web server or an SSH tunnel. It serves the page's
+ * files and passes questions on to the agent; it has no rights of its own.
+ *
+ * Everything is bounded: connections, headers, bodies, the time of each request and answer, streams.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+import { causeOf } from '../../../packages/base/io/errno.ts';
+import type { Cause } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { codeIn, exchangePath, judge, type Verdict } from '../core/guard.ts';
+import { apiHeaders, commonHeaders, passedHeaders, type Headers } from '../core/headers.ts';
+import { AgentLink, type AgentQuestion } from './agent-link.ts';
+import { FrontConnections } from './connections.ts';
+import { sendFile, type ServedFiles } from './served-files.ts';
+import { Streams } from './streams.ts';
+
+export interface FrontOptions {
+  readonly agentSocket: string;
+  readonly files: ServedFiles;
+  /** The names by which browsers may call it. */
+  readonly names: ReadonlySet<string>;
+  /** The origins that may frame it. */
+  readonly frameAncestors: readonly string[];
+  /** The time without a connection after which `onIdle` is called. */
+  readonly idleMilliseconds?: number;
+  readonly onIdle?: () => void;
+}
+
+const headerBytesMax = 16 * 1024;
+const requestMilliseconds = 10_000;
+const silentMilliseconds = 60_000;
+/** The time for a whole answer that is not a stream, however slowly it is read. */
+const answerMilliseconds = 120_000;
+const defaultIdleMilliseconds = 10 * 60_000;
+
+export class Front implements AsyncDisposable {
+  readonly #options: FrontOptions;
+  readonly #headers: Headers;
+  readonly #link: AgentLink;
+  readonly #streams: Streams;
+  readonly #connections = new FrontConnections(() => this.#waitForNext());
+  readonly #server: Server;
+  #idle: NodeJS.Timeout | undefined;
+  #isOver = false;
+
+  constructor(options: FrontOptions) {
+    this.#options = options;
+    this.#headers = commonHeaders(options.frameAncestors);
+    this.#link = new AgentLink(options.agentSocket);
+    this.#streams = new Streams(this.#link, { ...this.#headers, ...apiHeaders });
+    this.#server = this.#makeServer();
+  }
+
+  #makeServer(): Server {
+    const server = createServer({
+      maxHeaderSize: headerBytesMax,
+      headersTimeout: requestMilliseconds,
+      requestTimeout: requestMilliseconds,
+      keepAliveTimeout: requestMilliseconds,
+      connectionsCheckingInterval: 1000,
+    });
+    server.timeout = silentMilliseconds;
+    server.on('connection', (socket: Socket) => {
+      clearTimeout(this.#idle);
+      if (this.#connections.admit(socket)) return;
+      socket.destroy();
+      if (this.#connections.size === 0) this.#waitForNext();
+    });
+    const answer = (request: IncomingMessage, response: ServerResponse) =>
+      // A defect ends one connection, not the front.
+      void this.#answer(request, response).catch(() => request.socket.destroy());
+    server.on('request', answer);
+    // Without these two handlers Node.js would ask for the body.
+    server.on('checkContinue', answer);
+    server.on('checkExpectation', answer);
+    return server;
+  }
+
+  /**
+   * Listens on a path, or on a descriptor that already listens. It does so before this returns, and accepts connections
+   * only later: the caller can give up rights in between.
+   */
+  listen(where: { readonly fd: number } | { readonly path: string }): Promise<Result<void, Cause>> {
+    this.#waitForNext();
+    return new Promise((resolve) => {
+      const refused = (error: Error) => resolve(fail(causeOf(error)));
+      this.#server.once('error', refused);
+      // Every account may connect: a request has the rights of its token.
+      const access = { readableAll: true, writableAll: true };
+      this.#server.listen({ ...where, ...access }, () => {
+        this.#server.off('error', refused);
+        this.#server.on('error', () => {});
+        resolve(ok(undefined));
+      });
+    });
+  }
+
+  #waitForNext(): void {
+    const { idleMilliseconds = defaultIdleMilliseconds, onIdle } = this.#options;
+    clearTimeout(this.#idle);
+    if (onIdle === undefined || this.#isOver) return;
+    this.#idle = setTimeout(() => this.#connections.size === 0 && onIdle(), idleMilliseconds);
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = '', url: target = '', rawHeaders } = request;
+    const verdict = judge({ method, target, rawHeaders }, this.#options.names);
+    for (const [name, value] of Object.entries(this.#headers)) response.setHeader(name, value);
+    if (verdict.kind === 'stream') {
+      await this.#stream(verdict.token, request, response);
+      return;
+    }
+    const limit = setTimeout(() => request.socket.destroy(), answerMilliseconds);
+    response.once('close', () => clearTimeout(limit));
+    await this.#respond(verdict, request, response);
+  }
+
+  async #respond(
+    verdict: Exclude<Verdict, { readonly kind: 'stream' }>,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    switch (verdict.kind) {
+      case 'file': {
+        const file = this.#options.files.get(verdict.path);
+        if (file === undefined) refuse(response, 404, 'there is no such file');
+        else sendFile(file, request, response);
+        return;
+      }
+      case 'api': {
+        const { method, target, token } = verdict;
+        await this.#pass({ method, target, authorization: `Bearer ${token}` }, response);
+        return;
+      }
+      case 'exchange': {
+        const code = codeIn(await bodyOf(request, verdict.bytes));
+        const authorization = `Code ${code}`;
+        if (code === undefined) refuse(response, 400, 'its body has no login code');
+        else await this.#pass({ method: 'POST', target: exchangePath, authorization }, response);
+        return;
+      }
+      case 'refused':
+        // Whatever body it has is not read.
+        response.shouldKeepAlive = false;
+        refuse(response, verdict.status, verdict.reason);
+    }
+  }
+
+  /** Passes a question on, and its answer back while it comes. */
+  async #pass(question: AgentQuestion, response: ServerResponse): Promise<void> {
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    const answer = await this.#link.ask({ ...question, signal: gone.signal });
+    if (answer === undefined) {
+      if (!gone.signal.aborted) refuse(response, 503, noAgent);
+      return;
+    }
+    response.writeHead(answer.statusCode ?? 502, {
+      ...apiHeaders,
+      ...passedHeaders(answer.headers),
+    });
+    // One of them has gone: nobody is left to tell.
+    await pipeline(answer, response).catch(() => response.destroy());
+  }
+
+  async #stream(token: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const accepts = request.headers['accept-encoding']?.toString() ?? '';
+    const isCompressed = /(?:^|,)\s*gzip\s*(?:,|$)/.test(accepts);
+    // A page that only listens is silent. One that does not read is closed by streams.ts.
+    request.socket.setTimeout(0);
+    response.shouldKeepAlive = false;
+    const refused = await this.#streams.open(token, response, isCompressed);
+    if (refused === undefined) return;
+    if (refused === 'too many') refuse(response, 429, 'too many pages show live data');
+    else if (refused.body.length === 0) refuse(response, 503, noAgent);
+    else {
+      response.writeHead(refused.status, { ...apiHeaders, ...passedHeaders(refused.headers) });
+      response.end(refused.body);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
+    clearTimeout(this.#idle);
+    this.#streams[Symbol.dispose]();
+    await new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+}
+
+const noAgent = 'the agent does not answer';
+
+/** Answers with an error of the front, in the shape that the agent's have. */
+function refuse(response: ServerResponse, status: number, reason: string): void {
+  const action = 'answer the request';
+  const body = JSON.stringify({ error: `Cannot ${action}: ${reason}`, action, reason });
+  response.writeHead(status, { ...apiHeaders, 'content-type': 'application/json' });
+  response.end(body);
+}
+
+/** Reads a body of at most `bytes`, which its header has announced. */
+async function bodyOf(request: IncomingMessage, bytes: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > bytes) return '';
+      chunks.push(chunk);
+    }
+  } catch {
+    return '';
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
