@@ -73,6 +73,7 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('panel'),
   ...capability('digest'),
   ...capability('setup'),
+  ...capability('console'),
   // It edits the policy as commands do.
   'setup/io': {
     uses: [...pure, files, 'sys', 'host', 'apply', 'setup/core'],
@@ -125,6 +126,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'digest/io',
       'digest/commands',
       'setup/commands',
+      'console/commands',
     ],
     packages: [],
   },

@@ -328,6 +328,17 @@ const setup: Capability = {
   layersAtBoot: async () => (await import('./setup/commands/boot/layers.ts')).layersAtBoot,
 };
 
+const browserConsole: Capability = {
+  name: 'console',
+  commands: {
+    console: {
+      usage: '',
+      summary: 'see and manage this host, or your own tenant, in a browser',
+      load: () => import('./console/commands/console.ts'),
+    },
+  },
+};
+
 export const capabilities: readonly Capability[] = [
   kernelModules,
   cloudLinux,
@@ -344,4 +355,5 @@ export const capabilities: readonly Capability[] = [
   panel,
   digest,
   setup,
+  browserConsole,
 ];

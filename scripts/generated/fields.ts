@@ -16,7 +16,10 @@ const integers: ReadonlySet<string> = new Set(
    relocations resellers restarts same sections slices snapshots spdx stale tainting taintingUnlessTrusted tenants
    threads throttledPeriods ticks tooDeep total trustLevels undecided unlimitedTenants unreported watched workers
    workersInside writes Bound.limit EntriesSite.limit reported LayerCounts.enforced LayerCounts.partly
-   LayerCounts.open LayerCounts.unavailable LayerCounts.unknown`.split(/\s+/),
+   LayerCounts.open LayerCounts.unavailable LayerCounts.unknown
+   ended expiresInSeconds idleSecondsLeft secondsLeft ConsoleSessionResponse.startedAt ConsoleStatusJson.sessions`.split(
+    /\s+/,
+  ),
 );
 
 /** Records of averages and rates, whatever their keys are. */

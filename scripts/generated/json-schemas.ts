@@ -85,6 +85,7 @@ function kebab(name: string): string {
 
 const typeFiles = [
   'src/agent/api/api.ts',
+  'src/agent/api/console-api.ts',
   'src/agent/api/status-response.ts',
   ...globSync('src/*/commands/**/json.ts', { cwd: root }).sort(),
 ];

@@ -3,7 +3,7 @@ import type { LimitKey } from '../../limits/limit.ts';
 import type { Member } from '../../usage/member.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
 
-/** A login code, for `POST /v1/console/codes`. */
+/** A login code. */
 export interface ConsoleCodeResponse {
   /** The code: good once. It is a secret; a URL carries it in its fragment. */
   readonly code: string;
@@ -11,6 +11,7 @@ export interface ConsoleCodeResponse {
   readonly user: string;
   /** Whether the session can change nothing. */
   readonly readOnly: boolean;
+  /** The time within which it must be used. */
   readonly expiresInSeconds: number;
 }
 
@@ -46,6 +47,7 @@ export interface ConsoleSessionStart extends ConsoleSessionResponse {
 
 /** The sessions that the caller may see, the oldest first. */
 export interface ConsoleSessionsResponse {
+  /** The sessions. */
   readonly sessions: readonly ConsoleSessionResponse[];
 }
 

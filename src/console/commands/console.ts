@@ -1,0 +1,45 @@
+/** `bulkhead console`: the console in the browser. */
+import { examples, type CommandModule } from '../../cli/shared/command.ts';
+import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
+
+const parts: CommandTable = {
+  login: {
+    usage: '[options]',
+    summary: 'print a link that logs you in to the console once, within two minutes',
+    load: () => import('./login.ts'),
+  },
+  sessions: {
+    usage: '[options]',
+    summary: 'list your sessions; as root, all of them',
+    load: () => import('./sessions.ts'),
+  },
+  end: {
+    usage: '[options] [id]',
+    summary: 'end a session, or all that "sessions" lists',
+    load: () => import('./end.ts'),
+  },
+  status: {
+    usage: '[options]',
+    summary: 'show whether browsers can reach the console, and how many are logged in',
+    load: () => import('./status.ts'),
+  },
+  serve: {
+    usage: '[options]',
+    summary: 'serve the console to browsers, without any rights; for a service manager',
+    load: () => import('./serve.ts'),
+  },
+};
+
+export const command: CommandModule = {
+  define(parent) {
+    parent.addHelpText(
+      'after',
+      examples(
+        ['bulkhead console login', 'as root or as a tenant'],
+        ['bulkhead console login --as alice', 'as root, or as her reseller'],
+        ['bulkhead console end --all', 'log everybody out'],
+      ),
+    );
+    addCommands(parent, parts);
+  },
+};

@@ -1,0 +1,53 @@
+/** `bulkhead console status`: whether the console can be reached. It connects to nothing, which would start the front. */
+import type { Command } from 'commander';
+import type { ConsoleSessionsResponse } from '../../agent/api/console-api.ts';
+import { withAgent, type JsonOption } from '../../cli/shared/agent-request.ts';
+import { exitCodes, type CommandModule, type ExitCode } from '../../cli/shared/command.ts';
+import { count, print, printJson } from '../../cli/shared/output.ts';
+import { readText } from '../../../packages/base/io/read.ts';
+import { formatProblem } from '../../../packages/base/problem.ts';
+import { consoleSocketOf, type Paths } from '../../host/paths.ts';
+import type { ConsoleStatusJson } from './json.ts';
+
+const status = ({ json }: JsonOption, command: Command): Promise<ExitCode> =>
+  withAgent(command, async (ask, paths) => {
+    const response = await ask<ConsoleSessionsResponse>('/v1/console/sessions');
+    const found: ConsoleStatusJson = {
+      socket: consoleSocketOf(paths),
+      listening: isListening(paths),
+      sessions: response.ok ? response.value.sessions.length : null,
+      problem: response.ok ? null : formatProblem(response.error),
+    };
+    if (json === true) printJson(found);
+    else print(textOf(found));
+    return response.ok ? exitCodes.done : exitCodes.failed;
+  });
+
+const textOf = ({ socket, listening, sessions, problem }: ConsoleStatusJson): string =>
+  [
+    listening
+      ? `Browsers can be led to ${socket}`
+      : `Nothing listens on ${socket}; "bulkhead console serve" does`,
+    sessions === null ? `Sessions: unknown: ${problem}` : count(sessions, 'session'),
+  ].join('\n');
+
+const listeningFlag = 0x10000;
+
+/**
+ * Whether a unix socket listens on the path. Source: proc_net_unix(5).
+ *
+ *     0000000000000000: 00000002 00000000 00010000 0001 01 16163 /run/bulkhead/console.sock
+ */
+function isListening(paths: Paths): boolean {
+  const path = consoleSocketOf(paths);
+  return (readText(`${paths.proc}/net/unix`) ?? '').split('\n').some((line) => {
+    const [, , , flags = '0', , , , name] = line.trim().split(/\s+/);
+    return name === path && (Number.parseInt(flags, 16) & listeningFlag) !== 0;
+  });
+}
+
+export const command: CommandModule = {
+  define(command, run) {
+    command.option('--json', 'print as JSON').action(run(status));
+  },
+};
