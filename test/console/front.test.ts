@@ -268,6 +268,20 @@ describe('Front', () => {
     assert.match((await raw(served.path, 'nonsense\r\n\r\n')).toString(), /^HTTP\/1\.1 400 /);
   });
 
+  test('T13: a connection has few requests in progress', async () => {
+    await using served = await Served.start();
+    const { token } = await served.login(uids.bob);
+    const one = `GET /v1/top HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\n`;
+    const replies = await raw(
+      served.path,
+      `${one}\r\n`.repeat(9) + `${one}Connection: close\r\n\r\n`,
+    );
+    const statuses = [...replies.toString().matchAll(/HTTP\/1\.1 (\d+)/g)].map(
+      ([, status]) => status,
+    );
+    assert.deepEqual(statuses, ['200', '200', '200', '200', '429']);
+  });
+
   test('T13: an account that takes all connections leaves some for root', async () => {
     await using served = await Served.start();
     const open = new Set<Socket>();

@@ -97,7 +97,7 @@ export function answerSession({
   agent,
   caller,
 }: RequestContext): HttpResult<ConsoleSessionResponse> {
-  const found = agent.console.sessions().find((each) => isOwn(caller, each));
+  const [found] = agent.console.sessions((each) => isOwn(caller, each));
   if (found !== undefined) return ok(sessionRow(found, true));
   const reason = 'only sessions of the console have one';
   return httpError({ status: 404, action: 'show the session', reason });
@@ -109,8 +109,7 @@ export const answerSessions = ({
 }: RequestContext): HttpResult<ConsoleSessionsResponse> =>
   ok({
     sessions: agent.console
-      .sessions()
-      .filter((each) => seesSession(caller, each))
+      .sessions((each) => seesSession(caller, each))
       .map((each) => sessionRow(each, isOwn(caller, each))),
   });
 
@@ -130,7 +129,7 @@ export function answerEnd({
     isAll || (ids.value.length === 0 ? isId(caller, id) : ids.value.includes(id));
   const mayEnd = (each: Session) =>
     caller.kind === 'session' && caller.readOnly ? isOwn(caller, each) : seesSession(caller, each);
-  const asked = agent.console.sessions().filter((each) => isAsked(each) && mayEnd(each));
+  const asked = agent.console.sessions((each) => isAsked(each) && mayEnd(each));
   const missing = ids.value.find((id) => !asked.some((each) => each.id === id));
   if (missing !== undefined) {
     const reason = 'there is none with that id that you may end';

@@ -9,7 +9,14 @@ import { kindOf, uidOf } from '../../usage/member.ts';
 import type { IncidentResponse, IncidentRow, IncidentsResponse, Who } from '../api/api.ts';
 import type { MemberEntry, MemberIndex } from '../sampling/member-index.ts';
 import { hostTimeZone } from '../alerts/time-zone.ts';
-import { isAdministrator, isRoot, maySee, maySeeCommands, seesSince, type Caller } from '../api/caller.ts';
+import {
+  isAdministrator,
+  isRoot,
+  maySee,
+  maySeeCommands,
+  seesSince,
+  type Caller,
+} from '../api/caller.ts';
 import { ok } from '../../../packages/base/result.ts';
 import { fromStore, httpError, type HttpResult } from '../api/http-result.ts';
 import { type RequestContext } from '../api/request-context.ts';
@@ -75,10 +82,7 @@ export function answerIncident(
     });
   }
   const row = withWho(found.incident, agent.memberIndex);
-  const showCommands =
-    entry === undefined
-      ? isRoot(caller)
-      : maySeeCommands(caller, entry);
+  const showCommands = entry === undefined ? isRoot(caller) : maySeeCommands(caller, entry);
   const evidence = showCommands
     ? found.evidence
     : found.evidence.map((each) => withoutCommands(each, agent.kinds));

@@ -83,8 +83,9 @@ export class ConsoleAccess implements Disposable {
     return { kind: 'session', id: session.id, uid: account.uid, byUid: by.uid, readOnly };
   }
 
-  sessions(): readonly Session[] {
-    return this.#sessions.list();
+  /** Returns the sessions that `wanted` accepts, the oldest first. */
+  sessions(wanted: (session: Session) => boolean): readonly Session[] {
+    return this.#sessions.list(wanted);
   }
 
   /** Ends sessions, and returns how many. */

@@ -34,6 +34,10 @@ export class SecretTable<T> {
     return row !== undefined && timingSafeEqual(row.hash, hash) ? row.value : undefined;
   }
 
+  has(id: string): boolean {
+    return this.#rows.has(id);
+  }
+
   delete(id: string): boolean {
     return this.#rows.delete(id);
   }

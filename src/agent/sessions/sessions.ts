@@ -18,7 +18,7 @@ export interface Session {
   readonly login: Login;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
-  /** The time that is left without a request. */
+  /** The time that is left without a request; never more than what is left at most. */
   readonly idleSecondsLeft: number;
   /** The time that is left at most. */
   readonly secondsLeft: number;
@@ -56,7 +56,7 @@ export class Sessions {
 
   /** Starts a session, and returns its token. */
   start(login: Login): { readonly token: string; readonly session: Session } {
-    this.#endOver();
+    this.#endLate();
     const evicted = evictedFor(this.#rows.values, login, bounds);
     if (evicted !== undefined) this.#forget(evicted);
     const token = newSecret();
@@ -74,8 +74,7 @@ export class Sessions {
     const row = this.#rows.find(token);
     if (row === undefined) return undefined;
     if (this.#isOver(row)) {
-      this.#forget(row);
-      this.#save();
+      this.#forgetAll([row]);
       return undefined;
     }
     const now = this.#options.clock();
@@ -84,17 +83,18 @@ export class Sessions {
     return this.#sessionOf(row);
   }
 
-  /** Returns the sessions that have not ended, the oldest first. */
-  list(): readonly Session[] {
-    this.#endOver();
-    return this.#rows.values.map((row) => this.#sessionOf(row));
+  /** Returns the sessions that have not ended and that `wanted` accepts, the oldest first. Only their accounts are checked. */
+  list(wanted: (session: Session) => boolean): readonly Session[] {
+    this.#endLate();
+    const found = this.#rows.values.filter((row) => wanted(this.#sessionOf(row)));
+    this.#forgetAll(found.filter((row) => this.#isOver(row)));
+    return found.filter(({ id }) => this.#rows.has(id)).map((row) => this.#sessionOf(row));
   }
 
   /** Ends sessions, and returns the number of those that had not ended. */
   end(ids: ReadonlySet<string>): number {
     const ended = this.#rows.values.filter(({ id }) => ids.has(id));
-    for (const row of ended) this.#forget(row);
-    if (ended.length > 0) this.#save();
+    this.#forgetAll(ended);
     return ended.length;
   }
 
@@ -103,16 +103,21 @@ export class Sessions {
     if (this.#rows.values.length > 0) this.#save();
   }
 
-  #endOver(): void {
-    const over = this.#rows.values.filter((row) => this.#isOver(row));
-    for (const row of over) this.#forget(row);
-    if (over.length > 0) this.#save();
+  #endLate(): void {
+    this.#forgetAll(this.#rows.values.filter((row) => this.#isLate(row)));
+  }
+
+  #isLate(row: Row): boolean {
+    return this.#sessionOf(row).idleSecondsLeft <= 0;
   }
 
   #isOver(row: Row): boolean {
-    const { idleSecondsLeft, secondsLeft } = this.#sessionOf(row);
-    const isLate = idleSecondsLeft <= 0 || secondsLeft <= 0;
-    return isLate || !this.#options.isCurrent(row.login, row.startedAt);
+    return this.#isLate(row) || !this.#options.isCurrent(row.login, row.startedAt);
+  }
+
+  #forgetAll(rows: readonly Row[]): void {
+    for (const row of rows) this.#forget(row);
+    if (rows.length > 0) this.#save();
   }
 
   #forget({ id }: Row): void {

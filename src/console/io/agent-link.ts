@@ -10,6 +10,8 @@ export interface AgentQuestion {
   /** `Bearer …` or `Code …`. */
   readonly authorization: string;
   readonly signal?: AbortSignal;
+  /** Whether it may take the last places. */
+  readonly isUrgent?: boolean;
 }
 
 export interface WholeAnswer {
@@ -21,6 +23,7 @@ export interface WholeAnswer {
 const silentMilliseconds = 60_000;
 const bytesMax = 16 * 2 ** 20;
 const inFlightMax = 128;
+const keptForUrgent = 32;
 
 export class AgentLink {
   readonly #socketPath: string;
@@ -32,8 +35,9 @@ export class AgentLink {
 
   /** Asks, and returns the beginning of the answer; undefined if there is none. The caller reads the rest. */
   ask(question: AgentQuestion): Promise<IncomingMessage | undefined> {
-    const { method, target: path, authorization, signal } = question;
-    if (this.#inFlight >= inFlightMax) return Promise.resolve(undefined);
+    const { method, target: path, authorization, signal, isUrgent } = question;
+    const max = isUrgent === true ? inFlightMax : inFlightMax - keptForUrgent;
+    if (this.#inFlight >= max) return Promise.resolve(undefined);
     this.#inFlight++;
     return new Promise((resolve) => {
       const headers = { host: 'console', authorization, connection: 'close' };

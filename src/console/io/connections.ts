@@ -18,6 +18,11 @@ export class FrontConnections {
     this.#onEmpty = onEmpty;
   }
 
+  /** Whether root is at the other end. It gets the last places, and no other right. */
+  isRoot(socket: Socket): boolean {
+    return this.#open.get(socket) === 0;
+  }
+
   get size(): number {
     return this.#open.size;
   }

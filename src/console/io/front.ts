@@ -29,6 +29,8 @@ export interface FrontOptions {
   readonly onIdle?: () => void;
 }
 
+/** The requests of one connection in progress; only a client that waits for no answer has more than one. */
+const perConnectionMax = 4;
 const headerBytesMax = 16 * 1024;
 const requestMilliseconds = 10_000;
 const silentMilliseconds = 60_000;
@@ -43,6 +45,7 @@ export class Front implements AsyncDisposable {
   readonly #streams: Streams;
   readonly #connections = new FrontConnections(() => this.#waitForNext());
   readonly #server: Server;
+  readonly #inProgress = new WeakMap<Socket, number>();
   #idle: NodeJS.Timeout | undefined;
   #isOver = false;
 
@@ -109,6 +112,11 @@ export class Front implements AsyncDisposable {
     const { method = '', url: target = '', rawHeaders } = request;
     const verdict = judge({ method, target, rawHeaders }, this.#options.names);
     for (const [name, value] of Object.entries(this.#headers)) response.setHeader(name, value);
+    if (!this.#takeTurn(request.socket, response)) {
+      response.shouldKeepAlive = false;
+      refuse(response, 429, 'too many requests are in progress');
+      return;
+    }
     if (verdict.kind === 'stream') {
       await this.#stream(verdict.token, request, response);
       return;
@@ -118,11 +126,22 @@ export class Front implements AsyncDisposable {
     await this.#respond(verdict, request, response);
   }
 
+  #takeTurn(socket: Socket, response: ServerResponse): boolean {
+    const others = this.#inProgress.get(socket) ?? 0;
+    if (others >= perConnectionMax) return false;
+    this.#inProgress.set(socket, others + 1);
+    response.once('close', () =>
+      this.#inProgress.set(socket, (this.#inProgress.get(socket) ?? 1) - 1),
+    );
+    return true;
+  }
+
   async #respond(
     verdict: Exclude<Verdict, { readonly kind: 'stream' }>,
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
+    const isUrgent = this.#connections.isRoot(request.socket);
     switch (verdict.kind) {
       case 'file': {
         const file = this.#options.files.get(verdict.path);
@@ -132,14 +151,18 @@ export class Front implements AsyncDisposable {
       }
       case 'api': {
         const { method, target, token } = verdict;
-        await this.#pass({ method, target, authorization: `Bearer ${token}` }, response);
+        const authorization = `Bearer ${token}`;
+        await this.#pass({ method, target, authorization, isUrgent }, response);
         return;
       }
       case 'exchange': {
         const code = codeIn(await bodyOf(request, verdict.bytes));
         const authorization = `Code ${code}`;
         if (code === undefined) refuse(response, 400, 'its body has no login code');
-        else await this.#pass({ method: 'POST', target: exchangePath, authorization }, response);
+        else {
+          const target = exchangePath;
+          await this.#pass({ method: 'POST', target, authorization, isUrgent }, response);
+        }
         return;
       }
       case 'refused':
@@ -172,7 +195,10 @@ export class Front implements AsyncDisposable {
     // A page that only listens is silent. One that does not read is closed by streams.ts.
     request.socket.setTimeout(0);
     response.shouldKeepAlive = false;
-    const refused = await this.#streams.open(token, response, isCompressed);
+    const refused = await this.#streams.open(token, response, {
+      isCompressed,
+      isRoot: this.#connections.isRoot(request.socket),
+    });
     if (refused === undefined) return;
     if (refused === 'too many') refuse(response, 429, 'too many pages show live data');
     else if (refused.body.length === 0) refuse(response, 503, noAgent);

@@ -12,6 +12,7 @@ import type { AgentLink, WholeAnswer } from './agent-link.ts';
 
 const perTokenMax = 2;
 const streamsMax = 200;
+const keptForRoot = 40;
 /** A page that takes nothing for so long is closed. */
 const slowMilliseconds = 40_000;
 /** Each token is checked this often, and whenever sessions have ended or a policy was adopted. */
@@ -60,14 +61,15 @@ export class Streams implements Disposable {
   async open(
     token: string,
     response: ServerResponse,
-    isCompressed: boolean,
+    { isCompressed, isRoot }: { readonly isCompressed: boolean; readonly isRoot: boolean },
   ): Promise<WholeAnswer | 'too many' | undefined> {
     const own = this.#counts.get(token) ?? 0;
-    if (own >= perTokenMax || this.#total >= streamsMax) return 'too many';
+    const max = isRoot ? streamsMax : streamsMax - keptForRoot;
+    if (own >= perTokenMax || this.#total >= max) return 'too many';
     this.#counts.set(token, own + 1);
     this.#total++;
     response.once('close', () => this.#left(token));
-    const first = await this.#link.askWhole(frameFor(token));
+    const first = await this.#link.askWhole({ ...frameFor(token), isUrgent: isRoot });
     if (first?.status !== 200) return first ?? noAnswer;
     if (this.#isOver || response.destroyed) return undefined;
     response.writeHead(200, {
@@ -163,7 +165,12 @@ export class Streams implements Disposable {
     for (const page of [...pages].filter((each) => all || each.checked < late)) {
       const target = '/v1/console/session';
       const authorization = `Bearer ${page.token}`;
-      const answer = await this.#link.askWhole({ method: 'GET', target, authorization });
+      const answer = await this.#link.askWhole({
+        method: 'GET',
+        target,
+        authorization,
+        isUrgent: true,
+      });
       if (answer?.status === 200) page.checked = performance.now();
       else {
         page.response.end();
@@ -185,7 +192,12 @@ export class Streams implements Disposable {
 const noAnswer: WholeAnswer = { status: 503, headers: {}, body: Buffer.alloc(0) };
 
 const frameFor = (token: string) =>
-  ({ method: 'GET', target: '/v1/console/frame', authorization: `Bearer ${token}` }) as const;
+  ({
+    method: 'GET',
+    target: '/v1/console/frame',
+    authorization: `Bearer ${token}`,
+    isUrgent: true,
+  }) as const;
 
 const header = ({ headers }: WholeAnswer, name: string): string => headers[name]?.toString() ?? '';
 
