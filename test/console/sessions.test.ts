@@ -9,7 +9,7 @@ import type {
   ConsoleSessionsResponse,
 } from '../../src/agent/api/console-api.ts';
 import type { TopResponse } from '../../src/agent/api/api.ts';
-import { ask, policy, Stage, uids } from './stage.ts';
+import { ask, policy, reasonOf, Stage, uids } from './stage.ts';
 
 const isOpen = async (stage: Stage, token: string) =>
   (await stage.with(token, '/v1/console/session')).status === 200;
@@ -136,6 +136,11 @@ test('T6: a session for a frame can change nothing, and end only itself', async 
   assert.equal((await stage.with(framed.token, '/v1/top')).status, 200);
   for (const path of ['/v1/alerts/test', '/v1/digest?use=90%25', `/v1/console/end?id=${other.id}`])
     assert.notEqual((await stage.with(framed.token, path, 'POST')).status, 200, path);
+  const own = await stage.login(uids.bob, '?embed=1');
+  for (const path of ['/v1/alerts/test', '/v1/digest?every=off', '/v1/tenants/bob/apps?remove=a']) {
+    const reply = await stage.with(own.token, path, 'POST');
+    assert.deepEqual([reply.status, reasonOf(reply)], [403, 'this session can change nothing']);
+  }
   assert.equal((await stage.with(other.token, '/v1/alerts/test', 'POST')).status, 200);
   assert.equal((await stage.with(framed.token, '/v1/console/end', 'POST')).status, 200);
   assert.equal(await isOpen(stage, framed.token), false);
