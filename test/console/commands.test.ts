@@ -1,7 +1,7 @@
 /** The commands of the console as root and tenants run them, with the agent's real sockets. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { rmSync, symlinkSync } from 'node:fs';
+import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -87,9 +87,13 @@ test('login, sessions, end and status', async (t) => {
   const status = async () =>
     jsonOf<ConsoleStatusJson>('console status', (await run(0, 'status', '--json')).stdout);
   assert.deepEqual(await status(), { socket, listening: false, sessions: 2, problem: null });
+  writeFileSync(`${stage.paths.etc}/manifest.json`, '{"files":[]}');
   const front = createServer();
   await new Promise<void>((resolve) => front.listen(socket, resolve));
   assert.equal((await status()).listening, true);
+  const second = await run(0, 'serve', '--files', stage.paths.etc);
+  assert.equal(second.code, 1);
+  assert.match(second.stderr, /another program listens on/);
   front.close();
 
   assert.equal((await run(0, 'end')).code, 2);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -53,6 +53,8 @@ test('serves on a socket that it was passed, as an account without rights', asyn
   assert.equal((await answer('/v1/top')).status, 503);
   child.kill('SIGTERM');
   assert.deepEqual(await exited, [0, null], printed);
+  // The service manager starts it again for the next visitor.
+  assert.ok(existsSync(socket));
   holder.close();
 });
 
@@ -61,6 +63,7 @@ function run(etc: string, user: string) {
   const script = `
     import { readFileSync, readdirSync } from 'node:fs';
     import { dropRights } from '${dropRights}';
+    process.setgroups([0, 4]);
     const dropped = dropRights({ etc: '${etc}', proc: '/proc' }, '${user}');
     const tried = (action) => { try { action(); return 'done'; } catch (error) { return error.code; } };
     const status = readFileSync('/proc/self/status', 'utf8');

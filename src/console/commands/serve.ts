@@ -8,13 +8,16 @@ import type { Command } from 'commander';
 import { usageError } from '../../cli/shared/agent-request.ts';
 import { exitCodes, type CommandModule, type ExitCode } from '../../cli/shared/command.ts';
 import { failWith, pathsFor } from '../../cli/shared/output.ts';
-import { consoleAgentSocketOf, consoleSocketOf } from '../../host/paths.ts';
+import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { consoleAgentSocketOf, consoleSocketOf, type Paths } from '../../host/paths.ts';
 import { packageFile } from '../../sys/package-files.ts';
 import { inheritedUnixSocket } from '../../sys/sockets/inherited-sockets.ts';
 import { frameAncestors } from '../core/headers.ts';
 import { allowedNames } from '../core/hosts.ts';
 import { dropRights } from '../io/drop-rights.ts';
-import { Front } from '../io/front.ts';
+import { Front, type FrontOptions } from '../io/front.ts';
+import { isListening } from '../io/listening.ts';
 import { readServedFiles } from '../io/served-files.ts';
 
 interface ServeOptions {
@@ -25,43 +28,73 @@ interface ServeOptions {
 
 const account = 'bulkhead-console';
 
+const action = 'serve the console';
+
 async function serve(options: ServeOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const action = 'serve the console';
-  const names = allowedNames([hostname(), ...(options.name ?? [])]);
-  const ancestors = frameAncestors(options.frame ?? []);
-  if (names === undefined) return usageError({ action, reason: '--name takes names of hosts' });
-  if (ancestors === undefined)
-    return usageError({
-      action,
-      reason: '--frame takes origins, such as https://panel.example:2083',
-    });
+  const settings = settingsOf(options);
+  if (!settings.ok) return usageError({ action, ...settings.error });
   const files = readServedFiles(options.files ?? packageFile('dist/console'));
   if (!files.ok) return failWith(files.error);
   const fd = inheritedUnixSocket(process.env);
-  const path = consoleSocketOf(paths);
-  if (fd === undefined && process.getuid?.() !== 0) {
-    const reason = 'no socket was passed to it, and only root can make it';
-    return failWith({ action, reason, hint: 'start it by its service, or as root' });
-  }
+  const blocker = fd === undefined ? whyNoSocket(paths) : undefined;
+  if (blocker !== undefined) return failWith({ action, ...blocker });
   const { promise: idle, resolve: onIdle } = Promise.withResolvers<void>();
   await using front = new Front({
     agentSocket: consoleAgentSocketOf(paths),
     files: files.value,
-    names,
-    frameAncestors: ancestors,
+    ...settings.value,
     // Only a service manager starts it again for the next visitor.
     ...(fd !== undefined && { onIdle }),
   });
+  const begun = await begin(front, paths, fd);
+  if (!begun.ok) return failWith(begun.error);
+  await Promise.race([idle, signalled()]);
+  return exitCodes.done;
+}
+
+function settingsOf({
+  name = [],
+  frame = [],
+}: ServeOptions): Result<Pick<FrontOptions, 'names' | 'frameAncestors'>, Cause> {
+  // A name that no browser could send is none to be called by.
+  const own = allowedNames([hostname()]) === undefined ? [] : [hostname()];
+  const names = allowedNames([...own, ...name]);
+  const ancestors = frameAncestors(frame);
+  if (names === undefined) return fail({ reason: '--name takes names of hosts' });
+  return ancestors === undefined
+    ? fail({ reason: '--frame takes origins, such as https://panel.example:2083' })
+    : ok({ names, frameAncestors: ancestors });
+}
+
+/** Returns why this process cannot make the socket itself. */
+function whyNoSocket(paths: Paths): Cause | undefined {
+  if (process.getuid?.() !== 0) {
+    const reason = 'no socket was passed to it, and only root can make it';
+    return { reason, hint: 'start it by its service, or as root' };
+  }
+  return isListening(paths)
+    ? {
+        reason: `another program listens on ${consoleSocketOf(paths)}`,
+        hint: 'stop that one first',
+      }
+    : undefined;
+}
+
+/** Listens, and gives up all rights before the first connection is accepted. */
+async function begin(
+  front: Front,
+  paths: Paths,
+  fd: number | undefined,
+): Promise<Result<void, Problem>> {
+  const path = consoleSocketOf(paths);
   if (fd === undefined) rmSync(path, { force: true });
   const listening = front.listen(fd === undefined ? { path } : { fd });
   const dropped = dropRights(paths, account);
-  if (!dropped.ok) return failWith(dropped.error);
+  if (!dropped.ok) return dropped;
   const listens = await listening;
-  if (!listens.ok) return failWith({ action: 'listen on', object: path, ...listens.error });
-  await Promise.race([idle, signalled()]);
-  return exitCodes.done;
+  return listens.ok ? listens : failed({ action: 'listen on', object: path, ...listens.error });
 }
 
 const signalled = (): Promise<void> =>

@@ -4,9 +4,9 @@ import type { ConsoleSessionsResponse } from '../../agent/api/console-api.ts';
 import { withAgent, type JsonOption } from '../../cli/shared/agent-request.ts';
 import { exitCodes, type CommandModule, type ExitCode } from '../../cli/shared/command.ts';
 import { count, print, printJson } from '../../cli/shared/output.ts';
-import { readText } from '../../../packages/base/io/read.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
-import { consoleSocketOf, type Paths } from '../../host/paths.ts';
+import { consoleSocketOf } from '../../host/paths.ts';
+import { isListening } from '../io/listening.ts';
 import type { ConsoleStatusJson } from './json.ts';
 
 const status = ({ json }: JsonOption, command: Command): Promise<ExitCode> =>
@@ -30,21 +30,6 @@ const textOf = ({ socket, listening, sessions, problem }: ConsoleStatusJson): st
       : `Nothing listens on ${socket}; "bulkhead console serve" does`,
     sessions === null ? `Sessions: unknown: ${problem}` : count(sessions, 'session'),
   ].join('\n');
-
-const listeningFlag = 0x10000;
-
-/**
- * Whether a unix socket listens on the path. Source: proc_net_unix(5).
- *
- *     0000000000000000: 00000002 00000000 00010000 0001 01 16163 /run/bulkhead/console.sock
- */
-function isListening(paths: Paths): boolean {
-  const path = consoleSocketOf(paths);
-  return (readText(`${paths.proc}/net/unix`) ?? '').split('\n').some((line) => {
-    const [, , , flags = '0', , , , name] = line.trim().split(/\s+/);
-    return name === path && (Number.parseInt(flags, 16) & listeningFlag) !== 0;
-  });
-}
 
 export const command: CommandModule = {
   define(command, run) {
