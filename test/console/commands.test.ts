@@ -1,4 +1,5 @@
 /** The commands of the console as root and tenants run them, with the agent's real sockets. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { rmSync, symlinkSync, writeFileSync } from 'node:fs';

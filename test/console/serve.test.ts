@@ -1,4 +1,5 @@
 /** `bulkhead console serve` as a service manager starts it, and as root does. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
