@@ -92,6 +92,8 @@ export class Stage implements AsyncDisposable {
   /** Seconds since the boot. */
   now = 1000;
   lastTick = performance.now();
+  /** The answer of `/v1/status`; a part of the real one. */
+  status: object = { isStatus: true };
   readonly #names = new AccountNames(this.paths);
   readonly #events = new EventStore(`${this.#directory.path}/events`);
   readonly #membership = new Membership(this.#events, this.#names);
@@ -190,7 +192,7 @@ export class Stage implements AsyncDisposable {
       lastTick: this.lastTick,
       events: this.#events,
       starting: undefined,
-      status: () => ({ isStatus: true }),
+      status: () => this.status,
       state: this.paths.state,
       testAlerts: async () => ({ results: [] }),
       history: { askedBy: () => ({}) },
