@@ -26,7 +26,10 @@ import {
 } from '../../src/host/paths.ts';
 import { EventStore } from '../../src/store/events/event-store.ts';
 import { emptyColumns } from '../../src/usage/tick.ts';
+import type { Fault } from '../../src/usage/fault.ts';
+import { IncidentKinds } from '../../src/usage/incident-kinds.ts';
 import { tenantMember } from '../../src/usage/member.ts';
+import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 export const uids = { acme: 4000, alice: 5001, bob: 5002, carol: 5003, nobody: 65534 } as const;
@@ -98,6 +101,7 @@ export class Stage implements AsyncDisposable {
   readonly #events = new EventStore(`${this.#directory.path}/events`);
   readonly #membership = new Membership(this.#events, this.#names);
   readonly #latest = new LatestSample();
+  readonly #kinds = new IncidentKinds();
   #index = new MemberIndex();
   #generation = 0;
   #access: ConsoleAccess | undefined;
@@ -172,12 +176,30 @@ export class Stage implements AsyncDisposable {
 
   /** Has a tick in which these tenants used as much CPU. */
   tick(at: number, cpu: Readonly<Record<number, number>>): void {
-    const members = Object.keys(cpu).map((uid) => tenantMember(Number(uid)));
+    this.measure(
+      at,
+      Object.fromEntries(Object.entries(cpu).map(([uid, used]) => [uid, { cpu: used }])),
+    );
+  }
+
+  /** Has a tick with the usage of tenants by uid, and with faults. */
+  measure(
+    at: number,
+    usage: Readonly<Record<number, Partial<Record<MetricKey, number>>>>,
+    faults: readonly Fault[] = [],
+  ): void {
+    const members = Object.keys(usage).map((uid) => tenantMember(Number(uid)));
     const columns = emptyColumns(members.length);
-    columns.cpu.set(Object.values(cpu));
+    for (const key of metricKeys)
+      columns[key].set(Object.values(usage).map((each) => each[key] ?? 0));
     this.lastTick = performance.now();
     const moment = { at, monotonic: this.lastTick };
-    this.#latest.update({ at, seconds: 5, members, columns }, [], [], moment);
+    this.#latest.update({ at, seconds: 5, members, columns }, [], faults, moment);
+  }
+
+  /** The record of incidents. */
+  get events(): EventStore {
+    return this.#events;
   }
 
   #context(loginPace: ChangePace): AgentContext {
@@ -191,6 +213,7 @@ export class Stage implements AsyncDisposable {
       latest: this.#latest,
       lastTick: this.lastTick,
       events: this.#events,
+      kinds: this.#kinds,
       starting: undefined,
       status: () => this.status,
       state: this.paths.state,

@@ -1,6 +1,7 @@
 /** Overview: whether everything is enforced, and who is at a limit; in words before any number. */
 import type { IncidentRow } from '../../../agent/api/api.ts';
 import type { StatusResponse } from '../../../agent/api/status-response.ts';
+import type { LimitKey } from '../../../limits/limit.ts';
 import type { Page } from '../page.ts';
 import { Attention, StateSentence } from '../parts/attention.tsx';
 import { SeverityBadge } from '../parts/badge.tsx';
@@ -12,12 +13,13 @@ import { useAnswer, type Asked } from '../state/answer.ts';
 import { useIncidentSummary } from '../state/incidents.ts';
 import { limitWords, numbers, words } from '../state/language.ts';
 import { members, role, who, type LiveMember } from '../state/live.ts';
-import { highestShare, metricText } from '../state/measures.ts';
+import { highestShare, measure, measureKeys, metricText } from '../state/measures.ts';
 import { href } from '../state/route.ts';
 import { frame } from '../state/stream.ts';
 
 const statusSeconds = 30;
 const listMax = 6;
+const namesMax = 5;
 const nearShare = 0.9;
 
 const Overview = () => (role.value === 'root' ? <HostOverview /> : <ResellerOverview />);
@@ -95,7 +97,7 @@ const bySeverity = (a: LiveMember, b: LiveMember) =>
 
 /** CPU and memory of all tenants beside what there is, and how often it was promised. A reseller's own limits are there for it. */
 function UseTiles({ tenants }: { readonly tenants: readonly LiveMember[] }) {
-  const { overview, cores, of } = words.value;
+  const { overview, cores, ofLimit } = words.value;
   const own = members.value.find(({ who: each }) => each.kind === 'reseller');
   const isHost = role.value === 'root';
   const host = frame.value?.host ?? who.value?.host;
@@ -106,24 +108,18 @@ function UseTiles({ tenants }: { readonly tenants: readonly LiveMember[] }) {
   const bounds = isHost
     ? { cpu: host?.cores, memory: host?.memoryBytes }
     : { cpu: own?.who.limits['cpu.limit'], memory: own?.who.limits['memory.limit'] };
-  const cpu = cores(sum('cpu'));
-  const memory = numbers.value.bytes(sum('anonymous'));
   return (
     <>
       <Tile
         title={isHost ? overview.cpu : overview.ownCpu}
-        value={
-          bounds.cpu === undefined
-            ? cpu
-            : of(numbers.value.number(sum('cpu'), 1), cores(bounds.cpu))
-        }
+        value={cores(sum('cpu'))}
+        limit={bounds.cpu !== undefined && ofLimit(cores(bounds.cpu))}
         note={<Promised tenants={tenants} limit="cpu.limit" available={bounds.cpu} />}
       />
       <Tile
         title={isHost ? overview.memory : overview.ownMemory}
-        value={
-          bounds.memory === undefined ? memory : of(memory, numbers.value.bytes(bounds.memory))
-        }
+        value={numbers.value.bytes(sum('anonymous'))}
+        limit={bounds.memory !== undefined && ofLimit(numbers.value.bytes(bounds.memory))}
         note={<Promised tenants={tenants} limit="memory.limit" available={bounds.memory} />}
       />
     </>
@@ -159,6 +155,10 @@ function AtLimitTile({ tenants, atLimit }: AtLimitTileProps) {
       title={overview.atLimit}
       href={href(['tenants'], { filter: 'limit' })}
       value={words.value.tenants(atLimit.length)}
+      limit={atLimit
+        .slice(0, namesMax)
+        .map(({ who: each }) => each.name)
+        .join(', ')}
       note={overview.nearLimit(near.length)}
     />
   );
@@ -219,12 +219,38 @@ function AtLimitRow({ member }: { readonly member: LiveMember }) {
       <a class="name" href={href(['tenants', each.name])}>
         {each.name}
       </a>
-      <span class="at-limit">{numbers.value.list(limitsHit.map(limitWords))}</span>
-      <span class="quiet">
-        {words.value.limits['cpu.limit']} {metricText('cpu', member.usage('cpu'))}
+      <span>
+        {limitsHit.map((key) => (
+          <LimitUse key={key} member={member} limit={key} />
+        ))}
       </span>
       <Course values={course} top={each.limits['cpu.limit']} />
     </li>
+  );
+}
+
+interface LimitUseProps {
+  readonly member: LiveMember;
+  readonly limit: LimitKey;
+}
+
+/** A limit that was hit, with what is used of it now, if that is measured. */
+function LimitUse({ member, limit }: LimitUseProps) {
+  const found = measureKeys
+    .map((key) => measure(member, key))
+    .find(({ limitKey }) => limitKey === limit);
+  return (
+    <span class="line">
+      <span class="at-limit">{limitWords(limit)}</span>{' '}
+      {found?.limit !== undefined && (
+        <span class="quiet">
+          {words.value.of(
+            metricText(found.metric, found.used),
+            metricText(found.metric, found.limit),
+          )}
+        </span>
+      )}
+    </span>
   );
 }
 

@@ -184,10 +184,11 @@ function Name({ member: { who, limitsHit } }: { readonly member: LiveMember }) {
         {who.name}
       </a>
       <span class="second quiet">
-        {who.stopped === true ? tenantsPage.stopped : about}
+        <span class={limitsHit.length > 0 ? 'wide-only' : undefined}>
+          {who.stopped === true ? tenantsPage.stopped : about}
+        </span>
         {limitsHit.length > 0 && (
           <span class="narrow-only at-limit">
-            {about !== '' && ' · '}
             {tenantsPage.atItsLimit(numbers.value.list(limitsHit.map(limitWords)))}
           </span>
         )}
