@@ -35,7 +35,7 @@ export function answerFrame(request: RequestContext): HttpResult<Response> {
     const reason = 'you are not a tenant of this host any more';
     return httpError({ status: 403, action: 'show the last tick', reason });
   }
-  const { generation, lastTick, intervalSeconds } = agent;
+  const { latest, generation, lastTick, intervalSeconds } = agent;
   const withPast = query.text('generation') !== `${generation}`;
   const key = `${audience} ${withPast}`;
   const kept = keptFrames(agent);
@@ -45,6 +45,7 @@ export function answerFrame(request: RequestContext): HttpResult<Response> {
   const headers = {
     'content-type': 'application/json',
     'bulkhead-audience': audience,
+    'bulkhead-tick': `${latest.tick.at} ${generation}`,
     'bulkhead-revision': `${agent.console.revision} ${generation}`,
     'bulkhead-next-seconds': Math.max(0, intervalSeconds - sinceTick).toFixed(3),
   };

@@ -39,7 +39,8 @@ interface Audience {
   readonly pages: Set<Page>;
   /** Sessions that have ended and policies that were adopted, as counted by the agent: `3 12`. */
   revision: string;
-  last: Buffer;
+  /** The tick that the pages have. */
+  tick: string;
   failures: number;
   timer?: NodeJS.Timeout;
 }
@@ -99,7 +100,8 @@ export class Streams implements Disposable {
     let audience = this.#audiences.get(name);
     if (audience === undefined) {
       const revision = header(first, 'bulkhead-revision');
-      audience = { name, pages: new Set(), revision, last: first.body, failures: 0 };
+      const tick = header(first, 'bulkhead-tick');
+      audience = { name, pages: new Set(), revision, tick, failures: 0 };
       this.#audiences.set(name, audience);
       this.#schedule(audience, pauseAfter(first));
     }
@@ -140,8 +142,9 @@ export class Streams implements Disposable {
     // Before they get it: some may not be allowed to any more.
     await this.#check(audience, revision !== audience.revision);
     audience.revision = revision;
-    const isNew = !frame.body.equals(audience.last);
-    audience.last = frame.body;
+    const tick = header(frame, 'bulkhead-tick');
+    const isNew = tick !== audience.tick;
+    audience.tick = tick;
     this.#sendAll(audience, eventOf(isNew ? frame.body : undefined));
     this.#schedule(audience, pauseAfter(frame));
   }
