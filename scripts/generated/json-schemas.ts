@@ -40,6 +40,7 @@ const apiResponses: Readonly<Record<string, string>> = {
   'POST /v1/tenants/NAME/limits': 'SetLimitsResponse',
   'GET /v1/tenants/NAME/apps': 'AppsResponse',
   'POST /v1/tenants/NAME/apps': 'SetAppResponse',
+  'GET /v1/tenants/NAME/troubles': 'TroublesResponse',
   'GET /v1/usage': 'UsageResponse',
   'GET /v1/series': 'SeriesResponse',
   'GET /v1/series, several metrics': 'SeriesColumnsResponse',

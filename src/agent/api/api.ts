@@ -11,6 +11,7 @@
  *     POST /v1/tenants/NAME/limits?set=cpu.limit=50%…&unset=memory…&check=1
  *     GET  /v1/tenants/NAME/apps
  *     POST /v1/tenants/NAME/apps?set=blog&command=… or ?remove=blog
+ *     GET  /v1/tenants/NAME/troubles?from=MS&to=MS (report-api.ts)
  *     GET  /v1/usage?from=MS&to=MS&tenant=NAME…&metric=cpu…
  *     GET  /v1/series?from=MS&to=MS&tenant=NAME&metric=cpu&points=60&maxima=1
  *     GET  /v1/series?…&metric=cpu&metric=memory or tenant=* (report-api.ts)

@@ -35,6 +35,8 @@ export interface SeriesColumn {
 export interface Trouble {
   /** The limit, or the key of what was refused. */
   readonly limit: LimitKey;
+  /** The name of the site, if it is a site's own limit. */
+  readonly site?: string;
   /** The resource that it is on. */
   readonly resource: Resource;
   /** The worst effect. */
@@ -45,13 +47,13 @@ export interface Trouble {
   readonly incidents: number;
   /** The time within the period in which it was hit again and again, with pauses of less than five minutes. */
   readonly seconds: number;
-  /** Whether an incident is going on. */
-  readonly isOpen: boolean;
-  /** The latest incident of the worst effect. */
+  /** Whether it was hit in the last minute. */
+  readonly isNow: boolean;
+  /** The id of the longest incident with the worst effect. */
   readonly worst: number;
   /** The limit's value then, as written in the policy. */
   readonly value: string;
-  /** The heaviest users in that incident. */
+  /** The heaviest users in that incident, the heaviest first. */
   readonly users: readonly HeavyUser[];
   /** The requests that PHP was serving then, the most frequent first; only for root and the tenant. */
   readonly requests: readonly SeenRequest[];
@@ -59,16 +61,16 @@ export interface Trouble {
   readonly remedies: readonly Remedy[];
 }
 
-/** The effects of one member's limits in a period. */
+/** The effects of the limits of one member, and of a tenant's sites, in a period. */
 export interface TroublesResponse {
   readonly who: Who;
   /** Milliseconds since 1970. */
   readonly from: number;
   /** Milliseconds since 1970. */
   readonly to: number;
-  /** The limits that were hit, the worst first: ended, then refused, then slowed, each the longest first. */
+  /** The limits that were hit, the worst first: killed, then refused, then throttled, the longest first; at most 20. */
   readonly troubles: readonly Trouble[];
-  /** Whether there were more incidents than the 1,000 that are counted. */
+  /** Whether there were more incidents than the 1,000 that are counted, or more than 20 limits were hit. */
   readonly isCut: boolean;
 }
 

@@ -24,6 +24,7 @@ import { answerMetrics } from '../responses/metrics-page.ts';
 import { answerProcesses } from '../responses/processes.ts';
 import { answerLimits, answerSetLimits } from '../responses/site-limits.ts';
 import { answerTop } from '../responses/top.ts';
+import { answerTroubles } from '../responses/troubles.ts';
 import { answerSeries } from '../responses/series.ts';
 import { answerUsage } from '../responses/usage.ts';
 import { InFlight } from './in-flight.ts';
@@ -46,6 +47,7 @@ const answers: Readonly<Record<string, Handler>> = {
   '/v1/tenants/:name/processes': answerProcesses,
   '/v1/tenants/:name/limits': answerLimits,
   '/v1/tenants/:name/apps': answerApps,
+  '/v1/tenants/:name/troubles': answerTroubles,
   '/v1/usage': answerUsage,
   '/v1/series': answerSeries,
   '/v1/incidents': answerIncidents,

@@ -103,7 +103,8 @@ function readerOf(caller: Caller, who: Who): 'administrator' | 'reseller' | 'ten
   return who.uid === caller.uid && who.kind !== 'reseller' ? 'tenant' : 'reseller';
 }
 
-const beginnings = ({ caller, agent }: RequestContext, entries: readonly MemberEntry[]) =>
+/** Returns the time since when the caller may see the incidents of each member. */
+export const beginnings = ({ caller, agent }: RequestContext, entries: readonly MemberEntry[]) =>
   new Map(
     entries.flatMap((entry) => {
       const since = seesSince(caller, entry, agent.membership);
