@@ -15,7 +15,7 @@ const stepsUsing: Readonly<Record<Name, readonly string[]>> = {
 };
 const names = Object.keys(stepsOfAnswers) as readonly Name[];
 
-/** What a level does that has no step for the answer. */
+/** The effect of a level that has no step for the answer. */
 const ofLevel: Readonly<Partial<Record<Name, string>>> = {
   entries: 'limits no requests',
   jails: 'sets none',
