@@ -19,6 +19,7 @@ import { completionScript, type Shell } from '../../src/cli/commands/completion.
 import { makeWholeProgram } from '../../src/cli/program.ts';
 import { unitFor } from '../../src/host/systemd/own-units.ts';
 import { compileBpf } from '../bpf.ts';
+import { buildConsole } from '../console.ts';
 import { bundleWhole, modulesEntries } from '../bundle.ts';
 import { compileEntry } from '../entry.ts';
 import { commandPages } from '../generated/manual.ts';
@@ -78,6 +79,8 @@ async function addProgram(
   const outside = ['koffi', resvgPackage];
   const bundled = await bundleWhole({ ...programEntries, ...readers }, dist, outside, version);
   build.signal.throwIfAborted();
+  const inPage = await buildConsole(`${dist}/console`);
+  build.signal.throwIfAborted();
   compileBpf(`${dist}/bpf`);
   compileEntry(`${dist}/entry`, processor);
   for (const path of filesBelow(dist))
@@ -90,7 +93,7 @@ async function addProgram(
     tree.copy(`${home}/${path}`, `${root}${path}`, 0o755);
   for (const path of ['web/508.html', ...globSync('packaging/*.{service,socket}', { cwd: root })])
     tree.copy(`${home}/${path}`, `${root}${path}`);
-  return bundled;
+  return [...new Set([...bundled, ...inPage])].sort();
 }
 
 const filesBelow = (directory: string): readonly string[] =>

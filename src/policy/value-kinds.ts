@@ -8,7 +8,13 @@ import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { appNamePattern, appsMax, variablePattern } from './apps/app.ts';
 import { nameCharacters, namePattern } from './names.ts';
-import { siteLimitSetters, type SiteLimitSetters, type UidRange } from './document.ts';
+import {
+  policyRights,
+  siteLimitSetters,
+  type PolicyRight,
+  type SiteLimitSetters,
+  type UidRange,
+} from './document.ts';
 
 interface ValueKindSpec<T> {
   /** The description in the reference page. */
@@ -54,6 +60,7 @@ const matching = (pattern: RegExp, error: (text: string) => Cause) => (value: st
 const word = String.raw`[^\s,]+`;
 const range = String.raw`\d{1,10}(-\d{1,10})?`;
 const setter = `(${siteLimitSetters.join('|')})`;
+const right = `(${policyRights.join('|')})`;
 const onlyPolicy = 'administrator';
 const never = 'never';
 const idleSecondsMin = 10;
@@ -98,6 +105,12 @@ export const valueKinds = {
     pattern: `${onlyPolicy}|${list(setter)}`,
     parse: parseSetters,
     format: (setters: SiteLimitSetters) => setters.join(' ') || onlyPolicy,
+  },
+  rights: {
+    form: '`limits`, `packages`, or `limits packages`',
+    pattern: list(right),
+    parse: parseRights,
+    format: (rights: readonly PolicyRight[]) => rights.join(' '),
   },
   text: text({ form: 'any text', pattern: '.*', parse: ok }),
   app: text({
@@ -316,6 +329,16 @@ function parseSetters(value: string): Result<SiteLimitSetters, Cause> {
   return fail({
     reason: `"${value}" does not say who sets limits of sites`,
     hint: 'write "administrator", "reseller", "tenant" or "reseller tenant"',
+  });
+}
+
+function parseRights(value: string): Result<readonly PolicyRight[], Cause> {
+  const words = wordsOf(value);
+  const rights = policyRights.filter((each) => words.includes(each));
+  if (words.length > 0 && words.length === rights.length) return ok(rights);
+  return fail({
+    reason: `"${value}" does not say what the reseller may change`,
+    hint: 'write "limits", "packages" or "limits packages"',
   });
 }
 

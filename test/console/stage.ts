@@ -96,6 +96,8 @@ export class Stage implements AsyncDisposable {
   /** Seconds since the boot. */
   now = 1000;
   lastTick = performance.now();
+  /** The answer of `/v1/status`; a part of the real one. */
+  status: object = { isStatus: true };
   readonly #names = new AccountNames(this.paths);
   readonly #kinds = new IncidentKinds([entriesIncidents]);
   readonly events = new EventStore(`${this.#directory.path}/events`, { kinds: this.#kinds });
@@ -202,7 +204,7 @@ export class Stage implements AsyncDisposable {
       events: this.events,
       kinds: this.#kinds,
       starting: undefined,
-      status: () => ({ isStatus: true }),
+      status: () => this.status,
       state: this.paths.state,
       testAlerts: async () => ({ results: [] }),
       history: { askedBy: () => ({}) },
