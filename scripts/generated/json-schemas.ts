@@ -34,6 +34,7 @@ export interface JsonSchemaFile {
 /** The type of each response of the API. */
 const apiResponses: Readonly<Record<string, string>> = {
   'GET /v1/status': 'StatusResponse',
+  'GET /v1/overview': 'OverviewResponse',
   'GET /v1/top': 'TopResponse',
   'GET /v1/tenants/NAME/processes': 'ProcessesResponse',
   'GET /v1/tenants/NAME/limits': 'ExplainResponse',

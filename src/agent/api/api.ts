@@ -5,6 +5,7 @@
  * 1970, `…Seconds` seconds, memory bytes, rates per second, CPU in cores (1 is one core kept busy).
  *
  *     GET  /v1/status
+ *     GET  /v1/overview?from=MS&to=MS (report-api.ts)
  *     GET  /v1/top
  *     GET  /v1/tenants/NAME/processes
  *     GET  /v1/tenants/NAME/limits

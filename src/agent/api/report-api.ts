@@ -102,21 +102,49 @@ export interface OverviewResponse {
   readonly outside: number;
   /** Whether some processes could not be inspected. */
   readonly isOutsideUnknown: boolean;
-  /** The tenants' CPU together in cores, and their memory without page cache in bytes, over the period. */
-  readonly course: Pick<SeriesColumnsResponse, 'seconds' | 'metrics'>;
+  /** The tenants' CPU together in cores, and their memory without page cache in bytes, in 96 parts. Absent without a history. */
+  readonly course?: Pick<SeriesColumnsResponse, 'seconds' | 'metrics'>;
   /** CPU in cores, memory in bytes. */
   readonly committed: { readonly cpu: Committed; readonly memory: Committed };
-  /** The number of tenants that hit a limit in the last minute, and of others that used nine tenths of one. */
+  /** The number of tenants that hit a limit in the last minute. */
   readonly atLimit: number;
+  /** The number of others that used nine tenths of a limit in the last minute. */
   readonly nearLimit: number;
+  /** The limits of tenants that this host cannot enforce, or not fully. */
+  readonly weak: readonly WeakLimit[];
   /** Incidents of the period by their worst effect. */
-  readonly incidents: Readonly<Record<Severity, number>>;
+  readonly incidents: SeverityCounts;
   /** Incidents that began in each of 24 equal parts of the period. */
   readonly incidentCounts: readonly number[];
   /** The worst incidents of the period, the worst and the latest first; at most 5. */
   readonly worst: readonly IncidentRow[];
   /** The latest changes of the policy, the latest first; at most 5. Absent if the record cannot be read. */
   readonly changes?: readonly PolicyChangeRow[];
+}
+
+/** Incidents by their worst effect. */
+export interface SeverityCounts {
+  /** Incidents of limits that are only observed. */
+  readonly observed: number;
+  /** Incidents in which programs were slowed down. */
+  readonly throttled: number;
+  /** Incidents in which something was refused. */
+  readonly refused: number;
+  /** Incidents in which a process was killed. */
+  readonly killed: number;
+}
+
+/** A limit that this host cannot enforce, or not fully. */
+export interface WeakLimit {
+  readonly limit: LimitKey;
+  /** The degree. */
+  readonly level: 'partial' | 'none';
+  /** The reason. */
+  readonly reason?: string;
+  /** The advice for better enforcement. */
+  readonly help?: string;
+  /** The number of tenants that have the limit. */
+  readonly tenants: number;
 }
 
 /** A recorded change of the policy. */

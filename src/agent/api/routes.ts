@@ -21,6 +21,7 @@ import {
 import { answerDigest, answerSetDigest } from '../responses/digest-choice.ts';
 import { answerIncident, answerIncidents } from '../responses/incidents.ts';
 import { answerMetrics } from '../responses/metrics-page.ts';
+import { answerOverview } from '../responses/overview.ts';
 import { answerProcesses } from '../responses/processes.ts';
 import { answerLimits, answerSetLimits } from '../responses/site-limits.ts';
 import { answerTop } from '../responses/top.ts';
@@ -43,6 +44,7 @@ type Handler = (
 
 /** Handlers in the order of api.ts; each is a GET, and needs a policy that has been applied. */
 const answers: Readonly<Record<string, Handler>> = {
+  '/v1/overview': answerOverview,
   '/v1/top': answerTop,
   '/v1/tenants/:name/processes': answerProcesses,
   '/v1/tenants/:name/limits': answerLimits,

@@ -116,7 +116,7 @@ export const beginnings = ({ caller, agent }: RequestContext, entries: readonly 
  * Adds the member. The account of that time may have been removed since, and another may have the
  * uid.
  */
-function withWho(incident: Incident, memberIndex: MemberIndex): IncidentRow {
+export function withWho(incident: Incident, memberIndex: MemberIndex): IncidentRow {
   const now = memberIndex.entries.get(incident.member)?.who;
   const isSame = now !== undefined && (incident.name === '' || incident.name === now.name);
   return { ...incident, who: isSame ? now : formerMember(incident) };
