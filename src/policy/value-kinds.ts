@@ -32,6 +32,11 @@ const sitePattern = new RegExp(String.raw`^${label}(\.${label})*$`);
 /** Source: RFC 1035, section 2.3.4, without the length bytes. */
 const siteBytesMax = 253;
 
+const host = String.raw`(?:${label}(?:\.${label})*|\[[0-9A-Fa-f:.]{2,45}\])`;
+const hostPattern = new RegExp(`^(?=.{1,253}$)${host}$`);
+const originPattern = new RegExp(String.raw`^(?=.{1,270}$)https://${host}(?::\d{1,5})?$`);
+const eachMax = 32;
+
 /** An account of this host, or a mail address; `%u` is replaced by an account. */
 const mailPattern = /^[A-Za-z0-9._%+-]+(@[A-Za-z0-9.-]+)?$/;
 
@@ -86,6 +91,24 @@ export const valueKinds = {
     pattern: schemaPattern(sitePattern),
     parse: parseSite,
   }),
+  hosts: {
+    form: 'names or addresses of hosts, separated by spaces or commas',
+    pattern: list(word),
+    parse: parseEach(hostPattern, (each) => ({
+      reason: `"${each}" is not the name of a host`,
+      hint: 'write for example "limits.example" or "192.0.2.1", without a port',
+    })),
+    format: (names: readonly string[]) => names.join(' '),
+  },
+  origins: {
+    form: 'origins `https://HOST[:PORT]`, separated by spaces or commas',
+    pattern: list(word),
+    parse: parseEach(originPattern, (each) => ({
+      reason: `"${each}" is not the origin of a page with TLS`,
+      hint: 'write for example "https://panel.example:2083", without a path',
+    })),
+    format: (origins: readonly string[]) => origins.join(' '),
+  },
   uid: { form: 'a uid', pattern: String.raw`\d{1,10}`, parse: parseUid, format: String },
   ranges: {
     form: 'ranges such as `1000-59999`, separated by spaces or commas',
@@ -244,6 +267,16 @@ export type ValueOf<Name extends ValueKindName> =
       ? T
       : never
     : never;
+
+/** Parses words of a list; each must match. */
+function parseEach(pattern: RegExp, error: (word: string) => Cause) {
+  return (value: string): Result<readonly string[], Cause> => {
+    const found = wordsOf(value);
+    const bad = found.find((each) => !pattern.test(each));
+    if (bad !== undefined) return fail(error(bad));
+    return found.length <= eachMax ? ok(found) : fail({ reason: `There are more than ${eachMax}` });
+  };
+}
 
 const spaceMin = 16 * 2 ** 20;
 
