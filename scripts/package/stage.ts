@@ -20,6 +20,7 @@ import { completionScript, type Shell } from '../../src/cli/commands/completion.
 import { makeWholeProgram } from '../../src/cli/program.ts';
 import { unitFor } from '../../src/host/systemd/own-units.ts';
 import { compileBpf } from '../bpf.ts';
+import { buildConsole } from '../console.ts';
 import { bundleWhole, modulesEntries } from '../bundle.ts';
 import { compileEntry } from '../entry.ts';
 import { commandPages } from '../generated/manual.ts';
@@ -79,13 +80,12 @@ async function addProgram(
   const outside = ['koffi', resvgPackage];
   const bundled = await bundleWhole({ ...programEntries, ...readers }, dist, outside, version);
   build.signal.throwIfAborted();
+  const inPage = await buildConsole(`${dist}/console`);
+  build.signal.throwIfAborted();
   compileBpf(`${dist}/bpf`);
   compileEntry(`${dist}/entry`, processor);
   for (const path of filesBelow(dist))
     tree.copy(`${home}/dist/${path}`, `${dist}/${path}`, modeOf(path));
-  // The console's page, which "npm run build" makes.
-  const page = `${root}dist/console`;
-  for (const path of filesBelow(page)) tree.copy(`${home}/dist/console/${path}`, `${page}/${path}`);
   tree.copy(`${home}/bulkhead`, `${root}bulkhead`, 0o755);
   tree.link('/usr/bin/bulkhead', '../libexec/bulkhead/bulkhead');
   const description = { name: 'bulkhead', version, type: 'module', license: 'Apache-2.0' };
@@ -94,7 +94,7 @@ async function addProgram(
     tree.copy(`${home}/${path}`, `${root}${path}`, 0o755);
   const packaging = globSync('packaging/*.{service,socket,conf}', { cwd: root });
   for (const path of ['web/508.html', ...packaging]) tree.copy(`${home}/${path}`, `${root}${path}`);
-  return bundled;
+  return [...new Set([...bundled, ...inPage])].sort();
 }
 
 const filesBelow = (directory: string): readonly string[] =>

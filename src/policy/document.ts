@@ -60,6 +60,8 @@ export interface TenantElement extends Span, InheritedBlock {
 
 export interface PackageElement extends Span, InheritedBlock {
   readonly name: Located<string>;
+  /** The resellers that may give it, by name or uid; absent if it does not say. */
+  readonly for?: readonly Located<string>[];
   readonly xml: XmlElement;
 }
 
@@ -67,6 +69,8 @@ export interface ResellerElement extends Span, LimitBlock {
   readonly name: Located<TenantName>;
   readonly package: Located<string> | undefined;
   readonly tenants: readonly TenantElement[];
+  /** The changes that it may make; absent if it may make none. */
+  readonly may?: Located<readonly PolicyRight[]>;
   readonly xml: XmlElement;
 }
 
@@ -87,6 +91,10 @@ export type LimitMode = (typeof limitModes)[number];
 export const siteLimitSetters = ['reseller', 'tenant'] as const;
 export type SiteLimitSetter = (typeof siteLimitSetters)[number];
 export type SiteLimitSetters = readonly SiteLimitSetter[];
+
+/** The changes that a reseller may make to the elements of its tenants. */
+export const policyRights = ['limits', 'packages'] as const;
+export type PolicyRight = (typeof policyRights)[number];
 
 export interface PolicyDocument {
   readonly file: string;

@@ -114,9 +114,11 @@ class Reader {
       defaults: defaults && { ...span(defaults), ...this.#inherited(defaults), xml: defaults },
       packages: childrenOf(root, 'package').flatMap((each) => {
         const name = this.#name(each, 'name');
+        const givenBy = xmlAttribute(each, 'for');
+        const extra = givenBy && { for: words(givenBy).filter(({ value }) => value !== 'none') };
         return name === undefined
           ? []
-          : [{ ...span(each), ...this.#inherited(each), name, xml: each }];
+          : [{ ...span(each), ...this.#inherited(each), name, ...extra, xml: each }];
       }),
       resellers: childrenOf(root, 'reseller').flatMap((each) => this.#reseller(each)),
       tenants: childrenOf(root, 'tenant').flatMap((each) => this.#tenant(each)),
@@ -158,6 +160,7 @@ class Reader {
     const tenants = childrenOf(element, 'tenant').flatMap((each) => this.#tenant(each));
     if (name === undefined) return [];
     const packageName = this.#name(element, 'package');
+    const may = this.#values.value(element, 'may', 'rights');
     return [
       {
         ...span(element),
@@ -165,6 +168,7 @@ class Reader {
         name,
         package: packageName,
         tenants,
+        ...(may && { may }),
         xml: element,
       },
     ];

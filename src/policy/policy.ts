@@ -10,6 +10,7 @@ import type {
   DriverName,
   InheritedBlock,
   LimitBlock,
+  PolicyRight,
   SiteLimitSetter,
   SiteLimitSetters,
   StrictMode,
@@ -136,6 +137,8 @@ export interface Site {
 
 export interface Reseller extends Identity, Contact {
   readonly package: string | undefined;
+  /** The changes that it may make to elements of its tenants; absent if it may make none. */
+  readonly may?: Located<readonly PolicyRight[]>;
   /** Limits on the sum of its tenants. */
   readonly values: LimitValues;
   /** The limits that are only observed; absent if limits are enforced. */

@@ -7,8 +7,15 @@ import { quantityKinds } from '../../packages/base/quantity.ts';
 import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { appNamePattern, appsMax, variablePattern } from './apps/app.ts';
+import { hostKinds, hostLabel as label } from './elements/host-kinds.ts';
 import { nameCharacters, namePattern } from './names.ts';
-import { siteLimitSetters, type SiteLimitSetters, type UidRange } from './document.ts';
+import {
+  policyRights,
+  siteLimitSetters,
+  type PolicyRight,
+  type SiteLimitSetters,
+  type UidRange,
+} from './document.ts';
 
 interface ValueKindSpec<T> {
   /** The description in the reference page. */
@@ -26,16 +33,9 @@ export const uidMax = 2 ** 32 - 2;
 /** Valid user names: useradd's rule, extended for directory services. */
 export const userPattern = /^[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}\$?$/;
 
-/** A label of a host name. Host names have no underscores, but some web servers are set up with them. */
-const label = String.raw`[A-Za-z0-9_]([A-Za-z0-9_\-]{0,61}[A-Za-z0-9_])?`;
 const sitePattern = new RegExp(String.raw`^${label}(\.${label})*$`);
 /** Source: RFC 1035, section 2.3.4, without the length bytes. */
 const siteBytesMax = 253;
-
-const host = String.raw`(?:${label}(?:\.${label})*|\[[0-9A-Fa-f:.]{2,45}\])`;
-const hostPattern = new RegExp(`^(?=.{1,253}$)${host}$`);
-const originPattern = new RegExp(String.raw`^(?=.{1,270}$)https://${host}(?::\d{1,5})?$`);
-const eachMax = 32;
 
 /** An account of this host, or a mail address; `%u` is replaced by an account. */
 const mailPattern = /^[A-Za-z0-9._%+-]+(@[A-Za-z0-9.-]+)?$/;
@@ -59,6 +59,7 @@ const matching = (pattern: RegExp, error: (text: string) => Cause) => (value: st
 const word = String.raw`[^\s,]+`;
 const range = String.raw`\d{1,10}(-\d{1,10})?`;
 const setter = `(${siteLimitSetters.join('|')})`;
+const right = `(${policyRights.join('|')})`;
 const onlyPolicy = 'administrator';
 const never = 'never';
 const idleSecondsMin = 10;
@@ -91,24 +92,7 @@ export const valueKinds = {
     pattern: schemaPattern(sitePattern),
     parse: parseSite,
   }),
-  hosts: {
-    form: 'names or addresses of hosts, separated by spaces or commas',
-    pattern: list(word),
-    parse: parseEach(hostPattern, (each) => ({
-      reason: `"${each}" is not the name of a host`,
-      hint: 'write for example "limits.example" or "192.0.2.1", without a port',
-    })),
-    format: (names: readonly string[]) => names.join(' '),
-  },
-  origins: {
-    form: 'origins `https://HOST[:PORT]`, separated by spaces or commas',
-    pattern: list(word),
-    parse: parseEach(originPattern, (each) => ({
-      reason: `"${each}" is not the origin of a page with TLS`,
-      hint: 'write for example "https://panel.example:2083", without a path',
-    })),
-    format: (origins: readonly string[]) => origins.join(' '),
-  },
+  ...hostKinds,
   uid: { form: 'a uid', pattern: String.raw`\d{1,10}`, parse: parseUid, format: String },
   ranges: {
     form: 'ranges such as `1000-59999`, separated by spaces or commas',
@@ -121,6 +105,12 @@ export const valueKinds = {
     pattern: `${onlyPolicy}|${list(setter)}`,
     parse: parseSetters,
     format: (setters: SiteLimitSetters) => setters.join(' ') || onlyPolicy,
+  },
+  rights: {
+    form: '`limits`, `packages`, or `limits packages`',
+    pattern: list(right),
+    parse: parseRights,
+    format: (rights: readonly PolicyRight[]) => rights.join(' '),
   },
   text: text({ form: 'any text', pattern: '.*', parse: ok }),
   app: text({
@@ -268,16 +258,6 @@ export type ValueOf<Name extends ValueKindName> =
       : never
     : never;
 
-/** Parses words of a list; each must match. */
-function parseEach(pattern: RegExp, error: (word: string) => Cause) {
-  return (value: string): Result<readonly string[], Cause> => {
-    const found = wordsOf(value);
-    const bad = found.find((each) => !pattern.test(each));
-    if (bad !== undefined) return fail(error(bad));
-    return found.length <= eachMax ? ok(found) : fail({ reason: `There are more than ${eachMax}` });
-  };
-}
-
 const spaceMin = 16 * 2 ** 20;
 
 function parseSpace(value: string): Result<number, Cause> {
@@ -349,6 +329,16 @@ function parseSetters(value: string): Result<SiteLimitSetters, Cause> {
   return fail({
     reason: `"${value}" does not say who sets limits of sites`,
     hint: 'write "administrator", "reseller", "tenant" or "reseller tenant"',
+  });
+}
+
+function parseRights(value: string): Result<readonly PolicyRight[], Cause> {
+  const words = wordsOf(value);
+  const rights = policyRights.filter((each) => words.includes(each));
+  if (words.length > 0 && words.length === rights.length) return ok(rights);
+  return fail({
+    reason: `"${value}" does not say what the reseller may change`,
+    hint: 'write "limits", "packages" or "limits packages"',
   });
 }
 

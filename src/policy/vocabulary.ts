@@ -150,7 +150,13 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   },
   package: {
     summary: 'A named set of limits.',
-    attributes: { name: required('name', 'The name, unique in the policy.') },
+    attributes: {
+      name: required('name', 'The name, unique in the policy.'),
+      for: optional(
+        'names',
+        'The resellers that may give it to their tenants, by name or uid, whatever it contains. Without it, each reseller that may give packages can, unless that changes more than limits.',
+      ),
+    },
     children: ['sites', 'jail', 'apps'],
     holdsLimits: true,
     repeats: true,
@@ -159,7 +165,14 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   reseller: {
     summary:
       'A group of tenants. Its limits apply to their sum; its package is inherited by its tenants.',
-    attributes: { ...whoAttributes, package: packageAttribute },
+    attributes: {
+      ...whoAttributes,
+      package: packageAttribute,
+      may: optional(
+        'rights',
+        'The changes that the reseller may make to elements of its tenants: "limits", within its own, and "packages"; default: none. See docs/changes.md.',
+      ),
+    },
     children: ['tenant'],
     holdsLimits: true,
     repeats: true,

@@ -19,7 +19,7 @@ import {
   threadsOf,
   topUsers,
   type ProcessGroup,
-} from './top-users.ts';
+} from './causes/top-users.ts';
 import type { Incident, KilledProcess, Snapshot } from './incident.ts';
 import { kindOf, uidOf } from './member.ts';
 import { shortBytes } from '../../packages/base/bytes.ts';
@@ -78,7 +78,8 @@ export function incidentTitle(
   return `${what} at ${who.possessive} ${topicOf(incident, kinds).noun} limit`;
 }
 
-const topicOf = ({ limit }: Incident, kinds: IncidentKinds): Topic =>
+/** Returns the texts about the limit that was hit, and its resource. */
+export const topicOf = ({ limit }: Pick<Incident, 'limit'>, kinds: IncidentKinds): Topic =>
   kinds.get(limit)?.topic ?? topics[limit] ?? otherTopic(limit);
 
 interface Speaker {

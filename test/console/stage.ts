@@ -24,7 +24,9 @@ import {
   pathsOf,
   type Paths,
 } from '../../src/host/paths.ts';
+import { noCounters } from '../../src/limits/limits.ts';
 import { EventStore } from '../../src/store/events/event-store.ts';
+import type { Fault } from '../../src/usage/fault.ts';
 import { emptyColumns } from '../../src/usage/tick.ts';
 import { tenantMember } from '../../src/usage/member.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
@@ -92,6 +94,8 @@ export class Stage implements AsyncDisposable {
   /** Seconds since the boot. */
   now = 1000;
   lastTick = performance.now();
+  /** The answer of `/v1/status`; a part of the real one. */
+  status: object = { isStatus: true };
   readonly #names = new AccountNames(this.paths);
   readonly #events = new EventStore(`${this.#directory.path}/events`);
   readonly #membership = new Membership(this.#events, this.#names);
@@ -165,17 +169,23 @@ export class Stage implements AsyncDisposable {
     assert.ok(resolved.policy, JSON.stringify(resolved.diagnostics));
     this.#index = new MemberIndex(resolved.policy);
     this.#membership.follow(this.#index.entries, new Map(), Date.now());
+    this.#latest.follow(this.#index.entries);
     this.#generation++;
   }
 
-  /** Has a tick in which these tenants used as much CPU. */
-  tick(at: number, cpu: Readonly<Record<number, number>>): void {
+  /** Has a tick in which these tenants used as much CPU, all others nothing, and some hit limits. */
+  tick(at: number, cpu: Readonly<Record<number, number>>, faults: readonly Fault[] = []): void {
     const members = Object.keys(cpu).map((uid) => tenantMember(Number(uid)));
     const columns = emptyColumns(members.length);
     columns.cpu.set(Object.values(cpu));
     this.lastTick = performance.now();
     const moment = { at, monotonic: this.lastTick };
-    this.#latest.update({ at, seconds: 5, members, columns }, [], [], moment);
+    const readings = [...this.#index.entries.keys()].map((member) => ({
+      member,
+      before: noCounters,
+      now: noCounters,
+    }));
+    this.#latest.update({ at, seconds: 5, members, columns }, readings, faults, moment);
   }
 
   #context(loginPace: ChangePace): AgentContext {
@@ -190,7 +200,7 @@ export class Stage implements AsyncDisposable {
       lastTick: this.lastTick,
       events: this.#events,
       starting: undefined,
-      status: () => ({ isStatus: true }),
+      status: () => this.status,
       state: this.paths.state,
       testAlerts: async () => ({ results: [] }),
       history: { askedBy: () => ({}) },

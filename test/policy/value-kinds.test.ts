@@ -15,6 +15,7 @@ const rows: Readonly<Record<ValueKindName, readonly [good: string, bad: string |
   uid: ['1001', '4294967295'],
   ranges: ['1000-59999 70000', '59999-1000'],
   setters: ['reseller tenant', 'everybody'],
+  rights: ['limits packages', 'everything'],
   text: ['claims GPL', undefined],
   app: ['blog-2', 'Blog'],
   variable: ['NODE_ENV', '1A'],

@@ -32,6 +32,8 @@ import type { Explanation } from '../../policy/explain.ts';
 import type { Severity } from '../../usage/fault.ts';
 import type { Incident, ProcessEvidence, Snapshot } from '../../usage/incident.ts';
 import type { Member, MemberKind } from '../../usage/member.ts';
+import type { HeavyUser, SeenRequest } from '../../usage/causes/causes.ts';
+import type { Resource } from '../../usage/incident-topics.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
 
 /** The reason why there is no answer. */
@@ -233,6 +235,7 @@ export interface SeriesResponse {
   readonly limit?: number;
 }
 
+/** An incident, and its member. */
 export interface IncidentRow extends Incident {
   readonly who: Who;
 }
@@ -251,6 +254,12 @@ export interface IncidentResponse extends IncidentRow {
   readonly evidence: readonly Snapshot[];
   /** The explanation in plain English: what happened and what to do; one paragraph per entry. */
   readonly explanation: readonly string[];
+  /** The resource that the limit is on. */
+  readonly resource: Resource;
+  /** The heaviest users of it, the heaviest first; programs only, if the caller may not see command lines. */
+  readonly users: readonly HeavyUser[];
+  /** The requests that PHP was serving, the most frequent first; only for root and the tenant. */
+  readonly requests: readonly SeenRequest[];
 }
 
 /** A limit of one tenant, compared with past usage. */

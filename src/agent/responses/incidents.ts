@@ -1,7 +1,8 @@
 /** `GET /v1/incidents` and `GET /v1/incidents/ID`. */
 import { attributes } from '../../limits/limits.ts';
 import { severities, type LimitKey } from '../../limits/limit.ts';
-import { explainIncident } from '../../usage/explain-incident.ts';
+import { explainIncident, topicOf } from '../../usage/explain-incident.ts';
+import { heavyUsers, seenRequests } from '../../usage/causes/causes.ts';
 import type { IncidentsQuery } from '../../store/events/incident-query.ts';
 import type { IncidentKinds } from '../../usage/incident-kinds.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
@@ -92,7 +93,9 @@ export function answerIncident(
     reader: readerOf(caller, row.who),
     timeZone: hostTimeZone(),
   });
-  return ok({ ...row, evidence, explanation });
+  const { resource } = topicOf(found.incident, agent.kinds);
+  const users = heavyUsers(resource, evidence, showCommands);
+  return ok({ ...row, evidence, explanation, resource, users, requests: seenRequests(evidence) });
 }
 
 function readerOf(caller: Caller, who: Who): 'administrator' | 'reseller' | 'tenant' {

@@ -5,7 +5,7 @@
 import { count, listSome } from '../../../../packages/base/list.ts';
 import type { EvidenceKind } from '../../../usage/evidence.ts';
 import type { IncidentKind } from '../../../usage/incident-kind.ts';
-import { cut } from '../../../usage/top-users.ts';
+import { cut } from '../../../usage/causes/top-users.ts';
 import { refusalLengths } from './refusal.ts';
 
 /** A request that a web server refused. Only root and the tenant see its URL and client. */

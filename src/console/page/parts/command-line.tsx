@@ -1,0 +1,38 @@
+/** The command that shows the same as the page: `bulkhead usage alice --period 7d`. */
+import { useState } from 'preact/hooks';
+import { words } from '../state/language.ts';
+
+export const CommandLine = ({ command }: { readonly command: string }) => (
+  <p class="command">
+    <span class="quiet">{words.value.command}</span> <code>{command}</code>{' '}
+    <CopyButton text={command} />
+  </p>
+);
+
+export function CopyButton({ text }: { readonly text: string }) {
+  const [result, setResult] = useState<'copied' | 'failed' | undefined>();
+  const { copy, copied, cannotCopy } = words.value;
+  const write = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      setResult('copied');
+    } catch {
+      setResult('failed');
+    }
+  };
+  return (
+    <>
+      <button type="button" class="small" onClick={() => void write()}>
+        {copy}
+      </button>{' '}
+      <span class="quiet" role="status">
+        {result === 'copied' && copied}
+        {result === 'failed' && cannotCopy}
+      </span>
+    </>
+  );
+}
+
+/** Returns a name as a shell takes it: as it is, or in quotes. */
+export const shellWord = (text: string): string =>
+  /^[\w.@/:-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;

@@ -1,0 +1,6 @@
+/** English, the language that the others are translated from. Each part of the page has a file in `en/`. */
+import { shared } from './en/shared.ts';
+import { shell } from './en/shell.ts';
+import { tenants } from './en/tenants.ts';
+
+export const en = { ...shared, shell, tenantsPage: tenants };
