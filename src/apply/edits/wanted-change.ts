@@ -13,7 +13,7 @@ import { undone } from './undo-edit.ts';
 
 /** One edit: limits and attributes to set and to remove, or the removal of the element. */
 export interface WantedEdit {
-  /** As `parseTarget` takes it. */
+  /** The element, as `parseTarget` takes it. */
   readonly target: string;
   readonly set: readonly (readonly [name: string, value: string])[];
   readonly unset: readonly string[];

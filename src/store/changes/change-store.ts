@@ -35,7 +35,7 @@ export interface ChangeAuthor {
   readonly session?: string;
   /** The account that asked for the session's login, if it is another one. */
   readonly loginBy?: string;
-  /** What its author says about the change. */
+  /** The author's remark. */
   readonly comment?: string;
 }
 
