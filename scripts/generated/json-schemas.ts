@@ -42,6 +42,7 @@ const apiResponses: Readonly<Record<string, string>> = {
   'POST /v1/tenants/NAME/apps': 'SetAppResponse',
   'GET /v1/usage': 'UsageResponse',
   'GET /v1/series': 'SeriesResponse',
+  'GET /v1/series, several metrics': 'SeriesColumnsResponse',
   'GET /v1/incidents': 'IncidentsResponse',
   'GET /v1/incidents/ID': 'IncidentResponse',
   'GET /v1/advise': 'AdviseResponse',
@@ -86,6 +87,7 @@ function kebab(name: string): string {
 const typeFiles = [
   'src/agent/api/api.ts',
   'src/agent/api/console-api.ts',
+  'src/agent/api/report-api.ts',
   'src/agent/api/status-response.ts',
   ...globSync('src/*/commands/**/json.ts', { cwd: root }).sort(),
 ];

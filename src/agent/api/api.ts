@@ -13,6 +13,7 @@
  *     POST /v1/tenants/NAME/apps?set=blog&command=… or ?remove=blog
  *     GET  /v1/usage?from=MS&to=MS&tenant=NAME…&metric=cpu…
  *     GET  /v1/series?from=MS&to=MS&tenant=NAME&metric=cpu&points=60&maxima=1
+ *     GET  /v1/series?…&metric=cpu&metric=memory or tenant=* (report-api.ts)
  *     GET  /v1/incidents?from=MS&to=MS&tenant=NAME…&limit=KEY&severity=killed&count=100
  *     GET  /v1/incidents/ID
  *     GET  /v1/advise?from=MS&to=MS
