@@ -37,7 +37,8 @@ async function answerColumns(request: RequestContext): Promise<HttpResult<Series
   if (!asked.ok) return asked;
   const subject = request.query.text('tenant') === everybody ? sumOf(request) : askedEntry(request);
   if (!subject.ok) return subject;
-  return columnsFor(request, subject.value, asked.value);
+  const parts = askedParts(request);
+  return parts.ok ? columnsFor(request, subject.value, asked.value, parts.value) : parts;
 }
 
 /** Returns metrics of a member, or of all tenants together, as far back as the caller may see them. */
@@ -45,14 +46,12 @@ export async function columnsFor(
   request: RequestContext,
   entry: MemberEntry | 'tenants',
   asked: readonly MetricKey[],
+  { from, to, points }: SeriesParts,
   // Peaks of different members were at different moments.
   withPeaks = entry !== 'tenants',
 ): Promise<HttpResult<SeriesColumnsResponse>> {
-  const parts = askedParts(request);
-  if (!parts.ok) return parts;
-  const { from, to, points } = parts.value;
   const isSum = entry === 'tenants';
-  const hidden = isSum ? 0 : hiddenPoints(visibleFrom(request, entry, from), parts.value);
+  const hidden = isSum ? 0 : hiddenPoints(visibleFrom(request, entry, from), { from, to, points });
   const seen = {
     from: from + ((to - from) / points) * hidden,
     to,
@@ -115,7 +114,9 @@ async function answerOne(request: RequestContext): Promise<HttpResult<SeriesResp
   if (!metric.ok) return metric;
   const key = metric.value ?? 'cpu';
   const withMaxima = request.query.flag('maxima');
-  const found = await columnsFor(request, entry.value, [key], withMaxima);
+  const parts = askedParts(request);
+  if (!parts.ok) return parts;
+  const found = await columnsFor(request, entry.value, [key], parts.value, withMaxima);
   if (!found.ok) return found;
   const { from, to, seconds, metrics: columns } = found.value;
   const { average = [], max = [], limitNow: limit } = columns[key] ?? {};
@@ -145,13 +146,13 @@ function sumOf({ agent, caller }: RequestContext): HttpResult<MemberEntry | 'ten
   return httpError({ status: 403, action: 'show the sum of tenants', reason });
 }
 
-interface AskedParts {
+export interface SeriesParts {
   readonly from: number;
   readonly to: number;
   readonly points: number;
 }
 
-function askedParts({ query }: RequestContext): HttpResult<AskedParts> {
+function askedParts({ query }: RequestContext): HttpResult<SeriesParts> {
   const period = query.period(Date.now());
   if (!period.ok) return period;
   const points = query.whole('points', 60, pointsMax);
@@ -160,6 +161,6 @@ function askedParts({ query }: RequestContext): HttpResult<AskedParts> {
 }
 
 /** Returns the number of parts, from the first, that begin before `visible`. */
-function hiddenPoints(visible: number, { from, to, points }: AskedParts): number {
+function hiddenPoints(visible: number, { from, to, points }: SeriesParts): number {
   return Math.min(points, Math.max(0, Math.ceil(((visible - from) / (to - from)) * points)));
 }
