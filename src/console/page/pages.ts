@@ -1,5 +1,8 @@
 /** The pages, in the order of the navigation. */
 import type { Page } from './page.ts';
+import { incidentsPage } from './pages/incidents.tsx';
+import { overviewPage } from './pages/overview.tsx';
+import { systemPage } from './pages/system.tsx';
 import { tenantsPage } from './pages/tenants.tsx';
 
-export const pages: readonly Page[] = [tenantsPage];
+export const pages: readonly Page[] = [overviewPage, tenantsPage, incidentsPage, systemPage];
