@@ -21,6 +21,7 @@ import {
 import { answerDigest, answerSetDigest } from '../responses/digest-choice.ts';
 import { answerIncident, answerIncidents } from '../responses/incidents.ts';
 import { answerMetrics } from '../responses/metrics-page.ts';
+import { answerModules, answerProtection } from '../responses/protection.ts';
 import { answerProcesses } from '../responses/processes.ts';
 import { answerLimits, answerSetLimits } from '../responses/site-limits.ts';
 import { answerTop } from '../responses/top.ts';
@@ -51,6 +52,8 @@ const answers: Readonly<Record<string, Handler>> = {
   '/v1/incidents/:name': answerIncident,
   '/v1/advise': answerAdvise,
   '/v1/digest': answerDigest,
+  '/v1/protection': answerProtection,
+  '/v1/modules': answerModules,
   '/v1/console/session': answerSession,
   '/v1/console/sessions': answerSessions,
 };

@@ -2,7 +2,18 @@
 import type { Page } from './page.ts';
 import { incidentsPage } from './pages/incidents.tsx';
 import { overviewPage } from './pages/overview.tsx';
+import { policyPage, whatIfPage } from './pages/policy.tsx';
+import { modulesPage, protectionPage } from './pages/protection.tsx';
 import { systemPage } from './pages/system.tsx';
 import { tenantsPage } from './pages/tenants.tsx';
 
-export const pages: readonly Page[] = [overviewPage, tenantsPage, incidentsPage, systemPage];
+export const pages: readonly Page[] = [
+  overviewPage,
+  tenantsPage,
+  incidentsPage,
+  policyPage,
+  whatIfPage,
+  protectionPage,
+  modulesPage,
+  systemPage,
+];
