@@ -140,6 +140,7 @@ export class Agent implements AsyncDisposable {
     // What changes during the first apply, which may take minutes, counts as well.
     this.#cleanup.use(followFiles(this.#followed(), () => this.refresh()));
     this.#composed.startup.enter('applying the policy', () => this.#composed.reconciler.progress);
+    await this.#composed.policy.begin();
     await this.#composed.reconciler.refresh();
     if (this.#isStopping) return;
     this.#composed.placement.start();
@@ -162,6 +163,7 @@ export class Agent implements AsyncDisposable {
 
   /** Reads the policy and the accounts again. */
   refresh(): void {
+    this.#composed.policy.noticeEdit();
     void this.#composed.reconciler.refresh();
   }
 
@@ -287,6 +289,7 @@ export class Agent implements AsyncDisposable {
       kinds: this.#options.kinds,
       evidence: this.#composed.evidence,
       siteLimits: this.#composed.siteLimits,
+      policy: this.#composed.policy,
       console: this.#composed.console,
       loginPace: this.#loginPace,
       generation: this.#generation,

@@ -68,9 +68,12 @@ export function withRecord<T>(
   return failed({ action: 'keep the record of changes', reason: note });
 }
 
+/** The author of an edit, or the command by which the caller of this process makes it. */
+export type EditAuthor = ChangeAuthor | string;
+
 interface Edit {
   readonly file: string;
-  readonly way: string;
+  readonly author: EditAuthor;
   readonly before: string;
   readonly after: string;
 }
@@ -88,9 +91,9 @@ export function announceEdit(paths: Paths, edit: Edit): Result<number | undefine
     if ((last.value?.file ?? mainOf(paths)) !== file) return ok(undefined);
     const seen = recordUnseen(store, file, edit.before);
     if (!seen.ok) return seen;
-    const { way, before, after } = edit;
+    const { author, before, after } = edit;
     return store.add({
-      ...caller(way),
+      ...(typeof author === 'string' ? caller(author) : author),
       at: Date.now(),
       file,
       before,

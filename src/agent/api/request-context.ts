@@ -11,6 +11,7 @@ import type { IncidentKinds } from '../../usage/incident-kinds.ts';
 import type { AppChanges } from '../changes/app-changes.ts';
 import type { ConsoleAccess } from '../sessions/console-access.ts';
 import type { AgentPart, Protection } from '../part.ts';
+import type { PolicyChanges } from '../policy/policy-changes.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { Membership } from '../sampling/membership.ts';
 import type { MemberEntry, MemberIndex } from '../sampling/member-index.ts';
@@ -32,6 +33,8 @@ export interface AgentContext {
   readonly siteLimits: SiteLimitChanges;
   /** The login codes and sessions of the console. */
   readonly console: ConsoleAccess;
+  /** The policy as it is shown and changed. */
+  readonly policy: Pick<PolicyChanges, 'ask' | 'keep'>;
   /** The pace at which tenants may ask for login codes. */
   readonly loginPace: ChangePace;
   /** The number of policies adopted since the agent started. */
@@ -67,6 +70,8 @@ export interface AgentContext {
 }
 
 export interface RequestContext {
+  /** The request as it came, for its body and headers. */
+  readonly request: Request;
   readonly agent: AgentContext;
   readonly caller: Caller;
   /** The history as this caller may see it. */

@@ -22,6 +22,16 @@ import { answerDigest, answerSetDigest } from '../responses/digest-choice.ts';
 import { answerIncident, answerIncidents } from '../responses/incidents.ts';
 import { answerMetrics } from '../responses/metrics-page.ts';
 import { answerModules, answerProtection } from '../responses/protection.ts';
+import {
+  answerPolicy,
+  answerPolicyChange,
+  answerPolicyChanges,
+  answerPolicyKeep,
+  answerPolicyPlan,
+  answerPolicySimulation,
+  answerPolicyUndo,
+  answerSetPolicy,
+} from '../responses/policy.ts';
 import { answerProcesses } from '../responses/processes.ts';
 import { answerLimits, answerSetLimits } from '../responses/site-limits.ts';
 import { answerTop } from '../responses/top.ts';
@@ -91,7 +101,15 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
     if (starting?.doing === 'applying the policy' && answer !== answerStatusJson)
       return errorResponse(isStarting(starting));
     const history = context.history.askedBy(askerOf(caller), signal);
-    const answered = await answer({ agent: context, caller, history, query, accept, slot });
+    const answered = await answer({
+      request: asked.req.raw,
+      agent: context,
+      caller,
+      history,
+      query,
+      accept,
+      slot,
+    });
     return answered.ok ? answered.value : errorResponse(answered.error);
   };
   app.get('/v1/status', (asked) => respond(asked, answerStatusJson));
@@ -112,6 +130,20 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
   );
   app.post('/v1/tenants/:name/apps', (asked) =>
     respond(asked, async (request) => json(await answerSetApp(request, asked.req.param('name')))),
+  );
+  app.get('/v1/policy', (asked) => respond(asked, answerPolicy));
+  app.put('/v1/policy', (asked) => respond(asked, answerSetPolicy));
+  app.post('/v1/policy/plan', (asked) => respond(asked, answerPolicyPlan));
+  app.post('/v1/policy/simulate', (asked) => respond(asked, answerPolicySimulation));
+  app.post('/v1/policy/keep', (asked) =>
+    respond(asked, async (request) => json(await answerPolicyKeep(request))),
+  );
+  app.get('/v1/policy/changes', (asked) => respond(asked, answerPolicyChanges));
+  app.get('/v1/policy/changes/:number', (asked) =>
+    respond(asked, (request) => answerPolicyChange(request, asked.req.param('number'))),
+  );
+  app.post('/v1/policy/changes/:number/undo', (asked) =>
+    respond(asked, (request) => answerPolicyUndo(request, asked.req.param('number'))),
   );
   app.get('/v1/console/frame', (asked) => respond(asked, answerFrame));
   app.post('/v1/console/codes', (asked) =>
