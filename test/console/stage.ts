@@ -24,12 +24,14 @@ import {
   pathsOf,
   type Paths,
 } from '../../src/host/paths.ts';
+import { noCounters } from '../../src/limits/limits.ts';
 import { EventStore } from '../../src/store/events/event-store.ts';
-import { emptyColumns } from '../../src/usage/tick.ts';
-import type { Fault } from '../../src/usage/fault.ts';
 import { IncidentKinds } from '../../src/usage/incident-kinds.ts';
+import type { Fault } from '../../src/usage/fault.ts';
+import { emptyColumns } from '../../src/usage/tick.ts';
 import { tenantMember } from '../../src/usage/member.ts';
 import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
+import { entriesIncidents } from '../../src/web/core/entries/entries-incidents.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 export const uids = { acme: 4000, alice: 5001, bob: 5002, carol: 5003, nobody: 65534 } as const;
@@ -98,10 +100,10 @@ export class Stage implements AsyncDisposable {
   /** The answer of `/v1/status`; a part of the real one. */
   status: object = { isStatus: true };
   readonly #names = new AccountNames(this.paths);
-  readonly #events = new EventStore(`${this.#directory.path}/events`);
-  readonly #membership = new Membership(this.#events, this.#names);
+  readonly #kinds = new IncidentKinds([entriesIncidents]);
+  readonly events = new EventStore(`${this.#directory.path}/events`, { kinds: this.#kinds });
+  readonly #membership = new Membership(this.events, this.#names);
   readonly #latest = new LatestSample();
-  readonly #kinds = new IncidentKinds();
   #index = new MemberIndex();
   #generation = 0;
   #access: ConsoleAccess | undefined;
@@ -171,18 +173,17 @@ export class Stage implements AsyncDisposable {
     assert.ok(resolved.policy, JSON.stringify(resolved.diagnostics));
     this.#index = new MemberIndex(resolved.policy);
     this.#membership.follow(this.#index.entries, new Map(), Date.now());
+    this.#latest.follow(this.#index.entries);
     this.#generation++;
   }
 
-  /** Has a tick in which these tenants used as much CPU. */
-  tick(at: number, cpu: Readonly<Record<number, number>>): void {
-    this.measure(
-      at,
-      Object.fromEntries(Object.entries(cpu).map(([uid, used]) => [uid, { cpu: used }])),
-    );
+  /** Has a tick in which these tenants used as much CPU, all others nothing, and some hit limits. */
+  tick(at: number, cpu: Readonly<Record<number, number>>, faults: readonly Fault[] = []): void {
+    const usage = Object.entries(cpu).map(([uid, used]) => [uid, { cpu: used }] as const);
+    this.measure(at, Object.fromEntries(usage), faults);
   }
 
-  /** Has a tick with the usage of tenants by uid, and with faults. */
+  /** Has a tick with any usage of tenants by uid. */
   measure(
     at: number,
     usage: Readonly<Record<number, Partial<Record<MetricKey, number>>>>,
@@ -194,12 +195,12 @@ export class Stage implements AsyncDisposable {
       columns[key].set(Object.values(usage).map((each) => each[key] ?? 0));
     this.lastTick = performance.now();
     const moment = { at, monotonic: this.lastTick };
-    this.#latest.update({ at, seconds: 5, members, columns }, [], faults, moment);
-  }
-
-  /** The record of incidents. */
-  get events(): EventStore {
-    return this.#events;
+    const readings = [...this.#index.entries.keys()].map((member) => ({
+      member,
+      before: noCounters,
+      now: noCounters,
+    }));
+    this.#latest.update({ at, seconds: 5, members, columns }, readings, faults, moment);
   }
 
   #context(loginPace: ChangePace): AgentContext {
@@ -212,7 +213,7 @@ export class Stage implements AsyncDisposable {
       membership: this.#membership,
       latest: this.#latest,
       lastTick: this.lastTick,
-      events: this.#events,
+      events: this.events,
       kinds: this.#kinds,
       starting: undefined,
       status: () => this.status,
@@ -254,7 +255,7 @@ export class Stage implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.end();
-    this.#events[Symbol.dispose]();
+    this.events[Symbol.dispose]();
     this.#directory.remove();
   }
 }

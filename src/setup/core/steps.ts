@@ -281,7 +281,7 @@ const firstJailed = ({ canary, unjailed }: StepContext) =>
 const firstObstacle = ({ canary }: StepContext) =>
   canary === undefined ? 'there is no tenant to try it on' : undefined;
 
-const alertsPath = [
+export const alertsPath = [
   { name: 'agent' },
   { name: 'alerts' },
   { name: 'mail', named: { attribute: 'to', value: 'administrator' } },

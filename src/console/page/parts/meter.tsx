@@ -15,7 +15,7 @@ export function Meter({ used, limit, share, isAtLimit = false }: MeterProps) {
   return (
     <div class="meter">
       <b class="meter-line">{used}</b>
-      <Bar share={share} isAtLimit={isAtLimit} />
+      <UseBar share={share} isAtLimit={isAtLimit} />
       <span class="meter-line quiet">{limit !== undefined && words.value.ofLimit(limit)}</span>
     </div>
   );
@@ -23,7 +23,7 @@ export function Meter({ used, limit, share, isAtLimit = false }: MeterProps) {
 
 const nearShare = 0.9;
 
-function Bar({
+export function UseBar({
   share,
   isAtLimit,
 }: {
