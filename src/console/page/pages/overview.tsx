@@ -1,4 +1,5 @@
 /** Overview: whether everything is enforced, and who is at a limit; in words before any number. */
+import type { VNode } from 'preact';
 import type { IncidentRow } from '../../../agent/api/api.ts';
 import type { StatusResponse } from '../../../agent/api/status-response.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
@@ -9,7 +10,7 @@ import { CommandLine } from '../parts/command-line.tsx';
 import { Course } from '../parts/course.tsx';
 import { Answered } from '../parts/notes.tsx';
 import { Tile, Tiles } from '../parts/tile.tsx';
-import { useAnswer, type Asked } from '../state/answer.ts';
+import { useAnswer } from '../state/answer.ts';
 import { useIncidentSummary } from '../state/incidents.ts';
 import { limitWords, numbers, words } from '../state/language.ts';
 import { members, role, who, type LiveMember } from '../state/live.ts';
@@ -166,37 +167,33 @@ function AtLimitTile({ tenants, atLimit }: AtLimitTileProps) {
 
 function IncidentsTile({ asked }: { readonly asked: ReturnType<typeof useIncidentSummary> }) {
   const { overview } = words.value;
+  const [worst, ...others] = asked.value === undefined ? [] : countsOf(asked.value);
   return (
     <Tile
       title={overview.incidents}
       href={href(['incidents'])}
-      value={<IncidentCounts asked={asked} />}
+      value={worst ?? (asked.value === undefined ? '…' : overview.noIncidents)}
+      limit={<span class="line">{others}</span>}
       note={<Latest incident={asked.value?.latest} />}
     />
   );
 }
 
-function IncidentCounts({ asked: { value } }: { readonly asked: Asked<Counts> }) {
+/** Returns the counts that are not zero, the worst first. */
+function countsOf({ ended, refused, slowed }: Counts): readonly VNode[] {
   const { overview } = words.value;
-  if (value === undefined) return <>…</>;
-  const parts = [
-    value.ended > 0 && (
-      <span class="badge" data-kind="killed">
-        {overview.ended(value.ended)}
+  const rows = [
+    ['killed', ended, overview.ended(ended)],
+    ['refused', refused, overview.refused(refused)],
+    ['throttled', slowed, overview.slowed(slowed)],
+  ] as const;
+  return rows
+    .filter(([, count]) => count > 0)
+    .map(([kind, , text]) => (
+      <span class="badge" data-kind={kind} key={kind}>
+        {text}{' '}
       </span>
-    ),
-    value.refused > 0 && (
-      <span class="badge" data-kind="refused">
-        {overview.refused(value.refused)}
-      </span>
-    ),
-    value.slowed > 0 && (
-      <span class="badge" data-kind="throttled">
-        {overview.slowed(value.slowed)}
-      </span>
-    ),
-  ].filter((each) => each !== false);
-  return parts.length === 0 ? <>{overview.noIncidents}</> : <span class="counts">{parts}</span>;
+    ));
 }
 
 interface Counts {
