@@ -1,6 +1,6 @@
 /** The shell: bar, navigation and the page of the address, or the way to log in. */
 import { useEffect, useRef } from 'preact/hooks';
-import { Bar } from './parts/bar.tsx';
+import { Bar } from './shell/bar.tsx';
 import { Icon } from './parts/icon.tsx';
 import { FailureNote, Loading } from './parts/notes.tsx';
 import { PendingBar } from './parts/pending-bar.tsx';

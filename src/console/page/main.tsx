@@ -3,7 +3,7 @@ import { render } from 'preact';
 import { App } from './app.tsx';
 import { language } from './state/language.ts';
 import { followMembers } from './state/live.ts';
-import { followPresence } from './state/presence.ts';
+import { followPresence } from './state/connection/presence.ts';
 import { followRoute } from './state/route.ts';
 import { startSession, takeNewCode } from './state/session.ts';
 import { followStream } from './state/stream.ts';

@@ -1,6 +1,6 @@
 /** The page without a session: which command gives one. */
 import { CopyButton } from '../parts/command-line.tsx';
-import { Choices } from '../parts/choices.tsx';
+import { Choices } from '../shell/choices.tsx';
 import { Loading } from '../parts/notes.tsx';
 import { words } from '../state/language.ts';
 import { failureWords, type Failure } from '../state/request.ts';

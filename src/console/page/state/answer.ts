@@ -1,7 +1,7 @@
 /** Questions to the agent with the session of this page. */
 import { useEffect, useState } from 'preact/hooks';
 import { fail, type Result } from '../../../../packages/base/result.ts';
-import { whenPresent } from './presence.ts';
+import { whenPresent } from './connection/presence.ts';
 import { failureOf, request, type Failure, type Query, type RequestOptions } from './request.ts';
 import { session, sessionHasEnded } from './session.ts';
 
