@@ -17,6 +17,7 @@ import { readServedFiles, type ServedFiles } from '../../../src/console/io/serve
 import { ensurePrerequisites } from '../../../testing/prerequisites.ts';
 import { eventually } from '../../../testing/patience.ts';
 import { suiteDirectory, temporaryDirectory } from '../../../testing/temporary-directory.ts';
+import { ok } from '../../../packages/base/result.ts';
 import { Stage, uids } from '../stage.ts';
 import { goodStatus } from './host.ts';
 
@@ -76,6 +77,7 @@ export class ConsoleBrowser {
 async function smallStage(): Promise<Stage> {
   const stage = await Stage.start();
   stage.status = goodStatus(Object.keys(uids).length);
+  stage.history = { columns: async () => ok({ seconds: [], metrics: new Map() }) };
   return stage;
 }
 

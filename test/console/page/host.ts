@@ -1,5 +1,7 @@
 /** A host with many tenants, for the pages that list them. */
 import type { StatusResponse } from '../../../src/agent/api/status-response.ts';
+import { ok } from '../../../packages/base/result.ts';
+import type { Columns, ColumnsQuery } from '../../../src/store/history/history-query.ts';
 import type { Fault } from '../../../src/usage/fault.ts';
 import { tenantMember } from '../../../src/usage/member.ts';
 import { Stage } from '../stage.ts';
@@ -19,7 +21,19 @@ export async function hostWith(count: number): Promise<Stage> {
   stage.haveAccounts({ acme: 4000, ...accounts });
   stage.adopt(policyFor(Object.keys(accounts)));
   stage.status = goodStatus(count);
+  stage.history = { columns: async (query) => ok(dayOf(query)) };
   return stage;
+}
+
+/** Returns a day with a gap in it. */
+function dayOf({ metrics, points }: ColumnsQuery): Columns {
+  const values = Array.from({ length: points }, (_, at) =>
+    at > 30 && at < 36 ? null : 3 + 2 * Math.sin(at / 7),
+  );
+  return {
+    seconds: values.map((each) => (each === null ? 0 : 900)),
+    metrics: new Map(metrics.map((key) => [key, { averages: values, maxima: values }])),
+  };
 }
 
 function policyFor(users: readonly string[]): string {

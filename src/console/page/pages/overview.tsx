@@ -1,93 +1,85 @@
 /** Overview: whether everything is enforced, and who is at a limit; in words before any number. */
 import type { VNode } from 'preact';
 import type { IncidentRow } from '../../../agent/api/api.ts';
+import type { OverviewResponse } from '../../../agent/api/report-api.ts';
 import type { StatusResponse } from '../../../agent/api/status-response.ts';
-import type { LimitKey } from '../../../limits/limit.ts';
+import { AtLimitPanel, LastChanges, WorstPanel } from '../overview/lists.tsx';
 import type { Page } from '../page.ts';
 import { Attention, StateSentence } from '../parts/attention.tsx';
-import { SeverityBadge } from '../parts/badge.tsx';
 import { CommandLine } from '../parts/command-line.tsx';
 import { Course } from '../parts/course.tsx';
 import { Answered } from '../parts/notes.tsx';
 import { Tile, Tiles } from '../parts/tile.tsx';
-import { useAnswer } from '../state/answer.ts';
-import { useIncidentSummary } from '../state/incidents.ts';
+import { useAnswer, type Asked } from '../state/answer.ts';
+import { useIncidentSummary, type IncidentSummary } from '../state/incidents.ts';
 import { limitWords, numbers, words } from '../state/language.ts';
 import { members, role, who, type LiveMember } from '../state/live.ts';
-import { highestShare, measure, measureKeys, metricText } from '../state/measures.ts';
+import { highestShare } from '../state/measures.ts';
 import { href } from '../state/route.ts';
 import { frame } from '../state/stream.ts';
 
 const statusSeconds = 30;
-const listMax = 6;
+const overviewSeconds = 60;
 const namesMax = 5;
-const nearShare = 0.9;
 
 const Overview = () => (role.value === 'root' ? <HostOverview /> : <ResellerOverview />);
 
 function HostOverview() {
   const status = useAnswer<StatusResponse>('v1/status', {}, statusSeconds);
+  const asked = useAnswer<OverviewResponse>('v1/overview', {}, overviewSeconds);
+  const { value, ...about } = asked;
+  const incidents = value === undefined ? about : { ...about, value: summaryOfHost(value) };
   return (
     <>
       <Answered asked={status}>{(answer) => <StateSentence status={answer} />}</Answered>
-      <Numbers />
-      {status.value !== undefined && <Attention status={status.value} />}
+      <Numbers incidents={incidents} course={value?.course} />
+      {status.value !== undefined && <Attention status={status.value} weak={value?.weak} />}
+      {value?.changes !== undefined && <LastChanges changes={value.changes} />}
       <CommandLine command="bulkhead status" />
     </>
   );
 }
 
-const ResellerOverview = () => (
-  <>
-    <Numbers />
-    <CommandLine command="bulkhead top" />
-  </>
-);
+function summaryOfHost({ incidents, worst, incidentCounts }: OverviewResponse): IncidentSummary {
+  const latest = [...worst].sort((a, b) => b.end - a.end)[0];
+  return {
+    ended: incidents.killed,
+    refused: incidents.refused,
+    slowed: incidents.throttled,
+    worst,
+    course: incidentCounts,
+    ...(latest !== undefined && { latest }),
+  };
+}
 
-function Numbers() {
+function ResellerOverview() {
   const incidents = useIncidentSummary();
-  const { overview } = words.value;
+  return (
+    <>
+      <Numbers incidents={incidents} />
+      <CommandLine command="bulkhead top" />
+    </>
+  );
+}
+
+interface NumbersProps {
+  readonly incidents: Asked<IncidentSummary>;
+  readonly course?: OverviewResponse['course'];
+}
+
+function Numbers({ incidents, course }: NumbersProps) {
   const tenants = members.value.filter(({ who: each }) => each.kind === 'tenant');
   const atLimit = tenants.filter(({ limitsHit }) => limitsHit.length > 0).sort(bySeverity);
   return (
     <>
       <Tiles>
-        <UseTiles tenants={tenants} />
+        <UseTiles tenants={tenants} course={course} />
         <AtLimitTile tenants={tenants} atLimit={atLimit} />
         <IncidentsTile asked={incidents} />
       </Tiles>
       <div class="panels">
-        <section class="panel">
-          <h2>{overview.atLimit}</h2>
-          {atLimit.length === 0 && <p class="quiet">{overview.nobodyAtLimit}</p>}
-          <ul class="list">
-            {atLimit.slice(0, listMax).map((member) => (
-              <AtLimitRow key={member.who.member} member={member} />
-            ))}
-          </ul>
-          <p>
-            <a href={href(['tenants'], { sort: 'cpu' })}>{overview.allTenants}</a>
-          </p>
-        </section>
-        <section class="panel">
-          <h2>{overview.worst}</h2>
-          <Answered asked={incidents}>
-            {({ worst }) =>
-              worst.length === 0 ? (
-                <p class="quiet">{overview.nothingHappened}</p>
-              ) : (
-                <ul class="list">
-                  {worst.map((incident) => (
-                    <IncidentItem key={incident.id} incident={incident} />
-                  ))}
-                </ul>
-              )
-            }
-          </Answered>
-          <p>
-            <a href={href(['incidents'])}>{overview.allIncidents}</a>
-          </p>
-        </section>
+        <AtLimitPanel atLimit={atLimit} />
+        <WorstPanel incidents={incidents} />
       </div>
     </>
   );
@@ -96,8 +88,13 @@ function Numbers() {
 const bySeverity = (a: LiveMember, b: LiveMember) =>
   b.limitsHit.length - a.limitsHit.length || highestShare(b) - highestShare(a);
 
+interface UseTilesProps {
+  readonly tenants: readonly LiveMember[];
+  readonly course: OverviewResponse['course'];
+}
+
 /** CPU and memory of all tenants beside what there is, and how often it was promised. A reseller's own limits are there for it. */
-function UseTiles({ tenants }: { readonly tenants: readonly LiveMember[] }) {
+function UseTiles({ tenants, course }: UseTilesProps) {
   const { overview, cores, ofLimit } = words.value;
   const own = members.value.find(({ who: each }) => each.kind === 'reseller');
   const isHost = role.value === 'root';
@@ -116,16 +113,31 @@ function UseTiles({ tenants }: { readonly tenants: readonly LiveMember[] }) {
         value={cores(sum('cpu'))}
         limit={bounds.cpu !== undefined && ofLimit(cores(bounds.cpu))}
         note={<Promised tenants={tenants} limit="cpu.limit" available={bounds.cpu} />}
-      />
+      >
+        <DayCourse values={course?.metrics.cpu?.average} top={bounds.cpu} />
+      </Tile>
       <Tile
         title={isHost ? overview.memory : overview.ownMemory}
         value={numbers.value.bytes(sum('anonymous'))}
         limit={bounds.memory !== undefined && ofLimit(numbers.value.bytes(bounds.memory))}
         note={<Promised tenants={tenants} limit="memory.limit" available={bounds.memory} />}
-      />
+      >
+        <DayCourse values={course?.metrics.anonymous?.average} top={bounds.memory} />
+      </Tile>
     </>
   );
 }
+
+interface DayCourseProps {
+  readonly values: readonly (number | null)[] | undefined;
+  readonly top?: number | undefined;
+}
+
+/** The course of the last 24 hours. */
+const DayCourse = ({ values, top }: DayCourseProps) =>
+  values === undefined || values.length < 2 ? null : (
+    <Course values={values} length={values.length} top={top} />
+  );
 
 interface PromisedProps {
   readonly tenants: readonly LiveMember[];
@@ -149,7 +161,7 @@ interface AtLimitTileProps {
 function AtLimitTile({ tenants, atLimit }: AtLimitTileProps) {
   const { overview } = words.value;
   const near = tenants.filter(
-    (each) => each.limitsHit.length === 0 && highestShare(each) >= nearShare,
+    ({ limitsHit, limitsNear }) => limitsHit.length === 0 && limitsNear.length > 0,
   );
   return (
     <Tile
@@ -165,7 +177,7 @@ function AtLimitTile({ tenants, atLimit }: AtLimitTileProps) {
   );
 }
 
-function IncidentsTile({ asked }: { readonly asked: ReturnType<typeof useIncidentSummary> }) {
+function IncidentsTile({ asked }: { readonly asked: Asked<IncidentSummary> }) {
   const { overview } = words.value;
   const [worst, ...others] = asked.value === undefined ? [] : countsOf(asked.value);
   return (
@@ -175,12 +187,14 @@ function IncidentsTile({ asked }: { readonly asked: ReturnType<typeof useInciden
       value={worst ?? (asked.value === undefined ? '…' : overview.noIncidents)}
       limit={<span class="line">{others}</span>}
       note={<Latest incident={asked.value?.latest} />}
-    />
+    >
+      <DayCourse values={asked.value?.course} />
+    </Tile>
   );
 }
 
 /** Returns the counts that are not zero, the worst first. */
-function countsOf({ ended, refused, slowed }: Counts): readonly VNode[] {
+function countsOf({ ended, refused, slowed }: IncidentSummary): readonly VNode[] {
   const { overview } = words.value;
   const rows = [
     ['killed', ended, overview.ended(ended)],
@@ -196,75 +210,11 @@ function countsOf({ ended, refused, slowed }: Counts): readonly VNode[] {
     ));
 }
 
-interface Counts {
-  readonly ended: number;
-  readonly refused: number;
-  readonly slowed: number;
-}
-
 function Latest({ incident }: { readonly incident: IncidentRow | undefined }) {
   if (incident === undefined) return null;
   const { end, limit } = incident;
   const time = numbers.value.time(end, Date.now());
   return <>{words.value.overview.latest(incident.who.name, limitWords(limit), time)}</>;
-}
-
-function AtLimitRow({ member }: { readonly member: LiveMember }) {
-  const { who: each, limitsHit, course } = member;
-  return (
-    <li class="at-limit-row">
-      <a class="name" href={href(['tenants', each.name])}>
-        {each.name}
-      </a>
-      <span>
-        {limitsHit.map((key) => (
-          <LimitUse key={key} member={member} limit={key} />
-        ))}
-      </span>
-      <Course values={course} top={each.limits['cpu.limit']} />
-    </li>
-  );
-}
-
-interface LimitUseProps {
-  readonly member: LiveMember;
-  readonly limit: LimitKey;
-}
-
-/** A limit that was hit, with what is used of it now, if that is measured. */
-function LimitUse({ member, limit }: LimitUseProps) {
-  const found = measureKeys
-    .map((key) => measure(member, key))
-    .find(({ limitKey }) => limitKey === limit);
-  return (
-    <span class="line">
-      <span class="at-limit">{limitWords(limit)}</span>{' '}
-      {found?.limit !== undefined && (
-        <span class="quiet">
-          {words.value.of(
-            metricText(found.metric, found.used),
-            metricText(found.metric, found.limit),
-          )}
-        </span>
-      )}
-    </span>
-  );
-}
-
-function IncidentItem({ incident }: { readonly incident: IncidentRow }) {
-  const { id, severity, limit, value, end } = incident;
-  return (
-    <li class="incident-row">
-      <SeverityBadge severity={severity} />
-      <a class="name" href={href(['incidents', String(id)])}>
-        {incident.who.name}
-      </a>
-      <span>
-        {limitWords(limit)} <span class="quiet">{value}</span>
-      </span>
-      <span class="quiet">{numbers.value.time(end, Date.now())}</span>
-    </li>
-  );
 }
 
 export const overviewPage: Page = {

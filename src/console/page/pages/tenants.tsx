@@ -9,17 +9,16 @@ import { Empty } from '../parts/notes.tsx';
 import { Table, type Column } from '../table/table.tsx';
 import { limitWords, numbers, words } from '../state/language.ts';
 import { members, type LiveMember } from '../state/live.ts';
-import { highestShare, measure, metricText, type MeasureKey } from '../state/measures.ts';
+import { measure, metricText, type MeasureKey } from '../state/measures.ts';
 import { href, queryOf, replaceRoute, setQuery } from '../state/route.ts';
 
-const nearShare = 0.9;
 const filters = ['all', 'limit', 'near', 'active'] as const;
 type Filter = (typeof filters)[number];
 
 const passes: Readonly<Record<Filter, (member: LiveMember) => boolean>> = {
   all: () => true,
   limit: ({ limitsHit }) => limitsHit.length > 0,
-  near: (member) => highestShare(member) >= nearShare,
+  near: ({ limitsNear }) => limitsNear.length > 0,
   active: ({ usage }) => usage('cpu') > 0,
 };
 
@@ -140,8 +139,8 @@ function columnsOf(): readonly Column<LiveMember>[] {
       key: 'limits',
       title: columns.limits,
       isWide: true,
-      value: ({ limitsHit }) => limitsHit.length,
-      cell: ({ limitsHit }) => <LimitsHit keys={limitsHit} />,
+      value: ({ limitsHit, faults }) => limitsHit.length * 1e9 + faults,
+      cell: (member) => <LimitsHit member={member} />,
     },
   ];
 }
@@ -197,10 +196,14 @@ function Name({ member: { who, limitsHit } }: { readonly member: LiveMember }) {
   );
 }
 
-const LimitsHit = ({ keys }: { readonly keys: LiveMember['limitsHit'] }) =>
-  keys.length === 0 ? null : (
-    <span class="at-limit">{numbers.value.list(keys.map(limitWords))}</span>
-  );
+const LimitsHit = ({ member: { limitsHit, faults } }: { readonly member: LiveMember }) => (
+  <>
+    <span class="meter-line at-limit">{numbers.value.list(limitsHit.map(limitWords))}</span>
+    {faults > 0 && (
+      <span class="meter-line quiet">{words.value.tenantsPage.recentFaults(faults)}</span>
+    )}
+  </>
+);
 
 export const tenantsPage: Page = {
   path: '/tenants',

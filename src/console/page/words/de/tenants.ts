@@ -1,4 +1,7 @@
+import { numbersOf } from '../numbers.ts';
 import type { Words } from '../words.ts';
+
+const { count } = numbersOf('de');
 
 export const tenants: Words['tenantsPage'] = {
   columns: {
@@ -27,7 +30,5 @@ export const tenants: Words['tenantsPage'] = {
   showAll: 'Alle Kunden zeigen',
   empty: 'Es gibt noch keine Kunden',
   emptyHint: 'Die Richtlinie nennt die Kunden. Dieser Befehl fügt einen hinzu:',
-  cpuInUse: 'CPU in Gebrauch',
-  memoryInUse: 'Speicher in Gebrauch',
-  idle: 'Untätig',
+  recentFaults: (value) => `${count(value, { one: 'Treffer', other: 'Treffer' })} in 5 min`,
 };

@@ -1,3 +1,7 @@
+import { numbersOf } from '../numbers.ts';
+
+const { count } = numbersOf('en');
+
 export const tenants = {
   columns: {
     tenant: 'Tenant',
@@ -25,7 +29,5 @@ export const tenants = {
   showAll: 'Show all tenants',
   empty: 'There are no tenants yet',
   emptyHint: 'The policy names who is a tenant. This command adds one:',
-  cpuInUse: 'CPU in use',
-  memoryInUse: 'Memory in use',
-  idle: 'Idle',
+  recentFaults: (value: number) => `${count(value, { one: 'fault', other: 'faults' })} in 5 min`,
 };
