@@ -7,7 +7,7 @@ import { addIncidents, busyTick, hostWith } from './host.ts';
 
 /** Text without an accent that does not come from the catalogue: names, values, commands. */
 const data =
-  /^(?:t\d{4}|starter|business|agency|acme|root|localhost|bulkhead.*|cgroup v2|\/etc\/.*|English|Deutsch|[\d.,:%#\s/]*(?:(?:[KMGT]i)?B(?:\/s)?)?|0\.1\.0|.*\d{4}, \d\d:\d\d:\d\d|[\d.]+ \w+(?: \d+ \w+)?|[●↓↑·✕◆◐○()]*|starter · acme|business · acme|agency · acme|\w+ \d+, \d\d:\d\d|(?:t\d{4}(?:, )?)+)$/;
+  /^(?:t\d{4}|starter|business|agency|acme|root|localhost|[Bb]ulkhead.*|cgroup v2|\/etc\/.*|English|Deutsch|[\d.,:%#\s/]*(?:(?:[KMGT]i)?B(?:\/s)?)?|0\.1\.0|.*\d{4}, \d\d:\d\d:\d\d|[\d.]+ \w+(?: \d+ \w+)?|[●↓↑·✕◆◐○()]*|starter · acme|business · acme|agency · acme|\w+ \d+, \d\d:\d\d|(?:t\d{4}(?:, )?)+)$/;
 
 describe('languages', { skip }, async () => {
   if (skip !== false) return;

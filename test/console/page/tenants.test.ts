@@ -56,6 +56,8 @@ describe('tenants', { skip }, async () => {
     const view = await site.login(0, '/tenants', { width: 390 });
     await view.shows('<img src=x onerror=alert(1)>', 'table');
     assert.equal(await view.page.locator('table img, table b.bold').count(), 0);
+    // The history of this agent is empty: the tenant's page lacks its charts.
+    view.expected.push(/status of (?:400|500|503)/);
     await view.page.fill('#find', 'q?x');
     await view.page.keyboard.press('Enter');
     assert.equal(

@@ -132,13 +132,13 @@ function columnsOf(): readonly Column<LiveMember>[] {
     {
       key: 'course',
       title: columns.course,
-      isWide: true,
+      isExtra: true,
       cell: ({ course, who }) => <Course values={course} top={who.limits['cpu.limit']} />,
     },
     {
       key: 'limits',
       title: columns.limits,
-      isWide: true,
+      isExtra: true,
       value: ({ limitsHit, faults }) => limitsHit.length * 1e9 + faults,
       cell: (member) => <LimitsHit member={member} />,
     },
@@ -183,11 +183,11 @@ function Name({ member: { who, limitsHit } }: { readonly member: LiveMember }) {
         {who.name}
       </a>
       <span class="second quiet">
-        <span class={limitsHit.length > 0 ? 'wide-only' : undefined}>
+        <span class={limitsHit.length > 0 ? 'with-extra' : undefined}>
           {who.stopped === true ? tenantsPage.stopped : about}
         </span>
         {limitsHit.length > 0 && (
-          <span class="narrow-only at-limit">
+          <span class="without-extra at-limit">
             {tenantsPage.atItsLimit(numbers.value.list(limitsHit.map(limitWords)))}
           </span>
         )}
