@@ -1,4 +1,4 @@
-/** What the page computes without a browser: addresses, events, the order and the visible rows of tables. */
+/** The functions of the page that need no browser: addresses, events, the order and the visible rows of tables. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
