@@ -42,6 +42,7 @@ const apiResponses: Readonly<Record<string, string>> = {
   'POST /v1/tenants/NAME/apps': 'SetAppResponse',
   'GET /v1/usage': 'UsageResponse',
   'GET /v1/series': 'SeriesResponse',
+  'GET /v1/replay': 'ReplayResponse',
   'GET /v1/incidents': 'IncidentsResponse',
   'GET /v1/incidents/ID': 'IncidentResponse',
   'GET /v1/advise': 'AdviseResponse',

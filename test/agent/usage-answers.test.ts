@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { SeriesResponse, UsageResponse } from '../../src/agent/api/api.ts';
 import { QueryReader } from '../../src/agent/api/query-reader.ts';
 import type { RequestContext } from '../../src/agent/api/request-context.ts';
+import { answerReplay } from '../../src/agent/responses/replay.ts';
 import { answerSeries, answerUsage } from '../../src/agent/responses/usage.ts';
 import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
 import { EventStore } from '../../src/store/events/event-store.ts';
@@ -50,7 +51,11 @@ class Stage implements Disposable {
     return answer.value;
   }
 
-  #request(query: string, countedSince?: number): RequestContext {
+  replay(query: string, uid = 0): ReturnType<typeof answerReplay> {
+    return answerReplay(this.#request(query, undefined, uid));
+  }
+
+  #request(query: string, countedSince?: number, uid = 0): RequestContext {
     const agent = {
       memberIndex,
       events: this.#events,
@@ -63,8 +68,10 @@ class Stage implements Disposable {
         Promise.resolve(this.#reader.usage(asked)),
       series: (asked: Parameters<HistoryReader['series']>[0]) =>
         Promise.resolve(this.#reader.series(asked)),
+      replays: (asked: Parameters<HistoryReader['replays']>[0]) =>
+        Promise.resolve(this.#reader.replays(asked)),
     };
-    const caller = { kind: 'uid', uid: 0 } as const;
+    const caller = { kind: 'uid', uid } as const;
     const reader = new QueryReader(new URLSearchParams(query));
     return { agent, history, caller, query: reader } as unknown as RequestContext;
   }
@@ -109,6 +116,34 @@ test('a series has maxima if they are asked for, which count peaks between ticks
       [0, 0],
     ],
   );
+});
+
+test('many members are replayed at once, each against its own limit, and only for root', async () => {
+  using stage = new Stage();
+  const asked = `${period(0, 10)}&metric=threads&points=10`;
+  const both = `${asked}&tenant=${busy}&above=15.5&tenant=${idle}&above=0`;
+  const answer = await stage.replay(both);
+  assert.ok(answer.ok);
+  const { rows } = answer.value;
+  // Of the peaks 2, 4, … 20, three are above 15.5, and follow each other.
+  assert.deepEqual(
+    rows.map(({ member, stretches, measuredSeconds }) => [member, stretches, measuredSeconds]),
+    [
+      [`u${busy}`, 1, 600],
+      [`u${idle}`, 0, 600],
+    ],
+  );
+  for (const [query, uid, status] of [
+    [both, busy, 403],
+    [`${asked}&tenant=${busy}`, 0, 400],
+    [`${both}&above=1`, 0, 400],
+    [`${asked}&tenant=${busy}&above=-1`, 0, 400],
+    [`${asked}&tenant=${busy}&above=x`, 0, 400],
+    [`${asked}&tenant=nobody&above=1`, 0, 404],
+  ] as const) {
+    const refused = await stage.replay(query, uid);
+    assert.equal(!refused.ok && refused.error.status, status, query);
+  }
 });
 
 test('parts of a period have its faults together', async () => {

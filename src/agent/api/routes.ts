@@ -24,6 +24,7 @@ import { answerMetrics } from '../responses/metrics-page.ts';
 import { answerProcesses } from '../responses/processes.ts';
 import { answerLimits, answerSetLimits } from '../responses/site-limits.ts';
 import { answerTop } from '../responses/top.ts';
+import { answerReplay } from '../responses/replay.ts';
 import { answerSeries, answerUsage } from '../responses/usage.ts';
 import { InFlight } from './in-flight.ts';
 import type { Log } from '../log.ts';
@@ -47,6 +48,7 @@ const answers: Readonly<Record<string, Handler>> = {
   '/v1/tenants/:name/apps': answerApps,
   '/v1/usage': answerUsage,
   '/v1/series': answerSeries,
+  '/v1/replay': answerReplay,
   '/v1/incidents': answerIncidents,
   '/v1/incidents/:name': answerIncident,
   '/v1/advise': answerAdvise,

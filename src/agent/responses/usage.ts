@@ -1,6 +1,7 @@
 /** `GET /v1/usage` and `GET /v1/series`: usage over a period. */
 import type { HistoryPeriod, Series, SeriesQuery } from '../../store/history/history-query.ts';
 import { periodParts } from '../../store/events/event-store.ts';
+import { raisedMaxima } from '../../store/metrics/series.ts';
 import type { Member } from '../../usage/member.ts';
 import { metricKeys, metrics, peakKeys, sampledKeys, type MetricKey } from '../../usage/metrics.ts';
 import type { Distribution, SeriesResponse, UsageResponse, UsageRow } from '../api/api.ts';
@@ -11,7 +12,7 @@ import { fromStore, httpError, type HttpResult } from '../api/http-result.ts';
 import { type RequestContext } from '../api/request-context.ts';
 import { askedEntries, namedEntry, visibleFrom, visibleParts } from './members.ts';
 
-const pointsMax = 1000;
+export const pointsMax = 1000;
 const uidMax = 2 ** 32 - 2;
 
 export async function answerUsage(asked: RequestContext): Promise<HttpResult<UsageResponse>> {
@@ -179,13 +180,8 @@ async function visibleSeries(
   if (peak === undefined) return ok({ averages, maxima, seconds });
   const peaks = fromStore(await history.series({ ...asked, metric: peak }));
   if (!peaks.ok) return peaks;
-  const raised = maxima.map((max, part) => higher(max, peaks.value.maxima[part]));
-  return ok({ averages, maxima: raised, seconds });
+  return ok({ averages, maxima: raisedMaxima(maxima, peaks.value.maxima), seconds });
 }
-
-/** A maximum is unknown if either is. */
-const higher = (max: number | null, peak: number | null | undefined) =>
-  max === null || peak === null || peak === undefined ? null : Math.max(max, peak);
 
 interface AskedSeries extends HistoryPeriod {
   readonly entry: MemberEntry;

@@ -309,6 +309,8 @@ export interface SimulateJson {
   readonly limits: readonly SimulatedLimit[];
   /** The sums of limits next to the host; empty for a single tenant. */
   readonly host: readonly SimulatedHost[];
+  /** The reasons why some limits could not be replayed; their effect is `unknown`. */
+  readonly problems: readonly Problem[];
 }
 
 /** A limit of the other policy, and what it would have done. */
