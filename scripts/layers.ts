@@ -74,6 +74,11 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('digest'),
   ...capability('setup'),
   ...capability('console'),
+  // It runs in browsers. Types of the agent tell it what answers have.
+  'console/page': {
+    uses: ['packages/base', 'limits', 'policy', 'usage', 'type agent'],
+    packages: ['preact', '@preact/signals', 'uplot'],
+  },
   // It edits the policy as commands do.
   'setup/io': {
     uses: [...pure, files, 'sys', 'host', 'apply', 'setup/core'],
@@ -92,6 +97,7 @@ const layers: Readonly<Record<string, Layer>> = {
   // The program, and the process that applies a policy for the agent: they compose.
   'main.ts': { uses: ['cli', 'capabilities.ts'], packages: ['node:', 'commander'] },
   'apply-child.ts': { uses: ['sys', 'apply', 'capabilities.ts'], packages: ['node:'] },
+  'policy-child.ts': { uses: ['sys', 'agent', 'capabilities.ts'], packages: ['node:'] },
   'capabilities.ts': {
     uses: [
       'cli',
@@ -126,6 +132,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'digest/io',
       'digest/commands',
       'setup/commands',
+      'console/io',
       'console/commands',
     ],
     packages: [],
@@ -261,7 +268,7 @@ const comments = /\/\*[^]*?\*\/|^\s*\/\/.*$/gm;
 const exported = /^export (?:async )?(?:function|const|class) (?<name>[\w$]+)/gm;
 const forTests: ReadonlySet<string> = new Set(['callNames', 'unpackWithProgram']);
 
-const product = globSync(['src/**/*.ts', 'packages/*/{*.ts,{core,io}/**/*.ts}'], {
+const product = globSync(['src/**/*.{ts,tsx}', 'packages/*/{*.ts,{core,io}/**/*.ts}'], {
   cwd: root,
 })
   .filter((file) => !file.endsWith('/build.ts'))

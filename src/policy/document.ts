@@ -5,6 +5,7 @@ import type { Quantity } from '../../packages/base/quantity.ts';
 import type { Diagnostics, Located, Span } from './diagnostic.ts';
 import type { AppElement, OwnAppsElement } from './apps/app.ts';
 import type { JailElement } from './jail.ts';
+import type { ConsoleSettings } from './elements/console-settings.ts';
 import type { PanelElement } from './panel/panel-element.ts';
 import type { AgentSettings } from './settings.ts';
 import type { XmlElement } from './xml.ts';
@@ -59,6 +60,8 @@ export interface TenantElement extends Span, InheritedBlock {
 
 export interface PackageElement extends Span, InheritedBlock {
   readonly name: Located<string>;
+  /** The resellers that may give it, by name or uid; absent if it does not say. */
+  readonly for?: readonly Located<string>[];
   readonly xml: XmlElement;
 }
 
@@ -66,6 +69,8 @@ export interface ResellerElement extends Span, LimitBlock {
   readonly name: Located<TenantName>;
   readonly package: Located<string> | undefined;
   readonly tenants: readonly TenantElement[];
+  /** The changes that it may make; absent if it may make none. */
+  readonly may?: Located<readonly PolicyRight[]>;
   readonly xml: XmlElement;
 }
 
@@ -87,6 +92,10 @@ export const siteLimitSetters = ['reseller', 'tenant'] as const;
 export type SiteLimitSetter = (typeof siteLimitSetters)[number];
 export type SiteLimitSetters = readonly SiteLimitSetter[];
 
+/** The changes that a reseller may make to the elements of its tenants. */
+export const policyRights = ['limits', 'packages'] as const;
+export type PolicyRight = (typeof policyRights)[number];
+
 export interface PolicyDocument {
   readonly file: string;
   readonly text: string;
@@ -100,6 +109,7 @@ export interface PolicyDocument {
   readonly driver: Located<DriverName> | undefined;
   readonly limitMode: Located<LimitMode> | undefined;
   readonly agent: AgentSettings | undefined;
+  readonly console?: ConsoleSettings | undefined;
   readonly panel?: PanelElement | undefined;
   readonly symlinks: SymlinksElement | undefined;
   readonly modules: ModulesElement | undefined;

@@ -3,6 +3,7 @@ import type { Cause } from '../../packages/base/problem.ts';
 import type { LimitValues } from '../limits/limit.ts';
 import { attributes, limitAttribute, type KeyedAttribute } from '../limits/limits.ts';
 import { formatQuantity, unlimited, type Quantity } from '../../packages/base/quantity.ts';
+import type { PolicyRight } from './document.ts';
 import type { LineIndex } from './diagnostic.ts';
 import type { Jail } from './jail.ts';
 import {
@@ -83,6 +84,14 @@ export interface ExplainedPlan {
   readonly line: number;
 }
 
+/** The rights of a tenant's reseller. */
+export interface ExplainedRights {
+  /** The changes that it may make. */
+  readonly rights: readonly PolicyRight[];
+  /** The line of the reseller's element. */
+  readonly line: number;
+}
+
 export interface Explanation {
   /** The policy, to which lines refer. */
   readonly file: string;
@@ -97,6 +106,8 @@ export interface Explanation {
   readonly plan?: ExplainedPlan;
   /** The reseller; absent if there is none. */
   readonly reseller: string | undefined;
+  /** The changes that the reseller may make to its tenants' elements; absent if it may make none. */
+  readonly delegated?: ExplainedRights;
   /** The limits, and their origins. */
   readonly limits: readonly ExplainedLimit[];
   /** Whether the limits are only observed, and none of them is enforced; absent if they are enforced. */
@@ -136,6 +147,9 @@ export function explain(subject: ExplainSubject, policy: Policy, lines: LineInde
     package: tenant.package,
     ...(tenant.plan && { plan: explainPlan(tenant.plan, lines) }),
     reseller: reseller && nameOf(reseller),
+    ...(reseller?.may && {
+      delegated: { rights: reseller.may.value, line: lines.at(reseller.may.start).line },
+    }),
     limits: [...attributes.values()]
       .filter((each) => site === undefined || mayLimitSite(each.limit.name))
       .map((each) => explainOne(each, subject, policy, lines)),

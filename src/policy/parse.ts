@@ -29,6 +29,7 @@ import type {
 import { readAgent } from './parse-agent.ts';
 import { parseLimit } from './parse-limit.ts';
 import { readApp, readOwnApps } from './apps/parse-app.ts';
+import { readConsole } from './elements/parse-console.ts';
 import { readPanel } from './panel/parse-panel.ts';
 import { LocatedValues, namesIn, span, words } from './elements/located-values.ts';
 import { JailReader } from './elements/parse-jail.ts';
@@ -99,6 +100,7 @@ class Reader {
     const [host] = childrenOf(root, 'host');
     const [agent] = childrenOf(root, 'agent');
     const [defaults] = childrenOf(root, 'defaults');
+    const [browserConsole] = childrenOf(root, 'console');
     const [panel] = childrenOf(root, 'panel');
     const [symlinks] = childrenOf(root, 'symlinks');
     const [modules] = childrenOf(root, 'modules');
@@ -112,15 +114,18 @@ class Reader {
       defaults: defaults && { ...span(defaults), ...this.#inherited(defaults), xml: defaults },
       packages: childrenOf(root, 'package').flatMap((each) => {
         const name = this.#name(each, 'name');
+        const givenBy = xmlAttribute(each, 'for');
+        const extra = givenBy && { for: words(givenBy).filter(({ value }) => value !== 'none') };
         return name === undefined
           ? []
-          : [{ ...span(each), ...this.#inherited(each), name, xml: each }];
+          : [{ ...span(each), ...this.#inherited(each), name, ...extra, xml: each }];
       }),
       resellers: childrenOf(root, 'reseller').flatMap((each) => this.#reseller(each)),
       tenants: childrenOf(root, 'tenant').flatMap((each) => this.#tenant(each)),
       driver: host && this.#values.choice<DriverName>(host, 'driver', 'host'),
       limitMode: host && this.#values.choice<LimitMode>(host, 'limits', 'host'),
       agent: agent && readAgent(agent, this.#diagnostics, this.#words),
+      console: browserConsole && readConsole(browserConsole, this.#diagnostics),
       panel: panel && readPanel(panel, this.#diagnostics),
       symlinks: symlinks && this.#symlinks(symlinks),
       modules: modules && this.modules(modules),
@@ -155,6 +160,7 @@ class Reader {
     const tenants = childrenOf(element, 'tenant').flatMap((each) => this.#tenant(each));
     if (name === undefined) return [];
     const packageName = this.#name(element, 'package');
+    const may = this.#values.value(element, 'may', 'rights');
     return [
       {
         ...span(element),
@@ -162,6 +168,7 @@ class Reader {
         name,
         package: packageName,
         tenants,
+        ...(may && { may }),
         xml: element,
       },
     ];

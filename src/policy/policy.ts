@@ -10,6 +10,7 @@ import type {
   DriverName,
   InheritedBlock,
   LimitBlock,
+  PolicyRight,
   SiteLimitSetter,
   SiteLimitSetters,
   StrictMode,
@@ -19,6 +20,7 @@ import type { App, OwnAppsElement } from './apps/app.ts';
 import type { Account } from './accounts/account.ts';
 import type { MissingAccount, NamedAccount } from './accounts/named-accounts.ts';
 import type { Jail, JailElement } from './jail.ts';
+import type { ConsoleSettings } from './elements/console-settings.ts';
 import type { LastPackages } from './panel/last-packages.ts';
 import type { FollowedSource } from './panel/panel-element.ts';
 import type { PanelRecord } from './panel/panel-record.ts';
@@ -135,6 +137,8 @@ export interface Site {
 
 export interface Reseller extends Identity, Contact {
   readonly package: string | undefined;
+  /** The changes that it may make to elements of its tenants; absent if it may make none. */
+  readonly may?: Located<readonly PolicyRight[]>;
   /** Limits on the sum of its tenants. */
   readonly values: LimitValues;
   /** The limits that are only observed; absent if limits are enforced. */
@@ -155,6 +159,7 @@ export interface Policy {
   readonly observedDefaults?: LimitValues;
   readonly driver: DriverName | undefined;
   readonly agent: AgentSettings;
+  readonly console?: ConsoleSettings;
   /** The panel that the policy follows; absent if it follows none. */
   readonly panel?: FollowedSource;
   /** Whether nothing is known of that panel, so that an account without a reseller may have one. */

@@ -29,6 +29,7 @@ import {
 import { AppResolver } from './apps/resolve-apps.ts';
 import { Inheritance, type Without } from './inheritance/inheritance.ts';
 import { PanelMembers } from './panel/panel-members.ts';
+import { warnAboutRights } from './rights/warn-about-rights.ts';
 import { defaultSettings } from './settings.ts';
 import { SiteResolver } from './sites/resolve-sites.ts';
 import { fitsUnit } from './sites/site-unit.ts';
@@ -93,6 +94,7 @@ class Resolver {
       defaults: valuesOf(this.#defaults),
       driver: document.driver?.value,
       agent: document.agent ?? defaultSettings,
+      ...(document.console && { console: document.console }),
       ...(document.panel && { panel: document.panel.source }),
       ...(this.#panel.isUnknown && { panelIsUnknown: true as const }),
       named: this.#identities.named,
@@ -101,6 +103,7 @@ class Resolver {
       ...(document.symlinks === undefined ? {} : { symlinks: document.symlinks.rule }),
     };
     this.#panel.report(document.diagnostics);
+    warnAboutRights(document, policy);
     const unused = this.#unused(policy);
     warnAbout(policy, { unused, memoryBytes: this.#facts.memoryBytes }, document.diagnostics);
     if (document.limitMode?.value !== 'observe') return policy;
@@ -267,6 +270,7 @@ class Resolver {
         ...identity,
         ...this.#contactOf(identity),
         package: element.package?.value,
+        ...(element.may && { may: element.may }),
         chain,
         values: valuesOf(chain),
       });

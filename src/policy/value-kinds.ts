@@ -7,8 +7,15 @@ import { quantityKinds } from '../../packages/base/quantity.ts';
 import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { appNamePattern, appsMax, variablePattern } from './apps/app.ts';
+import { hostKinds, hostLabel as label } from './elements/host-kinds.ts';
 import { nameCharacters, namePattern } from './names.ts';
-import { siteLimitSetters, type SiteLimitSetters, type UidRange } from './document.ts';
+import {
+  policyRights,
+  siteLimitSetters,
+  type PolicyRight,
+  type SiteLimitSetters,
+  type UidRange,
+} from './document.ts';
 
 interface ValueKindSpec<T> {
   /** The description in the reference page. */
@@ -26,8 +33,6 @@ export const uidMax = 2 ** 32 - 2;
 /** Valid user names: useradd's rule, extended for directory services. */
 export const userPattern = /^[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}\$?$/;
 
-/** A label of a host name. Host names have no underscores, but some web servers are set up with them. */
-const label = String.raw`[A-Za-z0-9_]([A-Za-z0-9_\-]{0,61}[A-Za-z0-9_])?`;
 const sitePattern = new RegExp(String.raw`^${label}(\.${label})*$`);
 /** Source: RFC 1035, section 2.3.4, without the length bytes. */
 const siteBytesMax = 253;
@@ -54,6 +59,7 @@ const matching = (pattern: RegExp, error: (text: string) => Cause) => (value: st
 const word = String.raw`[^\s,]+`;
 const range = String.raw`\d{1,10}(-\d{1,10})?`;
 const setter = `(${siteLimitSetters.join('|')})`;
+const right = `(${policyRights.join('|')})`;
 const onlyPolicy = 'administrator';
 const never = 'never';
 const idleSecondsMin = 10;
@@ -86,6 +92,7 @@ export const valueKinds = {
     pattern: schemaPattern(sitePattern),
     parse: parseSite,
   }),
+  ...hostKinds,
   uid: { form: 'a uid', pattern: String.raw`\d{1,10}`, parse: parseUid, format: String },
   ranges: {
     form: 'ranges such as `1000-59999`, separated by spaces or commas',
@@ -98,6 +105,12 @@ export const valueKinds = {
     pattern: `${onlyPolicy}|${list(setter)}`,
     parse: parseSetters,
     format: (setters: SiteLimitSetters) => setters.join(' ') || onlyPolicy,
+  },
+  rights: {
+    form: '`limits`, `packages`, or `limits packages`',
+    pattern: list(right),
+    parse: parseRights,
+    format: (rights: readonly PolicyRight[]) => rights.join(' '),
   },
   text: text({ form: 'any text', pattern: '.*', parse: ok }),
   app: text({
@@ -316,6 +329,16 @@ function parseSetters(value: string): Result<SiteLimitSetters, Cause> {
   return fail({
     reason: `"${value}" does not say who sets limits of sites`,
     hint: 'write "administrator", "reseller", "tenant" or "reseller tenant"',
+  });
+}
+
+function parseRights(value: string): Result<readonly PolicyRight[], Cause> {
+  const words = wordsOf(value);
+  const rights = policyRights.filter((each) => words.includes(each));
+  if (words.length > 0 && words.length === rights.length) return ok(rights);
+  return fail({
+    reason: `"${value}" does not say what the reseller may change`,
+    hint: 'write "limits", "packages" or "limits packages"',
   });
 }
 

@@ -5,6 +5,7 @@
 import { limits } from '../limits/limits.ts';
 import { trustLevels } from '../../packages/modules/core/evidence/trust-level.ts';
 import { alertElements } from './elements/alert-elements.ts';
+import { consoleElement } from './elements/console-element.ts';
 import { optional, required, type ElementSpec } from './elements/element-spec.ts';
 import { appElements } from './apps/app-vocabulary.ts';
 import { jailProfiles, pathAccesses } from './jail.ts';
@@ -26,6 +27,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     children: [
       'host',
       'agent',
+      'console',
       'panel',
       'tenants',
       'defaults',
@@ -93,6 +95,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     example: '<history detail="2 days" summary="400 days" space="2GiB"/>',
   },
   ...alertElements,
+  console: consoleElement,
   panel: {
     summary:
       'Follows the control panel: an account gets the package that has the name of its plan, counts towards its reseller, and gets mail at its address in the panel. What the policy says of a tenant takes precedence; see docs/panels.md.',
@@ -147,7 +150,13 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   },
   package: {
     summary: 'A named set of limits.',
-    attributes: { name: required('name', 'The name, unique in the policy.') },
+    attributes: {
+      name: required('name', 'The name, unique in the policy.'),
+      for: optional(
+        'names',
+        'The resellers that may give it to their tenants, by name or uid, whatever it contains. Without it, each reseller that may give packages can, unless that changes more than limits.',
+      ),
+    },
     children: ['sites', 'jail', 'apps'],
     holdsLimits: true,
     repeats: true,
@@ -156,7 +165,14 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   reseller: {
     summary:
       'A group of tenants. Its limits apply to their sum; its package is inherited by its tenants.',
-    attributes: { ...whoAttributes, package: packageAttribute },
+    attributes: {
+      ...whoAttributes,
+      package: packageAttribute,
+      may: optional(
+        'rights',
+        'The changes that the reseller may make to elements of its tenants: "limits", within its own, and "packages"; default: none. See docs/changes.md.',
+      ),
+    },
     children: ['tenant'],
     holdsLimits: true,
     repeats: true,

@@ -186,6 +186,9 @@ function incidentResponse(id: number): IncidentResponse {
     ...row,
     evidence: [snapshot(row.begin), { ...snapshot(row.end), evidence: refused }],
     explanation: ['It ran into its limit.', 'Raise the limit, or make it use less.'],
+    resource: 'cpu',
+    users: [],
+    requests: [],
   };
 }
 

@@ -11,7 +11,7 @@ import { Front } from '../../src/console/io/front.ts';
 import { readServedFiles } from '../../src/console/io/served-files.ts';
 import { eventually } from '../../testing/patience.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
-import { ask, reasonOf, Stage, uids, type Ask, type Reply } from './stage.ts';
+import { ask, policy, reasonOf, Stage, uids, type Ask, type Reply } from './stage.ts';
 
 const script = 'export const page = 1;\n'.repeat(50);
 
@@ -374,6 +374,26 @@ describe('streams', () => {
     );
     const ending = first.bytes.slice(-64);
     assert.ok(second.bytes.includes(ending));
+  });
+
+  test('a stream begins with the ticks before, and so does each generation', async () => {
+    await using served = await Served.start();
+    const { stage } = served;
+    stage.tick(1, { [uids.bob]: 1 });
+    const { token } = await served.login(0);
+    using page = await Page.open(served, token);
+    await page.got(1);
+    stage.tick(2, { [uids.bob]: 2 });
+    await page.got(2);
+    stage.adopt(policy);
+    stage.tick(3, { [uids.bob]: 3 });
+    await page.got(3);
+    assert.deepEqual(
+      page.frames.map(({ past }) => past?.at),
+      [[1], undefined, [1, 2, 3]],
+    );
+    using late = await Page.open(served, token);
+    assert.deepEqual((await late.got(3)).past?.cpu, [[1, 2, 3]]);
   });
 
   test('a stream ends with its session, whoever else is in its audience', async () => {

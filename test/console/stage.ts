@@ -24,9 +24,13 @@ import {
   pathsOf,
   type Paths,
 } from '../../src/host/paths.ts';
+import { noCounters } from '../../src/limits/limits.ts';
 import { EventStore } from '../../src/store/events/event-store.ts';
+import { IncidentKinds } from '../../src/usage/incident-kinds.ts';
+import type { Fault } from '../../src/usage/fault.ts';
 import { emptyColumns } from '../../src/usage/tick.ts';
 import { tenantMember } from '../../src/usage/member.ts';
+import { entriesIncidents } from '../../src/web/core/entries/entries-incidents.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 export const uids = { acme: 4000, alice: 5001, bob: 5002, carol: 5003, nobody: 65534 } as const;
@@ -92,9 +96,12 @@ export class Stage implements AsyncDisposable {
   /** Seconds since the boot. */
   now = 1000;
   lastTick = performance.now();
+  /** The answer of `/v1/status`; a part of the real one. */
+  status: object = { isStatus: true };
   readonly #names = new AccountNames(this.paths);
-  readonly #events = new EventStore(`${this.#directory.path}/events`);
-  readonly #membership = new Membership(this.#events, this.#names);
+  readonly #kinds = new IncidentKinds([entriesIncidents]);
+  readonly events = new EventStore(`${this.#directory.path}/events`, { kinds: this.#kinds });
+  readonly #membership = new Membership(this.events, this.#names);
   readonly #latest = new LatestSample();
   #index = new MemberIndex();
   #generation = 0;
@@ -165,17 +172,23 @@ export class Stage implements AsyncDisposable {
     assert.ok(resolved.policy, JSON.stringify(resolved.diagnostics));
     this.#index = new MemberIndex(resolved.policy);
     this.#membership.follow(this.#index.entries, new Map(), Date.now());
+    this.#latest.follow(this.#index.entries);
     this.#generation++;
   }
 
-  /** Has a tick in which these tenants used as much CPU. */
-  tick(at: number, cpu: Readonly<Record<number, number>>): void {
+  /** Has a tick in which these tenants used as much CPU, all others nothing, and some hit limits. */
+  tick(at: number, cpu: Readonly<Record<number, number>>, faults: readonly Fault[] = []): void {
     const members = Object.keys(cpu).map((uid) => tenantMember(Number(uid)));
     const columns = emptyColumns(members.length);
     columns.cpu.set(Object.values(cpu));
     this.lastTick = performance.now();
     const moment = { at, monotonic: this.lastTick };
-    this.#latest.update({ at, seconds: 5, members, columns }, [], [], moment);
+    const readings = [...this.#index.entries.keys()].map((member) => ({
+      member,
+      before: noCounters,
+      now: noCounters,
+    }));
+    this.#latest.update({ at, seconds: 5, members, columns }, readings, faults, moment);
   }
 
   #context(loginPace: ChangePace): AgentContext {
@@ -188,9 +201,10 @@ export class Stage implements AsyncDisposable {
       membership: this.#membership,
       latest: this.#latest,
       lastTick: this.lastTick,
-      events: this.#events,
+      events: this.events,
+      kinds: this.#kinds,
       starting: undefined,
-      status: () => ({ isStatus: true }),
+      status: () => this.status,
       state: this.paths.state,
       testAlerts: async () => ({ results: [] }),
       history: { askedBy: () => ({}) },
@@ -229,7 +243,7 @@ export class Stage implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.end();
-    this.#events[Symbol.dispose]();
+    this.events[Symbol.dispose]();
     this.#directory.remove();
   }
 }

@@ -7,7 +7,7 @@ import { isAdministrator } from '../api/caller.ts';
 import { fromStore, httpError, type HttpResult } from '../api/http-result.ts';
 import type { RequestContext } from '../api/request-context.ts';
 import { namedEntry } from './members.ts';
-import { pointsMax } from './usage.ts';
+import { pointsMax } from './series.ts';
 
 export async function answerReplay(request: RequestContext): Promise<HttpResult<ReplayResponse>> {
   const { caller, history, query } = request;

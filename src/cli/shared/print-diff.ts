@@ -1,6 +1,6 @@
 /** Prints the changes in a file, as `diff -u` shows them. */
 import { printable } from '../../../packages/base/printable.ts';
-import { lineDiff, type DiffLine } from './line-diff.ts';
+import { lineDiff, type DiffLine } from '../../policy/changes/line-diff.ts';
 import { print } from './output.ts';
 import { terminalOf } from './terminal.ts';
 

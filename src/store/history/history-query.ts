@@ -71,6 +71,18 @@ export interface ReplaysQuery extends HistoryPeriod {
 }
 /** The time that each member was above its limit. */
 export type Replays = ReadonlyMap<Member, Replay>;
+/** Several metrics of one member, or of all tenants together. */
+export interface ColumnsQuery extends HistoryPeriod {
+  readonly of: Member | 'tenants';
+  readonly metrics: readonly MetricKey[];
+  /** The number of equal parts, 1 to 10,000. */
+  readonly points: number;
+}
+export interface Columns {
+  /** How much of each part was measured. */
+  readonly seconds: Series['seconds'];
+  readonly metrics: ReadonlyMap<MetricKey, Pick<Series, 'averages' | 'maxima'>>;
+}
 
 export interface PeakQuery extends HistoryPeriod {
   readonly metric: MetricKey;
@@ -81,6 +93,7 @@ export interface Queries {
   readonly quantiles: { readonly query: QuantilesQuery; readonly answer: Quantiles };
   readonly series: { readonly query: SeriesQuery; readonly answer: Series };
   readonly replays: { readonly query: ReplaysQuery; readonly answer: Replays };
+  readonly columns: { readonly query: ColumnsQuery; readonly answer: Columns };
   readonly peakTotal: { readonly query: PeakQuery; readonly answer: number };
 }
 export type QueryName = keyof Queries;

@@ -17,6 +17,8 @@ import { peakOf } from '../metrics/hour-row.ts';
 import {
   fractionsMax,
   pointsMax,
+  type Columns,
+  type ColumnsQuery,
   type HistoryDistribution,
   type PeakQuery,
   type HistoryPeriod,
@@ -33,7 +35,8 @@ import { metricsFile, quotedName } from '../metrics/metrics-schema.ts';
 import { Recording } from '../metrics/recording.ts';
 import { sampleValues } from '../metrics/sample-code.ts';
 import { HourCache } from '../metrics/hour-cache.ts';
-import { partsOf } from '../metrics/series.ts';
+import { partsOf } from '../metrics/member-parts.ts';
+import { columnsOf } from '../metrics/series.ts';
 import { findSource, hoursOf, type RowSource } from '../metrics/source.ts';
 import { formatSqliteError, isDamage } from '../sqlite-error.ts';
 import { TickColumns, type Slots } from '../metrics/tick-columns.ts';
@@ -108,12 +111,24 @@ export class HistoryReader implements Disposable {
     });
   }
 
-  series(query: SeriesQuery): Read<Series> {
-    const wrong = divisionProblem(query.points);
+  series({ member, metric, ...rest }: SeriesQuery): Read<Series> {
+    const found = this.columns({ ...rest, of: member, metrics: [metric] });
+    if (!found.ok) return found;
+    const { seconds, metrics } = found.value;
+    const { averages = [], maxima = [] } = metrics.get(metric) ?? {};
+    return ok({ averages, maxima, seconds });
+  }
+
+  /** Returns several metrics in equal parts of a period, read in one pass. */
+  columns(query: ColumnsQuery): Read<Columns> {
+    const { points, of } = query;
+    const wrong = divisionProblem(points);
     if (wrong !== undefined) return fail(wrong);
     return this.#read(query, (db) => {
-      const { slots } = slotsOf(membersIn(db, [query.member]));
-      return partsOf(db, findSource(db, query), query, { slots, count: 1 }, this.#hours).series(0);
+      const known = of === 'tenants' ? tenantsIn(db) : membersIn(db, [of]);
+      const { slots } = slotsOf(known);
+      const subject = { slots, isSum: of === 'tenants' };
+      return columnsOf(db, findSource(db, query), query, subject, this.#hours);
     });
   }
 
@@ -161,9 +176,7 @@ export class HistoryReader implements Disposable {
       for (const [, , , , bytes] of hoursOf(db, source, column)) {
         if (bytes !== null) peak = Math.max(peak, peakOf(bytes));
       }
-      const { slots } = slotsOf(
-        membersIn(db, undefined).filter(({ member }) => kindOf(member) === 'tenant'),
-      );
+      const { slots } = slotsOf(tenantsIn(db));
       for (const tick of new TickColumns([column], slots).over(db, source)) {
         const codes = tick.codes(0);
         let total = 0;
@@ -259,6 +272,9 @@ function membersIn(db: DatabaseSync, wanted: readonly Member[] | undefined): rea
     .map((row) => ({ number: Number(row['number']), member: row['member'] as Member }))
     .filter(({ member }) => only?.has(member) ?? true);
 }
+
+const tenantsIn = (db: DatabaseSync) =>
+  membersIn(db, undefined).filter(({ member }) => kindOf(member) === 'tenant');
 
 function chunksOf<T>(all: readonly T[], max: number): readonly (readonly T[])[] {
   const chunks: T[][] = [];

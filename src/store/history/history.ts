@@ -28,6 +28,7 @@ export interface HistoryView {
   readonly quantiles: (query: QueryOf<'quantiles'>) => Answered<'quantiles'>;
   readonly series: (query: QueryOf<'series'>) => Answered<'series'>;
   readonly replays: (query: QueryOf<'replays'>) => Answered<'replays'>;
+  readonly columns: (query: QueryOf<'columns'>) => Answered<'columns'>;
   readonly peakTotal: (query: QueryOf<'peakTotal'>) => Answered<'peakTotal'>;
 }
 
@@ -65,6 +66,7 @@ export class History implements AsyncDisposable {
       quantiles: (query) => ask('quantiles', query),
       series: (query) => ask('series', query),
       replays: (query) => ask('replays', query),
+      columns: (query) => ask('columns', query),
       peakTotal: (query) => ask('peakTotal', query),
     };
   }

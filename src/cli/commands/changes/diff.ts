@@ -7,7 +7,7 @@ import { printable } from '../../../../packages/base/printable.ts';
 import type { Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { exitCodes, type ExitCode } from '../../shared/command.ts';
-import { lineDiff } from '../../shared/line-diff.ts';
+import { lineDiff } from '../../../policy/changes/line-diff.ts';
 import { printDiff } from '../../shared/print-diff.ts';
 import { failWith, pathsFor, print, printJson } from '../../shared/session.ts';
 import type { PolicyDiffJson } from './json.ts';

@@ -1,6 +1,6 @@
 /** The values that `bulkhead policy log|show|diff|undo` print with `--json`. */
 import type { ValueChange } from '../../../policy/changes/describe.ts';
-import type { DiffHunk } from '../../shared/line-diff.ts';
+import type { DiffHunk } from '../../../policy/changes/line-diff.ts';
 
 interface ChangedValuesJson {
   /** The changed values; at most 100. Absent if a text is not XML, or is unknown. */

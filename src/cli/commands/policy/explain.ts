@@ -148,6 +148,10 @@ function printExplanation(explained: Explanation): void {
   print(table([['LIMIT', 'VALUE', 'FROM', 'LINE'].map(colors.dim), ...cells]));
   if (explained.observed === true) print('Only observed: the kernel enforces none of these limits');
   if (explained.apps !== undefined) print(appsText(explained.apps, file));
+  if (explained.delegated !== undefined) {
+    const { rights, line } = explained.delegated;
+    print(`Reseller ${reseller ?? ''} may change: ${rights.join(', ')} (${file}:${line})`);
+  }
   for (const each of idle ?? []) {
     print(`Not in force: ${each.limit} ${each.value}, set by ${each.by}: ${each.reason}`);
   }

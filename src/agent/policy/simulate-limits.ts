@@ -1,4 +1,4 @@
-/** The requests of `bulkhead simulate`: each tenant's recorded use against the limits of another policy. */
+/** The questions of `bulkhead simulate` to the agent: each tenant's recorded use against the limits of another policy. */
 import type {
   LimitNumbers,
   ReplayResponse,
@@ -7,25 +7,35 @@ import type {
   TopRow,
   UsageResponse,
   UsageRow,
-} from '../../../agent/api/api.ts';
-import type { MemberEntry, MemberIndex } from '../../../agent/sampling/member-index.ts';
-import { listSome } from '../../../../packages/base/list.ts';
-import { unlimited } from '../../../../packages/base/quantity.ts';
-import type { Problem } from '../../../../packages/base/problem.ts';
-import { ok, type Result } from '../../../../packages/base/result.ts';
-import type { LimitKey } from '../../../limits/limit.ts';
-import { attributes } from '../../../limits/limits.ts';
+} from '../api/api.ts';
+import type { MemberEntry, MemberIndex } from '../sampling/member-index.ts';
+import { listSome } from '../../../packages/base/list.ts';
+import { unlimited } from '../../../packages/base/quantity.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import type { LimitKey } from '../../limits/limit.ts';
+import { attributes } from '../../limits/limits.ts';
 import {
   isAboveLimit,
   committedOf,
   replayMetrics,
   replayRules,
   type LimitEffect,
-} from '../../../usage/simulate.ts';
-import type { MetricKey } from '../../../usage/metrics.ts';
-import type { AgentRequest } from '../../shared/agent-request.ts';
-import type { Period } from '../../shared/period.ts';
-import type { SimulateJson, SimulatedLimit } from '../json.ts';
+} from '../../usage/simulate.ts';
+import type { MetricKey } from '../../usage/metrics.ts';
+import type { Query } from '../api/client.ts';
+import type { SimulatedLimit, SimulateResponse } from './simulate-response.ts';
+
+/** Asks the agent for a response. */
+export type AskAgent = <Response>(
+  path: string,
+  query?: Query,
+) => Promise<Result<Response, Problem>>;
+
+interface Period {
+  readonly from: number;
+  readonly to: number;
+}
 
 export interface Simulation {
   readonly period: Period;
@@ -42,9 +52,9 @@ const requestCharsMax = 15_000;
 const notInPolicy = 'not in the policy';
 
 export async function simulate(
-  ask: AgentRequest,
+  ask: AskAgent,
   { period, after, tenant, onProgress }: Simulation,
-): Promise<Result<SimulateJson, Problem>> {
+): Promise<Result<SimulateResponse, Problem>> {
   const division = hoursOf(period);
   const { from, to } = division;
   const now = await ask<TopResponse>('/v1/top', { all: 1 });
@@ -162,7 +172,7 @@ interface Replayed {
 
 /** Asks for many members of a metric at once: the agent reads the hours of all of them together. */
 async function replay(
-  ask: AgentRequest,
+  ask: AskAgent,
   { changes, division, onProgress }: Replaying,
 ): Promise<Replayed> {
   const replays = new Map<ChangedLimit, ReplayRow>();
@@ -222,7 +232,7 @@ function missingReplay(group: readonly ChangedLimit[], { reason, hint, errno }: 
   };
 }
 
-function hostRows({ host, rows }: TopResponse, after: MemberIndex): SimulateJson['host'] {
+function hostRows({ host, rows }: TopResponse, after: MemberIndex): SimulateResponse['host'] {
   const sums = [
     ['cpu.limit', host.cores],
     ['memory.limit', host.memoryBytes],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { lineDiff } from '../../src/cli/shared/line-diff.ts';
+import { lineDiff } from '../../src/policy/changes/line-diff.ts';
 
 const printed = (before: string, after: string) =>
   lineDiff(before, after).map(({ line, lines }) => [

@@ -1,0 +1,291 @@
+/**
+ * The requests and responses that read and change the policy; see api.ts for the others.
+ *
+ *     GET  /v1/policy
+ *     POST /v1/policy/plan             PolicyEditRequest → PolicyPlan
+ *     PUT  /v1/policy                  PolicyWriteRequest → PolicyWritten, or 409 with a PolicyConflict
+ *     GET  /v1/policy/changes?tenant=NAME&from=MS&to=MS
+ *     GET  /v1/policy/changes/N
+ *     POST /v1/policy/changes/N/undo   → PolicyPlan; a PUT with `undo: N` writes it
+ *     POST /v1/policy/keep             PolicyKeepRequest → PolicyKept
+ *     POST /v1/policy/simulate         PolicySimulateRequest → what `bulkhead simulate --json` prints
+ *
+ * `If-Match` has the ETag of the text that the caller has seen, in quotes; 412: the file has another text now. Root
+ * changes everything; a reseller what `<reseller may>` of the policy says, by edits only.
+ */
+import type { Diagnostic } from '../../policy/diagnostic.ts';
+import type { LimitKey } from '../../limits/limit.ts';
+import type { DiffHunk } from '../../policy/changes/line-diff.ts';
+import type { ValueChange } from '../../policy/changes/describe.ts';
+import type { ErrorResponse } from './api.ts';
+
+/** A value as an element of the policy has it. */
+export interface PolicyValue {
+  readonly limit: LimitKey;
+  /** The value as the policy writes it: `150%`, `unlimited`. */
+  readonly value: string;
+  /** The line of the policy's text; absent if no line has it, and for resellers. */
+  readonly line?: number;
+  /** The origin of an inherited value, for people: `package "business"`, `defaults`. Absent if it is the element's own. */
+  readonly from?: string;
+}
+
+/** A right of a reseller: to change limits of its tenants, or to give them packages. */
+export type PolicyRight = 'limits' | 'packages';
+
+/** The limits that everybody inherits. */
+export interface PolicyDefaults {
+  /** The line of the element; absent if there is none. */
+  readonly line?: number;
+  readonly values: readonly PolicyValue[];
+}
+
+/** A package. */
+export interface PolicyPackage {
+  readonly name: string;
+  readonly line?: number;
+  /** Its own values, then those of the defaults that it does not change. */
+  readonly values: readonly PolicyValue[];
+  /** The number of tenants that have it; a reseller's own only, if a reseller asks. */
+  readonly tenants: number;
+  /** The resellers that may give it, if not all may. */
+  readonly for?: readonly string[];
+}
+
+/** A reseller. */
+export interface PolicyReseller {
+  /** The account's name, or `uid 1001`. */
+  readonly name: string;
+  /** The target of edits: `reseller NAME`. */
+  readonly target: string;
+  readonly uid: number;
+  readonly line?: number;
+  readonly package?: string;
+  /** The bounds of all its tenants together. */
+  readonly values: readonly PolicyValue[];
+  /** The sums of what its tenants were promised. */
+  readonly sums: readonly {
+    readonly limit: LimitKey;
+    readonly value: string;
+    /** The number of its tenants without this limit. */
+    readonly unlimitedTenants: number;
+  }[];
+  readonly tenants: number;
+  readonly may: readonly PolicyRight[];
+}
+
+/** A tenant as the policy has it. */
+export interface PolicyTenant {
+  /** The account's name, or `uid 1001`. */
+  readonly name: string;
+  /** The target of edits: `tenant NAME`. */
+  readonly target: string;
+  readonly uid: number;
+  /** The line of its element; absent if a range of uids or the panel makes it a tenant. */
+  readonly line?: number;
+  readonly reseller?: string;
+  /** The package that it has. */
+  readonly package?: string;
+  /** Whether its own element names the package. */
+  readonly isPackageOwn: boolean;
+  /** The values of its own element only; the package and the defaults have the others. */
+  readonly values: readonly PolicyValue[];
+}
+
+/** A change that goes back by itself unless it is kept. */
+export interface PolicyPending {
+  /** The number of the change; absent if it is not in the record. */
+  readonly change?: number;
+  /** The time at which it goes back, in milliseconds since 1970. */
+  readonly goesBackAt: number;
+  /** Seconds until then. */
+  readonly secondsLeft: number;
+  /** The account that made it. */
+  readonly user: string;
+}
+
+/** The policy, and what forms need of it. */
+export interface PolicyResponse {
+  /** The policy file; absent for resellers. */
+  readonly file?: string;
+  /** The text; absent for resellers, and if there is no file. */
+  readonly text?: string;
+  /** SHA-256 of the text, without quotes. */
+  readonly etag: string;
+  /** Errors, warnings and notes; at most 200, errors first. Empty for resellers. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** Whether forms can change it: `false` for a policy with errors in its XML, or in another format, such as `ve.cfg`. */
+  readonly isEditable: boolean;
+  /** The rights of the caller; `all` for root. Empty: it changes nothing. */
+  readonly may: 'all' | readonly PolicyRight[];
+  readonly defaults: PolicyDefaults;
+  readonly packages: readonly PolicyPackage[];
+  readonly resellers: readonly PolicyReseller[];
+  readonly tenants: readonly PolicyTenant[];
+  /** The change that goes back by itself; absent if there is none. */
+  readonly pending?: PolicyPending;
+}
+
+/** One edit, as `bulkhead set` makes it. */
+export interface PolicyEdit {
+  /** `defaults`, `package NAME`, `reseller NAME`, `tenant NAME` or `site NAME/SITE`; NAME is an account or a uid. */
+  readonly target: string;
+  /** Limits and their values: `{"cpu.limit": "150%", "package": "business"}`. `cpu` means `cpu.limit`. */
+  readonly set?: Readonly<Record<string, string>>;
+  /** Limits that the element no longer has: `cpu.burst`, `package`; `io` means all limits of `io`. */
+  readonly unset?: readonly string[];
+  /** Whether the element is removed with its content; without `set` and `unset`. */
+  readonly remove?: boolean;
+}
+
+/** A wanted change: `edits`, a `text`, or the `undo` of a change; exactly one of them. */
+export interface PolicyEditRequest {
+  readonly edits?: readonly PolicyEdit[];
+  /** The whole text; for root only. */
+  readonly text?: string;
+  /** The number of the change that is undone. */
+  readonly undo?: number;
+  /** A remark for the record of changes, at most 200 characters. */
+  readonly comment?: string;
+}
+
+/** A change that the kernel gets. */
+export interface PolicyOperation {
+  /** The tenant, site or reseller; the host, for what concerns all. */
+  readonly who: string;
+  /** The file or the setting: `cpu.max`, `cgroup`, `quota on /home`. */
+  readonly setting: string;
+  /** The value before, for people; absent if there is none. */
+  readonly from?: string;
+  /** The value after, for people; absent if there is none. */
+  readonly to?: string;
+  /** All of it: `cpu.max of alice: 100% → 150%`. */
+  readonly text: string;
+}
+
+/**
+ * A warning about a plan. `policy`: the text has a new warning. `in use`: a tenant uses more than the new limit now.
+ * `memory`: its memory is lowered below what is in use. `promised`: more is promised than before, and than there is.
+ * `removed`: tenants lose their limits.
+ */
+export interface PolicyWarning {
+  readonly kind: 'policy' | 'in use' | 'memory' | 'promised' | 'removed';
+  /** The tenants it concerns, at most 20. */
+  readonly tenants: readonly string[];
+  /** The number of all tenants it concerns. */
+  readonly tenantCount: number;
+  /** The sentence. */
+  readonly text: string;
+}
+
+/** The effects that a change would have. */
+export interface PolicyPlan {
+  /** The hash of what is shown; a PUT sends it as `planned`. */
+  readonly planId: string;
+  /** The ETag of the text that it changes, without quotes. */
+  readonly etag: string;
+  /** Whether it changes nothing in the file. */
+  readonly isEmpty: boolean;
+  /** The lines of the file that change, with lines around them; for a reseller, of its own element. */
+  readonly diff: readonly DiffHunk[];
+  /** The values that change, at most 100, and the number of all. */
+  readonly values: readonly ValueChange[];
+  readonly valueCount: number;
+  /** Diagnostics that the new text has and the old one did not have. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** The changes in the kernel, the first 200, and the number of all. */
+  readonly operations: readonly PolicyOperation[];
+  readonly operationCount: number;
+  /** The tenants whose limits or package change, at most 20, and the number of all. */
+  readonly tenants: readonly string[];
+  readonly tenantCount: number;
+  readonly warnings: readonly PolicyWarning[];
+  /** Whether it can concern many tenants or hurt running programs: defaults, packages, bounds, removals, memory in use. */
+  readonly risky: boolean;
+}
+
+/** A change to write. */
+export interface PolicyWriteRequest extends PolicyEditRequest {
+  /** The `planId` of the plan that was shown. */
+  readonly planned: string;
+  /** The time after which it goes back by itself unless it is kept: 60 to 3,600. */
+  readonly revertAfterSeconds?: number;
+}
+
+/** The result of a change. */
+export interface PolicyWritten {
+  /** The number of the change; absent if it could not be recorded, or nothing changed. */
+  readonly change?: number;
+  /** The ETag of the new text, without quotes. */
+  readonly etag: string;
+  /** `in force`; `failed`: some changes of the kernel failed; `refused`: the policy in force stays; `kept`: still being applied. */
+  readonly state: 'in force' | 'failed' | 'refused' | 'kept';
+  /** The reasons of failures. */
+  readonly failures: readonly string[];
+  readonly pending?: PolicyPending;
+}
+
+/** The body of 409: the change would do something else than was shown. Of 412: the file has another text. */
+export interface PolicyConflict extends ErrorResponse {
+  /** The plan on the text of now; absent if the edits do not fit it any more. */
+  readonly plan?: PolicyPlan;
+  /** The ETag of the text of now. */
+  readonly etag: string;
+}
+
+/** A recorded change. */
+export interface PolicyChange {
+  readonly number: number;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** How: by the console, by a command, by editing the file, or because nobody kept it. */
+  readonly by: 'console' | 'command' | 'hand' | 'itself';
+  /** The command or request: `set`, `console`, `console undo 12`, `by hand`. */
+  readonly way: string;
+  /** The account; absent if nobody knows who edited the file. */
+  readonly user?: string;
+  readonly uid?: number;
+  /** The session of the console. */
+  readonly session?: string;
+  /** The account that asked for the session's login, if it is another one. */
+  readonly loginBy?: string;
+  /** The remark that came with it. */
+  readonly comment?: string;
+  /** The changed values, at most 100. Absent if they are unknown: the record begins there, or the text was no policy. */
+  readonly values?: readonly ValueChange[];
+  readonly valueCount?: number;
+  /** `pending`: not applied yet; `unknown`: perhaps never written. */
+  readonly outcome: 'pending' | 'unknown' | 'in force' | 'failed' | 'refused' | 'not written';
+  readonly problems: readonly string[];
+}
+
+/** The changes, the latest first. */
+export interface PolicyChangesResponse {
+  /** The changes, at most 200. */
+  readonly changes: readonly PolicyChange[];
+  /** The number of all in the period. */
+  readonly total: number;
+}
+
+/** A change with its lines. */
+export interface PolicyChangeResponse extends PolicyChange {
+  /** The lines; absent if the text before is unknown. */
+  readonly diff?: readonly DiffHunk[];
+}
+
+/** Keeps a change that would go back by itself. */
+export interface PolicyKeepRequest {
+  /** The number of the change, as `pending` has it; absent if that has none. */
+  readonly change?: number;
+}
+
+/** The change stays. */
+export interface PolicyKept {
+  readonly change?: number;
+}
+
+/** A what-if question. */
+export interface PolicySimulateRequest extends PolicyEditRequest {
+  /** The period until now: an hour to 400 days. */
+  readonly periodSeconds: number;
+}

@@ -1,0 +1,33 @@
+import type { Words } from '../words.ts';
+
+export const tenants: Words['tenantsPage'] = {
+  columns: {
+    tenant: 'Kunde',
+    cpu: 'CPU',
+    memory: 'Speicher',
+    disk: 'Platte',
+    processes: 'Prozesse',
+    course: 'CPU, letzte Minuten',
+    limits: 'An der Grenze',
+  },
+  filter: 'Filter',
+  search: 'Name, Reseller oder Paket',
+  all: 'Alle',
+  atLimit: 'An einer Grenze',
+  near: 'Über 90 %',
+  active: 'Aktiv',
+  group: 'Gruppen',
+  ungrouped: 'keine',
+  byReseller: 'nach Reseller',
+  noReseller: 'ohne Reseller',
+  stopped: 'vom Administrator angehalten',
+  atItsLimit: (limits) => `an der Grenze: ${limits}`,
+  none: 'Kein Kunde wird gezeigt',
+  noneHint: 'Kein Kunde passt zum Filter.',
+  showAll: 'Alle Kunden zeigen',
+  empty: 'Es gibt noch keine Kunden',
+  emptyHint: 'Die Richtlinie nennt die Kunden. Dieser Befehl fügt einen hinzu:',
+  cpuInUse: 'CPU in Gebrauch',
+  memoryInUse: 'Speicher in Gebrauch',
+  idle: 'Untätig',
+};
