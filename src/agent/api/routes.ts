@@ -13,6 +13,7 @@ import { type AgentContext, type RequestContext } from './request-context.ts';
 import { answerFrame } from '../responses/console-frame.ts';
 import {
   answerEnd,
+  answerLogins,
   answerNewCode,
   answerSession,
   answerSessions,
@@ -73,6 +74,7 @@ const answers: Readonly<Record<string, Handler>> = {
   '/v1/modules': answerModules,
   '/v1/console/session': answerSession,
   '/v1/console/sessions': answerSessions,
+  '/v1/console/logins': answerLogins,
 };
 
 /** Nobody reads it. */
