@@ -97,6 +97,7 @@ const layers: Readonly<Record<string, Layer>> = {
   // The program, and the process that applies a policy for the agent: they compose.
   'main.ts': { uses: ['cli', 'capabilities.ts'], packages: ['node:', 'commander'] },
   'apply-child.ts': { uses: ['sys', 'apply', 'capabilities.ts'], packages: ['node:'] },
+  'policy-child.ts': { uses: ['sys', 'agent', 'capabilities.ts'], packages: ['node:'] },
   'capabilities.ts': {
     uses: [
       'cli',

@@ -3,6 +3,7 @@ const programs = [
   'main',
   // Processes and threads of their own.
   'apply-child',
+  'policy-child',
   'host/evidence/main',
   'host/placer/main',
   'jail/io/build/main',

@@ -5,6 +5,7 @@
  * the accounts, moves processes into their cgroups, and keeps history.
  */
 import { mkdirSync } from 'node:fs';
+import { latestChanges } from '../apply/read-changes.ts';
 import type { ChildApplied } from '../apply/apply-request.ts';
 import type { Driver } from '../host/driver.ts';
 import { lockFile } from '../sys/files/flock.ts';
@@ -140,6 +141,7 @@ export class Agent implements AsyncDisposable {
     // What changes during the first apply, which may take minutes, counts as well.
     this.#cleanup.use(followFiles(this.#followed(), () => this.refresh()));
     this.#composed.startup.enter('applying the policy', () => this.#composed.reconciler.progress);
+    await this.#composed.policy.begin();
     await this.#composed.reconciler.refresh();
     if (this.#isStopping) return;
     this.#composed.placement.start();
@@ -162,6 +164,7 @@ export class Agent implements AsyncDisposable {
 
   /** Reads the policy and the accounts again. */
   refresh(): void {
+    this.#composed.policy.noticeEdit();
     void this.#composed.reconciler.refresh();
   }
 
@@ -287,6 +290,7 @@ export class Agent implements AsyncDisposable {
       kinds: this.#options.kinds,
       evidence: this.#composed.evidence,
       siteLimits: this.#composed.siteLimits,
+      policy: this.#composed.policy,
       console: this.#composed.console,
       loginPace: this.#loginPace,
       generation: this.#generation,
@@ -312,6 +316,7 @@ export class Agent implements AsyncDisposable {
         this.#composed.startup.status === undefined
           ? this.#status(await this.#composed.placement.rescan())
           : this.#status(),
+      latestChanges: (count) => latestChanges(this.#options.host.paths, count),
       testAlerts: async () => ({ results: await this.#composed.alerting.test() }),
     };
   }

@@ -22,6 +22,7 @@ import type { AgentPart } from './part.ts';
 import { ConnectorPlacement } from './placer/placement.ts';
 import { placerTree } from './placer/placer-hierarchies.ts';
 import { PolicyReconciler } from './reconciler.ts';
+import { PolicyChanges } from './policy/policy-changes.ts';
 import { memberProcesses } from './responses/processes.ts';
 import { LatestSample } from './sampling/latest-sample.ts';
 import type { MemberIndex } from './sampling/member-index.ts';
@@ -80,6 +81,7 @@ export interface Composition {
   readonly ticker: Ticker;
   readonly reconciler: PolicyReconciler;
   readonly siteLimits: SiteLimitChanges;
+  readonly policy: PolicyChanges;
   /** Absent if no part has applications. */
   readonly appChanges: AppChanges | undefined;
 }
@@ -136,10 +138,19 @@ export function compose(
       valuesOf: (uid, site) => core.memberIndex().entries.get(siteMember(uid, site))?.values ?? {},
     }),
   );
+  const policy = cleanup.use(
+    new PolicyChanges({
+      paths,
+      file: policyFile,
+      log,
+      apply: () => reconciler.nextRun(),
+      state: () => reconciler.state,
+    }),
+  );
   const apps = options.parts.find((part) => part.apps !== undefined)?.apps;
   const appChanges = apps && cleanup.use(new AppChanges({ apps, log: (line) => log.info(line) }));
   const stored = { membership, names, console: consoleAccess, history, startup, recorder };
-  const changes = { siteLimits, appChanges };
+  const changes = { siteLimits, policy, appChanges };
   return { ...sampled, ...stored, placement, api, tcp, ticker, reconciler, ...changes };
 }
 

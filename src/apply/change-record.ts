@@ -54,11 +54,12 @@ export function hasRecord(paths: Paths): boolean {
 export function withRecord<T>(
   paths: Paths,
   use: (store: ChangeStore) => Result<T, Problem>,
+  waitMs = lockMilliseconds,
 ): Result<T, Problem> {
   const directory = directoryOf(paths);
   const made = ensurePrivateDirectory(directory);
   if (!made.ok) return made;
-  const locked = lockFile(`${directory}/changes.lock`, { waitMs: lockMilliseconds });
+  const locked = lockFile(`${directory}/changes.lock`, { waitMs });
   if (!locked.ok) return locked;
   using _lock = locked.value;
   using store = new ChangeStore(directory);
@@ -68,9 +69,12 @@ export function withRecord<T>(
   return failed({ action: 'keep the record of changes', reason: note });
 }
 
+/** The author of an edit, or the command by which the caller of this process makes it. */
+export type EditAuthor = ChangeAuthor | string;
+
 interface Edit {
   readonly file: string;
-  readonly way: string;
+  readonly author: EditAuthor;
   readonly before: string;
   readonly after: string;
 }
@@ -88,9 +92,9 @@ export function announceEdit(paths: Paths, edit: Edit): Result<number | undefine
     if ((last.value?.file ?? mainOf(paths)) !== file) return ok(undefined);
     const seen = recordUnseen(store, file, edit.before);
     if (!seen.ok) return seen;
-    const { way, before, after } = edit;
+    const { author, before, after } = edit;
     return store.add({
-      ...caller(way),
+      ...(typeof author === 'string' ? caller(author) : author),
       at: Date.now(),
       file,
       before,

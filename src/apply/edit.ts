@@ -9,7 +9,7 @@ import type { Diagnostic } from '../policy/diagnostic.ts';
 import { newDiagnostics, newErrors } from '../policy/edit.ts';
 import { formatProblem, type Problem, type ProblemOrCause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
-import { announceEdit, recordUnwritten } from './change-record.ts';
+import { announceEdit, recordUnwritten, type EditAuthor } from './change-record.ts';
 import type { Loaded, PolicyReader } from './load-policy.ts';
 
 /** The errors of an edit. The messages of diagnostics are causes. */
@@ -23,24 +23,25 @@ export interface EditedPolicy {
   readonly after: string;
   /** Returns the warnings and notes that the edit caused. */
   readonly news: () => readonly Diagnostic[];
+  /** Returns what both texts mean on this host. */
+  readonly loaded: () => { readonly before: Loaded; readonly after: Loaded };
+  /** The number of the change; absent if nothing changed, or it is not in the record. */
+  readonly change?: number;
   /** The reason why the edit is not in the record of changes. */
   readonly unrecorded?: Problem;
 }
 
-/**
- * Reads, edits, checks and writes under one lock. An edit that changes nothing writes nothing. `way` is the command, for
- * the record of changes.
- */
+/** Reads, edits, checks and writes under one lock. An edit that changes nothing writes nothing. */
 export function editPolicy(
   reader: PolicyReader,
   file: string,
   paths: Paths,
   edit: PolicyEdit,
-  way: string,
+  author: EditAuthor,
 ): Result<EditedPolicy, EditErrors> {
-  const { check, news } = checking(reader, file, paths, edit);
-  const edited = editRecorded(file, paths, way, check);
-  if (edited.ok) return ok({ ...edited.value, news });
+  const { check, ...found } = checking(reader, file, paths, edit);
+  const edited = editRecorded(file, paths, author, check);
+  if (edited.ok) return ok({ ...edited.value, ...found });
   return fail('action' in edited.error ? [edited.error] : edited.error);
 }
 
@@ -49,27 +50,45 @@ export function replacePolicy(
   file: string,
   paths: Paths,
   text: string,
-  way: string,
+  author: EditAuthor,
 ): Result<unknown, Problem> {
-  return editRecorded<Problem>(file, paths, way, () => ok(text));
+  return editRecorded<Problem>(file, paths, author, () => ok(text));
+}
+
+/** Does the same if the policy has this text now; another one stays. */
+export function replacePolicyText(
+  file: string,
+  paths: Paths,
+  texts: { readonly isCurrent: (text: string) => boolean; readonly text: string },
+  author: EditAuthor,
+): Result<{ readonly isReplaced: boolean }, Problem> {
+  let isReplaced = false;
+  const edited = editRecorded<Problem>(file, paths, author, (now) => {
+    isReplaced = texts.isCurrent(now);
+    return ok(isReplaced ? texts.text : now);
+  });
+  return edited.ok ? ok({ isReplaced }) : edited;
 }
 
 /** Edits the file, and records that before it is written. */
 function editRecorded<E>(
   file: string,
   paths: Paths,
-  way: string,
+  author: EditAuthor,
   edit: (text: string) => Result<string, E>,
-): Result<Omit<EditedPolicy, 'news'>, E | Problem> {
+): Result<Omit<EditedPolicy, 'news' | 'loaded'>, E | Problem> {
   let announced: Result<number | undefined, Problem> = ok(undefined);
   const edited = editPolicyFile<E>(file, (before) => {
     const after = edit(before);
     if (after.ok && after.value !== before)
-      announced = announceEdit(paths, { file, way, before, after: after.value });
+      announced = announceEdit(paths, { file, author, before, after: after.value });
     return after;
   });
-  if (edited.ok)
-    return announced.ok ? edited : ok({ ...edited.value, unrecorded: announced.error });
+  if (edited.ok) {
+    if (!announced.ok) return ok({ ...edited.value, unrecorded: announced.error });
+    const change = announced.value;
+    return ok({ ...edited.value, ...(change !== undefined && { change }) });
+  }
   if (announced.ok && announced.value !== undefined) {
     const { error } = edited;
     const reason = isProblem(error) ? formatProblem(error) : 'the edit failed';
@@ -90,29 +109,36 @@ export function tryPolicyEdit(
 ): Result<EditedPolicy, EditErrors> {
   const read = readPolicyFile(file);
   if (!read.ok) return fail([read.error]);
-  const { check, news } = checking(reader, file, paths, edit);
+  const { check, ...found } = checking(reader, file, paths, edit);
   const edited = check(read.value);
-  return edited.ok ? ok({ before: read.value, after: edited.value, news }) : edited;
+  return edited.ok ? ok({ before: read.value, after: edited.value, ...found }) : edited;
 }
 
-/** Checks an edit. It resolves each text at most once, and the previous one only if it matters. */
+/** Checks an edit. It resolves each text at most once, and only if it matters. */
 function checking(reader: PolicyReader, file: string, paths: Paths, edit: PolicyEdit) {
-  let news = (): readonly Diagnostic[] => [];
+  const texts = new Map<string, Loaded>();
+  const resolved = (text: string): Loaded => {
+    const known = texts.get(text) ?? reader.resolve(file, text, paths);
+    texts.set(text, known);
+    return known;
+  };
+  let [before, after] = ['', ''];
+  const loaded = () => ({ before: resolved(before), after: resolved(after) });
   const check = (text: string): Result<string, EditErrors> => {
+    before = after = text;
     const foreign = reader.foreignFormat(text);
     if (foreign !== undefined) {
       const { name, editHint: hint } = foreign;
       return fail([{ action: 'edit', object: file, reason: `it is a ${name}`, hint }]);
     }
-    let before: Loaded | undefined;
-    const now = () => (before ??= reader.resolve(file, text, paths));
-    const edited = edit(text, now);
+    const edited = edit(text, () => resolved(text));
     if (!edited.ok || edited.value === text) return edited;
-    const after = reader.resolve(file, edited.value, paths);
-    news = () => newDiagnostics(now().diagnostics, after.diagnostics);
-    if (after.policy !== undefined) return edited;
-    const errors = newErrors(now().diagnostics, after.diagnostics);
+    after = edited.value;
+    if (resolved(after).policy !== undefined) return edited;
+    const errors = newErrors(resolved(text).diagnostics, resolved(after).diagnostics);
     return errors.length === 0 ? edited : fail(errors.map(({ message }) => ({ reason: message })));
   };
-  return { check, news: () => news() };
+  const news = () =>
+    before === after ? [] : newDiagnostics(loaded().before.diagnostics, loaded().after.diagnostics);
+  return { check, news, loaded };
 }

@@ -7,10 +7,21 @@ import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { suggestion } from './diagnostic.ts';
 import { parseLimit } from './parse-limit.ts';
 
-/** A change of a limit or a package. Without a value, the attribute is removed. */
+/** The attributes of elements themselves that can be set like limits. */
+export type OwnAttribute = 'package' | 'may' | 'for';
+
+/** A change of a limit or of such an attribute. Without a value, the attribute is removed. */
 export type Assignment =
   | { readonly kind: 'limit'; readonly key: LimitKey; readonly value: string | undefined }
-  | { readonly kind: 'package'; readonly value: string | undefined };
+  | { readonly kind: OwnAttribute; readonly value: string | undefined };
+
+const ownAttributes: Readonly<Record<OwnAttribute, { readonly example: string }>> = {
+  package: { example: 'business' },
+  may: { example: 'limits packages' },
+  for: { example: 'acme' },
+};
+
+const isOwnAttribute = (name: string): name is OwnAttribute => Object.hasOwn(ownAttributes, name);
 
 /** Parses words as typed, and the names given to `--unset`. Every error is reported. */
 export function parseAssignments(
@@ -37,7 +48,7 @@ function parseWord(word: string): Result<readonly Assignment[], Cause> {
   const name = word.slice(0, at).trim();
   const value = word.slice(at + 1).trim();
   if (value === '') return removal(name);
-  if (name === 'package') return ok([{ kind: 'package', value }]);
+  if (isOwnAttribute(name)) return ok([{ kind: name, value }]);
   const attribute = findAttribute(name);
   if (attribute === undefined) return fail(unknown(name));
   const parsed = parseLimit(attribute.key, value);
@@ -46,7 +57,7 @@ function parseWord(word: string): Result<readonly Assignment[], Cause> {
 }
 
 function example(name: string): string {
-  if (name === 'package') return 'business';
+  if (isOwnAttribute(name)) return ownAttributes[name].example;
   const kind = findAttribute(name)?.kind ?? 'cpu';
   return quantityKinds[kind].examples[0] ?? '';
 }
@@ -56,7 +67,7 @@ function example(name: string): string {
  * attributes.
  */
 function removal(name: string): Result<readonly Assignment[], Cause> {
-  if (name === 'package') return ok([{ kind: 'package', value: undefined }]);
+  if (isOwnAttribute(name)) return ok([{ kind: name, value: undefined }]);
   const attribute = findAttribute(name);
   const keys = attribute === undefined ? keysOf(name) : [attribute.key];
   if (keys.length === 0) return fail(unknown(name));

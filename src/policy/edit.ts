@@ -8,7 +8,7 @@
 import type { Cause, Problem, ProblemOrCause } from '../../packages/base/problem.ts';
 import { limits } from '../limits/limits.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
-import type { Assignment } from './assignment.ts';
+import type { Assignment, OwnAttribute } from './assignment.ts';
 import {
   Diagnostics,
   LineIndex,
@@ -54,7 +54,7 @@ export function setLimits(
   assignments: readonly Assignment[],
 ): Edited {
   return editChecked(text, (now) => {
-    const problem = packageProblem(now, target, assignments);
+    const problem = attributeProblem(target, assignments) ?? packageProblem(now, assignments);
     if (problem !== undefined) return fail([problem]);
     const removesOnly = assignments.every((each) => each.value === undefined);
     const found = find(now, target);
@@ -252,7 +252,7 @@ function newElement(target: EditTarget): string {
 
 function assign(text: string, target: EditTarget, assignment: Assignment): string {
   const element = mustFind(text, target);
-  if (assignment.kind === 'package') return change(text, element, 'package', assignment.value);
+  if (assignment.kind !== 'limit') return change(text, element, assignment.kind, assignment.value);
   const [limitName = '', attribute = ''] = assignment.key.split('.');
   const limit = element.children.find((each) => each.name === limitName);
   if (limit === undefined) {
@@ -298,20 +298,30 @@ function limitPlace(text: string, parent: XmlElement, limitName: string): Insert
   return place(isPlain ? undefined : present.at(-1));
 }
 
-function packageProblem(
-  text: string,
+/** The elements that have each attribute besides limits. */
+const holders: Readonly<Record<OwnAttribute, readonly EditTarget['kind'][]>> = {
+  package: ['tenant', 'reseller'],
+  may: ['reseller'],
+  for: ['package'],
+};
+
+function attributeProblem(
   target: EditTarget,
   assignments: readonly Assignment[],
 ): Cause | undefined {
-  const assignment = assignments.find((each) => each.kind === 'package');
-  if (assignment === undefined) return undefined;
-  if (target.kind !== 'tenant' && target.kind !== 'reseller') {
+  for (const { kind } of assignments) {
+    if (kind === 'limit' || holders[kind].includes(target.kind)) continue;
     return {
-      reason: `A package cannot be set for ${formatTarget(target)}`,
-      hint: 'it is for tenants and resellers',
+      reason: `"${kind}" cannot be set for ${formatTarget(target)}`,
+      hint: `it is for ${holders[kind].map((each) => `${each}s`).join(' and ')}`,
     };
   }
-  if (assignment.value === undefined) return undefined;
+  return undefined;
+}
+
+function packageProblem(text: string, assignments: readonly Assignment[]): Cause | undefined {
+  const assignment = assignments.find((each) => each.kind === 'package');
+  if (assignment?.value === undefined) return undefined;
   const known = childrenOf(rootOf(text), 'package').map(
     (each) => xmlAttribute(each, 'name')?.value ?? '',
   );

@@ -49,7 +49,7 @@ const apply = ({ paths, file }: Place, text: string, way = 'by hand', problems: 
     outcome: problems.length === 0 ? 'in force' : 'failed',
   });
 const edit = ({ paths, file }: Place, before: string, after: string, way = 'set') =>
-  announceEdit(paths, { file, way, before, after });
+  announceEdit(paths, { file, author: way, before, after });
 const outcomes = ({ paths }: Place) =>
   value(listChanges(paths, always)).map(({ number, way, outcome }) => [number, way, outcome]);
 

@@ -10,7 +10,7 @@ const text = (number: number) =>
   `<bulkhead version="1"><tenant uid="${process.pid}"><cpu limit="${number}%"/></tenant></bulkhead>`;
 
 for (let number = 1; number <= Number(times); number++) {
-  const edit = { file, way: 'set', before: text(number), after: text(number + 1) };
+  const edit = { file, author: 'set', before: text(number), after: text(number + 1) };
   const announced = announceEdit(paths, edit);
   if (!announced.ok) throw new Error(formatProblem(announced.error));
   writeSync(1, `${announced.value}\n`);

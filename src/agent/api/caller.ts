@@ -4,6 +4,7 @@
  * what its tenant sees of itself, and changes nothing but its tenant's applications, which start in that jail. A session
  * of the console sees what its account sees, and nothing that the account which asked for the login may not see.
  */
+import type { PolicyEditor } from '../../policy/rights/may-edit.ts';
 import type { Asker } from '../../store/history/history.ts';
 import { resellerMember, tenantMember } from '../../usage/member.ts';
 import type { Membership } from '../sampling/membership.ts';
@@ -46,6 +47,28 @@ export const askerOf = (caller: Caller): Asker =>
   caller.kind === 'token' || isAdministrator(caller) ? 'administrator' : payerOf(caller);
 
 export const isReadOnly = (caller: Caller): boolean => caller.kind === 'session' && caller.readOnly;
+
+/** Returns the uid whose part of the policy a caller sees; undefined if it sees none. */
+export function policyAudienceUid(caller: Caller): number | undefined {
+  if (caller.kind === 'token' || caller.kind === 'jailed' || isForAnother(caller)) return undefined;
+  return caller.uid !== 0 || isRoot(caller) ? caller.uid : undefined;
+}
+
+/** Returns what a caller may change of the policy, as far as its kind decides. */
+export function editorOf(caller: Caller): PolicyEditor {
+  const reader = (reason: string): PolicyEditor => ({ kind: 'reader', reason });
+  switch (caller.kind) {
+    case 'token':
+      return reader('the token only reads');
+    case 'jailed':
+      return reader('a process in a jail may not');
+    case 'uid':
+    case 'session':
+      if (isReadOnly(caller)) return reader('this session can change nothing');
+      if (isForAnother(caller)) return reader('it is the session of another account');
+      return isRoot(caller) ? { kind: 'administrator' } : { kind: 'reseller', uid: caller.uid };
+  }
+}
 
 export const mayChange = (caller: Caller): boolean => isRoot(caller) && !isReadOnly(caller);
 

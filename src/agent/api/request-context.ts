@@ -1,4 +1,7 @@
 /** The context of a request: everything that a response is made from. */
+import type { Problem } from '../../../packages/base/problem.ts';
+import type { Result } from '../../../packages/base/result.ts';
+import type { ListedChange } from '../../apply/read-changes.ts';
 import type { Driver } from '../../host/driver.ts';
 import type { EvidenceReader } from '../../host/evidence/evidence-reader.ts';
 import type { DiskUsage } from '../../host/disks/quotas.ts';
@@ -11,6 +14,7 @@ import type { IncidentKinds } from '../../usage/incident-kinds.ts';
 import type { AppChanges } from '../changes/app-changes.ts';
 import type { ConsoleAccess } from '../sessions/console-access.ts';
 import type { AgentPart, Protection } from '../part.ts';
+import type { PolicyChanges } from '../policy/policy-changes.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { Membership } from '../sampling/membership.ts';
 import type { MemberEntry, MemberIndex } from '../sampling/member-index.ts';
@@ -32,6 +36,8 @@ export interface AgentContext {
   readonly siteLimits: SiteLimitChanges;
   /** The login codes and sessions of the console. */
   readonly console: ConsoleAccess;
+  /** The policy as it is shown and changed. */
+  readonly policy: Pick<PolicyChanges, 'ask' | 'keep'>;
   /** The pace at which tenants may ask for login codes. */
   readonly loginPace: ChangePace;
   /** The number of policies adopted since the agent started. */
@@ -61,12 +67,16 @@ export interface AgentContext {
   readonly hostFigures: () => HostFigures;
   /** Scans all processes first, so that the list of processes outside is current. */
   readonly freshStatus: () => Promise<StatusResponse>;
+  /** Returns the latest changes of the policy. */
+  readonly latestChanges: (count: number) => Result<readonly ListedChange[], Problem>;
   readonly testAlerts: () => Promise<AlertsTestResponse>;
   /** Monotonic time of the last tick. */
   readonly lastTick: number;
 }
 
 export interface RequestContext {
+  /** The request as it came, for its body and headers. */
+  readonly request: Request;
   readonly agent: AgentContext;
   readonly caller: Caller;
   /** The history as this caller may see it. */

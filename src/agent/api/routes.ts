@@ -21,10 +21,24 @@ import {
 import { answerDigest, answerSetDigest } from '../responses/digest-choice.ts';
 import { answerIncident, answerIncidents } from '../responses/incidents.ts';
 import { answerMetrics } from '../responses/metrics-page.ts';
+import { answerOverview } from '../responses/overview.ts';
+import { answerModules, answerProtection } from '../responses/protection.ts';
+import {
+  answerPolicy,
+  answerPolicyChange,
+  answerPolicyChanges,
+  answerPolicyKeep,
+  answerPolicyPlan,
+  answerPolicySimulation,
+  answerPolicyUndo,
+  answerSetPolicy,
+} from '../responses/policy.ts';
 import { answerProcesses } from '../responses/processes.ts';
 import { answerLimits, answerSetLimits } from '../responses/site-limits.ts';
 import { answerTop } from '../responses/top.ts';
-import { answerSeries, answerUsage } from '../responses/usage.ts';
+import { answerTroubles } from '../responses/troubles.ts';
+import { answerSeries } from '../responses/series.ts';
+import { answerUsage } from '../responses/usage.ts';
 import { InFlight } from './in-flight.ts';
 import type { Log } from '../log.ts';
 import { startingText } from '../startup.ts';
@@ -41,16 +55,20 @@ type Handler = (
 
 /** Handlers in the order of api.ts; each is a GET, and needs a policy that has been applied. */
 const answers: Readonly<Record<string, Handler>> = {
+  '/v1/overview': answerOverview,
   '/v1/top': answerTop,
   '/v1/tenants/:name/processes': answerProcesses,
   '/v1/tenants/:name/limits': answerLimits,
   '/v1/tenants/:name/apps': answerApps,
+  '/v1/tenants/:name/troubles': answerTroubles,
   '/v1/usage': answerUsage,
   '/v1/series': answerSeries,
   '/v1/incidents': answerIncidents,
   '/v1/incidents/:name': answerIncident,
   '/v1/advise': answerAdvise,
   '/v1/digest': answerDigest,
+  '/v1/protection': answerProtection,
+  '/v1/modules': answerModules,
   '/v1/console/session': answerSession,
   '/v1/console/sessions': answerSessions,
 };
@@ -88,7 +106,15 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
     if (starting?.doing === 'applying the policy' && answer !== answerStatusJson)
       return errorResponse(isStarting(starting));
     const history = context.history.askedBy(askerOf(caller), signal);
-    const answered = await answer({ agent: context, caller, history, query, accept, slot });
+    const answered = await answer({
+      request: asked.req.raw,
+      agent: context,
+      caller,
+      history,
+      query,
+      accept,
+      slot,
+    });
     return answered.ok ? answered.value : errorResponse(answered.error);
   };
   app.get('/v1/status', (asked) => respond(asked, answerStatusJson));
@@ -109,6 +135,20 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
   );
   app.post('/v1/tenants/:name/apps', (asked) =>
     respond(asked, async (request) => json(await answerSetApp(request, asked.req.param('name')))),
+  );
+  app.get('/v1/policy', (asked) => respond(asked, answerPolicy));
+  app.put('/v1/policy', (asked) => respond(asked, answerSetPolicy));
+  app.post('/v1/policy/plan', (asked) => respond(asked, answerPolicyPlan));
+  app.post('/v1/policy/simulate', (asked) => respond(asked, answerPolicySimulation));
+  app.post('/v1/policy/keep', (asked) =>
+    respond(asked, async (request) => json(await answerPolicyKeep(request))),
+  );
+  app.get('/v1/policy/changes', (asked) => respond(asked, answerPolicyChanges));
+  app.get('/v1/policy/changes/:number', (asked) =>
+    respond(asked, (request) => answerPolicyChange(request, asked.req.param('number'))),
+  );
+  app.post('/v1/policy/changes/:number/undo', (asked) =>
+    respond(asked, (request) => answerPolicyUndo(request, asked.req.param('number'))),
   );
   app.get('/v1/console/frame', (asked) => respond(asked, answerFrame));
   app.post('/v1/console/codes', (asked) =>

@@ -20,6 +20,7 @@ import { Connection } from './connection.ts';
 import { PeerConnections, Peers, type PeerKind } from './peers.ts';
 import { jailSocketName } from '../../host/paths.ts';
 import type { Api } from './routes.ts';
+import { takesBody } from './request-body.ts';
 import { TokenBearers } from './token-bearers.ts';
 import type { Caller } from './caller.ts';
 import type { HttpError } from './http-result.ts';
@@ -117,7 +118,7 @@ export class ControlServer implements AsyncDisposable {
       return;
     }
     response.shouldKeepAlive = false;
-    if (hasBody(request)) {
+    if (hasBody(request) && !takesBody(request.method, request.url)) {
       end(socket, response, withBody);
       return;
     }
@@ -126,6 +127,7 @@ export class ControlServer implements AsyncDisposable {
       end(socket, response, tooMany);
       return;
     }
+    if (request.headers.expect !== undefined && hasBody(request)) response.writeContinue();
     if (identity === 'visitor') this.#visitors.add(request);
     else if (identity !== 'nobody') this.#callers.set(request, identity);
     void this.#respond(request, response);
@@ -150,7 +152,7 @@ function hasBody({ headers }: IncomingMessage): boolean {
 const withBody: HttpError = {
   status: 413,
   action: 'answer the request',
-  reason: 'it has a body, and no request takes one',
+  reason: 'it has a body, and this request takes none',
   hint: 'send none',
 };
 

@@ -63,8 +63,8 @@ function changeOf(
 ): Result<SiteChange, Cause> {
   const change = new Map<LimitKey, Quantity | undefined>();
   for (const each of assignments) {
-    if (each.kind === 'package')
-      return fail({ reason: 'only the administrator chooses a package' });
+    if (each.kind !== 'limit')
+      return fail({ reason: 'only the administrator sets what is not a limit' });
     const { key, value: text } = each;
     const why = tenantCannotSet(key);
     // A limit that was never set can be removed, as with the name of a limit that stands for several.

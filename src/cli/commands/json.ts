@@ -10,6 +10,7 @@ import type {
   UsageResponse,
   Who,
 } from '../../agent/api/api.ts';
+import type { SimulateResponse } from '../../agent/policy/simulate-response.ts';
 import type { PlacementStatus, StatusResponse } from '../../agent/api/status-response.ts';
 import type { SecurityItem } from '../../../packages/base/security-item.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
@@ -19,8 +20,6 @@ import type { EntryPathReport } from '../../host/entry-paths/entry-paths.ts';
 import type { Counters, LimitKey, PeakCounter, Support } from '../../limits/limit.ts';
 import type { Operation } from '../../plan/operations.ts';
 import type { Diagnostic } from '../../policy/diagnostic.ts';
-import type { Member } from '../../usage/member.ts';
-import type { Committed, LimitEffect } from '../../usage/simulate.ts';
 import type { ChartPanel } from '../../usage/chart/panel.ts';
 import type { DriverName } from '../../policy/document.ts';
 import type { Explanation } from '../../policy/explain.ts';
@@ -294,62 +293,7 @@ export type PsJson = ProcessesResponse;
 export type UsageJson = UsageResponse;
 
 /** Recorded use, replayed against the limits of another policy. */
-export interface SimulateJson {
-  /** Milliseconds since 1970. */
-  readonly from: number;
-  /** Milliseconds since 1970. */
-  readonly to: number;
-  /** How much of the period was measured. */
-  readonly measuredSeconds: number;
-  /** The number of members that used anything or hit a limit. */
-  readonly tenants: number;
-  /** The number of members of the other policy without a history. */
-  readonly withoutHistory: number;
-  /** Limits that differ, where they would have had an effect or where that is unknown. */
-  readonly limits: readonly SimulatedLimit[];
-  /** The sums of limits next to the host; empty for a single tenant. */
-  readonly host: readonly SimulatedHost[];
-}
-
-/** A limit of the other policy, and what it would have done. */
-export interface SimulatedLimit {
-  readonly member: Member;
-  /** The name of the member. */
-  readonly name: string;
-  /** Whether it is a tenant, a site or a reseller. */
-  readonly kind: Who['kind'];
-  readonly limit: LimitKey;
-  /** The limit in force now. */
-  readonly before: string;
-  /** The limit of the other policy. */
-  readonly after: string;
-  /** The faults of the limit in force, in the period. If there are any, more was wanted than was recorded. */
-  readonly happened: number;
-  /**
-   * The effect of use above the limit. `less, unknown`: a higher limit; nobody knows whether it suffices;
-   * `unknown`: the history does not show it.
-   */
-  readonly effect: LimitEffect | 'less, unknown' | 'unknown';
-  /** The least time above the limit; absent if unknown. */
-  readonly secondsMin?: number;
-  /** The most time above the limit; absent if unknown, as it is if the limit in force has held back use. */
-  readonly secondsMax?: number;
-  /** How often the limit was reached, counting hours that follow each other once; absent if unknown. */
-  readonly stretches?: number;
-  /** How much of the period was measured for this; absent if unknown. */
-  readonly measuredSeconds?: number;
-}
-
-/** The sums of one limit over all tenants. */
-export interface SimulatedHost {
-  readonly limit: LimitKey;
-  /** The amount that the host has: cores, or bytes. */
-  readonly available: number;
-  /** The sum now. */
-  readonly before: Committed;
-  /** The sum with the other policy. */
-  readonly after: Committed;
-}
+export type SimulateJson = SimulateResponse;
 
 /** The use of a tenant over a period, as `chart` draws it. */
 export interface ChartJson {

@@ -1,10 +1,9 @@
 /** Shared parts of the commands that edit the policy: edit, print, apply. */
 import type { Command } from 'commander';
 import { editPolicy as editPolicyText, tryPolicyEdit, type EditErrors } from '../../apply/edit.ts';
-import { readHostFacts } from '../../host/accounts/accounts.ts';
+import { targetOf } from '../../apply/edits/edit-target.ts';
 import type { Paths } from '../../host/paths.ts';
-import type { TenantName } from '../../policy/document.ts';
-import type { AccountTarget, EditTarget } from '../../policy/edit.ts';
+import type { EditTarget } from '../../policy/edit.ts';
 import { splitSiteName } from '../../policy/policy.ts';
 import type { Result } from '../../../packages/base/result.ts';
 import { exitCodes, wayOf, type ExitCode, type PolicyOptions } from './command.ts';
@@ -61,29 +60,6 @@ export async function runPolicyEdit(
 function printErrors(errors: EditErrors): ExitCode {
   for (const error of errors) printError(error);
   return exitCodes.failed;
-}
-
-/** Returns the target for a tenant or reseller as named on the command line; the policy may have it by uid. */
-export function targetOf(kind: 'tenant' | 'reseller', name: string, paths: Paths): AccountTarget {
-  const { accounts } = readHostFacts(paths, isUid(name) ? [] : [name]);
-  if (isUid(name)) {
-    const uid = Number(name);
-    const user = accounts.find((each) => each.uid === uid)?.user;
-    return withAlias(kind, { kind: 'uid', uid }, user && { kind: 'user', user });
-  }
-  const uid = accounts.find((each) => each.user === name)?.uid;
-  const alias: TenantName | undefined = uid === undefined ? undefined : { kind: 'uid', uid };
-  return withAlias(kind, { kind: 'user', user: name }, alias);
-}
-
-const isUid = (name: string) => /^\d{1,10}$/.test(name);
-
-function withAlias(
-  kind: 'tenant' | 'reseller',
-  name: TenantName,
-  alias: TenantName | '' | undefined,
-): AccountTarget {
-  return alias === undefined || alias === '' ? { kind, name } : { kind, name, alias };
 }
 
 /** Collects an option that may be given several times. */

@@ -3,16 +3,23 @@ import { useEffect, useRef } from 'preact/hooks';
 import { Bar } from './parts/bar.tsx';
 import { Icon } from './parts/icon.tsx';
 import { FailureNote, Loading } from './parts/notes.tsx';
+import { PendingBar } from './parts/pending-bar.tsx';
 import { LoginPage } from './pages/login.tsx';
 import { matchPage, segmentsOf, type Page } from './page.ts';
 import { pages } from './pages.ts';
 import { words } from './state/language.ts';
 import { role, whoFailure } from './state/live.ts';
-import { href, route } from './state/route.ts';
+import { href, isEmbedded, route } from './state/route.ts';
 import { session } from './state/session.ts';
 
 export function App() {
   if (session.value.kind !== 'open') return <LoginPage session={session.value} />;
+  if (isEmbedded.value)
+    return (
+      <div class="columns">
+        <Content />
+      </div>
+    );
   const { shell } = words.value;
   const skipTo = (id: string) => (event: Event) => {
     event.preventDefault();
@@ -27,6 +34,7 @@ export function App() {
         {shell.skipToFind}
       </a>
       <Bar />
+      <PendingBar />
       <div class="columns">
         <Navigation />
         <Content />

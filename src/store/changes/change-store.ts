@@ -24,13 +24,19 @@ import { changesFile, changesMigrations } from './changes-schema.ts';
 export type ChangeOutcome = 'pending' | 'in force' | 'failed' | 'refused' | 'not written';
 
 export interface ChangeAuthor {
-  /** The command or request: `set`, `undo 12`; `by hand`: the file was edited. */
+  /** The command or request: `set`, `policy undo 12`, `console`; `by hand`: the file was edited. */
   readonly way: string;
   /** Absent if nobody knows who edited the file. */
   readonly uid?: number;
   readonly user?: string;
   /** A claim of the caller's environment: SUDO_USER. */
   readonly remark?: string;
+  /** The console's session. */
+  readonly session?: string;
+  /** The account that asked for the session's login, if it is another one. */
+  readonly loginBy?: string;
+  /** The author's remark. */
+  readonly comment?: string;
 }
 
 export interface ChangedValues {
@@ -123,6 +129,9 @@ export class ChangeStore implements Disposable {
           change.outcome,
           change.at,
           JSON.stringify(change.problems),
+          change.session ?? null,
+          change.loginBy ?? null,
+          change.comment ?? null,
         );
         prune(db);
         return Number(lastInsertRowid);
@@ -179,10 +188,10 @@ export class ChangeStore implements Disposable {
     });
   }
 
-  /** Lists changes of a period, latest first. */
-  list(from: number, to: number): Result<readonly ListedChange[], Problem> {
+  /** Lists changes of a period, latest first; at most `count`. */
+  list(from: number, to: number, count = changesMax): Result<readonly ListedChange[], Problem> {
     return this.#database.run(reading, ({ statements }) =>
-      statements.list.all(from, to).map((row) => {
+      statements.list.all(from, to, count).map((row) => {
         const change = changeOf(row);
         return row['lost'] === 1 ? { ...change, outcome: 'unknown' as const } : change;
       }),
@@ -213,7 +222,8 @@ function prepare(db: DatabaseSync): Statements {
   return {
     add: db.prepare(
       `INSERT INTO changes (at, file, before_key, text_key, way, uid, user, remark, changed,
-         outcome, outcome_at, problems) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         outcome, outcome_at, problems, session, login_by, comment)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     addText: db.prepare('INSERT OR REPLACE INTO texts (key, body) VALUES (?, ?)'),
     settle: db.prepare(
@@ -231,7 +241,7 @@ function prepare(db: DatabaseSync): Statements {
       `SELECT *, outcome = 'pending' AND number < (SELECT max(number) FROM changes) AND NOT EXISTS
            (SELECT 1 FROM changes AS later
               WHERE later.before_key = changes.text_key AND later.number > changes.number) AS lost
-         FROM changes WHERE at BETWEEN ? AND ? ORDER BY number DESC`,
+         FROM changes WHERE at BETWEEN ? AND ? ORDER BY number DESC LIMIT ?`,
     ),
     text: db.prepare('SELECT body FROM texts WHERE key = ?'),
   };
@@ -278,7 +288,7 @@ function deleteTexts(db: DatabaseSync): void {
 
 function changeOf(row: Record<string, SQLOutputValue>): RecordedChange {
   const text = (name: string) => String(row[name]);
-  const optional = (name: string) => (row[name] === null ? {} : { [name]: row[name] });
+  const optional = (name: string, as = name) => (row[name] === null ? {} : { [as]: row[name] });
   return {
     number: Number(row['number']),
     at: Number(row['at']),
@@ -289,6 +299,9 @@ function changeOf(row: Record<string, SQLOutputValue>): RecordedChange {
     ...(optional('uid') as { uid?: number }),
     ...(optional('user') as { user?: string }),
     ...(optional('remark') as { remark?: string }),
+    ...(optional('session') as { session?: string }),
+    ...(optional('login_by', 'loginBy') as { loginBy?: string }),
+    ...(optional('comment') as { comment?: string }),
     ...(row['changed'] !== null && { changed: JSON.parse(text('changed')) as ChangedValues }),
     outcome: text('outcome') as ChangeOutcome,
     outcomeAt: Number(row['outcome_at']),

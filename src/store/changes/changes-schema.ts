@@ -15,4 +15,7 @@ export const changesMigrations: readonly Migration[] = [
    CREATE INDEX changes_before ON changes (before_key);
    CREATE INDEX changes_text ON changes (text_key);
    CREATE TABLE texts (key TEXT PRIMARY KEY, body BLOB NOT NULL);`,
+  `ALTER TABLE changes ADD COLUMN session TEXT;
+   ALTER TABLE changes ADD COLUMN login_by TEXT;
+   ALTER TABLE changes ADD COLUMN comment TEXT;`,
 ];

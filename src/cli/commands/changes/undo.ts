@@ -10,9 +10,9 @@ import {
   type EditedPolicy,
   type EditErrors,
 } from '../../../apply/edit.ts';
-import { readChangeTexts, type ChangeTexts } from '../../../apply/read-changes.ts';
+import { readChangeTexts } from '../../../apply/read-changes.ts';
+import { undone } from '../../../apply/edits/undo-edit.ts';
 import type { Paths } from '../../../host/paths.ts';
-import { undoChange } from '../../../policy/changes/undo.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import { fail, ok, type Result } from '../../../../packages/base/result.ts';
 import { policyReaderOf } from '../../capability.ts';
@@ -73,21 +73,6 @@ export async function undo(
   if (edited.value.unrecorded !== undefined) printError(edited.value.unrecorded);
   report(edited.value, number, file, options, true);
   return finish(edited.value, file, options, command, paths);
-}
-
-/** Returns the text without the change. */
-function undone(text: string, { change, before, after }: ChangeTexts): Result<string, EditErrors> {
-  const { number, outcome, file } = change;
-  const [action, object] = ['undo change', `${number}`];
-  if (outcome === 'not written') return fail([{ action, object, reason: 'it was never written' }]);
-  if (text === after) return ok(before);
-  const edited = undoChange(text, { before, after });
-  if (edited.ok) return edited;
-  const hint = `"bulkhead policy diff ${number}" shows it; edit ${file} instead`;
-  return fail([
-    ...edited.error,
-    { action, object, reason: 'the policy has other values since; nothing was changed', hint },
-  ]);
 }
 
 /** Writes only the text that was shown. */

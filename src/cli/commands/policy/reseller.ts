@@ -1,13 +1,9 @@
 /** `bulkhead reseller`: groups of tenants with limits for their sum. */
 import type { Command } from 'commander';
+import { targetOf } from '../../../apply/edits/edit-target.ts';
 import { addTenant, removeTarget } from '../../../policy/edit.ts';
 import { examples, type CommandResult, type CommandModule } from '../../shared/command.ts';
-import {
-  runPolicyEdit,
-  resellerNamed,
-  targetOf,
-  withEditOptions,
-} from '../../shared/edit-policy.ts';
+import { runPolicyEdit, resellerNamed, withEditOptions } from '../../shared/edit-policy.ts';
 import type { EditOptions } from '../../shared/edit-policy.ts';
 import { setAndUnset, withSetOptions } from './set-limits.ts';
 

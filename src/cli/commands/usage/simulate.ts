@@ -1,5 +1,7 @@
 /** `bulkhead simulate`: what other limits would have done to recorded use. Changes nothing. */
 import type { Command } from 'commander';
+import { simulate } from '../../../agent/policy/simulate-limits.ts';
+import type { SimulatedLimit } from '../../../agent/policy/simulate-response.ts';
 import { MemberIndex } from '../../../agent/sampling/member-index.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import type { Problem } from '../../../../packages/base/problem.ts';
@@ -17,8 +19,7 @@ import { parsePeriod, withPeriodOptions, type PeriodOptions } from '../../shared
 import { showProgress } from '../../shared/progress.ts';
 import { print, printError, printJson, showDiagnostics } from '../../shared/session.ts';
 import { table, terminalOf, wrap } from '../../shared/terminal.ts';
-import type { SimulatedLimit, SimulateJson } from '../json.ts';
-import { simulate } from './simulate-request.ts';
+import type { SimulateJson } from '../json.ts';
 
 interface SimulateOptions extends PeriodOptions, JsonOption {
   readonly policy: string;

@@ -12,7 +12,7 @@ import type { Problem } from '../../../../packages/base/problem.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import { limitNumbers } from '../../../agent/sampling/limit-numbers.ts';
 import type { MainDomains } from '../../../cli/capability.ts';
-import { targetOf } from '../../../cli/shared/edit-policy.ts';
+import { targetOf } from '../../../apply/edits/edit-target.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
 import {
   givenLimits,

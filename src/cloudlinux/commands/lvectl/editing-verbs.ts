@@ -1,7 +1,7 @@
 /** The verbs of lvectl that change the policy, and those that apply it. */
 import type { ProblemOrCause } from '../../../../packages/base/problem.ts';
 import type { Result } from '../../../../packages/base/result.ts';
-import { targetOf } from '../../../cli/shared/edit-policy.ts';
+import { targetOf } from '../../../apply/edits/edit-target.ts';
 import { formatTarget, type EditTarget } from '../../../policy/edit.ts';
 import { findTenant } from '../../../policy/policy.ts';
 import { clear, removeOrClear, settingEdit } from '../lve-edits.ts';

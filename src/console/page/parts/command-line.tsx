@@ -2,16 +2,27 @@
 import { useState } from 'preact/hooks';
 import { words } from '../state/language.ts';
 
-export const CommandLine = ({ command }: { readonly command: string }) => (
+interface CommandLineProps {
+  readonly command: string;
+  /** What the command does, if it is not the same as the page. */
+  readonly label?: string;
+}
+
+export const CommandLine = ({ command, label }: CommandLineProps) => (
   <p class="command">
-    <span class="quiet">{words.value.command}</span> <code>{command}</code>{' '}
+    <span class="quiet">{label ?? words.value.command}</span> <code>{command}</code>{' '}
     <CopyButton text={command} />
   </p>
 );
 
-export function CopyButton({ text }: { readonly text: string }) {
+interface CopyButtonProps {
+  readonly text: string;
+  readonly label?: string;
+}
+
+export function CopyButton({ text, label = words.value.copy }: CopyButtonProps) {
   const [result, setResult] = useState<'copied' | 'failed' | undefined>();
-  const { copy, copied, cannotCopy } = words.value;
+  const { copied, cannotCopy } = words.value;
   const write = async () => {
     try {
       await navigator.clipboard.writeText(text);
@@ -23,7 +34,7 @@ export function CopyButton({ text }: { readonly text: string }) {
   return (
     <>
       <button type="button" class="small" onClick={() => void write()}>
-        {copy}
+        {label}
       </button>{' '}
       <span class="quiet" role="status">
         {result === 'copied' && copied}

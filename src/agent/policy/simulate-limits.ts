@@ -1,27 +1,37 @@
-/** The requests of `bulkhead simulate`: each tenant's recorded use against the limits of another policy. */
+/** The questions of `bulkhead simulate` to the agent: each tenant's recorded use against the limits of another policy. */
 import type {
   LimitNumbers,
   SeriesResponse,
   TopResponse,
   UsageResponse,
   UsageRow,
-} from '../../../agent/api/api.ts';
-import type { MemberEntry, MemberIndex } from '../../../agent/sampling/member-index.ts';
-import { unlimited } from '../../../../packages/base/quantity.ts';
-import type { Problem } from '../../../../packages/base/problem.ts';
-import { ok, type Result } from '../../../../packages/base/result.ts';
-import type { LimitKey } from '../../../limits/limit.ts';
-import { attributes } from '../../../limits/limits.ts';
+} from '../api/api.ts';
+import type { MemberEntry, MemberIndex } from '../sampling/member-index.ts';
+import { unlimited } from '../../../packages/base/quantity.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import type { LimitKey } from '../../limits/limit.ts';
+import { attributes } from '../../limits/limits.ts';
 import {
   isAboveLimit,
   committedOf,
   replayLimit,
   replayMetrics,
   replayRules,
-} from '../../../usage/simulate.ts';
-import type { AgentRequest } from '../../shared/agent-request.ts';
-import type { Period } from '../../shared/period.ts';
-import type { SimulateJson, SimulatedLimit } from '../json.ts';
+} from '../../usage/simulate.ts';
+import type { Query } from '../api/client.ts';
+import type { SimulatedLimit, SimulateResponse } from './simulate-response.ts';
+
+/** Asks the agent for a response. */
+export type AskAgent = <Response>(
+  path: string,
+  query?: Query,
+) => Promise<Result<Response, Problem>>;
+
+interface Period {
+  readonly from: number;
+  readonly to: number;
+}
 
 export interface Simulation {
   readonly period: Period;
@@ -36,9 +46,9 @@ const partsMax = 1000;
 const notInPolicy = 'not in the policy';
 
 export async function simulate(
-  ask: AgentRequest,
+  ask: AskAgent,
   { period, after, tenant, onProgress }: Simulation,
-): Promise<Result<SimulateJson, Problem>> {
+): Promise<Result<SimulateResponse, Problem>> {
   const { from, to, points } = hoursOf(period);
   const metric = replayMetrics;
   const usage = await ask<UsageResponse>('/v1/usage', { from, to, tenant, metric });
@@ -89,7 +99,7 @@ interface MemberLimit {
 
 /** Returns what a limit would have done; undefined if it is the same, or nothing would have reached it. */
 async function simulatedLimit(
-  ask: AgentRequest,
+  ask: AskAgent,
   { row, limit, entry }: MemberLimit,
   asked: Asked,
 ): Promise<Result<SimulatedLimit | undefined, Problem>> {
@@ -117,7 +127,7 @@ interface ChangedLimit extends Omit<MemberLimit, 'entry'> {
 }
 
 async function effectOf(
-  ask: AgentRequest,
+  ask: AskAgent,
   { row, limit, after }: ChangedLimit,
   asked: Asked,
 ): Promise<Result<Effect | undefined, Problem>> {
@@ -145,7 +155,7 @@ async function effectOf(
   return ok(happened ? { effect: 'unknown' } : undefined);
 }
 
-function hostRows({ host, rows }: TopResponse, after: MemberIndex): SimulateJson['host'] {
+function hostRows({ host, rows }: TopResponse, after: MemberIndex): SimulateResponse['host'] {
   const sums = [
     ['cpu.limit', host.cores],
     ['memory.limit', host.memoryBytes],

@@ -1,0 +1,137 @@
+/**
+ * The policy as the API shows and changes it. A process of its own reads, plans and writes; the reconciler applies what
+ * was written, as it does after any other edit of the file.
+ */
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import type { Paths } from '../../host/paths.ts';
+import { answerSoon } from '../../sys/answer-soon.ts';
+import type { PolicyWritten } from '../api/policy-api.ts';
+import type { HttpResult } from '../api/http-result.ts';
+import { ChangePace } from '../changes/change-pace.ts';
+import type { Log } from '../log.ts';
+import type { PolicyState } from '../reconciler.ts';
+import { GoesBack } from './goes-back.ts';
+import { answer } from './job-answer.ts';
+import type { PolicyJob, PolicyJobAnswer } from './policy-job.ts';
+import { PolicyWorker } from './policy-worker.ts';
+
+/** Shorter than a client, or the front of the console, waits. */
+const answerMilliseconds = 45_000;
+/** The seconds in which a reseller may ask one question, in the long run. */
+const secondsEach = 3;
+
+export interface PolicyChangesOptions {
+  readonly paths: Paths;
+  readonly file: string;
+  readonly log: Pick<Log, 'info' | 'error'>;
+  /** Applies the policy; resolves after an apply that began after the call. */
+  readonly apply: () => Promise<void>;
+  readonly state: () => PolicyState;
+}
+
+/** Somebody who waits for an answer. */
+export interface PolicyAsker {
+  /** The uid that pays; root waits for nobody. */
+  readonly uid: number;
+  readonly signal?: AbortSignal;
+}
+
+export class PolicyChanges implements Disposable {
+  readonly #options: PolicyChangesOptions;
+  readonly #pace = new ChangePace('ask about the policy', secondsEach);
+  readonly #worker = new PolicyWorker(answerMilliseconds);
+  /** The worker of what-if questions, which take long. */
+  readonly #simulator = new PolicyWorker(answerMilliseconds);
+  readonly #goesBack: GoesBack;
+  #writing = 0;
+
+  constructor(options: PolicyChangesOptions) {
+    this.#options = options;
+    const { paths, file, log } = options;
+    this.#goesBack = new GoesBack({
+      paths,
+      file,
+      log,
+      goBack: () => this.#goBack(),
+      isWriting: () => this.#writing > 0,
+    });
+  }
+
+  /** Writes back what was due while no agent ran; before the first apply. */
+  begin(): Promise<void> {
+    return this.#goesBack.begin();
+  }
+
+  /** Called when the policy may have another text. */
+  noticeEdit(): void {
+    this.#goesBack.check();
+  }
+
+  readonly keep: GoesBack['keep'] = (audience, change) => this.#goesBack.keep(audience, change);
+
+  async ask(
+    job: Omit<PolicyJob, 'paths' | 'file'>,
+    { uid, signal }: PolicyAsker,
+  ): Promise<HttpResult<PolicyJobAnswer>> {
+    const turn = uid === 0 ? ok(undefined) : this.#pace.enter(uid, false, performance.now());
+    if (!turn.ok) return turn;
+    using _turn = turn.value;
+    const { paths, file } = this.#options;
+    const whole = { ...job, paths, file };
+    const { kind } = job.question;
+    if (kind === 'write') return ok(await this.#write(uid, whole));
+    const worker = kind === 'simulate' ? this.#simulator : this.#worker;
+    return ok(await worker.ask(uid, whole, signal));
+  }
+
+  async #write(uid: number, job: PolicyJob): Promise<PolicyJobAnswer> {
+    this.#writing++;
+    const done = await this.#worker.ask(uid, job).finally(() => this.#writing--);
+    const pending = this.#goesBack.pending;
+    const { written } = done;
+    if (written === undefined) return done;
+    const { failures = [] } = JSON.parse(done.body) as { readonly failures?: readonly string[] };
+    const isKept =
+      written.change !== undefined || failures.length > 0
+        ? await answerSoon(
+            this.#options.apply().then(() => false),
+            true,
+          )
+        : false;
+    const { state, problems } = this.#options.state();
+    const isApplied = !isKept && state === 'in force';
+    return answer({
+      ...written,
+      state: isKept ? 'kept' : state === 'absent' ? 'refused' : state,
+      failures: [...failures, ...(isApplied || isKept ? [] : problems)],
+      ...(pending && { pending }),
+    } satisfies PolicyWritten);
+  }
+
+  async #goBack(): Promise<Result<boolean, string>> {
+    const { paths, file } = this.#options;
+    const root = { kind: 'administrator' } as const;
+    const job: PolicyJob = {
+      paths,
+      file,
+      audience: root,
+      editor: root,
+      author: {},
+      question: { kind: 'go back' },
+    };
+    const { status, body } = await this.#worker.ask(0, job);
+    const { isReplaced, error } = JSON.parse(body) as {
+      readonly isReplaced?: boolean;
+      readonly error?: string;
+    };
+    if (status !== 200) return fail(error ?? body);
+    if (isReplaced === true) await this.#options.apply();
+    return ok(isReplaced === true);
+  }
+
+  [Symbol.dispose](): void {
+    this.#goesBack[Symbol.dispose]();
+    this.#worker[Symbol.dispose]();
+    this.#simulator[Symbol.dispose]();
+  }
+}
