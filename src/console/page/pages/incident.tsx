@@ -1,6 +1,6 @@
 /** One incident on a page of its own. */
 import type { Page, PageProps } from '../page.ts';
-import { IncidentView } from '../parts/incident-view.tsx';
+import { IncidentView } from '../member/incident-view.tsx';
 import { words } from '../state/language.ts';
 import { role } from '../state/live.ts';
 import { href } from '../state/route.ts';

@@ -1,7 +1,7 @@
 /** The page of a tenant: it begins with a sentence, and says what to do. */
 import type { Page, PageProps } from '../page.ts';
-import { LimitOrigins } from '../parts/limit-origins.tsx';
-import { MemberView, SiteLinks } from '../parts/member-view.tsx';
+import { LimitOrigins } from '../member/limit-origins.tsx';
+import { MemberView, SiteLinks } from '../member/member-view.tsx';
 import { Empty } from '../parts/notes.tsx';
 import { words } from '../state/language.ts';
 import { who } from '../state/live.ts';

@@ -1,8 +1,8 @@
 /** One tenant, one of its sites, or a reseller's sum: its use beside its limits, its history, and what happened. */
 import type { TopRow } from '../../../agent/api/api.ts';
 import type { Page, PageProps } from '../page.ts';
-import { LimitOrigins } from '../parts/limit-origins.tsx';
-import { MemberView, SiteLinks } from '../parts/member-view.tsx';
+import { LimitOrigins } from '../member/limit-origins.tsx';
+import { MemberView, SiteLinks } from '../member/member-view.tsx';
 import { Empty, Loading } from '../parts/notes.tsx';
 import { words } from '../state/language.ts';
 import { who } from '../state/live.ts';

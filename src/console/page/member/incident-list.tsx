@@ -5,8 +5,8 @@ import { whatHappened } from '../state/incident-words.ts';
 import { numbers, words } from '../state/language.ts';
 import { role } from '../state/live.ts';
 import { href, route } from '../state/route.ts';
-import { SeverityBadge } from './badge.tsx';
-import { Answered } from './notes.tsx';
+import { SeverityBadge } from '../parts/badge.tsx';
+import { Answered } from '../parts/notes.tsx';
 
 const shownMax = 10;
 

@@ -8,7 +8,7 @@ import { memberPath } from '../state/member.ts';
 import type { Period } from '../state/period.ts';
 import { href, route } from '../state/route.ts';
 import { troubleSentences } from '../state/trouble-words.ts';
-import { Answered } from './notes.tsx';
+import { Answered } from '../parts/notes.tsx';
 
 interface TroublesProps {
   readonly who: TopRow;

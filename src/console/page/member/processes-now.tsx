@@ -3,8 +3,8 @@ import type { LiveProcess, ProcessesResponse, TopRow } from '../../../agent/api/
 import { useAnswer } from '../state/answer.ts';
 import { numbers, words } from '../state/language.ts';
 import { memberPath } from '../state/member.ts';
-import { Disclosure } from './dialog.tsx';
-import { Answered } from './notes.tsx';
+import { Disclosure } from '../parts/dialog.tsx';
+import { Answered } from '../parts/notes.tsx';
 
 const refreshSeconds = 10;
 const listedMax = 100;

@@ -16,7 +16,7 @@ import { argumentOf } from '../state/member.ts';
 import type { Period } from '../state/period.ts';
 import { href, route } from '../state/route.ts';
 import { ChartView } from './chart.tsx';
-import { Answered } from './notes.tsx';
+import { Answered } from '../parts/notes.tsx';
 import type { PlotBand } from './plot.ts';
 
 /** The parts of a period; a chart is hardly wider in pixels. */

@@ -6,10 +6,10 @@ import { useAnswer } from '../state/answer.ts';
 import { amountText, proposalFor, sentencesOf, textOf } from '../state/incident-words.ts';
 import { numbers, words } from '../state/language.ts';
 import { role } from '../state/live.ts';
-import { CommandLine, CopyButton, shellWord } from './command-line.tsx';
-import { Disclosure } from './dialog.tsx';
-import { SeverityBadge } from './badge.tsx';
-import { Answered } from './notes.tsx';
+import { CommandLine, CopyButton, shellWord } from '../parts/command-line.tsx';
+import { Disclosure } from '../parts/dialog.tsx';
+import { SeverityBadge } from '../parts/badge.tsx';
+import { Answered } from '../parts/notes.tsx';
 import { Refusals } from './refusals.tsx';
 import { Snapshots } from './snapshots.tsx';
 
