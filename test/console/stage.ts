@@ -30,6 +30,7 @@ import { IncidentKinds } from '../../src/usage/incident-kinds.ts';
 import type { Fault } from '../../src/usage/fault.ts';
 import { emptyColumns } from '../../src/usage/tick.ts';
 import { tenantMember } from '../../src/usage/member.ts';
+import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
 import { entriesIncidents } from '../../src/web/core/entries/entries-incidents.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
@@ -98,6 +99,8 @@ export class Stage implements AsyncDisposable {
   lastTick = performance.now();
   /** The answer of `/v1/status`; a part of the real one. */
   status: object = { isStatus: true };
+  /** Parts of the agent that a test brings along. */
+  parts: Partial<AgentContext> = {};
   readonly #names = new AccountNames(this.paths);
   readonly #kinds = new IncidentKinds([entriesIncidents]);
   readonly events = new EventStore(`${this.#directory.path}/events`, { kinds: this.#kinds });
@@ -178,9 +181,23 @@ export class Stage implements AsyncDisposable {
 
   /** Has a tick in which these tenants used as much CPU, all others nothing, and some hit limits. */
   tick(at: number, cpu: Readonly<Record<number, number>>, faults: readonly Fault[] = []): void {
-    const members = Object.keys(cpu).map((uid) => tenantMember(Number(uid)));
+    this.measure(
+      at,
+      Object.fromEntries(Object.entries(cpu).map(([uid, used]) => [uid, { cpu: used }])),
+      faults,
+    );
+  }
+
+  /** Has a tick with the usage of tenants by uid, and with faults. */
+  measure(
+    at: number,
+    usage: Readonly<Record<number, Partial<Record<MetricKey, number>>>>,
+    faults: readonly Fault[] = [],
+  ): void {
+    const members = Object.keys(usage).map((uid) => tenantMember(Number(uid)));
     const columns = emptyColumns(members.length);
-    columns.cpu.set(Object.values(cpu));
+    for (const key of metricKeys)
+      columns[key].set(Object.values(usage).map((each) => each[key] ?? 0));
     this.lastTick = performance.now();
     const moment = { at, monotonic: this.lastTick };
     const readings = [...this.#index.entries.keys()].map((member) => ({
@@ -208,6 +225,7 @@ export class Stage implements AsyncDisposable {
       state: this.paths.state,
       testAlerts: async () => ({ results: [] }),
       history: { askedBy: () => ({}) },
+      ...this.parts,
     };
     // Fields that these answers do not use are missing.
     return context as unknown as AgentContext;

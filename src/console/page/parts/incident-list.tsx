@@ -8,7 +8,7 @@ import { href, route } from '../state/route.ts';
 import { SeverityBadge } from './badge.tsx';
 import { Answered } from './notes.tsx';
 
-const shownMax = 10;
+const shownMax = 6;
 
 interface IncidentListProps {
   readonly asked: Asked<IncidentsResponse>;
@@ -58,7 +58,9 @@ function aboutIncident({ begin, end, value, from, snapshots }: IncidentRow): str
   const now = Date.now();
   const seconds = (end - begin) / 1000;
   const limit =
-    value === '' ? [] : [from === '' ? texts.limit(value) : texts.limitFrom(value, from)];
+    value === ''
+      ? []
+      : [from === '' || role.value !== 'root' ? texts.limit(value) : texts.limitFrom(value, from)];
   return [
     ago(begin, now),
     time(begin, now),

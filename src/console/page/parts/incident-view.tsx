@@ -30,7 +30,7 @@ function Details({ incident }: { readonly incident: IncidentResponse }) {
       {killed.length > 0 && <Block title={texts.ended} items={killed.map(killedText)} />}
       {resource !== 'other' && (
         <>
-          <h3>{texts.mostUsed}</h3>
+          <h2>{texts.mostUsed}</h2>
           {users.length === 0 ? (
             <p class="quiet">{texts.noUsers}</p>
           ) : (
@@ -70,7 +70,7 @@ const mayShow = ({ who }: IncidentResponse) =>
 function Block({ title, items }: { readonly title: string; readonly items: readonly string[] }) {
   return (
     <>
-      <h3>{title}</h3>
+      <h2>{title}</h2>
       <ul class="plain">
         {items.map((item) => (
           <li key={item}>{item}</li>
@@ -106,7 +106,7 @@ function Requests({ requests, site }: RequestsProps) {
   const { incident: texts } = words.value;
   return (
     <>
-      <h3>{texts.served}</h3>
+      <h2>{texts.served}</h2>
       <ul class="list">
         {requests.map(({ method, path, script, count, secondsMax }) => (
           <li key={`${method} ${path} ${script}`}>
@@ -138,7 +138,7 @@ function Advice({ incident }: { readonly incident: IncidentResponse }) {
   const setting = `${limit.replace(/\.limit$/, '')}=${proposal}`;
   return (
     <>
-      <h3>{texts.whatToDo}</h3>
+      <h2>{texts.whatToDo}</h2>
       {advice !== '' && <p>{advice}</p>}
       {proposal !== undefined && (
         <p>

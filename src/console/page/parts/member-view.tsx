@@ -42,10 +42,10 @@ export function MemberView({ who, isOwn = false }: MemberViewProps) {
     <>
       <Troubles who={who} period={period} isOwn={isOwn} />
       <LiveTiles who={who} />
-      <h2>{words.value.tenant.charts.title}</h2>
       <PeriodTools period={period} />
-      <Charts who={who} period={period} incidents={incidents} />
       <IncidentList asked={incidents} name={who.name} />
+      <h2>{words.value.tenant.charts.title}</h2>
+      <Charts who={who} period={period} incidents={incidents} />
       <ProcessesNow who={who} />
       {role.value !== 'tenant' && who.kind === 'tenant' && <TenantChanges who={who} />}
       {isOwn && <MailChoice />}

@@ -24,6 +24,7 @@ export const incident: Words['incident'] = {
     observed: (who, faults, what) => `${who} wäre ${times(faults)} abgelehnt worden: ${what}`,
   },
   on: (moment) => `am ${moment}`,
+  during: (day, from, to) => `am ${day} zwischen ${from} und ${to}`,
   between: (from, to) => `zwischen ${from} und ${to}`,
   sentence: (what, when) => `${what}, ${when}.`,
   limitWas: (value) => `Die Grenze war ${value}.`,
