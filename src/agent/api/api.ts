@@ -22,6 +22,8 @@
  *     GET  /v1/digest
  *     POST /v1/digest?use=90%&every=week
  *     POST /v1/alerts/test
+ *     GET  /v1/protection
+ *     GET  /v1/modules
  *     GET  /metrics
  *
  * NAME is an account, a uid or a member (`u1001`, `r1000`), or one of the first two, a slash and a site

@@ -22,6 +22,7 @@ import { answerDigest, answerSetDigest } from '../responses/digest-choice.ts';
 import { answerIncident, answerIncidents } from '../responses/incidents.ts';
 import { answerMetrics } from '../responses/metrics-page.ts';
 import { answerOverview } from '../responses/overview.ts';
+import { answerModules, answerProtection } from '../responses/protection.ts';
 import {
   answerPolicy,
   answerPolicyChange,
@@ -66,6 +67,8 @@ const answers: Readonly<Record<string, Handler>> = {
   '/v1/incidents/:name': answerIncident,
   '/v1/advise': answerAdvise,
   '/v1/digest': answerDigest,
+  '/v1/protection': answerProtection,
+  '/v1/modules': answerModules,
   '/v1/console/session': answerSession,
   '/v1/console/sessions': answerSessions,
 };

@@ -3,6 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { Bar } from './parts/bar.tsx';
 import { Icon } from './parts/icon.tsx';
 import { FailureNote, Loading } from './parts/notes.tsx';
+import { PendingBar } from './parts/pending-bar.tsx';
 import { LoginPage } from './pages/login.tsx';
 import { matchPage, segmentsOf, type Page } from './page.ts';
 import { pages } from './pages.ts';
@@ -35,6 +36,7 @@ export function App() {
         </a>
       )}
       <Bar />
+      <PendingBar />
       <div class="columns">
         <Navigation />
         <Content />

@@ -4,6 +4,8 @@ import { incidentPage } from './pages/incident.tsx';
 import { incidentsPage } from './pages/incidents.tsx';
 import { overviewPage } from './pages/overview.tsx';
 import { ownPage, ownSitePage } from './pages/own.tsx';
+import { policyPage, whatIfPage } from './pages/policy.tsx';
+import { modulesPage, protectionPage } from './pages/protection.tsx';
 import { systemPage } from './pages/system.tsx';
 import { tenantPage } from './pages/tenant.tsx';
 import { tenantsPage } from './pages/tenants.tsx';
@@ -16,5 +18,9 @@ export const pages: readonly Page[] = [
   ownSitePage,
   incidentsPage,
   incidentPage,
+  policyPage,
+  whatIfPage,
+  protectionPage,
+  modulesPage,
   systemPage,
 ];

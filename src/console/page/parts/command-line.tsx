@@ -2,9 +2,15 @@
 import { useState } from 'preact/hooks';
 import { words } from '../state/language.ts';
 
-export const CommandLine = ({ command }: { readonly command: string }) => (
+interface CommandLineProps {
+  readonly command: string;
+  /** What the command does, if it is not the same as the page. */
+  readonly label?: string;
+}
+
+export const CommandLine = ({ command, label }: CommandLineProps) => (
   <p class="command">
-    <span class="quiet">{words.value.command}</span> <code>{command}</code>{' '}
+    <span class="quiet">{label ?? words.value.command}</span> <code>{command}</code>{' '}
     <CopyButton text={command} />
   </p>
 );

@@ -1,11 +1,11 @@
 /** The language of the page: what the browser prefers, or what was chosen here. */
-import { computed, signal } from '@preact/signals';
+import { computed, signal, type ReadonlySignal } from '@preact/signals';
 import type { LimitKey } from '../../../limits/limit.ts';
 import { de } from '../words/de.ts';
 import { en } from '../words/en.ts';
 import { numbersOf } from '../words/numbers.ts';
 import { pseudo } from '../words/pseudo.ts';
-import type { Words } from '../words/words.ts';
+import type { Catalogue, Words } from '../words/words.ts';
 import { keep, kept } from './kept.ts';
 
 /** Whether this build is for the tests of languages; scripts/console.ts sets it. */
@@ -26,6 +26,16 @@ export const language = signal<Language>(firstLanguage());
 
 export const words = computed<Words>(() => catalogues[language.value]);
 export const numbers = computed(() => numbersOf(language.value));
+
+/** Returns the words of a part that is loaded on demand. */
+export const wordsOfPart = <Own>(
+  english: Own & Catalogue<Own>,
+  german: Catalogue<Own>,
+): ReadonlySignal<Catalogue<Own>> =>
+  computed(() => {
+    if (language.value === 'de') return german;
+    return BULKHEAD_PSEUDO ? pseudo(english) : english;
+  });
 
 function firstLanguage(): Language {
   const preferred = navigator.languages.map((each) => each.slice(0, 2).toLowerCase());

@@ -19,8 +19,12 @@ export type Query = Readonly<
 >;
 
 export interface RequestOptions {
-  readonly method?: 'GET' | 'POST';
+  readonly method?: 'GET' | 'POST' | 'PUT';
   readonly query?: Query;
+  /** Sent as JSON. */
+  readonly body?: object;
+  /** The ETag, without quotes, of the text that a change is made to. */
+  readonly ifMatch?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -44,11 +48,16 @@ export const failureOf = (status: number, error?: ErrorResponse): Failure => ({
 export const request = <Answer>(
   token: string,
   path: string,
-  { method = 'GET', query = {}, signal }: RequestOptions = {},
+  { method = 'GET', query = {}, body, ifMatch, signal }: RequestOptions = {},
 ): Promise<Result<Answer, Failure>> =>
   send(`${path}${searchOf(query)}`, {
     method,
-    headers: { authorization: `Bearer ${token}` },
+    headers: {
+      authorization: `Bearer ${token}`,
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(ifMatch !== undefined && { 'if-match': `"${ifMatch}"` }),
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
     ...(signal !== undefined && { signal }),
   });
 

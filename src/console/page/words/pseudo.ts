@@ -2,8 +2,6 @@
  * A language for tests: English with accents, and 40 % longer. Plain text on the page is a message outside the catalogue,
  * and text that is cut off does not fit in other languages either.
  */
-import type { Words } from './words.ts';
-
 const accents: Readonly<Record<string, string>> = {
   a: 'á',
   e: 'é',
@@ -26,7 +24,7 @@ export function pseudoText(text: string): string {
 
 type Catalogue = { readonly [key: string]: unknown };
 
-export const pseudo = (words: Words): Words => longer(words) as Words;
+export const pseudo = <Words>(words: Words): Words => longer(words) as Words;
 
 function longer(value: unknown): unknown {
   if (typeof value === 'string') return pseudoText(value);

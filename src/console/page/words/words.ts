@@ -6,7 +6,8 @@
 import type { en } from './en.ts';
 import type { shared } from './en/shared.ts';
 
-type Catalogue<Own> = {
+/** The messages of a part, in any language. */
+export type Catalogue<Own> = {
   readonly [Key in keyof Own]: Own[Key] extends string
     ? string
     : Own[Key] extends (...values: infer Values) => string

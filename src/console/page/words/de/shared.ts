@@ -48,9 +48,19 @@ export const shared: SharedWords = {
   cannotCopy: 'Text markieren, um ihn zu kopieren',
   close: 'Schließen',
   cancel: 'Abbrechen',
+  changeLimits: 'Grenzen ändern…',
   loading: 'Wird geladen…',
   tryAgain: 'Noch einmal',
   command: 'Dasselbe auf der Kommandozeile',
+  pending: {
+    title: 'Eine Änderung, die zurückgeht',
+    announced: (user) =>
+      `Die Änderung von ${user} geht von selbst zurück, wenn sie niemand behält.`,
+    goesBackIn: (user, time) => `Die Änderung von ${user} geht in ${time} zurück.`,
+    over: 'Die Zeit ist um: Die Änderung geht zurück.',
+    keep: 'Behalten',
+    notKept: 'Sie konnte nicht behalten werden.',
+  },
   table: {
     held: 'Die Reihenfolge bleibt, solange der Zeiger auf der Tabelle steht',
     showAll: 'Alle Zeilen zeigen',

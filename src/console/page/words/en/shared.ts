@@ -48,9 +48,18 @@ export const shared = {
   cannotCopy: 'Select the text to copy it',
   close: 'Close',
   cancel: 'Cancel',
+  changeLimits: 'Change limits…',
   loading: 'Loading…',
   tryAgain: 'Try again',
   command: 'The same on the command line',
+  pending: {
+    title: 'A change that goes back',
+    announced: (user: string) => `The change of ${user} goes back by itself unless it is kept.`,
+    goesBackIn: (user: string, time: string) => `The change of ${user} goes back in ${time}.`,
+    over: 'The time is over: the change goes back.',
+    keep: 'Keep it',
+    notKept: 'It could not be kept.',
+  },
   table: { held: 'The order is held while you point at the table', showAll: 'Show all rows' },
   errors: {
     title: 'This could not be loaded',
