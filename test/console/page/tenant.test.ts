@@ -112,7 +112,9 @@ describe('tenant', { skip }, async () => {
     await view.shows('in this period');
     assert.match(await hashOf(view), /from=\d{4}-\d\d-\d\dT.*&to=/);
     const before = await hashOf(view);
-    const box = await view.page.locator('.chart .u-over').nth(1).boundingBox();
+    const plot = view.page.locator('.chart .u-over').nth(1);
+    await plot.scrollIntoViewIfNeeded();
+    const box = await plot.boundingBox();
     assert.ok(box);
     await view.page.mouse.move(box.x + 50, box.y + 30);
     await view.page.mouse.down();

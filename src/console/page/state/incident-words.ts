@@ -3,7 +3,8 @@ import type { IncidentResponse, IncidentRow, Who } from '../../../agent/api/api.
 import { higherValue } from '../../../usage/higher-value.ts';
 import type { Resource } from '../../../usage/incident-topics.ts';
 import type { QuantityKind } from '../../../../packages/base/quantity.ts';
-import { limitWords, numbers, words } from './language.ts';
+import { limitWords, numbers } from './language.ts';
+import { words } from '../member/words.ts';
 import { role } from './live.ts';
 
 export const nameOf = (who: Who): string =>

@@ -1,6 +1,7 @@
 /** What a tenant's limits did to it, in sentences. */
 import type { Trouble, TroublesResponse } from '../../../agent/api/report-api.ts';
-import { limitWords, numbers, words } from './language.ts';
+import { limitWords, numbers } from './language.ts';
+import { words } from '../member/words.ts';
 import type { Period } from './period.ts';
 
 interface Subject {

@@ -4,6 +4,8 @@ export const shell: Words['shell'] = {
   product: 'Bulkhead',
   pages: {
     overview: 'Übersicht',
+    own: 'Ihr Verbrauch',
+    incident: (id) => `Vorfall ${id}`,
     tenants: 'Kunden',
     incidents: 'Vorfälle',
     policy: 'Richtlinie',

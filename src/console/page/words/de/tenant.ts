@@ -1,11 +1,11 @@
 import { numbersOf } from '../numbers.ts';
-import type { Words } from '../words.ts';
+import type { Catalogue } from '../words.ts';
+import type { tenant as english } from '../en/tenant.ts';
 
 const { count, number } = numbersOf('de');
 const times = (value: number) => (value === 1 ? 'einmal' : `${number(value)}-mal`);
 
-export const tenant: Words['tenant'] = {
-  ownTitle: 'Ihr Verbrauch',
+export const tenant: Catalogue<typeof english> = {
   tenants: 'Kunden',
   about: {
     package: (name) => `Paket ${name}`,

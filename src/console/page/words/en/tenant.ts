@@ -4,7 +4,6 @@ const { count } = numbersOf('en');
 const times = (value: number) => (value === 1 ? 'once' : count(value, { other: 'times' }));
 
 export const tenant = {
-  ownTitle: 'Your use',
   tenants: 'Tenants',
   about: {
     package: (name: string) => `package ${name}`,

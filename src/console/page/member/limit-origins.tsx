@@ -2,12 +2,13 @@
 import type { ExplainResponse, TopRow } from '../../../agent/api/api.ts';
 import { useState } from 'preact/hooks';
 import { useAnswer } from '../state/answer.ts';
-import { limitWords, words } from '../state/language.ts';
+import { limitWords } from '../state/language.ts';
+import { words } from './words.ts';
 import { role } from '../state/live.ts';
 import { memberPath } from '../state/member.ts';
-import { CommandLine, shellWord } from './command-line.tsx';
-import { Dialog } from './dialog.tsx';
-import { Answered } from './notes.tsx';
+import { CommandLine, shellWord } from '../parts/command-line.tsx';
+import { Dialog } from '../parts/dialog.tsx';
+import { Answered } from '../parts/notes.tsx';
 
 export function LimitOrigins({ who }: { readonly who: TopRow }) {
   const [isOpen, setOpen] = useState(false);

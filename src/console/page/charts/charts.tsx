@@ -11,12 +11,13 @@ import type { SeriesColumnsResponse } from '../../../agent/api/report-api.ts';
 import { useAnswer, type Asked } from '../state/answer.ts';
 import { chartOfLimit, chartsFor, measuredCharts, type Chart } from '../state/charts.ts';
 import { whatHappened } from '../state/incident-words.ts';
-import { language, numbers, words } from '../state/language.ts';
+import { language, numbers } from '../state/language.ts';
+import { words } from '../member/words.ts';
 import { argumentOf } from '../state/member.ts';
 import type { Period } from '../state/period.ts';
 import { href, route } from '../state/route.ts';
 import { ChartView } from './chart.tsx';
-import { Answered } from './notes.tsx';
+import { Answered } from '../parts/notes.tsx';
 import type { PlotBand } from './plot.ts';
 
 /** The parts of a period; a chart is hardly wider in pixels. */

@@ -3,12 +3,13 @@ import type { TopRow } from '../../../agent/api/api.ts';
 import type { Trouble, TroublesResponse } from '../../../agent/api/report-api.ts';
 import { useAnswer } from '../state/answer.ts';
 import { amountText } from '../state/incident-words.ts';
-import { numbers, words } from '../state/language.ts';
+import { numbers } from '../state/language.ts';
+import { words } from './words.ts';
 import { memberPath } from '../state/member.ts';
 import type { Period } from '../state/period.ts';
 import { href, route } from '../state/route.ts';
 import { troubleSentences } from '../state/trouble-words.ts';
-import { Answered } from './notes.tsx';
+import { Answered } from '../parts/notes.tsx';
 
 interface TroublesProps {
   readonly who: TopRow;

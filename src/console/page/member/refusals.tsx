@@ -1,6 +1,6 @@
 /** What was refused in an incident: requests with their site, page and client, or links and files. */
 import type { Snapshot } from '../../../usage/incident.ts';
-import { words } from '../state/language.ts';
+import { words } from './words.ts';
 
 type Item = Readonly<Record<string, unknown>>;
 

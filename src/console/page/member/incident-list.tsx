@@ -2,11 +2,12 @@
 import type { IncidentRow, IncidentsResponse } from '../../../agent/api/api.ts';
 import type { Asked } from '../state/answer.ts';
 import { whatHappened } from '../state/incident-words.ts';
-import { numbers, words } from '../state/language.ts';
+import { numbers } from '../state/language.ts';
+import { words } from './words.ts';
 import { role } from '../state/live.ts';
 import { href, route } from '../state/route.ts';
-import { SeverityBadge } from './badge.tsx';
-import { Answered } from './notes.tsx';
+import { SeverityBadge } from '../parts/badge.tsx';
+import { Answered } from '../parts/notes.tsx';
 
 const shownMax = 6;
 

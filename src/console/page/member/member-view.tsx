@@ -1,14 +1,14 @@
 /** Everything about one member: what happened, its use now and over time, its incidents, processes and changes. */
 import type { IncidentsResponse, TopRow } from '../../../agent/api/api.ts';
 import { useAnswer } from '../state/answer.ts';
-import { words } from '../state/language.ts';
+import { words } from './words.ts';
 import { members, role, who as everybody } from '../state/live.ts';
 import { argumentOf } from '../state/member.ts';
 import { currentPeriod, periodOptions } from '../state/period.ts';
 import { href, queryOf, setQuery } from '../state/route.ts';
-import { Charts } from './charts.tsx';
-import { CommandLine, shellWord } from './command-line.tsx';
-import { Dialog } from './dialog.tsx';
+import { Charts } from '../charts/charts.tsx';
+import { CommandLine, shellWord } from '../parts/command-line.tsx';
+import { Dialog } from '../parts/dialog.tsx';
 import { IncidentList } from './incident-list.tsx';
 import { IncidentView } from './incident-view.tsx';
 import { MailChoice } from './mail-choice.tsx';

@@ -1,10 +1,11 @@
 /** A member's use of its limits, live. */
 import { metrics, type MetricKey } from '../../../usage/metrics.ts';
-import { numbers, words } from '../state/language.ts';
+import { numbers } from '../state/language.ts';
+import { words } from './words.ts';
 import type { LiveMember } from '../state/live.ts';
 import { measureMetric, metricText } from '../state/measures.ts';
-import { UseBar } from './meter.tsx';
-import { Tile, Tiles } from './tile.tsx';
+import { UseBar } from '../parts/meter.tsx';
+import { Tile, Tiles } from '../parts/tile.tsx';
 
 const always = ['cpu', 'anonymous', 'read', 'write', 'threads'] as const;
 const ifLimited = ['total', 'reads', 'writes', 'operations'] as const;

@@ -4,12 +4,14 @@ import type { HeavyUser, SeenRequest } from '../../../usage/causes/causes.ts';
 import type { KilledProcess } from '../../../usage/incident.ts';
 import { useAnswer } from '../state/answer.ts';
 import { amountText, proposalFor, sentencesOf, textOf } from '../state/incident-words.ts';
-import { numbers, words } from '../state/language.ts';
+import { numbers } from '../state/language.ts';
+import { words } from './words.ts';
 import { role } from '../state/live.ts';
-import { CommandLine, CopyButton, shellWord } from './command-line.tsx';
-import { Disclosure } from './dialog.tsx';
-import { SeverityBadge } from './badge.tsx';
-import { Answered } from './notes.tsx';
+import { ChangeLimits } from '../parts/change-limits.tsx';
+import { CommandLine, CopyButton, shellWord } from '../parts/command-line.tsx';
+import { Disclosure } from '../parts/dialog.tsx';
+import { SeverityBadge } from '../parts/badge.tsx';
+import { Answered } from '../parts/notes.tsx';
 import { Refusals } from './refusals.tsx';
 import { Snapshots } from './snapshots.tsx';
 
@@ -144,7 +146,8 @@ function Advice({ incident }: { readonly incident: IncidentResponse }) {
         <p>
           {role.value === 'root' ? (
             <>
-              {texts.raise} <code>{`bulkhead ${verb} ${shellWord(who.name)} ${setting}`}</code>
+              {texts.raise} <code>{`bulkhead ${verb} ${shellWord(who.name)} ${setting}`}</code>{' '}
+              {who.kind !== 'site' && <ChangeLimits target={`${who.kind} ${who.name}`} />}
             </>
           ) : (
             texts.askForMore(proposal)

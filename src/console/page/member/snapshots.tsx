@@ -1,7 +1,8 @@
 /** The snapshots of an incident: chosen by click or by the arrow keys, each with its processes. */
 import { useEffect, useState } from 'preact/hooks';
 import type { ProcessEvidence, Snapshot } from '../../../usage/incident.ts';
-import { numbers, words } from '../state/language.ts';
+import { numbers } from '../state/language.ts';
+import { words } from './words.ts';
 
 const shownMax = 25;
 
