@@ -16,6 +16,8 @@ import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
 import { Membership } from '../../src/agent/sampling/membership.ts';
 import { ConsoleAccess } from '../../src/agent/sessions/console-access.ts';
 import { ConsolePeers } from '../../src/agent/sessions/console-peers.ts';
+import { ok } from '../../packages/base/result.ts';
+import type { ListedChange } from '../../src/apply/read-changes.ts';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
 import { AccountNames } from '../../src/host/accounts/account-names.ts';
 import {
@@ -25,6 +27,7 @@ import {
   type Paths,
 } from '../../src/host/paths.ts';
 import { noCounters } from '../../src/limits/limits.ts';
+import type { HistoryView } from '../../src/store/history/history.ts';
 import { EventStore } from '../../src/store/events/event-store.ts';
 import { IncidentKinds } from '../../src/usage/incident-kinds.ts';
 import type { Fault } from '../../src/usage/fault.ts';
@@ -101,6 +104,10 @@ export class Stage implements AsyncDisposable {
   status: object = { isStatus: true };
   /** Parts of the agent that a test brings along. */
   parts: Partial<AgentContext> = {};
+  /** The answers of the history, as far as a test has any. */
+  history: Partial<HistoryView> = {};
+  /** The latest changes of the policy. */
+  changes: readonly ListedChange[] = [];
   readonly #names = new AccountNames(this.paths);
   readonly #kinds = new IncidentKinds([entriesIncidents]);
   readonly events = new EventStore(`${this.#directory.path}/events`, { kinds: this.#kinds });
@@ -181,14 +188,11 @@ export class Stage implements AsyncDisposable {
 
   /** Has a tick in which these tenants used as much CPU, all others nothing, and some hit limits. */
   tick(at: number, cpu: Readonly<Record<number, number>>, faults: readonly Fault[] = []): void {
-    this.measure(
-      at,
-      Object.fromEntries(Object.entries(cpu).map(([uid, used]) => [uid, { cpu: used }])),
-      faults,
-    );
+    const usage = Object.entries(cpu).map(([uid, used]) => [uid, { cpu: used }] as const);
+    this.measure(at, Object.fromEntries(usage), faults);
   }
 
-  /** Has a tick with the usage of tenants by uid, and with faults. */
+  /** Has a tick with any usage of tenants by uid. */
   measure(
     at: number,
     usage: Readonly<Record<number, Partial<Record<MetricKey, number>>>>,
@@ -224,7 +228,8 @@ export class Stage implements AsyncDisposable {
       status: () => this.status,
       state: this.paths.state,
       testAlerts: async () => ({ results: [] }),
-      history: { askedBy: () => ({}) },
+      latestChanges: () => ok(this.changes),
+      history: { askedBy: () => this.history },
       ...this.parts,
     };
     // Fields that these answers do not use are missing.

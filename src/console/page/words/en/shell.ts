@@ -1,5 +1,4 @@
 export const shell = {
-  product: 'Bulkhead',
   pages: {
     overview: 'Overview',
     own: 'Your use',

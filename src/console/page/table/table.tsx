@@ -19,6 +19,8 @@ export interface Column<Row> {
   readonly value?: (row: Row) => number | string;
   /** Hidden on phones. */
   readonly isWide?: boolean;
+  /** Hidden on all but wide screens. */
+  readonly isExtra?: boolean;
   /** The width in parts; 1 if absent. */
   readonly parts?: number;
 }
@@ -121,6 +123,14 @@ const Spacer = ({ rows }: { readonly rows: number }) =>
     </tr>
   ) : null;
 
+interface ColumnWidth {
+  readonly isWide?: boolean;
+  readonly isExtra?: boolean;
+}
+
+const classOf = ({ isWide, isExtra }: ColumnWidth) =>
+  isExtra === true ? 'extra' : isWide === true ? 'wide' : undefined;
+
 function Cells<Row>({
   columns,
   row,
@@ -130,13 +140,13 @@ function Cells<Row>({
 }) {
   return (
     <>
-      {columns.map(({ key, cell, isWide }, at) =>
+      {columns.map(({ key, cell, ...column }, at) =>
         at === 0 ? (
           <th key={key} scope="row">
             {cell(row)}
           </th>
         ) : (
-          <td key={key} class={isWide === true ? 'wide' : undefined}>
+          <td key={key} class={classOf(column)}>
             {cell(row)}
           </td>
         ),
@@ -152,14 +162,14 @@ interface HeaderCellProps<Row> {
 }
 
 function HeaderCell<Row>({ column, sorting, width }: HeaderCellProps<Row>) {
-  const { key, title, value, isWide } = column;
+  const { key, title, value } = column;
   const isSorted = sorting.key === key;
   const direction = sorting.isDescending ? 'descending' : 'ascending';
   const next = isSorted ? !sorting.isDescending : undefined;
   return (
     <th
       scope="col"
-      class={isWide === true ? 'wide' : undefined}
+      class={classOf(column)}
       style={{ inlineSize: width }}
       {...(isSorted && { 'aria-sort': direction })}
     >

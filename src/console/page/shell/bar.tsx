@@ -1,5 +1,5 @@
 /** The bar: the host, find, the state of the connection, and who is logged in. */
-import { numbers, words } from '../state/language.ts';
+import { numbers, product, words } from '../state/language.ts';
 import { href } from '../state/route.ts';
 import { isFramed, logOut, sessionInfo } from '../state/session.ts';
 import { connection, frame } from '../state/stream.ts';
@@ -9,7 +9,7 @@ import { Find } from './find.tsx';
 export const Bar = () => (
   <header class="bar-top">
     <a class="brand" href={href([])}>
-      {words.value.shell.product}
+      {product}
     </a>
     <span class="host quiet">{location.hostname}</span>
     <Find />
