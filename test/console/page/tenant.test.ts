@@ -136,7 +136,7 @@ describe('tenant', { skip }, async () => {
     assert.doesNotMatch(await view.text('dialog'), /policy\.xml/);
     await view.page.keyboard.press('Escape');
     await view.page.getByText('Each process').click();
-    await view.shows('wp-cron.php', '.list');
+    await view.shows('wp-cron.php', 'main');
     await view.page.getByLabel('Report use from').selectOption('80%');
     await view.shows('Saved');
     await view.check('own-embedded');
