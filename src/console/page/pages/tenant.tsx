@@ -1,4 +1,4 @@
-/** One tenant, one of its sites, or a reseller's sum: its use beside its limits, its history, and what happened. */
+/** The pages of one tenant, its sites and one incident. They come in a part of their own, and charts in another. */
 import type { Page } from '../page.ts';
 import { lazy } from '../parts/lazy.tsx';
 
@@ -6,5 +6,27 @@ export const tenantPage: Page = {
   path: '/tenants/:name',
   roles: ['root', 'reseller'],
   title: (_, { name = '' }) => name,
-  view: lazy(async () => (await import('../member/pages.tsx')).Tenant),
+  view: lazy(async () => (await import('../member/part.ts')).Tenant),
+};
+
+export const ownPage: Page = {
+  path: '/',
+  roles: ['tenant'],
+  icon: 'overview',
+  title: ({ shell }) => shell.pages.own,
+  view: lazy(async () => (await import('../member/part.ts')).Own),
+};
+
+export const ownSitePage: Page = {
+  path: '/tenants/:name',
+  roles: ['tenant'],
+  title: (_, { name = '' }) => name,
+  view: lazy(async () => (await import('../member/part.ts')).OwnSite),
+};
+
+export const incidentPage: Page = {
+  path: '/incidents/:id',
+  roles: ['root', 'reseller', 'tenant'],
+  title: ({ shell }, { id = '' }) => shell.pages.incident(id),
+  view: lazy(async () => (await import('../member/part.ts')).Incident),
 };
