@@ -7,5 +7,5 @@ export const incidentsPage: Page = {
   roles: ['root', 'reseller'],
   icon: 'incidents',
   title: ({ shell }) => shell.pages.incidents,
-  view: lazy(async () => (await import('../system/incidents.tsx')).Incidents),
+  view: lazy(async () => (await import('../host/part.ts')).Incidents),
 };

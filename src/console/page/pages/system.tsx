@@ -7,5 +7,5 @@ export const systemPage: Page = {
   roles: ['root', 'reseller', 'tenant'],
   icon: 'system',
   title: ({ shell }) => shell.pages.system,
-  view: lazy(async () => (await import('../system/system.tsx')).System),
+  view: lazy(async () => (await import('../host/part.ts')).System),
 };

@@ -12,10 +12,11 @@ import { Dialog } from '../parts/dialog.tsx';
 import { Facts, type Fact } from '../parts/facts.tsx';
 import { Answered, FailureNote } from '../parts/notes.tsx';
 import { ask, useAnswer } from '../state/answer.ts';
-import { numbers, words } from '../state/language.ts';
+import { numbers } from '../state/language.ts';
 import { role } from '../state/live.ts';
 import type { Failure } from '../state/request.ts';
 import { logOut, sessionInfo } from '../state/session.ts';
+import { words } from './words.ts';
 
 const refreshSeconds = 30;
 

@@ -6,9 +6,10 @@ import { CommandLine, shellWord } from '../parts/command-line.tsx';
 import { Answered, Empty } from '../parts/notes.tsx';
 import { Table, type Column } from '../table/table.tsx';
 import { severityRanks, useIncidents } from '../state/incidents.ts';
-import { limitWords, numbers, words } from '../state/language.ts';
+import { limitWords, numbers } from '../state/language.ts';
 import { who } from '../state/live.ts';
 import { href, queryOf, setQuery } from '../state/route.ts';
+import { words } from './words.ts';
 
 const periods = { day: 1, week: 7, month: 30, year: 400 } as const;
 type Period = keyof typeof periods;
