@@ -213,6 +213,7 @@ export class View {
       name,
     );
     assert.deepEqual(await this.overflow(), [], `${name}: nothing scrolls sideways`);
+    assert.deepEqual(await this.unevenRows(), [], `${name}: rows are equally high`);
     assert.deepEqual(await this.smallTargets(), [], `${name}: targets have 24 pixels`);
     assert.deepEqual(await this.axe(), [], `${name}: axe finds nothing`);
   }
@@ -238,6 +239,16 @@ export class View {
         ...wide.map((each) => each.outerHTML.slice(0, 120)),
       ];
     });
+  }
+
+  /** Returns the rows of windowed tables that are not as high as their places. */
+  unevenRows(): Promise<readonly string[]> {
+    return this.page.evaluate(() =>
+      [...document.querySelectorAll('.table tbody tr:not(.spacer)')].flatMap((each) => {
+        const { height } = each.getBoundingClientRect();
+        return Math.abs(height - 56) < 1 ? [] : [`${height}: ${each.outerHTML.slice(0, 120)}`];
+      }),
+    );
   }
 
   /** Returns what can be clicked and is smaller than 24 pixels, except links in a text. */
