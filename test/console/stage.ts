@@ -109,6 +109,8 @@ export class Stage implements AsyncDisposable {
   /** The number of applies that changes of the policy have asked for. */
   applied = 0;
   #policy: PolicyChanges | undefined;
+  /** Parts of the agent that a test brings along. */
+  parts: Partial<AgentContext> = {};
   /** The answers of the history, as far as a test has any. */
   history: Partial<HistoryView> = {};
   /** The latest changes of the policy. */
@@ -249,6 +251,7 @@ export class Stage implements AsyncDisposable {
       testAlerts: async () => ({ results: [] }),
       latestChanges: () => ok(this.changes),
       history: { askedBy: () => this.history },
+      ...this.parts,
     };
     // Fields that these answers do not use are missing.
     return context as unknown as AgentContext;

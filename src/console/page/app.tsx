@@ -30,9 +30,11 @@ export function App() {
       <a class="skip" href="#content" onClick={skipTo('content')}>
         {shell.skipToContent}
       </a>
-      <a class="skip" href="#find" onClick={skipTo('find')}>
-        {shell.skipToFind}
-      </a>
+      {(role.value === 'root' || role.value === 'reseller') && (
+        <a class="skip" href="#find" onClick={skipTo('find')}>
+          {shell.skipToFind}
+        </a>
+      )}
       <Bar />
       <PendingBar />
       <div class="columns">

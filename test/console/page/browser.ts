@@ -218,11 +218,11 @@ export class View {
   }
 
   /** Keeps a picture in the directory that BULKHEAD_PICTURES names, for people to look at. */
-  async picture(name: string): Promise<void> {
+  async picture(name: string, fullPage = false): Promise<void> {
     const directory = process.env['BULKHEAD_PICTURES'];
     if (directory === undefined || directory === '') return;
     mkdirSync(directory, { recursive: true });
-    await this.page.screenshot({ path: `${directory}/${name}.png`, fullPage: false });
+    await this.page.screenshot({ path: `${directory}/${name}.png`, fullPage });
   }
 
   /** Returns the elements that make the page wider than the window. */

@@ -7,7 +7,8 @@ import { metrics } from '../../../usage/metrics.ts';
 import { tableRows } from '../state/chart-numbers.ts';
 import type { Chart, LineKey } from '../state/charts.ts';
 import { isDark } from '../state/color-scheme.ts';
-import { language, numbers, words } from '../state/language.ts';
+import { language, numbers } from '../state/language.ts';
+import { words } from '../member/words.ts';
 import { metricText } from '../state/measures.ts';
 import { queryForMoments } from '../state/period.ts';
 import { href, route } from '../state/route.ts';
@@ -54,8 +55,11 @@ function Sentence({
   const { average, p95, max } = distribution;
   const limit = series.metrics[metric]?.limitNow;
   const name = charts.names[chart.key];
+  const first = charts.average(text(average));
   const short = [
-    charts.average(text(average)),
+    chart.lines.length === 1
+      ? first
+      : charts.value(lineName(chart, metric, words.value.tenant.metrics[metric]), first),
     charts.p95(text(p95)),
     charts.highest(text(max)),
     ...(limit === undefined ? [] : [charts.limit(text(limit))]),
@@ -130,31 +134,44 @@ function contentOf(
   };
 }
 
+/** The values at the cursor; the names of the lines, if there are several. */
 function CursorLine({ chart, series, cursor }: Pick<ChartProps, 'chart' | 'series' | 'cursor'>) {
-  const { charts } = words.value.tenant;
+  const { charts, metrics: names } = words.value.tenant;
   const index = cursor.value;
-  if (index === undefined) return <p class="cursor-line quiet">{'\u00a0'}</p>;
+  const isSingle = chart.lines.length === 1;
   const { from, to, seconds } = series;
-  const at = from + ((index + 0.5) / seconds.length) * (to - from);
-  const texts = chart.lines.map((line) => valueAt(chart, series, line, index));
+  const at = index === undefined ? 0 : from + ((index + 0.5) / seconds.length) * (to - from);
   return (
-    <p class="cursor-line">{charts.at(numbers.value.time(at, Date.now()), texts.join(' · '))}</p>
+    <p class="cursor-line">
+      {index !== undefined && charts.at(numbers.value.time(at, Date.now()), '')}
+      {chart.lines.map((line, place) => (
+        <span key={line} class="key">
+          {!isSingle && <span class="swatch" data-line={kindsOfLines[place]} aria-hidden="true" />}
+          {!isSingle && lineName(chart, line, names[line])}{' '}
+          {index !== undefined && valueAt(series, line, index, isSingle)}
+        </span>
+      ))}
+      {isSingle && index === undefined && '\u00a0'}
+    </p>
   );
 }
 
+/** Memory without page cache is what programs use; elsewhere it is simply memory. */
+const lineName = ({ key }: Chart, line: LineKey, name: string) =>
+  key === 'memory' && line === 'anonymous' ? words.value.tenant.charts.programs : name;
+
 function valueAt(
-  chart: Chart,
   series: SeriesColumnsResponse,
   line: LineKey,
   index: number,
+  withPeak: boolean,
 ): string {
   const { notMeasured, tenant } = words.value;
   const column = series.metrics[line];
   const average = column?.average[index] ?? null;
   if (average === null) return notMeasured;
   const value = metricText(line, average);
-  if (chart.lines.length > 1) return tenant.charts.value(tenant.metrics[line], value);
-  const peak = column?.max[index] ?? null;
+  const peak = withPeak ? (column?.max[index] ?? null) : null;
   return peak === null || metricText(line, peak) === value
     ? value
     : `${value} (${tenant.charts.upTo(metricText(line, peak))})`;

@@ -10,6 +10,7 @@ const topMin: Readonly<Record<MetricUnit, number>> = {
   perSecond: 10,
   count: 4,
 };
+/** Room above the highest value, so that a line at the limit can be seen. */
 const headroom = 1.05;
 const stepsMax = 4;
 
@@ -26,7 +27,7 @@ export function axisTop({
 
 /** Returns the marked values; bytes have binary steps. */
 export function axisSteps(top: number, unit: MetricUnit): number[] {
-  const step = stepOf(top / stepsMax, unit);
+  const step = stepOf(top / headroom / stepsMax, unit);
   return Array.from({ length: Math.floor(top / step + 1e-9) + 1 }, (_, at) => at * step);
 }
 

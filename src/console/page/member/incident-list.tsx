@@ -2,13 +2,14 @@
 import type { IncidentRow, IncidentsResponse } from '../../../agent/api/api.ts';
 import type { Asked } from '../state/answer.ts';
 import { whatHappened } from '../state/incident-words.ts';
-import { numbers, words } from '../state/language.ts';
+import { numbers } from '../state/language.ts';
+import { words } from './words.ts';
 import { role } from '../state/live.ts';
 import { href, route } from '../state/route.ts';
 import { SeverityBadge } from '../parts/badge.tsx';
 import { Answered } from '../parts/notes.tsx';
 
-const shownMax = 10;
+const shownMax = 6;
 
 interface IncidentListProps {
   readonly asked: Asked<IncidentsResponse>;
@@ -58,7 +59,9 @@ function aboutIncident({ begin, end, value, from, snapshots }: IncidentRow): str
   const now = Date.now();
   const seconds = (end - begin) / 1000;
   const limit =
-    value === '' ? [] : [from === '' ? texts.limit(value) : texts.limitFrom(value, from)];
+    value === ''
+      ? []
+      : [from === '' || role.value !== 'root' ? texts.limit(value) : texts.limitFrom(value, from)];
   return [
     ago(begin, now),
     time(begin, now),

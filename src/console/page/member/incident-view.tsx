@@ -4,8 +4,10 @@ import type { HeavyUser, SeenRequest } from '../../../usage/causes/causes.ts';
 import type { KilledProcess } from '../../../usage/incident.ts';
 import { useAnswer } from '../state/answer.ts';
 import { amountText, proposalFor, sentencesOf, textOf } from '../state/incident-words.ts';
-import { numbers, words } from '../state/language.ts';
+import { numbers } from '../state/language.ts';
+import { words } from './words.ts';
 import { role } from '../state/live.ts';
+import { ChangeLimits } from '../parts/change-limits.tsx';
 import { CommandLine, CopyButton, shellWord } from '../parts/command-line.tsx';
 import { Disclosure } from '../parts/dialog.tsx';
 import { SeverityBadge } from '../parts/badge.tsx';
@@ -30,7 +32,7 @@ function Details({ incident }: { readonly incident: IncidentResponse }) {
       {killed.length > 0 && <Block title={texts.ended} items={killed.map(killedText)} />}
       {resource !== 'other' && (
         <>
-          <h3>{texts.mostUsed}</h3>
+          <h2>{texts.mostUsed}</h2>
           {users.length === 0 ? (
             <p class="quiet">{texts.noUsers}</p>
           ) : (
@@ -70,7 +72,7 @@ const mayShow = ({ who }: IncidentResponse) =>
 function Block({ title, items }: { readonly title: string; readonly items: readonly string[] }) {
   return (
     <>
-      <h3>{title}</h3>
+      <h2>{title}</h2>
       <ul class="plain">
         {items.map((item) => (
           <li key={item}>{item}</li>
@@ -106,7 +108,7 @@ function Requests({ requests, site }: RequestsProps) {
   const { incident: texts } = words.value;
   return (
     <>
-      <h3>{texts.served}</h3>
+      <h2>{texts.served}</h2>
       <ul class="list">
         {requests.map(({ method, path, script, count, secondsMax }) => (
           <li key={`${method} ${path} ${script}`}>
@@ -138,13 +140,14 @@ function Advice({ incident }: { readonly incident: IncidentResponse }) {
   const setting = `${limit.replace(/\.limit$/, '')}=${proposal}`;
   return (
     <>
-      <h3>{texts.whatToDo}</h3>
+      <h2>{texts.whatToDo}</h2>
       {advice !== '' && <p>{advice}</p>}
       {proposal !== undefined && (
         <p>
           {role.value === 'root' ? (
             <>
-              {texts.raise} <code>{`bulkhead ${verb} ${shellWord(who.name)} ${setting}`}</code>
+              {texts.raise} <code>{`bulkhead ${verb} ${shellWord(who.name)} ${setting}`}</code>{' '}
+              {who.kind !== 'site' && <ChangeLimits target={`${who.kind} ${who.name}`} />}
             </>
           ) : (
             texts.askForMore(proposal)

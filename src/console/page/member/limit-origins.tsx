@@ -2,7 +2,8 @@
 import type { ExplainResponse, TopRow } from '../../../agent/api/api.ts';
 import { useState } from 'preact/hooks';
 import { useAnswer } from '../state/answer.ts';
-import { limitWords, words } from '../state/language.ts';
+import { limitWords } from '../state/language.ts';
+import { words } from './words.ts';
 import { role } from '../state/live.ts';
 import { memberPath } from '../state/member.ts';
 import { CommandLine, shellWord } from '../parts/command-line.tsx';

@@ -2,7 +2,7 @@
 import type { DigestResponse } from '../../../agent/api/api.ts';
 import { useState } from 'preact/hooks';
 import { ask, useAnswer } from '../state/answer.ts';
-import { words } from '../state/language.ts';
+import { words } from './words.ts';
 import { failureWords, type Failure } from '../state/request.ts';
 import { sessionInfo } from '../state/session.ts';
 

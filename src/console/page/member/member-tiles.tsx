@@ -1,6 +1,7 @@
 /** A member's use of its limits, live. */
 import { metrics, type MetricKey } from '../../../usage/metrics.ts';
-import { numbers, words } from '../state/language.ts';
+import { numbers } from '../state/language.ts';
+import { words } from './words.ts';
 import type { LiveMember } from '../state/live.ts';
 import { measureMetric, metricText } from '../state/measures.ts';
 import { UseBar } from '../parts/meter.tsx';

@@ -1,7 +1,7 @@
 /** Everything about one member: what happened, its use now and over time, its incidents, processes and changes. */
 import type { IncidentsResponse, TopRow } from '../../../agent/api/api.ts';
 import { useAnswer } from '../state/answer.ts';
-import { words } from '../state/language.ts';
+import { words } from './words.ts';
 import { members, role, who as everybody } from '../state/live.ts';
 import { argumentOf } from '../state/member.ts';
 import { currentPeriod, periodOptions } from '../state/period.ts';
@@ -42,10 +42,10 @@ export function MemberView({ who, isOwn = false }: MemberViewProps) {
     <>
       <Troubles who={who} period={period} isOwn={isOwn} />
       <LiveTiles who={who} />
-      <h2>{words.value.tenant.charts.title}</h2>
       <PeriodTools period={period} />
-      <Charts who={who} period={period} incidents={incidents} />
       <IncidentList asked={incidents} name={who.name} />
+      <h2>{words.value.tenant.charts.title}</h2>
+      <Charts who={who} period={period} incidents={incidents} />
       <ProcessesNow who={who} />
       {role.value !== 'tenant' && who.kind === 'tenant' && <TenantChanges who={who} />}
       {isOwn && <MailChoice />}

@@ -1,6 +1,6 @@
 /** The choice of a period, which is in the address. */
 import { useState } from 'preact/hooks';
-import { words } from '../state/language.ts';
+import { words } from './words.ts';
 import { periodKeys, queryForMoments, queryForPeriod, type Period } from '../state/period.ts';
 import { href, route, setQuery } from '../state/route.ts';
 

@@ -1,7 +1,8 @@
 /** The processes of a member now, by program. Only root and the tenant itself see command lines. */
 import type { LiveProcess, ProcessesResponse, TopRow } from '../../../agent/api/api.ts';
 import { useAnswer } from '../state/answer.ts';
-import { numbers, words } from '../state/language.ts';
+import { numbers } from '../state/language.ts';
+import { words } from './words.ts';
 import { memberPath } from '../state/member.ts';
 import { Disclosure } from '../parts/dialog.tsx';
 import { Answered } from '../parts/notes.tsx';

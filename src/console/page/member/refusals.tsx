@@ -1,6 +1,6 @@
 /** What was refused in an incident: requests with their site, page and client, or links and files. */
 import type { Snapshot } from '../../../usage/incident.ts';
-import { words } from '../state/language.ts';
+import { words } from './words.ts';
 
 type Item = Readonly<Record<string, unknown>>;
 
@@ -12,7 +12,7 @@ export function Refusals({ snapshots }: { readonly snapshots: readonly Snapshot[
   if (counted.length === 0) return null;
   return (
     <>
-      <h3>{texts.turnedAway}</h3>
+      <h2>{texts.turnedAway}</h2>
       <ul class="list">
         {counted.slice(0, shownMax).map(([line, count]) => (
           <li key={line}>

@@ -1,7 +1,8 @@
 /** The snapshots of an incident: chosen by click or by the arrow keys, each with its processes. */
 import { useEffect, useState } from 'preact/hooks';
 import type { ProcessEvidence, Snapshot } from '../../../usage/incident.ts';
-import { numbers, words } from '../state/language.ts';
+import { numbers } from '../state/language.ts';
+import { words } from './words.ts';
 
 const shownMax = 25;
 
@@ -30,10 +31,10 @@ export function Snapshots({ snapshots, showCommands }: SnapshotsProps) {
   if (snapshot === undefined) return <p class="quiet">{incident.noLooks}</p>;
   return (
     <section>
-      <h3>
+      <h2>
         {incident.looks}{' '}
         <span class="quiet">{incident.looksHint(numbers.value.number(snapshots.length))}</span>
-      </h3>
+      </h2>
       <div class="looks" role="group" aria-label={incident.looks}>
         {snapshots.map(({ at }, index) => (
           <button
@@ -41,11 +42,11 @@ export function Snapshots({ snapshots, showCommands }: SnapshotsProps) {
             key={at}
             class="small"
             aria-pressed={index === chosen}
-            aria-label={incident.look(numbers.value.dateTime(at))}
             title={numbers.value.dateTime(at)}
             onClick={() => setChosen(index)}
           >
             {index + 1}
+            <span class="hidden"> {incident.look(numbers.value.dateTime(at))}</span>
           </button>
         ))}
       </div>

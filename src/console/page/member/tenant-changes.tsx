@@ -3,7 +3,8 @@ import type { TopRow } from '../../../agent/api/api.ts';
 import type { PolicyChange, PolicyChangesResponse } from '../../../agent/api/policy-api.ts';
 import type { ValueChange } from '../../../policy/changes/describe.ts';
 import { useAnswer } from '../state/answer.ts';
-import { numbers, words } from '../state/language.ts';
+import { numbers } from '../state/language.ts';
+import { words } from './words.ts';
 
 const shownMax = 10;
 const valuesMax = 5;

@@ -3,6 +3,8 @@ import type { Words } from '../words.ts';
 export const shell: Words['shell'] = {
   pages: {
     overview: 'Übersicht',
+    own: 'Ihr Verbrauch',
+    incident: (id) => `Vorfall ${id}`,
     tenants: 'Kunden',
     incidents: 'Vorfälle',
     policy: 'Richtlinie',

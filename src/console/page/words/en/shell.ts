@@ -1,6 +1,8 @@
 export const shell = {
   pages: {
     overview: 'Overview',
+    own: 'Your use',
+    incident: (id: string) => `Incident ${id}`,
     tenants: 'Tenants',
     incidents: 'Incidents',
     policy: 'Policy',

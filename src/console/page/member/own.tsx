@@ -1,13 +1,13 @@
 /** The page of a tenant: it begins with a sentence, and says what to do. */
-import type { Page, PageProps } from '../page.ts';
-import { LimitOrigins } from '../member/limit-origins.tsx';
-import { MemberView, SiteLinks } from '../member/member-view.tsx';
+import type { PageProps } from '../page.ts';
+import { LimitOrigins } from './limit-origins.tsx';
+import { MemberView, SiteLinks } from './member-view.tsx';
 import { Empty } from '../parts/notes.tsx';
-import { words } from '../state/language.ts';
+import { words } from './words.ts';
 import { who } from '../state/live.ts';
 import { href } from '../state/route.ts';
 
-function Own() {
+export function Own() {
   const row = who.value?.rows.find(({ kind }) => kind === 'tenant');
   const { tenant } = words.value;
   if (row === undefined) return <Empty title={tenant.gone}>{tenant.goneHint}</Empty>;
@@ -21,13 +21,13 @@ function Own() {
 }
 
 /** One of its sites. */
-function OwnSite({ parameters: { name = '' } }: PageProps) {
+export function OwnSite({ parameters: { name = '' } }: PageProps) {
   const row = who.value?.rows.find((each) => each.name === name);
   const { tenant } = words.value;
   return (
     <>
       <p>
-        <a href={href([])}>{tenant.ownTitle}</a>
+        <a href={href([])}>{words.value.shell.pages.own}</a>
       </p>
       {row === undefined ? (
         <Empty title={tenant.gone}>{tenant.goneHint}</Empty>
@@ -40,18 +40,3 @@ function OwnSite({ parameters: { name = '' } }: PageProps) {
     </>
   );
 }
-
-export const ownPage: Page = {
-  path: '/',
-  roles: ['tenant'],
-  icon: 'overview',
-  title: ({ tenant }) => tenant.ownTitle,
-  view: Own,
-};
-
-export const ownSitePage: Page = {
-  path: '/tenants/:name',
-  roles: ['tenant'],
-  title: (_, { name = '' }) => name,
-  view: OwnSite,
-};
