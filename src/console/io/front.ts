@@ -150,9 +150,10 @@ export class Front implements AsyncDisposable {
         return;
       }
       case 'api': {
-        const { method, target, token } = verdict;
+        const { method, target, token, body } = verdict;
         const authorization = `Bearer ${token}`;
-        await this.#pass({ method, target, authorization, isUrgent }, response);
+        const more = body !== undefined && { body: { ...body, from: request } };
+        await this.#pass({ method, target, authorization, isUrgent, ...more }, response);
         return;
       }
       case 'exchange': {
