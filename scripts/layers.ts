@@ -132,6 +132,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'digest/io',
       'digest/commands',
       'setup/commands',
+      'console/io',
       'console/commands',
     ],
     packages: [],

@@ -54,11 +54,12 @@ export function hasRecord(paths: Paths): boolean {
 export function withRecord<T>(
   paths: Paths,
   use: (store: ChangeStore) => Result<T, Problem>,
+  waitMs = lockMilliseconds,
 ): Result<T, Problem> {
   const directory = directoryOf(paths);
   const made = ensurePrivateDirectory(directory);
   if (!made.ok) return made;
-  const locked = lockFile(`${directory}/changes.lock`, { waitMs: lockMilliseconds });
+  const locked = lockFile(`${directory}/changes.lock`, { waitMs });
   if (!locked.ok) return locked;
   using _lock = locked.value;
   using store = new ChangeStore(directory);

@@ -26,9 +26,11 @@ import {
 } from '../../src/host/paths.ts';
 import { noCounters } from '../../src/limits/limits.ts';
 import { EventStore } from '../../src/store/events/event-store.ts';
+import { IncidentKinds } from '../../src/usage/incident-kinds.ts';
 import type { Fault } from '../../src/usage/fault.ts';
 import { emptyColumns } from '../../src/usage/tick.ts';
 import { tenantMember } from '../../src/usage/member.ts';
+import { entriesIncidents } from '../../src/web/core/entries/entries-incidents.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 export const uids = { acme: 4000, alice: 5001, bob: 5002, carol: 5003, nobody: 65534 } as const;
@@ -97,8 +99,9 @@ export class Stage implements AsyncDisposable {
   /** The answer of `/v1/status`; a part of the real one. */
   status: object = { isStatus: true };
   readonly #names = new AccountNames(this.paths);
-  readonly #events = new EventStore(`${this.#directory.path}/events`);
-  readonly #membership = new Membership(this.#events, this.#names);
+  readonly #kinds = new IncidentKinds([entriesIncidents]);
+  readonly events = new EventStore(`${this.#directory.path}/events`, { kinds: this.#kinds });
+  readonly #membership = new Membership(this.events, this.#names);
   readonly #latest = new LatestSample();
   #index = new MemberIndex();
   #generation = 0;
@@ -198,7 +201,8 @@ export class Stage implements AsyncDisposable {
       membership: this.#membership,
       latest: this.#latest,
       lastTick: this.lastTick,
-      events: this.#events,
+      events: this.events,
+      kinds: this.#kinds,
       starting: undefined,
       status: () => this.status,
       state: this.paths.state,
@@ -239,7 +243,7 @@ export class Stage implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.end();
-    this.#events[Symbol.dispose]();
+    this.events[Symbol.dispose]();
     this.#directory.remove();
   }
 }

@@ -249,6 +249,40 @@ describe('HistoryReader', () => {
     }
   });
 
+  test('columns() adds up all tenants, without resellers and sites, in ticks and in hours', () => {
+    using place = new Place();
+    using store = new MetricsStore(place.directory);
+    using reader = new HistoryReader(place.directory);
+    const end = start + 4 * hour;
+    for (let at = start + 60_000; at <= end; at += 60_000) {
+      const [one, two] = (at / 60_000) % 2 === 0 ? [3, 0] : [0, 2];
+      const use = { u1: { cpu: one, memory: 8 }, u2: { cpu: two, memory: 16 } };
+      const sums = { r1: { cpu: 100 }, 'u1/shop': { cpu: 50 } };
+      assert.deepEqual(store.add(tickOf(at, { ...use, ...sums }, 60)), done);
+    }
+    const metrics = ['cpu', 'memory'] as const;
+    const query = { from: start, to: end, of: 'tenants', metrics, points: 4 } as const;
+    const check = () => {
+      const { seconds, metrics: found } = value(reader.columns(query));
+      assert.deepEqual(seconds, [3600, 3600, 3600, 3600]);
+      for (const [metric, average, max] of [
+        ['cpu', 2.5, 3],
+        ['memory', 24, 24],
+      ] as const) {
+        const { averages = [], maxima = [] } = found.get(metric) ?? {};
+        for (const each of averages) near(each ?? -1, average, 1e-3);
+        for (const each of maxima) near(each ?? -1, max, 1e-3);
+        assert.equal(averages.length, 4);
+      }
+    };
+    check();
+    rollUpAll(store, end + 1);
+    const keep = { ...settings, detailMilliseconds: 0.5 * hour };
+    for (let call = 0; call < 600; call++) store.prune(end + 2 * hour, keep);
+    assert.ok(Number(rows(place.directory, 'SELECT count(*) AS n FROM ticks')[0]?.['n']) < 200);
+    check();
+  });
+
   test('unpacks an hour once for the series of several members, and keeps a bounded number', () => {
     const cache = new HourCache();
     const hourOf = (member: number, count: number) => {

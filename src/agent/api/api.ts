@@ -5,14 +5,17 @@
  * 1970, `…Seconds` seconds, memory bytes, rates per second, CPU in cores (1 is one core kept busy).
  *
  *     GET  /v1/status
+ *     GET  /v1/overview?from=MS&to=MS (report-api.ts)
  *     GET  /v1/top
  *     GET  /v1/tenants/NAME/processes
  *     GET  /v1/tenants/NAME/limits
  *     POST /v1/tenants/NAME/limits?set=cpu.limit=50%…&unset=memory…&check=1
  *     GET  /v1/tenants/NAME/apps
  *     POST /v1/tenants/NAME/apps?set=blog&command=… or ?remove=blog
+ *     GET  /v1/tenants/NAME/troubles?from=MS&to=MS (report-api.ts)
  *     GET  /v1/usage?from=MS&to=MS&tenant=NAME…&metric=cpu…
  *     GET  /v1/series?from=MS&to=MS&tenant=NAME&metric=cpu&points=60&maxima=1
+ *     GET  /v1/series?…&metric=cpu&metric=memory or tenant=* (report-api.ts)
  *     GET  /v1/incidents?from=MS&to=MS&tenant=NAME…&limit=KEY&severity=killed&count=100
  *     GET  /v1/incidents/ID
  *     GET  /v1/advise?from=MS&to=MS

@@ -35,6 +35,8 @@ export interface SeriesColumn {
 export interface Trouble {
   /** The limit, or the key of what was refused. */
   readonly limit: LimitKey;
+  /** The name of the site, if it is a site's own limit. */
+  readonly site?: string;
   /** The resource that it is on. */
   readonly resource: Resource;
   /** The worst effect. */
@@ -45,13 +47,13 @@ export interface Trouble {
   readonly incidents: number;
   /** The time within the period in which it was hit again and again, with pauses of less than five minutes. */
   readonly seconds: number;
-  /** Whether an incident is going on. */
-  readonly isOpen: boolean;
-  /** The latest incident of the worst effect. */
+  /** Whether it was hit in the last minute. */
+  readonly isNow: boolean;
+  /** The id of the longest incident with the worst effect. */
   readonly worst: number;
   /** The limit's value then, as written in the policy. */
   readonly value: string;
-  /** The heaviest users in that incident. */
+  /** The heaviest users in that incident, the heaviest first. */
   readonly users: readonly HeavyUser[];
   /** The requests that PHP was serving then, the most frequent first; only for root and the tenant. */
   readonly requests: readonly SeenRequest[];
@@ -59,16 +61,16 @@ export interface Trouble {
   readonly remedies: readonly Remedy[];
 }
 
-/** The effects of one member's limits in a period. */
+/** The effects of the limits of one member, and of a tenant's sites, in a period. */
 export interface TroublesResponse {
   readonly who: Who;
   /** Milliseconds since 1970. */
   readonly from: number;
   /** Milliseconds since 1970. */
   readonly to: number;
-  /** The limits that were hit, the worst first: ended, then refused, then slowed, each the longest first. */
+  /** The limits that were hit, the worst first: killed, then refused, then throttled, the longest first; at most 20. */
   readonly troubles: readonly Trouble[];
-  /** Whether there were more incidents than the 1,000 that are counted. */
+  /** Whether there were more incidents than the 1,000 that are counted, or more than 20 limits were hit. */
   readonly isCut: boolean;
 }
 
@@ -100,21 +102,49 @@ export interface OverviewResponse {
   readonly outside: number;
   /** Whether some processes could not be inspected. */
   readonly isOutsideUnknown: boolean;
-  /** The tenants' CPU together in cores, and their memory without page cache in bytes, over the period. */
-  readonly course: Pick<SeriesColumnsResponse, 'seconds' | 'metrics'>;
+  /** The tenants' CPU together in cores, and their memory without page cache in bytes, in 96 parts. Absent without a history. */
+  readonly course?: Pick<SeriesColumnsResponse, 'seconds' | 'metrics'>;
   /** CPU in cores, memory in bytes. */
   readonly committed: { readonly cpu: Committed; readonly memory: Committed };
-  /** The number of tenants that hit a limit in the last minute, and of others that used nine tenths of one. */
+  /** The number of tenants that hit a limit in the last minute. */
   readonly atLimit: number;
+  /** The number of others that used nine tenths of a limit in the last minute. */
   readonly nearLimit: number;
+  /** The limits of tenants that this host cannot enforce, or not fully. */
+  readonly weak: readonly WeakLimit[];
   /** Incidents of the period by their worst effect. */
-  readonly incidents: Readonly<Record<Severity, number>>;
+  readonly incidents: SeverityCounts;
   /** Incidents that began in each of 24 equal parts of the period. */
   readonly incidentCounts: readonly number[];
   /** The worst incidents of the period, the worst and the latest first; at most 5. */
   readonly worst: readonly IncidentRow[];
   /** The latest changes of the policy, the latest first; at most 5. Absent if the record cannot be read. */
   readonly changes?: readonly PolicyChangeRow[];
+}
+
+/** Incidents by their worst effect. */
+export interface SeverityCounts {
+  /** Incidents of limits that are only observed. */
+  readonly observed: number;
+  /** Incidents in which programs were slowed down. */
+  readonly throttled: number;
+  /** Incidents in which something was refused. */
+  readonly refused: number;
+  /** Incidents in which a process was killed. */
+  readonly killed: number;
+}
+
+/** A limit that this host cannot enforce, or not fully. */
+export interface WeakLimit {
+  readonly limit: LimitKey;
+  /** The degree. */
+  readonly level: 'partial' | 'none';
+  /** The reason. */
+  readonly reason?: string;
+  /** The advice for better enforcement. */
+  readonly help?: string;
+  /** The number of tenants that have the limit. */
+  readonly tenants: number;
 }
 
 /** A recorded change of the policy. */

@@ -21,6 +21,7 @@ import {
 import { answerDigest, answerSetDigest } from '../responses/digest-choice.ts';
 import { answerIncident, answerIncidents } from '../responses/incidents.ts';
 import { answerMetrics } from '../responses/metrics-page.ts';
+import { answerOverview } from '../responses/overview.ts';
 import { answerModules, answerProtection } from '../responses/protection.ts';
 import {
   answerPolicy,
@@ -35,7 +36,9 @@ import {
 import { answerProcesses } from '../responses/processes.ts';
 import { answerLimits, answerSetLimits } from '../responses/site-limits.ts';
 import { answerTop } from '../responses/top.ts';
-import { answerSeries, answerUsage } from '../responses/usage.ts';
+import { answerTroubles } from '../responses/troubles.ts';
+import { answerSeries } from '../responses/series.ts';
+import { answerUsage } from '../responses/usage.ts';
 import { InFlight } from './in-flight.ts';
 import type { Log } from '../log.ts';
 import { startingText } from '../startup.ts';
@@ -52,10 +55,12 @@ type Handler = (
 
 /** Handlers in the order of api.ts; each is a GET, and needs a policy that has been applied. */
 const answers: Readonly<Record<string, Handler>> = {
+  '/v1/overview': answerOverview,
   '/v1/top': answerTop,
   '/v1/tenants/:name/processes': answerProcesses,
   '/v1/tenants/:name/limits': answerLimits,
   '/v1/tenants/:name/apps': answerApps,
+  '/v1/tenants/:name/troubles': answerTroubles,
   '/v1/usage': answerUsage,
   '/v1/series': answerSeries,
   '/v1/incidents': answerIncidents,

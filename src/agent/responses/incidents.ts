@@ -103,7 +103,8 @@ function readerOf(caller: Caller, who: Who): 'administrator' | 'reseller' | 'ten
   return who.uid === caller.uid && who.kind !== 'reseller' ? 'tenant' : 'reseller';
 }
 
-const beginnings = ({ caller, agent }: RequestContext, entries: readonly MemberEntry[]) =>
+/** Returns the time since when the caller may see the incidents of each member. */
+export const beginnings = ({ caller, agent }: RequestContext, entries: readonly MemberEntry[]) =>
   new Map(
     entries.flatMap((entry) => {
       const since = seesSince(caller, entry, agent.membership);
@@ -115,7 +116,7 @@ const beginnings = ({ caller, agent }: RequestContext, entries: readonly MemberE
  * Adds the member. The account of that time may have been removed since, and another may have the
  * uid.
  */
-function withWho(incident: Incident, memberIndex: MemberIndex): IncidentRow {
+export function withWho(incident: Incident, memberIndex: MemberIndex): IncidentRow {
   const now = memberIndex.entries.get(incident.member)?.who;
   const isSame = now !== undefined && (incident.name === '' || incident.name === now.name);
   return { ...incident, who: isSame ? now : formerMember(incident) };

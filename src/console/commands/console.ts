@@ -3,6 +3,16 @@ import { examples, type CommandModule } from '../../cli/shared/command.ts';
 import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
 
 const parts: CommandTable = {
+  enable: {
+    usage: '[options]',
+    summary: 'have systemd listen for browsers, now and at boot',
+    load: () => import('./enable.ts'),
+  },
+  disable: {
+    usage: '[options]',
+    summary: 'stop listening for browsers',
+    load: () => import('./disable.ts'),
+  },
   login: {
     usage: '[options]',
     summary: 'print a link that logs you in to the console once, within two minutes',

@@ -9,6 +9,7 @@ import type { ServerResponse } from 'node:http';
 import { constants, deflateRawSync } from 'node:zlib';
 import type { Headers } from '../core/headers.ts';
 import type { AgentLink, WholeAnswer } from './agent-link.ts';
+import { drop, isGone } from './either-protocol.ts';
 
 const perTokenMax = 2;
 const streamsMax = 200;
@@ -47,14 +48,14 @@ interface Audience {
 
 export class Streams implements Disposable {
   readonly #link: AgentLink;
-  readonly #headers: Headers;
+  readonly #headers: () => Headers;
   readonly #audiences = new Map<string, Audience>();
   /** Open streams by token, also those that are being opened. */
   readonly #counts = new Map<string, number>();
   #total = 0;
   #isOver = false;
 
-  constructor(link: AgentLink, headers: Headers) {
+  constructor(link: AgentLink, headers: () => Headers) {
     this.#link = link;
     this.#headers = headers;
   }
@@ -73,9 +74,9 @@ export class Streams implements Disposable {
     response.once('close', () => this.#left(token));
     const first = await this.#link.askWhole({ ...frameFor(token), isUrgent: isRoot });
     if (first?.status !== 200) return first ?? noAnswer;
-    if (this.#isOver || response.destroyed) return undefined;
+    if (this.#isOver || isGone(response)) return undefined;
     response.writeHead(200, {
-      ...this.#headers,
+      ...this.#headers(),
       'content-type': 'text/event-stream',
       // Proxies must not wait for the end.
       'x-accel-buffering': 'no',
@@ -232,10 +233,10 @@ const eventOf = (frame: Buffer | undefined): Event => ({
 /** Sends an event, or skips it for a page that has not taken the last one. */
 function send(page: Page, event: Event): void {
   const { response, isCompressed } = page;
-  if (response.destroyed || response.writableEnded) return;
+  if (isGone(response)) return;
   if (response.writableNeedDrain) {
     page.slowSince ??= performance.now();
-    if (performance.now() - page.slowSince > slowMilliseconds) response.destroy();
+    if (performance.now() - page.slowSince > slowMilliseconds) drop(response);
     return;
   }
   page.slowSince = undefined;

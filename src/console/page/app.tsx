@@ -9,11 +9,17 @@ import { matchPage, segmentsOf, type Page } from './page.ts';
 import { pages } from './pages.ts';
 import { words } from './state/language.ts';
 import { role, whoFailure } from './state/live.ts';
-import { href, route } from './state/route.ts';
+import { href, isEmbedded, route } from './state/route.ts';
 import { session } from './state/session.ts';
 
 export function App() {
   if (session.value.kind !== 'open') return <LoginPage session={session.value} />;
+  if (isEmbedded.value)
+    return (
+      <div class="columns">
+        <Content />
+      </div>
+    );
   const { shell } = words.value;
   const skipTo = (id: string) => (event: Event) => {
     event.preventDefault();

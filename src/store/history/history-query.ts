@@ -61,6 +61,19 @@ export interface Series {
   readonly seconds: readonly number[];
 }
 
+/** Several metrics of one member, or of all tenants together. */
+export interface ColumnsQuery extends HistoryPeriod {
+  readonly of: Member | 'tenants';
+  readonly metrics: readonly MetricKey[];
+  /** The number of equal parts, 1 to 10,000. */
+  readonly points: number;
+}
+export interface Columns {
+  /** How much of each part was measured. */
+  readonly seconds: Series['seconds'];
+  readonly metrics: ReadonlyMap<MetricKey, Pick<Series, 'averages' | 'maxima'>>;
+}
+
 export interface PeakQuery extends HistoryPeriod {
   readonly metric: MetricKey;
 }
@@ -69,6 +82,7 @@ export interface Queries {
   readonly usage: { readonly query: UsageQuery; readonly answer: UsageHistory };
   readonly quantiles: { readonly query: QuantilesQuery; readonly answer: Quantiles };
   readonly series: { readonly query: SeriesQuery; readonly answer: Series };
+  readonly columns: { readonly query: ColumnsQuery; readonly answer: Columns };
   readonly peakTotal: { readonly query: PeakQuery; readonly answer: number };
 }
 export type QueryName = keyof Queries;

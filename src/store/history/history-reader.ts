@@ -16,6 +16,8 @@ import { peakOf } from '../metrics/hour-row.ts';
 import {
   fractionsMax,
   pointsMax,
+  type Columns,
+  type ColumnsQuery,
   type HistoryDistribution,
   type PeakQuery,
   type HistoryPeriod,
@@ -30,7 +32,7 @@ import { metricsFile, quotedName } from '../metrics/metrics-schema.ts';
 import { Recording } from '../metrics/recording.ts';
 import { sampleValues } from '../metrics/sample-code.ts';
 import { HourCache } from '../metrics/hour-cache.ts';
-import { seriesOf } from '../metrics/series.ts';
+import { columnsOf } from '../metrics/series.ts';
 import { findSource, hoursOf, type RowSource } from '../metrics/source.ts';
 import { formatSqliteError, isDamage } from '../sqlite-error.ts';
 import { TickColumns, type Slots } from '../metrics/tick-columns.ts';
@@ -103,8 +105,17 @@ export class HistoryReader implements Disposable {
     });
   }
 
-  series(query: SeriesQuery): Read<Series> {
-    const { points } = query;
+  series({ member, metric, ...rest }: SeriesQuery): Read<Series> {
+    const found = this.columns({ ...rest, of: member, metrics: [metric] });
+    if (!found.ok) return found;
+    const { seconds, metrics } = found.value;
+    const { averages = [], maxima = [] } = metrics.get(metric) ?? {};
+    return ok({ averages, maxima, seconds });
+  }
+
+  /** Returns several metrics in equal parts of a period, read in one pass. */
+  columns(query: ColumnsQuery): Read<Columns> {
+    const { points, of } = query;
     if (!Number.isInteger(points) || points < 1 || points > pointsMax) {
       return fail({
         action: `divide a period into ${points} parts`,
@@ -112,8 +123,10 @@ export class HistoryReader implements Disposable {
       });
     }
     return this.#read(query, (db) => {
-      const [known] = membersIn(db, [query.member]);
-      return seriesOf(db, findSource(db, query), query, known?.number, this.#hours);
+      const known = of === 'tenants' ? tenantsIn(db) : membersIn(db, [of]);
+      const { slots } = slotsOf(known);
+      const subject = { slots, isSum: of === 'tenants' };
+      return columnsOf(db, findSource(db, query), query, subject, this.#hours);
     });
   }
 
@@ -126,9 +139,7 @@ export class HistoryReader implements Disposable {
       for (const [, , , , bytes] of hoursOf(db, source, column)) {
         if (bytes !== null) peak = Math.max(peak, peakOf(bytes));
       }
-      const { slots } = slotsOf(
-        membersIn(db, undefined).filter(({ member }) => kindOf(member) === 'tenant'),
-      );
+      const { slots } = slotsOf(tenantsIn(db));
       for (const tick of new TickColumns([column], slots).over(db, source)) {
         const codes = tick.codes(0);
         let total = 0;
@@ -216,6 +227,9 @@ function membersIn(db: DatabaseSync, wanted: readonly Member[] | undefined): rea
     .map((row) => ({ number: Number(row['number']), member: row['member'] as Member }))
     .filter(({ member }) => only?.has(member) ?? true);
 }
+
+const tenantsIn = (db: DatabaseSync) =>
+  membersIn(db, undefined).filter(({ member }) => kindOf(member) === 'tenant');
 
 function chunksOf<T>(all: readonly T[], max: number): readonly (readonly T[])[] {
   const chunks: T[][] = [];

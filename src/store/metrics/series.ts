@@ -1,44 +1,77 @@
-/** The usage of one member over time, as averages and maxima of equal parts of a period. */
+/** Usage over time, as averages and maxima of equal parts of a period: of one member, or of all tenants together. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { HourCache } from './hour-cache.ts';
-import type { Series, SeriesQuery } from '../history/history-query.ts';
+import type { Columns, ColumnsQuery, Series } from '../history/history-query.ts';
+import type { MetricKey } from '../../usage/metrics.ts';
+import { peakOf } from './hour-row.ts';
 import { hourMilliseconds, quotedName } from './metrics-schema.ts';
 import { sampleValues } from './sample-code.ts';
 import { hoursOf, type RowSource } from './source.ts';
-import { TickColumns } from './tick-columns.ts';
+import { TickColumns, type Slots } from './tick-columns.ts';
 import { decodeNumbers } from './tick-row.ts';
 
-/**
- * Returns a member's series. `number`: the member's number in the registry; absent if it was never
- * busy.
- */
-export function seriesOf(
-  db: DatabaseSync,
-  source: RowSource,
-  { from, to, metric, points }: SeriesQuery,
-  number: number | undefined,
-  cache: HourCache,
-): Series {
-  const parts = new Parts(from, to, points);
-  const column = quotedName(metric);
-  for (const [hour, seconds, count, members, bytes] of hoursOf(db, source, column)) {
-    const index = indexOf(members, count, number);
-    const found =
-      bytes === null || index < 0 ? undefined : cache.decode(`${metric} ${hour}`, bytes, count);
-    const max = sampleValues[found?.maxima[index] ?? 0] ?? 0;
-    parts.spread(hour, hour + hourMilliseconds, seconds, found?.sums[index] ?? 0, max);
-  }
-  const slots = new Int32Array((number ?? 0) + 1).fill(-1);
-  if (number !== undefined) slots[number] = 0;
-  for (const tick of new TickColumns([column], slots).over(db, source, true)) {
-    const code = tick.present === 0 ? 0 : (tick.codes(0)[0] ?? 0);
-    parts.add(tick.at, tick.seconds, sampleValues[code] ?? 0);
-  }
-  return { averages: parts.averages(), maxima: parts.maxima(), seconds: parts.seconds() };
+interface Subject {
+  /** The members, by their numbers in the registry; none that was never busy. */
+  readonly slots: Slots;
+  /** Whether they are all tenants, for whose sum hours have a maximum; otherwise it is at most one member. */
+  readonly isSum: boolean;
 }
 
-function indexOf(members: Uint8Array | null, count: number, number: number | undefined): number {
-  return number === undefined ? -1 : decodeNumbers(members, count).indexOf(number);
+export function columnsOf(
+  db: DatabaseSync,
+  source: RowSource,
+  { from, to, metrics, points }: Omit<ColumnsQuery, 'of'>,
+  subject: Subject,
+  cache: HourCache,
+): Columns {
+  const parts = metrics.map(() => new Parts(from, to, points));
+  for (const [index, metric] of metrics.entries())
+    addHours(db, source, metric, subject, cache, parts[index]);
+  const names = metrics.map(quotedName);
+  for (const tick of new TickColumns(names, subject.slots).over(db, source, true))
+    for (const [index, each] of parts.entries())
+      each.add(tick.at, tick.seconds, sumOf(tick.codes(index), tick.present));
+  const found = metrics.map((metric, index) => {
+    const { averages = [], maxima = [] } = parts[index]?.columns() ?? {};
+    return [metric, { averages, maxima }] as const;
+  });
+  return { seconds: parts[0]?.seconds() ?? [], metrics: new Map(found) };
+}
+
+function sumOf(codes: Uint16Array, present: number): number {
+  let sum = 0;
+  for (let each = 0; each < present; each++) sum += sampleValues[codes[each] ?? 0] ?? 0;
+  return sum;
+}
+
+function addHours(
+  db: DatabaseSync,
+  source: RowSource,
+  metric: MetricKey,
+  { slots, isSum }: Subject,
+  cache: HourCache,
+  parts: Parts | undefined,
+): void {
+  for (const [hour, seconds, count, members, bytes] of hoursOf(db, source, quotedName(metric))) {
+    const indexes = bytes === null ? [] : indexesIn(decodeNumbers(members, count), slots);
+    const found =
+      bytes === null || indexes.length === 0
+        ? undefined
+        : cache.decode(`${metric} ${hour}`, bytes, count);
+    const sum = indexes.reduce((total, index) => total + (found?.sums[index] ?? 0), 0);
+    const max =
+      isSum && bytes !== null
+        ? peakOf(bytes)
+        : (sampleValues[found?.maxima[indexes[0] ?? 0] ?? 0] ?? 0);
+    parts?.spread(hour, hour + hourMilliseconds, seconds, sum, max);
+  }
+}
+
+function indexesIn(numbers: Uint16Array | Uint32Array, slots: Slots): readonly number[] {
+  const found: number[] = [];
+  for (let index = 0; index < numbers.length; index++)
+    if ((slots[numbers[index] ?? 0] ?? -1) >= 0) found.push(index);
+  return found;
 }
 
 class Parts {
@@ -96,7 +129,11 @@ class Parts {
     }
   }
 
-  averages(): Series['averages'] {
+  columns(): Pick<Series, 'averages' | 'maxima'> {
+    return { averages: this.#averages(), maxima: this.#maximaOf() };
+  }
+
+  #averages(): Series['averages'] {
     return Array.from(this.#sums, (sum, part) => {
       const seconds = this.#seconds[part] ?? 0;
       return seconds === 0 ? null : sum / seconds;
@@ -107,7 +144,7 @@ class Parts {
     return Array.from(this.#seconds);
   }
 
-  maxima(): Series['maxima'] {
+  #maximaOf(): Series['maxima'] {
     return Array.from(this.#maxima, (max, part) =>
       this.#seconds[part] === 0 || Number.isNaN(max) ? null : max,
     );

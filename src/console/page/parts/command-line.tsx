@@ -15,9 +15,14 @@ export const CommandLine = ({ command, label }: CommandLineProps) => (
   </p>
 );
 
-export function CopyButton({ text }: { readonly text: string }) {
+interface CopyButtonProps {
+  readonly text: string;
+  readonly label?: string;
+}
+
+export function CopyButton({ text, label = words.value.copy }: CopyButtonProps) {
   const [result, setResult] = useState<'copied' | 'failed' | undefined>();
-  const { copy, copied, cannotCopy } = words.value;
+  const { copied, cannotCopy } = words.value;
   const write = async () => {
     try {
       await navigator.clipboard.writeText(text);
@@ -29,7 +34,7 @@ export function CopyButton({ text }: { readonly text: string }) {
   return (
     <>
       <button type="button" class="small" onClick={() => void write()}>
-        {copy}
+        {label}
       </button>{' '}
       <span class="quiet" role="status">
         {result === 'copied' && copied}

@@ -5,11 +5,13 @@ import { words } from '../state/language.ts';
 
 interface DialogProps {
   readonly title: string;
+  /** A drawer is at the side, and as high as the window. */
+  readonly kind?: 'drawer';
   readonly onClose: () => void;
   readonly children: ComponentChildren;
 }
 
-export function Dialog({ title, onClose, children }: DialogProps) {
+export function Dialog({ title, kind, onClose, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
   useEffect(() => {
@@ -18,7 +20,7 @@ export function Dialog({ title, onClose, children }: DialogProps) {
     return () => before instanceof HTMLElement && before.focus();
   }, []);
   return (
-    <dialog ref={dialog} aria-labelledby={heading} onClose={onClose}>
+    <dialog ref={dialog} class={kind} aria-labelledby={heading} onClose={onClose}>
       <header>
         <h2 id={heading}>{title}</h2>
         <button type="button" class="small" onClick={() => dialog.current?.close()}>

@@ -17,14 +17,14 @@ export function Meter({ used, limit, share, isAtLimit = false }: MeterProps) {
       <span class="meter-text">
         <b>{used}</b> <span class="quiet">{limit !== undefined && words.value.ofLimit(limit)}</span>
       </span>
-      <Bar share={share} isAtLimit={isAtLimit} />
+      <UseBar share={share} isAtLimit={isAtLimit} />
     </div>
   );
 }
 
 const nearShare = 0.9;
 
-function Bar({
+export function UseBar({
   share,
   isAtLimit,
 }: {

@@ -4,7 +4,7 @@
  * A member is at a limit if it hit one in the last minute: single ticks would have rows come and go.
  */
 import { computed, effect, signal } from '@preact/signals';
-import type { ConsoleFrame } from '../../../agent/api/console-api.ts';
+import type { ConsoleFrame, FrameMetric } from '../../../agent/api/console-api.ts';
 import type { TopResponse, TopRow } from '../../../agent/api/api.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
 import type { Member } from '../../../usage/member.ts';
@@ -48,12 +48,27 @@ export const members = computed<readonly LiveMember[]>(() => {
     const recent = hits.get(row.member);
     return {
       who: row,
-      usage: (metric) => (at === undefined ? 0 : (now?.usage[metric][at] ?? 0)),
+      usage: (metric) => (at === undefined || now === undefined ? 0 : usageIn(now, at, metric)),
       limitsHit: recent === undefined ? [] : [...recent.keys()],
       course: courses.get(row.member) ?? [],
     };
   });
 });
+
+/** Frames leave out what is a sum or a difference of what they have. */
+function usageIn({ usage }: ConsoleFrame, at: number, metric: MetricKey): number {
+  const of = (key: FrameMetric) => usage[key][at] ?? 0;
+  switch (metric) {
+    case 'anonymous':
+      return Math.max(0, of('memory') - of('cache'));
+    case 'total':
+      return of('read') + of('write');
+    case 'operations':
+      return of('reads') + of('writes');
+    default:
+      return Object.hasOwn(usage, metric) ? of(metric as FrameMetric) : 0;
+  }
+}
 
 /** The rights of the session: a reseller is known by its row. */
 export const role = computed<Role | undefined>(() => {

@@ -38,9 +38,15 @@ export function href(path: readonly string[], query: Query = {}): string {
 
 export const route = signal<Route>({ path: [], query: new Map() });
 
+/** Whether a control panel shows the page in its own: without bar and navigation, from the first address on. */
+export const isEmbedded = signal(false);
+
 /** Follows the address, now and whenever it changes. */
 export function followRoute(): void {
-  const read = () => (route.value = parseRoute(location.hash));
+  const read = () => {
+    route.value = parseRoute(location.hash);
+    if (queryOf('embed') === '1') isEmbedded.value = true;
+  };
   addEventListener('hashchange', read);
   read();
 }

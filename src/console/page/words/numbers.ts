@@ -11,6 +11,9 @@ export interface Numbers {
   /** Returns `14:02`, with the day if it is another one. */
   readonly time: (at: number, now?: number) => string;
   readonly dateTime: (at: number) => string;
+  /** Returns `24 November at 12:02`. */
+  readonly moment: (at: number) => string;
+  readonly sameDay: (a: number, b: number) => boolean;
   /** Returns `5 minutes ago`. */
   readonly ago: (at: number, now: number) => string;
   /** Returns `1 h 30 min`. */
@@ -49,6 +52,13 @@ export function numbersOf(locale: string): Numbers {
     timeStyle: 'medium',
     hourCycle: 'h23',
   });
+  const moments = new Intl.DateTimeFormat(locale, {
+    day: 'numeric',
+    month: 'long',
+    hour: '2-digit',
+    minute: '2-digit',
+    hourCycle: 'h23',
+  });
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'always' });
   const lists = new Intl.ListFormat(locale, { type: 'conjunction' });
   const plurals = new Intl.PluralRules(locale);
@@ -65,6 +75,8 @@ export function numbersOf(locale: string): Numbers {
     rate: (value) => `${bytes(value)}/s`,
     time: (at, now = at) => (isSameDay(at, now) ? times : days).format(at),
     dateTime: (at) => whole.format(at),
+    moment: (at) => moments.format(at),
+    sameDay: isSameDay,
     ago: (at, now) => relativeTime(relative, at - now),
     duration: (seconds) => durationText(locale, seconds),
     list: (items) => lists.format(items),
