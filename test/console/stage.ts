@@ -208,6 +208,8 @@ export class Stage implements AsyncDisposable {
       state: this.paths.state,
       testAlerts: async () => ({ results: [] }),
       history: { askedBy: () => ({}) },
+      protections: () => [{ name: 'jails', state: 'on', refused: 2 }],
+      entriesCountedSince: () => undefined,
     };
     // Fields that these answers do not use are missing.
     return context as unknown as AgentContext;

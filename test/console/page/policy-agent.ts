@@ -1,5 +1,6 @@
 /** A whole agent on the kernel of this machine, whose policy the page changes. */
 import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { socketOf } from '../../../src/agent/api/client.ts';
 import type { ConsoleCodeResponse } from '../../../src/agent/api/console-api.ts';
@@ -19,12 +20,19 @@ export const policyBody = `  <!-- kept -->
   <tenant uid="${uids.bob}" package="small"/>
   <reseller uid="${uids.acme}" may="limits"><cpu limit="200%"/><tenant uid="${uids.carol}"/></reseller>`;
 
+/** Only accounts log in. */
+const resellerName = 'bh-policy-page';
+const removeReseller = () => spawnSync('userdel', [resellerName]);
+
 export class PolicyAgent implements ConsoleAgent {
   readonly front: string;
   readonly #agent: RunningAgent;
   readonly #control: string;
 
   private constructor(host: Host) {
+    removeReseller(); // A run that was killed may have left it.
+    const user = ['-u', String(uids.acme), '-M', '-N', '-d', '/', '-s', '/bin/sh', '-p', '*'];
+    execFileSync('useradd', [...user, resellerName]);
     this.#agent = new RunningAgent(host);
     this.#control = socketOf(host.paths);
     this.front = consoleAgentSocketOf(host.paths);
@@ -55,5 +63,6 @@ export class PolicyAgent implements ConsoleAgent {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#agent[Symbol.asyncDispose]();
+    removeReseller();
   }
 }
