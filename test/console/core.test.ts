@@ -142,34 +142,6 @@ describe('judge()', () => {
       assert.equal(statusOf(see(method, '/', host)), 405, method);
   });
 
-  test('takes the body of a change of the policy, and passes its ETag on', () => {
-    const change = (method: string, target: string, more: readonly string[]) =>
-      see(method, target, [...host, ...bearer, ...sameOrigin, ...more]);
-    const json = ['Content-Type', 'application/json', 'Content-Length', '54'];
-    const etag = `"${'a'.repeat(64)}"`;
-    const put = change('PUT', '/v1/policy', [...json, 'If-Match', etag]);
-    assert.ok(put.kind === 'api');
-    assert.deepEqual([put.method, put.body], ['PUT', { bytes: 54, ifMatch: etag }]);
-    const plan = change('POST', '/v1/policy/plan', json);
-    assert.ok(plan.kind === 'api');
-    assert.deepEqual(plan.body, { bytes: 54 });
-    const [type = '', , length = '', bytes = ''] = json;
-    const refused: readonly (readonly [string, string, readonly string[], number])[] = [
-      ['PUT', '/v1/policy', [...json, 'If-Match', 'W/"x"'], 400],
-      ['PUT', '/v1/policy', [...json, 'If-Match', etag, 'If-Match', etag], 400],
-      ['PUT', '/v1/policy', [type, 'text/plain', length, bytes], 415],
-      ['PUT', '/v1/policy', [type, 'application/json', length, String(2 ** 22 + 1)], 413],
-      ['GET', '/v1/policy', json, 413],
-      ['POST', '/v1/policy/changes/1/undo', json, 413],
-      ['POST', '/v1/policyx', json, 413],
-      ['DELETE', '/v1/policy', [], 405],
-    ];
-    for (const [method, target, more, status] of refused)
-      assert.equal(statusOf(change(method, target, more)), status, `${method} ${target}`);
-    const foreign = [...host, ...bearer, 'Sec-Fetch-Site', 'cross-site', ...json];
-    assert.equal(statusOf(see('PUT', '/v1/policy', foreign)), 403);
-  });
-
   test('takes a body only for an exchange, and only a short one', () => {
     const json = ['Content-Type', 'application/json'];
     const exchange = (more: readonly string[]) =>

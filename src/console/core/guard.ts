@@ -20,25 +20,14 @@ export interface Refusal {
   readonly reason: string;
 }
 
-export type ApiMethod = 'GET' | 'POST' | 'PUT';
-
-/** A body of JSON that a change of the policy has. The agent decides who may send as much. */
-export interface AnnouncedBody {
-  readonly bytes: number;
-  /** The `If-Match` that came with it. */
-  readonly ifMatch?: string;
-}
-
 export type Verdict =
   | { readonly kind: 'file'; readonly path: string }
   /** `target` is normalized, and begins with `/v1/`. */
   | {
       readonly kind: 'api';
-      readonly method: ApiMethod;
+      readonly method: 'GET' | 'POST';
       readonly target: string;
       readonly token: string;
-      /** Absent if it has no body. */
-      readonly body?: AnnouncedBody;
     }
   | { readonly kind: 'stream'; readonly token: string }
   /** A login code is in the body, which has this many bytes. */
@@ -47,12 +36,8 @@ export type Verdict =
 
 export const streamPath = '/v1/console/stream';
 export const exchangePath = '/v1/console/session';
-/** The most bytes of the body of an exchange. */
-const codeBytesMax = 256;
-/** The most bytes of a change of the policy: the whole text. */
-const changeBytesMax = 4 * 2 ** 20;
-const changePaths = /^\/v1\/policy(?:\/[a-z]+)?$/;
-const etagPattern = /^"[0-9a-f]{64}"$/;
+/** The most bytes of a body; only an exchange has one. */
+const bodyBytesMax = 256;
 const targetLengthMax = 8192;
 
 const secretPattern = /^[A-Za-z0-9_-]{43}$/;
@@ -65,7 +50,6 @@ const onlyOnce = [
   'sec-fetch-site',
   'content-length',
   'content-type',
-  'if-match',
   'transfer-encoding',
 ];
 
@@ -92,31 +76,13 @@ export function judge(request: GuardedRequest, names: ReadonlySet<string>): Verd
   const foreign = whyForeign(headers, name);
   if (foreign !== undefined) return refuse(403, foreign);
   if (method === 'POST' && pathname === exchangePath) return exchangeOf(headers, bytes);
-  if (bytes === 0) return questionOf(method, pathname, search, headers);
-  if (method === 'GET' || !changePaths.test(pathname)) return refuse(413, 'it has a body');
-  const asked = questionOf(method, pathname, search, headers);
-  return asked.kind === 'api' ? withBody(asked, bytes, headers) : asked;
+  if (bytes !== 0) return refuse(413, 'it has a body');
+  return questionOf(method, pathname, search, headers);
 }
 
 function fileOf(method: string, path: string, bytes: number): Verdict {
   if (method !== 'GET' && method !== 'HEAD') return refuse(405, 'files can only be read');
   return bytes === 0 ? { kind: 'file', path } : refuse(413, 'it has a body');
-}
-
-/** Another site's form cannot send JSON. */
-const isJson = (headers: ReadonlyMap<string, string>): boolean =>
-  /^application\/json(?: *;|$)/i.test(headers.get('content-type') ?? '');
-
-function withBody(
-  asked: Extract<Verdict, { readonly kind: 'api' }>,
-  bytes: number,
-  headers: ReadonlyMap<string, string>,
-): Verdict {
-  if (!isJson(headers)) return refuse(415, 'its body is not JSON');
-  const ifMatch = headers.get('if-match');
-  if (ifMatch !== undefined && !etagPattern.test(ifMatch))
-    return refuse(400, 'its If-Match is no ETag of a policy');
-  return { ...asked, body: { bytes, ...(ifMatch !== undefined && { ifMatch }) } };
 }
 
 function questionOf(
@@ -125,9 +91,7 @@ function questionOf(
   search: string,
   headers: ReadonlyMap<string, string>,
 ): Verdict {
-  const isChange = method === 'PUT' && changePaths.test(pathname);
-  if (method !== 'GET' && method !== 'POST' && !isChange)
-    return refuse(405, 'only GET and POST are known here');
+  if (method !== 'GET' && method !== 'POST') return refuse(405, 'only GET and POST are known');
   const [, token = ''] = /^Bearer (\S+)$/.exec(headers.get('authorization') ?? '') ?? [];
   if (!secretPattern.test(token)) return refuse(401, 'it has no token');
   if (pathname !== streamPath) return { kind: 'api', method, target: pathname + search, token };
@@ -152,8 +116,8 @@ function headersOf(raw: readonly string[]): ReadonlyMap<string, string> | undefi
 function bodyBytes(headers: ReadonlyMap<string, string>): number | undefined {
   if (headers.has('transfer-encoding')) return undefined;
   const text = headers.get('content-length') ?? '0';
-  const bytes = /^\d{1,7}$/.test(text) ? Number(text) : Infinity;
-  return bytes <= changeBytesMax ? bytes : undefined;
+  const bytes = /^\d{1,6}$/.test(text) ? Number(text) : Infinity;
+  return bytes <= bodyBytesMax ? bytes : undefined;
 }
 
 /**
@@ -170,8 +134,9 @@ function whyForeign(headers: ReadonlyMap<string, string>, name: string): string 
 }
 
 function exchangeOf(headers: ReadonlyMap<string, string>, bytes: number): Verdict {
-  if (!isJson(headers)) return refuse(415, 'its body is not JSON');
-  if (bytes > codeBytesMax) return refuse(413, 'its body is too long');
+  const type = headers.get('content-type') ?? '';
+  // Another site's form cannot send this type.
+  if (!/^application\/json(?: *;|$)/i.test(type)) return refuse(415, 'its body is not JSON');
   return bytes === 0 ? refuse(400, 'it has no body') : { kind: 'exchange', bytes };
 }
 

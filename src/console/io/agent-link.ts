@@ -2,16 +2,13 @@
  * Requests of the front to the agent, one connection each. They carry the visitor's token or code and nothing else of
  * the visitor: no header, cookie or address.
  */
-import { request, type ClientRequest, type IncomingMessage } from 'node:http';
-import type { AnnouncedBody, ApiMethod } from '../core/guard.ts';
+import { request, type IncomingMessage } from 'node:http';
 
 export interface AgentQuestion {
-  readonly method: ApiMethod;
+  readonly method: 'GET' | 'POST';
   readonly target: string;
   /** `Bearer …` or `Code …`. */
   readonly authorization: string;
-  /** A body and its length; it is passed on while it comes. */
-  readonly body?: AnnouncedBody & { readonly from: IncomingMessage };
   readonly signal?: AbortSignal;
   /** Whether it may take the last places. */
   readonly isUrgent?: boolean;
@@ -38,12 +35,12 @@ export class AgentLink {
 
   /** Asks, and returns the beginning of the answer; undefined if there is none. The caller reads the rest. */
   ask(question: AgentQuestion): Promise<IncomingMessage | undefined> {
-    const { method, target: path, authorization, body, signal, isUrgent } = question;
+    const { method, target: path, authorization, signal, isUrgent } = question;
     const max = isUrgent === true ? inFlightMax : inFlightMax - keptForUrgent;
     if (this.#inFlight >= max) return Promise.resolve(undefined);
     this.#inFlight++;
     return new Promise((resolve) => {
-      const headers = { host: 'console', authorization, connection: 'close', ...headersOf(body) };
+      const headers = { host: 'console', authorization, connection: 'close' };
       const sent = request({
         socketPath: this.#socketPath,
         path,
@@ -56,8 +53,7 @@ export class AgentLink {
       sent.on('error', () => resolve(undefined));
       sent.once('close', () => this.#inFlight--);
       sent.setTimeout(silentMilliseconds, () => sent.destroy());
-      if (body === undefined) sent.end();
-      else sendBody(body.from, sent);
+      sent.end();
     });
   }
 
@@ -79,17 +75,4 @@ export class AgentLink {
     const { statusCode: status = 502, headers } = answer;
     return { status, headers, body: Buffer.concat(chunks) };
   }
-}
-
-const headersOf = (body: AnnouncedBody | undefined) =>
-  body && {
-    'content-type': 'application/json',
-    'content-length': body.bytes,
-    ...(body.ifMatch !== undefined && { 'if-match': body.ifMatch }),
-  };
-
-/** Passes a body on. Its length was announced: what is shorter ends without an answer. */
-function sendBody(from: IncomingMessage, sent: ClientRequest): void {
-  from.pipe(sent);
-  from.once('close', () => from.complete || sent.destroy());
 }

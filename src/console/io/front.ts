@@ -178,10 +178,9 @@ export class Front implements AsyncDisposable {
         return;
       }
       case 'api': {
-        const { method, target, token, body } = verdict;
+        const { method, target, token } = verdict;
         const authorization = `Bearer ${token}`;
-        const more = body !== undefined && { body: { ...body, from: request } };
-        await this.#pass({ method, target, authorization, isUrgent, ...more }, response);
+        await this.#pass({ method, target, authorization, isUrgent }, response);
         return;
       }
       case 'exchange': {
