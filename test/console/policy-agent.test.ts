@@ -314,7 +314,7 @@ test('hostile requests are refused, and the agent goes on', { skip }, async () =
   assert.equal((await raw({ 'content-length': '2' }, '{}')).status, 415);
   assert.equal((await raw({ ...json, 'transfer-encoding': 'chunked' }, '{}')).status, 411);
   const large = await raw({ ...json, 'content-length': `${2 ** 23}` }, '{').catch(() => undefined);
-  assert.ok(large === undefined || large.status === 413, large?.text ?? "");
+  assert.ok(large === undefined || large.status === 413, large?.text ?? '');
   const deep = `{"edits":${'['.repeat(200_000)}${']'.repeat(200_000)}}`;
   const nested = await raw({ ...json, 'content-length': `${deep.length}` }, deep);
   assert.equal(nested.status, 400, nested.text);

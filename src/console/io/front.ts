@@ -178,9 +178,10 @@ export class Front implements AsyncDisposable {
         return;
       }
       case 'api': {
-        const { method, target, token } = verdict;
+        const { method, target, token, body } = verdict;
         const authorization = `Bearer ${token}`;
-        await this.#pass({ method, target, authorization, isUrgent }, response);
+        const passed = body && { body: { ...body, source: request } };
+        await this.#pass({ method, target, authorization, isUrgent, ...passed }, response);
         return;
       }
       case 'exchange': {
