@@ -110,10 +110,13 @@ export function ownVersion(): string {
 /** Returns what differs between two builds: the version, and a digest of the sources and of the packages of npm. */
 function buildOf(version: string): string {
   const digest = createHash('sha256');
-  const sources = globSync(['src/**/*.ts', 'packages/**/*.ts', 'package-lock.json'], {
-    cwd: root,
-    exclude: ['**/test/**', '**/node_modules/**'],
-  });
+  const sources = globSync(
+    ['src/**/*.{ts,tsx,css,html}', 'packages/**/*.ts', 'package-lock.json'],
+    {
+      cwd: root,
+      exclude: ['**/test/**', '**/node_modules/**'],
+    },
+  );
   for (const path of sources.sort())
     digest.update(`${path}\0`).update(readFileSync(`${root}${path}`));
   return `${version} ${digest.digest('hex').slice(0, digestLength)}`;

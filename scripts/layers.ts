@@ -74,6 +74,11 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('digest'),
   ...capability('setup'),
   ...capability('console'),
+  // It runs in browsers. Types of the agent tell it what answers have.
+  'console/page': {
+    uses: ['packages/base', 'limits', 'policy', 'usage', 'type agent'],
+    packages: ['preact', '@preact/signals', 'uplot'],
+  },
   // It edits the policy as commands do.
   'setup/io': {
     uses: [...pure, files, 'sys', 'host', 'apply', 'setup/core'],
@@ -127,6 +132,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'digest/io',
       'digest/commands',
       'setup/commands',
+      'console/io',
       'console/commands',
     ],
     packages: [],
@@ -262,7 +268,7 @@ const comments = /\/\*[^]*?\*\/|^\s*\/\/.*$/gm;
 const exported = /^export (?:async )?(?:function|const|class) (?<name>[\w$]+)/gm;
 const forTests: ReadonlySet<string> = new Set(['callNames', 'unpackWithProgram']);
 
-const product = globSync(['src/**/*.ts', 'packages/*/{*.ts,{core,io}/**/*.ts}'], {
+const product = globSync(['src/**/*.{ts,tsx}', 'packages/*/{*.ts,{core,io}/**/*.ts}'], {
   cwd: root,
 })
   .filter((file) => !file.endsWith('/build.ts'))

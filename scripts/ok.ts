@@ -124,6 +124,10 @@ export function okSteps(): readonly Step[] {
     { name: 'layers', command: [process.execPath, 'scripts/layers.ts'] },
     { name: 'words', command: [process.execPath, 'scripts/words.ts'] },
     { name: 'types', command: [tool('tsc'), '-p', 'tsconfig.json'] },
+    {
+      name: 'types in the browser',
+      command: [tool('tsc'), '-p', 'test/console/page/tsconfig.json'],
+    },
     { name: 'privileged programs', command: [process.execPath, 'scripts/privileged.ts'] },
     { name: 'generated files', command: [process.execPath, 'scripts/generate.ts', '--check'] },
     tests('unit tests', files.filter((file) => !apart.includes(file)).sort()),

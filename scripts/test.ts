@@ -20,6 +20,7 @@ for (const suite of [
   'modules',
   'web',
   'databases',
+  'console-page',
   'bpf',
   'pam',
   'package',

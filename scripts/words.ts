@@ -57,7 +57,7 @@ const opening =
 
 const files = globSync(
   [
-    '{packages,src,test,testing,bench,scripts,docs,examples,man,schema,packaging}/**/*.{ts,md,xml,8,xsd,service,socket,yml}',
+    '{packages,src,test,testing,bench,scripts,docs,examples,man,schema,packaging}/**/*.{ts,tsx,css,html,md,xml,8,xsd,service,socket,yml}',
     '{libexec,pam,bpf,web}/*',
   ],
   { cwd: root },

@@ -337,6 +337,9 @@ const browserConsole: Capability = {
       load: () => import('./console/commands/console.ts'),
     },
   },
+  agentParts: [async () => (await import('./console/io/settings-part.ts')).settingsPart],
+  undo: async () => (await import('./console/commands/undo.ts')).undoConsole,
+  doctor: async () => (await import('./console/commands/doctor.ts')).consoleDoctor,
 };
 
 export const capabilities: readonly Capability[] = [

@@ -182,6 +182,10 @@ const suites = {
       'dwarves', // pahole prints structures from BTF
     ],
   },
+  'console-page': {
+    purpose: "the tests of the console's page (a browser)",
+    packages: ['chromium'],
+  },
   schema: { purpose: 'the schema tests (xmllint)', packages: ['libxml2-utils'] },
   metrics: {
     purpose: 'the tests of the metrics page and the alert rules (promtool)',

@@ -34,14 +34,18 @@ export interface JsonSchemaFile {
 /** The type of each response of the API. */
 const apiResponses: Readonly<Record<string, string>> = {
   'GET /v1/status': 'StatusResponse',
+  'GET /v1/overview': 'OverviewResponse',
   'GET /v1/top': 'TopResponse',
   'GET /v1/tenants/NAME/processes': 'ProcessesResponse',
   'GET /v1/tenants/NAME/limits': 'ExplainResponse',
   'POST /v1/tenants/NAME/limits': 'SetLimitsResponse',
   'GET /v1/tenants/NAME/apps': 'AppsResponse',
   'POST /v1/tenants/NAME/apps': 'SetAppResponse',
+  'GET /v1/tenants/NAME/troubles': 'TroublesResponse',
   'GET /v1/usage': 'UsageResponse',
   'GET /v1/series': 'SeriesResponse',
+  'GET /v1/replay': 'ReplayResponse',
+  'GET /v1/series, several metrics': 'SeriesColumnsResponse',
   'GET /v1/incidents': 'IncidentsResponse',
   'GET /v1/incidents/ID': 'IncidentResponse',
   'GET /v1/advise': 'AdviseResponse',
@@ -93,6 +97,7 @@ function kebab(name: string): string {
 const typeFiles = [
   'src/agent/api/api.ts',
   'src/agent/api/console-api.ts',
+  'src/agent/api/report-api.ts',
   'src/agent/api/policy-api.ts',
   'src/agent/policy/simulate-response.ts',
   'src/agent/api/status-response.ts',

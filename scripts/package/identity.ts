@@ -24,7 +24,7 @@ export const maintainer = (): string =>
   `${process.env['DEBFULLNAME'] ?? 'Bulkhead contributors'} <${process.env['DEBEMAIL'] ?? 'bulkhead@example.org'}>`;
 
 /** The units that start at boot once they are enabled. */
-const units = ownUnits.filter(({ use }) => use === 'enabled').map(({ name }) => name);
+const units = ownUnits.filter(({ use }) => use !== 'called').map(({ name }) => name);
 
 /** Returns a script that the package manager runs, or another file of the format's directory. */
 export const ownFile = (format: Format, name: string): string =>

@@ -7,9 +7,10 @@
  *     /usr/libexec/bulkhead/dist/         bundles, BPF objects, launchers, the PAM module
  *     /usr/libexec/bulkhead/node_modules/ Node.js, koffi, and what draws charts as PNG
  *     /usr/lib/systemd/system/            units, all of them disabled
+ *     /usr/lib/sysusers.d/                the account of the console's front
  *
- * No account and no directory is needed before there is a policy, and logs go to the journal. So nothing is there for
- * sysusers, tmpfiles and logrotate. `bulkhead pam enable` writes the profiles for pam-auth-update: shipped ones would
+ * No directory is needed before there is a policy, and logs go to the journal. So nothing is there for tmpfiles and
+ * logrotate. `bulkhead pam enable` writes the profiles for pam-auth-update: shipped ones would
  * be enabled by the next package that runs it.
  */
 import { globSync, readFileSync, statSync } from 'node:fs';
@@ -19,6 +20,7 @@ import { completionScript, type Shell } from '../../src/cli/commands/completion.
 import { makeWholeProgram } from '../../src/cli/program.ts';
 import { unitFor } from '../../src/host/systemd/own-units.ts';
 import { compileBpf } from '../bpf.ts';
+import { buildConsole } from '../console.ts';
 import { bundleWhole, modulesEntries } from '../bundle.ts';
 import { compileEntry } from '../entry.ts';
 import { commandPages } from '../generated/manual.ts';
@@ -78,6 +80,8 @@ async function addProgram(
   const outside = ['koffi', resvgPackage];
   const bundled = await bundleWhole({ ...programEntries, ...readers }, dist, outside, version);
   build.signal.throwIfAborted();
+  const inPage = await buildConsole(`${dist}/console`);
+  build.signal.throwIfAborted();
   compileBpf(`${dist}/bpf`);
   compileEntry(`${dist}/entry`, processor);
   for (const path of filesBelow(dist))
@@ -88,9 +92,9 @@ async function addProgram(
   tree.write(`${home}/package.json`, `${JSON.stringify(description, undefined, 2)}\n`);
   for (const path of globSync('libexec/*', { cwd: root }))
     tree.copy(`${home}/${path}`, `${root}${path}`, 0o755);
-  for (const path of ['web/508.html', ...globSync('packaging/*.{service,socket}', { cwd: root })])
-    tree.copy(`${home}/${path}`, `${root}${path}`);
-  return bundled;
+  const packaging = globSync('packaging/*.{service,socket,conf}', { cwd: root });
+  for (const path of ['web/508.html', ...packaging]) tree.copy(`${home}/${path}`, `${root}${path}`);
+  return [...new Set([...bundled, ...inPage])].sort();
 }
 
 const filesBelow = (directory: string): readonly string[] =>
@@ -142,7 +146,9 @@ async function addPackageFiles(
 /** The unit that only `modules gate enable` installs, since it starts before anything else. */
 const gateUnit = 'bulkhead-modules-gate.service';
 
-/** Adds the units, and the preset by which image builders leave them disabled. */
+const sysusers = 'bulkhead-console.conf';
+
+/** Adds the units, their accounts, and the preset by which image builders leave them disabled. */
 function addUnits(tree: Tree): void {
   for (const path of globSync('packaging/*.{service,socket}', { cwd: root }).sort()) {
     if (basename(path) === gateUnit) continue;
@@ -150,6 +156,7 @@ function addUnits(tree: Tree): void {
     tree.write(`${unitDirectory}/${basename(path)}`, unit);
   }
   tree.write('/usr/lib/systemd/system-preset/50-bulkhead.preset', 'disable bulkhead*\n');
+  tree.copy(`/usr/lib/sysusers.d/${sysusers}`, `${root}packaging/${sysusers}`);
 }
 
 /** Adds a manual page for each command, and completion for bash and fish; zsh has other places in each format. */

@@ -5,6 +5,7 @@
  * the accounts, moves processes into their cgroups, and keeps history.
  */
 import { mkdirSync } from 'node:fs';
+import { latestChanges } from '../apply/read-changes.ts';
 import type { ChildApplied } from '../apply/apply-request.ts';
 import type { Driver } from '../host/driver.ts';
 import { lockFile } from '../sys/files/flock.ts';
@@ -315,6 +316,7 @@ export class Agent implements AsyncDisposable {
         this.#composed.startup.status === undefined
           ? this.#status(await this.#composed.placement.rescan())
           : this.#status(),
+      latestChanges: (count) => latestChanges(this.#options.host.paths, count),
       testAlerts: async () => ({ results: await this.#composed.alerting.test() }),
     };
   }

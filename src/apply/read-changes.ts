@@ -7,6 +7,9 @@ import { hasRecord, withRecord } from './change-record.ts';
 
 export type { ListedChange, RecordedChange };
 
+/** The agent waits no longer: its ticks would be late. */
+const brieflyMilliseconds = 20;
+
 /** A change, and the text that it left. */
 export interface ChangeText {
   readonly change: RecordedChange;
@@ -26,6 +29,16 @@ export function listChanges(
   { from, to }: { readonly from: number; readonly to: number },
 ): Result<readonly ListedChange[], Problem> {
   return hasRecord(paths) ? withRecord(paths, (store) => store.list(from, to)) : ok([]);
+}
+
+/** Lists the latest changes, latest first. It waits hardly for a command that is writing the record. */
+export function latestChanges(
+  paths: Paths,
+  count: number,
+): Result<readonly ListedChange[], Problem> {
+  if (!hasRecord(paths)) return ok([]);
+  const read = (store: ChangeStore) => store.list(0, Number.MAX_SAFE_INTEGER, count);
+  return withRecord(paths, read, brieflyMilliseconds);
 }
 
 /** Returns the reason why root cannot use the record; other accounts may not read it. */

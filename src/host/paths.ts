@@ -48,3 +48,10 @@ export const consoleSocketOf = ({ runtime }: Paths): string => `${runtime}/conso
 
 /** Returns the agent's socket for the front of the console. */
 export const consoleAgentSocketOf = ({ runtime }: Paths): string => `${runtime}/console-agent.sock`;
+
+/** The account of the front. */
+export const consoleAccount = 'bulkhead-console';
+
+/** Returns the agent's socket on which the front gets its settings, its certificate and the key. */
+export const consoleSettingsSocketOf = ({ runtime }: Paths): string =>
+  `${runtime}/console-settings.sock`;

@@ -21,6 +21,14 @@ export interface OrphanCgroup {
   readonly unit?: { readonly unit: string; readonly path: string; readonly active: boolean };
 }
 
+/** A slice that may still have limits in the kernel which are in no file of ours any more. */
+export interface UnfinishedSlice {
+  readonly path: string;
+  readonly unit: string;
+  /** Whether something runs in it. */
+  readonly active: boolean;
+}
+
 export interface Observed {
   readonly cgroups: ReadonlyMap<string, ObservedCgroup>;
   /** The orphans, children before parents, so that they can be removed in this order. */
@@ -31,6 +39,8 @@ export interface Observed {
   readonly preparations: readonly Preparation[];
   /** Whether systemd has not read its files again since they changed. */
   readonly stale?: boolean;
+  /** Slices that an apply which was interrupted has not left to systemd. */
+  readonly unfinished?: readonly UnfinishedSlice[];
 }
 
 /** A step that sets up Bulkhead's tree. `id` is internal to the driver. */

@@ -3,7 +3,7 @@
  * once, then let it set each slice in which something runs.
  */
 import { writesOf } from './cgroup-writes.ts';
-import type { Observed, OrphanCgroup } from './observed.ts';
+import type { Observed, UnfinishedSlice } from './observed.ts';
 import type { Operation, RealizeUnit, ReloadUnits, WriteUnit } from './operations.ts';
 import { removals } from './removals.ts';
 import { outsideNamed } from './slice.ts';
@@ -27,7 +27,7 @@ export function unitChanges(wanted: Wanted, observed: Observed): readonly Operat
       realized.push({ kind: 'realize', cgroup: path, label, unit: unit.unit, writes });
     }
   }
-  const left = [...leftOutside(files, observed, orphans), ...leftOrphans(wanted, orphans)];
+  const left = [...leftOutside(wanted, files, observed), ...leftOrphans(wanted, observed)];
   // If only the kernel differs, systemd may have been told to set other values since it read the files.
   const first = [...files, ...removals(wanted, orphans).flat()];
   const isChanged = first.length > 0 || realized.length > 0 || observed.stale === true;
@@ -42,27 +42,44 @@ export function unitChanges(wanted: Wanted, observed: Observed): readonly Operat
   ];
 }
 
-const isOutside = ({ cgroup }: WriteUnit | RealizeUnit) => outsideNamed(cgroup) !== undefined;
+const isOutside = ({ cgroup }: RealizeUnit) => outsideNamed(cgroup) !== undefined;
 
-/** A limit that is in no file of ours any more has no write: systemd sets the slice as its other files say. */
+/**
+ * A limit that is in no file of ours any more has no write: systemd sets the slice as its other files say. Its file may
+ * be right already, written by an apply that was interrupted after that.
+ */
 function leftOutside(
+  { cgroups }: Wanted,
   files: readonly WriteUnit[],
-  { cgroups }: Observed,
-  orphans: readonly OrphanCgroup[],
+  observed: Observed,
 ): readonly RealizeUnit[] {
-  const former = new Set(orphans.map(({ unit }) => unit?.unit));
-  return files
-    .filter((file) => isOutside(file) && cgroups.get(file.cgroup)?.unit?.active === true)
-    .filter(({ from, unit }) => from !== undefined || former.has(unit))
-    .map(({ cgroup, label, unit }) => ({ kind: 'realize', cgroup, label, unit, writes: [] }));
+  const changed = files.filter(({ from }) => from !== undefined);
+  const units = new Set([
+    ...changed.map(({ unit }) => unit),
+    ...formerSlices(observed).map(({ unit }) => unit),
+  ]);
+  return cgroups.flatMap(({ path, label, unit }) => {
+    if (unit === undefined || outsideNamed(path) === undefined || !units.has(unit.unit)) return [];
+    return observed.cgroups.get(path)?.unit?.active === true ? [leave(path, label, unit.unit)] : [];
+  });
 }
 
 /** A slice that is a tenant no longer may still be outside the tenant's cgroup, or the other way round. */
-function leftOrphans(wanted: Wanted, orphans: readonly OrphanCgroup[]): readonly RealizeUnit[] {
-  const units = new Set(wanted.cgroups.map(({ unit }) => unit?.unit));
-  return orphans.flatMap(({ path, unit }): RealizeUnit[] =>
-    unit?.active === true && !units.has(unit.unit)
-      ? [{ kind: 'realize', cgroup: path, label: unit.unit, unit: unit.unit, writes: [] }]
-      : [],
-  );
+function leftOrphans({ cgroups }: Wanted, observed: Observed): readonly RealizeUnit[] {
+  const units = new Set(cgroups.map(({ unit }) => unit?.unit));
+  const left = formerSlices(observed).filter(({ unit, active }) => active && !units.has(unit));
+  return [...new Map(left.map(({ path, unit }) => [unit, leave(path, unit, unit)])).values()];
 }
+
+const formerSlices = ({ orphans, unfinished = [] }: Observed): readonly UnfinishedSlice[] => [
+  ...orphans.flatMap(({ path, unit }) => (unit === undefined ? [] : [{ ...unit, path }])),
+  ...unfinished,
+];
+
+const leave = (cgroup: string, label: string, unit: string): RealizeUnit => ({
+  kind: 'realize',
+  cgroup,
+  label,
+  unit,
+  writes: [],
+});

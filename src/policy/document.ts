@@ -5,6 +5,7 @@ import type { Quantity } from '../../packages/base/quantity.ts';
 import type { Diagnostics, Located, Span } from './diagnostic.ts';
 import type { AppElement, OwnAppsElement } from './apps/app.ts';
 import type { JailElement } from './jail.ts';
+import type { ConsoleSettings } from './elements/console-settings.ts';
 import type { PanelElement } from './panel/panel-element.ts';
 import type { AgentSettings } from './settings.ts';
 import type { XmlElement } from './xml.ts';
@@ -108,6 +109,7 @@ export interface PolicyDocument {
   readonly driver: Located<DriverName> | undefined;
   readonly limitMode: Located<LimitMode> | undefined;
   readonly agent: AgentSettings | undefined;
+  readonly console?: ConsoleSettings | undefined;
   readonly panel?: PanelElement | undefined;
   readonly symlinks: SymlinksElement | undefined;
   readonly modules: ModulesElement | undefined;

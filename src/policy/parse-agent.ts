@@ -215,7 +215,7 @@ export class AttributeReader {
 }
 
 /** Parses the address. A name would be resolved, possibly to either of two addresses. */
-function parseListen(text: string): Result<Endpoint, Cause> {
+export function parseListen(text: string): Result<Endpoint, Cause> {
   return valueKinds.endpoint.parse(text.replace(/^localhost:/, '127.0.0.1:'));
 }
 

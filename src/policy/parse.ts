@@ -29,6 +29,7 @@ import type {
 import { readAgent } from './parse-agent.ts';
 import { parseLimit } from './parse-limit.ts';
 import { readApp, readOwnApps } from './apps/parse-app.ts';
+import { readConsole } from './elements/parse-console.ts';
 import { readPanel } from './panel/parse-panel.ts';
 import { LocatedValues, namesIn, span, words } from './elements/located-values.ts';
 import { JailReader } from './elements/parse-jail.ts';
@@ -99,6 +100,7 @@ class Reader {
     const [host] = childrenOf(root, 'host');
     const [agent] = childrenOf(root, 'agent');
     const [defaults] = childrenOf(root, 'defaults');
+    const [browserConsole] = childrenOf(root, 'console');
     const [panel] = childrenOf(root, 'panel');
     const [symlinks] = childrenOf(root, 'symlinks');
     const [modules] = childrenOf(root, 'modules');
@@ -123,6 +125,7 @@ class Reader {
       driver: host && this.#values.choice<DriverName>(host, 'driver', 'host'),
       limitMode: host && this.#values.choice<LimitMode>(host, 'limits', 'host'),
       agent: agent && readAgent(agent, this.#diagnostics, this.#words),
+      console: browserConsole && readConsole(browserConsole, this.#diagnostics),
       panel: panel && readPanel(panel, this.#diagnostics),
       symlinks: symlinks && this.#symlinks(symlinks),
       modules: modules && this.modules(modules),

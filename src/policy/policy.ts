@@ -20,6 +20,7 @@ import type { App, OwnAppsElement } from './apps/app.ts';
 import type { Account } from './accounts/account.ts';
 import type { MissingAccount, NamedAccount } from './accounts/named-accounts.ts';
 import type { Jail, JailElement } from './jail.ts';
+import type { ConsoleSettings } from './elements/console-settings.ts';
 import type { LastPackages } from './panel/last-packages.ts';
 import type { FollowedSource } from './panel/panel-element.ts';
 import type { PanelRecord } from './panel/panel-record.ts';
@@ -158,6 +159,7 @@ export interface Policy {
   readonly observedDefaults?: LimitValues;
   readonly driver: DriverName | undefined;
   readonly agent: AgentSettings;
+  readonly console?: ConsoleSettings;
   /** The panel that the policy follows; absent if it follows none. */
   readonly panel?: FollowedSource;
   /** Whether nothing is known of that panel, so that an account without a reseller may have one. */

@@ -94,6 +94,7 @@ class Resolver {
       defaults: valuesOf(this.#defaults),
       driver: document.driver?.value,
       agent: document.agent ?? defaultSettings,
+      ...(document.console && { console: document.console }),
       ...(document.panel && { panel: document.panel.source }),
       ...(this.#panel.isUnknown && { panelIsUnknown: true as const }),
       named: this.#identities.named,

@@ -7,6 +7,7 @@ import { quantityKinds } from '../../packages/base/quantity.ts';
 import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { appNamePattern, appsMax, variablePattern } from './apps/app.ts';
+import { hostKinds, hostLabel as label } from './elements/host-kinds.ts';
 import { nameCharacters, namePattern } from './names.ts';
 import {
   policyRights,
@@ -32,8 +33,6 @@ export const uidMax = 2 ** 32 - 2;
 /** Valid user names: useradd's rule, extended for directory services. */
 export const userPattern = /^[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}\$?$/;
 
-/** A label of a host name. Host names have no underscores, but some web servers are set up with them. */
-const label = String.raw`[A-Za-z0-9_]([A-Za-z0-9_\-]{0,61}[A-Za-z0-9_])?`;
 const sitePattern = new RegExp(String.raw`^${label}(\.${label})*$`);
 /** Source: RFC 1035, section 2.3.4, without the length bytes. */
 const siteBytesMax = 253;
@@ -93,6 +92,7 @@ export const valueKinds = {
     pattern: schemaPattern(sitePattern),
     parse: parseSite,
   }),
+  ...hostKinds,
   uid: { form: 'a uid', pattern: String.raw`\d{1,10}`, parse: parseUid, format: String },
   ranges: {
     form: 'ranges such as `1000-59999`, separated by spaces or commas',

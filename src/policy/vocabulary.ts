@@ -5,6 +5,7 @@
 import { limits } from '../limits/limits.ts';
 import { trustLevels } from '../../packages/modules/core/evidence/trust-level.ts';
 import { alertElements } from './elements/alert-elements.ts';
+import { consoleElement } from './elements/console-element.ts';
 import { optional, required, type ElementSpec } from './elements/element-spec.ts';
 import { appElements } from './apps/app-vocabulary.ts';
 import { jailProfiles, pathAccesses } from './jail.ts';
@@ -26,6 +27,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     children: [
       'host',
       'agent',
+      'console',
       'panel',
       'tenants',
       'defaults',
@@ -93,6 +95,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     example: '<history detail="2 days" summary="400 days" space="2GiB"/>',
   },
   ...alertElements,
+  console: consoleElement,
   panel: {
     summary:
       'Follows the control panel: an account gets the package that has the name of its plan, counts towards its reseller, and gets mail at its address in the panel. What the policy says of a tenant takes precedence; see docs/panels.md.',

@@ -10,7 +10,7 @@
  */
 import type { LimitKey } from '../limits/limit.ts';
 import { attributes, limitAttribute } from '../limits/limits.ts';
-import { quantityKinds, type QuantityKind } from '../../packages/base/quantity.ts';
+import { quantityKinds } from '../../packages/base/quantity.ts';
 import { otherTopic, topics, type Resource, type Topic } from './incident-topics.ts';
 import {
   cut,
@@ -19,12 +19,13 @@ import {
   threadsOf,
   topUsers,
   type ProcessGroup,
-} from './top-users.ts';
+} from './causes/top-users.ts';
 import type { Incident, KilledProcess, Snapshot } from './incident.ts';
 import { kindOf, uidOf } from './member.ts';
 import { shortBytes } from '../../packages/base/bytes.ts';
 import { count, listSome } from '../../packages/base/list.ts';
 import type { IncidentKinds } from './incident-kinds.ts';
+import { higherValue } from './higher-value.ts';
 import { rough, times, wholeNumber } from './numbers.ts';
 
 export interface ExplainOptions {
@@ -78,7 +79,8 @@ export function incidentTitle(
   return `${what} at ${who.possessive} ${topicOf(incident, kinds).noun} limit`;
 }
 
-const topicOf = ({ limit }: Incident, kinds: IncidentKinds): Topic =>
+/** Returns the texts about the limit that was hit, and its resource. */
+export const topicOf = ({ limit }: Pick<Incident, 'limit'>, kinds: IncidentKinds): Topic =>
   kinds.get(limit)?.topic ?? topics[limit] ?? otherTopic(limit);
 
 interface Speaker {
@@ -369,20 +371,4 @@ function raise(
   const verb = kindOf(member) === 'reseller' ? 'reseller set' : 'set';
   const shown = higher.includes(' ') ? `"${higher}"` : higher;
   return `If it needs more, raise the limit: bulkhead ${verb} ${argument} ${limit.replace(/\.limit$/, '')}=${shown}`;
-}
-
-/** Returns one and a half times the limit, rounded up to a value that a person would write. */
-function higherValue(kind: QuantityKind, text: string): string | undefined {
-  const parsed = quantityKinds[kind].parse(text);
-  if (!parsed.ok || parsed.value <= 0) return undefined;
-  const wanted = parsed.value * 1.5;
-  const step = stepOf(kind, wanted);
-  const higher = Math.ceil(wanted / step - 1e-9) * step;
-  return quantityKinds[kind].format(kind === 'cpu' ? Number(higher.toFixed(6)) : higher);
-}
-
-function stepOf(kind: QuantityKind, value: number): number {
-  if (kind === 'cpu') return value > 1 ? 0.1 : 0.01;
-  if (kind !== 'bytes' && kind !== 'bytesPerSecond') return value > 100 ? 10 : 1;
-  return [2 ** 30, 2 ** 28, 2 ** 20, 2 ** 10].find((step) => value >= 8 * step) ?? 1;
 }

@@ -1,5 +1,6 @@
 /** A capability's knowledge about incidents of one limit, or of something that is not a limit. */
 import type { LimitKey } from '../limits/limit.ts';
+import type { Remedy } from './causes/remedies.ts';
 import type { EvidenceKind } from './evidence.ts';
 import type { Incident } from './incident.ts';
 import type { Topic } from './incident-topics.ts';
@@ -19,6 +20,8 @@ export interface IncidentKind<Item extends object = object> {
   happened?(hits: Hits, items: readonly Item[]): string | undefined;
   /** Describes the effect, if the items show more than the topic has. */
   effect?(items: readonly Item[]): string | undefined;
+  /** Returns remedies that the items suggest, the most fitting first. */
+  remedies?(items: readonly Item[]): readonly Remedy[];
   /** Advises the administrator about a tenant, as the command line takes it. Empty if there is nothing to advise. */
   advice?(hits: Hits, tenant: string): string;
 }

@@ -2,9 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SeriesResponse, UsageResponse } from '../../src/agent/api/api.ts';
+import type { Caller } from '../../src/agent/api/caller.ts';
+import type { SeriesColumnsResponse } from '../../src/agent/api/report-api.ts';
 import { QueryReader } from '../../src/agent/api/query-reader.ts';
 import type { RequestContext } from '../../src/agent/api/request-context.ts';
-import { answerSeries, answerUsage } from '../../src/agent/responses/usage.ts';
+import { answerReplay } from '../../src/agent/responses/replay.ts';
+import { answerSeries } from '../../src/agent/responses/series.ts';
+import { answerUsage } from '../../src/agent/responses/usage.ts';
 import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
 import { EventStore } from '../../src/store/events/event-store.ts';
 import { HistoryReader } from '../../src/store/history/history-reader.ts';
@@ -15,9 +19,20 @@ import { policyOf } from '../conformance/suite.ts';
 import { Place, start, value } from '../store/samples.ts';
 
 const [busy, idle] = [64_501, 64_502];
-const memberIndex = new MemberIndex(policyOf(`<tenant uid="${busy}"/><tenant uid="${idle}"/>`));
+const reseller = 64_503;
+const memberIndex = new MemberIndex(
+  policyOf(
+    `<tenant uid="${busy}"><cpu limit="50%"/></tenant>
+     <reseller uid="${reseller}"><tenant uid="${idle}"/></reseller>`,
+  ),
+);
+
+const root: Caller = { kind: 'uid', uid: 0 };
 
 class Stage implements Disposable {
+  questions = 0;
+  /** The time at which all accounts got their uids. */
+  beginning = 0;
   readonly #place = new Place();
   readonly #events = new EventStore(this.#place.directory);
   readonly #reader = new HistoryReader(this.#place.directory);
@@ -46,8 +61,25 @@ class Stage implements Disposable {
 
   async series(query: string): Promise<SeriesResponse> {
     const answer = await answerSeries(this.#request(query));
-    assert.ok(answer.ok, JSON.stringify(answer));
+    assert.ok(answer.ok && 'points' in answer.value, JSON.stringify(answer));
     return answer.value;
+  }
+
+  /** Returns columns for a caller, and counts the questions to the history. */
+  async columns(query: string, caller: Caller = root): Promise<SeriesColumnsResponse> {
+    this.questions = 0;
+    const answer = await answerSeries({ ...this.#request(query), caller });
+    assert.ok(answer.ok && 'metrics' in answer.value, JSON.stringify(answer));
+    return answer.value;
+  }
+
+  async refusal(query: string, caller: Caller): Promise<number> {
+    const answer = await answerSeries({ ...this.#request(query), caller });
+    return answer.ok ? 200 : answer.error.status;
+  }
+
+  replay(query: string, caller: Caller = root): ReturnType<typeof answerReplay> {
+    return answerReplay({ ...this.#request(query), caller });
   }
 
   #request(query: string, countedSince?: number): RequestContext {
@@ -55,16 +87,21 @@ class Stage implements Disposable {
       memberIndex,
       events: this.#events,
       driver: undefined,
+      membership: { beginningOf: () => this.beginning },
       mailOf: () => undefined,
       entriesCountedSince: () => countedSince,
     };
     const history = {
       usage: (asked: Parameters<HistoryReader['usage']>[0]) =>
         Promise.resolve(this.#reader.usage(asked)),
-      series: (asked: Parameters<HistoryReader['series']>[0]) =>
-        Promise.resolve(this.#reader.series(asked)),
+      replays: (asked: Parameters<HistoryReader['replays']>[0]) =>
+        Promise.resolve(this.#reader.replays(asked)),
+      columns: (asked: Parameters<HistoryReader['columns']>[0]) => {
+        this.questions++;
+        return Promise.resolve(this.#reader.columns(asked));
+      },
     };
-    const caller = { kind: 'uid', uid: 0 } as const;
+    const caller = root;
     const reader = new QueryReader(new URLSearchParams(query));
     return { agent, history, caller, query: reader } as unknown as RequestContext;
   }
@@ -109,6 +146,84 @@ test('a series has maxima if they are asked for, which count peaks between ticks
       [0, 0],
     ],
   );
+});
+
+test('many members are replayed at once, each against its own limit, and only for root', async () => {
+  using stage = new Stage();
+  const asked = `${period(0, 10)}&metric=threads&points=10`;
+  const both = `${asked}&tenant=${busy}&above=15.5&tenant=${idle}&above=0`;
+  const answer = await stage.replay(both);
+  assert.ok(answer.ok);
+  const { rows } = answer.value;
+  // Of the peaks 2, 4, … 20, three are above 15.5, and follow each other.
+  assert.deepEqual(
+    rows.map(({ member, stretches, measuredSeconds }) => [member, stretches, measuredSeconds]),
+    [
+      [`u${busy}`, 1, 600],
+      [`u${idle}`, 0, 600],
+    ],
+  );
+  for (const [query, uid, status] of [
+    [both, busy, 403],
+    [`${asked}&tenant=${busy}`, 0, 400],
+    [`${both}&above=1`, 0, 400],
+    [`${asked}&tenant=${busy}&above=-1`, 0, 400],
+    [`${asked}&tenant=${busy}&above=x`, 0, 400],
+    [`${asked}&tenant=nobody&above=1`, 0, 404],
+  ] as const) {
+    const refused = await stage.replay(query, { kind: 'uid', uid });
+    assert.equal(!refused.ok && refused.error.status, status, query);
+  }
+});
+
+test('several metrics are columns of one question, with maxima and the limit of now', async () => {
+  using stage = new Stage();
+  const asked = `${period(-5, 10)}&tenant=${busy}&points=3`;
+  const both = await stage.columns(`${asked}&metric=threads&metric=cpu`);
+  assert.equal(stage.questions, 1);
+  assert.deepEqual(both.seconds, [0, 300, 300]);
+  assert.deepEqual(both.metrics, {
+    cpu: { average: [null, 0.5, 0.5], max: [null, 0.5, 0.5], limitNow: 0.5 },
+    threads: { average: [null, 3, 8], max: [null, 10, 20] },
+  });
+  assert.equal(both.who?.uid, busy);
+  const one = await stage.columns(`${asked}&metric=cpu&columns=1`);
+  assert.deepEqual(one.metrics, { cpu: both.metrics.cpu });
+  assert.equal(await stage.refusal(`${asked}&metric=cpu&metric=nonsense`, root), 400);
+});
+
+test('tenant=* is everybody for administrators, and for others no more than their own', async () => {
+  using stage = new Stage();
+  const asked = `${period(0, 10)}&tenant=*&metric=cpu&points=2`;
+  const sum = { cpu: { average: [0.5, 0.5], max: [0.5, 0.5] } };
+  const nothing = { cpu: { average: [0, 0], max: [0, 0] } };
+  for (const caller of [root, { kind: 'token' } as const]) {
+    const all = await stage.columns(asked, caller);
+    assert.deepEqual([all.who, all.metrics], [undefined, sum]);
+  }
+  const of = async (caller: Caller) => {
+    const { who, metrics } = await stage.columns(asked, caller);
+    return [who?.member, metrics];
+  };
+  const limited = { cpu: { ...sum.cpu, limitNow: 0.5 } };
+  assert.deepEqual(await of({ kind: 'uid', uid: busy }), [`u${busy}`, limited]);
+  assert.deepEqual(await of({ kind: 'jailed', uid: busy }), [`u${busy}`, limited]);
+  assert.deepEqual(await of({ kind: 'uid', uid: reseller }), [`r${reseller}`, nothing]);
+  assert.equal(await stage.refusal(asked, { kind: 'uid', uid: 1 }), 403);
+  assert.equal(await stage.refusal(asked, { kind: 'jailed', uid: reseller }), 403);
+  const other = `${period(0, 10)}&tenant=${busy}&metric=cpu&metric=memory`;
+  for (const uid of [idle, reseller])
+    assert.equal(await stage.refusal(other, { kind: 'uid', uid }), 404);
+});
+
+test('columns have nothing from before the account had its uid', async () => {
+  using stage = new Stage();
+  stage.beginning = start + 5 * 60_000;
+  const asked = `${period(0, 10)}&tenant=${busy}&metric=cpu&metric=threads&points=2`;
+  const { seconds, metrics } = await stage.columns(asked, { kind: 'uid', uid: busy });
+  assert.deepEqual(seconds, [0, 300]);
+  assert.deepEqual(metrics.threads, { average: [null, 8], max: [null, 20] });
+  assert.deepEqual((await stage.columns(asked)).seconds, [300, 300]);
 });
 
 test('parts of a period have its faults together', async () => {

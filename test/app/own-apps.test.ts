@@ -101,7 +101,7 @@ for (const kind of ['jailed', 'uid'] as const)
     const first = change('first');
     const others = Array.from({ length: 3 }, () => change('other'));
     for (const answer of await Promise.all(others))
-      assert.match(answer, /^429 .*another change of yours is being made/);
+      assert.match(answer, /^429 .*another change of yours is being made.*retry every 10 s/);
     assert.match(await stage.fetch(caller, 'GET', apps), /^200 /);
     assert.deepEqual(answered, ['other 429', 'other 429', 'other 429']);
     gate.resolve();
@@ -335,6 +335,27 @@ test('definitions that the policy does not allow are no applications that need s
   assert.deepEqual(wanted(), [true, true]);
   stage.adopt(body(0));
   assert.deepEqual(wanted(), [false, true]);
+});
+
+test('the time that a refused change names is true', () => {
+  const pace = new ChangePace('change it', 60);
+  const refusal = (reclaims: boolean, now: number) => {
+    const turn = pace.enter(alice, reclaims, now);
+    if (turn.ok) turn.value[Symbol.dispose]();
+    return turn.ok ? 'admitted' : `${turn.error.hint}; ${turn.error.retryAfterSeconds}`;
+  };
+  // Nobody knows how long another change takes.
+  const first = pace.enter(alice, true, 0);
+  assert.equal(refusal(false, 0), 'retry every 10 s; 10');
+  assert.ok(first.ok);
+  first.value[Symbol.dispose]();
+  const other = pace.enter(alice + 1, true, 0);
+  assert.equal(refusal(true, 0), 'retry every 10 s; 10');
+  assert.ok(other.ok);
+  other.value[Symbol.dispose]();
+  for (let change = 1; change <= 10; change++) assert.equal(refusal(false, 0), 'admitted');
+  assert.equal(refusal(false, 20_500), 'retry in 40 s; 40');
+  assert.equal(refusal(false, 60_500), 'admitted');
 });
 
 test('changes have a burst, then the pace of their kind', () => {

@@ -90,16 +90,7 @@ describe('the preferences of apt in the user-data', { skip: !aptReady && 'apt is
 
 test('the user-data has answers that setup accepts', () => {
   const [answers = ''] = /\{ "version".*\}/.exec(text) ?? [];
-  const defaults = {
-    level: 'observe',
-    tenants: '1000-60000',
-    except: [],
-    limits: 'medium',
-    entries: 20,
-    jails: 'none',
-    alerts: 'none',
-  } as const;
-  const parsed = parseAnswers(answers, defaults);
+  const parsed = parseAnswers(answers);
   assert.ok(parsed.ok, answers);
   assert.equal(parsed.value.level, 'limit');
 });

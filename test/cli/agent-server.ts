@@ -186,6 +186,9 @@ function incidentResponse(id: number): IncidentResponse {
     ...row,
     evidence: [snapshot(row.begin), { ...snapshot(row.end), evidence: refused }],
     explanation: ['It ran into its limit.', 'Raise the limit, or make it use less.'],
+    resource: 'cpu',
+    users: [],
+    requests: [],
   };
 }
 
@@ -322,7 +325,7 @@ function processesResponse(name: string): ProcessesResponse | undefined {
 
 export interface AgentServer {
   readonly asked: readonly string[];
-  /** Answers by path that replace generated ones. */
+  /** Answers by path that replace generated ones; a function gets the query. */
   readonly instead: Map<string, unknown>;
   readonly close: () => Promise<void>;
 }
@@ -341,7 +344,8 @@ export async function startAgentServer(instance: string): Promise<AgentServer> {
     const url = new URL(request.url ?? '/', 'http://agent');
     if (asked.length < 10_000) asked.push(decodeURIComponent(url.pathname + url.search));
     const { pathname, searchParams } = url;
-    const value = instead.has(pathname) ? instead.get(pathname) : answer(pathname, searchParams);
+    const given = instead.has(pathname) ? instead.get(pathname) : answer(pathname, searchParams);
+    const value: unknown = typeof given === 'function' ? given(searchParams) : given;
     response.statusCode = value === undefined ? 404 : 200;
     response.end(JSON.stringify(value ?? unknown(url.pathname)));
   });

@@ -68,6 +68,7 @@ test('every feature has enable, disable and status, and no other verbs for these
     'app',
     'cloudlinux',
     'confine',
+    'console',
     'entries',
     'fpm',
     'gate',

@@ -84,7 +84,8 @@ export function historyAnswer({ pathname, searchParams }: URL): HistoryAnswer | 
   }
   if (pathname === '/v1/incidents/7') {
     const evidence = [{ at: hitAt, processes: [hostile], processCount: 3, usage }];
-    return { ...incident, evidence, explanation: ['It used more CPU than it may.'] };
+    const explanation = ['It used more CPU than it may.'];
+    return { ...incident, evidence, explanation, resource: 'cpu', users: [], requests: [] };
   }
   if (/^\/v1\/tenants\/\d+\/processes$/.test(pathname)) {
     const processes = pathname.includes('1003') ? [{ ...hostile, cpu: 0.5 }] : [];

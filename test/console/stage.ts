@@ -16,6 +16,8 @@ import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
 import { Membership } from '../../src/agent/sampling/membership.ts';
 import { ConsoleAccess } from '../../src/agent/sessions/console-access.ts';
 import { ConsolePeers } from '../../src/agent/sessions/console-peers.ts';
+import { ok } from '../../packages/base/result.ts';
+import type { ListedChange } from '../../src/apply/read-changes.ts';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
 import { PolicyChanges } from '../../src/agent/policy/policy-changes.ts';
 import { AccountNames } from '../../src/host/accounts/account-names.ts';
@@ -25,9 +27,15 @@ import {
   pathsOf,
   type Paths,
 } from '../../src/host/paths.ts';
+import { noCounters } from '../../src/limits/limits.ts';
+import type { HistoryView } from '../../src/store/history/history.ts';
 import { EventStore } from '../../src/store/events/event-store.ts';
+import { IncidentKinds } from '../../src/usage/incident-kinds.ts';
+import type { Fault } from '../../src/usage/fault.ts';
 import { emptyColumns } from '../../src/usage/tick.ts';
 import { tenantMember } from '../../src/usage/member.ts';
+import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
+import { entriesIncidents } from '../../src/web/core/entries/entries-incidents.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 export const uids = { acme: 4000, alice: 5001, bob: 5002, carol: 5003, nobody: 65534 } as const;
@@ -93,15 +101,24 @@ export class Stage implements AsyncDisposable {
   /** Seconds since the boot. */
   now = 1000;
   lastTick = performance.now();
+  /** The answer of `/v1/status`; a part of the real one. */
+  status: object = { isStatus: true };
   /** The policy that requests show and change; its directory is root's. */
   readonly #policyDirectory = temporaryDirectory('console-policy', '/root');
   readonly policyFile = `${this.#policyDirectory.path}/policy.xml`;
   /** The number of applies that changes of the policy have asked for. */
   applied = 0;
   #policy: PolicyChanges | undefined;
+  /** Parts of the agent that a test brings along. */
+  parts: Partial<AgentContext> = {};
+  /** The answers of the history, as far as a test has any. */
+  history: Partial<HistoryView> = {};
+  /** The latest changes of the policy. */
+  changes: readonly ListedChange[] = [];
   readonly #names = new AccountNames(this.paths);
-  readonly #events = new EventStore(`${this.#directory.path}/events`);
-  readonly #membership = new Membership(this.#events, this.#names);
+  readonly #kinds = new IncidentKinds([entriesIncidents]);
+  readonly events = new EventStore(`${this.#directory.path}/events`, { kinds: this.#kinds });
+  readonly #membership = new Membership(this.events, this.#names);
   readonly #latest = new LatestSample();
   #index = new MemberIndex();
   #generation = 0;
@@ -185,17 +202,34 @@ export class Stage implements AsyncDisposable {
     writeFileSync(this.policyFile, whole);
     this.#index = new MemberIndex(resolved.policy);
     this.#membership.follow(this.#index.entries, new Map(), Date.now());
+    this.#latest.follow(this.#index.entries);
     this.#generation++;
   }
 
-  /** Has a tick in which these tenants used as much CPU. */
-  tick(at: number, cpu: Readonly<Record<number, number>>): void {
-    const members = Object.keys(cpu).map((uid) => tenantMember(Number(uid)));
+  /** Has a tick in which these tenants used as much CPU, all others nothing, and some hit limits. */
+  tick(at: number, cpu: Readonly<Record<number, number>>, faults: readonly Fault[] = []): void {
+    const usage = Object.entries(cpu).map(([uid, used]) => [uid, { cpu: used }] as const);
+    this.measure(at, Object.fromEntries(usage), faults);
+  }
+
+  /** Has a tick with any usage of tenants by uid. */
+  measure(
+    at: number,
+    usage: Readonly<Record<number, Partial<Record<MetricKey, number>>>>,
+    faults: readonly Fault[] = [],
+  ): void {
+    const members = Object.keys(usage).map((uid) => tenantMember(Number(uid)));
     const columns = emptyColumns(members.length);
-    columns.cpu.set(Object.values(cpu));
+    for (const key of metricKeys)
+      columns[key].set(Object.values(usage).map((each) => each[key] ?? 0));
     this.lastTick = performance.now();
     const moment = { at, monotonic: this.lastTick };
-    this.#latest.update({ at, seconds: 5, members, columns }, [], [], moment);
+    const readings = [...this.#index.entries.keys()].map((member) => ({
+      member,
+      before: noCounters,
+      now: noCounters,
+    }));
+    this.#latest.update({ at, seconds: 5, members, columns }, readings, faults, moment);
   }
 
   #context(loginPace: ChangePace): AgentContext {
@@ -209,12 +243,15 @@ export class Stage implements AsyncDisposable {
       membership: this.#membership,
       latest: this.#latest,
       lastTick: this.lastTick,
-      events: this.#events,
+      events: this.events,
+      kinds: this.#kinds,
       starting: undefined,
-      status: () => ({ isStatus: true }),
+      status: () => this.status,
       state: this.paths.state,
       testAlerts: async () => ({ results: [] }),
-      history: { askedBy: () => ({}) },
+      latestChanges: () => ok(this.changes),
+      history: { askedBy: () => this.history },
+      ...this.parts,
     };
     // Fields that these answers do not use are missing.
     return context as unknown as AgentContext;
@@ -250,7 +287,7 @@ export class Stage implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.end();
-    this.#events[Symbol.dispose]();
+    this.events[Symbol.dispose]();
     this.#directory.remove();
     this.#policyDirectory.remove();
   }

@@ -104,6 +104,29 @@ test('findOtherWriters() reads the main file of the edition of LiteSpeed that ru
   ]);
 });
 
+test('findOtherWriters() reads the files that LiteSpeed includes, also those that include each other', () => {
+  const directory = '/usr/local/lsws';
+  write(`${directory}/bin/openlitespeed`, '');
+  symlinkSync('openlitespeed', join(root, directory, 'bin/lshttpd'));
+  const main = `${directory}/conf/httpd_config.conf`;
+  const included = `${directory}/conf/extra/limits.conf`;
+  for (const include of [
+    'extra/limits.conf',
+    '$SERVER_ROOT/conf/extra',
+    `${dirname(included)}/l*`,
+  ]) {
+    write(main, `serverName x\n  include ${include}\n`);
+    write(included, `include ../httpd_config.conf\nCGIRLimit {\n  cgroups 2\n}\n`);
+    assert.deepEqual(found(), []);
+    write(included, `include ../httpd_config.conf\nCGIRLimit {\n  cgroups 1\n}\n`);
+    assert.deepEqual(found(), [['LiteSpeed', 'limits', [included]]], include);
+  }
+  assert.match(findOtherWriters(root)[0]?.remedy ?? '', /write "cgroups 2" there/);
+  rmSync(join(root, included));
+  execFileSync('mkfifo', [join(root, included)]);
+  assert.deepEqual(found(), []);
+});
+
 test('findOtherWriters() neither waits for a pipe nor reads endless files, and prints no control characters', () => {
   for (const path of [hestia, `${system}/user-1001.slice.d/pipe.conf`]) {
     mkdirSync(dirname(join(root, path)), { recursive: true });

@@ -7,7 +7,12 @@ import { attacks } from '../../src/prove/attacks/attacks.ts';
 import { setElement, setForTenants } from '../../src/policy/elements/edit-elements.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { parseLimit } from '../../src/policy/parse-limit.ts';
-import { answersText, parseAnswers, type Answers } from '../../src/setup/core/answers.ts';
+import {
+  answersText,
+  changedAnswers,
+  parseAnswers,
+  type Answers,
+} from '../../src/setup/core/answers.ts';
 import { limitSet, limitSetNames } from '../../src/setup/core/limit-sets.ts';
 import { contradictions } from '../../src/setup/core/conflicts.ts';
 import type { HostLook } from '../../src/setup/core/look.ts';
@@ -19,6 +24,7 @@ import { alertsReport, proveReport } from '../../src/setup/core/reports.ts';
 import { parseRecord, recordText, type SetupRecord } from '../../src/setup/core/record.ts';
 import { isReached, problemAfter, type StepContext } from '../../src/setup/core/step.ts';
 import { steps } from '../../src/setup/core/steps.ts';
+import { unusedAnswers } from '../../src/setup/core/unused-answers.ts';
 import { askSites, compareAnswers } from '../../src/setup/io/requests.ts';
 
 const answers: Answers = {
@@ -37,6 +43,7 @@ const look: HostLook = {
   cores: 4,
   memoryBytes: 2 ** 34,
   hasSystemd: true,
+  hasConsole: false,
   panels: [],
   packagesOf: null,
   webServers: [{ name: 'nginx', program: '/usr/sbin/nginx', isServed: true, isRead: true }],
@@ -84,12 +91,12 @@ const stepOf = (key: string) => {
 suite('answers', () => {
   test('parseAnswers() reads what answersText() wrote', () => {
     const other: Answers = { ...answers, entries: 'none', jails: 'all', except: ['deploy'] };
-    assert.deepEqual(parseAnswers(answersText(other), answers), { ok: true, value: other });
+    assert.deepEqual(parseAnswers(answersText(other)), { ok: true, value: other });
   });
 
-  test('parseAnswers() takes the default for what is not there', () => {
-    const read = parseAnswers('{"version": 1, "level": "isolate"}', answers);
-    assert.deepEqual(read, { ok: true, value: { ...answers, level: 'isolate' } });
+  test('parseAnswers() returns only what is there', () => {
+    const read = parseAnswers('{"version": 1, "level": "isolate"}');
+    assert.deepEqual(read, { ok: true, value: { level: 'isolate' } });
   });
 
   for (const [text, reason] of [
@@ -113,13 +120,13 @@ suite('answers', () => {
     ['{"version": 1, "constructor": {}}', /^"constructor" is unknown/],
   ] as const)
     test(`parseAnswers() refuses ${text}`, () => {
-      const read = parseAnswers(text, answers);
+      const read = parseAnswers(text);
       assert.ok(!read.ok);
       assert.match(read.error[0]?.reason ?? '', reason);
     });
 
   test('parseAnswers() reports every mistake', () => {
-    const read = parseAnswers('{"version": 1, "jails": 1, "entries": -1, "x": 2}', answers);
+    const read = parseAnswers('{"version": 1, "jails": 1, "entries": -1, "x": 2}');
     assert.equal(!read.ok && read.error.length, 3);
   });
 });
@@ -364,6 +371,70 @@ suite('the record', () => {
   });
 });
 
+suite('unusedAnswers()', () => {
+  const everything: Answers = {
+    ...answers,
+    level: 'isolate',
+    except: ['deploy'],
+    jails: 'new',
+    alerts: 'ops@example.org',
+  };
+  const notes = (
+    more: Partial<Answers>,
+    found: Partial<StepContext> = {},
+    record?: Pick<SetupRecord, 'steps'>,
+  ) => {
+    const given = { ...everything, ...more };
+    const now = { ...context, ...found, answers: given };
+    const planned = planSteps(steps, given.level, now, [], undefined);
+    return unusedAnswers({ given: new Set(Object.keys(given)), context: now, planned, record });
+  };
+  const none = (name: string, why: string) => `The answer "${name}" has no effect: ${why}`;
+  const jails = (level: string) => none('jails', `level ${level} sets none`);
+  const entries = none('entries', 'level observe limits no requests');
+
+  test('names what the level does not set', () => {
+    assert.deepEqual(notes({}), []);
+    assert.deepEqual(notes({ jails: 'all' }), []);
+    assert.deepEqual(notes({ level: 'limit' }), [jails('limit')]);
+    assert.deepEqual(notes({ level: 'observe' }), [entries, jails('observe')]);
+  });
+
+  test('names what the host leaves no use for', () => {
+    const bare = { look: { ...look, webServers: [] } };
+    assert.deepEqual(notes({}, bare), [
+      none('entries', 'no nginx and no Apache that it can serve'),
+    ]);
+  });
+
+  test('names what the policy has already', () => {
+    const file = context.file;
+    const alerts = '<agent><alerts><mail to="administrator" address="x"/></alerts></agent>';
+    const text = `<bulkhead version="1">${alerts}<defaults><entries limit="9"/></defaults></bulkhead>`;
+    assert.deepEqual(notes({}, { text }), [
+      none('tenants', `${file} names the tenants already`),
+      none('except', `${file} names the tenants already`),
+      none('entries', `${file} limits requests already`),
+      none('alerts', `${file} has alerts, which stay`),
+    ]);
+    const done = Object.fromEntries(
+      steps.map(({ key }) => [key, { state: 'done', at: '2026-10-01T00:00:00Z' } as const]),
+    );
+    assert.deepEqual(notes({}, { text }, { steps: done }), []);
+  });
+
+  test('names no answer that wants nothing, or that nobody gave', () => {
+    const nothing = { except: [], entries: 'none', jails: 'none', alerts: 'none' } as const;
+    assert.deepEqual(notes({ ...nothing, level: 'observe' }), []);
+    const now = { ...context, answers: { ...everything, level: 'observe' as const } };
+    const planned = planSteps(steps, 'observe', now, [], undefined);
+    const run = { context: now, planned, record: undefined };
+    assert.deepEqual(unusedAnswers({ ...run, given: new Set() }), []);
+    assert.deepEqual(changedAnswers(everything, answers), ['level', 'except', 'jails', 'alerts']);
+    assert.deepEqual(unusedAnswers({ ...run, given: new Set(['jails']) }), [jails('observe')]);
+  });
+});
+
 suite('the plan', () => {
   const keysOf = (level: Answers['level'], more: Partial<StepContext> = {}) =>
     planSteps(steps, level, { ...context, ...more }, [], undefined)
@@ -373,6 +444,8 @@ suite('the plan', () => {
   test('planSteps() has the steps of the level and of those before it', () => {
     const first = ['policy', 'alerts', 'units', 'alerts-test'];
     assert.deepEqual(keysOf('observe'), [...first, 'limits-observed']);
+    const packaged = { look: { ...look, hasConsole: true } };
+    assert.deepEqual(keysOf('observe', packaged), [...first, 'console', 'limits-observed']);
     const limit = keysOf('limit');
     assert.deepEqual(limit.slice(0, 5), [...first, 'limits']);
     assert.ok(limit.includes('pam') && !limit.includes('symlinks'));

@@ -5,20 +5,26 @@
  * 1970, `…Seconds` seconds, memory bytes, rates per second, CPU in cores (1 is one core kept busy).
  *
  *     GET  /v1/status
+ *     GET  /v1/overview?from=MS&to=MS (report-api.ts)
  *     GET  /v1/top
  *     GET  /v1/tenants/NAME/processes
  *     GET  /v1/tenants/NAME/limits
  *     POST /v1/tenants/NAME/limits?set=cpu.limit=50%…&unset=memory…&check=1
  *     GET  /v1/tenants/NAME/apps
  *     POST /v1/tenants/NAME/apps?set=blog&command=… or ?remove=blog
+ *     GET  /v1/tenants/NAME/troubles?from=MS&to=MS (report-api.ts)
  *     GET  /v1/usage?from=MS&to=MS&tenant=NAME…&metric=cpu…
  *     GET  /v1/series?from=MS&to=MS&tenant=NAME&metric=cpu&points=60&maxima=1
+ *     GET  /v1/replay?from=MS&to=MS&metric=cpu&points=60&tenant=NAME&above=0.5…
+ *     GET  /v1/series?…&metric=cpu&metric=memory or tenant=* (report-api.ts)
  *     GET  /v1/incidents?from=MS&to=MS&tenant=NAME…&limit=KEY&severity=killed&count=100
  *     GET  /v1/incidents/ID
  *     GET  /v1/advise?from=MS&to=MS
  *     GET  /v1/digest
  *     POST /v1/digest?use=90%&every=week
  *     POST /v1/alerts/test
+ *     GET  /v1/protection
+ *     GET  /v1/modules
  *     GET  /metrics
  *
  * NAME is an account, a uid or a member (`u1001`, `r1000`), or one of the first two, a slash and a site
@@ -32,7 +38,10 @@ import type { Explanation } from '../../policy/explain.ts';
 import type { Severity } from '../../usage/fault.ts';
 import type { Incident, ProcessEvidence, Snapshot } from '../../usage/incident.ts';
 import type { Member, MemberKind } from '../../usage/member.ts';
+import type { HeavyUser, SeenRequest } from '../../usage/causes/causes.ts';
+import type { Resource } from '../../usage/incident-topics.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
+import type { Replay } from '../../usage/simulate.ts';
 
 /** The reason why there is no answer. */
 export interface ErrorResponse extends Problem {
@@ -233,6 +242,26 @@ export interface SeriesResponse {
   readonly limit?: number;
 }
 
+/** A metric over a period against a limit of each member. */
+export interface ReplayResponse {
+  /** The metric. */
+  readonly metric: MetricKey;
+  /** Milliseconds since 1970. */
+  readonly from: number;
+  /** Milliseconds since 1970. */
+  readonly to: number;
+  /** The number of equal parts into which the period was divided. */
+  readonly points: number;
+  /** The members, each with the time above its limit. */
+  readonly rows: readonly ReplayRow[];
+}
+
+/** The time that a member was above its limit. */
+export interface ReplayRow extends Replay {
+  readonly member: Member;
+}
+
+/** An incident, and its member. */
 export interface IncidentRow extends Incident {
   readonly who: Who;
 }
@@ -251,6 +280,12 @@ export interface IncidentResponse extends IncidentRow {
   readonly evidence: readonly Snapshot[];
   /** The explanation in plain English: what happened and what to do; one paragraph per entry. */
   readonly explanation: readonly string[];
+  /** The resource that the limit is on. */
+  readonly resource: Resource;
+  /** The heaviest users of it, the heaviest first; programs only, if the caller may not see command lines. */
+  readonly users: readonly HeavyUser[];
+  /** The requests that PHP was serving, the most frequent first; only for root and the tenant. */
+  readonly requests: readonly SeenRequest[];
 }
 
 /** A limit of one tenant, compared with past usage. */

@@ -1,7 +1,6 @@
 /** The responses of the console's own requests; see api.ts for the others. */
 import type { LimitKey } from '../../limits/limit.ts';
 import type { Member } from '../../usage/member.ts';
-import type { MetricKey } from '../../usage/metrics.ts';
 
 /** A login code. */
 export interface ConsoleCodeResponse {
@@ -51,6 +50,20 @@ export interface ConsoleSessionsResponse {
   readonly sessions: readonly ConsoleSessionResponse[];
 }
 
+/** The metrics that pages show live. */
+export const frameMetrics = [
+  'cpu',
+  'memory',
+  'cache',
+  'read',
+  'write',
+  'reads',
+  'writes',
+  'threads',
+  'processes',
+] as const;
+export type FrameMetric = (typeof frameMetrics)[number];
+
 /** The last tick, in columns: the first number of each belongs to the first member. */
 export interface ConsoleFrame {
   /** The time when the tick ended, in milliseconds since 1970. */
@@ -59,18 +72,61 @@ export interface ConsoleFrame {
   /** Changes when a policy is adopted: names, packages and limits may be others, and `/v1/top?all=1` has them. */
   readonly generation: number;
   readonly host: { readonly cores: number; readonly memoryBytes: number };
-  /** The members that the session may see, without idle ones. */
+  /** The members that the session may see, without idle ones, unless they hit a limit in the last minute. */
   readonly members: readonly Member[];
   /** CPU in cores, memory in bytes, rates per second, with four digits. */
-  readonly usage: Readonly<Record<MetricKey, readonly number[]>>;
-  /** The limits that each hit in the tick. */
+  readonly usage: Readonly<Record<FrameMetric, readonly number[]>>;
+  /** The limits that each hit in the last minute. */
   readonly limitsHit: readonly (readonly LimitKey[])[];
-  /** The number of idle members. */
+  /** The limits of which each used at least nine tenths in the last minute, without those that it hit. */
+  readonly limitsNear: readonly (readonly LimitKey[])[];
+  /** How often each hit its limits in the last five minutes. */
+  readonly faults: readonly number[];
+  /** The number of members that are left out. */
   readonly idle: number;
+  /** The ticks before, in the first frame of a stream and the first one of another generation. */
+  readonly past?: ConsolePast;
+}
+
+/** The CPU of the members of a frame in the ticks up to its own, the earliest first. */
+export interface ConsolePast {
+  /** The times when the ticks ended, in milliseconds since 1970; at most 36. */
+  readonly at: readonly number[];
+  /** The CPU of each member of the frame at these times, in cores; null if it is unknown. */
+  readonly cpu: readonly (readonly (number | null)[])[];
 }
 
 /** The result of ending sessions. */
 export interface ConsoleEndResponse {
   /** The number of sessions that were ended. */
   readonly ended: number;
+}
+
+/** A login to the console, or the end of a session. */
+export interface ConsoleLogin {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /**
+   * `began`: a session was started. `ended`: somebody ended it. `refused`: codes or tokens that were not valid; they are
+   * counted, and no account is known.
+   */
+  readonly kind: 'began' | 'ended' | 'refused';
+  /** The session's id, which is not a secret. */
+  readonly session?: string;
+  /** The account whose rights the session has. */
+  readonly user?: string;
+  /** The uid of the account. */
+  readonly uid?: number;
+  /** The account that asked for the login, or that ended the session. */
+  readonly by?: string;
+  /** Whether the session can change nothing. */
+  readonly readOnly?: boolean;
+  /** How many were refused. */
+  readonly count?: number;
+}
+
+/** The recorded logins of a period, the latest first. Only root sees them. */
+export interface ConsoleLoginsResponse {
+  /** The logins, at most `count`. */
+  readonly logins: readonly ConsoleLogin[];
 }

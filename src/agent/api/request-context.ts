@@ -1,4 +1,7 @@
 /** The context of a request: everything that a response is made from. */
+import type { Problem } from '../../../packages/base/problem.ts';
+import type { Result } from '../../../packages/base/result.ts';
+import type { ListedChange } from '../../apply/read-changes.ts';
 import type { Driver } from '../../host/driver.ts';
 import type { EvidenceReader } from '../../host/evidence/evidence-reader.ts';
 import type { DiskUsage } from '../../host/disks/quotas.ts';
@@ -64,6 +67,8 @@ export interface AgentContext {
   readonly hostFigures: () => HostFigures;
   /** Scans all processes first, so that the list of processes outside is current. */
   readonly freshStatus: () => Promise<StatusResponse>;
+  /** Returns the latest changes of the policy. */
+  readonly latestChanges: (count: number) => Result<readonly ListedChange[], Problem>;
   readonly testAlerts: () => Promise<AlertsTestResponse>;
   /** Monotonic time of the last tick. */
   readonly lastTick: number;

@@ -13,6 +13,7 @@ import { type AgentContext, type RequestContext } from './request-context.ts';
 import { answerFrame } from '../responses/console-frame.ts';
 import {
   answerEnd,
+  answerLogins,
   answerNewCode,
   answerSession,
   answerSessions,
@@ -21,6 +22,8 @@ import {
 import { answerDigest, answerSetDigest } from '../responses/digest-choice.ts';
 import { answerIncident, answerIncidents } from '../responses/incidents.ts';
 import { answerMetrics } from '../responses/metrics-page.ts';
+import { answerOverview } from '../responses/overview.ts';
+import { answerModules, answerProtection } from '../responses/protection.ts';
 import {
   answerPolicy,
   answerPolicyChange,
@@ -34,7 +37,10 @@ import {
 import { answerProcesses } from '../responses/processes.ts';
 import { answerLimits, answerSetLimits } from '../responses/site-limits.ts';
 import { answerTop } from '../responses/top.ts';
-import { answerSeries, answerUsage } from '../responses/usage.ts';
+import { answerReplay } from '../responses/replay.ts';
+import { answerTroubles } from '../responses/troubles.ts';
+import { answerSeries } from '../responses/series.ts';
+import { answerUsage } from '../responses/usage.ts';
 import { InFlight } from './in-flight.ts';
 import type { Log } from '../log.ts';
 import { startingText } from '../startup.ts';
@@ -51,18 +57,24 @@ type Handler = (
 
 /** Handlers in the order of api.ts; each is a GET, and needs a policy that has been applied. */
 const answers: Readonly<Record<string, Handler>> = {
+  '/v1/overview': answerOverview,
   '/v1/top': answerTop,
   '/v1/tenants/:name/processes': answerProcesses,
   '/v1/tenants/:name/limits': answerLimits,
   '/v1/tenants/:name/apps': answerApps,
+  '/v1/tenants/:name/troubles': answerTroubles,
   '/v1/usage': answerUsage,
   '/v1/series': answerSeries,
+  '/v1/replay': answerReplay,
   '/v1/incidents': answerIncidents,
   '/v1/incidents/:name': answerIncident,
   '/v1/advise': answerAdvise,
   '/v1/digest': answerDigest,
+  '/v1/protection': answerProtection,
+  '/v1/modules': answerModules,
   '/v1/console/session': answerSession,
   '/v1/console/sessions': answerSessions,
+  '/v1/console/logins': answerLogins,
 };
 
 /** Nobody reads it. */

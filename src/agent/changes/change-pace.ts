@@ -3,12 +3,14 @@
  * is kept on disk and applied, so both are bounded for each tenant and for all of them together. An administrator who edits the
  * policy never waits.
  */
-import { WorkBudget } from '../../store/work-budget.ts';
+import { WorkBudget } from '../../../packages/base/work-budget.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { ok } from '../../../packages/base/result.ts';
 
 /** The changes of one uid at once, before each has to wait. */
 const burst = 10;
+/** The pause between attempts while another change is made. */
+const retrySeconds = 10;
 /** The budget of all together: fifty changes at once, then five a second. */
 const ofAll = { share: 5 / 1000, burst: 50 };
 
@@ -30,13 +32,13 @@ export class ChangePace {
 
   /** Admits one change at a time of a uid; it ends when the returned value is disposed. */
   enter(uid: number, reclaims: boolean, now: number): HttpResult<Disposable> {
-    if (this.#busy.has(uid)) return this.#refuse(429, 'another change of yours is being made', 1);
+    if (this.#busy.has(uid)) return this.#refuseWhile(429, 'another change of yours is being made');
     const own = this.#budgets.get(uid) ?? new WorkBudget(this.#ofOne);
     this.#budgets.set(uid, own);
     const wait = Math.ceil(own.wait(now) / 1000);
-    if (wait > 0) return this.#refuse(429, 'you have made too many changes', wait);
+    if (wait > 0) return this.#refuseUntil(wait, 'you have made too many changes');
     if (this.#all.wait(now) > 0 || (reclaims && this.#isReclaiming))
-      return this.#refuse(503, 'too many others make changes at the moment', 10);
+      return this.#refuseWhile(503, 'too many others make changes at the moment');
     own.spend(1, now);
     this.#all.spend(1, now);
     this.#busy.add(uid);
@@ -49,8 +51,16 @@ export class ChangePace {
     });
   }
 
-  #refuse(status: 429 | 503, reason: string, retryAfterSeconds: number): HttpResult<never> {
+  /** Refuses until a time that is known. */
+  #refuseUntil(retryAfterSeconds: number, reason: string): HttpResult<never> {
     const hint = `retry in ${retryAfterSeconds} s`;
-    return httpError({ status, action: this.#action, reason, hint, retryAfterSeconds });
+    return httpError({ status: 429, action: this.#action, reason, hint, retryAfterSeconds });
+  }
+
+  /** Refuses as long as changes are made, which can take seconds or minutes. */
+  #refuseWhile(status: 429 | 503, reason: string): HttpResult<never> {
+    const hint = `retry every ${retrySeconds} s`;
+    const error = { status, action: this.#action, reason, hint };
+    return httpError({ ...error, retryAfterSeconds: retrySeconds });
   }
 }

@@ -1,7 +1,8 @@
 /** `GET /v1/incidents` and `GET /v1/incidents/ID`. */
 import { attributes } from '../../limits/limits.ts';
 import { severities, type LimitKey } from '../../limits/limit.ts';
-import { explainIncident } from '../../usage/explain-incident.ts';
+import { explainIncident, topicOf } from '../../usage/explain-incident.ts';
+import { heavyUsers, seenRequests } from '../../usage/causes/causes.ts';
 import type { IncidentsQuery } from '../../store/events/incident-query.ts';
 import type { IncidentKinds } from '../../usage/incident-kinds.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
@@ -92,7 +93,9 @@ export function answerIncident(
     reader: readerOf(caller, row.who),
     timeZone: hostTimeZone(),
   });
-  return ok({ ...row, evidence, explanation });
+  const { resource } = topicOf(found.incident, agent.kinds);
+  const users = heavyUsers(resource, evidence, showCommands);
+  return ok({ ...row, evidence, explanation, resource, users, requests: seenRequests(evidence) });
 }
 
 function readerOf(caller: Caller, who: Who): 'administrator' | 'reseller' | 'tenant' {
@@ -100,7 +103,8 @@ function readerOf(caller: Caller, who: Who): 'administrator' | 'reseller' | 'ten
   return who.uid === caller.uid && who.kind !== 'reseller' ? 'tenant' : 'reseller';
 }
 
-const beginnings = ({ caller, agent }: RequestContext, entries: readonly MemberEntry[]) =>
+/** Returns the time since when the caller may see the incidents of each member. */
+export const beginnings = ({ caller, agent }: RequestContext, entries: readonly MemberEntry[]) =>
   new Map(
     entries.flatMap((entry) => {
       const since = seesSince(caller, entry, agent.membership);
@@ -112,7 +116,7 @@ const beginnings = ({ caller, agent }: RequestContext, entries: readonly MemberE
  * Adds the member. The account of that time may have been removed since, and another may have the
  * uid.
  */
-function withWho(incident: Incident, memberIndex: MemberIndex): IncidentRow {
+export function withWho(incident: Incident, memberIndex: MemberIndex): IncidentRow {
   const now = memberIndex.entries.get(incident.member)?.who;
   const isSame = now !== undefined && (incident.name === '' || incident.name === now.name);
   return { ...incident, who: isSame ? now : formerMember(incident) };

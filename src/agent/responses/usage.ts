@@ -1,17 +1,14 @@
-/** `GET /v1/usage` and `GET /v1/series`: usage over a period. */
-import type { HistoryPeriod, Series, SeriesQuery } from '../../store/history/history-query.ts';
+/** `GET /v1/usage`: usage over a period. */
 import { periodParts } from '../../store/events/event-store.ts';
 import type { Member } from '../../usage/member.ts';
 import { metricKeys, metrics, peakKeys, sampledKeys, type MetricKey } from '../../usage/metrics.ts';
-import type { Distribution, SeriesResponse, UsageResponse, UsageRow } from '../api/api.ts';
+import type { Distribution, UsageResponse, UsageRow } from '../api/api.ts';
 import { isAdministrator, mayChange } from '../api/caller.ts';
-import type { MemberEntry } from '../sampling/member-index.ts';
 import { ok } from '../../../packages/base/result.ts';
 import { fromStore, httpError, type HttpResult } from '../api/http-result.ts';
 import { type RequestContext } from '../api/request-context.ts';
-import { askedEntries, namedEntry, visibleFrom, visibleParts } from './members.ts';
+import { askedEntries, visibleParts } from './members.ts';
 
-const pointsMax = 1000;
 const uidMax = 2 ** 32 - 2;
 
 export async function answerUsage(asked: RequestContext): Promise<HttpResult<UsageResponse>> {
@@ -108,7 +105,7 @@ const isNamed = ({ query, caller }: RequestContext) =>
   query.has('tenant') || !isAdministrator(caller);
 
 /** Returns the named metrics, or all that this host can measure. */
-function askedMetrics(request: RequestContext): HttpResult<readonly MetricKey[]> {
+export function askedMetrics(request: RequestContext): HttpResult<readonly MetricKey[]> {
   const asked = request.query.names('metric');
   if (!asked.ok) return asked;
   const names = asked.value;
@@ -131,90 +128,4 @@ function askedMetrics(request: RequestContext): HttpResult<readonly MetricKey[]>
 function measuredHere({ agent }: RequestContext): readonly MetricKey[] {
   if (agent.driver?.tree.version !== 1) return sampledKeys;
   return sampledKeys.filter((key) => !metrics[key].counter.includes('Pressure'));
-}
-
-export async function answerSeries(request: RequestContext): Promise<HttpResult<SeriesResponse>> {
-  const asked = askedSeries(request);
-  if (!asked.ok) return asked;
-  const { entry, metric, from, to, points } = asked.value;
-  const { who, limits } = entry;
-  const hidden = hiddenPoints(visibleFrom(request, entry, from), { from, to, points });
-  const seen = {
-    from: from + ((to - from) / points) * hidden,
-    to,
-    points: points - hidden,
-    member: who.member,
-    metric,
-  };
-  const found = await visibleSeries(request, seen);
-  if (!found.ok) return found;
-  const unseen = Array<null>(hidden).fill(null);
-  const { averages, maxima, seconds } = found.value;
-  const key = metrics[metric].limit;
-  const limit = key === undefined ? undefined : limits[key];
-  return ok({
-    who,
-    metric,
-    from,
-    to,
-    points: [...unseen, ...averages],
-    ...(maxima === undefined ? {} : { maxima: [...unseen, ...maxima] }),
-    ...(seconds === undefined ? {} : { seconds: [...unseen.map(() => 0), ...seconds] }),
-    ...(limit === undefined ? {} : { limit }),
-  });
-}
-
-/** Returns a series, if the request asks for them with maxima, which the kernel's high-water marks raise. */
-async function visibleSeries(
-  { history, query }: RequestContext,
-  asked: SeriesQuery,
-): Promise<HttpResult<Pick<Series, 'averages'> & Partial<Series>>> {
-  if (asked.points === 0)
-    return ok({ averages: [], ...(query.flag('maxima') && { maxima: [], seconds: [] }) });
-  const found = fromStore(await history.series(asked));
-  if (!found.ok) return found;
-  const { averages, maxima, seconds } = found.value;
-  if (!query.flag('maxima')) return ok({ averages });
-  const peak = peakKeys.get(asked.metric);
-  if (peak === undefined) return ok({ averages, maxima, seconds });
-  const peaks = fromStore(await history.series({ ...asked, metric: peak }));
-  if (!peaks.ok) return peaks;
-  const raised = maxima.map((max, part) => higher(max, peaks.value.maxima[part]));
-  return ok({ averages, maxima: raised, seconds });
-}
-
-/** A maximum is unknown if either is. */
-const higher = (max: number | null, peak: number | null | undefined) =>
-  max === null || peak === null || peak === undefined ? null : Math.max(max, peak);
-
-interface AskedSeries extends HistoryPeriod {
-  readonly entry: MemberEntry;
-  readonly metric: MetricKey;
-  readonly points: number;
-}
-
-function askedSeries(request: RequestContext): HttpResult<AskedSeries> {
-  const { query } = request;
-  const period = query.period(Date.now());
-  if (!period.ok) return period;
-  const entry = namedEntry(request, query.text('tenant') ?? '');
-  if (!entry.ok) return entry;
-  const metric = query.choice('metric', metricKeys);
-  if (!metric.ok) return metric;
-  const points = query.whole('points', 60, pointsMax);
-  if (!points.ok) return points;
-  return ok({
-    ...period.value,
-    entry: entry.value,
-    metric: metric.value ?? 'cpu',
-    points: Math.max(1, points.value),
-  });
-}
-
-/** Returns the number of parts, from the first, that begin before `visible`. */
-function hiddenPoints(
-  visible: number,
-  { from, to, points }: { readonly from: number; readonly to: number; readonly points: number },
-): number {
-  return Math.min(points, Math.max(0, Math.ceil(((visible - from) / (to - from)) * points)));
 }

@@ -7,6 +7,9 @@ import type { Member } from '../../usage/member.ts';
 import { metricKeys, type MetricKey } from '../../usage/metrics.ts';
 import { emptyColumns, type Tick } from '../../usage/tick.ts';
 import type { FaultTotals } from '../metrics/exposition.ts';
+import type { MemberEntry } from './member-index.ts';
+import { currentMilliseconds, NearLimits } from './near-limits.ts';
+import { RecentCourse } from './recent-course.ts';
 
 /** Faults younger than this are shown with a tenant. */
 const recentMilliseconds = 300_000;
@@ -23,6 +26,7 @@ const noUsage = Object.fromEntries(metricKeys.map((key) => [key, 0])) as Record<
 
 export class LatestSample {
   #tick: Tick = noTick;
+  #monotonic = 0;
   #rowOf: ReadonlyMap<Member, number> = new Map();
   #counters: ReadonlyMap<Member, Readonly<Counters>> = new Map();
   readonly #recent: FaultedTick[] = [];
@@ -31,6 +35,10 @@ export class LatestSample {
     Member,
     Partial<Record<LimitKey, Partial<Record<Severity, number>>>>
   >();
+  readonly #near = new NearLimits();
+  #entries: ReadonlyMap<Member, Pick<MemberEntry, 'limits'>> = new Map();
+  /** The CPU of the last ticks. */
+  readonly course = new RecentCourse();
   ticks = 0;
   faults = 0;
 
@@ -45,6 +53,7 @@ export class LatestSample {
     { monotonic }: Moment,
   ) {
     this.#tick = tick;
+    this.#monotonic = monotonic;
     this.#rowOf = new Map(tick.members.map((member, row) => [member, row]));
     this.#counters = new Map(readings.map((each) => [each.member, each.now]));
     while ((this.#recent[0]?.monotonic ?? Infinity) < monotonic - recentMilliseconds) {
@@ -54,6 +63,12 @@ export class LatestSample {
     if (hits.length > 0) this.#recent.push({ monotonic, faults: hits });
     for (const { count } of hits) this.faults += count;
     for (const fault of faults) this.#count(fault);
+    this.#near.add(tick, this.#entries, monotonic);
+    const measured = new Set(readings.filter(({ before }) => before).map(({ member }) => member));
+    this.course.add(tick.at, (member) => {
+      const row = this.#rowOf.get(member);
+      return row === undefined ? (measured.has(member) ? 0 : NaN) : (tick.columns.cpu[row] ?? NaN);
+    });
     this.ticks++;
   }
 
@@ -110,9 +125,30 @@ export class LatestSample {
     return found;
   }
 
+  /** Returns the limits that were hit in the last minute. */
+  limitsHitNow(): ReadonlyMap<Member, ReadonlySet<LimitKey>> {
+    const found = new Map<Member, Set<LimitKey>>();
+    for (const { monotonic, faults } of this.#recent) {
+      if (monotonic < this.#monotonic - currentMilliseconds) continue;
+      for (const { member, limit } of faults) {
+        const mine = found.get(member);
+        if (mine === undefined) found.set(member, new Set([limit]));
+        else mine.add(limit);
+      }
+    }
+    return found;
+  }
+
+  /** Returns the limits of which a member used nearly all, or all, in the last minute. */
+  limitsNear(member: Member): readonly LimitKey[] {
+    return this.#near.of(member);
+  }
+
   /** Removes members whose uid has a new owner. */
   forget(members: ReadonlySet<Member>): void {
     for (const member of members) this.#totals.delete(member);
+    this.#near.forget(members);
+    this.course.forget(members);
     for (const [index, { monotonic, faults }] of this.#recent.entries()) {
       const kept = faults.filter((each) => !members.has(each.member));
       if (kept.length < faults.length) this.#recent[index] = { monotonic, faults: kept };
@@ -120,7 +156,9 @@ export class LatestSample {
   }
 
   /** Removes former members. */
-  follow(members: { readonly has: (member: Member) => boolean }): void {
-    for (const member of this.#totals.keys()) if (!members.has(member)) this.#totals.delete(member);
+  follow(entries: ReadonlyMap<Member, Pick<MemberEntry, 'limits'>>): void {
+    this.#entries = entries;
+    this.course.follow(entries);
+    for (const member of this.#totals.keys()) if (!entries.has(member)) this.#totals.delete(member);
   }
 }

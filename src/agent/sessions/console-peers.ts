@@ -5,11 +5,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { AccountNames } from '../../host/accounts/account-names.ts';
+import { consoleAccount } from '../../host/paths.ts';
 import { peerUid } from '../../sys/sockets/sockets.ts';
 import type { Admission, ConnectionIdentity } from '../api/admission.ts';
 import type { ConsoleAccess } from './console-access.ts';
 
-export const consoleAccount = 'bulkhead-console';
 const connectionsMax = 256;
 
 export class ConsolePeers implements Admission {

@@ -107,7 +107,7 @@ async function show(
   const units: UnitRow[] = [];
   for (const { name, use } of ownUnits.filter((each) => names.includes(each.name))) {
     const file = unitFile(paths, name);
-    const enabled = use === 'enabled' && (await systemctl('is-enabled', '--quiet', name)).ok;
+    const enabled = use !== 'called' && (await systemctl('is-enabled', '--quiet', name)).ok;
     const active = !name.includes('@') && (await isActive(name));
     units.push({ name, file, use, enabled, active });
   }
@@ -122,7 +122,7 @@ async function show(
     print(table([['UNIT', 'FILE', 'AT BOOT', 'ACTIVE'], ...rows]));
   }
   const isWanted = ({ file, use, enabled }: UnitRow) =>
-    (file === 'current' || file === 'packaged') && (use === 'called' || enabled);
+    (file === 'current' || file === 'packaged') && (use !== 'enabled' || enabled);
   return units.every(isWanted) ? exitCodes.done : exitCodes.found;
 }
 

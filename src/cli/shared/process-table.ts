@@ -3,7 +3,7 @@ import type { LiveProcess } from '../../agent/api/api.ts';
 import type { ProcessEvidence } from '../../usage/incident.ts';
 import { table } from './terminal.ts';
 import { duration, percent } from './format.ts';
-import { untoldScript } from '../../usage/top-users.ts';
+import { untoldScript } from '../../usage/causes/top-users.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { shortBytes } from '../../../packages/base/bytes.ts';
 import { cutTo, displayWidth } from './width.ts';

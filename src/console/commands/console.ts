@@ -3,6 +3,16 @@ import { examples, type CommandModule } from '../../cli/shared/command.ts';
 import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
 
 const parts: CommandTable = {
+  enable: {
+    usage: '[options]',
+    summary: 'have systemd listen for browsers, now and at boot',
+    load: () => import('./enable.ts'),
+  },
+  disable: {
+    usage: '[options]',
+    summary: 'stop listening for browsers',
+    load: () => import('./disable.ts'),
+  },
   login: {
     usage: '[options]',
     summary: 'print a link that logs you in to the console once, within two minutes',
@@ -12,6 +22,12 @@ const parts: CommandTable = {
     usage: '[options]',
     summary: 'list your sessions; as root, all of them',
     load: () => import('./sessions.ts'),
+  },
+  logins: {
+    usage: '[options]',
+    summary:
+      'list who logged in, whose session was ended, and how many codes and tokens were refused',
+    load: () => import('./logins.ts'),
   },
   end: {
     usage: '[options] [id]',

@@ -7,26 +7,33 @@ import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { usageError } from '../../cli/shared/agent-request.ts';
 import { exitCodes, type CommandModule, type ExitCode } from '../../cli/shared/command.ts';
-import { failWith, pathsFor } from '../../cli/shared/output.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
+import { failWith, pathsFor, printError } from '../../cli/shared/output.ts';
 import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
-import { consoleAgentSocketOf, consoleSocketOf, type Paths } from '../../host/paths.ts';
+import {
+  consoleAccount,
+  consoleAgentSocketOf,
+  consoleSettingsSocketOf,
+  consoleSocketOf,
+  type Paths,
+} from '../../host/paths.ts';
 import { packageFile } from '../../sys/package-files.ts';
-import { inheritedUnixSocket } from '../../sys/sockets/inherited-sockets.ts';
+import { inheritedListeners, type InheritedSocket } from '../../sys/sockets/inherited-sockets.ts';
 import { frameAncestors } from '../core/headers.ts';
 import { allowedNames } from '../core/hosts.ts';
+import { namesIn } from '../io/certificate.ts';
 import { dropRights } from '../io/drop-rights.ts';
-import { Front, type FrontOptions } from '../io/front.ts';
+import { Front, type FrontRules } from '../io/front.ts';
 import { isListening } from '../io/listening.ts';
 import { readServedFiles } from '../io/served-files.ts';
+import { SettingsLink, type FrontSettings } from '../io/settings-link.ts';
 
 interface ServeOptions {
   readonly name?: readonly string[];
   readonly frame?: readonly string[];
   readonly files?: string;
 }
-
-const account = 'bulkhead-console';
 
 const action = 'serve the console';
 
@@ -37,7 +44,7 @@ async function serve(options: ServeOptions, command: Command): Promise<ExitCode>
   if (!settings.ok) return usageError({ action, ...settings.error });
   const files = readServedFiles(options.files ?? packageFile('dist/console'));
   if (!files.ok) return failWith(files.error);
-  const fd = inheritedUnixSocket(process.env);
+  const { unix: fd, tcp } = inheritedListeners(process.env);
   const blocker = fd === undefined ? whyNoSocket(paths) : undefined;
   if (blocker !== undefined) return failWith({ action, ...blocker });
   const { promise: idle, resolve: onIdle } = Promise.withResolvers<void>();
@@ -50,14 +57,49 @@ async function serve(options: ServeOptions, command: Command): Promise<ExitCode>
   });
   const begun = await begin(front, paths, fd);
   if (!begun.ok) return failWith(begun.error);
+  const network = await listenOnNetwork(front, tcp);
+  if (!network.ok) return failWith(network.error);
+  using _link = new SettingsLink(consoleSettingsSocketOf(paths), (policy) =>
+    adopt(front, options, policy),
+  );
   await Promise.race([idle, signalled()]);
   return exitCodes.done;
 }
 
-function settingsOf({
-  name = [],
-  frame = [],
-}: ServeOptions): Result<Pick<FrontOptions, 'names' | 'frameAncestors'>, Cause> {
+/** Listens on the sockets that the service manager holds; they are closed to visitors until there is a certificate. */
+async function listenOnNetwork(
+  front: Front,
+  sockets: readonly InheritedSocket[],
+): Promise<Result<void, Problem>> {
+  for (const { host, port, copy } of sockets) {
+    const fd = copy();
+    const object = `${host} port ${port}`;
+    const reason = 'too many files are open';
+    const listens = fd === undefined ? fail({ reason }) : await front.listenWithTls(fd);
+    if (!listens.ok) return failed({ action: 'listen on', object, ...listens.error });
+  }
+  return ok(undefined);
+}
+
+/** Takes over what the policy says; what cannot be used leaves everything as it was. */
+function adopt(front: Front, options: ServeOptions, { names, frames, tls }: FrontSettings): void {
+  const { name = [], frame = [] } = options;
+  // Names that no browser could send count for nothing.
+  const own = namesIn(tls?.certificate ?? '').filter((each) => allowedNames([each]) !== undefined);
+  const settings = settingsOf({ name: [...name, ...names, ...own], frame: [...frame, ...frames] });
+  if (!settings.ok) {
+    printError({ action: 'use the settings of the policy', ...settings.error });
+    return;
+  }
+  front.adopt(settings.value);
+  try {
+    front.adoptCertificate(tls);
+  } catch (error) {
+    printError({ action: 'use the certificate', ...causeOf(error) });
+  }
+}
+
+function settingsOf({ name = [], frame = [] }: ServeOptions): Result<FrontRules, Cause> {
   // A name that no browser could send is none to be called by.
   const own = allowedNames([hostname()]) === undefined ? [] : [hostname()];
   const names = allowedNames([...own, ...name]);
@@ -91,7 +133,7 @@ async function begin(
   const path = consoleSocketOf(paths);
   if (fd === undefined) rmSync(path, { force: true });
   const listening = front.listen(fd === undefined ? { path } : { fd });
-  const dropped = dropRights(paths, account);
+  const dropped = dropRights(paths, consoleAccount);
   if (!dropped.ok) return dropped;
   const listens = await listening;
   return listens.ok ? listens : failed({ action: 'listen on', object: path, ...listens.error });

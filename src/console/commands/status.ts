@@ -27,7 +27,7 @@ const textOf = ({ socket, listening, sessions, problem }: ConsoleStatusJson): st
   [
     listening
       ? `Browsers can be led to ${socket}`
-      : `Nothing listens on ${socket}; "bulkhead console serve" does`,
+      : `Nothing listens on ${socket}; enable it: bulkhead console enable`,
     sessions === null ? `Sessions: unknown: ${problem}` : count(sessions, 'session'),
   ].join('\n');
 

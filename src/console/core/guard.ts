@@ -138,11 +138,14 @@ function questionOf(
   return method === 'GET' ? { kind: 'stream', token } : refuse(405, 'a stream can only be read');
 }
 
-/** Returns the headers by their names in lower case; undefined if one is there twice that must not be. */
+/**
+ * Returns the headers by their names in lower case; undefined if one is there twice that must not be. In HTTP/2 the name
+ * of the host is in `:authority`.
+ */
 function headersOf(raw: readonly string[]): ReadonlyMap<string, string> | undefined {
   const headers = new Map<string, string>();
   for (let at = 0; at + 1 < raw.length; at += 2) {
-    const name = (raw[at] ?? '').toLowerCase();
+    const name = (raw[at] ?? '').toLowerCase().replace(/^:authority$/, 'host');
     if (headers.has(name) && onlyOnce.includes(name)) return undefined;
     headers.set(name, raw[at + 1] ?? '');
   }

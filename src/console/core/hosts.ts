@@ -23,6 +23,19 @@ export function allowedNames(names: readonly string[]): ReadonlySet<string> | un
   return isGood ? new Set([...loopbacks, ...parsed]) : undefined;
 }
 
+/** Returns the address that shares a client's bounds: an address of IPv4, or the first 64 bits of IPv6. */
+export function networkOf(address: string, isSix: boolean): string {
+  const [, mapped] = /^::ffff:(\d+(?:\.\d+){3})$/i.exec(address) ?? [];
+  if (!isSix || mapped !== undefined) return mapped ?? address;
+  const [head = '', tail] = address.replace(/%.*$/, '').split('::');
+  const before = head === '' ? [] : head.split(':');
+  const after = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = tail === undefined ? 0 : 8 - before.length - after.length;
+  return [...before, ...Array<string>(Math.max(zeros, 0)).fill('0'), ...after]
+    .slice(0, 4)
+    .join(':');
+}
+
 /** Returns the name of the host of `https://NAME[:PORT]`; undefined for anything else, such as `null`. */
 export function nameInOrigin(origin: string): string | undefined {
   const [, host] = /^https?:\/\/([^/?#@\\]+)$/i.exec(origin) ?? [];

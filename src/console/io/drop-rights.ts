@@ -4,16 +4,16 @@ import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { causeOf } from '../../../packages/base/io/errno.ts';
 import { readText } from '../../../packages/base/io/read.ts';
-import { parsePasswd } from '../../host/accounts/accounts.ts';
 import type { Paths } from '../../host/paths.ts';
+import { findFrontAccount } from './account.ts';
 
 /** Becomes `user` if this process is root. Then no thread of it may have any right of root, or it must not go on. */
 export function dropRights({ etc, proc }: Paths, user: string): Result<void, Problem> {
   const refuse = (reason: string, hint?: string) =>
     failed({ action: 'give up the rights of root', reason, ...(hint !== undefined && { hint }) });
   if (process.getuid?.() === 0 || process.geteuid?.() === 0) {
-    const account = parsePasswd(readText(`${etc}/passwd`) ?? '').find((each) => each.user === user);
-    if (account === undefined || account.uid === 0)
+    const account = findFrontAccount({ etc }, user);
+    if (account === undefined)
       return refuse(`there is no account "${user}"`, `make it: useradd --system ${user}`);
     try {
       process.setgroups?.([]);

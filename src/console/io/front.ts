@@ -5,25 +5,34 @@
  * Everything is bounded: connections, headers, bodies, the time of each request and answer, streams.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { isIPv6, type Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { causeOf } from '../../../packages/base/io/errno.ts';
 import type { Cause } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { codeIn, exchangePath, judge, type Verdict } from '../core/guard.ts';
 import { apiHeaders, commonHeaders, passedHeaders, type Headers } from '../core/headers.ts';
-import { AgentLink, type AgentQuestion } from './agent-link.ts';
+import { networkOf } from '../core/hosts.ts';
+import { AgentLink, type AgentQuestion, type WholeAnswer } from './agent-link.ts';
+import type { CertificatePair } from './certificate.ts';
+import { acceptsGzip, Compression } from './compression.ts';
 import { FrontConnections } from './connections.ts';
+import { bodyOf, drop, isShared } from './either-protocol.ts';
 import { sendFile, type ServedFiles } from './served-files.ts';
 import { Streams } from './streams.ts';
+import { TlsListener } from './tls-listener.ts';
+import { UnknownSecrets } from './unknown-secrets.ts';
 
-export interface FrontOptions {
-  readonly agentSocket: string;
-  readonly files: ServedFiles;
+export interface FrontRules {
   /** The names by which browsers may call it. */
   readonly names: ReadonlySet<string>;
   /** The origins that may frame it. */
   readonly frameAncestors: readonly string[];
+}
+
+export interface FrontOptions extends FrontRules {
+  readonly agentSocket: string;
+  readonly files: ServedFiles;
   /** The time without a connection after which `onIdle` is called. */
   readonly idleMilliseconds?: number;
   readonly onIdle?: () => void;
@@ -40,24 +49,49 @@ const defaultIdleMilliseconds = 10 * 60_000;
 
 export class Front implements AsyncDisposable {
   readonly #options: FrontOptions;
-  readonly #headers: Headers;
+  #names: ReadonlySet<string>;
+  #headers: Headers;
   readonly #link: AgentLink;
   readonly #streams: Streams;
   readonly #connections = new FrontConnections(() => this.#waitForNext());
   readonly #server: Server;
+  readonly #tls: TlsListener;
   readonly #inProgress = new WeakMap<Socket, number>();
+  readonly #secrets = new UnknownSecrets();
+  readonly #compression = new Compression();
   #idle: NodeJS.Timeout | undefined;
   #isOver = false;
 
   constructor(options: FrontOptions) {
     this.#options = options;
+    this.#names = options.names;
     this.#headers = commonHeaders(options.frameAncestors);
     this.#link = new AgentLink(options.agentSocket);
-    this.#streams = new Streams(this.#link, { ...this.#headers, ...apiHeaders });
-    this.#server = this.#makeServer();
+    this.#streams = new Streams(this.#link, () => ({ ...this.#headers, ...apiHeaders }));
+    const answer = (request: IncomingMessage, response: ServerResponse) =>
+      // A defect ends one request, not the front.
+      void this.#answer(request, response).catch(() => drop(response));
+    this.#server = this.#makeServer(answer);
+    this.#tls = new TlsListener(answer, () => this.#waitForNext());
   }
 
-  #makeServer(): Server {
+  /** Takes over other names and origins. */
+  adopt({ names, frameAncestors }: FrontRules): void {
+    this.#names = names;
+    this.#headers = commonHeaders(frameAncestors);
+  }
+
+  /** Takes over another certificate; throws if it cannot be used. */
+  adoptCertificate(pair: CertificatePair | undefined): void {
+    this.#tls.adopt(pair);
+  }
+
+  /** Listens on the network too, on a descriptor that already listens. */
+  listenWithTls(fd: number): Promise<Result<void, Cause>> {
+    return this.#tls.listen(fd);
+  }
+
+  #makeServer(answer: (request: IncomingMessage, response: ServerResponse) => void): Server {
     const server = createServer({
       maxHeaderSize: headerBytesMax,
       headersTimeout: requestMilliseconds,
@@ -67,14 +101,9 @@ export class Front implements AsyncDisposable {
     });
     server.timeout = silentMilliseconds;
     server.on('connection', (socket: Socket) => {
-      clearTimeout(this.#idle);
-      if (this.#connections.admit(socket)) return;
-      socket.destroy();
-      if (this.#connections.size === 0) this.#waitForNext();
+      if (!this.#connections.admit(socket)) socket.destroy();
+      this.#waitForNext();
     });
-    const answer = (request: IncomingMessage, response: ServerResponse) =>
-      // A defect ends one connection, not the front.
-      void this.#answer(request, response).catch(() => request.socket.destroy());
     server.on('request', answer);
     // Without these two handlers Node.js would ask for the body.
     server.on('checkContinue', answer);
@@ -101,18 +130,22 @@ export class Front implements AsyncDisposable {
     });
   }
 
+  get #isAlone(): boolean {
+    return this.#connections.size + this.#tls.connections === 0;
+  }
+
   #waitForNext(): void {
     const { idleMilliseconds = defaultIdleMilliseconds, onIdle } = this.#options;
     clearTimeout(this.#idle);
-    if (onIdle === undefined || this.#isOver) return;
-    this.#idle = setTimeout(() => this.#connections.size === 0 && onIdle(), idleMilliseconds);
+    if (onIdle === undefined || this.#isOver || !this.#isAlone) return;
+    this.#idle = setTimeout(onIdle, idleMilliseconds);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = '', url: target = '', rawHeaders } = request;
-    const verdict = judge({ method, target, rawHeaders }, this.#options.names);
+    const verdict = judge({ method, target, rawHeaders }, this.#names);
     for (const [name, value] of Object.entries(this.#headers)) response.setHeader(name, value);
-    if (!this.#takeTurn(request.socket, response)) {
+    if (!isShared(request) && !this.#takeTurn(request.socket, response)) {
       response.shouldKeepAlive = false;
       refuse(response, 429, 'too many requests are in progress');
       return;
@@ -121,7 +154,7 @@ export class Front implements AsyncDisposable {
       await this.#stream(verdict.token, request, response);
       return;
     }
-    const limit = setTimeout(() => request.socket.destroy(), answerMilliseconds);
+    const limit = setTimeout(() => drop(response), answerMilliseconds);
     response.once('close', () => clearTimeout(limit));
     await this.#respond(verdict, request, response);
   }
@@ -151,18 +184,23 @@ export class Front implements AsyncDisposable {
       }
       case 'api': {
         const { method, target, token, body } = verdict;
+        if (!this.#mayTry(token, request, response)) return;
         const authorization = `Bearer ${token}`;
+        const isCompressed = method === 'GET' && acceptsGzip(request.headers['accept-encoding']);
         const passed = body && { body: { ...body, source: request } };
-        await this.#pass({ method, target, authorization, isUrgent, ...passed }, response);
+        const question = { method, target, authorization, isUrgent, ...passed };
+        const status = await this.#pass(question, response, isCompressed);
+        this.#secrets.answered(token, status);
         return;
       }
       case 'exchange': {
-        const code = codeIn(await bodyOf(request, verdict.bytes));
+        const code = codeIn(await textOf(request, verdict.bytes));
         const authorization = `Code ${code}`;
         if (code === undefined) refuse(response, 400, 'its body has no login code');
-        else {
+        else if (this.#mayTry(code, request, response)) {
           const target = exchangePath;
-          await this.#pass({ method: 'POST', target, authorization, isUrgent }, response);
+          // Never compressed: the answer has a secret.
+          await this.#pass({ method: 'POST', target, authorization, isUrgent }, response, false);
         }
         return;
       }
@@ -173,33 +211,55 @@ export class Front implements AsyncDisposable {
     }
   }
 
-  /** Passes a question on, and its answer back while it comes. */
-  async #pass(question: AgentQuestion, response: ServerResponse): Promise<void> {
+  /** Whether the agent may be asked with a token or a code; answers if not. */
+  #mayTry(secret: string, { socket }: IncomingMessage, response: ServerResponse): boolean {
+    const uid = this.#connections.uidOf(socket);
+    const address = socket.remoteAddress ?? '';
+    const peer = uid === undefined ? networkOf(address, isIPv6(address)) : `uid ${uid}`;
+    if (this.#secrets.admit(secret, peer, uid === 0)) return true;
+    response.setHeader('retry-after', '5');
+    refuse(response, 429, 'too many tokens or codes were tried that are not known; retry later');
+    return false;
+  }
+
+  /** Passes a question on, and its answer back while it comes. Returns the status. */
+  async #pass(
+    question: AgentQuestion,
+    response: ServerResponse,
+    isCompressed: boolean,
+  ): Promise<number> {
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     const answer = await this.#link.ask({ ...question, signal: gone.signal });
     if (answer === undefined) {
       if (!gone.signal.aborted) refuse(response, 503, noAgent);
-      return;
+      return 503;
     }
-    response.writeHead(answer.statusCode ?? 502, {
+    const gzip = isCompressed ? this.#compression.begin(answer) : undefined;
+    const { statusCode = 502 } = answer;
+    response.writeHead(statusCode, {
       ...apiHeaders,
       ...passedHeaders(answer.headers),
+      ...(gzip && { 'content-encoding': 'gzip' }),
     });
+    const body = bodyOf(response);
+    const sent = gzip === undefined ? pipeline(answer, body) : pipeline(answer, gzip, body);
     // One of them has gone: nobody is left to tell.
-    await pipeline(answer, response).catch(() => response.destroy());
+    await sent.catch(() => drop(response));
+    return statusCode;
   }
 
   async #stream(token: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const accepts = request.headers['accept-encoding']?.toString() ?? '';
-    const isCompressed = /(?:^|,)\s*gzip\s*(?:,|$)/.test(accepts);
+    if (!this.#mayTry(token, request, response)) return;
+    const isCompressed = acceptsGzip(request.headers['accept-encoding']);
     // A page that only listens is silent. One that does not read is closed by streams.ts.
-    request.socket.setTimeout(0);
+    if (!isShared(request)) request.socket.setTimeout(0);
     response.shouldKeepAlive = false;
     const refused = await this.#streams.open(token, response, {
       isCompressed,
       isRoot: this.#connections.isRoot(request.socket),
     });
+    this.#secrets.answered(token, refused === undefined ? 200 : refusalStatus(refused));
     if (refused === undefined) return;
     if (refused === 'too many') refuse(response, 429, 'too many pages show live data');
     else if (refused.body.length === 0) refuse(response, 503, noAgent);
@@ -213,12 +273,17 @@ export class Front implements AsyncDisposable {
     this.#isOver = true;
     clearTimeout(this.#idle);
     this.#streams[Symbol.dispose]();
+    await this.#tls[Symbol.asyncDispose]();
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
       this.#server.closeAllConnections();
     });
   }
 }
+
+/** Returns the agent's status; one that says nothing of the token if it has not been asked. */
+const refusalStatus = (refused: WholeAnswer | 'too many') =>
+  refused === 'too many' ? 503 : refused.status;
 
 const noAgent = 'the agent does not answer';
 
@@ -231,7 +296,7 @@ function refuse(response: ServerResponse, status: number, reason: string): void 
 }
 
 /** Reads a body of at most `bytes`, which its header has announced. */
-async function bodyOf(request: IncomingMessage, bytes: number): Promise<string> {
+async function textOf(request: IncomingMessage, bytes: number): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
   try {

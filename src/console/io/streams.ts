@@ -9,6 +9,7 @@ import type { ServerResponse } from 'node:http';
 import { constants, deflateRawSync } from 'node:zlib';
 import type { Headers } from '../core/headers.ts';
 import type { AgentLink, WholeAnswer } from './agent-link.ts';
+import { drop, isGone } from './either-protocol.ts';
 
 const perTokenMax = 2;
 const streamsMax = 200;
@@ -37,22 +38,24 @@ interface Page {
 interface Audience {
   readonly name: string;
   readonly pages: Set<Page>;
+  /** Sessions that have ended and policies that were adopted, as counted by the agent: `3 12`. */
   revision: string;
-  last: Buffer;
+  /** The tick that the pages have. */
+  tick: string;
   failures: number;
   timer?: NodeJS.Timeout;
 }
 
 export class Streams implements Disposable {
   readonly #link: AgentLink;
-  readonly #headers: Headers;
+  readonly #headers: () => Headers;
   readonly #audiences = new Map<string, Audience>();
   /** Open streams by token, also those that are being opened. */
   readonly #counts = new Map<string, number>();
   #total = 0;
   #isOver = false;
 
-  constructor(link: AgentLink, headers: Headers) {
+  constructor(link: AgentLink, headers: () => Headers) {
     this.#link = link;
     this.#headers = headers;
   }
@@ -71,9 +74,9 @@ export class Streams implements Disposable {
     response.once('close', () => this.#left(token));
     const first = await this.#link.askWhole({ ...frameFor(token), isUrgent: isRoot });
     if (first?.status !== 200) return first ?? noAnswer;
-    if (this.#isOver || response.destroyed) return undefined;
+    if (this.#isOver || isGone(response)) return undefined;
     response.writeHead(200, {
-      ...this.#headers,
+      ...this.#headers(),
       'content-type': 'text/event-stream',
       // Proxies must not wait for the end.
       'x-accel-buffering': 'no',
@@ -98,7 +101,8 @@ export class Streams implements Disposable {
     let audience = this.#audiences.get(name);
     if (audience === undefined) {
       const revision = header(first, 'bulkhead-revision');
-      audience = { name, pages: new Set(), revision, last: first.body, failures: 0 };
+      const tick = header(first, 'bulkhead-tick');
+      audience = { name, pages: new Set(), revision, tick, failures: 0 };
       this.#audiences.set(name, audience);
       this.#schedule(audience, pauseAfter(first));
     }
@@ -139,8 +143,9 @@ export class Streams implements Disposable {
     // Before they get it: some may not be allowed to any more.
     await this.#check(audience, revision !== audience.revision);
     audience.revision = revision;
-    const isNew = !frame.body.equals(audience.last);
-    audience.last = frame.body;
+    const tick = header(frame, 'bulkhead-tick');
+    const isNew = tick !== audience.tick;
+    audience.tick = tick;
     this.#sendAll(audience, eventOf(isNew ? frame.body : undefined));
     this.#schedule(audience, pauseAfter(frame));
   }
@@ -148,7 +153,7 @@ export class Streams implements Disposable {
   /** Asks with the token of each page until one is answered. Pages that are refused, or in another audience now, end. */
   async #nextFrame(audience: Audience): Promise<WholeAnswer | undefined> {
     for (const page of audience.pages) {
-      const frame = await this.#link.askWhole(frameFor(page.token));
+      const frame = await this.#link.askWhole(frameFor(page.token, generationIn(audience)));
       const isHere = frame?.status === 200 && header(frame, 'bulkhead-audience') === audience.name;
       if (isHere) return frame;
       if (frame === undefined || frame.status >= 429) return undefined;
@@ -191,13 +196,16 @@ export class Streams implements Disposable {
 
 const noAnswer: WholeAnswer = { status: 503, headers: {}, body: Buffer.alloc(0) };
 
-const frameFor = (token: string) =>
+/** Asks for a frame. Without the generation that the pages know, or if it is over, it brings the ticks before, too. */
+const frameFor = (token: string, generation = '') =>
   ({
     method: 'GET',
-    target: '/v1/console/frame',
+    target: `/v1/console/frame${/^\d{1,15}$/.test(generation) ? `?generation=${generation}` : ''}`,
     authorization: `Bearer ${token}`,
     isUrgent: true,
   }) as const;
+
+const generationIn = ({ revision }: Audience) => revision.split(' ')[1];
 
 const header = ({ headers }: WholeAnswer, name: string): string => headers[name]?.toString() ?? '';
 
@@ -225,10 +233,10 @@ const eventOf = (frame: Buffer | undefined): Event => ({
 /** Sends an event, or skips it for a page that has not taken the last one. */
 function send(page: Page, event: Event): void {
   const { response, isCompressed } = page;
-  if (response.destroyed || response.writableEnded) return;
+  if (isGone(response)) return;
   if (response.writableNeedDrain) {
     page.slowSince ??= performance.now();
-    if (performance.now() - page.slowSince > slowMilliseconds) response.destroy();
+    if (performance.now() - page.slowSince > slowMilliseconds) drop(response);
     return;
   }
   page.slowSince = undefined;

@@ -14,8 +14,11 @@ import { startOwnUnit, stopTemplateSlice, systemctl } from './systemctl.ts';
 
 export interface OwnUnit {
   readonly name: string;
-  /** `enabled`: it starts at boot. `called`: others start it. */
-  readonly use: 'enabled' | 'called';
+  /**
+   * `enabled`: it starts at boot. `called`: others start it. `chosen`: it starts at boot once a command of its own
+   * enables it.
+   */
+  readonly use: 'enabled' | 'called' | 'chosen';
 }
 
 /** The units in start order; the agent last, since it looks for the others. */
@@ -24,6 +27,8 @@ export const ownUnits: readonly OwnUnit[] = [
   { name: 'bulkhead-sites.service', use: 'called' },
   { name: 'bulkhead-panel.service', use: 'called' },
   { name: 'bulkhead-digest.service', use: 'called' },
+  { name: 'bulkhead-console.service', use: 'called' },
+  { name: 'bulkhead-console.socket', use: 'chosen' },
   { name: 'bulkhead-broker@.service', use: 'called' },
   { name: 'bulkhead-broker.socket', use: 'enabled' },
   { name: 'bulkhead-symlinks.service', use: 'enabled' },
@@ -104,8 +109,9 @@ export function writeUnits(
  * stopped for that moment. Limits stay in force meanwhile.
  */
 export async function enableUnits(names: readonly string[]): Promise<Result<void, Problem>> {
-  const enabled = ownUnits.filter(({ name, use }) => names.includes(name) && use === 'enabled');
-  const all = enabled.map(({ name }) => name);
+  const all = ownUnits
+    .filter(({ name, use }) => names.includes(name) && use === 'enabled')
+    .map(({ name }) => name);
   const opensSocket = names.includes(agentSocket) && !(await isActive(agentSocket));
   const steps = [
     () => systemctl('daemon-reload'),
@@ -137,7 +143,7 @@ export async function disableUnits(
     const isTemplate = name.includes('@');
     const stopped = isTemplate
       ? await stopInstances(name)
-      : await systemctl(...(use === 'enabled' ? ['disable', '--now', name] : ['stop', name]));
+      : await systemctl(...(use === 'called' ? ['stop', name] : ['disable', '--now', name]));
     if (!stopped.ok) {
       problems.push(stopped.error);
       continue;

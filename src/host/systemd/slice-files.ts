@@ -93,12 +93,13 @@ export class SliceFiles {
    */
   slices(without: ReadonlySet<string> = nobody): readonly Slice[] {
     return [...this.candidates()]
-      .filter(([name, slice]) => !without.has(name) && this.#isOurs(slice))
+      .filter(([name, slice]) => !without.has(name) && this.isOurs(slice))
       .map(([, slice]) => slice)
       .sort((a, b) => rankOf(a) - rankOf(b) || sliceName(a).localeCompare(sliceName(b)));
   }
 
-  #isOurs(slice: Slice): boolean {
+  /** Whether the slice has a file, and we wrote it. */
+  isOurs(slice: Slice): boolean {
     const text = this.read(slice);
     return text !== undefined && isSliceText(text);
   }
@@ -183,7 +184,7 @@ export class SliceFiles {
       const slices = slicesOfDirectory(name);
       const [slice] = slices;
       if (slice === undefined) continue;
-      if (!were.has(sliceOf(slice)) && !slices.some((each) => this.#isOurs(each))) continue;
+      if (!were.has(sliceOf(slice)) && !slices.some((each) => this.isOurs(each))) continue;
       const path = this.#pokePath(slice);
       if (readText(path)?.startsWith(pokeHead) !== true) continue;
       const removed = removeWithDirectory(path);

@@ -35,9 +35,13 @@ const step = 'slices';
 export function withoutSlices(delegation: Delegation, slices: Slices): Delegation {
   return {
     pending() {
-      const left = slices.all.length;
-      const summary = `systemd limits ${count(left, 'slice')} no longer; the cgroups of Bulkhead do`;
-      return [...(left === 0 ? [] : [{ id: step, summary }]), ...delegation.pending()];
+      const left = slices.held.size;
+      const summary =
+        left === 0
+          ? 'systemd reads its files again'
+          : `systemd limits ${count(left, 'slice')} no longer; the cgroups of Bulkhead do`;
+      const isPending = left > 0 || slices.isStale;
+      return [...(isPending ? [{ id: step, summary }] : []), ...delegation.pending()];
     },
     make: (id) => (id === step ? slices.release() : delegation.make(id)),
     unmake() {

@@ -7,7 +7,7 @@
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { parseDeviceLines, valuesLike } from '../../limits/flat-file.ts';
-import type { ObservedCgroup, OrphanCgroup } from '../../plan/observed.ts';
+import type { ObservedCgroup, OrphanCgroup, UnfinishedSlice } from '../../plan/observed.ts';
 import type { RealizeUnit, WriteFile, WriteUnit } from '../../plan/operations.ts';
 import { formatValue } from '../../plan/format.ts';
 import {
@@ -16,6 +16,7 @@ import {
   sliceFor,
   sliceName,
   sliceOf,
+  slicesOfUnit,
   type Slice,
   type SliceOwner,
 } from '../../plan/slice.ts';
@@ -42,6 +43,8 @@ const noCaps = 'rbps=max wbps=max riops=max wiops=max';
 
 export class Slices {
   readonly #parts: SlicesParts;
+  /** The units that systemd has set without our limits since its last reload. */
+  readonly #left = new Set<string>();
 
   constructor(parts: SlicesParts) {
     this.#parts = parts;
@@ -112,9 +115,20 @@ export class Slices {
     return /^populated 1$/m.test(this.#read(cgroup, 'cgroup.events') ?? '');
   }
 
+  /** Returns the slices that an interrupted apply or release has not left to systemd. */
+  unfinished(): readonly UnfinishedSlice[] {
+    return this.#parts.stale.slices().map((slice) => {
+      const path = sliceName(slice);
+      return { path, unit: sliceOf(slice), active: this.#isActive(path) };
+    });
+  }
+
   write({ cgroup, text, from }: WriteUnit): Result<void, Problem> {
-    const marked = this.#parts.stale.set();
-    return marked.ok ? this.#parts.files.write(sliceFor(cgroup), text, from === undefined) : marked;
+    const slice = sliceFor(cgroup);
+    // A file for the slice outside has only some limits: the kernel does not show that one was lifted.
+    const mayLift = from !== undefined && outsideNamed(cgroup) !== undefined;
+    const marked = this.#parts.stale.set(mayLift ? slice : undefined);
+    return marked.ok ? this.#parts.files.write(slice, text, from === undefined) : marked;
   }
 
   remove(cgroup: string): Result<void, Problem> {
@@ -131,7 +145,22 @@ export class Slices {
     const synced = files.sync();
     if (!synced.ok) return synced;
     const reloaded = manager.reload();
-    return reloaded.ok ? stale.clear() : reloaded;
+    if (!reloaded.ok) return reloaded;
+    const cleared = stale.clear((slice) => this.#isLeft(slice));
+    this.#left.clear();
+    return cleared;
+  }
+
+  /**
+   * Whether systemd has nothing to undo in a slice: it sets one in which nothing runs by its files. A tenant's file has
+   * every limit, so the kernel's own files show what is left to do.
+   */
+  #isLeft(slice: Slice): boolean {
+    const unit = sliceOf(slice);
+    if (this.#left.has(unit) || !this.#isActive(sliceName(slice))) return true;
+    return slicesOfUnit(unit).some(
+      (each) => (isOwner(each) || each === slicesCgroup) && this.#parts.files.isOurs(each),
+    );
   }
 
   realize(operation: RealizeUnit): Result<void, Problem> {
@@ -156,7 +185,9 @@ export class Slices {
     for (const device of parseDeviceLines(text ?? '').keys()) {
       files.write(cgroup, ioMax, `${device} ${noCaps}`);
     }
-    return this.#poke(slice, unit);
+    const set = this.#poke(slice, unit);
+    if (set.ok) this.#left.add(unit);
+    return set;
   }
 
   #poke(slice: Slice, unit: string): Result<void, Problem> {
@@ -183,23 +214,27 @@ export class Slices {
     return line === undefined ? (to === noCaps ? to : undefined) : valuesLike(line, to);
   }
 
+  /** The names of the slices that we limit, or limited before an apply or release was interrupted. */
+  get held(): ReadonlySet<string> {
+    return new Set([...this.all, ...this.#parts.stale.slices()].map(sliceName));
+  }
+
   /** Releases all slices of this instance; their processes keep running. */
   release(): Result<void, Problem> {
-    const left = [...this.all, ...this.#parts.stale.slices()];
-    const slices = new Map(left.map((slice) => [sliceName(slice), sliceOf(slice)]));
-    if (slices.size === 0 && !this.isStale) return ok(undefined);
-    for (const cgroup of slices.keys()) {
+    const { held } = this;
+    if (held.size === 0 && !this.isStale) return ok(undefined);
+    for (const cgroup of held) {
       const removed = this.remove(cgroup);
       if (!removed.ok) return removed;
     }
     const reloaded = this.reload();
     if (!reloaded.ok) return reloaded;
-    const active = [...slices].filter(([cgroup]) => this.#isActive(cgroup));
-    for (const [cgroup, unit] of active) {
-      const left = this.#leave(cgroup, unit);
+    const unfinished = this.unfinished();
+    for (const { path, unit } of unfinished) {
+      const left = this.#leave(path, unit);
       if (!left.ok) return left;
     }
-    return active.length === 0 ? ok(undefined) : this.reload();
+    return unfinished.length === 0 ? ok(undefined) : this.reload();
   }
 }
 

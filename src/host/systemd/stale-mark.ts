@@ -1,7 +1,7 @@
 /**
- * Records that systemd must still read its files, and which slices are no longer ours: `/run/bulkhead/reload`, one per
- * line by the names of their cgroups: `u1001`, `u1001/s-shop.example`, or `slices` for the one around all. So the next
- * apply finishes one that was killed in between.
+ * Records that systemd must still read its files, and which slices must still be left to it: `/run/bulkhead/reload`, one
+ * per line by the names of their cgroups: `u1001`, `u1001/s-shop.example`, `outside/u1001`, or `slices` for the one around
+ * all. A slice stays in it until systemd has set it without our limits. So the next apply finishes one that was killed.
  */
 import { rmSync } from 'node:fs';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
@@ -27,7 +27,7 @@ export class StaleMark {
     return readText(this.#path) !== undefined;
   }
 
-  /** Sets the mark before any change; with a slice that is left to systemd. */
+  /** Sets the mark before any change; with a slice that must be left to systemd. */
   set(slice?: Slice): Result<void, Problem> {
     if (slice === undefined && (this.#isKnown || this.isSet)) {
       this.#isKnown = true;
@@ -36,9 +36,13 @@ export class StaleMark {
     const lines = new Set(this.slices().map(sliceName));
     if (slice !== undefined && lines.has(sliceName(slice))) return ok(undefined);
     if (slice !== undefined) lines.add(sliceName(slice));
-    const replaced = replaceFile(this.#path, [...lines].map((each) => `${each}\n`).join(''));
-    if (replaced.ok) this.#isKnown = true;
-    return replaced;
+    const written = this.#write([...lines]);
+    if (written.ok) this.#isKnown = true;
+    return written;
+  }
+
+  #write(lines: readonly string[]): Result<void, Problem> {
+    return replaceFile(this.#path, lines.map((each) => `${each}\n`).join(''));
   }
 
   slices(): readonly Slice[] {
@@ -46,7 +50,13 @@ export class StaleMark {
     return lines.flatMap((line) => sliceNamed(currentName(line)) ?? []);
   }
 
-  clear(): Result<void, Problem> {
+  /** Removes the mark, except for slices that must still be left to systemd. */
+  clear(isLeft: (slice: Slice) => boolean): Result<void, Problem> {
+    const kept = this.slices().filter((slice) => !isLeft(slice));
+    return kept.length === 0 ? this.#remove() : this.#write(kept.map(sliceName));
+  }
+
+  #remove(): Result<void, Problem> {
     this.#isKnown = false;
     try {
       rmSync(this.#path, { force: true });

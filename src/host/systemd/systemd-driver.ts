@@ -108,6 +108,7 @@ export class SystemdDriver implements Driver {
         ...found.orphans.filter(({ path }) => path !== '').map(formerTenant),
       ],
       stale: slices.isStale,
+      unfinished: slices.unfinished(),
     };
   }
 

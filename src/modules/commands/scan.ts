@@ -17,12 +17,15 @@ import {
   type Runner,
 } from '../../cli/shared/command.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
+import { readText } from '../../../packages/base/io/read.ts';
+import { keepReport } from '../../host/kept-reports.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
-import { printError, print, failWith } from '../../cli/shared/output.ts';
+import { printError, print, failWith, pathsFor } from '../../cli/shared/output.ts';
 import { terminalOf } from '../../cli/shared/terminal.ts';
 import { version } from '../../cli/version.ts';
 import { formatNames, writeReport, type Format } from './formats.ts';
 import { runningInputs, type RunningInputs } from './running-inputs.ts';
+import { keptScan } from './kept-scan.ts';
 import { scanTable } from './scan-table.ts';
 import {
   codeOf,
@@ -69,8 +72,28 @@ async function scan(
     : inputs;
   if (!report.ok) return failWith(report.error);
   if (own !== undefined) reportOthers(report.value);
+  if (isWholeTree(paths, options)) keepForConsole(report.value, command);
   await show(report.value, formatOf(options), options);
   return codeOf(report.value);
+}
+
+/** Whether all modules of the running kernel are meant. */
+const isWholeTree = (paths: readonly string[], { kernel, running }: ScanOptions): boolean =>
+  paths.length === 0 && kernel === undefined && running !== true;
+
+function keepForConsole(report: ScanReport, command: Command): void {
+  const paths = pathsFor(command);
+  if (paths === undefined) return;
+  const kept = keepReport(paths, 'modules-scan', keptScan(report, loadedNames()));
+  if (!kept.ok) printError(kept.error);
+}
+
+/** Returns the names of loaded modules; undefined if they cannot be read. */
+function loadedNames(): ReadonlySet<string> | undefined {
+  const text = readText(join(hostRoots.proc, 'modules'));
+  return text === undefined
+    ? undefined
+    : new Set(text.split('\n').map((line) => line.split(' ', 1)[0] ?? ''));
 }
 
 /** Reports how many modules name another kernel than the one they are judged for. */

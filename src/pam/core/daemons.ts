@@ -139,6 +139,25 @@ interface Directive {
 }
 
 /**
+ * Returns a file of ProFTPD with the lines joined that a backslash at the end continues. A comment continues nothing, and
+ * one between such lines is left out. Source: pr_fsio_getline of ProFTPD.
+ */
+export function proftpdLines(text: string): string {
+  const joined: string[] = [];
+  const lines = text.split('\n');
+  let begun = '';
+  for (const [at, line] of lines.entries()) {
+    const goesOn = line.endsWith('\\') && at < lines.length - 1;
+    if (goesOn && line.trimStart().startsWith('#')) continue;
+    begun += goesOn ? line.slice(0, -1) : line;
+    if (goesOn) continue;
+    joined.push(begun);
+    begun = '';
+  }
+  return joined.join('\n');
+}
+
+/**
  * Returns the setting of a proftpd.conf, with the files that it includes in place. Without `mod_auth_pam.c*` as the
  * first method, ProFTPD asks the next one if PAM refuses a password. A virtual host takes the order from `<Global>`.
  */

@@ -7,6 +7,7 @@ import { dirname, resolve } from 'node:path';
 import { linkAt, namesIn, readText } from '../../../packages/base/io/read.ts';
 import { decodeText, readBounded } from '../../../packages/base/io/regular-file.ts';
 import {
+  proftpdLines,
   proftpdSetting,
   pureFtpdSetting,
   vsftpdSetting,
@@ -115,7 +116,7 @@ function proftpdSettings(
     const text = readSetting(`${root}${path}`);
     return text === undefined
       ? []
-      : [proftpdSetting(path, withIncludes(root, path, text), isJailed)];
+      : [proftpdSetting(path, withIncludes(root, path, proftpdLines(text)), isJailed)];
   });
 }
 
@@ -128,7 +129,7 @@ function withIncludes(root: string, path: string, text: string): string {
       const all = [...globSync(from), ...globSync(`${from}/*`)].toSorted();
       return all
         .filter(() => ++files <= filesMax)
-        .map((each) => expand(readSetting(each) ?? ''))
+        .map((each) => expand(proftpdLines(readSetting(each) ?? '')))
         .join('\n');
     });
   return expand(text);

@@ -74,7 +74,17 @@ const values = (from: string | undefined, to: string | undefined) => ({
 const bounded = (text: string) => (text.length > valueMax ? `${text.slice(0, valueMax)}…` : text);
 
 /** Elements that people know as such; the others are settings of these. */
-const known = ['defaults', 'package', 'tenant', 'reseller', 'site', 'tenants', 'host', 'agent'];
+const known = [
+  'defaults',
+  'package',
+  'tenant',
+  'reseller',
+  'site',
+  'tenants',
+  'host',
+  'agent',
+  'console',
+];
 
 const isNamed = (element: XmlElement) =>
   namingAttributes(element).some((name) => xmlAttribute(element, name) !== undefined);

@@ -1,6 +1,7 @@
 /** `bulkhead prove`: one attack of each kind, from a scratch tenant on this host, and which of them were blocked. */
 import { existsSync } from 'node:fs';
 import { Option, type Command } from 'commander';
+import type { ProofReport } from '../../agent/api/protection-api.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import {
   examples,
@@ -18,6 +19,7 @@ import {
   failWith,
 } from '../../cli/shared/session.ts';
 import { terminalOf } from '../../cli/shared/terminal.ts';
+import { keepReport } from '../../host/kept-reports.ts';
 import type { Paths } from '../../host/paths.ts';
 import { attacks } from '../attacks/attacks.ts';
 import { perlPath } from '../attacks/perl.ts';
@@ -140,7 +142,15 @@ async function attackAll(
     process.kill(process.pid, by);
     return exitCodes.failed;
   }
+  if (chosen.length === attacks.length) keepForConsole(proof.value, paths);
   return conclude(proof.value, json === true);
+}
+
+function keepForConsole({ host, entries }: Proof, paths: Paths): void {
+  const open = broken(entries).map(({ attack }) => attack);
+  const report = { kernel: host.kernel, entries, broken: open } satisfies ProofReport;
+  const kept = keepReport(paths, 'prove', report);
+  if (!kept.ok) printError(kept.error);
 }
 
 function conclude(proof: Proof, json: boolean): ExitCode {

@@ -12,13 +12,14 @@ import type { Cause, Problem } from '../../../packages/base/problem.ts';
 import { namesIn } from '../../../packages/base/io/read.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { contradictions } from '../core/conflicts.ts';
-import { answersText, parseAnswers, type Answers } from '../core/answers.ts';
+import { answersText, changedAnswers, parseAnswers, type Answers } from '../core/answers.ts';
 import type { Level } from '../core/levels.ts';
 import type { HostLook } from '../core/look.ts';
 import { planSteps, stepsOf, withoutEffect, type PlannedStep } from '../core/plan.ts';
 import type { SetupRecord } from '../core/record.ts';
 import type { StepContext } from '../core/step.ts';
 import { steps } from '../core/steps.ts';
+import { unusedAnswers } from '../core/unused-answers.ts';
 import { readHostFacts } from '../../host/accounts/accounts.ts';
 import { listenConflicts, versionConflict } from '../io/conflicts.ts';
 import { lockSetup } from '../io/lock.ts';
@@ -74,8 +75,9 @@ async function plan(options: StartOptions, found: Session, command: Command): Pr
   for (const each of conflicts) printError({ action: 'set up this host', ...each });
   if (conflicts.length > 0) return exitCodes.failed;
   if (options.json !== true) printLook(session.look);
-  const answers = await answersFor(options, session, record);
-  if (typeof answers === 'number') return answers;
+  const answered = await answersFor(options, session, record);
+  if (typeof answered === 'number') return answered;
+  const { answers, given } = answered;
   // Questions may have been asked for an hour.
   const loaded = loadNow(session);
   const layers = await layersNow(session, loaded);
@@ -86,7 +88,10 @@ async function plan(options: StartOptions, found: Session, command: Command): Pr
   const wrong = contradictions(answers, { known, layers: layers.value, ...limits });
   if (wrong.length > 0) return refuse(options.answers, wrong);
   const planned = planSteps(steps, answers.level, context, layers.value, record);
-  const notes = withoutEffect(answers, record, planned);
+  const notes = [
+    ...withoutEffect(answers, record, planned),
+    ...unusedAnswers({ given, context, planned, record }),
+  ];
   if (options.json !== true) {
     print(`\nPlan (${formatAnswers(answers)}):\n`);
     printPlan(planned);
@@ -130,23 +135,35 @@ function usageProblem(options: StartOptions, { accounts }: HostLook): Problem | 
   return { action: 'set up this host', reason, hint: 'add --answers FILE, --yes or --dry-run' };
 }
 
+/** Answers, and the names of those that somebody has given. */
+interface Answered {
+  readonly answers: Answers;
+  readonly given: ReadonlySet<string>;
+}
+
 /** Returns the answers from the file, the last run, or the terminal. */
 async function answersFor(
   options: StartOptions,
   { look }: Session,
   record: SetupRecord | undefined,
-): Promise<Answers | ExitCode> {
+): Promise<Answered | ExitCode> {
   const given = options.level === undefined ? {} : { level: options.level };
   const defaults = { ...(record?.answers ?? defaultAnswers(look)), ...given };
   if (options.answers === undefined) {
     const isAsked = options.yes !== true && options.json !== true && canAsk();
-    return isAsked ? ((await askQuestions(look, defaults)) ?? exitCodes.failed) : defaults;
+    if (!isAsked) return { answers: defaults, given: new Set() };
+    const answers = await askQuestions(look, defaults);
+    if (answers === undefined) return exitCodes.failed;
+    return { answers, given: new Set(changedAnswers(answers, defaults)) };
   }
   const read = readForeignFile(options.answers);
   if (!read.ok) return failWith(read.error);
-  const parsed = parseAnswers(read.value, defaults);
-  if (parsed.ok) return { ...parsed.value, ...given };
-  return refuse(options.answers, parsed.error);
+  const parsed = parseAnswers(read.value);
+  if (!parsed.ok) return refuse(options.answers, parsed.error);
+  return {
+    answers: { ...defaults, ...parsed.value, ...given },
+    given: new Set(Object.keys(parsed.value)),
+  };
 }
 
 function refuse(file: string | undefined, mistakes: readonly Cause[]): ExitCode {

@@ -1,5 +1,6 @@
 /** `bulkhead setup status`: the ladder. */
 import type { Command } from 'commander';
+import type { LadderReport } from '../../agent/api/protection-api.ts';
 import { countLayers, type Layer } from '../../../packages/base/layer.ts';
 import {
   examples,
@@ -7,7 +8,7 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../cli/shared/command.ts';
-import { failWith, print, printJson } from '../../cli/shared/output.ts';
+import { failWith, print, printError, printJson } from '../../cli/shared/output.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
@@ -16,6 +17,7 @@ import { noteReports } from '../core/quiet.ts';
 import type { SetupRecord } from '../core/record.ts';
 import { isDone } from '../core/plan.ts';
 import { steps } from '../core/steps.ts';
+import { keepReport } from '../../host/kept-reports.ts';
 import { lockSetup } from '../io/lock.ts';
 import { jsonText } from '../../../packages/base/json.ts';
 import { writeRecord } from '../io/record-file.ts';
@@ -41,6 +43,9 @@ async function status(_options: SetupOptions, command: Command): Promise<ExitCod
   if (!noted.ok) return failWith(noted.error);
   const record = noted.value;
   const slippedBack = record === undefined ? [] : slipped(record, layers.value);
+  const report = { level: record?.answers.level ?? null, layers: layers.value, slippedBack };
+  const kept = keepReport(found.paths, 'setup-status', report satisfies LadderReport);
+  if (!kept.ok) printError(kept.error);
   if (options.json === true) printJson(statusJson(record, layers.value, slippedBack));
   else printStatus(record, layers.value, slippedBack);
   return slippedBack.length === 0 ? exitCodes.done : exitCodes.found;

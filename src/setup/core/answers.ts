@@ -83,8 +83,8 @@ function isRange(value: unknown): boolean {
 
 const isAnswer = (name: string): name is keyof Answers => Object.hasOwn(checks, name);
 
-/** Reads a file of answers. What it does not answer keeps the default; every mistake is reported. */
-export function parseAnswers(text: string, defaults: Answers): Result<Answers, readonly Cause[]> {
+/** Reads a file of answers, which need not have all; every mistake is reported. */
+export function parseAnswers(text: string): Result<Partial<Answers>, readonly Cause[]> {
   let read: unknown;
   try {
     read = JSON.parse(text);
@@ -108,8 +108,15 @@ export function parseAnswers(text: string, defaults: Answers): Result<Answers, r
     const problem = check(value);
     return problem === undefined ? [] : [{ reason: `"${name}" ${problem}` }];
   });
-  return mistakes.length > 0 ? fail(mistakes) : ok({ ...defaults, ...given });
+  return mistakes.length > 0 ? fail(mistakes) : ok(given);
 }
 
 export const answersText = (answers: Answers): string =>
   `${JSON.stringify({ version: answersVersion, ...answers }, null, 2)}\n`;
+
+/** Returns the names of the answers that differ. */
+export const changedAnswers = (answers: Answers, before: Answers): readonly string[] =>
+  Object.keys(checks).filter((name) => {
+    const of = (given: Answers) => String(given[name as keyof Answers]);
+    return of(answers) !== of(before);
+  });

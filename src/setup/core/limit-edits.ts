@@ -35,10 +35,14 @@ export const entriesLimit = ({ entries }: StepContext['answers']): readonly Assi
   { kind: 'limit', key: 'entries.limit', value: String(entries) },
 ];
 
+/** Whether the defaults of the policy have no limit of requests. */
+export const lacksEntries = (text: string, answers: StepContext['answers']): boolean =>
+  lacking(text, entriesLimit(answers)).length > 0;
+
 export function entriesChanges({ answers, file, text = '', imported }: StepContext): string {
   const isEntries = (each: Assignment) => each.kind === 'limit' && each.key === 'entries.limit';
   const isThere =
-    lacking(text, entriesLimit(answers)).length === 0 ||
+    !lacksEntries(text, answers) ||
     (imported?.ok === true && imported.value.defaults.some(isEntries));
   const edit = isThere ? '' : `adds <entries limit="${answers.entries}"> to ${file}; `;
   return `${edit}adds files to nginx or Apache, and reloads them`;

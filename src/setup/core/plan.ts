@@ -42,14 +42,14 @@ export const stepsOf = (steps: readonly Step[], level: Level): readonly Step[] =
   );
 
 /** The steps that follow an answer only once. */
-const stepsOfAnswers: Readonly<Partial<Record<keyof Answers, readonly string[]>>> = {
+export const stepsOfAnswers = {
   tenants: ['policy'],
   except: ['policy'],
   limits: ['limits-observed', 'limits'],
   entries: ['entries'],
   jails: ['jails'],
   alerts: ['alerts'],
-};
+} as const satisfies Partial<Record<keyof Answers, readonly string[]>>;
 
 /** Returns a note for each answer that is another one than in the last run, and whose step is done already. */
 export function withoutEffect(

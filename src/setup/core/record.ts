@@ -77,9 +77,11 @@ export function parseRecord(text: string, defaults: Answers): SetupRecord | unde
   const read = parseObject(text);
   if (read === undefined || read['version'] !== recordVersion || !isObject(read['answers']))
     return undefined;
-  const answers = parseAnswers(JSON.stringify({ ...read['answers'], version: 1 }), defaults);
+  const answers = parseAnswers(JSON.stringify({ ...read['answers'], version: 1 }));
   const { version: _version, answers: _answers, ...rest } = read;
-  return answers.ok && isRest(rest) ? { answers: answers.value, ...rest } : undefined;
+  return answers.ok && isRest(rest)
+    ? { answers: { ...defaults, ...answers.value }, ...rest }
+    : undefined;
 }
 
 /** The check of each field besides the answers. */

@@ -188,10 +188,10 @@ export class ChangeStore implements Disposable {
     });
   }
 
-  /** Lists changes of a period, latest first. */
-  list(from: number, to: number): Result<readonly ListedChange[], Problem> {
+  /** Lists changes of a period, latest first; at most `count`. */
+  list(from: number, to: number, count = changesMax): Result<readonly ListedChange[], Problem> {
     return this.#database.run(reading, ({ statements }) =>
-      statements.list.all(from, to).map((row) => {
+      statements.list.all(from, to, count).map((row) => {
         const change = changeOf(row);
         return row['lost'] === 1 ? { ...change, outcome: 'unknown' as const } : change;
       }),
@@ -241,7 +241,7 @@ function prepare(db: DatabaseSync): Statements {
       `SELECT *, outcome = 'pending' AND number < (SELECT max(number) FROM changes) AND NOT EXISTS
            (SELECT 1 FROM changes AS later
               WHERE later.before_key = changes.text_key AND later.number > changes.number) AS lost
-         FROM changes WHERE at BETWEEN ? AND ? ORDER BY number DESC`,
+         FROM changes WHERE at BETWEEN ? AND ? ORDER BY number DESC LIMIT ?`,
     ),
     text: db.prepare('SELECT body FROM texts WHERE key = ?'),
   };

@@ -22,6 +22,7 @@ import { decodeEvidence, encodeEvidence } from './snapshot-bytes.ts';
 import { eventsFile, eventsMigrations, slotMilliseconds } from './events-schema.ts';
 import { hitValuesIn, type HitQuery, type HitValues } from './hit-values.ts';
 import { conditionOf, incidentOf, type IncidentsQuery } from './incident-query.ts';
+import { incidentSummaryIn, type IncidentSummary, type SummaryQuery } from './incident-summary.ts';
 import { preparePruneEvents, pruneEvents, type PruneEventsStatements } from './prune-events.ts';
 import { severityNumber } from './severity-number.ts';
 import { SteadyClock } from '../steady-clock.ts';
@@ -249,6 +250,11 @@ export class EventStore implements Disposable {
   /** Returns the values that limits had when they were hit in a period. */
   hitValues(query: HitQuery): Result<HitValues, Problem> {
     return this.#database.run(reading, ({ db }) => hitValuesIn(db, query));
+  }
+
+  /** Returns the incidents of a period in numbers. */
+  incidentSummary(query: SummaryQuery): Result<IncidentSummary, Problem> {
+    return this.#database.run(reading, ({ db }) => incidentSummaryIn(db, query));
   }
 
   /** Returns when an alert was last sent; `undefined` also if that cannot be read. */

@@ -19,15 +19,23 @@ const socketsMax = 64;
 const variables = ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'LISTEN_PIDFDID'];
 
 export const inheritedSockets = (environment: NodeJS.ProcessEnv): readonly InheritedSocket[] =>
-  inheritedDescriptors(environment).flatMap((fd) => {
+  inheritedListeners(environment).tcp;
+
+export interface InheritedListeners {
+  /** The only unix socket; undefined if there is none, or more. */
+  readonly unix: number | undefined;
+  readonly tcp: readonly InheritedSocket[];
+}
+
+/** Returns the sockets on which a service manager listens for us. A second call finds none. */
+export function inheritedListeners(environment: NodeJS.ProcessEnv): InheritedListeners {
+  const all = inheritedDescriptors(environment);
+  const [unix, ...others] = all.filter(isUnixListener);
+  const tcp = all.flatMap((fd) => {
     const address = listensOn(fd);
     return address === undefined ? [] : [{ ...address, copy: () => copyOf(fd) }];
   });
-
-/** Returns the only unix socket on which a service manager listens for us; undefined if there is none, or more. */
-export function inheritedUnixSocket(environment: NodeJS.ProcessEnv): number | undefined {
-  const [fd, ...others] = inheritedDescriptors(environment).filter(isUnixListener);
-  return others.length === 0 ? fd : undefined;
+  return { unix: others.length === 0 ? unix : undefined, tcp };
 }
 
 function inheritedDescriptors(environment: NodeJS.ProcessEnv): readonly number[] {

@@ -115,6 +115,26 @@ describe('ftpSettings()', () => {
     assert.match(found[0]?.why ?? '', /asks another method/);
   });
 
+  test('joins lines of ProFTPD that a backslash continues', () => {
+    const why = (text: string, included = '') =>
+      settingsOf({ '/etc/proftpd.conf': text, '/etc/more.conf': included })[0]?.why ?? '';
+    const order = 'AuthOrder \\\n  mod_auth_pam.c* \\\n# not this one \\\nmod_auth_unix.c\n';
+    assert.equal(why(order), '');
+    assert.equal(why('Include \\\n/etc/more.conf\n', order), '');
+    // A comment ends with its line, and only a newline continues one.
+    assert.equal(why(`# all \\\n${order}`), '');
+    assert.match(
+      why('AuthOrder mod_auth_pam.c* \\ \nmod_auth_unix.c\nAuthPAM \\\noff\n'),
+      /AuthPAM is off/,
+    );
+    assert.match(why(`${order}UserPassword \\\n ann \\\n x`), /lets "ann" in without PAM/);
+    assert.match(
+      why(`${order}<Anonymous \\\n ~ann>\nUser \\\nann\n</Anonymous>\n`),
+      /act as "ann"/,
+    );
+    assert.equal(why(`${order}# UserPassword \\\nUmask 022\n`), '');
+  });
+
   test("reads pure-ftpd's methods", () => {
     const files = {
       '/etc/pure-ftpd/conf/UnixAuthentication': 'no\n',

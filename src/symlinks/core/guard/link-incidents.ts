@@ -3,7 +3,7 @@ import { count, listSome } from '../../../../packages/base/list.ts';
 import type { EvidenceKind } from '../../../usage/evidence.ts';
 import type { IncidentKind } from '../../../usage/incident-kind.ts';
 import { times } from '../../../usage/numbers.ts';
-import { cut } from '../../../usage/top-users.ts';
+import { cut } from '../../../usage/causes/top-users.ts';
 
 /** A symbolic link of the tenant that was not followed. Only root and the tenant see its path. */
 export interface LinkEvidence {

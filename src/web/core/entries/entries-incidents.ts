@@ -5,7 +5,8 @@
 import { count, listSome } from '../../../../packages/base/list.ts';
 import type { EvidenceKind } from '../../../usage/evidence.ts';
 import type { IncidentKind } from '../../../usage/incident-kind.ts';
-import { cut } from '../../../usage/top-users.ts';
+import type { Remedy } from '../../../usage/causes/remedies.ts';
+import { cut } from '../../../usage/causes/top-users.ts';
 import { refusalLengths } from './refusal.ts';
 
 /** A request that a web server refused. Only root and the tenant see its URL and client. */
@@ -21,6 +22,8 @@ export interface RequestEvidence {
 }
 
 const shownMax = 3;
+/** Fewer requests do not show whether one address sends most of them. */
+const clientsMin = 5;
 /** The length to which `printable` may extend a character. */
 const printedMax = 8;
 
@@ -106,6 +109,14 @@ const effects: Readonly<Record<RefusedKind, string | undefined>> = {
   'request or command': `The web server answered requests with the status 508 and a page that says that the site is busy, and ${notStarted} What was running went on.`,
 };
 
+/** Returns whether one address sent most of the requests; nothing if addresses are not shown. */
+function remediesOf(all: readonly RequestEvidence[]): readonly Remedy[] {
+  const known = all.filter(({ client }) => client !== '');
+  const [most] = counted(known, ({ client }) => client);
+  if (most === undefined || known.length < clientsMin) return [];
+  return [most[1] > known.length / 2 ? 'one-visitor' : 'many-visitors'];
+}
+
 export const entriesIncidents: IncidentKind<RequestEvidence> = {
   limit: 'entries.limit',
   topic: {
@@ -125,4 +136,5 @@ export const entriesIncidents: IncidentKind<RequestEvidence> = {
     return `had ${count(faults, refused, refused.replaceAll(/request|command/g, '$&s'))} refused`;
   },
   effect: (items) => effects[refusedKind(items)],
+  remedies: remediesOf,
 };

@@ -1,10 +1,10 @@
 /** Finds the top users of a resource during an incident, and the requests that PHP was serving, from its snapshots. */
-import { listSome } from '../../packages/base/list.ts';
-import { printable } from '../../packages/base/printable.ts';
+import { listSome } from '../../../packages/base/list.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import { growth, type Amounts } from './growth.ts';
-import type { Resource } from './incident-topics.ts';
-import type { ProcessEvidence, ServedRequest, Snapshot } from './incident.ts';
-import { rough } from './numbers.ts';
+import type { Resource } from '../incident-topics.ts';
+import type { ProcessEvidence, ServedRequest, Snapshot } from '../incident.ts';
+import { rough } from '../numbers.ts';
 
 /** All processes of one program, or of one command line. */
 export interface ProcessGroup {

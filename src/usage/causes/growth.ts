@@ -1,5 +1,5 @@
 /** Computes the usage of processes during an incident from its snapshots. */
-import type { ProcessEvidence, Snapshot } from './incident.ts';
+import type { ProcessEvidence, Snapshot } from '../incident.ts';
 
 export type Amounts = readonly (readonly [ProcessEvidence, number])[];
 

@@ -1,0 +1,110 @@
+/** The state of the host in words: what is enforced, and what needs somebody. */
+import type { WeakLimit } from '../../../agent/api/report-api.ts';
+import type { StatusResponse } from '../../../agent/api/status-response.ts';
+import { Disclosure } from './dialog.tsx';
+import { limitWords, numbers, words } from '../state/language.ts';
+
+interface StatusProps {
+  readonly status: StatusResponse;
+}
+
+const outsideMax = 100;
+/** Longer lists open on demand. */
+const openMax = 3;
+
+export function StateSentence({ status }: StatusProps) {
+  const { overview } = words.value;
+  const { starting, policy, placement, tenants } = status;
+  if (starting !== undefined) return <p class="sentence">{overview.starting(starting.percent)}</p>;
+  const isEnforced =
+    policy.state === 'in force' && placement.outside.length === 0 && placement.unknown.length === 0;
+  const since = numbers.value.time(policy.stateChangedAt, Date.now());
+  const outside = placement.outside.length;
+  return (
+    <p class="sentence">
+      <b class="badge" data-kind={isEnforced ? 'good' : 'killed'}>
+        {isEnforced ? overview.allEnforced : overview.notAllEnforced}
+      </b>{' '}
+      {policy.state === 'in force' && overview.state(tenants, since)}{' '}
+      {outside === 0 ? overview.noneOutside : overview.outside(outside)}
+    </p>
+  );
+}
+
+interface AttentionProps extends StatusProps {
+  /** The limits that this host cannot enforce, or not fully. */
+  readonly weak?: readonly WeakLimit[] | undefined;
+}
+
+export function Attention({ status, weak = [] }: AttentionProps) {
+  const items = [...attentionOf(status), ...weak.map(weakItem)];
+  if (items.length === 0) return null;
+  return (
+    <section class="panel">
+      <h2>{words.value.overview.attention}</h2>
+      <ul class="list">
+        {items.map(({ title, details }) => (
+          <li key={title}>
+            <b>{title}</b>
+            <Details lines={details} />
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Details({ lines }: { readonly lines: readonly string[] }) {
+  const list = lines.map((each) => (
+    <span class="quiet line" key={each}>
+      {each}
+    </span>
+  ));
+  if (lines.length <= openMax) return <>{list}</>;
+  return <Disclosure summary={words.value.overview.reasons(lines.length)}>{list}</Disclosure>;
+}
+
+interface AttentionItem {
+  readonly title: string;
+  readonly details: readonly string[];
+}
+
+function attentionOf({ policy, placement, history }: StatusResponse): readonly AttentionItem[] {
+  const { overview } = words.value;
+  const items: readonly (AttentionItem | undefined)[] = [
+    policy.state === 'in force' && policy.problems.length === 0
+      ? undefined
+      : {
+          title: policy.state === 'absent' ? overview.policyAbsent : overview.policyNotInForce,
+          details: policy.problems,
+        },
+    placement.outside.length === 0
+      ? undefined
+      : {
+          title: overview.outside(placement.outside.length),
+          details: placement.outside
+            .slice(0, outsideMax)
+            .map(({ pid, uid, reason }) => `${overview.process(pid, uid)}: ${reason}`),
+        },
+    placement.unknown.length === 0
+      ? undefined
+      : { title: overview.unknownOutside, details: placement.unknown },
+    placement.state !== 'off'
+      ? undefined
+      : { title: overview.placementOff, details: listed(placement.problem) },
+    history.state === 'on'
+      ? undefined
+      : { title: overview.historyOff, details: listed(history.problem) },
+  ];
+  return items.filter((each) => each !== undefined);
+}
+
+function weakItem({ limit, level, reason, help, tenants }: WeakLimit): AttentionItem {
+  const { overview } = words.value;
+  const name = limitWords(limit);
+  const title =
+    level === 'none' ? overview.notEnforced(name, tenants) : overview.partly(name, tenants);
+  return { title, details: [...listed(reason), ...listed(help)] };
+}
+
+const listed = (text: string | undefined): readonly string[] => (text === undefined ? [] : [text]);

@@ -1,0 +1,161 @@
+/** Who changed the policy, when and how. Each change shows its lines and can be undone, by a plan like any other. */
+import { useEffect, useState } from 'preact/hooks';
+import type {
+  PolicyChange,
+  PolicyChangeResponse,
+  PolicyChangesResponse,
+} from '../../../agent/api/policy-api.ts';
+import type { ValueChange } from '../../../policy/changes/describe.ts';
+import { CommandLine } from '../parts/command-line.tsx';
+import { Answered, Empty } from '../parts/notes.tsx';
+import { useAnswer } from '../state/answer.ts';
+import { numbers } from '../state/language.ts';
+import { queryOf, setQuery } from '../state/route.ts';
+import { sessionInfo } from '../state/session.ts';
+import { PlanDialog } from './change-dialog.tsx';
+import { Diff } from './diff.tsx';
+import { policyWords } from './words.ts';
+
+export function ChangesView({ etag }: { readonly etag: string }) {
+  const text = policyWords.value;
+  const tenant = queryOf('tenant');
+  const asked = useAnswer<PolicyChangesResponse>('v1/policy/changes', {
+    ...(tenant !== '' && { tenant }),
+  });
+  // Another text is another change.
+  useEffect(() => {
+    if (asked.value !== undefined) asked.again();
+  }, [etag]);
+  const [undone, setUndone] = useState<number | undefined>();
+  return (
+    <>
+      {tenant !== '' && (
+        <p>
+          {text.changesOf(tenant)}{' '}
+          <button type="button" class="small" onClick={() => setQuery({ tenant: undefined })}>
+            {text.allChanges}
+          </button>
+        </p>
+      )}
+      <Answered asked={asked}>
+        {({ changes, total }) =>
+          changes.length === 0 ? (
+            <Empty title={text.noChanges}>
+              <p>{text.noChangesHint}</p>
+            </Empty>
+          ) : (
+            <section class="panel">
+              <ul class="list">
+                {changes.map((each) => (
+                  <ChangeItem key={each.number} change={each} undo={setUndone} />
+                ))}
+              </ul>
+              {total > changes.length && (
+                <p class="quiet">{text.andMore(total - changes.length)}</p>
+              )}
+            </section>
+          )
+        }
+      </Answered>
+      <CommandLine command="bulkhead policy log" />
+      {undone !== undefined && (
+        <PlanDialog
+          title={text.undoTitle(undone)}
+          request={{ undo: undone }}
+          etag={etag}
+          confirmWord={String(undone)}
+          onClose={() => {
+            setUndone(undefined);
+            asked.again();
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+interface ChangeItemProps {
+  readonly change: PolicyChange;
+  readonly undo: (number: number) => void;
+}
+
+function ChangeItem({ change, undo }: ChangeItemProps) {
+  const text = policyWords.value;
+  const [isOpen, setOpen] = useState(false);
+  const { number, at, outcome, values, comment, problems } = change;
+  return (
+    <li class="with-button">
+      <div>
+        <b>{text.changeNumber(number)}</b> · {numbers.value.dateTime(at)} · {whoText(change)} ·{' '}
+        <span class={outcome === 'in force' ? 'quiet' : 'at-limit'}>{text.outcomes[outcome]}</span>
+        <Values values={values} count={change.valueCount ?? values?.length ?? 0} />
+        {comment !== undefined && <p class="quiet">“{comment}”</p>}
+        {problems.map((each, index) => (
+          <p key={index} class="at-limit" lang="en">
+            {each}
+          </p>
+        ))}
+        <details open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
+          <summary>{text.linesOf(number)}</summary>
+          {isOpen && <ChangeLines number={number} />}
+        </details>
+      </div>
+      {sessionInfo.value?.readOnly === false && outcome !== 'not written' && (
+        <button type="button" aria-label={text.undoNumber(number)} onClick={() => undo(number)}>
+          {text.undo}
+        </button>
+      )}
+    </li>
+  );
+}
+
+function whoText({ user, loginBy, by, way }: PolicyChange): string {
+  const text = policyWords.value;
+  const who = user ?? text.somebody;
+  const asWhom = loginBy === undefined ? who : text.loginBy(who, loginBy);
+  return `${asWhom} (${text.ways[by]}${by === 'command' ? `: ${way}` : ''})`;
+}
+
+const valuesMax = 5;
+
+interface ValuesProps {
+  readonly values: readonly ValueChange[] | undefined;
+  readonly count: number;
+}
+
+function Values({ values, count }: ValuesProps) {
+  const text = policyWords.value;
+  if (values === undefined) return <p class="quiet">{text.valuesUnknown}</p>;
+  return (
+    <>
+      {values.slice(0, valuesMax).map((each, at) => (
+        <p key={at}>{valueText(each)}</p>
+      ))}
+      {values.length === 0 && <p class="quiet">{text.noValues}</p>}
+      {count > valuesMax && <p class="quiet">{text.andMore(count - valuesMax)}</p>}
+    </>
+  );
+}
+
+function valueText({ kind, element, setting = '', from, to }: ValueChange): string {
+  const text = policyWords.value;
+  if (kind === 'set') return `${element}: ${setting} ${from ?? '–'} → ${to ?? '–'}`;
+  const value = to ?? from;
+  const what = setting === '' ? '' : ` ${setting}${value === undefined ? '' : ` ${value}`}`;
+  return `${element}:${what} ${text.kinds[kind]}`;
+}
+
+function ChangeLines({ number }: { readonly number: number }) {
+  const asked = useAnswer<PolicyChangeResponse>(`v1/policy/changes/${number}`);
+  return (
+    <Answered asked={asked}>
+      {({ diff }) =>
+        diff === undefined ? (
+          <p class="quiet">{policyWords.value.linesUnknown}</p>
+        ) : (
+          <Diff hunks={diff} />
+        )
+      }
+    </Answered>
+  );
+}

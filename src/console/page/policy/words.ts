@@ -1,0 +1,6 @@
+/** The words of this part. */
+import { wordsOfPart } from '../state/language.ts';
+import { policy as german } from '../words/de/policy.ts';
+import { policy as english } from '../words/en/policy.ts';
+
+export const policyWords = wordsOfPart(english, german);

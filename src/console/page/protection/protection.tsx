@@ -1,0 +1,237 @@
+/** Protection: the guards as they are now, and what commands found when they last ran: the layers, and the attacks. */
+import type { Layer, LayerState } from '../../../../packages/base/layer.ts';
+import type {
+  LadderReport,
+  ProofReport,
+  ProtectionResponse,
+  ProvedAttack,
+} from '../../../agent/api/protection-api.ts';
+import { Badge } from '../parts/badge.tsx';
+import { Disclosure } from '../parts/dialog.tsx';
+import { Answered } from '../parts/notes.tsx';
+import { Tile, Tiles } from '../parts/tile.tsx';
+import { useAnswer } from '../state/answer.ts';
+import { numbers } from '../state/language.ts';
+import { Kept } from './kept.tsx';
+import { protectionWords } from './words.ts';
+
+const refreshSeconds = 30;
+
+export function Protection() {
+  const asked = useAnswer<ProtectionResponse>('v1/protection', {}, refreshSeconds);
+  const text = protectionWords.value;
+  return (
+    <Answered asked={asked}>
+      {(answer) => (
+        <>
+          <Guards answer={answer} />
+          <Problems problems={answer.problems} />
+          <Kept title={text.ladder} command="bulkhead setup status" kept={answer.ladder}>
+            {(report) => <Ladder report={report} />}
+          </Kept>
+          <Kept title={text.proof} command="bulkhead prove" kept={answer.proof}>
+            {(report) => <Proof report={report} />}
+          </Kept>
+        </>
+      )}
+    </Answered>
+  );
+}
+
+export const Problems = ({ problems }: { readonly problems: readonly string[] }) =>
+  problems.length === 0 ? null : (
+    <ul class="warning" lang="en">
+      {problems.map((each) => (
+        <li key={each}>{each}</li>
+      ))}
+    </ul>
+  );
+
+const guardNames = ['strict-placement', 'jails', 'symlink-guard', 'modules-gate'] as const;
+
+function Guards({
+  answer: { guards, entriesCountedSince },
+}: {
+  readonly answer: ProtectionResponse;
+}) {
+  const text = protectionWords.value;
+  return (
+    <section>
+      <h2>{text.guards}</h2>
+      <Tiles>
+        {guardNames.map((name) => {
+          const guard = guards.find((each) => each.name === name);
+          const state = guard?.state ?? 'unknown';
+          return (
+            <Tile
+              key={name}
+              title={text.guardNames[name]}
+              value={
+                <Badge
+                  kind={state === 'on' ? 'good' : state === 'off' ? 'plain' : 'throttled'}
+                  text={text.guardStates[state]}
+                />
+              }
+              note={
+                guard?.refused === undefined
+                  ? text.refusedUnknown
+                  : refusedText(state, guard.refused)
+              }
+            />
+          );
+        })}
+        <Tile
+          title={text.webRequests}
+          value={
+            <Badge
+              kind={entriesCountedSince === undefined ? 'plain' : 'good'}
+              text={entriesCountedSince === undefined ? text.notReported : text.reported}
+            />
+          }
+          note={
+            entriesCountedSince === undefined
+              ? text.notReportedHint
+              : text.since(numbers.value.dateTime(entriesCountedSince))
+          }
+        />
+      </Tiles>
+    </section>
+  );
+}
+
+const refusedText = (state: string, refused: number): string =>
+  state === 'watch'
+    ? protectionWords.value.wouldHaveRefused(refused)
+    : protectionWords.value.refused(refused);
+
+/** The states, the worst first, as somebody reads who wants to do something about them. */
+const states: readonly LayerState[] = [
+  'open',
+  'unknown',
+  'watched',
+  'partly',
+  'unavailable',
+  'enforced',
+];
+const badges = {
+  enforced: 'good',
+  partly: 'throttled',
+  watched: 'throttled',
+  open: 'killed',
+  unavailable: 'plain',
+  unknown: 'refused',
+} as const satisfies Readonly<Record<LayerState, string>>;
+
+function Ladder({ report: { level, layers, slippedBack } }: { readonly report: LadderReport }) {
+  const text = protectionWords.value;
+  const counts = states
+    .map((state) => ({ state, count: layers.filter((each) => each.state === state).length }))
+    .filter(({ count }) => count > 0);
+  return (
+    <>
+      <p>
+        {level === null ? text.noSetup : text.level(level)}{' '}
+        {numbers.value.list(counts.map(({ state, count }) => `${count} ${text.states[state]}`))}.
+      </p>
+      {slippedBack.length > 0 && (
+        <p class="at-limit">{text.slippedBack(numbers.value.list(slippedBack))}</p>
+      )}
+      {states.map((state) => (
+        <Layers key={state} state={state} layers={layers.filter((each) => each.state === state)} />
+      ))}
+    </>
+  );
+}
+
+interface LayersProps {
+  readonly state: LayerState;
+  readonly layers: readonly Layer[];
+}
+
+function Layers({ state, layers }: LayersProps) {
+  const text = protectionWords.value;
+  if (layers.length === 0) return null;
+  const list = (
+    <ul class="list">
+      {layers.map(({ key, reason, improve, boot, reported }) => (
+        <li key={key}>
+          <span>
+            <Badge kind={badges[state]} text={text.states[state]} /> <b>{key}</b>
+          </span>
+          <span lang="en">{reason}</span>
+          {reported !== undefined && (
+            <span>
+              {typeof reported === 'number' ? text.reports(reported) : text.reportsUnknown}
+            </span>
+          )}
+          {boot !== undefined && <span>{text.boots[boot]}</span>}
+          {improve !== undefined && (
+            <span class="quiet">
+              {text.next} <code>{improve}</code>
+            </span>
+          )}
+        </li>
+      ))}
+    </ul>
+  );
+  // What is in force needs nobody.
+  if (state !== 'enforced') return list;
+  return <Disclosure summary={text.showEnforced(layers.length)}>{list}</Disclosure>;
+}
+
+function Proof({ report: { kernel, entries, broken } }: { readonly report: ProofReport }) {
+  const text = protectionWords.value;
+  const isBroken = (each: ProvedAttack) => broken.includes(each.attack);
+  const through = entries.filter((each) => each.verdict === 'not blocked' && !isBroken(each));
+  const untried = entries.filter(({ verdict }) => verdict === 'not available');
+  const blocked = entries.filter(({ verdict }) => verdict === 'blocked');
+  return (
+    <>
+      <p>
+        <Badge
+          kind={broken.length === 0 ? 'good' : 'killed'}
+          text={broken.length === 0 ? text.nothingBroken : text.broken(broken.length)}
+        />{' '}
+        {text.proved(blocked.length, entries.length, kernel)}
+      </p>
+      <Attacks entries={entries.filter(isBroken)} />
+      <Attacks entries={through} />
+      {untried.length > 0 && (
+        <Disclosure summary={text.untried(untried.length)}>
+          <Attacks entries={untried} />
+        </Disclosure>
+      )}
+      {blocked.length > 0 && (
+        <Disclosure summary={text.showBlocked(blocked.length)}>
+          <Attacks entries={blocked} />
+        </Disclosure>
+      )}
+    </>
+  );
+}
+
+const Attacks = ({ entries }: { readonly entries: readonly ProvedAttack[] }) => (
+  <ul class="list">
+    {entries.map(({ attack, summary, verdict, detail, demanded, remedy }) => (
+      <li key={attack}>
+        <span>
+          <Badge
+            kind={
+              verdict === 'blocked'
+                ? 'good'
+                : verdict === 'not blocked' && demanded
+                  ? 'killed'
+                  : 'plain'
+            }
+            text={protectionWords.value.verdicts[verdict]}
+          />{' '}
+          <b>{attack}</b> <span lang="en">{summary}</span>
+        </span>
+        <span class="quiet" lang="en">
+          {detail}
+        </span>
+        {verdict === 'not blocked' && <span lang="en">{remedy}</span>}
+      </li>
+    ))}
+  </ul>
+);

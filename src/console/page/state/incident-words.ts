@@ -1,0 +1,107 @@
+/** Incidents in the words of the page's language, made of what the agent's answer says in fields. */
+import type { IncidentResponse, IncidentRow, Who } from '../../../agent/api/api.ts';
+import { higherValue } from '../../../usage/higher-value.ts';
+import type { Resource } from '../../../usage/incident-topics.ts';
+import type { QuantityKind } from '../../../../packages/base/quantity.ts';
+import { limitWords, numbers } from './language.ts';
+import { words } from '../member/words.ts';
+import { role } from './live.ts';
+
+export const nameOf = (who: Who): string =>
+  who.kind === 'reseller' ? words.value.incident.allOf(who.name) : who.name;
+
+/** Returns what happened, without the time: `alice was slowed down 3,127 times at the CPU limit`. */
+export function whatHappened({ who, limit, severity, faults, value }: IncidentRow): string {
+  const { incident } = words.value;
+  const name = nameOf(who);
+  // What has no value is no limit that can be raised, such as a jail.
+  if (value === '') return incident.other[severity](name, faults, limitWords(limit));
+  const be = incident.be(who.kind === 'reseller');
+  return incident.happened[severity](name, be, faults, limitWords(limit));
+}
+
+function whenWas({ begin, end }: IncidentRow): string {
+  const { incident } = words.value;
+  const { moment, sameDay, day, time } = numbers.value;
+  if (end - begin < 60_000) return incident.on(moment(begin));
+  return sameDay(begin, end)
+    ? incident.during(day(begin), time(begin), time(end))
+    : incident.between(moment(begin), moment(end));
+}
+
+/** Returns the sentences that say what happened, and what came of it. */
+export function sentencesOf(row: IncidentRow): readonly string[] {
+  const { incident } = words.value;
+  const { severity, value, from, inferred, limit } = row;
+  const what = whatHappened(row);
+  const opening = row.who.kind === 'reseller' ? capitalized(what) : what;
+  const hasLimit = value !== '';
+  return [
+    incident.sentence(opening, whenWas(row)),
+    ...(hasLimit
+      ? [
+          from === '' || role.value !== 'root'
+            ? incident.limitWas(value)
+            : incident.limitWasFrom(value, from),
+        ]
+      : []),
+    severity === 'refused' && limit === 'processes.limit'
+      ? incident.processesRefused
+      : incident.effects[severity],
+    ...(inferred ? [incident.inferred] : []),
+  ];
+}
+
+const capitalized = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** Returns an amount of what the resource counts. */
+export function amountText(resource: Resource, amount: number): string {
+  const { duration, bytes, number } = numbers.value;
+  const texts: Readonly<Record<Resource, string>> = {
+    cpu: duration(amount),
+    memory: bytes(amount),
+    read: bytes(amount),
+    write: bytes(amount),
+    disk: bytes(amount),
+    processes: number(amount),
+    other: number(amount),
+  };
+  return words.value.incident.amounts[resource](texts[resource]);
+}
+
+/** Returns a higher limit to propose; undefined if there is none. */
+export function proposalFor({ limit, value }: Pick<IncidentRow, 'limit' | 'value'>) {
+  const kind = kinds[limit];
+  return kind === undefined ? undefined : higherValue(kind, value);
+}
+
+const kinds: Readonly<Partial<Record<string, QuantityKind>>> = {
+  'cpu.limit': 'cpu',
+  'memory.limit': 'bytes',
+  'memory.soft': 'bytes',
+  'processes.limit': 'count',
+  'entries.limit': 'count',
+  'io.read': 'bytesPerSecond',
+  'io.write': 'bytesPerSecond',
+  'io.total': 'bytesPerSecond',
+  'io.reads': 'perSecond',
+  'io.writes': 'perSecond',
+  'io.operations': 'perSecond',
+};
+
+/** Returns the incident as text, for a ticket. */
+export function textOf(incident: IncidentResponse): string {
+  const { title, mostUsed, served } = words.value.incident;
+  const users = incident.users.map(
+    ({ title: user, amount }) => `- ${user}: ${amountText(incident.resource, amount)}`,
+  );
+  const requests = incident.requests.map(
+    ({ method, path, script }) => `- ${method} ${path} (${script})`,
+  );
+  return [
+    title(String(incident.id)),
+    ...sentencesOf(incident),
+    ...(users.length > 0 ? [`${mostUsed}:`, ...users] : []),
+    ...(requests.length > 0 ? [`${served}:`, ...requests] : []),
+  ].join('\n');
+}

@@ -1,0 +1,52 @@
+import { numbersOf } from '../numbers.ts';
+import type { Words } from '../words.ts';
+
+const { count, number } = numbersOf('de');
+
+export const overview: Words['overview'] = {
+  allEnforced: 'Alle Grenzen werden durchgesetzt.',
+  notAllEnforced: 'Nicht alles wird durchgesetzt.',
+  starting: (percent) =>
+    percent === undefined ? 'Der Agent startet.' : `Der Agent startet: ${percent} %.`,
+  state: (tenants, since) =>
+    `${count(tenants, { one: 'Kunde', other: 'Kunden' })}, Richtlinie in Kraft seit ${since}.`,
+  outside: (value) =>
+    `${count(value, { one: 'Prozess ist', other: 'Prozesse sind' })} außerhalb der eigenen Cgroup.`,
+  noneOutside: 'Kein Prozess ist außerhalb seiner Cgroup.',
+  cpu: 'CPU aller Kunden',
+  memory: 'Speicher aller Kunden',
+  ownCpu: 'CPU Ihrer Kunden',
+  ownMemory: 'Speicher Ihrer Kunden',
+  promised: (times, unlimited) =>
+    unlimited === 0
+      ? `${number(times, 1)}-mal zugesagt`
+      : `${number(times, 1)}-mal zugesagt, ${number(unlimited)} ohne Grenze`,
+  atLimit: 'Jetzt an einer Grenze',
+  nearLimit: (value) => `${number(value)} weitere über 90 %`,
+  incidents: 'Vorfälle, 24 h',
+  latest: (name, limit, time) => `zuletzt: ${name}, ${limit}, ${time}`,
+  noIncidents: 'keine',
+  ended: (value) => `${number(value)} beendet`,
+  refused: (value) => `${number(value)} abgelehnt`,
+  slowed: (value) => `${number(value)} gebremst`,
+  nobodyAtLimit: 'Kein Kunde hat in der letzten Minute eine Grenze erreicht.',
+  worst: 'Das Schlimmste der letzten 24 Stunden',
+  nothingHappened: 'In den letzten 24 Stunden wurde keine Grenze erreicht.',
+  allTenants: 'Alle Kunden nach Verbrauch',
+  allIncidents: 'Alle Vorfälle',
+  attention: 'Was Aufmerksamkeit braucht',
+  policyNotInForce: 'Die Datei der Richtlinie ist nicht in Kraft. Die vorige bleibt in Kraft.',
+  policyAbsent: 'Es gibt keine Richtlinie.',
+  placementOff: 'Der Kernel meldet hier keine neuen Prozesse. Der Agent sucht sie bei jedem Takt.',
+  historyOff: 'Es werden keine Messwerte aufbewahrt.',
+  unknownOutside: 'Vielleicht sind mehr Prozesse außerhalb.',
+  process: (pid, uid) => `Prozess ${pid} von uid ${uid}`,
+  notEnforced: (limit, tenants) =>
+    `Die Grenze für ${limit} wird hier nicht durchgesetzt. ${count(tenants, { one: 'Kunde hat', other: 'Kunden haben' })} sie.`,
+  partly: (limit, tenants) =>
+    `Die Grenze für ${limit} wird nur teilweise durchgesetzt. ${count(tenants, { one: 'Kunde hat', other: 'Kunden haben' })} sie.`,
+  changes: 'Letzte Änderungen der Richtlinie',
+  allChanges: 'Alle Änderungen',
+  byHand: 'von Hand bearbeitet',
+  reasons: (value) => count(value, { one: 'Grund', other: 'Gründe' }),
+};
