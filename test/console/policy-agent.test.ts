@@ -65,6 +65,7 @@ interface Ask {
   readonly token?: string;
 }
 
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- says what the answer is
 const okay = <T>(reply: Reply): T => {
   assert.equal(reply.status, 200, reply.text);
   return reply.json<T>();
@@ -314,7 +315,7 @@ test('hostile requests are refused, and the agent goes on', { skip }, async () =
   assert.equal((await raw({ 'content-length': '2' }, '{}')).status, 415);
   assert.equal((await raw({ ...json, 'transfer-encoding': 'chunked' }, '{}')).status, 411);
   const large = await raw({ ...json, 'content-length': `${2 ** 23}` }, '{').catch(() => undefined);
-  assert.ok(large === undefined || large.status === 413, large?.text ?? "");
+  assert.ok(large === undefined || large.status === 413, large?.text ?? '');
   const deep = `{"edits":${'['.repeat(200_000)}${']'.repeat(200_000)}}`;
   const nested = await raw({ ...json, 'content-length': `${deep.length}` }, deep);
   assert.equal(nested.status, 400, nested.text);

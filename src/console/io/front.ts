@@ -183,11 +183,12 @@ export class Front implements AsyncDisposable {
         return;
       }
       case 'api': {
-        const { method, target, token } = verdict;
+        const { method, target, token, body } = verdict;
         if (!this.#mayTry(token, request, response)) return;
         const authorization = `Bearer ${token}`;
         const isCompressed = method === 'GET' && acceptsGzip(request.headers['accept-encoding']);
-        const question = { method, target, authorization, isUrgent };
+        const passed = body && { body: { ...body, source: request } };
+        const question = { method, target, authorization, isUrgent, ...passed };
         const status = await this.#pass(question, response, isCompressed);
         this.#secrets.answered(token, status);
         return;

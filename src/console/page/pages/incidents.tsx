@@ -5,7 +5,7 @@ import { SeverityBadge } from '../parts/badge.tsx';
 import { Chips, chosenOf } from '../parts/chips.tsx';
 import { CommandLine, shellWord } from '../parts/command-line.tsx';
 import { Answered, Empty } from '../parts/notes.tsx';
-import { Table, type Column } from '../parts/table.tsx';
+import { Table, type Column } from '../table/table.tsx';
 import { severityRanks, useIncidents } from '../state/incidents.ts';
 import { limitWords, numbers, words } from '../state/language.ts';
 import { who } from '../state/live.ts';

@@ -3,23 +3,22 @@ import type { Page } from '../page.ts';
 import { Chips, chosenOf } from '../parts/chips.tsx';
 import { CommandLine } from '../parts/command-line.tsx';
 import { Course } from '../parts/course.tsx';
-import { isFoundBy } from '../parts/find-matches.ts';
+import { isFoundBy } from '../shell/find-matches.ts';
 import { Meter } from '../parts/meter.tsx';
 import { Empty } from '../parts/notes.tsx';
-import { Table, type Column } from '../parts/table.tsx';
+import { Table, type Column } from '../table/table.tsx';
 import { limitWords, numbers, words } from '../state/language.ts';
 import { members, type LiveMember } from '../state/live.ts';
-import { highestShare, measure, metricText, type MeasureKey } from '../state/measures.ts';
+import { measure, metricText, type MeasureKey } from '../state/measures.ts';
 import { href, queryOf, replaceRoute, setQuery } from '../state/route.ts';
 
-const nearShare = 0.9;
 const filters = ['all', 'limit', 'near', 'active'] as const;
 type Filter = (typeof filters)[number];
 
 const passes: Readonly<Record<Filter, (member: LiveMember) => boolean>> = {
   all: () => true,
   limit: ({ limitsHit }) => limitsHit.length > 0,
-  near: (member) => highestShare(member) >= nearShare,
+  near: ({ limitsNear }) => limitsNear.length > 0,
   active: ({ usage }) => usage('cpu') > 0,
 };
 
@@ -133,15 +132,15 @@ function columnsOf(): readonly Column<LiveMember>[] {
     {
       key: 'course',
       title: columns.course,
-      isWide: true,
+      isExtra: true,
       cell: ({ course, who }) => <Course values={course} top={who.limits['cpu.limit']} />,
     },
     {
       key: 'limits',
       title: columns.limits,
-      isWide: true,
-      value: ({ limitsHit }) => limitsHit.length,
-      cell: ({ limitsHit }) => <LimitsHit keys={limitsHit} />,
+      isExtra: true,
+      value: ({ limitsHit, faults }) => limitsHit.length * 1e9 + faults,
+      cell: (member) => <LimitsHit member={member} />,
     },
   ];
 }
@@ -184,10 +183,11 @@ function Name({ member: { who, limitsHit } }: { readonly member: LiveMember }) {
         {who.name}
       </a>
       <span class="second quiet">
-        {who.stopped === true ? tenantsPage.stopped : about}
+        <span class={limitsHit.length > 0 ? 'with-extra' : undefined}>
+          {who.stopped === true ? tenantsPage.stopped : about}
+        </span>
         {limitsHit.length > 0 && (
-          <span class="narrow-only at-limit">
-            {about !== '' && ' · '}
+          <span class="without-extra at-limit">
             {tenantsPage.atItsLimit(numbers.value.list(limitsHit.map(limitWords)))}
           </span>
         )}
@@ -196,10 +196,14 @@ function Name({ member: { who, limitsHit } }: { readonly member: LiveMember }) {
   );
 }
 
-const LimitsHit = ({ keys }: { readonly keys: LiveMember['limitsHit'] }) =>
-  keys.length === 0 ? null : (
-    <span class="at-limit">{numbers.value.list(keys.map(limitWords))}</span>
-  );
+const LimitsHit = ({ member: { limitsHit, faults } }: { readonly member: LiveMember }) => (
+  <>
+    <span class="meter-line at-limit">{numbers.value.list(limitsHit.map(limitWords))}</span>
+    {faults > 0 && (
+      <span class="meter-line quiet">{words.value.tenantsPage.recentFaults(faults)}</span>
+    )}
+  </>
+);
 
 export const tenantsPage: Page = {
   path: '/tenants',

@@ -3,7 +3,9 @@ import type { IncidentResponse, IncidentRow, Who } from '../../../agent/api/api.
 import { higherValue } from '../../../usage/higher-value.ts';
 import type { Resource } from '../../../usage/incident-topics.ts';
 import type { QuantityKind } from '../../../../packages/base/quantity.ts';
-import { limitWords, numbers, words } from './language.ts';
+import { limitWords, numbers } from './language.ts';
+import { words } from '../member/words.ts';
+import { role } from './live.ts';
 
 export const nameOf = (who: Who): string =>
   who.kind === 'reseller' ? words.value.incident.allOf(who.name) : who.name;
@@ -20,12 +22,11 @@ export function whatHappened({ who, limit, severity, faults, value }: IncidentRo
 
 function whenWas({ begin, end }: IncidentRow): string {
   const { incident } = words.value;
-  const { moment, sameDay } = numbers.value;
+  const { moment, sameDay, day, time } = numbers.value;
   if (end - begin < 60_000) return incident.on(moment(begin));
-  return incident.between(
-    moment(begin),
-    sameDay(begin, end) ? numbers.value.time(end) : moment(end),
-  );
+  return sameDay(begin, end)
+    ? incident.during(day(begin), time(begin), time(end))
+    : incident.between(moment(begin), moment(end));
 }
 
 /** Returns the sentences that say what happened, and what came of it. */
@@ -38,7 +39,11 @@ export function sentencesOf(row: IncidentRow): readonly string[] {
   return [
     incident.sentence(opening, whenWas(row)),
     ...(hasLimit
-      ? [from === '' ? incident.limitWas(value) : incident.limitWasFrom(value, from)]
+      ? [
+          from === '' || role.value !== 'root'
+            ? incident.limitWas(value)
+            : incident.limitWasFrom(value, from),
+        ]
       : []),
     severity === 'refused' && limit === 'processes.limit'
       ? incident.processesRefused

@@ -16,6 +16,9 @@ const catalogues = { en: BULKHEAD_PSEUDO ? pseudo(en) : en, de } as const satisf
   Words
 >;
 
+/** The name, which is the same in all languages. */
+export const product = 'Bulkhead';
+
 export type Language = keyof typeof catalogues;
 export const languages: Readonly<Record<Language, string>> = { en: 'English', de: 'Deutsch' };
 

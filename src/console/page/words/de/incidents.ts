@@ -10,7 +10,7 @@ export const incidentsPage: Words['incidentsPage'] = {
   slowedOrWorse: 'Gebremst oder schlimmer',
   tenant: 'Kunde',
   columns: {
-    severity: 'Was geschah',
+    severity: 'Wirkung',
     tenant: 'Kunde',
     limit: 'Grenze',
     faults: 'Treffer',

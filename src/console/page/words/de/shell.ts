@@ -1,9 +1,10 @@
 import type { Words } from '../words.ts';
 
 export const shell: Words['shell'] = {
-  product: 'Bulkhead',
   pages: {
     overview: 'Übersicht',
+    own: 'Ihr Verbrauch',
+    incident: (id) => `Vorfall ${id}`,
     tenants: 'Kunden',
     incidents: 'Vorfälle',
     policy: 'Richtlinie',

@@ -1,4 +1,7 @@
+import { numbersOf } from '../numbers.ts';
 import type { Words } from '../words.ts';
+
+const { count } = numbersOf('de');
 
 export const tenants: Words['tenantsPage'] = {
   columns: {
@@ -7,7 +10,7 @@ export const tenants: Words['tenantsPage'] = {
     memory: 'Speicher',
     disk: 'Platte',
     processes: 'Prozesse',
-    course: 'CPU, letzte Minuten',
+    course: 'CPU, zuletzt',
     limits: 'An der Grenze',
   },
   filter: 'Filter',
@@ -21,13 +24,11 @@ export const tenants: Words['tenantsPage'] = {
   byReseller: 'nach Reseller',
   noReseller: 'ohne Reseller',
   stopped: 'vom Administrator angehalten',
-  atItsLimit: (limits) => `an der Grenze: ${limits}`,
+  atItsLimit: (limits) => `Grenze: ${limits}`,
   none: 'Kein Kunde wird gezeigt',
   noneHint: 'Kein Kunde passt zum Filter.',
   showAll: 'Alle Kunden zeigen',
   empty: 'Es gibt noch keine Kunden',
   emptyHint: 'Die Richtlinie nennt die Kunden. Dieser Befehl fügt einen hinzu:',
-  cpuInUse: 'CPU in Gebrauch',
-  memoryInUse: 'Speicher in Gebrauch',
-  idle: 'Untätig',
+  recentFaults: (value) => `${count(value, { one: 'Treffer', other: 'Treffer' })} in 5 min`,
 };

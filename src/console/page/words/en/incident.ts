@@ -10,13 +10,13 @@ export const incident = {
   be: (isSum: boolean) => (isSum ? 'were' : 'was'),
   happened: {
     throttled: (who: string, be: string, faults: number, limit: string) =>
-      `${who} ${be} slowed down ${times(faults)} at the ${limit} limit`,
+      `${who} ${be} slowed down ${times(faults)} at the limit for ${limit}`,
     refused: (who: string, be: string, faults: number, limit: string) =>
-      `${who} ${be} refused ${times(faults)} at the ${limit} limit`,
+      `${who} ${be} refused ${times(faults)} at the limit for ${limit}`,
     killed: (who: string, _be: string, _faults: number, limit: string) =>
-      `${who} reached the ${limit} limit, and programs were ended`,
+      `${who} reached the limit for ${limit}, and programs were ended`,
     observed: (who: string, _be: string, faults: number, limit: string) =>
-      `${who} used more than the ${limit} limit, which is only observed, ${times(faults)}`,
+      `${who} used more than the limit for ${limit}, which is only observed, ${times(faults)}`,
   },
   /** What has no limit of its own, such as a jail. */
   other: {
@@ -29,6 +29,7 @@ export const incident = {
       `${who} would have been refused ${times(faults)}: ${what}`,
   },
   on: (moment: string) => `on ${moment}`,
+  during: (day: string, from: string, to: string) => `on ${day} between ${from} and ${to}`,
   between: (from: string, to: string) => `between ${from} and ${to}`,
   sentence: (what: string, when: string) => `${what} ${when}.`,
   limitWas: (value: string) => `The limit was ${value}.`,

@@ -1,7 +1,8 @@
 export const shell = {
-  product: 'Bulkhead',
   pages: {
     overview: 'Overview',
+    own: 'Your use',
+    incident: (id: string) => `Incident ${id}`,
     tenants: 'Tenants',
     incidents: 'Incidents',
     policy: 'Policy',
