@@ -62,6 +62,10 @@ describe('login', { skip }, async () => {
     view.expected.push(/401/);
     await other.page.click('button[aria-label="End the session of bob"]');
     await other.page.click('dialog button.primary');
+    await eventually(
+      'the session has gone',
+      async () => !(await other.text('main')).includes('bob'),
+    );
     await view.page.reload({ timeout: 0 });
     await view.shows('Your session has ended.');
     await view.check('login-ended');

@@ -38,14 +38,13 @@ const findRow = (rows: readonly TopRow[], name: string) =>
 
 function About({ row }: { readonly row: TopRow }) {
   const { about, tenants } = words.value.tenant;
-  const { tenantsPage } = words.value;
   const facts = [
     ...(row.package === undefined ? [] : [about.package(row.package)]),
     ...(row.reseller === undefined ? [] : [about.reseller(row.reseller)]),
     ...(row.kind === 'reseller' ? [about.sum] : []),
     ...(row.tenant === undefined ? [] : [about.siteOf(row.tenant)]),
     about.uid(row.uid),
-    ...(row.stopped === true ? [tenantsPage.stopped] : []),
+    ...(row.stopped === true ? [words.value.stopped] : []),
   ];
   return (
     <div class="about">

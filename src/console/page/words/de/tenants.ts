@@ -1,9 +1,10 @@
 import { numbersOf } from '../numbers.ts';
-import type { Words } from '../words.ts';
+import type { tenants as english } from '../en/tenants.ts';
+import type { Catalogue } from '../words.ts';
 
 const { count } = numbersOf('de');
 
-export const tenants: Words['tenantsPage'] = {
+export const tenants: Catalogue<typeof english> = {
   columns: {
     tenant: 'Kunde',
     cpu: 'CPU',
@@ -23,7 +24,6 @@ export const tenants: Words['tenantsPage'] = {
   ungrouped: 'keine',
   byReseller: 'nach Reseller',
   noReseller: 'ohne Reseller',
-  stopped: 'vom Administrator angehalten',
   atItsLimit: (limits) => `Grenze: ${limits}`,
   none: 'Kein Kunde wird gezeigt',
   noneHint: 'Kein Kunde passt zum Filter.',

@@ -22,7 +22,6 @@ export const tenants = {
   ungrouped: 'none',
   byReseller: 'by reseller',
   noReseller: 'without a reseller',
-  stopped: 'stopped by an administrator',
   atItsLimit: (limits: string) => `at limit: ${limits}`,
   none: 'No tenant is shown',
   noneHint: 'No tenant matches the filter.',
