@@ -44,6 +44,7 @@ const apiResponses: Readonly<Record<string, string>> = {
   'GET /v1/tenants/NAME/troubles': 'TroublesResponse',
   'GET /v1/usage': 'UsageResponse',
   'GET /v1/series': 'SeriesResponse',
+  'GET /v1/replay': 'ReplayResponse',
   'GET /v1/series, several metrics': 'SeriesColumnsResponse',
   'GET /v1/incidents': 'IncidentsResponse',
   'GET /v1/incidents/ID': 'IncidentResponse',
@@ -51,6 +52,13 @@ const apiResponses: Readonly<Record<string, string>> = {
   'GET /v1/digest': 'DigestResponse',
   'POST /v1/digest': 'SetDigestResponse',
   'POST /v1/alerts/test': 'AlertsTestResponse',
+  'GET /v1/policy': 'PolicyResponse',
+  'POST /v1/policy/plan': 'PolicyPlan',
+  'PUT /v1/policy': 'PolicyWritten',
+  'GET /v1/policy/changes': 'PolicyChangesResponse',
+  'GET /v1/policy/changes/N': 'PolicyChangeResponse',
+  'POST /v1/policy/keep': 'PolicyKept',
+  'POST /v1/policy/simulate': 'SimulateResponse',
   'any refused request': 'ErrorResponse',
 };
 
@@ -90,6 +98,8 @@ const typeFiles = [
   'src/agent/api/api.ts',
   'src/agent/api/console-api.ts',
   'src/agent/api/report-api.ts',
+  'src/agent/api/policy-api.ts',
+  'src/agent/policy/simulate-response.ts',
   'src/agent/api/status-response.ts',
   ...globSync('src/*/commands/**/json.ts', { cwd: root }).sort(),
 ];

@@ -48,22 +48,27 @@ export interface AccountTarget {
 type Edited = Result<string, readonly ProblemOrCause[]>;
 
 /** Sets and removes limits, and the package; the element is created if there is none. */
-export function setLimits(
+export const setLimits = (
+  text: string,
+  target: EditTarget,
+  assignments: readonly Assignment[],
+): Edited => editChecked(text, (now) => withLimits(now, target, assignments));
+
+/** Does the same as one of several edits that are checked together. */
+export function withLimits(
   text: string,
   target: EditTarget,
   assignments: readonly Assignment[],
 ): Edited {
-  return editChecked(text, (now) => {
-    const problem = attributeProblem(target, assignments) ?? packageProblem(now, assignments);
-    if (problem !== undefined) return fail([problem]);
-    const removesOnly = assignments.every((each) => each.value === undefined);
-    const found = find(now, target);
-    if (!found.ok) return found;
-    if (found.value === undefined && removesOnly) return fail([absent(target)]);
-    let result = found.value === undefined ? create(now, target) : now;
-    for (const assignment of assignments) result = assign(result, target, assignment);
-    return ok(result);
-  });
+  const problem = attributeProblem(target, assignments) ?? packageProblem(text, assignments);
+  if (problem !== undefined) return fail([problem]);
+  const removesOnly = assignments.every((each) => each.value === undefined);
+  const found = find(text, target);
+  if (!found.ok) return found;
+  if (found.value === undefined && removesOnly) return fail([absent(target)]);
+  let result = found.value === undefined ? create(text, target) : text;
+  for (const assignment of assignments) result = assign(result, target, assignment);
+  return ok(result);
 }
 
 /** Adds a tenant to a reseller; one that is elsewhere must be removed there first. */
@@ -88,19 +93,25 @@ export function addTenant(text: string, reseller: EditTarget, tenant: AccountTar
   });
 }
 
+interface RemoveOptions {
+  readonly withTenants?: boolean;
+}
+
 /** Removes an element with its content; a package that is in use is refused. */
-export function removeTarget(
+export const removeTarget = (text: string, target: EditTarget, options: RemoveOptions = {}) =>
+  editChecked(text, (now) => withoutTarget(now, target, options));
+
+/** Does the same as one of several edits that are checked together. */
+export function withoutTarget(
   text: string,
   target: EditTarget,
-  options: { readonly withTenants?: boolean } = {},
+  { withTenants = false }: RemoveOptions = {},
 ): Edited {
-  return editChecked(text, (now) => {
-    const found = find(now, target);
-    if (!found.ok) return found;
-    if (found.value === undefined) return fail([absent(target)]);
-    const problem = removalProblem(now, target, found.value, options.withTenants ?? false);
-    return problem === undefined ? ok(removeElement(now, found.value)) : fail([problem]);
-  });
+  const found = find(text, target);
+  if (!found.ok) return found;
+  if (found.value === undefined) return fail([absent(target)]);
+  const problem = removalProblem(text, target, found.value, withTenants);
+  return problem === undefined ? ok(removeElement(text, found.value)) : fail([problem]);
 }
 
 /** Edits a text that parses; an edit that would introduce an error is refused as a whole. */
@@ -142,11 +153,16 @@ export function newDiagnostics(
   });
 }
 
+/** The text that was parsed last: one edit needs its root several times. */
+let parsed: { readonly text: string; readonly root: XmlElement } | undefined;
+
 /** Returns the root. The text is well-formed: it was parsed before, and edits keep it so. */
 export function rootOf(text: string): XmlElement {
+  if (parsed?.text === text) return parsed.root;
   const diagnostics = new Diagnostics('', text);
   const root = parseXml(text, diagnostics);
   if (root === undefined) throw new Error(`An edit broke the XML: ${diagnostics.list[0]?.message}`);
+  parsed = { text, root };
   return root;
 }
 

@@ -60,9 +60,16 @@ test('login, sessions, end and status', async (t) => {
   const text = await run(uids.bob, 'login');
   assert.match(
     text.stdout,
-    /^Login as bob, once, within 2 minutes:\n\n {2}http:\/\/localhost:8642\/#code=[\w-]{43}\n/,
+    /^Login as bob, once, within 2 minutes:\n\n {2}http:\/\/127\.0\.0\.1:8642\/#code=[\w-]{43}\n/,
   );
-  assert.match(text.stdout, /ssh -N -L 8642:\/run\/console-commands-test\/console\.sock /);
+  assert.match(
+    text.stdout,
+    /ssh -N -L 127\.0\.0\.1:8642:\/run\/console-commands-test\/console\.sock /,
+  );
+  const link = await run(uids.bob, 'login', '--embed', '--at', 'https://limits.example:843');
+  assert.match(link.stdout, /^https:\/\/limits\.example:843\/#code=[\w-]{43}\n$/);
+  for (const at of ['limits.example', 'https://a.example/x', 'javascript:alert(1)'])
+    assert.equal((await run(uids.bob, 'login', '--at', at)).code, 2, at);
   const other = await run(uids.bob, 'login', '--as', 'alice');
   assert.equal(other.code, 1);
   assert.match(other.stderr, /there is none with that name that you may see/);

@@ -23,6 +23,48 @@ const see = (method: string, target: string, rawHeaders: readonly string[]): Ver
 const statusOf = (verdict: Verdict) => (verdict.kind === 'refused' ? verdict.status : verdict.kind);
 
 describe('judge()', () => {
+  test('passes on bodies of changes of the policy, and no others', () => {
+    const etag = `"${'a'.repeat(64)}"`;
+    const sent = (method: string, path: string, more: readonly string[], bytes = '10') =>
+      see(method, path, [
+        ...host,
+        ...bearer,
+        ...sameOrigin,
+        'Content-Length',
+        bytes,
+        'Content-Type',
+        'application/json',
+        ...more,
+      ]);
+    const good = [
+      ['PUT', '/v1/policy'],
+      ['POST', '/v1/policy/plan'],
+      ['POST', '/v1/policy/keep'],
+      ['POST', '/v1/policy/simulate'],
+      ['POST', '/v1/policy/changes/12/undo'],
+    ] as const;
+    for (const [method, path] of good) {
+      const verdict = sent(method, path, ['If-Match', etag]);
+      assert.ok(verdict.kind === 'api', path);
+      assert.deepEqual([verdict.method, verdict.body], [method, { bytes: 10, ifMatch: etag }]);
+      assert.equal(statusOf(sent(method, path, [], `${4 * 2 ** 20 + 1}`)), 413);
+      assert.equal(statusOf(sent(method, path, ['If-Match', 'x\u0000'])), 400);
+      assert.equal(statusOf(sent(method, path, ['If-Match', etag, 'if-match', etag])), 400);
+      assert.equal(statusOf(sent(method, path, ['Transfer-Encoding', 'chunked'])), 413);
+      const form = [...host, ...bearer, 'Content-Length', '3', 'Content-Type', 'text/plain'];
+      assert.equal(statusOf(see(method, path, form)), 415);
+      const foreign = [...host, ...bearer, 'Sec-Fetch-Site', 'same-site', 'Content-Length', '3'];
+      assert.equal(statusOf(see(method, path, foreign)), 403);
+      assert.equal(statusOf(see(method, path, [...host, ...sameOrigin])), 401);
+    }
+    assert.equal(statusOf(sent('GET', '/v1/policy', [])), 413);
+    assert.equal(statusOf(sent('POST', '/v1/alerts/test', [])), 413);
+    assert.equal(statusOf(sent('POST', '/v1/policy/changes/x/undo', [])), 413);
+    for (const path of ['/v1/top', '/v1/policy/plan'])
+      assert.equal(statusOf(see('PUT', path, [...host, ...bearer, ...sameOrigin])), 405, path);
+    assert.equal(statusOf(sent('DELETE', '/v1/policy', [])), 405);
+  });
+
   test('T7: answers only to names of the console, compared as a whole', () => {
     const good = [
       'limits.server.example',

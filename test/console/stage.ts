@@ -19,6 +19,7 @@ import { ConsolePeers } from '../../src/agent/sessions/console-peers.ts';
 import { ok } from '../../packages/base/result.ts';
 import type { ListedChange } from '../../src/apply/read-changes.ts';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
+import { PolicyChanges } from '../../src/agent/policy/policy-changes.ts';
 import { AccountNames } from '../../src/host/accounts/account-names.ts';
 import {
   consoleAgentSocketOf,
@@ -102,6 +103,12 @@ export class Stage implements AsyncDisposable {
   lastTick = performance.now();
   /** The answer of `/v1/status`; a part of the real one. */
   status: object = { isStatus: true };
+  /** The policy that requests show and change; its directory is root's. */
+  readonly #policyDirectory = temporaryDirectory('console-policy', '/root');
+  readonly policyFile = `${this.#policyDirectory.path}/policy.xml`;
+  /** The number of applies that changes of the policy have asked for. */
+  applied = 0;
+  #policy: PolicyChanges | undefined;
   /** Parts of the agent that a test brings along. */
   parts: Partial<AgentContext> = {};
   /** The answers of the history, as far as a test has any. */
@@ -146,6 +153,17 @@ export class Stage implements AsyncDisposable {
       log: { info: add, error: add },
       clock: () => this.now,
     });
+    const applying = { state: 'in force', problems: [], stateChangedAt: 0 } as const;
+    this.#policy = new PolicyChanges({
+      paths,
+      file: this.policyFile,
+      log: { info: add, error: add },
+      apply: () => {
+        this.applied++;
+        return Promise.resolve();
+      },
+      state: () => ({ ...applying, file: this.policyFile }),
+    });
     const loginPace = new ChangePace('log in to the console');
     const api = makeApi(() => this.#context(loginPace), silent);
     this.#server = new ControlServer(api);
@@ -165,6 +183,7 @@ export class Stage implements AsyncDisposable {
   async end(): Promise<void> {
     await this.#server?.[Symbol.asyncDispose]();
     this.#access?.[Symbol.dispose]();
+    this.#policy?.[Symbol.dispose]();
     this.#server = undefined;
     this.#access = undefined;
   }
@@ -180,6 +199,7 @@ export class Stage implements AsyncDisposable {
     const whole = `<bulkhead version="1">${text}</bulkhead>`;
     const resolved = new PolicyReader().resolve('p.xml', whole, this.paths);
     assert.ok(resolved.policy, JSON.stringify(resolved.diagnostics));
+    writeFileSync(this.policyFile, whole);
     this.#index = new MemberIndex(resolved.policy);
     this.#membership.follow(this.#index.entries, new Map(), Date.now());
     this.#latest.follow(this.#index.entries);
@@ -215,6 +235,7 @@ export class Stage implements AsyncDisposable {
   #context(loginPace: ChangePace): AgentContext {
     const context = {
       console: this.access,
+      policy: this.#policy,
       loginPace,
       generation: this.#generation,
       intervalSeconds: 5,
@@ -268,6 +289,7 @@ export class Stage implements AsyncDisposable {
     await this.end();
     this.events[Symbol.dispose]();
     this.#directory.remove();
+    this.#policyDirectory.remove();
   }
 }
 

@@ -90,22 +90,25 @@ export class PolicyChanges implements Disposable {
     const pending = this.#goesBack.pending;
     const { written } = done;
     if (written === undefined) return done;
+    const { isSame, ...result } = written;
     const { failures = [] } = JSON.parse(done.body) as { readonly failures?: readonly string[] };
-    const isKept =
-      written.change !== undefined || failures.length > 0
-        ? await answerSoon(
-            this.#options.apply().then(() => false),
-            true,
-          )
-        : false;
+    const isKept = !isSame && (await this.#isLate());
     const { state, problems } = this.#options.state();
-    const isApplied = !isKept && state === 'in force';
+    const isApplied = isKept || state === 'in force';
     return answer({
-      ...written,
-      state: isKept ? 'kept' : state === 'absent' ? 'refused' : state,
-      failures: [...failures, ...(isApplied || isKept ? [] : problems)],
+      ...result,
+      state: isKept ? 'kept' : stateOf(state),
+      failures: [...failures, ...(isApplied ? [] : problems)],
       ...(pending && { pending }),
     } satisfies PolicyWritten);
+  }
+
+  /** Applies the policy; returns whether that takes longer than a client waits. */
+  #isLate(): Promise<boolean> {
+    return answerSoon(
+      this.#options.apply().then(() => false),
+      true,
+    );
   }
 
   async #goBack(): Promise<Result<boolean, string>> {
@@ -135,3 +138,6 @@ export class PolicyChanges implements Disposable {
     this.#simulator[Symbol.dispose]();
   }
 }
+
+const stateOf = (state: PolicyState['state']): PolicyWritten['state'] =>
+  state === 'absent' ? 'refused' : state;

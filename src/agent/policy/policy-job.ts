@@ -50,6 +50,8 @@ export interface PolicyJobAnswer {
 }
 
 export interface WrittenChange {
+  /** Whether the policy had this text already. */
+  readonly isSame: boolean;
   readonly change?: number;
   readonly etag: string;
 }

@@ -68,7 +68,7 @@ export async function writeChange(
       },
       { etag: plan.etag, plan },
     );
-  if (plan.isEmpty) return { ...answer({}), written: { etag } };
+  if (plan.isEmpty) return { ...answer({}), written: { isSame: true, etag } };
   return written(context, request, made.value);
 }
 
@@ -95,7 +95,8 @@ function written(
   const settled = settleGoingBack(paths, etag, change);
   const problems = [unrecorded, settled.ok ? undefined : settled.error];
   const failures = problems.flatMap((each) => (each === undefined ? [] : [formatProblem(each)]));
-  return { ...answer({ failures }), written: { etag, ...(change !== undefined && { change }) } };
+  const numbered = change !== undefined && { change };
+  return { ...answer({ failures }), written: { isSame: false, etag, ...numbered } };
 }
 
 function announce(

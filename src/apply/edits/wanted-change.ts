@@ -4,7 +4,7 @@
  */
 import type { Paths } from '../../host/paths.ts';
 import { parseAssignments } from '../../policy/assignment.ts';
-import { removeTarget, setLimits, type EditTarget } from '../../policy/edit.ts';
+import { editChecked, withLimits, withoutTarget, type EditTarget } from '../../policy/edit.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { EditErrors } from '../edit.ts';
 import { readChangeTexts } from '../read-changes.ts';
@@ -35,7 +35,7 @@ export function withChange(
     case 'text':
       return ok(change.text);
     case 'edits':
-      return withEdits(text, change.edits, paths);
+      return editChecked(text, (now) => withEdits(now, change.edits, paths));
     case 'undo': {
       const texts = readChangeTexts(paths, change.number);
       return texts.ok ? undone(text, texts.value) : fail([texts.error]);
@@ -53,7 +53,7 @@ function withEdits(
     const target = parseTarget(edit.target, paths);
     if (!target.ok) return fail([target.error]);
     const edited = edit.remove
-      ? removeTarget(now, target.value)
+      ? withoutTarget(now, target.value)
       : assigned(now, target.value, edit);
     if (!edited.ok) return edited;
     now = edited.value;
@@ -68,5 +68,5 @@ function assigned(
 ): Result<string, EditErrors> {
   const words = set.map(([name, value]) => `${name}=${value}`);
   const assignments = parseAssignments(words, unset);
-  return assignments.ok ? setLimits(text, target, assignments.value) : assignments;
+  return assignments.ok ? withLimits(text, target, assignments.value) : assignments;
 }

@@ -20,24 +20,37 @@ export interface Refusal {
   readonly reason: string;
 }
 
+export interface PassedBody {
+  readonly bytes: number;
+  /** The `If-Match` header; absent if there is none. */
+  readonly ifMatch?: string;
+}
+
 export type Verdict =
   | { readonly kind: 'file'; readonly path: string }
   /** `target` is normalized, and begins with `/v1/`. */
   | {
       readonly kind: 'api';
-      readonly method: 'GET' | 'POST';
+      readonly method: 'GET' | 'POST' | 'PUT';
       readonly target: string;
       readonly token: string;
+      /** The body, which is passed on as it comes; absent if there is none. */
+      readonly body?: PassedBody;
     }
   | { readonly kind: 'stream'; readonly token: string }
   /** A login code is in the body, which has this many bytes. */
   | { readonly kind: 'exchange'; readonly bytes: number }
   | Refusal;
 
+const policyPath = '/v1/policy';
 export const streamPath = '/v1/console/stream';
 export const exchangePath = '/v1/console/session';
-/** The most bytes of a body; only an exchange has one. */
-const bodyBytesMax = 256;
+/** The most bytes of a login code's body. */
+const exchangeBytesMax = 256;
+/** The most bytes of a change of the policy. */
+const policyBytesMax = 4 * 2 ** 20;
+const policyPattern = /^\/v1\/policy(?:\/plan|\/keep|\/simulate|\/changes\/\d{1,15}\/undo)?$/;
+const etagPattern = /^"[0-9a-f]{64}"$/;
 const targetLengthMax = 8192;
 
 const secretPattern = /^[A-Za-z0-9_-]{43}$/;
@@ -50,6 +63,7 @@ const onlyOnce = [
   'sec-fetch-site',
   'content-length',
   'content-type',
+  'if-match',
   'transfer-encoding',
 ];
 
@@ -70,15 +84,36 @@ export function judge(request: GuardedRequest, names: ReadonlySet<string>): Verd
     return refuse(400, 'the address is not valid');
   // The base is a part of the text: no target can name another host.
   const { pathname, search } = new URL(`http://console${target}`);
-  const bytes = bodyBytes(headers);
+  const max = policyPattern.test(pathname) ? policyBytesMax : exchangeBytesMax;
+  const bytes = bodyBytes(headers, max);
   if (bytes === undefined) return refuse(413, 'its body is too long, or has no length');
   if (!pathname.startsWith('/v1/')) return fileOf(method, pathname, bytes);
   const foreign = whyForeign(headers, name);
   if (foreign !== undefined) return refuse(403, foreign);
   if (method === 'POST' && pathname === exchangePath) return exchangeOf(headers, bytes);
-  if (bytes !== 0) return refuse(413, 'it has a body');
-  return questionOf(method, pathname, search, headers);
+  const question = questionOf(method, pathname, search, headers);
+  return bytes === 0 ? question : withBody(question, pathname, headers, bytes);
 }
+
+/** Adds the body, whose type no form of another site can send. */
+function withBody(
+  question: Verdict,
+  pathname: string,
+  headers: ReadonlyMap<string, string>,
+  bytes: number,
+): Verdict {
+  if (question.kind === 'refused') return question;
+  if (question.kind !== 'api' || question.method === 'GET' || !policyPattern.test(pathname))
+    return refuse(413, 'it has a body');
+  if (!isJson(headers)) return refuse(415, 'its body is not JSON');
+  const ifMatch = headers.get('if-match');
+  if (ifMatch !== undefined && !etagPattern.test(ifMatch))
+    return refuse(400, 'its If-Match is not an ETag of the policy');
+  return { ...question, body: { bytes, ...(ifMatch !== undefined && { ifMatch }) } };
+}
+
+const isJson = (headers: ReadonlyMap<string, string>): boolean =>
+  /^application\/json(?: *;|$)/i.test(headers.get('content-type') ?? '');
 
 function fileOf(method: string, path: string, bytes: number): Verdict {
   if (method !== 'GET' && method !== 'HEAD') return refuse(405, 'files can only be read');
@@ -91,10 +126,15 @@ function questionOf(
   search: string,
   headers: ReadonlyMap<string, string>,
 ): Verdict {
-  if (method !== 'GET' && method !== 'POST') return refuse(405, 'only GET and POST are known');
+  const isPut = method === 'PUT' && pathname === policyPath;
+  if (method !== 'GET' && method !== 'POST' && !isPut)
+    return refuse(405, 'only GET and POST are known, and PUT of the policy');
   const [, token = ''] = /^Bearer (\S+)$/.exec(headers.get('authorization') ?? '') ?? [];
   if (!secretPattern.test(token)) return refuse(401, 'it has no token');
-  if (pathname !== streamPath) return { kind: 'api', method, target: pathname + search, token };
+  if (pathname !== streamPath) {
+    const known = isPut ? 'PUT' : method === 'GET' ? 'GET' : 'POST';
+    return { kind: 'api', method: known, target: pathname + search, token };
+  }
   return method === 'GET' ? { kind: 'stream', token } : refuse(405, 'a stream can only be read');
 }
 
@@ -113,11 +153,11 @@ function headersOf(raw: readonly string[]): ReadonlyMap<string, string> | undefi
 }
 
 /** Returns the length of the body; undefined if it is not known beforehand, or too large. */
-function bodyBytes(headers: ReadonlyMap<string, string>): number | undefined {
+function bodyBytes(headers: ReadonlyMap<string, string>, max: number): number | undefined {
   if (headers.has('transfer-encoding')) return undefined;
   const text = headers.get('content-length') ?? '0';
-  const bytes = /^\d{1,6}$/.test(text) ? Number(text) : Infinity;
-  return bytes <= bodyBytesMax ? bytes : undefined;
+  const bytes = /^\d{1,8}$/.test(text) ? Number(text) : Infinity;
+  return bytes <= max ? bytes : undefined;
 }
 
 /**
@@ -134,9 +174,8 @@ function whyForeign(headers: ReadonlyMap<string, string>, name: string): string 
 }
 
 function exchangeOf(headers: ReadonlyMap<string, string>, bytes: number): Verdict {
-  const type = headers.get('content-type') ?? '';
   // Another site's form cannot send this type.
-  if (!/^application\/json(?: *;|$)/i.test(type)) return refuse(415, 'its body is not JSON');
+  if (!isJson(headers)) return refuse(415, 'its body is not JSON');
   return bytes === 0 ? refuse(400, 'it has no body') : { kind: 'exchange', bytes };
 }
 

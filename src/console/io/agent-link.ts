@@ -3,12 +3,17 @@
  * the visitor: no header, cookie or address.
  */
 import { request, type IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { PassedBody } from '../core/guard.ts';
 
 export interface AgentQuestion {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT';
   readonly target: string;
   /** `Bearer …` or `Code …`. */
   readonly authorization: string;
+  /** The body, passed on while it comes, and the text of the policy that it is for. */
+  readonly body?: PassedBody & { readonly source: Readable };
   readonly signal?: AbortSignal;
   /** Whether it may take the last places. */
   readonly isUrgent?: boolean;
@@ -35,12 +40,18 @@ export class AgentLink {
 
   /** Asks, and returns the beginning of the answer; undefined if there is none. The caller reads the rest. */
   ask(question: AgentQuestion): Promise<IncomingMessage | undefined> {
-    const { method, target: path, authorization, signal, isUrgent } = question;
+    const { method, target: path, authorization, body, signal, isUrgent } = question;
     const max = isUrgent === true ? inFlightMax : inFlightMax - keptForUrgent;
     if (this.#inFlight >= max) return Promise.resolve(undefined);
     this.#inFlight++;
     return new Promise((resolve) => {
-      const headers = { host: 'console', authorization, connection: 'close' };
+      const headers = {
+        host: 'console',
+        authorization,
+        connection: 'close',
+        ...(body && { 'content-type': 'application/json', 'content-length': body.bytes }),
+        ...(body?.ifMatch !== undefined && { 'if-match': body.ifMatch }),
+      };
       const sent = request({
         socketPath: this.#socketPath,
         path,
@@ -53,7 +64,9 @@ export class AgentLink {
       sent.on('error', () => resolve(undefined));
       sent.once('close', () => this.#inFlight--);
       sent.setTimeout(silentMilliseconds, () => sent.destroy());
-      sent.end();
+      if (body === undefined) sent.end();
+      // One of them has gone, or the agent has answered already.
+      else void pipeline(body.source, sent).catch(() => sent.destroy());
     });
   }
 

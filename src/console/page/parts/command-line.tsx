@@ -4,7 +4,7 @@ import { words } from '../state/language.ts';
 
 interface CommandLineProps {
   readonly command: string;
-  /** What the command does, if it is not the same as the page. */
+  /** The words before the command, if it does not show the same as the page. */
   readonly label?: string;
 }
 

@@ -23,10 +23,11 @@ function Live() {
   const { shell } = words.value;
   const at = frame.value?.at;
   const state = connection.value;
-  const time = at === undefined ? '' : numbers.value.time(at, Date.now());
+  // Before the first tick there is no time.
+  const isTimed = at !== undefined && at > 0;
   const texts = {
     connecting: shell.connecting,
-    live: shell.live(time),
+    live: isTimed ? shell.live(numbers.value.time(at, Date.now())) : shell.liveNow,
     reconnecting: shell.reconnecting,
     paused: shell.paused,
   };

@@ -20,7 +20,7 @@ export function Choices() {
         <span class="quiet">{shell.language}</span>{' '}
         <select
           value={language.value}
-          onChange={(event) => chooseLanguage(event.currentTarget.value)}
+          onChange={(event) => void chooseLanguage(event.currentTarget.value)}
         >
           {Object.entries(languages).map(([key, name]) => (
             <option key={key} value={key} lang={key}>

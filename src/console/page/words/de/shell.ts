@@ -19,6 +19,7 @@ export const shell: Words['shell'] = {
   find: 'Kunde, Reseller oder Paket suchen',
   sortedTenants: 'Kunden nach Verbrauch',
   connecting: 'Verbindung wird aufgebaut…',
+  liveNow: 'Live',
   live: (time) => `Live · ${time}`,
   reconnecting: 'Neue Verbindung…',
   paused: 'Angehalten',

@@ -17,6 +17,7 @@ export const shell = {
   find: 'Find tenant, reseller, package',
   sortedTenants: 'tenants by their use',
   connecting: 'Connecting…',
+  liveNow: 'Live',
   live: (time: string) => `Live · ${time}`,
   reconnecting: 'Reconnecting…',
   paused: 'Paused',
