@@ -251,6 +251,8 @@ export class Stage implements AsyncDisposable {
       testAlerts: async () => ({ results: [] }),
       latestChanges: () => ok(this.changes),
       history: { askedBy: () => this.history },
+      protections: () => [{ name: 'jails', state: 'on', refused: 2 }],
+      entriesCountedSince: () => undefined,
       ...this.parts,
     };
     // Fields that these answers do not use are missing.

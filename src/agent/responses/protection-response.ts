@@ -15,7 +15,7 @@ export interface KeptReport<Report> {
   readonly report: Report;
 }
 
-/** What `bulkhead setup status` found. */
+/** The result of `bulkhead setup status`. */
 export interface LadderReport {
   /** The level that setup has reached; null if it has not run here. */
   readonly level: string | null;
@@ -25,7 +25,7 @@ export interface LadderReport {
   readonly slippedBack: readonly string[];
 }
 
-/** What `bulkhead prove` found. */
+/** The result of `bulkhead prove`. */
 export interface ProofReport {
   /** The kernel's release. */
   readonly kernel: string;
@@ -49,7 +49,7 @@ export interface ProvedAttack {
   readonly remedy: string;
 }
 
-/** What `bulkhead modules scan` found for the running kernel. */
+/** The result of `bulkhead modules scan` for the running kernel. */
 export interface ModulesReport {
   /** The kernel's release. */
   readonly kernel: string;
@@ -89,7 +89,7 @@ export interface KeptModule {
   readonly isLoaded: boolean | null;
 }
 
-/** What protects the host besides limits. */
+/** The protections of the host besides limits. */
 export interface ProtectionResponse {
   /** The guards that the agent watches, as they are now. */
   readonly guards: readonly Protection[];
