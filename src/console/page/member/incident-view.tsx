@@ -32,7 +32,7 @@ function Details({ incident }: { readonly incident: IncidentResponse }) {
       {killed.length > 0 && <Block title={texts.ended} items={killed.map(killedText)} />}
       {resource !== 'other' && (
         <>
-          <h2>{texts.mostUsed}</h2>
+          <h2>{texts.heaviest}</h2>
           {users.length === 0 ? (
             <p class="quiet">{texts.noUsers}</p>
           ) : (

@@ -14,7 +14,7 @@ export const nameOf = (who: Who): string =>
 export function whatHappened({ who, limit, severity, faults, value }: IncidentRow): string {
   const { incident } = words.value;
   const name = nameOf(who);
-  // What has no value is no limit that can be raised, such as a jail.
+  // Without a value it is not a limit that can be raised: a jail, for example.
   if (value === '') return incident.other[severity](name, faults, limitWords(limit));
   const be = incident.be(who.kind === 'reseller');
   return incident.happened[severity](name, be, faults, limitWords(limit));
@@ -91,7 +91,7 @@ const kinds: Readonly<Partial<Record<string, QuantityKind>>> = {
 
 /** Returns the incident as text, for a ticket. */
 export function textOf(incident: IncidentResponse): string {
-  const { title, mostUsed, served } = words.value.incident;
+  const { title, heaviest, served } = words.value.incident;
   const users = incident.users.map(
     ({ title: user, amount }) => `- ${user}: ${amountText(incident.resource, amount)}`,
   );
@@ -101,7 +101,7 @@ export function textOf(incident: IncidentResponse): string {
   return [
     title(String(incident.id)),
     ...sentencesOf(incident),
-    ...(users.length > 0 ? [`${mostUsed}:`, ...users] : []),
+    ...(users.length > 0 ? [`${heaviest}:`, ...users] : []),
     ...(requests.length > 0 ? [`${served}:`, ...requests] : []),
   ].join('\n');
 }

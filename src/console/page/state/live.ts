@@ -65,16 +65,10 @@ function valueIn<Value>(column: readonly Value[] | undefined, at: number | undef
 /** Frames leave out what is a sum or a difference of what they have. */
 function usageIn({ usage }: ConsoleFrame, at: number, metric: MetricKey): number {
   const of = (key: FrameMetric) => usage[key][at] ?? 0;
-  switch (metric) {
-    case 'anonymous':
-      return Math.max(0, of('memory') - of('cache'));
-    case 'total':
-      return of('read') + of('write');
-    case 'operations':
-      return of('reads') + of('writes');
-    default:
-      return Object.hasOwn(usage, metric) ? of(metric as FrameMetric) : 0;
-  }
+  if (metric === 'anonymous') return Math.max(0, of('memory') - of('cache'));
+  if (metric === 'total') return of('read') + of('write');
+  if (metric === 'operations') return of('reads') + of('writes');
+  return Object.hasOwn(usage, metric) ? of(metric as FrameMetric) : 0;
 }
 
 /** The rights of the session: a reseller is known by its row. */
