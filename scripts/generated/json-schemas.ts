@@ -51,6 +51,8 @@ const apiResponses: Readonly<Record<string, string>> = {
   'GET /v1/digest': 'DigestResponse',
   'POST /v1/digest': 'SetDigestResponse',
   'POST /v1/alerts/test': 'AlertsTestResponse',
+  'GET /v1/protection': 'ProtectionResponse',
+  'GET /v1/modules': 'ModulesResponse',
   'any refused request': 'ErrorResponse',
 };
 
@@ -91,6 +93,7 @@ const typeFiles = [
   'src/agent/api/console-api.ts',
   'src/agent/api/report-api.ts',
   'src/agent/api/status-response.ts',
+  'src/agent/responses/protection-response.ts',
   ...globSync('src/*/commands/**/json.ts', { cwd: root }).sort(),
 ];
 

@@ -78,7 +78,7 @@ export class ConsoleBrowser {
   }
 }
 
-/** What a console needs of its agent. */
+/** The agent, as far as a console needs it. */
 export interface ConsoleAgent extends AsyncDisposable {
   /** The socket for the front. */
   readonly front: string;
