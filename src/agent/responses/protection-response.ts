@@ -12,6 +12,7 @@ import type { Protection } from '../part.ts';
 export interface KeptReport<Report> {
   /** The time when the command ended, in milliseconds since 1970. */
   readonly at: number;
+  /** The result. */
   readonly report: Report;
 }
 
@@ -40,6 +41,7 @@ export interface ProvedAttack {
   readonly attack: string;
   /** A description for people. */
   readonly summary: string;
+  /** The verdict. */
   readonly verdict: 'blocked' | 'not blocked' | 'not available';
   /** The observation, or the reason why it could not be tried. */
   readonly detail: string;
@@ -62,6 +64,7 @@ export interface ModulesReport {
 export interface KeptModule {
   /** The module's name, as the kernel lists it. */
   readonly name: string;
+  /** The file. */
   readonly file: string;
   /** The package; null if it belongs to none, or that is unknown. */
   readonly package: string | null;
@@ -77,8 +80,11 @@ export interface KeptModule {
   readonly trustLevel: 'contradicted' | 'unsupported' | 'consistent' | 'signed' | 'reproduced';
   /** The findings; those that decide first. */
   readonly evidence: readonly {
+    /** A stable word for programs. */
     readonly check: string;
+    /** `proof` decides, `lead` deserves a look, `support` is in its favor, `note` is for completeness. */
     readonly weight: 'proof' | 'lead' | 'support' | 'note';
+    /** One sentence. */
     readonly message: string;
   }[];
   /** Whether it meets the requirement of the policy; null if there is none, or if that cannot be decided. */

@@ -86,7 +86,7 @@ async function smallStage(): Promise<Stage> {
   return stage;
 }
 
-/** What a console needs of its agent. */
+/** The agent, as far as a console needs it. */
 export interface ConsoleAgent extends AsyncDisposable {
   /** The socket for the front. */
   readonly front: string;
