@@ -56,7 +56,7 @@ describe('login', { skip }, async () => {
 
   test('a session that was ended elsewhere ends the page', async () => {
     await using site = await browser.open();
-    const view = await site.login(uids.bob);
+    const view = await site.login(uids.bob, '/system');
     const other = await site.login(0, '/system');
     await other.shows('bob');
     view.expected.push(/401/);

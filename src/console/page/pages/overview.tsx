@@ -93,24 +93,42 @@ interface UseTilesProps {
   readonly course: OverviewResponse['course'];
 }
 
-/** CPU and memory of all tenants beside what there is, and how often it was promised. A reseller's own limits are there for it. */
+interface Use {
+  readonly cpu: number;
+  readonly memory: number;
+}
+
+/** Returns what all tenants use; of a reseller the sum that its own limits are on. */
+function useOf(tenants: readonly LiveMember[], own: LiveMember | undefined): Use {
+  const all = own === undefined ? tenants : [own];
+  const sum = (metric: 'cpu' | 'anonymous') =>
+    all.reduce((total, each) => total + each.usage(metric), 0);
+  return { cpu: sum('cpu'), memory: sum('anonymous') };
+}
+
+/** Returns what there is: the host, or a reseller's own limits. */
+function boundsOf(own: LiveMember | undefined): Partial<Use> {
+  const host = frame.value?.host ?? who.value?.host;
+  const [cpu, memory] =
+    own === undefined
+      ? [host?.cores, host?.memoryBytes]
+      : [own.who.limits['cpu.limit'], own.who.limits['memory.limit']];
+  return { ...(cpu !== undefined && { cpu }), ...(memory !== undefined && { memory }) };
+}
+
+/** CPU and memory of all tenants next to what there is, and how often it was promised. */
 function UseTiles({ tenants, course }: UseTilesProps) {
   const { overview, cores, ofLimit } = words.value;
-  const own = members.value.find(({ who: each }) => each.kind === 'reseller');
+  const { bytes } = numbers.value;
   const isHost = role.value === 'root';
-  const host = frame.value?.host ?? who.value?.host;
-  const sum = (metric: 'cpu' | 'anonymous') =>
-    own !== undefined && !isHost
-      ? own.usage(metric)
-      : tenants.reduce((total, each) => total + each.usage(metric), 0);
-  const bounds = isHost
-    ? { cpu: host?.cores, memory: host?.memoryBytes }
-    : { cpu: own?.who.limits['cpu.limit'], memory: own?.who.limits['memory.limit'] };
+  const own = isHost ? undefined : members.value.find(({ who: each }) => each.kind === 'reseller');
+  const use = useOf(tenants, own);
+  const bounds = boundsOf(own);
   return (
     <>
       <Tile
         title={isHost ? overview.cpu : overview.ownCpu}
-        value={cores(sum('cpu'))}
+        value={cores(use.cpu)}
         limit={bounds.cpu !== undefined && ofLimit(cores(bounds.cpu))}
         note={<Promised tenants={tenants} limit="cpu.limit" available={bounds.cpu} />}
       >
@@ -118,8 +136,8 @@ function UseTiles({ tenants, course }: UseTilesProps) {
       </Tile>
       <Tile
         title={isHost ? overview.memory : overview.ownMemory}
-        value={numbers.value.bytes(sum('anonymous'))}
-        limit={bounds.memory !== undefined && ofLimit(numbers.value.bytes(bounds.memory))}
+        value={bytes(use.memory)}
+        limit={bounds.memory !== undefined && ofLimit(bytes(bounds.memory))}
         note={<Promised tenants={tenants} limit="memory.limit" available={bounds.memory} />}
       >
         <DayCourse values={course?.metrics.anonymous?.average} top={bounds.memory} />
