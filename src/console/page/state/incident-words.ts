@@ -7,8 +7,13 @@ import { limitWords, numbers } from './language.ts';
 import { words } from '../member/words.ts';
 import { role } from './live.ts';
 
-export const nameOf = (who: Who): string =>
-  who.kind === 'reseller' ? words.value.incident.allOf(who.name) : who.name;
+export const nameOf = (who: Who): string => {
+  const name = inOneDirection(who.name);
+  return who.kind === 'reseller' ? words.value.incident.allOf(name) : name;
+};
+
+/** Replaces characters that turn the direction of the text after them. */
+const inOneDirection = (text: string) => text.replaceAll(/[\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
 
 /** Returns what happened, without the time: `alice was slowed down 3,127 times at the CPU limit`. */
 export function whatHappened({ who, limit, severity, faults, value }: IncidentRow): string {
