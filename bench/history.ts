@@ -6,6 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { inflateRawSync } from 'node:zlib';
 import { formatProblem, type Problem } from '../packages/base/problem.ts';
 import type { Result } from '../packages/base/result.ts';
 import type { UsageQuery } from '../src/store/history/history-query.ts';
@@ -22,6 +23,11 @@ const tenants = 1_000;
 const working = 0.3;
 const tickMilliseconds = 5_000;
 const hourMilliseconds = 3_600_000;
+const members = Array.from({ length: tenants }, (_, number): Member => `u${1_000 + number}`);
+/** Longer than 48 h, so that the history is read by hours. */
+const replayedDays = 30;
+/** The bytes at the beginning of a column of an hour that are not compressed. */
+const peakBytes = 4;
 /** The beginning of an hour. */
 const start = 500_000 * hourMilliseconds;
 
@@ -73,6 +79,7 @@ export async function benchHistory({ directory, quick, signal }: Bench): Promise
         ours: spreadOf(ownReads.samples),
         peakMiB: ownReads.peakMiB,
       },
+      await replayRow(place, { to, rounds: quick ? 5 : 15, signal }),
     ],
     notes: [
       `${(bytes / tenants).toFixed(1)} bytes a tenant and tick, ${(store.bytes() / next / tenants).toFixed(1)} on disk with the hours`,
@@ -203,6 +210,35 @@ export function readSamples(place: string, asked: Asked, rounds: number) {
     }),
   );
   return { samples, peakMiB: process.resourceUsage().maxRSS / 1_024 };
+}
+
+interface Replaying {
+  readonly to: number;
+  readonly rounds: number;
+  readonly signal: AbortSignal;
+}
+
+/** Replays a limit of CPU of each, by hours, compared with reading and unpacking the same hours. */
+async function replayRow(place: string, { to, rounds, signal }: Replaying): Promise<Row> {
+  const limits = new Map(members.map((each) => [each, 0.5]));
+  const from = to - replayedDays * 24 * hourMilliseconds;
+  const points = replayedDays * 24;
+  using db = new DatabaseSync(`${place}/metrics.db`, { readOnly: true });
+  const rows = db.prepare('SELECT members, cpu FROM hours WHERE cpu IS NOT NULL');
+  const unpack = () =>
+    milliseconds(() => {
+      for (const { cpu } of rows.iterate()) inflateRawSync((cpu as Uint8Array).subarray(peakBytes));
+    });
+  const replay = () => {
+    // A new reader has unpacked nothing before.
+    using reader = new HistoryReader(place);
+    return milliseconds(() => {
+      const answer = reader.replays({ from, to, points, metric: 'cpu', limits });
+      if (!answer.ok) throw new Error(formatProblem(answer.error));
+    });
+  };
+  const [ours = [], plain = []] = await inTurn(rounds, [replay, unpack], signal);
+  return compare('a limit of CPU of each, replayed by hours', ours, plain);
 }
 
 function insist(written: Result<void, Problem>): void {

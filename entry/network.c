@@ -29,6 +29,10 @@ static int raise_loopback(void)
 }
 
 /*
+ * Each start makes a namespace, since one that is kept could have a port taken by what an earlier start left behind. None
+ * piles up: nothing holds a namespace but its processes and what they opened, and entry/serve.c ends what its program leaves
+ * behind. The kernel frees it after the last of them; making one takes a few milliseconds.
+ *
  * The kernel counts namespaces by effective uid, and a program can keep namespaces of earlier starts. So the tenant uses up
  * its own number (user.max_net_namespaces), not root's, which services of the host need.
  */

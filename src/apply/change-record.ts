@@ -56,17 +56,28 @@ export function withRecord<T>(
   use: (store: ChangeStore) => Result<T, Problem>,
   waitMs = lockMilliseconds,
 ): Result<T, Problem> {
+  return withLockedRecord(paths, waitMs, (directory) => {
+    using store = new ChangeStore(directory);
+    const used = use(store);
+    const [note] = store.takeNotes();
+    if (note === undefined || !used.ok) return used;
+    return failed({ action: 'keep the record of changes', reason: note });
+  });
+}
+
+/** Calls `use` with the directory of the record while nobody else reads or writes it. */
+export function withLockedRecord<T>(
+  paths: Paths,
+  waitMs: number,
+  use: (directory: string) => Result<T, Problem>,
+): Result<T, Problem> {
   const directory = directoryOf(paths);
   const made = ensurePrivateDirectory(directory);
   if (!made.ok) return made;
   const locked = lockFile(`${directory}/changes.lock`, { waitMs });
   if (!locked.ok) return locked;
   using _lock = locked.value;
-  using store = new ChangeStore(directory);
-  const used = use(store);
-  const [note] = store.takeNotes();
-  if (note === undefined || !used.ok) return used;
-  return failed({ action: 'keep the record of changes', reason: note });
+  return use(directory);
 }
 
 /** The author of an edit, or the command by which the caller of this process makes it. */
@@ -187,6 +198,8 @@ export function recordApplied(paths: Paths, applied: AppliedText): Result<void, 
     const found = recordedAs(store, file, keyOfText(text));
     if (!found.ok) return found;
     const { change, last } = found.value;
+    // The file may have only logins.
+    if (outcome === 'refused' && last === undefined) return ok(undefined);
     if (change?.outcome === outcome && isDeepStrictEqual(change.problems, problems))
       return ok(undefined);
     const author = applied.way === 'by hand' ? { way: 'by hand' } : caller(applied.way);

@@ -36,23 +36,25 @@ export const replayRules: Readonly<Partial<Record<LimitKey, readonly Rule[]>>> =
   'io.operations': [{ metric: 'operations', effect: 'slowed' }],
 };
 
-/** All metrics of these rules. */
-export const replayMetrics: readonly MetricKey[] = [
-  ...new Set(Object.values(replayRules).flatMap((rules = []) => rules.map((rule) => rule.metric))),
-];
+/** Returns the metrics by which these limits are replayed; at least one. */
+export function replayMetrics(keys: readonly LimitKey[]): readonly MetricKey[] {
+  const rules = keys.flatMap((key) => replayRules[key] ?? []);
+  return rules.length === 0 ? ['cpu'] : [...new Set(rules.map((rule) => rule.metric))];
+}
 
 export interface RecordedParts {
-  /** Averages; null if nothing was measured. */
-  readonly averages: readonly (number | null)[];
-  /** Maxima; null if unknown. */
-  readonly maxima: readonly (number | null)[];
+  /** Averages; not a number if nothing was measured. */
+  readonly averages: ArrayLike<number>;
+  /** Maxima; not a number if unknown. */
+  readonly maxima: ArrayLike<number>;
   /** How much of each part was measured. */
-  readonly seconds: readonly number[];
+  readonly seconds: ArrayLike<number>;
 }
 
 export interface Replay {
-  /** The least and the most time above the limit. */
+  /** The least time above the limit. */
   readonly secondsMin: number;
+  /** The most time above the limit. */
   readonly secondsMax: number;
   /** How often it was reached: parts in which it certainly was, counted once if they follow each other. */
   readonly stretches: number;
@@ -70,34 +72,34 @@ export const isAboveLimit = (value: number, limit: number): boolean => value > l
 export function replayLimit({ averages, maxima, seconds }: RecordedParts, limit: number): Replay {
   let [secondsMin, secondsMax, stretches, measuredSeconds] = [0, 0, 0, 0];
   let wasAbove = false;
-  for (const [index, average] of averages.entries()) {
+  for (let index = 0; index < averages.length; index++) {
+    const average = averages[index] ?? NaN;
     const length = seconds[index] ?? 0;
-    if (average === null || length === 0) {
+    if (Number.isNaN(average) || length === 0) {
       wasAbove = false;
       continue;
     }
-    const max = maxima[index] ?? undefined;
-    const [least, most] = shareAbove(average, max, limit);
+    const max = maxima[index] ?? NaN;
     measuredSeconds += length;
-    secondsMin += least * length;
-    secondsMax += most * length;
-    const isAbove = isAboveLimit(max ?? average, limit);
+    secondsMin += shareAboveMin(average, max, limit) * length;
+    secondsMax += shareAboveMax(average, max, limit) * length;
+    const isAbove = isAboveLimit(Number.isNaN(max) ? average : max, limit);
     if (isAbove && !wasAbove) stretches++;
     wasAbove = isAbove;
   }
   return { secondsMin, secondsMax, stretches, measuredSeconds };
 }
 
-/** Returns the least and the most share of a part above the limit; without a maximum, hardly anything is known. */
-function shareAbove(
-  average: number,
-  max: number | undefined,
-  limit: number,
-): readonly [least: number, most: number] {
-  if (max !== undefined && !isAboveLimit(max, limit)) return [0, 0];
-  const most = limit <= 0 ? 1 : Math.min(1, average / limit);
-  if (max === undefined || average <= limit) return [0, most];
-  return [Math.min(1, (average - limit) / (max - limit)), most];
+/** Returns the least share of a part above the limit; without a maximum, none is certain. */
+function shareAboveMin(average: number, max: number, limit: number): number {
+  if (Number.isNaN(max) || average <= limit || !isAboveLimit(max, limit)) return 0;
+  return Math.min(1, (average - limit) / (max - limit));
+}
+
+/** Returns the most share of a part above the limit. */
+function shareAboveMax(average: number, max: number, limit: number): number {
+  if (!Number.isNaN(max) && !isAboveLimit(max, limit)) return 0;
+  return limit <= 0 ? 1 : Math.min(1, average / limit);
 }
 
 /** The limits of all tenants together, next to the capacity of the host. */

@@ -35,8 +35,14 @@ describe('endForOtherBuild()', () => {
   });
 });
 
-test('isStartedByHand() needs a terminal, and no service manager', () => {
-  assert.equal(isStartedByHand({}, { isTTY: true }), true);
-  assert.equal(isStartedByHand({ NOTIFY_SOCKET: '/run/systemd/notify' }, { isTTY: true }), false);
-  assert.equal(isStartedByHand({}, {}), false);
+test('isStartedByHand() needs a terminal that controls it, and no service manager', () => {
+  const terminal = { isTTY: true };
+  const stat = (tty: number) => `7 (a) b) S 1 7 7 ${tty} 7 4194560 0`;
+  const controlled = stat(34_817);
+  assert.equal(isStartedByHand({}, terminal, controlled), true);
+  const service = { NOTIFY_SOCKET: '/run/systemd/notify' };
+  assert.equal(isStartedByHand(service, terminal, controlled), false);
+  assert.equal(isStartedByHand({}, {}, controlled), false);
+  // A supervisor whose log goes to the console starts it again.
+  for (const other of [stat(0), '']) assert.equal(isStartedByHand({}, terminal, other), false);
 });

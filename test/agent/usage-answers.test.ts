@@ -6,6 +6,7 @@ import type { Caller } from '../../src/agent/api/caller.ts';
 import type { SeriesColumnsResponse } from '../../src/agent/api/report-api.ts';
 import { QueryReader } from '../../src/agent/api/query-reader.ts';
 import type { RequestContext } from '../../src/agent/api/request-context.ts';
+import { answerReplay } from '../../src/agent/responses/replay.ts';
 import { answerSeries } from '../../src/agent/responses/series.ts';
 import { answerUsage } from '../../src/agent/responses/usage.ts';
 import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
@@ -77,6 +78,10 @@ class Stage implements Disposable {
     return answer.ok ? 200 : answer.error.status;
   }
 
+  replay(query: string, caller: Caller = root): ReturnType<typeof answerReplay> {
+    return answerReplay({ ...this.#request(query), caller });
+  }
+
   #request(query: string, countedSince?: number): RequestContext {
     const agent = {
       memberIndex,
@@ -89,6 +94,8 @@ class Stage implements Disposable {
     const history = {
       usage: (asked: Parameters<HistoryReader['usage']>[0]) =>
         Promise.resolve(this.#reader.usage(asked)),
+      replays: (asked: Parameters<HistoryReader['replays']>[0]) =>
+        Promise.resolve(this.#reader.replays(asked)),
       columns: (asked: Parameters<HistoryReader['columns']>[0]) => {
         this.questions++;
         return Promise.resolve(this.#reader.columns(asked));
@@ -139,6 +146,34 @@ test('a series has maxima if they are asked for, which count peaks between ticks
       [0, 0],
     ],
   );
+});
+
+test('many members are replayed at once, each against its own limit, and only for root', async () => {
+  using stage = new Stage();
+  const asked = `${period(0, 10)}&metric=threads&points=10`;
+  const both = `${asked}&tenant=${busy}&above=15.5&tenant=${idle}&above=0`;
+  const answer = await stage.replay(both);
+  assert.ok(answer.ok);
+  const { rows } = answer.value;
+  // Of the peaks 2, 4, … 20, three are above 15.5, and follow each other.
+  assert.deepEqual(
+    rows.map(({ member, stretches, measuredSeconds }) => [member, stretches, measuredSeconds]),
+    [
+      [`u${busy}`, 1, 600],
+      [`u${idle}`, 0, 600],
+    ],
+  );
+  for (const [query, uid, status] of [
+    [both, busy, 403],
+    [`${asked}&tenant=${busy}`, 0, 400],
+    [`${both}&above=1`, 0, 400],
+    [`${asked}&tenant=${busy}&above=-1`, 0, 400],
+    [`${asked}&tenant=${busy}&above=x`, 0, 400],
+    [`${asked}&tenant=nobody&above=1`, 0, 404],
+  ] as const) {
+    const refused = await stage.replay(query, { kind: 'uid', uid });
+    assert.equal(!refused.ok && refused.error.status, status, query);
+  }
 });
 
 test('several metrics are columns of one question, with maxima and the limit of now', async () => {

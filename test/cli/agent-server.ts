@@ -325,7 +325,7 @@ function processesResponse(name: string): ProcessesResponse | undefined {
 
 export interface AgentServer {
   readonly asked: readonly string[];
-  /** Answers by path that replace generated ones. */
+  /** Answers by path that replace generated ones; a function gets the query. */
   readonly instead: Map<string, unknown>;
   readonly close: () => Promise<void>;
 }
@@ -344,7 +344,8 @@ export async function startAgentServer(instance: string): Promise<AgentServer> {
     const url = new URL(request.url ?? '/', 'http://agent');
     if (asked.length < 10_000) asked.push(decodeURIComponent(url.pathname + url.search));
     const { pathname, searchParams } = url;
-    const value = instead.has(pathname) ? instead.get(pathname) : answer(pathname, searchParams);
+    const given = instead.has(pathname) ? instead.get(pathname) : answer(pathname, searchParams);
+    const value: unknown = typeof given === 'function' ? given(searchParams) : given;
     response.statusCode = value === undefined ? 404 : 200;
     response.end(JSON.stringify(value ?? unknown(url.pathname)));
   });

@@ -29,12 +29,12 @@ const rows: readonly UsageRow[] = [0.9, 0.2, 1, 0.9].map((cpu, index) => ({
 /** Above the new limit, and held back by the present one. */
 const held = { ...rows[0], faults: { 'cpu.limit': 3 } };
 
-/** Two hours: half of the first is above 50 %, none of the second; the rest was not measured. */
-const series = {
-  points: [0.75, 0.1],
-  maxima: [1, 0.2],
-  seconds: [3600, 3600],
-};
+/** The answer to a question about members: each was above its limit for half an hour. */
+function replay(query: URLSearchParams) {
+  const times = { secondsMin: 1800, secondsMax: 3600, stretches: 1, measuredSeconds: 7200 };
+  const rows = query.getAll('tenant').map((member) => ({ member, ...times }));
+  return { from: 0, to: 1, metric: query.get('metric'), points: 2, rows };
+}
 
 const policy = `<bulkhead version="1">
   <defaults><cpu limit="50%"/><processes limit="100"/></defaults>
@@ -54,13 +54,7 @@ test(
     const usage = { from: 0, to: 1, detail: 'hours', measuredSeconds: 7200, rows };
     const host = { cores: 4, memoryBytes: 2 ** 33 };
     asking.server.instead.set('/v1/usage', usage);
-    asking.server.instead.set('/v1/series', {
-      who: whoIs(0),
-      metric: 'cpu',
-      from: 0,
-      to: 1,
-      ...series,
-    });
+    asking.server.instead.set('/v1/replay', replay);
     asking.server.instead.set('/v1/top', { at: 1, durationSeconds: 1, host, rows, idle: 0 });
     // It used nothing, so that only the last tick knows it.
     asking.server.instead.set('/v1/usage', {
@@ -109,6 +103,49 @@ test(
     assert.match(least.out, /held back/);
   },
 );
+
+test('replays many members at once, and goes on if that fails for some', options, async (t) => {
+  const file = join(testDirectory(t, 'simulate-many'), 'new.xml');
+  // Limits that differ do not all fit into one request.
+  const tenants = Array.from(
+    { length: 1000 },
+    (_, index) =>
+      `<tenant uid="${10_001 + index}"><processes limit="${1 + (index % 3)}"/></tenant>`,
+  ).join('');
+  writeFileSync(
+    file,
+    `<bulkhead version="1"><defaults><cpu limit="50%"/><processes limit="3"/></defaults>${tenants}</bulkhead>`,
+  );
+  const all = Array.from({ length: 1000 }, (_, index) => ({ ...rows[0], ...whoIs(index) }));
+  const usage = { from: 0, to: 1, detail: 'hours', measuredSeconds: 7200, rows: all };
+  asking.server.instead.set('/v1/usage', usage);
+  asking.server.instead.set('/v1/replay', replay);
+  const asked = () => asking.server.asked.filter((each) => each.startsWith('/v1/replay'));
+  const before = asked().length;
+  const whole = jsonOf<SimulateJson>('simulate', (await simulate('--policy', file, '--json')).out);
+  assert.equal(whole.limits.filter(({ secondsMin }) => secondsMin === 1800).length, 2000);
+  assert.deepEqual(whole.problems, []);
+  const questions = asked().slice(before);
+  assert.ok(questions.length < 10, `${questions.length}`);
+  assert.ok(questions.every((each) => each.length < 16_000));
+  asking.server.instead.set('/v1/replay', (query: URLSearchParams) =>
+    query.get('metric') === 'threads' && query.getAll('tenant').includes('u10001')
+      ? undefined
+      : replay(query),
+  );
+  const part = await simulate('--policy', file, '--json');
+  assert.equal(part.status, 1);
+  const { limits, problems } = jsonOf<SimulateJson>('simulate', part.out);
+  const unknown = limits.filter(({ effect }) => effect === 'unknown');
+  assert.equal(limits.length, 2000);
+  assert.ok(unknown.length > 0 && unknown.length < 1000);
+  assert.deepEqual(new Set(unknown.map(({ limit }) => limit)), new Set(['processes.limit']));
+  assert.equal(problems.length, 1);
+  assert.match(
+    part.err,
+    /^bulkhead: Cannot replay processes\.limit of "tenant0000, tenant0001, .* more": nobody knows it$/m,
+  );
+});
 
 test('says so if nothing was measured', options, async (t) => {
   const file = join(testDirectory(t, 'simulate-nothing'), 'new.xml');

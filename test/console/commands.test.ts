@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type {
   ConsoleEndJson,
   ConsoleLoginJson,
+  ConsoleLoginsJson,
   ConsoleSessionsJson,
   ConsoleStatusJson,
 } from '../../src/console/commands/json.ts';
@@ -60,9 +61,16 @@ test('login, sessions, end and status', async (t) => {
   const text = await run(uids.bob, 'login');
   assert.match(
     text.stdout,
-    /^Login as bob, once, within 2 minutes:\n\n {2}http:\/\/localhost:8642\/#code=[\w-]{43}\n/,
+    /^Login as bob, once, within 2 minutes:\n\n {2}http:\/\/127\.0\.0\.1:8642\/#code=[\w-]{43}\n/,
   );
-  assert.match(text.stdout, /ssh -N -L 8642:\/run\/console-commands-test\/console\.sock /);
+  assert.match(
+    text.stdout,
+    /ssh -N -L 127\.0\.0\.1:8642:\/run\/console-commands-test\/console\.sock /,
+  );
+  const link = await run(uids.bob, 'login', '--embed', '--at', 'https://limits.example:843');
+  assert.match(link.stdout, /^https:\/\/limits\.example:843\/#code=[\w-]{43}\n$/);
+  for (const at of ['limits.example', 'https://a.example/x', 'javascript:alert(1)'])
+    assert.equal((await run(uids.bob, 'login', '--at', at)).code, 2, at);
   const other = await run(uids.bob, 'login', '--as', 'alice');
   assert.equal(other.code, 1);
   assert.match(other.stderr, /there is none with that name that you may see/);
@@ -104,6 +112,27 @@ test('login, sessions, end and status', async (t) => {
   assert.deepEqual(jsonOf<ConsoleEndJson>('console end', ended.stdout), { ended: 1 });
   assert.equal((await run(0, 'end', '--all')).stdout, 'Ended 1 session\n');
   assert.equal((await run(0, 'sessions')).stdout, 'No sessions\n');
+
+  const logins = await run(0, 'logins', '--json');
+  assert.deepEqual(
+    jsonOf<ConsoleLoginsJson>('console logins', logins.stdout).logins.map((each) => [
+      each.kind,
+      each.user,
+      each.by,
+    ]),
+    [
+      ['ended', 'alice', 'root'],
+      ['ended', 'bob', 'bob'],
+      ['began', 'bob', 'bob'],
+      ['began', 'alice', 'root'],
+    ],
+  );
+  const shown = (await run(0, 'logins')).stdout;
+  const began =
+    /^[-\d]+ [\d:]+ {2}alice \(uid \d+\), by root, read-only: began, session [0-9a-f]{16}$/m;
+  assert.match(shown, began);
+  assert.equal((await run(uids.bob, 'logins')).code, 1);
+  assert.equal((await run(0, 'logins', '--from', 'nonsense')).code, 2);
 
   await stage.end();
   const away = await run(0, 'status', '--json');

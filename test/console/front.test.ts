@@ -4,7 +4,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request, type IncomingMessage } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
-import { brotliCompressSync, brotliDecompressSync, createGunzip } from 'node:zlib';
+import { brotliCompressSync, brotliDecompressSync, createGunzip, gunzipSync } from 'node:zlib';
 import type { ConsoleFrame, ConsoleSessionStart } from '../../src/agent/api/console-api.ts';
 import { allowedNames } from '../../src/console/core/hosts.ts';
 import { Front } from '../../src/console/io/front.ts';
@@ -298,6 +298,74 @@ describe('Front', () => {
     assert.equal((await served.ask('/')).status, 200);
     assert.equal((await served.ask('/', { uid: uids.carol })).status, 200);
     for (const socket of open) socket.destroy();
+  });
+
+  test('T12, T13: wrong tokens and codes are bounded, and disturb nobody who is logged in', async () => {
+    await using served = await Served.start();
+    const known = await served.login(uids.bob);
+    const top = { uid: uids.bob, headers: withToken(known.token) };
+    assert.equal((await served.ask('/v1/top', top)).status, 200);
+    const statuses = new Map<number, number>();
+    const tries = Array.from({ length: 200 }, async (_, index) => {
+      const wrong = String(index).padStart(43, 'A');
+      const isCode = index % 2 === 0;
+      const body = isCode ? JSON.stringify({ code: wrong }) : '';
+      const json = { 'content-type': 'application/json', 'content-length': `${body.length}` };
+      const { status } = await (isCode
+        ? served.ask('/v1/console/session', { uid: uids.bob, method: 'POST', headers: json, body })
+        : served.ask('/v1/top', { uid: uids.bob, headers: withToken(wrong) }));
+      statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    });
+    await Promise.all(tries);
+    assert.deepEqual([...statuses.keys()].toSorted(), [401, 429]);
+    assert.ok((statuses.get(429) ?? 0) > 50, JSON.stringify([...statuses]));
+    assert.equal((await served.ask('/v1/top', top)).status, 200);
+    // Others and root have their own share.
+    const carol = { uid: uids.carol, headers: withToken((await served.login(0)).token) };
+    assert.equal((await served.ask('/v1/top', carol)).status, 200);
+    assert.equal((await served.ask('/v1/top', { headers: carol.headers })).status, 200);
+  });
+
+  test('compresses answers for clients that take it, and never the answer with a token', async () => {
+    await using served = await Served.start();
+    const many = Array.from({ length: 60 }, (_, index) => `<tenant uid="${6000 + index}"/>`);
+    served.stage.adopt(`${policy}${many.join('')}`);
+    const body = JSON.stringify({ code: await served.stage.code(0) });
+    const asks = (head: string, rest = '') =>
+      raw(served.path, `${head} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${rest}`);
+    const login = await asks(
+      'POST /v1/console/session',
+      `Accept-Encoding: gzip\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    assert.match(login.toString(), /^HTTP\/1\.1 200 /);
+    assert.doesNotMatch(login.toString(), /content-encoding/i);
+    const { token } = await served.login(0);
+    const bearer = `Authorization: Bearer ${token}\r\n`;
+    const encodingOf = async (path: string, accepts: string) => {
+      const reply = await asks(`GET ${path}`, `${bearer}Accept-Encoding: ${accepts}\r\n\r\n`);
+      return /content-encoding: (\S+)/i.exec(reply.toString('latin1'))?.[1];
+    };
+    assert.equal(await encodingOf('/v1/top?all=1', 'gzip, br'), 'gzip');
+    assert.equal(await encodingOf('/v1/top?all=1', 'br, gzip;q=0.5'), 'gzip');
+    for (const refused of ['', 'br', 'identity', 'gzip;q=0', 'xgzip'])
+      assert.equal(await encodingOf('/v1/top?all=1', refused), undefined, refused);
+    // Tiny, and refused ones.
+    assert.equal(await encodingOf('/v1/console/session', 'gzip'), undefined);
+    assert.equal(await encodingOf('/v1/tenants/none/processes', 'gzip'), undefined);
+    const whole = await served.ask('/v1/top?all=1', { headers: withToken(token) });
+    const packed = await new Promise<Buffer>((resolve, reject) => {
+      const headers = { host: 'localhost', ...withToken(token), 'accept-encoding': 'gzip' };
+      const options = { socketPath: served.path, path: '/v1/top?all=1', headers, agent: false };
+      request(options, (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () => resolve(Buffer.concat(chunks)));
+      })
+        .on('error', reject)
+        .end();
+    });
+    assert.equal(gunzipSync(packed).toString(), whole.text);
+    assert.ok(packed.length < whole.text.length / 3);
   });
 
   test('calls onIdle when nobody has been there for the time', async () => {

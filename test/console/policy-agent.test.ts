@@ -65,6 +65,7 @@ interface Ask {
   readonly token?: string;
 }
 
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- says what the answer is
 const okay = <T>(reply: Reply): T => {
   assert.equal(reply.status, 200, reply.text);
   return reply.json<T>();

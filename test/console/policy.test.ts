@@ -53,6 +53,7 @@ function send(socket: string, method: string, path: string, value: unknown, sent
   return ask(socket, path, { method, headers, body });
 }
 
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- says what the answer is
 const okay = <T>(reply: Reply): T => {
   assert.equal(reply.status, 200, reply.text);
   return reply.json<T>();

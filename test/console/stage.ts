@@ -16,6 +16,8 @@ import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
 import { Membership } from '../../src/agent/sampling/membership.ts';
 import { ConsoleAccess } from '../../src/agent/sessions/console-access.ts';
 import { ConsolePeers } from '../../src/agent/sessions/console-peers.ts';
+import { ok } from '../../packages/base/result.ts';
+import type { ListedChange } from '../../src/apply/read-changes.ts';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
 import { PolicyChanges } from '../../src/agent/policy/policy-changes.ts';
 import { AccountNames } from '../../src/host/accounts/account-names.ts';
@@ -26,11 +28,13 @@ import {
   type Paths,
 } from '../../src/host/paths.ts';
 import { noCounters } from '../../src/limits/limits.ts';
+import type { HistoryView } from '../../src/store/history/history.ts';
 import { EventStore } from '../../src/store/events/event-store.ts';
 import { IncidentKinds } from '../../src/usage/incident-kinds.ts';
 import type { Fault } from '../../src/usage/fault.ts';
 import { emptyColumns } from '../../src/usage/tick.ts';
 import { tenantMember } from '../../src/usage/member.ts';
+import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
 import { entriesIncidents } from '../../src/web/core/entries/entries-incidents.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
@@ -105,6 +109,12 @@ export class Stage implements AsyncDisposable {
   /** The number of applies that changes of the policy have asked for. */
   applied = 0;
   #policy: PolicyChanges | undefined;
+  /** Parts of the agent that a test brings along. */
+  parts: Partial<AgentContext> = {};
+  /** The answers of the history, as far as a test has any. */
+  history: Partial<HistoryView> = {};
+  /** The latest changes of the policy. */
+  changes: readonly ListedChange[] = [];
   readonly #names = new AccountNames(this.paths);
   readonly #kinds = new IncidentKinds([entriesIncidents]);
   readonly events = new EventStore(`${this.#directory.path}/events`, { kinds: this.#kinds });
@@ -198,9 +208,20 @@ export class Stage implements AsyncDisposable {
 
   /** Has a tick in which these tenants used as much CPU, all others nothing, and some hit limits. */
   tick(at: number, cpu: Readonly<Record<number, number>>, faults: readonly Fault[] = []): void {
-    const members = Object.keys(cpu).map((uid) => tenantMember(Number(uid)));
+    const usage = Object.entries(cpu).map(([uid, used]) => [uid, { cpu: used }] as const);
+    this.measure(at, Object.fromEntries(usage), faults);
+  }
+
+  /** Has a tick with any usage of tenants by uid. */
+  measure(
+    at: number,
+    usage: Readonly<Record<number, Partial<Record<MetricKey, number>>>>,
+    faults: readonly Fault[] = [],
+  ): void {
+    const members = Object.keys(usage).map((uid) => tenantMember(Number(uid)));
     const columns = emptyColumns(members.length);
-    columns.cpu.set(Object.values(cpu));
+    for (const key of metricKeys)
+      columns[key].set(Object.values(usage).map((each) => each[key] ?? 0));
     this.lastTick = performance.now();
     const moment = { at, monotonic: this.lastTick };
     const readings = [...this.#index.entries.keys()].map((member) => ({
@@ -228,9 +249,11 @@ export class Stage implements AsyncDisposable {
       status: () => this.status,
       state: this.paths.state,
       testAlerts: async () => ({ results: [] }),
-      history: { askedBy: () => ({}) },
+      latestChanges: () => ok(this.changes),
+      history: { askedBy: () => this.history },
       protections: () => [{ name: 'jails', state: 'on', refused: 2 }],
       entriesCountedSince: () => undefined,
+      ...this.parts,
     };
     // Fields that these answers do not use are missing.
     return context as unknown as AgentContext;

@@ -15,6 +15,7 @@ const look: HostLook = {
   cores: 2,
   memoryBytes: 23.5 * 2 ** 30,
   hasSystemd: true,
+  hasConsole: false,
   panels: [],
   packagesOf: null,
   webServers: [

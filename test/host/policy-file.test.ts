@@ -202,3 +202,9 @@ test('createFile() makes the directory, and overwrites only when asked', () => {
   assert.match(errorOf(createFile(path, '<c/>', { overwrite: true })), /symbolic link/);
   assert.equal(readFileSync(file, 'utf8'), '<a/>');
 });
+
+test('createFile() makes one directory, and names the one that is missing above it', () => {
+  const path = join(directory, 'none', 'etc', 'policy.xml');
+  const reason = `the directory ${join(directory, 'none')} does not exist; create it first`;
+  assert.equal(errorOf(createFile(path, '<a/>')), `Cannot write "${path}": ${reason}`);
+});

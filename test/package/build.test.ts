@@ -77,6 +77,9 @@ describe('npm run package', { skip, timeout: longPatienceMilliseconds }, () => {
       for (const each of commands) has(`/usr/share/man/man8/bulkhead-${each.name()}.8.gz`);
     for (const path of [
       '/usr/bin/bulkhead -> ../libexec/bulkhead/bulkhead',
+      '/usr/lib/sysusers.d/bulkhead-console.conf',
+      '/usr/libexec/bulkhead/packaging/bulkhead-console.conf',
+      '/usr/libexec/bulkhead/dist/console/manifest.json',
       '/usr/libexec/bulkhead/dist/entry/x64/pam_bulkhead.so',
       '/usr/libexec/bulkhead/dist/bpf/jail.bpf.o',
       '/usr/libexec/bulkhead/dist/web/io/entries/receiver-thread.js',

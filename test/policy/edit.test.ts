@@ -279,7 +279,10 @@ describe('setLimits() and removeTarget() for a site', () => {
     const tried = (name: string, words: string) =>
       errorsOf(setLimits(text, site('a', name), assignments(words)));
     assert.match(tried('a.example', 'disk.space=1GiB'), /<disk> cannot be inside <site>/);
-    assert.match(tried('a.example', 'package=p'), /"package" cannot be set for site "a\.example" of/);
+    assert.match(
+      tried('a.example', 'package=p'),
+      /"package" cannot be set for site "a\.example" of/,
+    );
     assert.match(tried('../x', 'cpu=5%'), /"\.\.\/x" is not a host name/);
     assert.match(tried('b.example', 'cpu='), /no element for site "b\.example" of tenant "a"/);
     assert.match(errorsOf(removeTarget(text, site('b', 'a.example'))), /no element for site/);

@@ -43,6 +43,7 @@ const look: HostLook = {
   cores: 4,
   memoryBytes: 2 ** 34,
   hasSystemd: true,
+  hasConsole: false,
   panels: [],
   packagesOf: null,
   webServers: [{ name: 'nginx', program: '/usr/sbin/nginx', isServed: true, isRead: true }],
@@ -443,6 +444,8 @@ suite('the plan', () => {
   test('planSteps() has the steps of the level and of those before it', () => {
     const first = ['policy', 'alerts', 'units', 'alerts-test'];
     assert.deepEqual(keysOf('observe'), [...first, 'limits-observed']);
+    const packaged = { look: { ...look, hasConsole: true } };
+    assert.deepEqual(keysOf('observe', packaged), [...first, 'console', 'limits-observed']);
     const limit = keysOf('limit');
     assert.deepEqual(limit.slice(0, 5), [...first, 'limits']);
     assert.ok(limit.includes('pam') && !limit.includes('symlinks'));

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { FairQueue } from '../../src/store/history/fair-queue.ts';
-import { WorkBudget } from '../../src/store/work-budget.ts';
+import { WorkBudget } from '../../packages/base/work-budget.ts';
 
 const wide = { eachMax: 1_000, totalMax: 10_000 };
 

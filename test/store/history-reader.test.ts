@@ -11,6 +11,7 @@ import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import { encodeSample, sampleValues } from '../../src/store/metrics/sample-code.ts';
 import type { Member } from '../../src/usage/member.ts';
 import { metricKeys } from '../../src/usage/metrics.ts';
+import { replayLimit } from '../../src/usage/simulate.ts';
 import { emptyColumns, type Tick } from '../../src/usage/tick.ts';
 import { day, done, hour, Place, rollUpAll, settings, start, tickOf, value } from './samples.ts';
 import { mulberry, near, rows } from './stored-ticks.ts';
@@ -247,6 +248,52 @@ describe('HistoryReader', () => {
         }
       }
     }
+  });
+
+  test("replays() returns what each member's own series would, with peaks between ticks", () => {
+    using place = new Place();
+    using store = new MetricsStore(place.directory);
+    using reader = new HistoryReader(place.directory);
+    const random = mulberry(5);
+    const limits = new Map<Member, number>();
+    for (let member = 1; member <= 30; member++) limits.set(`u${member}`, 5 * random());
+    for (let at = start + hour / 2; at < start + 60 * hour; at += hour / 2) {
+      const busy = [...limits.keys()].filter((each) => each !== 'u30' && random() < 0.5);
+      const use = busy.map((each) => {
+        const threads = Math.ceil(9 * random());
+        return [each, { cpu: 6 * random(), threads, threadsPeak: threads + 3 * random() }] as const;
+      });
+      assert.deepEqual(store.add(tickOf(at, Object.fromEntries(use), 1_800)), done);
+      rollUpAll(store, at);
+    }
+    // Hours, and then ticks; with as many parts as hours, and with others.
+    for (const [to, points] of [
+      [59, 59],
+      [59, 7],
+      [20, 40],
+    ] as const) {
+      const query = { from: start, to: start + to * hour, points };
+      for (const metric of ['cpu', 'threads'] as const) {
+        const replays = value(reader.replays({ ...query, metric, limits }));
+        assert.deepEqual([...replays.keys()], [...limits.keys()]);
+        for (const [member, limit] of limits) {
+          const own = value(reader.series({ ...query, metric, member }));
+          const peaks = value(reader.series({ ...query, metric: 'threadsPeak', member }));
+          const averages = own.averages.map((each) => each ?? NaN);
+          const maxima = own.maxima.map((max, part) => {
+            const peak = metric === 'threads' ? (peaks.maxima[part] ?? null) : 0;
+            return max === null || peak === null ? NaN : Math.max(max, peak);
+          });
+          const recorded = { averages, maxima, seconds: own.seconds };
+          assert.deepEqual(replays.get(member), replayLimit(recorded, limit), member);
+        }
+        assert.ok([...replays.values()].some(({ secondsMin }) => secondsMin > 0));
+        assert.equal(replays.get('u30')?.secondsMax, 0);
+      }
+    }
+    const query = { from: start, to: start + hour, metric: 'cpu' } as const;
+    assert.equal(reader.replays({ ...query, points: 0, limits }).ok, false);
+    assert.deepEqual(value(reader.replays({ ...query, points: 1, limits: new Map() })), new Map());
   });
 
   test('columns() adds up all tenants, without resellers and sites, in ticks and in hours', () => {

@@ -6,8 +6,8 @@ import { committedOf, replayLimit } from '../../src/usage/simulate.ts';
 
 const hour = 3600;
 const parts = (averages: readonly (number | null)[], maxima: readonly (number | null)[]) => ({
-  averages,
-  maxima,
+  averages: averages.map((each) => each ?? NaN),
+  maxima: maxima.map((each) => each ?? NaN),
   seconds: averages.map((each) => (each === null ? 0 : hour)),
 });
 

@@ -15,6 +15,7 @@
  *     GET  /v1/tenants/NAME/troubles?from=MS&to=MS (report-api.ts)
  *     GET  /v1/usage?from=MS&to=MS&tenant=NAME…&metric=cpu…
  *     GET  /v1/series?from=MS&to=MS&tenant=NAME&metric=cpu&points=60&maxima=1
+ *     GET  /v1/replay?from=MS&to=MS&metric=cpu&points=60&tenant=NAME&above=0.5…
  *     GET  /v1/series?…&metric=cpu&metric=memory or tenant=* (report-api.ts)
  *     GET  /v1/incidents?from=MS&to=MS&tenant=NAME…&limit=KEY&severity=killed&count=100
  *     GET  /v1/incidents/ID
@@ -40,6 +41,7 @@ import type { Member, MemberKind } from '../../usage/member.ts';
 import type { HeavyUser, SeenRequest } from '../../usage/causes/causes.ts';
 import type { Resource } from '../../usage/incident-topics.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
+import type { Replay } from '../../usage/simulate.ts';
 
 /** The reason why there is no answer. */
 export interface ErrorResponse extends Problem {
@@ -238,6 +240,25 @@ export interface SeriesResponse {
   readonly seconds?: readonly number[];
   /** The limit on the metric now; absent if there is none. */
   readonly limit?: number;
+}
+
+/** A metric over a period against a limit of each member. */
+export interface ReplayResponse {
+  /** The metric. */
+  readonly metric: MetricKey;
+  /** Milliseconds since 1970. */
+  readonly from: number;
+  /** Milliseconds since 1970. */
+  readonly to: number;
+  /** The number of equal parts into which the period was divided. */
+  readonly points: number;
+  /** The members, each with the time above its limit. */
+  readonly rows: readonly ReplayRow[];
+}
+
+/** The time that a member was above its limit. */
+export interface ReplayRow extends Replay {
+  readonly member: Member;
 }
 
 /** An incident, and its member. */

@@ -21,6 +21,7 @@ import type { ErrorResponse } from './api.ts';
 
 /** A value as an element of the policy has it. */
 export interface PolicyValue {
+  /** The limit. */
   readonly limit: LimitKey;
   /** The value as the policy writes it: `150%`, `unlimited`. */
   readonly value: string;
@@ -37,12 +38,15 @@ export type PolicyRight = 'limits' | 'packages';
 export interface PolicyDefaults {
   /** The line of the element; absent if there is none. */
   readonly line?: number;
+  /** The values. */
   readonly values: readonly PolicyValue[];
 }
 
 /** A package. */
 export interface PolicyPackage {
+  /** The name. */
   readonly name: string;
+  /** The line of the element; absent for resellers. */
   readonly line?: number;
   /** Its own values, then those of the defaults that it does not change. */
   readonly values: readonly PolicyValue[];
@@ -58,19 +62,26 @@ export interface PolicyReseller {
   readonly name: string;
   /** The target of edits: `reseller NAME`. */
   readonly target: string;
+  /** The uid. */
   readonly uid: number;
+  /** The line of the element; absent for resellers. */
   readonly line?: number;
+  /** The package that it names. */
   readonly package?: string;
   /** The bounds of all its tenants together. */
   readonly values: readonly PolicyValue[];
   /** The sums of what its tenants were promised. */
   readonly sums: readonly {
+    /** The limit. */
     readonly limit: LimitKey;
+    /** The sum. */
     readonly value: string;
     /** The number of its tenants without this limit. */
     readonly unlimitedTenants: number;
   }[];
+  /** The number of its tenants. */
   readonly tenants: number;
+  /** The changes that it may make. */
   readonly may: readonly PolicyRight[];
 }
 
@@ -80,9 +91,11 @@ export interface PolicyTenant {
   readonly name: string;
   /** The target of edits: `tenant NAME`. */
   readonly target: string;
+  /** The uid. */
   readonly uid: number;
   /** The line of its element; absent if a range of uids or the panel makes it a tenant. */
   readonly line?: number;
+  /** The reseller's name. */
   readonly reseller?: string;
   /** The package that it has. */
   readonly package?: string;
@@ -118,9 +131,13 @@ export interface PolicyResponse {
   readonly isEditable: boolean;
   /** The rights of the caller; `all` for root. Empty: it changes nothing. */
   readonly may: 'all' | readonly PolicyRight[];
+  /** The defaults. */
   readonly defaults: PolicyDefaults;
+  /** The packages. */
   readonly packages: readonly PolicyPackage[];
+  /** The resellers. */
   readonly resellers: readonly PolicyReseller[];
+  /** The tenants, by uid. */
   readonly tenants: readonly PolicyTenant[];
   /** The change that goes back by itself; absent if there is none. */
   readonly pending?: PolicyPending;
@@ -169,6 +186,7 @@ export interface PolicyOperation {
  * `removed`: tenants lose their limits.
  */
 export interface PolicyWarning {
+  /** The kind of warning. */
   readonly kind: 'policy' | 'in use' | 'memory' | 'promised' | 'removed';
   /** The tenants it concerns, at most 20. */
   readonly tenants: readonly string[];
@@ -188,17 +206,21 @@ export interface PolicyPlan {
   readonly isEmpty: boolean;
   /** The lines of the file that change, with lines around them; for a reseller, of its own element. */
   readonly diff: readonly DiffHunk[];
-  /** The values that change, at most 100, and the number of all. */
+  /** The values that change, at most 100. */
   readonly values: readonly ValueChange[];
+  /** The number of all changed values. */
   readonly valueCount: number;
   /** Diagnostics that the new text has and the old one did not have. */
   readonly diagnostics: readonly Diagnostic[];
-  /** The changes in the kernel, the first 200, and the number of all. */
+  /** The changes in the kernel, the first 200. */
   readonly operations: readonly PolicyOperation[];
+  /** The number of all changes in the kernel. */
   readonly operationCount: number;
-  /** The tenants whose limits or package change, at most 20, and the number of all. */
+  /** The tenants whose limits or package change, at most 20. */
   readonly tenants: readonly string[];
+  /** The number of all tenants. */
   readonly tenantCount: number;
+  /** The warnings. */
   readonly warnings: readonly PolicyWarning[];
   /** Whether it can concern many tenants or hurt running programs: defaults, packages, bounds, removals, memory in use. */
   readonly risky: boolean;
@@ -222,6 +244,7 @@ export interface PolicyWritten {
   readonly state: 'in force' | 'failed' | 'refused' | 'kept';
   /** The reasons of failures. */
   readonly failures: readonly string[];
+  /** The change that goes back by itself, if this one does. */
   readonly pending?: PolicyPending;
 }
 
@@ -235,6 +258,7 @@ export interface PolicyConflict extends ErrorResponse {
 
 /** A recorded change. */
 export interface PolicyChange {
+  /** The change's number. */
   readonly number: number;
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -244,6 +268,7 @@ export interface PolicyChange {
   readonly way: string;
   /** The account; absent if nobody knows who edited the file. */
   readonly user?: string;
+  /** The account's uid. */
   readonly uid?: number;
   /** The session of the console. */
   readonly session?: string;
@@ -253,9 +278,11 @@ export interface PolicyChange {
   readonly comment?: string;
   /** The changed values, at most 100. Absent if they are unknown: the record begins there, or the text was no policy. */
   readonly values?: readonly ValueChange[];
+  /** The number of all changed values. */
   readonly valueCount?: number;
   /** `pending`: not applied yet; `unknown`: perhaps never written. */
   readonly outcome: 'pending' | 'unknown' | 'in force' | 'failed' | 'refused' | 'not written';
+  /** The reasons of a failure; at most five. */
   readonly problems: readonly string[];
 }
 
@@ -281,6 +308,7 @@ export interface PolicyKeepRequest {
 
 /** The change stays. */
 export interface PolicyKept {
+  /** The number of the change; absent if it is not in the record. */
   readonly change?: number;
 }
 

@@ -13,6 +13,7 @@ import { type AgentContext, type RequestContext } from './request-context.ts';
 import { answerFrame } from '../responses/console-frame.ts';
 import {
   answerEnd,
+  answerLogins,
   answerNewCode,
   answerSession,
   answerSessions,
@@ -36,6 +37,7 @@ import {
 import { answerProcesses } from '../responses/processes.ts';
 import { answerLimits, answerSetLimits } from '../responses/site-limits.ts';
 import { answerTop } from '../responses/top.ts';
+import { answerReplay } from '../responses/replay.ts';
 import { answerTroubles } from '../responses/troubles.ts';
 import { answerSeries } from '../responses/series.ts';
 import { answerUsage } from '../responses/usage.ts';
@@ -63,6 +65,7 @@ const answers: Readonly<Record<string, Handler>> = {
   '/v1/tenants/:name/troubles': answerTroubles,
   '/v1/usage': answerUsage,
   '/v1/series': answerSeries,
+  '/v1/replay': answerReplay,
   '/v1/incidents': answerIncidents,
   '/v1/incidents/:name': answerIncident,
   '/v1/advise': answerAdvise,
@@ -71,6 +74,7 @@ const answers: Readonly<Record<string, Handler>> = {
   '/v1/modules': answerModules,
   '/v1/console/session': answerSession,
   '/v1/console/sessions': answerSessions,
+  '/v1/console/logins': answerLogins,
 };
 
 /** Nobody reads it. */

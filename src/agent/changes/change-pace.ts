@@ -3,7 +3,7 @@
  * is kept on disk and applied, so both are bounded for each tenant and for all of them together. An administrator who edits the
  * policy never waits.
  */
-import { WorkBudget } from '../../store/work-budget.ts';
+import { WorkBudget } from '../../../packages/base/work-budget.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { ok } from '../../../packages/base/result.ts';
 

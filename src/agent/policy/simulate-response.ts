@@ -1,4 +1,5 @@
 /** The answer of a what-if question about limits: `bulkhead simulate`, and `POST /v1/policy/simulate`. */
+import type { Problem } from '../../../packages/base/problem.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import type { Member } from '../../usage/member.ts';
 import type { Committed, LimitEffect } from '../../usage/simulate.ts';
@@ -20,6 +21,8 @@ export interface SimulateResponse {
   readonly limits: readonly SimulatedLimit[];
   /** The sums of limits next to the host; empty for a single tenant. */
   readonly host: readonly SimulatedHost[];
+  /** The reasons why some limits could not be replayed; their effect is `unknown`. */
+  readonly problems: readonly Problem[];
 }
 
 /** A limit of the other policy, and what it would have done. */

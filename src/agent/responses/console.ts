@@ -6,18 +6,20 @@
  *     GET  /v1/console/session
  *     GET  /v1/console/sessions
  *     POST /v1/console/end?id=ID… or ?all=1
+ *     GET  /v1/console/logins?from=MS&to=MS&count=100
  *     GET  /v1/console/frame
  */
 import { ok } from '../../../packages/base/result.ts';
 import type {
   ConsoleCodeResponse,
   ConsoleEndResponse,
+  ConsoleLoginsResponse,
   ConsoleSessionResponse,
   ConsoleSessionsResponse,
   ConsoleSessionStart,
 } from '../api/console-api.ts';
 import { isRoot, type Caller } from '../api/caller.ts';
-import { httpError, type HttpResult } from '../api/http-result.ts';
+import { fromStore, httpError, type HttpResult } from '../api/http-result.ts';
 import type { AgentContext, RequestContext } from '../api/request-context.ts';
 import { codeSeconds } from '../sessions/login-codes.ts';
 import { rootAccount, type Account, type Login } from '../sessions/login.ts';
@@ -26,6 +28,8 @@ import { resellerMember, tenantMember } from '../../usage/member.ts';
 import { namedEntry } from './members.ts';
 
 const login = 'log in to the console';
+const week = 7 * 86_400_000;
+const loginsMax = 1000;
 /** A panel that runs as root makes codes for all of its customers. */
 const unpaced = ok<Disposable | undefined>(undefined);
 
@@ -62,10 +66,12 @@ function ownAccount(agent: AgentContext, uid: number): HttpResult<Account> {
   return httpError({ status: 403, action: login, reason });
 }
 
-/** Finds the account of a tenant or reseller that the caller may see. */
+/**
+ * Finds the account of a tenant or reseller that the caller may see. Root's own is none of these: a panel that asks as
+ * root for a name that a customer has chosen must not get it.
+ */
 function namedAccount(request: RequestContext, name: string): HttpResult<Account> {
-  const { agent, caller } = request;
-  if (isRoot(caller) && name === rootAccount.user) return ok(rootAccount);
+  const { agent } = request;
   const found = namedEntry(request, name);
   if (!found.ok) return found;
   const { who, account: user } = found.value;
@@ -135,7 +141,37 @@ export function answerEnd({
     const reason = 'there is none with that id that you may end';
     return httpError({ status: 404, action, object: missing, reason });
   }
-  return ok({ ended: agent.console.end(new Set(asked.map(({ id }) => id))) });
+  return ok({
+    ended: agent.console.end(new Set(asked.map(({ id }) => id)), nameOf(agent, caller)),
+  });
+}
+
+/** Returns the name of the account that ends a session. */
+function nameOf(agent: AgentContext, caller: Caller): string {
+  if (caller.kind === 'token') return 'the token';
+  return caller.uid === 0
+    ? rootAccount.user
+    : (accountName(agent, caller.uid) ?? `uid ${caller.uid}`);
+}
+
+const accountName = ({ console: access }: AgentContext, uid: number) =>
+  access.accountOf(uid, undefined)?.user;
+
+/** Returns who logged in to the console, for root only. */
+export function answerLogins({
+  agent,
+  caller,
+  query,
+}: RequestContext): HttpResult<ConsoleLoginsResponse> {
+  const action = 'show logins to the console';
+  if (!isRoot(caller))
+    return httpError({ status: 403, action, reason: 'only root may see who logged in' });
+  const period = query.period(Date.now(), week);
+  if (!period.ok) return period;
+  const count = query.whole('count', 100, loginsMax);
+  if (!count.ok) return count;
+  const found = fromStore(agent.console.logins({ ...period.value, count: count.value }));
+  return found.ok ? ok({ logins: found.value }) : found;
 }
 
 const isId = (caller: Caller, id: string) => caller.kind === 'session' && caller.id === id;

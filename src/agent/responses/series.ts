@@ -18,7 +18,7 @@ import { type RequestContext } from '../api/request-context.ts';
 import { namedEntry, visibleFrom } from './members.ts';
 import { askedMetrics } from './usage.ts';
 
-const pointsMax = 1000;
+export const pointsMax = 1000;
 const everybody = '*';
 
 export async function answerSeries(

@@ -4,14 +4,18 @@
  * An account keeps its sessions as long as it has its name and its uid, and is root, a tenant or a reseller.
  */
 import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import type { Result } from '../../../packages/base/result.ts';
 import { readText } from '../../../packages/base/io/read.ts';
+import { listLogins, recordLogins, type LoginsQuery } from '../../apply/record-logins.ts';
 import type { AccountNames } from '../../host/accounts/account-names.ts';
 import type { Paths } from '../../host/paths.ts';
+import type { RecordedLogin } from '../../store/changes/login-store.ts';
 import { resellerMember, tenantMember } from '../../usage/member.ts';
 import type { SessionCaller } from '../api/caller.ts';
 import type { Membership } from '../sampling/membership.ts';
 import type { Account, Login } from './login.ts';
 import { LoginCodes } from './login-codes.ts';
+import { LoginRecord } from './login-record.ts';
 import { readSessions, writeSessions } from './session-file.ts';
 import { Sessions, type Session } from './sessions.ts';
 
@@ -30,6 +34,7 @@ export class ConsoleAccess implements Disposable {
   readonly #options: ConsoleAccessOptions;
   readonly #codes: LoginCodes;
   readonly #sessions: Sessions;
+  readonly #record: LoginRecord;
 
   constructor(options: ConsoleAccessOptions) {
     this.#options = options;
@@ -39,6 +44,10 @@ export class ConsoleAccess implements Disposable {
     const stored = readSessions(file, boot);
     const onProblem = (problem: Problem) => options.log.error(formatProblem(problem));
     if (!stored.ok) onProblem(stored.error);
+    this.#record = new LoginRecord({
+      write: (logins) => recordLogins(paths, logins),
+      error: options.log.error,
+    });
     this.#codes = new LoginCodes(clock);
     this.#sessions = new Sessions(stored.ok ? stored.value : [], {
       clock,
@@ -67,8 +76,12 @@ export class ConsoleAccess implements Disposable {
   /** Exchanges a code for a token; undefined if the code is not valid any more. */
   exchange(code: string): { readonly token: string; readonly session: Session } | undefined {
     const taken = this.#codes.take(code);
-    if (taken === undefined || !this.#isCurrent(taken.login, taken.madeAt)) return undefined;
+    if (taken === undefined || !this.#isCurrent(taken.login, taken.madeAt)) {
+      this.#record.refused();
+      return undefined;
+    }
     const started = this.#sessions.start(taken.login);
+    this.#record.add({ kind: 'began', ...recordOf(started.session) });
     this.#options.log.info(
       `Console: session ${started.session.id} of ${nameOf(taken.login)} began`,
     );
@@ -78,7 +91,10 @@ export class ConsoleAccess implements Disposable {
   /** Returns the caller with this token. `isActive`: the request shows that somebody is there. */
   callerOf(token: string, isActive: boolean): SessionCaller | undefined {
     const session = this.#sessions.find(token, isActive);
-    if (session === undefined) return undefined;
+    if (session === undefined) {
+      if (token !== '') this.#record.refused();
+      return undefined;
+    }
     const { account, by, readOnly } = session.login;
     return { kind: 'session', id: session.id, uid: account.uid, byUid: by.uid, readOnly };
   }
@@ -88,9 +104,17 @@ export class ConsoleAccess implements Disposable {
     return this.#sessions.list(wanted);
   }
 
-  /** Ends sessions, and returns how many. */
-  end(ids: ReadonlySet<string>): number {
+  /** Returns recorded logins, the latest first. */
+  logins(query: LoginsQuery): Result<readonly RecordedLogin[], Problem> {
+    this.#record.write();
+    return listLogins(this.#options.paths, query);
+  }
+
+  /** Ends sessions, and returns how many. `by`: the account that wants it. */
+  end(ids: ReadonlySet<string>, by: string): number {
+    const wanted = this.#sessions.list(({ id }) => ids.has(id));
     const ended = this.#sessions.end(ids);
+    for (const each of wanted) this.#record.add({ kind: 'ended', ...recordOf(each), by });
     if (ended > 0) this.#options.log.info(`Console: ${ended} of the sessions were ended`);
     return ended;
   }
@@ -113,8 +137,17 @@ export class ConsoleAccess implements Disposable {
 
   [Symbol.dispose](): void {
     this.#sessions.close();
+    this.#record[Symbol.dispose]();
   }
 }
+
+const recordOf = ({ id, login: { account, by, readOnly } }: Session) => ({
+  session: id,
+  user: account.user,
+  uid: account.uid,
+  by: by.user,
+  readOnly,
+});
 
 /** The name of a login in the log: `alice (uid 1001), by root`. */
 function nameOf({ account, by, readOnly }: Login): string {

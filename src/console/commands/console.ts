@@ -23,6 +23,12 @@ const parts: CommandTable = {
     summary: 'list your sessions; as root, all of them',
     load: () => import('./sessions.ts'),
   },
+  logins: {
+    usage: '[options]',
+    summary:
+      'list who logged in, whose session was ended, and how many codes and tokens were refused',
+    load: () => import('./logins.ts'),
+  },
   end: {
     usage: '[options] [id]',
     summary: 'end a session, or all that "sessions" lists',

@@ -2,6 +2,7 @@
 import type {
   ConsoleCodeResponse,
   ConsoleEndResponse,
+  ConsoleLoginsResponse,
   ConsoleSessionsResponse,
 } from '../../agent/api/console-api.ts';
 
@@ -15,6 +16,9 @@ export interface ConsoleLoginJson extends ConsoleCodeResponse {
 
 /** `bulkhead console sessions` */
 export type ConsoleSessionsJson = ConsoleSessionsResponse;
+
+/** `bulkhead console logins` */
+export type ConsoleLoginsJson = ConsoleLoginsResponse;
 
 /** `bulkhead console end` */
 export type ConsoleEndJson = ConsoleEndResponse;

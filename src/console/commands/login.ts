@@ -2,7 +2,12 @@
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import type { ConsoleCodeResponse } from '../../agent/api/console-api.ts';
-import { responseOrReport, withAgent, type JsonOption } from '../../cli/shared/agent-request.ts';
+import {
+  responseOrReport,
+  usageError,
+  withAgent,
+  type JsonOption,
+} from '../../cli/shared/agent-request.ts';
 import {
   examples,
   exitCodes,
@@ -12,17 +17,24 @@ import {
 import { print, printJson } from '../../cli/shared/output.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { consoleSocketOf } from '../../host/paths.ts';
+import { nameInOrigin } from '../core/hosts.ts';
 import type { ConsoleLoginJson } from './json.ts';
 
 interface LoginOptions extends JsonOption {
   readonly as?: string;
   readonly embed?: boolean;
+  readonly at?: string;
 }
 
 const tunnelPort = 8642;
 
-const login = ({ as, embed, json }: LoginOptions, command: Command): Promise<ExitCode> =>
-  withAgent(command, async (ask, paths) => {
+async function login(options: LoginOptions, command: Command): Promise<ExitCode> {
+  const { as, embed, at, json } = options;
+  if (at !== undefined && nameInOrigin(at) === undefined) {
+    const reason = `--at takes the address of the console, such as https://limits.example:843, not "${printable(at)}"`;
+    return usageError({ action: 'log in to the console', reason });
+  }
+  return withAgent(command, async (ask, paths) => {
     const query = { ...(as !== undefined && { as }), ...(embed === true && { embed }) };
     const made = await ask<ConsoleCodeResponse>('/v1/console/codes', query, 'POST');
     const response = responseOrReport(made);
@@ -30,20 +42,21 @@ const login = ({ as, embed, json }: LoginOptions, command: Command): Promise<Exi
     const socket = consoleSocketOf(paths);
     const login: ConsoleLoginJson = { ...response, path: `/#code=${response.code}`, socket };
     if (json === true) printJson(login);
-    else print(textOf(login));
+    else print(at === undefined ? textOf(login) : `${at}${login.path}`);
     return exitCodes.done;
   });
+}
 
 function textOf({ path, user, readOnly, socket, expiresInSeconds }: ConsoleLoginJson): string {
   const what = readOnly ? ', read-only' : '';
   return [
     `Login as ${printable(user)}${what}, once, within ${expiresInSeconds / 60} minutes:`,
     '',
-    `  http://localhost:${tunnelPort}${path}`,
+    `  http://127.0.0.1:${tunnelPort}${path}`,
     '',
     'This address works on a computer that has a tunnel to this host:',
     '',
-    `  ssh -N -L ${tunnelPort}:${socket} ${printable(hostname())}`,
+    `  ssh -N -L 127.0.0.1:${tunnelPort}:${socket} ${printable(hostname())}`,
     '',
     `If a web server here passes requests on to ${socket}, put its address before "${path.slice(0, 7)}…".`,
   ].join('\n');
@@ -54,12 +67,16 @@ export const command: CommandModule = {
     command
       .option('--as <user>', 'log in as this tenant or reseller: as root, or as its reseller')
       .option('--embed', 'for the frame of a control panel: the session can change nothing')
+      .option('--at <origin>', 'print only the link, at this address of the console')
       .option('--json', 'print as JSON')
       .addHelpText(
         'after',
         examples(
           ['bulkhead console login', 'with your own rights'],
-          ['bulkhead console login --as alice --embed --json', 'for a control panel'],
+          [
+            'bulkhead console login --as alice --embed --at https://limits.example',
+            'for a control panel',
+          ],
         ),
       )
       .action(run(login));

@@ -84,24 +84,27 @@ export function judge(request: GuardedRequest, names: ReadonlySet<string>): Verd
     return refuse(400, 'the address is not valid');
   // The base is a part of the text: no target can name another host.
   const { pathname, search } = new URL(`http://console${target}`);
-  const isPolicy = policyPattern.test(pathname);
-  const bytes = bodyBytes(headers, isPolicy ? policyBytesMax : exchangeBytesMax);
+  const max = policyPattern.test(pathname) ? policyBytesMax : exchangeBytesMax;
+  const bytes = bodyBytes(headers, max);
   if (bytes === undefined) return refuse(413, 'its body is too long, or has no length');
   if (!pathname.startsWith('/v1/')) return fileOf(method, pathname, bytes);
   const foreign = whyForeign(headers, name);
   if (foreign !== undefined) return refuse(403, foreign);
   if (method === 'POST' && pathname === exchangePath) return exchangeOf(headers, bytes);
-  if (bytes !== 0 && (!isPolicy || method === 'GET')) return refuse(413, 'it has a body');
   const question = questionOf(method, pathname, search, headers);
-  return question.kind === 'api' && bytes !== 0 ? withBody(question, headers, bytes) : question;
+  return bytes === 0 ? question : withBody(question, pathname, headers, bytes);
 }
 
 /** Adds the body, whose type no form of another site can send. */
 function withBody(
-  question: Extract<Verdict, { readonly kind: 'api' }>,
+  question: Verdict,
+  pathname: string,
   headers: ReadonlyMap<string, string>,
   bytes: number,
 ): Verdict {
+  if (question.kind === 'refused') return question;
+  if (question.kind !== 'api' || question.method === 'GET' || !policyPattern.test(pathname))
+    return refuse(413, 'it has a body');
   if (!isJson(headers)) return refuse(415, 'its body is not JSON');
   const ifMatch = headers.get('if-match');
   if (ifMatch !== undefined && !etagPattern.test(ifMatch))

@@ -23,6 +23,11 @@ export class FrontConnections {
     return this.#open.get(socket) === 0;
   }
 
+  /** Returns the account at the other end; undefined for a connection that is not on the unix socket. */
+  uidOf(socket: Socket): number | undefined {
+    return this.#open.get(socket);
+  }
+
   get size(): number {
     return this.#open.size;
   }

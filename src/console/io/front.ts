@@ -5,20 +5,23 @@
  * Everything is bounded: connections, headers, bodies, the time of each request and answer, streams.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { isIPv6, type Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { causeOf } from '../../../packages/base/io/errno.ts';
 import type { Cause } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { codeIn, exchangePath, judge, type Verdict } from '../core/guard.ts';
 import { apiHeaders, commonHeaders, passedHeaders, type Headers } from '../core/headers.ts';
-import { AgentLink, type AgentQuestion } from './agent-link.ts';
+import { networkOf } from '../core/hosts.ts';
+import { AgentLink, type AgentQuestion, type WholeAnswer } from './agent-link.ts';
 import type { CertificatePair } from './certificate.ts';
+import { acceptsGzip, Compression } from './compression.ts';
 import { FrontConnections } from './connections.ts';
 import { bodyOf, drop, isShared } from './either-protocol.ts';
 import { sendFile, type ServedFiles } from './served-files.ts';
 import { Streams } from './streams.ts';
 import { TlsListener } from './tls-listener.ts';
+import { UnknownSecrets } from './unknown-secrets.ts';
 
 export interface FrontRules {
   /** The names by which browsers may call it. */
@@ -54,6 +57,8 @@ export class Front implements AsyncDisposable {
   readonly #server: Server;
   readonly #tls: TlsListener;
   readonly #inProgress = new WeakMap<Socket, number>();
+  readonly #secrets = new UnknownSecrets();
+  readonly #compression = new Compression();
   #idle: NodeJS.Timeout | undefined;
   #isOver = false;
 
@@ -179,18 +184,23 @@ export class Front implements AsyncDisposable {
       }
       case 'api': {
         const { method, target, token, body } = verdict;
+        if (!this.#mayTry(token, request, response)) return;
         const authorization = `Bearer ${token}`;
+        const isCompressed = method === 'GET' && acceptsGzip(request.headers['accept-encoding']);
         const passed = body && { body: { ...body, source: request } };
-        await this.#pass({ method, target, authorization, isUrgent, ...passed }, response);
+        const question = { method, target, authorization, isUrgent, ...passed };
+        const status = await this.#pass(question, response, isCompressed);
+        this.#secrets.answered(token, status);
         return;
       }
       case 'exchange': {
         const code = codeIn(await textOf(request, verdict.bytes));
         const authorization = `Code ${code}`;
         if (code === undefined) refuse(response, 400, 'its body has no login code');
-        else {
+        else if (this.#mayTry(code, request, response)) {
           const target = exchangePath;
-          await this.#pass({ method: 'POST', target, authorization, isUrgent }, response);
+          // Never compressed: the answer has a secret.
+          await this.#pass({ method: 'POST', target, authorization, isUrgent }, response, false);
         }
         return;
       }
@@ -201,26 +211,47 @@ export class Front implements AsyncDisposable {
     }
   }
 
-  /** Passes a question on, and its answer back while it comes. */
-  async #pass(question: AgentQuestion, response: ServerResponse): Promise<void> {
+  /** Whether the agent may be asked with a token or a code; answers if not. */
+  #mayTry(secret: string, { socket }: IncomingMessage, response: ServerResponse): boolean {
+    const uid = this.#connections.uidOf(socket);
+    const address = socket.remoteAddress ?? '';
+    const peer = uid === undefined ? networkOf(address, isIPv6(address)) : `uid ${uid}`;
+    if (this.#secrets.admit(secret, peer, uid === 0)) return true;
+    response.setHeader('retry-after', '5');
+    refuse(response, 429, 'too many tokens or codes were tried that are not known; retry later');
+    return false;
+  }
+
+  /** Passes a question on, and its answer back while it comes. Returns the status. */
+  async #pass(
+    question: AgentQuestion,
+    response: ServerResponse,
+    isCompressed: boolean,
+  ): Promise<number> {
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     const answer = await this.#link.ask({ ...question, signal: gone.signal });
     if (answer === undefined) {
       if (!gone.signal.aborted) refuse(response, 503, noAgent);
-      return;
+      return 503;
     }
-    response.writeHead(answer.statusCode ?? 502, {
+    const gzip = isCompressed ? this.#compression.begin(answer) : undefined;
+    const { statusCode = 502 } = answer;
+    response.writeHead(statusCode, {
       ...apiHeaders,
       ...passedHeaders(answer.headers),
+      ...(gzip && { 'content-encoding': 'gzip' }),
     });
+    const body = bodyOf(response);
+    const sent = gzip === undefined ? pipeline(answer, body) : pipeline(answer, gzip, body);
     // One of them has gone: nobody is left to tell.
-    await pipeline(answer, bodyOf(response)).catch(() => drop(response));
+    await sent.catch(() => drop(response));
+    return statusCode;
   }
 
   async #stream(token: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const accepts = request.headers['accept-encoding']?.toString() ?? '';
-    const isCompressed = /(?:^|,)\s*gzip\s*(?:,|$)/.test(accepts);
+    if (!this.#mayTry(token, request, response)) return;
+    const isCompressed = acceptsGzip(request.headers['accept-encoding']);
     // A page that only listens is silent. One that does not read is closed by streams.ts.
     if (!isShared(request)) request.socket.setTimeout(0);
     response.shouldKeepAlive = false;
@@ -228,6 +259,7 @@ export class Front implements AsyncDisposable {
       isCompressed,
       isRoot: this.#connections.isRoot(request.socket),
     });
+    this.#secrets.answered(token, refused === undefined ? 200 : refusalStatus(refused));
     if (refused === undefined) return;
     if (refused === 'too many') refuse(response, 429, 'too many pages show live data');
     else if (refused.body.length === 0) refuse(response, 503, noAgent);
@@ -248,6 +280,10 @@ export class Front implements AsyncDisposable {
     });
   }
 }
+
+/** Returns the agent's status; one that says nothing of the token if it has not been asked. */
+const refusalStatus = (refused: WholeAnswer | 'too many') =>
+  refused === 'too many' ? 503 : refused.status;
 
 const noAgent = 'the agent does not answer';
 

@@ -4,7 +4,7 @@
  *
  *     {"names":["limits.example"],"frames":[],"tls":{"certificate":"-----BEGIN …","key":"-----BEGIN …"}}
  */
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { causeOf } from '../../../packages/base/io/errno.ts';
 import { failed, formatProblem } from '../../../packages/base/problem.ts';
@@ -12,6 +12,7 @@ import type { Log } from '../../agent/log.ts';
 import type { AgentPart } from '../../agent/part.ts';
 import { reportOnce, type Report } from '../../host/reconcile/report-once.ts';
 import { consoleSettingsSocketOf, type Paths } from '../../host/paths.ts';
+import type { Account } from '../../policy/accounts/account.ts';
 import type { ConsoleSettings } from '../../policy/elements/console-settings.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { followFiles } from '../../sys/files/follow-files.ts';
@@ -36,6 +37,7 @@ class SettingsPart implements AgentPart {
   /** The last pair that could be used. */
   #pair: CertificatePair | undefined;
   #sent = '';
+  #account: Account | undefined;
 
   constructor(paths: Paths, log: Pick<Log, 'info' | 'warn'>) {
     this.#paths = paths;
@@ -47,7 +49,9 @@ class SettingsPart implements AgentPart {
     this.#settings = settings;
     this.#follow();
     this.#publish();
-    this.#server ??= this.#listen();
+    this.#account = findFrontAccount(this.#paths);
+    if (this.#server === undefined) this.#server = this.#listen();
+    else this.#own();
   }
 
   #follow(): void {
@@ -97,16 +101,27 @@ class SettingsPart implements AgentPart {
       this.#log.warn(formatProblem({ action: 'listen on', object, ...causeOf(error) })),
     );
     rmSync(path, { force: true });
-    // It asks the kernel who connects.
-    server.listen({ path, backlog: connectionsMax }, () => chmodSync(path, 0o666));
+    server.listen({ path, backlog: connectionsMax }, () => this.#own());
     return server;
+  }
+
+  /** Lets the front connect, and nobody else; the account may have been made meanwhile. */
+  #own(): void {
+    const path = consoleSettingsSocketOf(this.#paths);
+    try {
+      chmodSync(path, 0o600);
+      chownSync(path, this.#account?.uid ?? 0, 0);
+    } catch (error) {
+      this.#log.warn(formatProblem({ action: 'give away', object: path, ...causeOf(error) }));
+    }
   }
 
   #admit(socket: Socket): void {
     socket.on('error', () => socket.destroy());
     const fd = (socket as unknown as { _handle?: { fd?: number } })._handle?.fd ?? -1;
     const uid = fd < 0 ? undefined : peerUid(fd);
-    const isFront = uid === 0 || (uid !== undefined && uid === findFrontAccount(this.#paths)?.uid);
+    // The file keeps others away; the kernel's word counts all the same.
+    const isFront = uid === 0 || (uid !== undefined && uid === this.#account?.uid);
     if (!isFront || this.#open.size >= connectionsMax) {
       socket.destroy();
       return;

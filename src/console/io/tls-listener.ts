@@ -16,12 +16,12 @@ import { networkOf } from '../core/hosts.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
-const connectionsMax = 256;
+const connectionsMax = 160;
 const perNetworkMax = 32;
 const headerBytesMax = 16 * 1024;
 const headersMax = 64;
 const streamsMax = 24;
-const sessionMebibytesMax = 4;
+const sessionMebibytesMax = 2;
 const requestMilliseconds = 10_000;
 const silentMilliseconds = 60_000;
 

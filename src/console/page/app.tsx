@@ -1,13 +1,13 @@
 /** The shell: bar, navigation and the page of the address, or the way to log in. */
 import { useEffect, useRef } from 'preact/hooks';
-import { Bar } from './parts/bar.tsx';
+import { Bar } from './shell/bar.tsx';
 import { Icon } from './parts/icon.tsx';
 import { FailureNote, Loading } from './parts/notes.tsx';
 import { PendingBar } from './parts/pending-bar.tsx';
 import { LoginPage } from './pages/login.tsx';
 import { matchPage, segmentsOf, type Page } from './page.ts';
 import { pages } from './pages.ts';
-import { words } from './state/language.ts';
+import { product, words } from './state/language.ts';
 import { role, whoFailure } from './state/live.ts';
 import { href, isEmbedded, route } from './state/route.ts';
 import { session } from './state/session.ts';
@@ -30,9 +30,11 @@ export function App() {
       <a class="skip" href="#content" onClick={skipTo('content')}>
         {shell.skipToContent}
       </a>
-      <a class="skip" href="#find" onClick={skipTo('find')}>
-        {shell.skipToFind}
-      </a>
+      {(role.value === 'root' || role.value === 'reseller') && (
+        <a class="skip" href="#find" onClick={skipTo('find')}>
+          {shell.skipToFind}
+        </a>
+      )}
       <Bar />
       <PendingBar />
       <div class="columns">
@@ -84,7 +86,7 @@ function Content() {
     matched?.page.title(words.value, matched.parameters) ?? words.value.shell.noSuchPage;
   const address = path.join('/');
   useEffect(() => {
-    document.title = `${title} · ${words.value.shell.product}`;
+    document.title = `${title} · ${product}`;
   }, [title]);
   const isFirst = useRef(true);
   useEffect(() => {

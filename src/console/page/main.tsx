@@ -1,8 +1,9 @@
 /** The page of the console: starts everything that follows the address, the session and the stream, and draws. */
 import { render } from 'preact';
 import { App } from './app.tsx';
-import { language } from './state/language.ts';
+import { language, showLanguage } from './state/language.ts';
 import { followMembers } from './state/live.ts';
+import { followPresence } from './state/connection/presence.ts';
 import { followRoute } from './state/route.ts';
 import { startSession, takeNewCode } from './state/session.ts';
 import { followStream } from './state/stream.ts';
@@ -12,8 +13,9 @@ const started = startSession();
 addEventListener('hashchange', takeNewCode);
 followRoute();
 followTheme();
+followPresence();
 followStream();
 followMembers();
-document.documentElement.lang = language.value;
+await showLanguage(language.value);
 render(<App />, document.getElementById('page')!);
 await started;

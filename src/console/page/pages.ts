@@ -1,13 +1,11 @@
 /** The pages, in the order of the navigation. */
 import type { Page } from './page.ts';
-import { incidentPage } from './pages/incident.tsx';
 import { incidentsPage } from './pages/incidents.tsx';
 import { overviewPage } from './pages/overview.tsx';
-import { ownPage, ownSitePage } from './pages/own.tsx';
 import { policyPage, whatIfPage } from './pages/policy.tsx';
 import { modulesPage, protectionPage } from './pages/protection.tsx';
 import { systemPage } from './pages/system.tsx';
-import { tenantPage } from './pages/tenant.tsx';
+import { incidentPage, ownPage, ownSitePage, tenantPage } from './pages/tenant.tsx';
 import { tenantsPage } from './pages/tenants.tsx';
 
 export const pages: readonly Page[] = [

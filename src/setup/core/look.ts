@@ -49,6 +49,8 @@ export interface HostLook {
   readonly memoryBytes: number;
   /** Whether systemd is the init. */
   readonly hasSystemd: boolean;
+  /** Whether there is the account of the console's front, which the packages make. */
+  readonly hasConsole: boolean;
   /** The names of control panels. */
   readonly panels: readonly string[];
   /** The panel whose packages `setup` can read; null without one. */

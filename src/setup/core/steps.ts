@@ -73,6 +73,19 @@ export const steps: readonly Step[] = [
     layers: [],
     report: alertsReport,
   },
+  {
+    key: 'console',
+    level: 'observe',
+    title: 'Serve the console to browsers that reach its unix socket',
+    changes: 'enables bulkhead-console.socket; nothing listens on the network',
+    customers: 'nothing',
+    obstacle: (context) =>
+      needsSystemd(context) ??
+      (context.look.hasConsole ? undefined : 'only the packages make its account'),
+    commands: ({ policy }) => [['console', 'enable', ...policy]],
+    undo: () => [['console', 'disable']],
+    layers: [],
+  },
   ...limitSteps,
   {
     key: 'pam',

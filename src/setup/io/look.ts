@@ -6,7 +6,7 @@ import { readHostFacts, readUidRange } from '../../host/accounts/accounts.ts';
 import { administratorsOf } from '../../host/accounts/administrators.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import { findOtherWriters } from '../../host/other-writers/other-writers.ts';
-import type { Paths } from '../../host/paths.ts';
+import { consoleAccount, type Paths } from '../../host/paths.ts';
 import { veCfgPath, type HostLook } from '../core/look.ts';
 import { findPhpBuilds, findWebServers, pathsOf } from '../../host/servers/find-servers.ts';
 
@@ -56,6 +56,7 @@ export function lookAtHost(
     cores: availableParallelism(),
     memoryBytes: totalmem(),
     hasSystemd: runsSystemd(),
+    hasConsole: accounts.some(({ user }) => user === consoleAccount),
     panels: found(panels),
     packagesOf,
     webServers: findWebServers(root),

@@ -1,5 +1,5 @@
 /**
- * The tables of `changes.db`: the changes of the policy, and every text that it had, compressed by zstd and keyed by
+ * The tables of `changes.db`: logins to the console, the changes of the policy, and every text that it had, compressed by zstd and keyed by
  * its SHA-256. Rows are added; only a change's outcome is updated. Numbers are never reused.
  */
 import type { Migration } from '../database.ts';
@@ -18,4 +18,8 @@ export const changesMigrations: readonly Migration[] = [
   `ALTER TABLE changes ADD COLUMN session TEXT;
    ALTER TABLE changes ADD COLUMN login_by TEXT;
    ALTER TABLE changes ADD COLUMN comment TEXT;`,
+  `CREATE TABLE logins (number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, kind TEXT NOT NULL,
+     session TEXT, user TEXT, uid INTEGER, by_user TEXT, read_only INTEGER, count INTEGER);
+   CREATE INDEX logins_at ON logins (at);
+   CREATE INDEX logins_uid ON logins (uid, number);`,
 ];

@@ -6,7 +6,7 @@ import { fail, type Result } from '../../../packages/base/result.ts';
 import { FairQueue, type QueueBounds } from './fair-queue.ts';
 import type { AnswerOf, HistoryFailure, QueryName, QueryOf } from './history-query.ts';
 import { HistoryThread, type ThreadOptions } from './history-thread.ts';
-import { WorkBudget, type CoreShare } from '../work-budget.ts';
+import { WorkBudget, type CoreShare } from '../../../packages/base/work-budget.ts';
 
 export interface LaneOptions extends ThreadOptions, QueueBounds {
   readonly patienceMilliseconds: number;

@@ -7,6 +7,7 @@
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Member } from '../../usage/member.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
+import type { Replay } from '../../usage/simulate.ts';
 
 export interface HistoryPeriod {
   readonly from: number;
@@ -61,6 +62,15 @@ export interface Series {
   readonly seconds: readonly number[];
 }
 
+export interface ReplaysQuery extends HistoryPeriod {
+  readonly metric: MetricKey;
+  /** The number of equal parts, 1 to 10,000. */
+  readonly points: number;
+  /** The limit of each member, in the unit of the metric. */
+  readonly limits: ReadonlyMap<Member, number>;
+}
+/** The time that each member was above its limit. */
+export type Replays = ReadonlyMap<Member, Replay>;
 /** Several metrics of one member, or of all tenants together. */
 export interface ColumnsQuery extends HistoryPeriod {
   readonly of: Member | 'tenants';
@@ -82,6 +92,7 @@ export interface Queries {
   readonly usage: { readonly query: UsageQuery; readonly answer: UsageHistory };
   readonly quantiles: { readonly query: QuantilesQuery; readonly answer: Quantiles };
   readonly series: { readonly query: SeriesQuery; readonly answer: Series };
+  readonly replays: { readonly query: ReplaysQuery; readonly answer: Replays };
   readonly columns: { readonly query: ColumnsQuery; readonly answer: Columns };
   readonly peakTotal: { readonly query: PeakQuery; readonly answer: number };
 }

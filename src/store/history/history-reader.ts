@@ -10,7 +10,8 @@ import { DatabaseSync } from 'node:sqlite';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { kindOf, type Member } from '../../usage/member.ts';
-import type { MetricKey } from '../../usage/metrics.ts';
+import { peakKeys, type MetricKey } from '../../usage/metrics.ts';
+import { replayLimit, type Replay } from '../../usage/simulate.ts';
 import { Distributions, type MemberDistribution } from '../metrics/distributions.ts';
 import { peakOf } from '../metrics/hour-row.ts';
 import {
@@ -23,6 +24,8 @@ import {
   type HistoryPeriod,
   type Quantiles,
   type QuantilesQuery,
+  type Replays,
+  type ReplaysQuery,
   type Series,
   type SeriesQuery,
   type UsageHistory,
@@ -32,6 +35,7 @@ import { metricsFile, quotedName } from '../metrics/metrics-schema.ts';
 import { Recording } from '../metrics/recording.ts';
 import { sampleValues } from '../metrics/sample-code.ts';
 import { HourCache } from '../metrics/hour-cache.ts';
+import { partsOf } from '../metrics/member-parts.ts';
 import { columnsOf } from '../metrics/series.ts';
 import { findSource, hoursOf, type RowSource } from '../metrics/source.ts';
 import { formatSqliteError, isDamage } from '../sqlite-error.ts';
@@ -40,6 +44,8 @@ import { TickColumns, type Slots } from '../metrics/tick-columns.ts';
 const membersAtOnce = 2_000;
 /** The number of slots read at once; a slot is a member and metric. More would not fit into the processor's cache. */
 const slotsAtOnce = 256;
+/** The number of parts of members' series at once: 1,000 members over 30 days. */
+const partsAtOnce = 1_000_000;
 const busyMilliseconds = 1_000;
 
 interface ReadFailure extends Problem {
@@ -116,17 +122,48 @@ export class HistoryReader implements Disposable {
   /** Returns several metrics in equal parts of a period, read in one pass. */
   columns(query: ColumnsQuery): Read<Columns> {
     const { points, of } = query;
-    if (!Number.isInteger(points) || points < 1 || points > pointsMax) {
-      return fail({
-        action: `divide a period into ${points} parts`,
-        reason: `there can be 1 to ${pointsMax}`,
-      });
-    }
+    const wrong = divisionProblem(points);
+    if (wrong !== undefined) return fail(wrong);
     return this.#read(query, (db) => {
       const known = of === 'tenants' ? tenantsIn(db) : membersIn(db, [of]);
       const { slots } = slotsOf(known);
       const subject = { slots, isSum: of === 'tenants' };
       return columnsOf(db, findSource(db, query), query, subject, this.#hours);
+    });
+  }
+
+  /** Replays each member's usage against its limit; maxima are raised to peaks between ticks. */
+  replays(query: ReplaysQuery): Read<Replays> {
+    const { limits, points, metric } = query;
+    const wrong = divisionProblem(points);
+    if (wrong !== undefined) return fail(wrong);
+    return this.#read(query, (db) => {
+      const source = findSource(db, query);
+      const replays = new Map<Member, Replay>();
+      const peak = peakKeys.get(metric);
+      const atOnce = Math.max(1, Math.floor(partsAtOnce / points));
+      for (const group of chunksOf([...limits], atOnce)) {
+        const known = membersIn(
+          db,
+          group.map(([member]) => member),
+        );
+        const { slots, members } = slotsOf(known);
+        // The last slot is for members that were never busy.
+        const subject = { slots, count: members.length + 1 };
+        const own = partsOf(db, source, query, subject, this.#hours);
+        const peaks = peak && partsOf(db, source, { ...query, metric: peak }, subject, this.#hours);
+        const slotBy = new Map(members.map((member, slot) => [member, slot]));
+        for (const [member, limit] of group) {
+          const slot = slotBy.get(member) ?? members.length;
+          const { maxima, ...recorded } = own.recorded(slot);
+          const raised = peaks?.recorded(slot).maxima;
+          const both = raised
+            ? maxima.map((max, part) => Math.max(max, raised[part] ?? NaN))
+            : maxima;
+          replays.set(member, replayLimit({ ...recorded, maxima: both }, limit));
+        }
+      }
+      return replays;
     });
   }
 
@@ -212,6 +249,14 @@ export class HistoryReader implements Disposable {
     this.#connection = { db, inode };
     return db;
   }
+}
+
+function divisionProblem(points: number): Problem | undefined {
+  if (Number.isInteger(points) && points >= 1 && points <= pointsMax) return undefined;
+  return {
+    action: `divide a period into ${points} parts`,
+    reason: `there can be 1 to ${pointsMax}`,
+  };
 }
 
 interface Known {

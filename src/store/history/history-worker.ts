@@ -20,6 +20,7 @@ function answer(reader: HistoryReader, { name, query }: HistoryRequest): History
     usage: () => reader.usage(query as QueryOf<'usage'>),
     quantiles: () => reader.quantiles(query as QueryOf<'quantiles'>),
     series: () => reader.series(query as QueryOf<'series'>),
+    replays: () => reader.replays(query as QueryOf<'replays'>),
     columns: () => reader.columns(query as QueryOf<'columns'>),
     peakTotal: () => reader.peakTotal(query as QueryOf<'peakTotal'>),
   };

@@ -27,6 +27,7 @@ export interface HistoryView {
   readonly usage: (query: QueryOf<'usage'>) => Answered<'usage'>;
   readonly quantiles: (query: QueryOf<'quantiles'>) => Answered<'quantiles'>;
   readonly series: (query: QueryOf<'series'>) => Answered<'series'>;
+  readonly replays: (query: QueryOf<'replays'>) => Answered<'replays'>;
   readonly columns: (query: QueryOf<'columns'>) => Answered<'columns'>;
   readonly peakTotal: (query: QueryOf<'peakTotal'>) => Answered<'peakTotal'>;
 }
@@ -64,6 +65,7 @@ export class History implements AsyncDisposable {
       usage: (query) => ask('usage', query),
       quantiles: (query) => ask('quantiles', query),
       series: (query) => ask('series', query),
+      replays: (query) => ask('replays', query),
       columns: (query) => ask('columns', query),
       peakTotal: (query) => ask('peakTotal', query),
     };

@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib';
 import { decodeHourColumn, type HourColumn } from './hour-row.ts';
 
 /** Sums and maxima by member. */
-type Hour = Pick<HourColumn, 'sums' | 'maxima'>;
+export type Hour = Pick<HourColumn, 'sums' | 'maxima'>;
 
 interface Kept {
   readonly hour: Hour | undefined;

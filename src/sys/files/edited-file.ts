@@ -71,7 +71,15 @@ export function createFile(
   try {
     mkdirSync(dirname(path), { mode: 0o755 });
   } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') return cannotWrite(path, causeOf(error));
+    const errno = errnoOf(error);
+    // Only one directory is made: a longer path may be a mistake.
+    if (errno === 'ENOENT')
+      return cannotWrite(path, {
+        reason: `the directory ${dirname(dirname(path))} does not exist`,
+        hint: 'create it first',
+        errno,
+      });
+    if (errno !== 'EEXIST') return cannotWrite(path, causeOf(error));
   }
   return underLock(path, undefined, (directory) => {
     const there = lstatSync(directory.at(basename(path)), { throwIfNoEntry: false });

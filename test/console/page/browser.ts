@@ -5,8 +5,7 @@
 import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { request as ask } from 'node:http';
-import { createServer, type Server } from 'node:http';
+import { createServer, request as ask, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { after } from 'node:test';
@@ -18,7 +17,9 @@ import { readServedFiles, type ServedFiles } from '../../../src/console/io/serve
 import { ensurePrerequisites } from '../../../testing/prerequisites.ts';
 import { eventually } from '../../../testing/patience.ts';
 import { suiteDirectory, temporaryDirectory } from '../../../testing/temporary-directory.ts';
-import { Stage } from '../stage.ts';
+import { ok } from '../../../packages/base/result.ts';
+import { Stage, uids } from '../stage.ts';
+import { goodStatus } from './host.ts';
 
 const program = '/usr/bin/chromium';
 
@@ -69,13 +70,20 @@ export class ConsoleBrowser {
 
   /** Opens an agent and a front for one test. */
   async open(stage?: Stage): Promise<ConsoleSite<Stage>> {
-    return this.openFor(stage ?? (await Stage.start()));
+    return this.openFor(stage ?? (await smallStage()));
   }
 
   /** Opens a front for an agent, which ends with it. */
   openFor<Agent extends ConsoleAgent>(agent: Agent): Promise<ConsoleSite<Agent>> {
     return ConsoleSite.open(this.#browser, this.#files, agent);
   }
+}
+
+async function smallStage(): Promise<Stage> {
+  const stage = await Stage.start();
+  stage.status = goodStatus(Object.keys(uids).length);
+  stage.history = { columns: async () => ok({ seconds: [], metrics: new Map() }) };
+  return stage;
 }
 
 /** The agent, as far as a console needs it. */
@@ -226,11 +234,11 @@ export class View {
   }
 
   /** Keeps a picture in the directory that BULKHEAD_PICTURES names, for people to look at. */
-  async picture(name: string): Promise<void> {
+  async picture(name: string, fullPage = false): Promise<void> {
     const directory = process.env['BULKHEAD_PICTURES'];
     if (directory === undefined || directory === '') return;
     mkdirSync(directory, { recursive: true });
-    await this.page.screenshot({ path: `${directory}/${name}.png`, fullPage: false });
+    await this.page.screenshot({ path: `${directory}/${name}.png`, fullPage });
   }
 
   /** Returns the elements that make the page wider than the window. */

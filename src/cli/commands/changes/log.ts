@@ -5,6 +5,7 @@ import { listChanges } from '../../../apply/read-changes.ts';
 import { exitCodes, type ExitCode } from '../../shared/command.ts';
 import { parsePeriod, type PeriodOptions } from '../../shared/period.ts';
 import { failWith, pathsFor, print, printError, printJson } from '../../shared/session.ts';
+import { printable } from '../../../../packages/base/printable.ts';
 import { terminalOf } from '../../shared/terminal.ts';
 import type { PolicyLogJson } from './json.ts';
 import { changeJson, changeLines } from './change-text.ts';
@@ -13,6 +14,12 @@ interface LogOptions extends PeriodOptions {
   readonly tenant?: string;
   readonly json?: boolean;
 }
+
+/** The list of a tenant has only its own elements of the policy. */
+const nothingRecorded = (tenant: string | undefined) =>
+  tenant === undefined
+    ? 'No changes were recorded in this period'
+    : `No changes of "${printable(tenant)}" itself were recorded in this period; without --tenant, changes of packages and of the defaults are listed, too`;
 
 export function log(options: LogOptions, command: Command): ExitCode {
   const paths = pathsFor(command);
@@ -33,7 +40,7 @@ export function log(options: LogOptions, command: Command): ExitCode {
     printJson({ changes: shown.map(changeJson) } satisfies PolicyLogJson);
     return exitCodes.done;
   }
-  if (shown.length === 0) print('No changes were recorded in this period');
+  if (shown.length === 0) print(nothingRecorded(tenant));
   const { colors } = terminalOf(process.stdout);
   for (const each of shown) print(changeLines(each, colors));
   return exitCodes.done;

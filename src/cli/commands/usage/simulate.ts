@@ -4,7 +4,7 @@ import { simulate } from '../../../agent/policy/simulate-limits.ts';
 import type { SimulatedLimit } from '../../../agent/policy/simulate-response.ts';
 import { MemberIndex } from '../../../agent/sampling/member-index.ts';
 import { printable } from '../../../../packages/base/printable.ts';
-import type { Problem } from '../../../../packages/base/problem.ts';
+import { formatProblem, type Problem } from '../../../../packages/base/problem.ts';
 import { shortBytes } from '../../../../packages/base/bytes.ts';
 import { policyReaderOf } from '../../capability.ts';
 import {
@@ -47,7 +47,8 @@ function simulatePolicy(options: SimulateOptions, command: Command): Promise<Exi
     if (answer === undefined) return exitCodes.failed;
     if (options.json === true) printJson(answer satisfies SimulateJson);
     else printSimulation(answer);
-    return exitCodes.done;
+    for (const each of answer.problems) printError(printable(formatProblem(each)));
+    return answer.problems.length === 0 ? exitCodes.done : exitCodes.failed;
   });
 }
 

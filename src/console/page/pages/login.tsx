@@ -1,8 +1,8 @@
 /** The page without a session: which command gives one. */
 import { CopyButton } from '../parts/command-line.tsx';
-import { Choices } from '../parts/choices.tsx';
+import { Choices } from '../shell/choices.tsx';
 import { Loading } from '../parts/notes.tsx';
-import { words } from '../state/language.ts';
+import { product, words } from '../state/language.ts';
 import { failureWords, type Failure } from '../state/request.ts';
 import { isFramed, type Session } from '../state/session.ts';
 
@@ -11,7 +11,7 @@ type Closed = Exclude<Session, { readonly kind: 'open' }>;
 const loginCommand = 'bulkhead console login';
 
 export function LoginPage({ session }: { readonly session: Closed }) {
-  const { product, login } = words.value.shell;
+  const { login } = words.value.shell;
   return (
     <main class="login">
       <p class="brand">{product}</p>

@@ -1,90 +1,85 @@
 /** Overview: whether everything is enforced, and who is at a limit; in words before any number. */
+import type { VNode } from 'preact';
 import type { IncidentRow } from '../../../agent/api/api.ts';
+import type { OverviewResponse } from '../../../agent/api/report-api.ts';
 import type { StatusResponse } from '../../../agent/api/status-response.ts';
+import { AtLimitPanel, LastChanges, WorstPanel } from '../overview/lists.tsx';
 import type { Page } from '../page.ts';
 import { Attention, StateSentence } from '../parts/attention.tsx';
-import { SeverityBadge } from '../parts/badge.tsx';
 import { CommandLine } from '../parts/command-line.tsx';
 import { Course } from '../parts/course.tsx';
 import { Answered } from '../parts/notes.tsx';
 import { Tile, Tiles } from '../parts/tile.tsx';
 import { useAnswer, type Asked } from '../state/answer.ts';
-import { useIncidentSummary } from '../state/incidents.ts';
+import { useIncidentSummary, type IncidentSummary } from '../state/incidents.ts';
 import { limitWords, numbers, words } from '../state/language.ts';
 import { members, role, who, type LiveMember } from '../state/live.ts';
-import { highestShare, metricText } from '../state/measures.ts';
+import { highestShare } from '../state/measures.ts';
 import { href } from '../state/route.ts';
 import { frame } from '../state/stream.ts';
 
 const statusSeconds = 30;
-const listMax = 6;
-const nearShare = 0.9;
+const overviewSeconds = 60;
+const namesMax = 5;
 
 const Overview = () => (role.value === 'root' ? <HostOverview /> : <ResellerOverview />);
 
 function HostOverview() {
   const status = useAnswer<StatusResponse>('v1/status', {}, statusSeconds);
+  const asked = useAnswer<OverviewResponse>('v1/overview', {}, overviewSeconds);
+  const { value, ...about } = asked;
+  const incidents = value === undefined ? about : { ...about, value: summaryOfHost(value) };
   return (
     <>
       <Answered asked={status}>{(answer) => <StateSentence status={answer} />}</Answered>
-      <Numbers />
-      {status.value !== undefined && <Attention status={status.value} />}
+      <Numbers incidents={incidents} course={value?.course} />
+      {status.value !== undefined && <Attention status={status.value} weak={value?.weak} />}
+      {value?.changes !== undefined && <LastChanges changes={value.changes} />}
       <CommandLine command="bulkhead status" />
     </>
   );
 }
 
-const ResellerOverview = () => (
-  <>
-    <Numbers />
-    <CommandLine command="bulkhead top" />
-  </>
-);
+function summaryOfHost({ incidents, worst, incidentCounts }: OverviewResponse): IncidentSummary {
+  const latest = [...worst].sort((a, b) => b.end - a.end)[0];
+  return {
+    ended: incidents.killed,
+    refused: incidents.refused,
+    slowed: incidents.throttled,
+    worst,
+    course: incidentCounts,
+    ...(latest !== undefined && { latest }),
+  };
+}
 
-function Numbers() {
+function ResellerOverview() {
   const incidents = useIncidentSummary();
-  const { overview } = words.value;
+  return (
+    <>
+      <Numbers incidents={incidents} />
+      <CommandLine command="bulkhead top" />
+    </>
+  );
+}
+
+interface NumbersProps {
+  readonly incidents: Asked<IncidentSummary>;
+  readonly course?: OverviewResponse['course'];
+}
+
+function Numbers({ incidents, course }: NumbersProps) {
   const tenants = members.value.filter(({ who: each }) => each.kind === 'tenant');
   const atLimit = tenants.filter(({ limitsHit }) => limitsHit.length > 0).sort(bySeverity);
   return (
     <>
       <Tiles>
-        <UseTiles tenants={tenants} />
+        <UseTiles tenants={tenants} course={course} />
         <AtLimitTile tenants={tenants} atLimit={atLimit} />
         <IncidentsTile asked={incidents} />
       </Tiles>
       <div class="panels">
-        <section class="panel">
-          <h2>{overview.atLimit}</h2>
-          {atLimit.length === 0 && <p class="quiet">{overview.nobodyAtLimit}</p>}
-          <ul class="list">
-            {atLimit.slice(0, listMax).map((member) => (
-              <AtLimitRow key={member.who.member} member={member} />
-            ))}
-          </ul>
-          <p>
-            <a href={href(['tenants'], { sort: 'cpu' })}>{overview.allTenants}</a>
-          </p>
-        </section>
-        <section class="panel">
-          <h2>{overview.worst}</h2>
-          <Answered asked={incidents}>
-            {({ worst }) =>
-              worst.length === 0 ? (
-                <p class="quiet">{overview.nothingHappened}</p>
-              ) : (
-                <ul class="list">
-                  {worst.map((incident) => (
-                    <IncidentItem key={incident.id} incident={incident} />
-                  ))}
-                </ul>
-              )
-            }
-          </Answered>
-          <p>
-            <a href={href(['incidents'])}>{overview.allIncidents}</a>
-          </p>
-        </section>
+        <AtLimitPanel atLimit={atLimit} />
+        <WorstPanel incidents={incidents} />
       </div>
     </>
   );
@@ -93,9 +88,14 @@ function Numbers() {
 const bySeverity = (a: LiveMember, b: LiveMember) =>
   b.limitsHit.length - a.limitsHit.length || highestShare(b) - highestShare(a);
 
+interface UseTilesProps {
+  readonly tenants: readonly LiveMember[];
+  readonly course: OverviewResponse['course'];
+}
+
 /** CPU and memory of all tenants beside what there is, and how often it was promised. A reseller's own limits are there for it. */
-function UseTiles({ tenants }: { readonly tenants: readonly LiveMember[] }) {
-  const { overview, cores, of } = words.value;
+function UseTiles({ tenants, course }: UseTilesProps) {
+  const { overview, cores, ofLimit } = words.value;
   const own = members.value.find(({ who: each }) => each.kind === 'reseller');
   const isHost = role.value === 'root';
   const host = frame.value?.host ?? who.value?.host;
@@ -106,29 +106,38 @@ function UseTiles({ tenants }: { readonly tenants: readonly LiveMember[] }) {
   const bounds = isHost
     ? { cpu: host?.cores, memory: host?.memoryBytes }
     : { cpu: own?.who.limits['cpu.limit'], memory: own?.who.limits['memory.limit'] };
-  const cpu = cores(sum('cpu'));
-  const memory = numbers.value.bytes(sum('anonymous'));
   return (
     <>
       <Tile
         title={isHost ? overview.cpu : overview.ownCpu}
-        value={
-          bounds.cpu === undefined
-            ? cpu
-            : of(numbers.value.number(sum('cpu'), 1), cores(bounds.cpu))
-        }
+        value={cores(sum('cpu'))}
+        limit={bounds.cpu !== undefined && ofLimit(cores(bounds.cpu))}
         note={<Promised tenants={tenants} limit="cpu.limit" available={bounds.cpu} />}
-      />
+      >
+        <DayCourse values={course?.metrics.cpu?.average} top={bounds.cpu} />
+      </Tile>
       <Tile
         title={isHost ? overview.memory : overview.ownMemory}
-        value={
-          bounds.memory === undefined ? memory : of(memory, numbers.value.bytes(bounds.memory))
-        }
+        value={numbers.value.bytes(sum('anonymous'))}
+        limit={bounds.memory !== undefined && ofLimit(numbers.value.bytes(bounds.memory))}
         note={<Promised tenants={tenants} limit="memory.limit" available={bounds.memory} />}
-      />
+      >
+        <DayCourse values={course?.metrics.anonymous?.average} top={bounds.memory} />
+      </Tile>
     </>
   );
 }
+
+interface DayCourseProps {
+  readonly values: readonly (number | null)[] | undefined;
+  readonly top?: number | undefined;
+}
+
+/** The course of the last 24 hours. */
+const DayCourse = ({ values, top }: DayCourseProps) =>
+  values === undefined || values.length < 2 ? null : (
+    <Course values={values} length={values.length} top={top} />
+  );
 
 interface PromisedProps {
   readonly tenants: readonly LiveMember[];
@@ -152,57 +161,53 @@ interface AtLimitTileProps {
 function AtLimitTile({ tenants, atLimit }: AtLimitTileProps) {
   const { overview } = words.value;
   const near = tenants.filter(
-    (each) => each.limitsHit.length === 0 && highestShare(each) >= nearShare,
+    ({ limitsHit, limitsNear }) => limitsHit.length === 0 && limitsNear.length > 0,
   );
   return (
     <Tile
       title={overview.atLimit}
       href={href(['tenants'], { filter: 'limit' })}
       value={words.value.tenants(atLimit.length)}
+      limit={atLimit
+        .slice(0, namesMax)
+        .map(({ who: each }) => each.name)
+        .join(', ')}
       note={overview.nearLimit(near.length)}
     />
   );
 }
 
-function IncidentsTile({ asked }: { readonly asked: ReturnType<typeof useIncidentSummary> }) {
+function IncidentsTile({ asked }: { readonly asked: Asked<IncidentSummary> }) {
   const { overview } = words.value;
+  const [worst, ...others] = asked.value === undefined ? [] : countsOf(asked.value);
   return (
     <Tile
       title={overview.incidents}
       href={href(['incidents'])}
-      value={<IncidentCounts asked={asked} />}
+      value={worst ?? (asked.value === undefined ? '…' : overview.noIncidents)}
+      limit={<span class="line">{others}</span>}
       note={<Latest incident={asked.value?.latest} />}
-    />
+    >
+      <DayCourse values={asked.value?.course} />
+    </Tile>
   );
 }
 
-function IncidentCounts({ asked: { value } }: { readonly asked: Asked<Counts> }) {
+/** Returns the counts that are not zero, the worst first. */
+function countsOf({ ended, refused, slowed }: IncidentSummary): readonly VNode[] {
   const { overview } = words.value;
-  if (value === undefined) return <>…</>;
-  const parts = [
-    value.ended > 0 && (
-      <span class="badge" data-kind="killed">
-        {overview.ended(value.ended)}
+  const rows = [
+    ['killed', ended, overview.ended(ended)],
+    ['refused', refused, overview.refused(refused)],
+    ['throttled', slowed, overview.slowed(slowed)],
+  ] as const;
+  return rows
+    .filter(([, count]) => count > 0)
+    .map(([kind, , text]) => (
+      <span class="badge" data-kind={kind} key={kind}>
+        {text}{' '}
       </span>
-    ),
-    value.refused > 0 && (
-      <span class="badge" data-kind="refused">
-        {overview.refused(value.refused)}
-      </span>
-    ),
-    value.slowed > 0 && (
-      <span class="badge" data-kind="throttled">
-        {overview.slowed(value.slowed)}
-      </span>
-    ),
-  ].filter((each) => each !== false);
-  return parts.length === 0 ? <>{overview.noIncidents}</> : <span class="counts">{parts}</span>;
-}
-
-interface Counts {
-  readonly ended: number;
-  readonly refused: number;
-  readonly slowed: number;
+    ));
 }
 
 function Latest({ incident }: { readonly incident: IncidentRow | undefined }) {
@@ -210,38 +215,6 @@ function Latest({ incident }: { readonly incident: IncidentRow | undefined }) {
   const { end, limit } = incident;
   const time = numbers.value.time(end, Date.now());
   return <>{words.value.overview.latest(incident.who.name, limitWords(limit), time)}</>;
-}
-
-function AtLimitRow({ member }: { readonly member: LiveMember }) {
-  const { who: each, limitsHit, course } = member;
-  return (
-    <li class="at-limit-row">
-      <a class="name" href={href(['tenants', each.name])}>
-        {each.name}
-      </a>
-      <span class="at-limit">{numbers.value.list(limitsHit.map(limitWords))}</span>
-      <span class="quiet">
-        {words.value.limits['cpu.limit']} {metricText('cpu', member.usage('cpu'))}
-      </span>
-      <Course values={course} top={each.limits['cpu.limit']} />
-    </li>
-  );
-}
-
-function IncidentItem({ incident }: { readonly incident: IncidentRow }) {
-  const { id, severity, limit, value, end } = incident;
-  return (
-    <li class="incident-row">
-      <SeverityBadge severity={severity} />
-      <a class="name" href={href(['incidents', String(id)])}>
-        {incident.who.name}
-      </a>
-      <span>
-        {limitWords(limit)} <span class="quiet">{value}</span>
-      </span>
-      <span class="quiet">{numbers.value.time(end, Date.now())}</span>
-    </li>
-  );
 }
 
 export const overviewPage: Page = {

@@ -1,64 +1,32 @@
-/** One tenant, one of its sites, or a reseller's sum: its use beside its limits, its history, and what happened. */
-import type { TopRow } from '../../../agent/api/api.ts';
-import type { Page, PageProps } from '../page.ts';
-import { LimitOrigins } from '../parts/limit-origins.tsx';
-import { MemberView, SiteLinks } from '../parts/member-view.tsx';
-import { Empty, Loading } from '../parts/notes.tsx';
-import { words } from '../state/language.ts';
-import { who } from '../state/live.ts';
-import { href } from '../state/route.ts';
-
-function Tenant({ parameters: { name = '' } }: PageProps) {
-  if (who.value === undefined) return <Loading />;
-  const row = findRow(who.value.rows, name);
-  const { tenant } = words.value;
-  if (row === undefined)
-    return (
-      <Empty title={tenant.gone}>
-        <p>{tenant.goneHint}</p>
-        <p>
-          <a href={href(['tenants'])}>{tenant.toTenants}</a>
-        </p>
-      </Empty>
-    );
-  return (
-    <>
-      <About row={row} />
-      <SiteLinks who={row} />
-      <MemberView who={row} />
-    </>
-  );
-}
-
-/** A tenant and a reseller can have the same name; the member is `r1000` then. */
-const findRow = (rows: readonly TopRow[], name: string) =>
-  rows.find((each) => each.name === name && each.kind !== 'reseller') ??
-  rows.find((each) => each.name === name || each.member === name);
-
-function About({ row }: { readonly row: TopRow }) {
-  const { about, tenants } = words.value.tenant;
-  const { tenantsPage } = words.value;
-  const facts = [
-    ...(row.package === undefined ? [] : [about.package(row.package)]),
-    ...(row.reseller === undefined ? [] : [about.reseller(row.reseller)]),
-    ...(row.kind === 'reseller' ? [about.sum] : []),
-    ...(row.tenant === undefined ? [] : [about.siteOf(row.tenant)]),
-    about.uid(row.uid),
-    ...(row.stopped === true ? [tenantsPage.stopped] : []),
-  ];
-  return (
-    <div class="about">
-      <p class="quiet">
-        <a href={href(['tenants'])}>{tenants}</a> › {facts.join(' · ')}
-      </p>
-      {row.kind !== 'reseller' && <LimitOrigins who={row} />}
-    </div>
-  );
-}
+/** The pages of one tenant, its sites and one incident. They come in a part of their own, and charts in another. */
+import type { Page } from '../page.ts';
+import { lazy } from '../parts/lazy.tsx';
 
 export const tenantPage: Page = {
   path: '/tenants/:name',
   roles: ['root', 'reseller'],
   title: (_, { name = '' }) => name,
-  view: Tenant,
+  view: lazy(async () => (await import('../member/part.ts')).Tenant),
+};
+
+export const ownPage: Page = {
+  path: '/',
+  roles: ['tenant'],
+  icon: 'overview',
+  title: ({ shell }) => shell.pages.own,
+  view: lazy(async () => (await import('../member/part.ts')).Own),
+};
+
+export const ownSitePage: Page = {
+  path: '/tenants/:name',
+  roles: ['tenant'],
+  title: (_, { name = '' }) => name,
+  view: lazy(async () => (await import('../member/part.ts')).OwnSite),
+};
+
+export const incidentPage: Page = {
+  path: '/incidents/:id',
+  roles: ['root', 'reseller', 'tenant'],
+  title: ({ shell }, { id = '' }) => shell.pages.incident(id),
+  view: lazy(async () => (await import('../member/part.ts')).Incident),
 };

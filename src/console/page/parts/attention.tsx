@@ -1,7 +1,8 @@
 /** The state of the host in words: what is enforced, and what needs somebody. */
+import type { WeakLimit } from '../../../agent/api/report-api.ts';
 import type { StatusResponse } from '../../../agent/api/status-response.ts';
 import { Disclosure } from './dialog.tsx';
-import { numbers, words } from '../state/language.ts';
+import { limitWords, numbers, words } from '../state/language.ts';
 
 interface StatusProps {
   readonly status: StatusResponse;
@@ -30,8 +31,13 @@ export function StateSentence({ status }: StatusProps) {
   );
 }
 
-export function Attention({ status }: StatusProps) {
-  const items = attentionOf(status);
+interface AttentionProps extends StatusProps {
+  /** The limits that this host cannot enforce, or not fully. */
+  readonly weak?: readonly WeakLimit[] | undefined;
+}
+
+export function Attention({ status, weak = [] }: AttentionProps) {
+  const items = [...attentionOf(status), ...weak.map(weakItem)];
   if (items.length === 0) return null;
   return (
     <section class="panel">
@@ -91,6 +97,14 @@ function attentionOf({ policy, placement, history }: StatusResponse): readonly A
       : { title: overview.historyOff, details: listed(history.problem) },
   ];
   return items.filter((each) => each !== undefined);
+}
+
+function weakItem({ limit, level, reason, help, tenants }: WeakLimit): AttentionItem {
+  const { overview } = words.value;
+  const name = limitWords(limit);
+  const title =
+    level === 'none' ? overview.notEnforced(name, tenants) : overview.partly(name, tenants);
+  return { title, details: [...listed(reason), ...listed(help)] };
 }
 
 const listed = (text: string | undefined): readonly string[] => (text === undefined ? [] : [text]);

@@ -4,7 +4,7 @@ import { words } from '../state/language.ts';
 
 interface CommandLineProps {
   readonly command: string;
-  /** The words before it, if it does not show the same as the page. */
+  /** The words before the command, if it does not show the same as the page. */
   readonly label?: string;
 }
 

@@ -4,7 +4,8 @@ const width = 108;
 const height = 24;
 
 interface CourseProps {
-  readonly values: readonly number[];
+  /** The values; null if one is unknown, which is a gap. */
+  readonly values: readonly (number | null)[];
   /** The number of values that fill the width. */
   readonly length?: number;
   /** The value at the top; the highest one if there is none. */
@@ -12,12 +13,12 @@ interface CourseProps {
 }
 
 export function Course({ values, length = 36, top }: CourseProps) {
-  const highest = Math.max(top ?? 0, ...values) || 1;
+  const highest = Math.max(top ?? 0, ...values.map((each) => each ?? 0)) || 1;
   const step = width / (length - 1);
-  const points = values.map((value, at) => {
+  const pointAt = (value: number, at: number) => {
     const x = width - (values.length - 1 - at) * step;
     return `${x.toFixed(1)},${(height - 1 - (value / highest) * (height - 2)).toFixed(1)}`;
-  });
+  };
   return (
     <svg
       class="course"
@@ -25,7 +26,22 @@ export function Course({ values, length = 36, top }: CourseProps) {
       preserveAspectRatio="none"
       aria-hidden="true"
     >
-      <polyline points={points.join(' ')} />
+      {piecesOf(values, pointAt).map((points) => (
+        <polyline key={points} points={points} />
+      ))}
     </svg>
   );
+}
+
+/** Returns the points of each piece without gaps. */
+function piecesOf(
+  values: readonly (number | null)[],
+  pointAt: (value: number, at: number) => string,
+): readonly string[] {
+  const pieces: string[][] = [[]];
+  for (const [at, value] of values.entries()) {
+    if (value === null) pieces.push([]);
+    else pieces.at(-1)?.push(pointAt(value, at));
+  }
+  return pieces.filter(({ length }) => length > 1).map((points) => points.join(' '));
 }

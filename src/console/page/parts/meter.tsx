@@ -14,10 +14,9 @@ interface MeterProps {
 export function Meter({ used, limit, share, isAtLimit = false }: MeterProps) {
   return (
     <div class="meter">
-      <span class="meter-text">
-        <b>{used}</b> <span class="quiet">{limit !== undefined && words.value.ofLimit(limit)}</span>
-      </span>
+      <b class="meter-line">{used}</b>
       <UseBar share={share} isAtLimit={isAtLimit} />
+      <span class="meter-line quiet">{limit !== undefined && words.value.ofLimit(limit)}</span>
     </div>
   );
 }

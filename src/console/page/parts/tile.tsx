@@ -4,16 +4,18 @@ import type { ComponentChildren } from 'preact';
 interface TileProps {
   readonly title: string;
   readonly value: ComponentChildren;
-  /** The line below: the limit, or what is promised. */
+  /** The lines below: the limit, and a remark. Both keep their places when they are empty. */
+  readonly limit?: ComponentChildren;
   readonly note?: ComponentChildren;
   readonly children?: ComponentChildren;
   readonly href?: string;
 }
 
-export const Tile = ({ title, value, note, children, href }: TileProps) => (
+export const Tile = ({ title, value, limit, note, children, href }: TileProps) => (
   <section class="tile">
     <h2>{href === undefined ? title : <a href={href}>{title}</a>}</h2>
     <p class="tile-value">{value}</p>
+    <p class="tile-note quiet">{limit}</p>
     <p class="tile-note quiet">{note}</p>
     {children}
   </section>

@@ -4,7 +4,7 @@ import type { Advice, AdviseResponse } from '../../../agent/api/api.ts';
 import { Chips, chosenOf } from '../parts/chips.tsx';
 import { CommandLine } from '../parts/command-line.tsx';
 import { Answered, Empty } from '../parts/notes.tsx';
-import { Table, type Column } from '../parts/table.tsx';
+import { Table, type Column } from '../table/table.tsx';
 import { useAnswer } from '../state/answer.ts';
 import { limitWords, numbers } from '../state/language.ts';
 import { href } from '../state/route.ts';

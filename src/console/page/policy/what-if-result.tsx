@@ -5,7 +5,7 @@ import type {
   SimulateResponse,
 } from '../../../agent/api/simulate-api.ts';
 import { Empty } from '../parts/notes.tsx';
-import { Table, type Column } from '../parts/table.tsx';
+import { Table, type Column } from '../table/table.tsx';
 import { limitWords, numbers } from '../state/language.ts';
 import { href } from '../state/route.ts';
 import { policyWords } from './words.ts';

@@ -11,7 +11,7 @@ import { CommandLine, shellWord } from '../parts/command-line.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { Answered, Empty } from '../parts/notes.tsx';
-import { Table, type Column } from '../parts/table.tsx';
+import { Table, type Column } from '../table/table.tsx';
 import { useAnswer } from '../state/answer.ts';
 import { queryOf, setQuery } from '../state/route.ts';
 import { Kept } from './kept.tsx';

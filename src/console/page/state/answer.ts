@@ -1,6 +1,7 @@
 /** Questions to the agent with the session of this page. */
 import { useEffect, useState } from 'preact/hooks';
 import { fail, type Result } from '../../../../packages/base/result.ts';
+import { whenPresent } from './connection/presence.ts';
 import { failureOf, request, type Failure, type Query, type RequestOptions } from './request.ts';
 import { session, sessionHasEnded } from './session.ts';
 
@@ -28,8 +29,8 @@ const retryMilliseconds = 5000;
 const passing: readonly Failure['kind'][] = ['no answer', 'starting', 'too many'];
 
 /**
- * Asks when a component appears, when the question changes, and every `everySeconds` if that is given. A question is
- * given up when the component goes. What fails only for a while is asked again.
+ * Asks when a component appears, when the question changes, and every `everySeconds` if that is given and somebody looks.
+ * A question is given up when the component goes. What fails only for a while is asked again.
  */
 export function useAnswer<Answer>(
   path: string,
@@ -53,15 +54,7 @@ export function useAnswer<Answer>(
       );
       const isPassing = !answer.ok && passing.includes(answer.error.kind);
       const pause = isPassing ? retryMilliseconds : (everySeconds ?? 0) * 1000;
-      if (pause > 0) timer = setTimeout(() => void loadIfSeen(), pause);
-    };
-    const loadIfSeen = () => {
-      if (!document.hidden) return load();
-      document.addEventListener('visibilitychange', () => void load(), {
-        once: true,
-        signal: gone.signal,
-      });
-      return undefined;
+      if (pause > 0) timer = setTimeout(() => whenPresent(() => void load(), gone.signal), pause);
     };
     void load();
     return () => {

@@ -3,7 +3,9 @@ import type { IncidentResponse, IncidentRow, Who } from '../../../agent/api/api.
 import { higherValue } from '../../../usage/higher-value.ts';
 import type { Resource } from '../../../usage/incident-topics.ts';
 import type { QuantityKind } from '../../../../packages/base/quantity.ts';
-import { limitWords, numbers, words } from './language.ts';
+import { limitWords, numbers } from './language.ts';
+import { words } from '../member/words.ts';
+import { role } from './live.ts';
 
 export const nameOf = (who: Who): string =>
   who.kind === 'reseller' ? words.value.incident.allOf(who.name) : who.name;
@@ -12,7 +14,7 @@ export const nameOf = (who: Who): string =>
 export function whatHappened({ who, limit, severity, faults, value }: IncidentRow): string {
   const { incident } = words.value;
   const name = nameOf(who);
-  // What has no value is no limit that can be raised, such as a jail.
+  // Without a value it is not a limit that can be raised: a jail, for example.
   if (value === '') return incident.other[severity](name, faults, limitWords(limit));
   const be = incident.be(who.kind === 'reseller');
   return incident.happened[severity](name, be, faults, limitWords(limit));
@@ -20,12 +22,11 @@ export function whatHappened({ who, limit, severity, faults, value }: IncidentRo
 
 function whenWas({ begin, end }: IncidentRow): string {
   const { incident } = words.value;
-  const { moment, sameDay } = numbers.value;
+  const { moment, sameDay, day, time } = numbers.value;
   if (end - begin < 60_000) return incident.on(moment(begin));
-  return incident.between(
-    moment(begin),
-    sameDay(begin, end) ? numbers.value.time(end) : moment(end),
-  );
+  return sameDay(begin, end)
+    ? incident.during(day(begin), time(begin), time(end))
+    : incident.between(moment(begin), moment(end));
 }
 
 /** Returns the sentences that say what happened, and what came of it. */
@@ -38,7 +39,11 @@ export function sentencesOf(row: IncidentRow): readonly string[] {
   return [
     incident.sentence(opening, whenWas(row)),
     ...(hasLimit
-      ? [from === '' ? incident.limitWas(value) : incident.limitWasFrom(value, from)]
+      ? [
+          from === '' || role.value !== 'root'
+            ? incident.limitWas(value)
+            : incident.limitWasFrom(value, from),
+        ]
       : []),
     severity === 'refused' && limit === 'processes.limit'
       ? incident.processesRefused
@@ -86,7 +91,7 @@ const kinds: Readonly<Partial<Record<string, QuantityKind>>> = {
 
 /** Returns the incident as text, for a ticket. */
 export function textOf(incident: IncidentResponse): string {
-  const { title, mostUsed, served } = words.value.incident;
+  const { title, heaviest, served } = words.value.incident;
   const users = incident.users.map(
     ({ title: user, amount }) => `- ${user}: ${amountText(incident.resource, amount)}`,
   );
@@ -96,7 +101,7 @@ export function textOf(incident: IncidentResponse): string {
   return [
     title(String(incident.id)),
     ...sentencesOf(incident),
-    ...(users.length > 0 ? [`${mostUsed}:`, ...users] : []),
+    ...(users.length > 0 ? [`${heaviest}:`, ...users] : []),
     ...(requests.length > 0 ? [`${served}:`, ...requests] : []),
   ].join('\n');
 }

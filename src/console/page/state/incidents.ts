@@ -5,19 +5,21 @@ import type { Query } from './request.ts';
 
 export const severityRanks = { observed: 0, throttled: 1, refused: 2, killed: 3 } as const;
 
-interface IncidentSummary {
+export interface IncidentSummary {
   readonly ended: number;
   readonly refused: number;
   readonly slowed: number;
   /** The worst first, and of those the latest. */
   readonly worst: readonly IncidentRow[];
   readonly latest?: IncidentRow;
+  /** How many began in each of equal parts of the day. */
+  readonly course?: readonly number[];
 }
 
 const shown = 6;
 const refreshSeconds = 60;
 
-/** Asks for the incidents of the last 24 hours; a filter gives a severity and all that is worse. */
+/** Asks for the incidents of the last 24 hours; the filter gives a severity and all that is worse. */
 export function useIncidentSummary(): Asked<IncidentSummary> {
   const ended = useIncidents({ severity: 'killed', count: shown }, refreshSeconds);
   const refused = useIncidents({ severity: 'refused', count: shown }, refreshSeconds);

@@ -1,7 +1,6 @@
 /** The language of the page: what the browser prefers, or what was chosen here. */
 import { computed, signal, type ReadonlySignal } from '@preact/signals';
 import type { LimitKey } from '../../../limits/limit.ts';
-import { de } from '../words/de.ts';
 import { en } from '../words/en.ts';
 import { numbersOf } from '../words/numbers.ts';
 import { pseudo } from '../words/pseudo.ts';
@@ -11,20 +10,26 @@ import { keep, kept } from './kept.ts';
 /** Whether this build is for the tests of languages; scripts/console.ts sets it. */
 declare const BULKHEAD_PSEUDO: boolean;
 
-const catalogues = { en: BULKHEAD_PSEUDO ? pseudo(en) : en, de } as const satisfies Record<
-  string,
-  Words
->;
+export const languages = { en: 'English', de: 'Deutsch' } as const;
+export type Language = keyof typeof languages;
 
-export type Language = keyof typeof catalogues;
-export const languages: Readonly<Record<Language, string>> = { en: 'English', de: 'Deutsch' };
+/** English is always there; the others are loaded by those who read them. */
+const loaders: Readonly<Record<Exclude<Language, 'en'>, () => Promise<Words>>> = {
+  de: async () => (await import('../words/de.ts')).de,
+};
+
+const english: Words = BULKHEAD_PSEUDO ? pseudo(en) : en;
+const loaded = signal<ReadonlyMap<Language, Words>>(new Map([['en', english]]));
+
+/** The name, which is the same in all languages. */
+export const product = 'Bulkhead';
 
 const isLanguage = (text: string | undefined): text is Language =>
-  text !== undefined && Object.hasOwn(catalogues, text);
+  text !== undefined && Object.hasOwn(languages, text);
 
 export const language = signal<Language>(firstLanguage());
 
-export const words = computed<Words>(() => catalogues[language.value]);
+export const words = computed<Words>(() => loaded.value.get(language.value) ?? english);
 export const numbers = computed(() => numbersOf(language.value));
 
 /** Returns the words of a part that is loaded on demand. */
@@ -42,11 +47,22 @@ function firstLanguage(): Language {
   return [kept('language'), ...preferred].find(isLanguage) ?? 'en';
 }
 
-export function chooseLanguage(text: string): void {
+export async function chooseLanguage(text: string): Promise<void> {
   if (!isLanguage(text)) return;
-  language.value = text;
-  document.documentElement.lang = text;
   keep('language', text);
+  await showLanguage(text);
+}
+
+/** Loads the words of a language, and shows them. If the line is lost, the page stays in English. */
+export async function showLanguage(key: Language): Promise<void> {
+  try {
+    if (key !== 'en' && !loaded.value.has(key))
+      loaded.value = new Map([...loaded.value, [key, await loaders[key]()]]);
+    language.value = key;
+  } catch {
+    language.value = 'en';
+  }
+  document.documentElement.lang = language.value;
 }
 
 /** Returns the words for a limit, or for the kind of an incident. */

@@ -1,7 +1,7 @@
 /**
  * The members with their last tick: names and limits come once from `/v1/top?all=1`, numbers from the stream.
  *
- * A member is at a limit if it hit one in the last minute: single ticks would have rows come and go.
+ * A member is at a limit if it hit one in the last minute, as the agent says: with single ticks rows would come and go.
  */
 import { computed, effect, signal } from '@preact/signals';
 import type { ConsoleFrame, FrameMetric } from '../../../agent/api/console-api.ts';
@@ -22,11 +22,14 @@ export interface LiveMember {
   readonly usage: (metric: MetricKey) => number;
   /** The limits that it hit in the last minute. */
   readonly limitsHit: readonly LimitKey[];
-  /** CPU in the last ticks, the last one at the end. */
-  readonly course: readonly number[];
+  /** The limits of which it used nine tenths in the last minute, and did not hit them. */
+  readonly limitsNear: readonly LimitKey[];
+  /** How often it hit its limits in the last five minutes. */
+  readonly faults: number;
+  /** CPU in the last ticks, the last one at the end; null if it is unknown. */
+  readonly course: readonly (number | null)[];
 }
 
-const hitMilliseconds = 60_000;
 const courseLength = 36;
 const retryMilliseconds = 5000;
 
@@ -35,8 +38,7 @@ export const who = signal<TopResponse | undefined>(undefined);
 export const whoFailure = signal<Failure | undefined>(undefined);
 
 /** Memory of the last ticks, which the frames change before anything is drawn. */
-const hits = new Map<Member, Map<LimitKey, number>>();
-const courses = new Map<Member, number[]>();
+const courses = new Map<Member, (number | null)[]>();
 /** Changes when the memory has. */
 const remembered = signal<ConsoleFrame | undefined>(undefined);
 
@@ -45,29 +47,28 @@ export const members = computed<readonly LiveMember[]>(() => {
   const index = new Map(now?.members.map((member, at) => [member, at]));
   return (who.value?.rows ?? []).map((row) => {
     const at = index.get(row.member);
-    const recent = hits.get(row.member);
     return {
       who: row,
       usage: (metric) => (at === undefined || now === undefined ? 0 : usageIn(now, at, metric)),
-      limitsHit: recent === undefined ? [] : [...recent.keys()],
+      limitsHit: valueIn(now?.limitsHit, at) ?? [],
+      limitsNear: valueIn(now?.limitsNear, at) ?? [],
+      faults: valueIn(now?.faults, at) ?? 0,
       course: courses.get(row.member) ?? [],
     };
   });
 });
 
+function valueIn<Value>(column: readonly Value[] | undefined, at: number | undefined) {
+  return at === undefined ? undefined : column?.[at];
+}
+
 /** Frames leave out what is a sum or a difference of what they have. */
 function usageIn({ usage }: ConsoleFrame, at: number, metric: MetricKey): number {
   const of = (key: FrameMetric) => usage[key][at] ?? 0;
-  switch (metric) {
-    case 'anonymous':
-      return Math.max(0, of('memory') - of('cache'));
-    case 'total':
-      return of('read') + of('write');
-    case 'operations':
-      return of('reads') + of('writes');
-    default:
-      return Object.hasOwn(usage, metric) ? of(metric as FrameMetric) : 0;
-  }
+  if (metric === 'anonymous') return Math.max(0, of('memory') - of('cache'));
+  if (metric === 'total') return of('read') + of('write');
+  if (metric === 'operations') return of('reads') + of('writes');
+  return Object.hasOwn(usage, metric) ? of(metric as FrameMetric) : 0;
 }
 
 /** The rights of the session: a reseller is known by its row. */
@@ -81,10 +82,8 @@ export const role = computed<Role | undefined>(() => {
 /** Follows the stream and the session. */
 export function followMembers(): void {
   frame.subscribe((now) => {
-    if (now === undefined) {
-      hits.clear();
-      courses.clear();
-    } else remember(now);
+    if (now === undefined) courses.clear();
+    else remember(now);
     remembered.value = now;
   });
   let loaded: string | undefined;
@@ -118,19 +117,14 @@ async function loadWho(isWanted: () => boolean): Promise<void> {
     setTimeout(() => isWanted() && void loadWho(isWanted), retryMilliseconds);
 }
 
-function remember({ at, members: here, usage, limitsHit }: ConsoleFrame): void {
-  for (const [member, recent] of hits) {
-    for (const [limit, hitAt] of recent) if (hitAt < at - hitMilliseconds) recent.delete(limit);
-    if (recent.size === 0) hits.delete(member);
+function remember({ members: here, usage, past }: ConsoleFrame): void {
+  if (past !== undefined) {
+    courses.clear();
+    for (const [index, member] of here.entries()) courses.set(member, [...(past.cpu[index] ?? [])]);
+    return;
   }
   const seen = new Set(here);
-  for (const [index, member] of here.entries()) {
-    for (const limit of limitsHit[index] ?? []) {
-      const recent = hits.get(member) ?? new Map<LimitKey, number>();
-      hits.set(member, recent.set(limit, at));
-    }
-    addToCourse(member, usage.cpu[index] ?? 0);
-  }
+  for (const [index, member] of here.entries()) addToCourse(member, usage.cpu[index] ?? 0);
   for (const [member, course] of courses) {
     if (seen.has(member)) continue;
     addToCourse(member, 0);

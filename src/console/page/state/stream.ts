@@ -5,7 +5,7 @@
 import { signal } from '@preact/signals';
 import type { ConsoleFrame } from '../../../agent/api/console-api.ts';
 import { session, sessionHasEnded } from './session.ts';
-import { takeEvents } from './sse.ts';
+import { takeEvents } from './connection/sse.ts';
 
 export type Connection = 'connecting' | 'live' | 'reconnecting' | 'paused';
 

@@ -1,6 +1,7 @@
-/** What a tenant's limits did to it, in sentences. */
+/** The effects of a tenant's limits, in sentences. */
 import type { Trouble, TroublesResponse } from '../../../agent/api/report-api.ts';
-import { limitWords, numbers, words } from './language.ts';
+import { limitWords, numbers } from './language.ts';
+import { words } from '../member/words.ts';
 import type { Period } from './period.ts';
 
 interface Subject {
@@ -18,13 +19,14 @@ export function troubleSentences(
   period: Period,
 ): readonly string[] {
   const { troubles: texts } = words.value.tenant;
-  const when = texts.periods[period.key ?? 'other'];
+  const when = ` ${texts.periods[period.key ?? 'other']}`;
   if (troubles.length === 0) return [texts.none(subject.name, when)];
   const hasFailed = troubles.some(({ severity }) => severity !== 'throttled');
   return [
-    ...troubles
-      .slice(0, shownMax)
-      .map((trouble) => sentenceOf(trouble, nameFor(trouble, subject), when)),
+    ...troubles.slice(0, shownMax).map((trouble, at) =>
+      // The first sentence has the period; the others go on from it.
+      sentenceOf(trouble, nameFor(trouble, subject), at === 0 ? when : ''),
+    ),
     hasFailed ? texts.somethingFailed : texts.nothingFailed,
     ...(troubles.some(({ isNow }) => isNow) ? [texts.now] : []),
     ...(isCut ? [texts.isCut] : []),
@@ -36,12 +38,13 @@ const nameFor = ({ site }: Trouble, { name, isOwn }: Subject) =>
 
 function sentenceOf(trouble: Trouble, who: string, when: string): string {
   const { troubles: texts } = words.value.tenant;
-  const { limit, resource, severity, faults, seconds } = trouble;
+  const { limit, resource, severity, faults, incidents, seconds } = trouble;
   const name = limitWords(limit);
   if (severity === 'killed')
     return resource === 'memory'
-      ? texts.ended(who, faults, when)
-      : texts.endedOther(who, name, faults, when);
+      ? // Its faults are also those before a program was ended.
+        texts.ended(who, incidents, when)
+      : texts.endedOther(who, name, incidents, when);
   if (severity === 'refused') {
     if (resource === 'processes') return texts.refused.processes(who, faults, when);
     return limit === 'entries.limit'

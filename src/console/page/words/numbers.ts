@@ -13,6 +13,8 @@ export interface Numbers {
   readonly dateTime: (at: number) => string;
   /** Returns `24 November at 12:02`. */
   readonly moment: (at: number) => string;
+  /** Returns `24 November`. */
+  readonly day: (at: number) => string;
   readonly sameDay: (a: number, b: number) => boolean;
   /** Returns `5 minutes ago`. */
   readonly ago: (at: number, now: number) => string;
@@ -59,6 +61,7 @@ export function numbersOf(locale: string): Numbers {
     minute: '2-digit',
     hourCycle: 'h23',
   });
+  const wholeDays = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'long' });
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'always' });
   const lists = new Intl.ListFormat(locale, { type: 'conjunction' });
   const plurals = new Intl.PluralRules(locale);
@@ -76,6 +79,7 @@ export function numbersOf(locale: string): Numbers {
     time: (at, now = at) => (isSameDay(at, now) ? times : days).format(at),
     dateTime: (at) => whole.format(at),
     moment: (at) => moments.format(at),
+    day: (at) => wholeDays.format(at),
     sameDay: isSameDay,
     ago: (at, now) => relativeTime(relative, at - now),
     duration: (seconds) => durationText(locale, seconds),

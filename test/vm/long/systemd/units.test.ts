@@ -1,7 +1,7 @@
 /** `units enable` and `units disable` with Debian's systemd: started, repaired, there after a reboot, and gone without a trace. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { ownUnits } from '../../../../src/host/systemd/own-units.ts';
+import { ownUnits, type OwnUnit } from '../../../../src/host/systemd/own-units.ts';
 import { longPatienceMilliseconds } from '../../../../testing/patience.ts';
 import { guestOfSuite, prepareGuests } from '../../../../testing/vm/suite.ts';
 
@@ -16,9 +16,11 @@ const policy = (
 const port = ' listen="127.0.0.1:9640" token="/etc/bulkhead/token"';
 const directory = '/etc/systemd/system';
 
-const namesOf = (use: 'enabled' | 'called') =>
+const namesOf = (use: OwnUnit['use']) =>
   ownUnits.filter((each) => each.use === use).map(({ name }) => name);
 const called = namesOf('called');
+/** Another command enables them. */
+const chosen = namesOf('chosen');
 const enabled = namesOf('enabled');
 /** The socket holds the port, and is a unit only if the policy has a port. */
 const socket = 'bulkhead.socket';
@@ -70,7 +72,10 @@ systemctl daemon-reload; bulkhead apply`);
     assert.equal((await run('bulkhead units status')).status, 3);
     assert.equal(await said('bulkhead units disable'), 'No unit of Bulkhead is left');
     const listed = await said('bulkhead units enable --dry-run');
-    assert.deepEqual(listed.split('\n').toSorted(), [...called, ...withoutPort].toSorted());
+    assert.deepEqual(
+      listed.split('\n').toSorted(),
+      [...called, ...chosen, ...withoutPort].toSorted(),
+    );
     assert.equal(await traces(), before);
   });
 
@@ -82,6 +87,7 @@ systemctl daemon-reload; bulkhead apply`);
     const status = await succeed('bulkhead units status');
     for (const name of called)
       assert.match(status, new RegExp(`^${name} +current +when needed`, 'm'));
+    for (const name of chosen) assert.match(status, new RegExp(`^${name} +current +no`, 'm'));
     for (const name of withoutPort) assert.match(status, new RegExp(`^${name} +current +yes`, 'm'));
     assert.equal(await said('bulkhead units enable --dry-run'), 'Nothing would be written');
     await noneFailed();
@@ -146,10 +152,10 @@ systemctl daemon-reload; bulkhead apply`);
 
   test('units disable removes all units, and limits stay', { timeout }, async () => {
     const listed = await said('bulkhead units disable --dry-run');
-    assert.deepEqual(listed.split('\n').toSorted(), [...called, ...enabled].toSorted());
+    assert.deepEqual(listed.split('\n').toSorted(), [...called, ...chosen, ...enabled].toSorted());
     await isThere(enabled);
     const text = await said('bulkhead units disable');
-    for (const name of [...called, ...enabled]) assert.ok(text.includes(name), text);
+    for (const name of [...called, ...chosen, ...enabled]) assert.ok(text.includes(name), text);
     assert.match(text, /limits stay in force$/);
     assert.equal(await traces(), before);
     assert.equal(await said('pgrep -f "[c]li/main" || true'), '');

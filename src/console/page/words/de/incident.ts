@@ -1,10 +1,11 @@
 import { numbersOf } from '../numbers.ts';
-import type { Words } from '../words.ts';
+import type { Catalogue } from '../words.ts';
+import type { incident as english } from '../en/incident.ts';
 
 const { count, number } = numbersOf('de');
 const times = (value: number) => (value === 1 ? 'einmal' : `${number(value)}-mal`);
 
-export const incident: Words['incident'] = {
+export const incident: Catalogue<typeof english> = {
   title: (id) => `Vorfall ${id}`,
   allOf: (name) => `die Kunden von ${name} zusammen`,
   be: (isSum) => (isSum ? 'wurden' : 'wurde'),
@@ -24,6 +25,7 @@ export const incident: Words['incident'] = {
     observed: (who, faults, what) => `${who} wäre ${times(faults)} abgelehnt worden: ${what}`,
   },
   on: (moment) => `am ${moment}`,
+  during: (day, from, to) => `am ${day} zwischen ${from} und ${to}`,
   between: (from, to) => `zwischen ${from} und ${to}`,
   sentence: (what, when) => `${what}, ${when}.`,
   limitWas: (value) => `Die Grenze war ${value}.`,
@@ -38,7 +40,7 @@ export const incident: Words['incident'] = {
   },
   processesRefused:
     'Neue Prozesse konnten nicht starten: Besucher haben vielleicht einen Fehler gesehen. Was lief, lief weiter.',
-  mostUsed: 'Was am meisten brauchte',
+  heaviest: 'Was am meisten brauchte',
   amounts: {
     cpu: (amount) => `${amount} CPU-Zeit`,
     memory: (amount) => amount,

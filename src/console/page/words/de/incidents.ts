@@ -1,6 +1,7 @@
-import type { Words } from '../words.ts';
+import type { incidentsPage as english } from '../en/incidents.ts';
+import type { Catalogue } from '../words.ts';
 
-export const incidentsPage: Words['incidentsPage'] = {
+export const incidentsPage: Catalogue<typeof english> = {
   period: 'Zeitraum',
   periods: { day: '24 h', week: '7 Tage', month: '30 Tage', year: '400 Tage' },
   severity: 'Wie schlimm',
@@ -10,7 +11,7 @@ export const incidentsPage: Words['incidentsPage'] = {
   slowedOrWorse: 'Gebremst oder schlimmer',
   tenant: 'Kunde',
   columns: {
-    severity: 'Was geschah',
+    severity: 'Wirkung',
     tenant: 'Kunde',
     limit: 'Grenze',
     faults: 'Treffer',

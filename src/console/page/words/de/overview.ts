@@ -41,5 +41,12 @@ export const overview: Words['overview'] = {
   historyOff: 'Es werden keine Messwerte aufbewahrt.',
   unknownOutside: 'Vielleicht sind mehr Prozesse außerhalb.',
   process: (pid, uid) => `Prozess ${pid} von uid ${uid}`,
+  notEnforced: (limit, tenants) =>
+    `Die Grenze für ${limit} wird hier nicht durchgesetzt. ${count(tenants, { one: 'Kunde hat', other: 'Kunden haben' })} sie.`,
+  partly: (limit, tenants) =>
+    `Die Grenze für ${limit} wird nur teilweise durchgesetzt. ${count(tenants, { one: 'Kunde hat', other: 'Kunden haben' })} sie.`,
+  changes: 'Letzte Änderungen der Richtlinie',
+  allChanges: 'Alle Änderungen',
+  byHand: 'von Hand bearbeitet',
   reasons: (value) => count(value, { one: 'Grund', other: 'Gründe' }),
 };

@@ -43,6 +43,7 @@ export const shared: SharedWords = {
   notMeasured: 'nicht gemessen',
   cores: (value) => `${number(value, 1)} ${value === 1 ? 'Kern' : 'Kerne'}`,
   percentOfCores: (cores) => percent(cores),
+  stopped: 'vom Administrator angehalten',
   copy: 'Kopieren',
   copied: 'Kopiert',
   cannotCopy: 'Text markieren, um ihn zu kopieren',

@@ -1,9 +1,10 @@
 import type { Words } from '../words.ts';
 
 export const shell: Words['shell'] = {
-  product: 'Bulkhead',
   pages: {
     overview: 'Übersicht',
+    own: 'Ihr Verbrauch',
+    incident: (id) => `Vorfall ${id}`,
     tenants: 'Kunden',
     incidents: 'Vorfälle',
     policy: 'Richtlinie',
@@ -18,6 +19,7 @@ export const shell: Words['shell'] = {
   find: 'Kunde, Reseller oder Paket suchen',
   sortedTenants: 'Kunden nach Verbrauch',
   connecting: 'Verbindung wird aufgebaut…',
+  liveNow: 'Live',
   live: (time) => `Live · ${time}`,
   reconnecting: 'Neue Verbindung…',
   paused: 'Angehalten',

@@ -1,6 +1,7 @@
-import type { Words } from '../words.ts';
+import type { system as english } from '../en/system.ts';
+import type { Catalogue } from '../words.ts';
 
-export const system: Words['system'] = {
+export const system: Catalogue<typeof english> = {
   status: 'Agent',
   version: 'Version',
   driver: 'Treiber',

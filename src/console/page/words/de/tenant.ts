@@ -1,11 +1,11 @@
 import { numbersOf } from '../numbers.ts';
-import type { Words } from '../words.ts';
+import type { Catalogue } from '../words.ts';
+import type { tenant as english } from '../en/tenant.ts';
 
 const { count, number } = numbersOf('de');
 const times = (value: number) => (value === 1 ? 'einmal' : `${number(value)}-mal`);
 
-export const tenant: Words['tenant'] = {
-  ownTitle: 'Ihr Verbrauch',
+export const tenant: Catalogue<typeof english> = {
   tenants: 'Kunden',
   about: {
     package: (name) => `Paket ${name}`,
@@ -20,7 +20,7 @@ export const tenant: Words['tenant'] = {
     'Er steht vielleicht nicht mehr in der Richtlinie, oder diese Sitzung darf ihn nicht sehen.',
   toTenants: 'Zu allen Kunden',
   tiles: 'Verbrauch jetzt',
-  cacheToo: (amount) => `und ${amount} Seitencache`,
+  cacheToo: (amount) => `+ ${amount} Cache`,
   atLimit: 'an der Grenze',
   ownSum: 'CPU aller Ihrer Kunden',
   metrics: {
@@ -73,6 +73,7 @@ export const tenant: Words['tenant'] = {
     limitSentence: (value) => `Die Grenze ist ${value}.`,
     nothing: 'In diesem Zeitraum wurde nichts gemessen.',
     hint: 'Der Zeiger auf einem Diagramm zeigt dessen Werte. Ziehen wählt einen kürzeren Zeitraum.',
+    programs: 'Programme',
     at: (time, values) => `${time}: ${values}`,
     value: (name, value) => `${name} ${value}`,
     upTo: (value) => `bis ${value}`,
@@ -94,8 +95,8 @@ export const tenant: Words['tenant'] = {
     title: (amount) => `Prozesse jetzt (${amount})`,
     none: 'Es läuft nichts.',
     program: 'Programm',
-    amount: 'Prozesse',
-    cpu: 'CPU seit dem Start',
+    amount: 'Zahl',
+    cpu: 'CPU',
     memory: 'Speicher',
     pid: 'pid',
     command: 'Befehl',
@@ -163,30 +164,30 @@ export const tenant: Words['tenant'] = {
       '400d': 'in den letzten 400 Tagen',
       other: 'in diesem Zeitraum',
     },
-    none: (who, when) => `${who} hat ${when} keine Grenze erreicht.`,
+    none: (who, when) => `${who} hat${when} keine Grenze erreicht.`,
     waited: {
-      cpu: (who, time, when) => `${who} musste ${when} ${time} auf CPU warten.`,
-      memory: (who, time, when) => `${who} musste ${when} ${time} auf Speicher warten.`,
-      disk: (who, time, when) => `${who} musste ${when} ${time} auf die Platte warten.`,
+      cpu: (who, time, when) => `${who} musste${when} ${time} auf CPU warten.`,
+      memory: (who, time, when) => `${who} musste${when} ${time} auf Speicher warten.`,
+      disk: (who, time, when) => `${who} musste${when} ${time} auf die Platte warten.`,
       other: (who, limit, time, when) =>
-        `${who} wurde ${when} ${time} an der Grenze gebremst: ${limit}.`,
+        `${who} wurde${when} ${time} an der Grenze gebremst: ${limit}.`,
     },
     refused: {
       processes: (who, value, when) =>
-        `${who} konnte ${when} ${times(value)} keine neuen Prozesse starten.`,
-      requests: (who, value, when) => `${who} hat ${when} ${times(value)} Besucher abgewiesen.`,
+        `${who} konnte${when} ${times(value)} keine neuen Prozesse starten.`,
+      requests: (who, value, when) => `${who} hat${when} ${times(value)} Besucher abgewiesen.`,
       other: (who, limit, value, when) =>
-        `${who} wurde ${when} ${times(value)} abgelehnt: ${limit}.`,
+        `${who} wurde${when} ${times(value)} abgelehnt: ${limit}.`,
     },
     ended: (who, value, when) =>
-      `${who} hatte ${when} ${times(value)} zu wenig Speicher, und Programme wurden beendet.`,
+      `${who} hatte${when} ${times(value)} zu wenig Speicher, und Programme wurden beendet.`,
     endedOther: (who, limit, value, when) =>
-      `Programme wurden ${when} ${times(value)} beendet (${who}): ${limit}.`,
+      `Programme wurden${when} ${times(value)} beendet (${who}): ${limit}.`,
     nothingFailed: 'Nichts ist fehlgeschlagen.',
     somethingFailed: 'Besucher haben vielleicht einen Fehler gesehen.',
     now: 'Es geschieht gerade.',
     isCut: 'Es gab mehr Vorfälle, als hier gezählt werden.',
-    mostUsed: 'Was am meisten brauchte',
+    heaviest: 'Was am meisten brauchte',
     whatToDo: 'Was Sie tun können',
     details: 'Einzelheiten des schlimmsten Vorfalls',
     remedies: {

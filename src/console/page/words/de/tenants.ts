@@ -1,13 +1,17 @@
-import type { Words } from '../words.ts';
+import { numbersOf } from '../numbers.ts';
+import type { tenants as english } from '../en/tenants.ts';
+import type { Catalogue } from '../words.ts';
 
-export const tenants: Words['tenantsPage'] = {
+const { count } = numbersOf('de');
+
+export const tenants: Catalogue<typeof english> = {
   columns: {
     tenant: 'Kunde',
     cpu: 'CPU',
     memory: 'Speicher',
     disk: 'Platte',
     processes: 'Prozesse',
-    course: 'CPU, letzte Minuten',
+    course: 'CPU, zuletzt',
     limits: 'An der Grenze',
   },
   filter: 'Filter',
@@ -20,14 +24,11 @@ export const tenants: Words['tenantsPage'] = {
   ungrouped: 'keine',
   byReseller: 'nach Reseller',
   noReseller: 'ohne Reseller',
-  stopped: 'vom Administrator angehalten',
-  atItsLimit: (limits) => `an der Grenze: ${limits}`,
+  atItsLimit: (limits) => `Grenze: ${limits}`,
   none: 'Kein Kunde wird gezeigt',
   noneHint: 'Kein Kunde passt zum Filter.',
   showAll: 'Alle Kunden zeigen',
   empty: 'Es gibt noch keine Kunden',
   emptyHint: 'Die Richtlinie nennt die Kunden. Dieser Befehl fügt einen hinzu:',
-  cpuInUse: 'CPU in Gebrauch',
-  memoryInUse: 'Speicher in Gebrauch',
-  idle: 'Untätig',
+  recentFaults: (value) => `${count(value, { one: 'Treffer', other: 'Treffer' })} in 5 min`,
 };

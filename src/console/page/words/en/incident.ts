@@ -10,15 +10,15 @@ export const incident = {
   be: (isSum: boolean) => (isSum ? 'were' : 'was'),
   happened: {
     throttled: (who: string, be: string, faults: number, limit: string) =>
-      `${who} ${be} slowed down ${times(faults)} at the ${limit} limit`,
+      `${who} ${be} slowed down ${times(faults)} at the limit for ${limit}`,
     refused: (who: string, be: string, faults: number, limit: string) =>
-      `${who} ${be} refused ${times(faults)} at the ${limit} limit`,
+      `${who} ${be} refused ${times(faults)} at the limit for ${limit}`,
     killed: (who: string, _be: string, _faults: number, limit: string) =>
-      `${who} reached the ${limit} limit, and programs were ended`,
+      `${who} reached the limit for ${limit}, and programs were ended`,
     observed: (who: string, _be: string, faults: number, limit: string) =>
-      `${who} used more than the ${limit} limit, which is only observed, ${times(faults)}`,
+      `${who} used more than the limit for ${limit}, which is only observed, ${times(faults)}`,
   },
-  /** What has no limit of its own, such as a jail. */
+  /** Incidents without a limit, such as those of a jail. */
   other: {
     throttled: (who: string, faults: number, what: string) =>
       `${who} was slowed down ${times(faults)}: ${what}`,
@@ -29,6 +29,7 @@ export const incident = {
       `${who} would have been refused ${times(faults)}: ${what}`,
   },
   on: (moment: string) => `on ${moment}`,
+  during: (day: string, from: string, to: string) => `on ${day} between ${from} and ${to}`,
   between: (from: string, to: string) => `between ${from} and ${to}`,
   sentence: (what: string, when: string) => `${what} ${when}.`,
   limitWas: (value: string) => `The limit was ${value}.`,
@@ -42,7 +43,7 @@ export const incident = {
   },
   processesRefused:
     'New processes could not be started: visitors may have seen an error. What was running went on.',
-  mostUsed: 'What used most',
+  heaviest: 'What used most',
   amounts: {
     cpu: (amount: string) => `${amount} of CPU time`,
     memory: (amount: string) => amount,

@@ -8,7 +8,7 @@ export const incidentsPage = {
   slowedOrWorse: 'Slowed or worse',
   tenant: 'Tenant',
   columns: {
-    severity: 'What happened',
+    severity: 'Effect',
     tenant: 'Tenant',
     limit: 'Limit',
     faults: 'Faults',

@@ -41,5 +41,12 @@ export const overview = {
   historyOff: 'No measurements are being kept.',
   unknownOutside: 'More processes may be outside.',
   process: (pid: number, uid: number) => `Process ${pid} of uid ${uid}`,
+  notEnforced: (limit: string, tenants: number) =>
+    `The limit of ${limit} is not enforced here. ${count(tenants, { one: 'tenant has', other: 'tenants have' })} it.`,
+  partly: (limit: string, tenants: number) =>
+    `The limit of ${limit} is enforced only in part. ${count(tenants, { one: 'tenant has', other: 'tenants have' })} it.`,
+  changes: 'Last changes of the policy',
+  allChanges: 'All changes',
+  byHand: 'edited by hand',
   reasons: (value: number) => count(value, { one: 'reason', other: 'reasons' }),
 };

@@ -43,6 +43,7 @@ export const shared = {
   notMeasured: 'not measured',
   cores: (value: number) => `${number(value, 1)} ${value === 1 ? 'core' : 'cores'}`,
   percentOfCores: (cores: number) => percent(cores),
+  stopped: 'stopped by an administrator',
   copy: 'Copy',
   copied: 'Copied',
   cannotCopy: 'Select the text to copy it',

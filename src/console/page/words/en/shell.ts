@@ -1,7 +1,8 @@
 export const shell = {
-  product: 'Bulkhead',
   pages: {
     overview: 'Overview',
+    own: 'Your use',
+    incident: (id: string) => `Incident ${id}`,
     tenants: 'Tenants',
     incidents: 'Incidents',
     policy: 'Policy',
@@ -16,6 +17,7 @@ export const shell = {
   find: 'Find tenant, reseller, package',
   sortedTenants: 'tenants by their use',
   connecting: 'Connecting…',
+  liveNow: 'Live',
   live: (time: string) => `Live · ${time}`,
   reconnecting: 'Reconnecting…',
   paused: 'Paused',

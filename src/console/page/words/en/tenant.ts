@@ -4,7 +4,6 @@ const { count } = numbersOf('en');
 const times = (value: number) => (value === 1 ? 'once' : count(value, { other: 'times' }));
 
 export const tenant = {
-  ownTitle: 'Your use',
   tenants: 'Tenants',
   about: {
     package: (name: string) => `package ${name}`,
@@ -18,7 +17,7 @@ export const tenant = {
   goneHint: 'It may have been removed from the policy, or this session may not see it.',
   toTenants: 'To all tenants',
   tiles: 'Use now',
-  cacheToo: (amount: string) => `and ${amount} page cache`,
+  cacheToo: (amount: string) => `+ ${amount} cache`,
   atLimit: 'at its limit',
   ownSum: 'CPU of all your tenants',
   metrics: {
@@ -71,6 +70,7 @@ export const tenant = {
     limitSentence: (value: string) => `The limit is ${value}.`,
     nothing: 'Nothing was measured in this period.',
     hint: 'Point at a chart for its values. Drag over one to see a shorter period.',
+    programs: 'programs',
     at: (time: string, values: string) => `${time}: ${values}`,
     value: (name: string, value: string) => `${name} ${value}`,
     upTo: (value: string) => `up to ${value}`,
@@ -92,8 +92,8 @@ export const tenant = {
     title: (amount: string) => `Processes now (${amount})`,
     none: 'Nothing is running.',
     program: 'Program',
-    amount: 'Processes',
-    cpu: 'CPU since it started',
+    amount: 'Number',
+    cpu: 'CPU',
     memory: 'Memory',
     pid: 'pid',
     command: 'Command',
@@ -162,34 +162,34 @@ export const tenant = {
       '400d': 'in the last 400 days',
       other: 'in this period',
     },
-    none: (who: string, when: string) => `${who} reached no limit ${when}.`,
+    none: (who: string, when: string) => `${who} reached no limit${when}.`,
     waited: {
       cpu: (who: string, time: string, when: string) =>
-        `${who} had to wait for CPU for ${time} ${when}.`,
+        `${who} had to wait for CPU for ${time}${when}.`,
       memory: (who: string, time: string, when: string) =>
-        `${who} had to wait for memory for ${time} ${when}.`,
+        `${who} had to wait for memory for ${time}${when}.`,
       disk: (who: string, time: string, when: string) =>
-        `${who} had to wait for the disk for ${time} ${when}.`,
+        `${who} had to wait for the disk for ${time}${when}.`,
       other: (who: string, limit: string, time: string, when: string) =>
-        `${who} was slowed at its limit of ${limit} for ${time} ${when}.`,
+        `${who} was slowed at its limit of ${limit} for ${time}${when}.`,
     },
     refused: {
       processes: (who: string, value: number, when: string) =>
-        `${who} could not start new processes ${times(value)} ${when}.`,
+        `${who} could not start new processes ${times(value)}${when}.`,
       requests: (who: string, value: number, when: string) =>
-        `${who} turned visitors away ${times(value)} ${when}.`,
+        `${who} turned visitors away ${times(value)}${when}.`,
       other: (who: string, limit: string, value: number, when: string) =>
-        `${who} was refused ${times(value)} ${when}: ${limit}.`,
+        `${who} was refused ${times(value)}${when}: ${limit}.`,
     },
     ended: (who: string, value: number, when: string) =>
-      `${who} ran out of memory ${times(value)} ${when}, and programs were ended.`,
+      `${who} ran out of memory ${times(value)}${when}, and programs were ended.`,
     endedOther: (who: string, limit: string, value: number, when: string) =>
-      `${who} had programs ended ${times(value)} ${when}: ${limit}.`,
+      `${who} had programs ended ${times(value)}${when}: ${limit}.`,
     nothingFailed: 'Nothing failed.',
     somethingFailed: 'Visitors may have seen an error.',
     now: 'It is happening now.',
     isCut: 'There were more incidents than are counted here.',
-    mostUsed: 'What used most',
+    heaviest: 'What used most',
     whatToDo: 'What you can do',
     details: 'Details of the worst incident',
     remedies: {

@@ -1,3 +1,7 @@
+import { numbersOf } from '../numbers.ts';
+
+const { count } = numbersOf('en');
+
 export const tenants = {
   columns: {
     tenant: 'Tenant',
@@ -5,7 +9,7 @@ export const tenants = {
     memory: 'Memory',
     disk: 'Disk',
     processes: 'Processes',
-    course: 'CPU, last minutes',
+    course: 'CPU, recent',
     limits: 'At its limit',
   },
   filter: 'Filter',
@@ -18,14 +22,11 @@ export const tenants = {
   ungrouped: 'none',
   byReseller: 'by reseller',
   noReseller: 'without a reseller',
-  stopped: 'stopped by an administrator',
-  atItsLimit: (limits: string) => `at its limit: ${limits}`,
+  atItsLimit: (limits: string) => `at limit: ${limits}`,
   none: 'No tenant is shown',
   noneHint: 'No tenant matches the filter.',
   showAll: 'Show all tenants',
   empty: 'There are no tenants yet',
   emptyHint: 'The policy names who is a tenant. This command adds one:',
-  cpuInUse: 'CPU in use',
-  memoryInUse: 'Memory in use',
-  idle: 'Idle',
+  recentFaults: (value: number) => `${count(value, { one: 'fault', other: 'faults' })} in 5 min`,
 };

@@ -1,0 +1,4 @@
+/** The pages of the host that are loaded when somebody opens the first of them. */
+export { Incidents } from './incidents.tsx';
+export { System } from './system.tsx';
+export { Tenants } from './tenants.tsx';

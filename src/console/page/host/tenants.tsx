@@ -1,0 +1,206 @@
+/** Tenants: use beside each limit, live. */
+import { Chips, chosenOf } from '../parts/chips.tsx';
+import { CommandLine } from '../parts/command-line.tsx';
+import { Course } from '../parts/course.tsx';
+import { isFoundBy } from '../shell/find-matches.ts';
+import { Meter } from '../parts/meter.tsx';
+import { Empty } from '../parts/notes.tsx';
+import { Table, type Column } from '../table/table.tsx';
+import { limitWords, numbers } from '../state/language.ts';
+import { members, type LiveMember } from '../state/live.ts';
+import { measure, metricText, type MeasureKey } from '../state/measures.ts';
+import { href, queryOf, replaceRoute, setQuery } from '../state/route.ts';
+import { words } from './words.ts';
+
+const filters = ['all', 'limit', 'near', 'active'] as const;
+type Filter = (typeof filters)[number];
+
+const passes: Readonly<Record<Filter, (member: LiveMember) => boolean>> = {
+  all: () => true,
+  limit: ({ limitsHit }) => limitsHit.length > 0,
+  near: ({ limitsNear }) => limitsNear.length > 0,
+  active: ({ usage }) => usage('cpu') > 0,
+};
+
+export function Tenants() {
+  const { tenantsPage, columns } = { ...words.value, columns: columnsOf() };
+  const tenants = members.value.filter(({ who }) => who.kind === 'tenant');
+  const search = queryOf('search');
+  const filter = chosenOf('filter', filters);
+  const found = search === '' ? tenants : tenants.filter((each) => isFoundBy(each, search));
+  const shown = found.filter(passes[filter]);
+  const isGrouped = queryOf('group') === 'reseller';
+  if (tenants.length === 0) return <NoTenants />;
+  return (
+    <>
+      <Tools found={found} />
+      <Table
+        caption={words.value.shell.pages.tenants}
+        columns={columns}
+        rows={shown}
+        keyOf={({ who }) => who.member}
+        sort="cpu"
+        filter={`${filter} ${search}`}
+        groupOf={isGrouped ? ({ who }) => who.reseller ?? tenantsPage.noReseller : undefined}
+        levelOf={({ limitsHit }) => (limitsHit.length > 0 ? 'limit' : undefined)}
+        empty={<NoneShown />}
+      />
+      <CommandLine command="bulkhead top" />
+    </>
+  );
+}
+
+function Tools({ found }: { readonly found: readonly LiveMember[] }) {
+  const { tenantsPage } = words.value;
+  const texts: Readonly<Record<Filter, string>> = {
+    all: tenantsPage.all,
+    limit: tenantsPage.atLimit,
+    near: tenantsPage.near,
+    active: tenantsPage.active,
+  };
+  const choices = filters.map((key) => ({
+    key,
+    text: texts[key],
+    count: found.filter(passes[key]).length,
+  }));
+  const hasResellers = members.value.some(({ who }) => who.reseller !== undefined);
+  return (
+    <div class="tools">
+      <input
+        type="search"
+        class="search"
+        aria-label={tenantsPage.search}
+        placeholder={tenantsPage.search}
+        value={queryOf('search')}
+        maxLength={100}
+        spellcheck={false}
+        onInput={(event) => setQuery({ search: event.currentTarget.value })}
+      />
+      <Chips label={tenantsPage.filter} name="filter" choices={choices} />
+      {hasResellers && (
+        <label>
+          <span class="quiet">{tenantsPage.group}</span>{' '}
+          <select
+            value={queryOf('group')}
+            onChange={(event) => setQuery({ group: event.currentTarget.value })}
+          >
+            <option value="">{tenantsPage.ungrouped}</option>
+            <option value="reseller">{tenantsPage.byReseller}</option>
+          </select>
+        </label>
+      )}
+    </div>
+  );
+}
+
+function NoTenants() {
+  const { empty, emptyHint } = words.value.tenantsPage;
+  return (
+    <Empty title={empty}>
+      <p>{emptyHint}</p>
+      <CommandLine command="bulkhead set alice cpu=100% memory=1GiB" />
+    </Empty>
+  );
+}
+
+function NoneShown() {
+  const { none, noneHint, showAll } = words.value.tenantsPage;
+  return (
+    <Empty title={none}>
+      <p>{noneHint}</p>
+      <button type="button" onClick={() => replaceRoute(href(['tenants']))}>
+        {showAll}
+      </button>
+    </Empty>
+  );
+}
+
+function columnsOf(): readonly Column<LiveMember>[] {
+  const { columns } = words.value.tenantsPage;
+  return [
+    {
+      key: 'tenant',
+      title: columns.tenant,
+      parts: 1.4,
+      value: ({ who }) => who.name,
+      cell: (member) => <Name member={member} />,
+    },
+    measureColumn('cpu', columns.cpu),
+    measureColumn('memory', columns.memory),
+    { ...measureColumn('disk', columns.disk), isWide: true },
+    { ...measureColumn('processes', columns.processes), isWide: true },
+    {
+      key: 'course',
+      title: columns.course,
+      isExtra: true,
+      cell: ({ course, who }) => <Course values={course} top={who.limits['cpu.limit']} />,
+    },
+    {
+      key: 'limits',
+      title: columns.limits,
+      isExtra: true,
+      value: ({ limitsHit, faults }) => limitsHit.length * 1e9 + faults,
+      cell: (member) => <LimitsHit member={member} />,
+    },
+  ];
+}
+
+/** Returns the column of a measure. It sorts by the share of the limit: who is near it is what counts. */
+const measureColumn = (key: MeasureKey, title: string): Column<LiveMember> => ({
+  key,
+  title,
+  value: (member) => {
+    const { share, used } = measure(member, key);
+    // Those without a limit come after all with one, in their own order.
+    return share ?? -1 / (1 + used);
+  },
+  cell: (member) => <MeasureCell member={member} measureKey={key} />,
+});
+
+interface MeasureCellProps {
+  readonly member: LiveMember;
+  readonly measureKey: MeasureKey;
+}
+
+function MeasureCell({ member, measureKey }: MeasureCellProps) {
+  const { metric, used, limit, limitKey, share } = measure(member, measureKey);
+  return (
+    <Meter
+      used={metricText(metric, used)}
+      limit={limit === undefined ? undefined : metricText(metric, limit)}
+      share={share}
+      isAtLimit={limitKey !== undefined && member.limitsHit.includes(limitKey)}
+    />
+  );
+}
+
+function Name({ member: { who, limitsHit } }: { readonly member: LiveMember }) {
+  const { tenantsPage } = words.value;
+  const about = [who.package, who.reseller].filter((each) => each !== undefined).join(' · ');
+  return (
+    <>
+      <a class="name" href={href(['tenants', who.name])}>
+        {who.name}
+      </a>
+      <span class="second quiet">
+        <span class={limitsHit.length > 0 ? 'with-extra' : undefined}>
+          {who.stopped === true ? words.value.stopped : about}
+        </span>
+        {limitsHit.length > 0 && (
+          <span class="without-extra at-limit">
+            {tenantsPage.atItsLimit(numbers.value.list(limitsHit.map(limitWords)))}
+          </span>
+        )}
+      </span>
+    </>
+  );
+}
+
+const LimitsHit = ({ member: { limitsHit, faults } }: { readonly member: LiveMember }) => (
+  <>
+    <span class="meter-line at-limit">{numbers.value.list(limitsHit.map(limitWords))}</span>
+    {faults > 0 && (
+      <span class="meter-line quiet">{words.value.tenantsPage.recentFaults(faults)}</span>
+    )}
+  </>
+);

@@ -1,0 +1,103 @@
+/** How the page comes by a session, keeps it, and loses it; and how it stays connected. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { eventually } from '../../../testing/patience.ts';
+import { uids } from '../stage.ts';
+import { ConsoleBrowser, skip } from './browser.ts';
+
+describe('login', { skip }, async () => {
+  if (skip !== false) return;
+  const browser = await ConsoleBrowser.start();
+
+  test('a code in the address logs in once, and is in no history', async () => {
+    await using site = await browser.open();
+    const code = await site.stage.code(0);
+    const view = await site.view(`#code=${code}`);
+    await view.shows('Live');
+    assert.doesNotMatch(view.page.url(), /code/);
+    const entries = await view.page.evaluate(() => [
+      history.length,
+      document.documentElement.outerHTML,
+    ]);
+    assert.ok(!String(entries[1]).includes(code));
+    await view.check('login-done');
+    const second = await site.view(`#code=${code}`);
+    second.expected.push(/401/);
+    await second.shows('The login code is not valid');
+    await second.check('login-used-code');
+  });
+
+  test('without a session it names the command that gives one', async () => {
+    await using site = await browser.open();
+    for (const width of [320, 1280] as const) {
+      const view = await site.view('', { width, theme: 'dark' });
+      await view.shows('bulkhead console login');
+      await view.check(`login-${width}`);
+    }
+    for (const hash of ['#code=short', '#code=', '#%E0%A4%A', '#/../../x?y=%00&y=2#z'])
+      await (await site.view(hash)).shows('bulkhead console login');
+  });
+
+  test('the session outlasts a reload, and another tab takes it over', async () => {
+    await using site = await browser.open();
+    const view = await site.login(0, '/tenants?sort=tenant');
+    await view.shows('alice', 'table');
+    await view.page.reload({ timeout: 0 });
+    await view.shows('alice', 'table');
+    assert.match(view.page.url(), /#\/tenants\?sort=tenant$/);
+    const tab = await view.page.context().newPage();
+    await tab.goto(site.url, { timeout: 0 });
+    await eventually('the tab is logged in', async () =>
+      (await tab.locator('body').innerText()).includes('Live'),
+    );
+    await tab.close();
+    await view.check('login-reloaded');
+  });
+
+  test('a session that was ended elsewhere ends the page', async () => {
+    await using site = await browser.open();
+    const view = await site.login(uids.bob);
+    const other = await site.login(0, '/system');
+    await other.shows('bob');
+    view.expected.push(/401/);
+    await other.page.click('button[aria-label="End the session of bob"]');
+    await other.page.click('dialog button.primary');
+    await eventually(
+      'the session has gone',
+      async () => !(await other.text('main')).includes('bob'),
+    );
+    await view.page.reload({ timeout: 0 });
+    await view.shows('Your session has ended.');
+    await view.check('login-ended');
+    await other.check('more-after-end');
+  });
+
+  test('logging out ends the session', async () => {
+    await using site = await browser.open();
+    const view = await site.login(0);
+    await view.shows('Live');
+    await view.page.click('.account summary');
+    await view.check('account-menu');
+    await view.page.click('.account button');
+    await view.shows('bulkhead console login');
+    assert.equal(site.stage.access.sessions(() => true).length, 0);
+    await view.check('logged-out');
+  });
+
+  test('it reconnects after a restart of the agent, and shows the tenants of now', async () => {
+    await using site = await browser.open();
+    site.stage.tick(Date.now(), { [uids.bob]: 0.5 });
+    const view = await site.login(0, '/tenants');
+    await view.shows('50%', 'table');
+    await site.stage.end();
+    view.expected.push(/503|ERR_|Failed to load/);
+    await view.shows('Reconnecting…', '.live');
+    await site.stage.begin();
+    site.stage.adopt('<tenant user="bob"/>');
+    site.stage.tick(Date.now(), { [uids.bob]: 0.75 });
+    await view.shows('75%', 'table');
+    await view.shows('Live', '.live');
+    await eventually('carol is gone', async () => !(await view.text('table')).includes('carol'));
+    await view.check('reconnected');
+  });
+});

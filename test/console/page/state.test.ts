@@ -1,0 +1,76 @@
+/** The functions of the page that need no browser: addresses, events, the order and the visible rows of tables. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { sortedBy } from '../../../src/console/page/table/table-order.ts';
+import { rowsInView } from '../../../src/console/page/table/table-window.ts';
+import { takeEvents } from '../../../src/console/page/state/connection/sse.ts';
+import { href, parseRoute } from '../../../src/console/page/state/route.ts';
+import { numbersOf } from '../../../src/console/page/words/numbers.ts';
+
+test('parseRoute() reads what href() writes, and any other text', () => {
+  const text = fc
+    .string({ minLength: 1, unit: 'grapheme' })
+    .filter((each) => each !== '.' && each !== '..');
+  fc.assert(
+    fc.property(fc.array(text, { maxLength: 3 }), text, (path, value) => {
+      const route = parseRoute(href(path, { value }));
+      assert.deepEqual(route.path, path);
+      assert.equal(route.query.get('value'), value);
+    }),
+  );
+  fc.assert(fc.property(fc.string({ unit: 'binary' }), (hash) => void parseRoute(hash)));
+});
+
+test('takeEvents() finds the same events however the stream is cut', () => {
+  const stream = ':\n\nevent: frame\ndata: {"at":1}\n\n:\n\nevent: frame\ndata: {"at":2}\n\n';
+  fc.assert(
+    fc.property(fc.nat(stream.length), (cut) => {
+      const first = takeEvents(stream.slice(0, cut));
+      const second = takeEvents(first.rest + stream.slice(cut));
+      const frames = [...first.events, ...second.events].filter(({ event }) => event === 'frame');
+      assert.deepEqual(
+        frames.map(({ data }) => data),
+        ['{"at":1}', '{"at":2}'],
+      );
+      assert.equal(second.rest, '');
+    }),
+  );
+});
+
+test('sortedBy() keeps an order that is held, and puts new rows last', () => {
+  const rows = ['a', 'b', 'c', 'd'].map((key, value) => ({ key, value }));
+  const options = {
+    value: ({ value }: { readonly value: number }) => value,
+    sorting: { key: 'value', isDescending: true },
+    keyOf: ({ key }: { readonly key: string }) => key,
+    groupOf: undefined,
+    before: undefined,
+  };
+  const keys = (before?: readonly string[]) =>
+    sortedBy(rows, { ...options, before }).map(({ key }) => key);
+  assert.deepEqual(keys(), ['d', 'c', 'b', 'a']);
+  assert.deepEqual(keys(['b', 'a', 'gone']), ['b', 'a', 'd', 'c']);
+});
+
+test('rowsInView() has the rows of the window and some more, and never others', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: -1e6, max: 1e4 }), fc.nat(5000), (top, count) => {
+      const { first, end } = rowsInView(top, 900, count, 56);
+      assert.ok(first >= 0 && first <= end && end <= count);
+      const isInside = (row: number) => row >= 0 && row < count;
+      for (const row of [Math.floor(-top / 56), Math.floor((900 - top) / 56)])
+        if (isInside(row)) assert.ok(row >= first && row < end, String(row));
+    }),
+  );
+});
+
+test('numbersOf() writes numbers as people of a language do', () => {
+  const [en, de] = [numbersOf('en'), numbersOf('de')];
+  assert.equal(en.bytes(620 * 2 ** 20), '620\u00a0MiB');
+  assert.equal(en.bytes(1023 * 2 ** 20), '1\u00a0GiB');
+  assert.equal(de.number(1234.5, 1), '1.234,5');
+  assert.equal(en.bytes(Number.NaN), '0\u00a0B');
+  assert.equal(en.duration(5400), '1 hr 30 min');
+  assert.equal(en.count(1, { one: 'tenant', other: 'tenants' }), '1 tenant');
+});
