@@ -156,7 +156,10 @@ describe('policy', { skip }, async () => {
     await view.check('policy-reseller');
     await press(view, 'Change carol…');
     await fill(view, 'CPU', '70%');
-    assert.equal(await view.page.getByLabel('Package').isDisabled({ timeout: 0 }), true);
+    assert.equal(
+      await view.page.getByLabel('Package', { exact: true }).isDisabled({ timeout: 0 }),
+      true,
+    );
     await press(view, 'See what would change');
     await view.shows('What would change', 'dialog');
     await view.check('policy-reseller-plan');
