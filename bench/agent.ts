@@ -21,7 +21,7 @@ import { spreadOf, type Row, type Section } from './samples.ts';
 import { firstUid, instance, locator, Scratch } from './scratch.ts';
 import { entry } from './start.ts';
 
-const intervalSeconds = 5;
+export const intervalSeconds = 5;
 /** How many of a hundred tenants do something. */
 const busyPercent = 30;
 const goalRatio = 2;
@@ -116,7 +116,7 @@ function rowOf({ tenants, faulting, samples, floor, longest, pid, beside }: Meas
   };
 }
 
-function writePolicy({ policyFile }: Scratch, faulting: boolean): void {
+export function writePolicy({ policyFile }: Scratch, faulting: boolean): void {
   const text = readFileSync(policyFile, 'utf8')
     .replace('<bulkhead version="1">', `$&\n  <agent interval="${intervalSeconds}s"/>`)
     .replace('<processes limit="100"/>', `<processes limit="${faulting ? 1 : 100}"/>`);
@@ -127,7 +127,10 @@ interface Running extends AsyncDisposable {
   readonly pid: number;
 }
 
-async function startAgent({ built }: Bench, { policyFile, host }: Scratch): Promise<Running> {
+export async function startAgent(
+  { built }: Bench,
+  { policyFile, host }: Scratch,
+): Promise<Running> {
   const args = ['--instance', instance, 'agent', '--policy', policyFile];
   const flags = (/agent\) flags='(.*)'/.exec(readFileSync(entry, 'utf8'))?.[1] ?? '').split(' ');
   const [node = '', script = ''] = built.command ?? [];
@@ -143,7 +146,7 @@ async function startAgent({ built }: Bench, { policyFile, host }: Scratch): Prom
   return { pid: child.pid ?? 0, [Symbol.asyncDispose]: () => ended(child) };
 }
 
-async function startLoad(
+export async function startLoad(
   program: string,
   count: number,
   faulting: boolean,
@@ -178,7 +181,7 @@ async function ended(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-async function nextTicks({ host }: Scratch, count: number): Promise<StatusResponse> {
+export async function nextTicks({ host }: Scratch, count: number): Promise<StatusResponse> {
   const status = async () => {
     const answer = await callAgent<StatusResponse>(host.paths, '/v1/status');
     if (!answer.ok) throw new Error(formatProblem(answer.error));
@@ -256,7 +259,7 @@ async function processExporter(directory: string): Promise<string> {
   }
 }
 
-function buildLoad(directory: string): string {
+export function buildLoad(directory: string): string {
   const program = `${directory}/agent-load`;
   const source = new URL('agent-load.c', import.meta.url).pathname;
   execFileSync('gcc', ['-O1', '-o', program, source], { stdio: ['ignore', 'ignore', 'inherit'] });
@@ -267,7 +270,7 @@ function buildLoad(directory: string): string {
  * Returns the CPU time of all threads, in milliseconds. Source: sched-stats.rst,
  * /proc/PID/schedstat.
  */
-function cpuMilliseconds(pid: number): number {
+export function cpuMilliseconds(pid: number): number {
   return readdirSync(`/proc/${pid}/task`)
     .map((thread) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8'))
     .reduce((sum, text) => sum + Number(text.split(' ')[0]) / 1e6, 0);

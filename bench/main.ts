@@ -18,6 +18,7 @@ import { benchAudit } from './audit.ts';
 import type { Bench } from './bench.ts';
 import { benchColdApp } from './cold-app.ts';
 import { benchColdRequest } from './cold-request.ts';
+import { benchConsole } from './console.ts';
 import { benchDiscovery } from './discovery.ts';
 import { benchExec } from './exec.ts';
 import { benchExecGuest } from './exec-guest.ts';
@@ -64,6 +65,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   plan: benchPlan,
   setup: benchSetup,
   agent: benchAgent,
+  console: benchConsole,
   placement: benchPlacement,
   storms: benchStorms,
   history: benchHistory,

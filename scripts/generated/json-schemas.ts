@@ -59,6 +59,8 @@ const apiResponses: Readonly<Record<string, string>> = {
   'GET /v1/policy/changes/N': 'PolicyChangeResponse',
   'POST /v1/policy/keep': 'PolicyKept',
   'POST /v1/policy/simulate': 'SimulateResponse',
+  'GET /v1/protection': 'ProtectionResponse',
+  'GET /v1/modules': 'ModulesResponse',
   'any refused request': 'ErrorResponse',
 };
 
@@ -101,6 +103,7 @@ const typeFiles = [
   'src/agent/api/policy-api.ts',
   'src/agent/policy/simulate-response.ts',
   'src/agent/api/status-response.ts',
+  'src/agent/responses/protection-response.ts',
   ...globSync('src/*/commands/**/json.ts', { cwd: root }).sort(),
 ];
 

@@ -35,7 +35,7 @@ import type { ReportedFault } from './part.ts';
 import { Meter } from './sampling/meter.ts';
 import { placementTargets } from './placer/placement.ts';
 import { MemberIndex } from './sampling/member-index.ts';
-import { ControlServer } from './api/server.ts';
+import { ControlServer } from './api/server/server.ts';
 import { agentStatus } from './api/status.ts';
 import { ChangePace } from './changes/change-pace.ts';
 import { ConsolePeers } from './sessions/console-peers.ts';

@@ -16,7 +16,7 @@ import { siteMember } from '../usage/member.ts';
 import { Alerting } from './alerting.ts';
 import type { AgentContext } from './api/request-context.ts';
 import { makeApi, type Api } from './api/routes.ts';
-import { TcpListener } from './api/tcp-listener.ts';
+import { TcpListener } from './api/server/tcp-listener.ts';
 import type { Log } from './log.ts';
 import type { AgentPart } from './part.ts';
 import { ConnectorPlacement } from './placer/placement.ts';

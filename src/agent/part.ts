@@ -28,6 +28,7 @@ export interface Alarm {
 
 /** Something that protects the host, as metrics show it. */
 export interface Protection {
+  /** The guard. */
   readonly name: 'symlink-guard' | 'strict-placement' | 'jails' | 'modules-gate';
   /** The state; `unknown`: its programs are loaded, but their state cannot be read. */
   readonly state: ProtectionState;

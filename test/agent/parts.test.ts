@@ -6,7 +6,7 @@ import { chmodSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { InFlight } from '../../src/agent/api/in-flight.ts';
-import { PeerConnections } from '../../src/agent/api/peers.ts';
+import { PeerConnections } from '../../src/agent/api/server/peers.ts';
 import type { HttpResult } from '../../src/agent/api/http-result.ts';
 import { errorBody, problemIn } from '../../src/agent/api/error-body.ts';
 import { Ticker } from '../../src/agent/ticker.ts';

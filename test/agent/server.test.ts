@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { ControlServer } from '../../src/agent/api/server.ts';
+import { ControlServer } from '../../src/agent/api/server/server.ts';
 import { freePort } from '../../testing/free-port.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
 

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type {
   ConsoleEndJson,
   ConsoleLoginJson,
+  ConsoleLoginsJson,
   ConsoleSessionsJson,
   ConsoleStatusJson,
 } from '../../src/console/commands/json.ts';
@@ -111,6 +112,27 @@ test('login, sessions, end and status', async (t) => {
   assert.deepEqual(jsonOf<ConsoleEndJson>('console end', ended.stdout), { ended: 1 });
   assert.equal((await run(0, 'end', '--all')).stdout, 'Ended 1 session\n');
   assert.equal((await run(0, 'sessions')).stdout, 'No sessions\n');
+
+  const logins = await run(0, 'logins', '--json');
+  assert.deepEqual(
+    jsonOf<ConsoleLoginsJson>('console logins', logins.stdout).logins.map((each) => [
+      each.kind,
+      each.user,
+      each.by,
+    ]),
+    [
+      ['ended', 'alice', 'root'],
+      ['ended', 'bob', 'bob'],
+      ['began', 'bob', 'bob'],
+      ['began', 'alice', 'root'],
+    ],
+  );
+  const shown = (await run(0, 'logins')).stdout;
+  const began =
+    /^[-\d]+ [\d:]+ {2}alice \(uid \d+\), by root, read-only: began, session [0-9a-f]{16}$/m;
+  assert.match(shown, began);
+  assert.equal((await run(uids.bob, 'logins')).code, 1);
+  assert.equal((await run(0, 'logins', '--from', 'nonsense')).code, 2);
 
   await stage.end();
   const away = await run(0, 'status', '--json');

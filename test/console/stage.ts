@@ -8,7 +8,7 @@ import type { ErrorResponse } from '../../src/agent/api/api.ts';
 import type { ConsoleCodeResponse, ConsoleSessionStart } from '../../src/agent/api/console-api.ts';
 import type { AgentContext } from '../../src/agent/api/request-context.ts';
 import { makeApi } from '../../src/agent/api/routes.ts';
-import { ControlServer } from '../../src/agent/api/server.ts';
+import { ControlServer } from '../../src/agent/api/server/server.ts';
 import { ChangePace } from '../../src/agent/changes/change-pace.ts';
 import { makeLog } from '../../src/agent/log.ts';
 import { LatestSample } from '../../src/agent/sampling/latest-sample.ts';
@@ -251,6 +251,8 @@ export class Stage implements AsyncDisposable {
       testAlerts: async () => ({ results: [] }),
       latestChanges: () => ok(this.changes),
       history: { askedBy: () => this.history },
+      protections: () => [{ name: 'jails', state: 'on', refused: 2 }],
+      entriesCountedSince: () => undefined,
       ...this.parts,
     };
     // Fields that these answers do not use are missing.

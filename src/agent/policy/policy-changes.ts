@@ -17,7 +17,7 @@ import { PolicyWorker } from './policy-worker.ts';
 
 /** Shorter than a client, or the front of the console, waits. */
 const answerMilliseconds = 45_000;
-/** The seconds in which a reseller may ask one question, in the long run. */
+/** The seconds in which a reseller may plan or write one change, in the long run. */
 const secondsEach = 3;
 
 export interface PolicyChangesOptions {
@@ -38,7 +38,7 @@ export interface PolicyAsker {
 
 export class PolicyChanges implements Disposable {
   readonly #options: PolicyChangesOptions;
-  readonly #pace = new ChangePace('ask about the policy', secondsEach);
+  readonly #pace = new ChangePace('change the policy', secondsEach);
   readonly #worker = new PolicyWorker(answerMilliseconds);
   /** The worker of what-if questions, which take long. */
   readonly #simulator = new PolicyWorker(answerMilliseconds);
@@ -73,12 +73,14 @@ export class PolicyChanges implements Disposable {
     job: Omit<PolicyJob, 'paths' | 'file'>,
     { uid, signal }: PolicyAsker,
   ): Promise<HttpResult<PolicyJobAnswer>> {
-    const turn = uid === 0 ? ok(undefined) : this.#pace.enter(uid, false, performance.now());
+    const { kind } = job.question;
+    // A page asks for the policy and its changes at once; the queue is fair.
+    const isPaced = uid !== 0 && !['read', 'changes', 'change'].includes(kind);
+    const turn = isPaced ? this.#pace.enter(uid, false, performance.now()) : ok(undefined);
     if (!turn.ok) return turn;
     using _turn = turn.value;
     const { paths, file } = this.#options;
     const whole = { ...job, paths, file };
-    const { kind } = job.question;
     if (kind === 'write') return ok(await this.#write(uid, whole));
     const worker = kind === 'simulate' ? this.#simulator : this.#worker;
     return ok(await worker.ask(uid, whole, signal));

@@ -11,7 +11,7 @@ import type {
   ModulesResponse,
   ProofReport,
   ProtectionResponse,
-} from '../api/protection-api.ts';
+} from './protection-response.ts';
 import type { RequestContext } from '../api/request-context.ts';
 
 export function answerProtection(request: RequestContext): HttpResult<ProtectionResponse> {

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import type { AccountNames } from '../../host/accounts/account-names.ts';
 import { consoleAccount } from '../../host/paths.ts';
 import { peerUid } from '../../sys/sockets/sockets.ts';
-import type { Admission, ConnectionIdentity } from '../api/admission.ts';
+import type { Admission, ConnectionIdentity } from '../api/server/admission.ts';
 import type { ConsoleAccess } from './console-access.ts';
 
 const connectionsMax = 256;

@@ -25,7 +25,7 @@ import { terminalOf } from '../../cli/shared/terminal.ts';
 import { version } from '../../cli/version.ts';
 import { formatNames, writeReport, type Format } from './formats.ts';
 import { runningInputs, type RunningInputs } from './running-inputs.ts';
-import { keptScan } from './kept-scan.ts';
+import { keptScan } from '../core/kept-scan.ts';
 import { scanTable } from './scan-table.ts';
 import {
   codeOf,

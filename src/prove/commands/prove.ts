@@ -1,7 +1,7 @@
 /** `bulkhead prove`: one attack of each kind, from a scratch tenant on this host, and which of them were blocked. */
 import { existsSync } from 'node:fs';
 import { Option, type Command } from 'commander';
-import type { ProofReport } from '../../agent/api/protection-api.ts';
+import type { ProofReport } from '../../agent/responses/protection-response.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import {
   examples,

@@ -1,6 +1,6 @@
 /** `bulkhead setup status`: the ladder. */
 import type { Command } from 'commander';
-import type { LadderReport } from '../../agent/api/protection-api.ts';
+import type { LadderReport } from '../../agent/responses/protection-response.ts';
 import { countLayers, type Layer } from '../../../packages/base/layer.ts';
 import {
   examples,

@@ -69,8 +69,13 @@ export class ConsoleBrowser {
   }
 
   /** Opens an agent and a front for one test. */
-  async open(stage?: Stage): Promise<ConsoleSite> {
-    return ConsoleSite.open(this.#browser, this.#files, stage ?? (await smallStage()));
+  async open(stage?: Stage): Promise<ConsoleSite<Stage>> {
+    return this.openFor(stage ?? (await smallStage()));
+  }
+
+  /** Opens a front for an agent, which ends with it. */
+  openFor<Agent extends ConsoleAgent>(agent: Agent): Promise<ConsoleSite<Agent>> {
+    return ConsoleSite.open(this.#browser, this.#files, agent);
   }
 }
 
@@ -81,9 +86,16 @@ async function smallStage(): Promise<Stage> {
   return stage;
 }
 
+/** The agent, as far as a console needs it. */
+export interface ConsoleAgent extends AsyncDisposable {
+  /** The socket for the front. */
+  readonly front: string;
+  readonly code: (uid: number) => Promise<string>;
+}
+
 /** A console at a URL: the agent, its front, and TCP in place of the tunnel. */
-export class ConsoleSite implements AsyncDisposable {
-  readonly stage: Stage;
+export class ConsoleSite<Agent extends ConsoleAgent> implements AsyncDisposable {
+  readonly stage: Agent;
   readonly url: string;
   readonly #browser: Browser;
   readonly #front: Front;
@@ -92,7 +104,7 @@ export class ConsoleSite implements AsyncDisposable {
   readonly #remove: () => void;
 
   private constructor(
-    parts: readonly [browser: Browser, stage: Stage, front: Front, tunnel: Server],
+    parts: readonly [browser: Browser, stage: Agent, front: Front, tunnel: Server],
     remove: () => void,
   ) {
     [this.#browser, this.stage, this.#front, this.#tunnel] = parts;
@@ -100,7 +112,11 @@ export class ConsoleSite implements AsyncDisposable {
     this.url = `http://localhost:${(this.#tunnel.address() as AddressInfo).port}/`;
   }
 
-  static async open(browser: Browser, files: ServedFiles, stage: Stage): Promise<ConsoleSite> {
+  static async open<Agent extends ConsoleAgent>(
+    browser: Browser,
+    files: ServedFiles,
+    stage: Agent,
+  ): Promise<ConsoleSite<Agent>> {
     const directory = temporaryDirectory('console-site', undefined, 0o755);
     const path = `${directory.path}/console.sock`;
     const names = allowedNames([]);

@@ -160,7 +160,8 @@ describe('tenant', { skip }, async () => {
     await using site = await browser.open((await tenantHost()).stage);
     const view = await site.login(0, '/tenants/alice');
     await view.page.getByRole('button', { name: 'Where limits come from' }).click();
-    await view.shows('package', 'dialog table');
+    await view.shows('disk reading', 'dialog table');
+    await view.shows('package "starter"', 'dialog table');
     await view.check('origins');
   });
 

@@ -12,7 +12,7 @@ import { words } from '../member/words.ts';
 import { metricText } from '../state/measures.ts';
 import { queryForMoments } from '../state/period.ts';
 import { href, route } from '../state/route.ts';
-import type { LineKind, PlotBand, PlotContent } from './plot.ts';
+import type { LineKind, PlotBand, PlotContent } from './plot-content.ts';
 
 const height = 190;
 const kindsOfLines: readonly LineKind[] = ['main', 'second', 'third'];

@@ -1,6 +1,6 @@
 /** All charts of a member over a period, with one cursor. */
 import { useSignal } from '@preact/signals';
-import { useMemo } from 'preact/hooks';
+import { useMemo, useRef } from 'preact/hooks';
 import type {
   IncidentRow,
   IncidentsResponse,
@@ -16,9 +16,9 @@ import { words } from '../member/words.ts';
 import { argumentOf } from '../state/member.ts';
 import type { Period } from '../state/period.ts';
 import { href, route } from '../state/route.ts';
-import { ChartView } from './chart.tsx';
+import { ChartView, type Cursor } from './chart.tsx';
 import { Answered } from '../parts/notes.tsx';
-import type { PlotBand } from './plot.ts';
+import type { PlotBand } from './plot-content.ts';
 
 /** The parts of a period; a chart is hardly wider in pixels. */
 const points = 480;
@@ -62,11 +62,12 @@ interface ChartGridProps {
   readonly incidents: readonly IncidentRow[];
 }
 
-function ChartGrid({ charts, series, usage, incidents }: ChartGridProps) {
+function ChartGrid(latest: ChartGridProps) {
   const cursor = useSignal<number | undefined>(undefined);
   const { path, query } = route.value;
   const before = { ...Object.fromEntries(query), incident: undefined };
   const address = href(path, before);
+  const { charts, series, usage, incidents } = useHeld(latest, cursor);
   const bands = useMemo(
     () => bandsOf(charts, incidents, (id) => href(path, { ...before, incident: String(id) })),
     [series, incidents, language.value, address],
@@ -96,6 +97,23 @@ function ChartGrid({ charts, series, usage, incidents }: ChartGridProps) {
     </>
   );
 }
+
+/** Returns the content of before while the cursor is on a chart: a refresh moves nothing that somebody looks at. */
+function useHeld(latest: ChartGridProps, cursor: Cursor): ChartGridProps {
+  const held = useRef(latest);
+  const { usage, incidents } = held.current;
+  const isComplete = usage !== undefined && incidents !== none;
+  const isHeld = cursor.peek() !== undefined && isComplete && isRefresh(held.current, latest);
+  if (!isHeld) held.current = latest;
+  return held.current;
+}
+
+const refreshMillisecondsMax = 15 * 60_000;
+
+/** Whether it is the same period, moved on a little. */
+const isRefresh = ({ series: before }: ChartGridProps, { series: now }: ChartGridProps) =>
+  before.to - before.from === now.to - now.from &&
+  Math.abs(now.to - before.to) <= refreshMillisecondsMax;
 
 const noBands: readonly PlotBand[] = [];
 /** A tick that is still going on is not a gap. */

@@ -1,6 +1,6 @@
 /** The axis of values: it begins at zero, and has the limit and the highest value on it. */
 import type { MetricUnit } from '../../../usage/metrics.ts';
-import type { PlotContent } from './plot.ts';
+import type { PlotContent } from './plot-content.ts';
 
 /** The values below which an axis does not end, so that noise stays small. */
 const topMin: Readonly<Record<MetricUnit, number>> = {
@@ -10,7 +10,7 @@ const topMin: Readonly<Record<MetricUnit, number>> = {
   perSecond: 10,
   count: 4,
 };
-/** Room above the highest value, so that a line at the limit can be seen. */
+/** The space above the highest value, so that a line at the limit can be seen. */
 const headroom = 1.05;
 const stepsMax = 4;
 

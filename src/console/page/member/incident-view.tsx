@@ -6,7 +6,7 @@ import { useAnswer } from '../state/answer.ts';
 import { amountText, proposalFor, sentencesOf, textOf } from '../state/incident-words.ts';
 import { numbers } from '../state/language.ts';
 import { words } from './words.ts';
-import { role } from '../state/live.ts';
+import { role, who as members } from '../state/live.ts';
 import { ChangeLimits } from '../parts/change-limits.tsx';
 import { CommandLine, CopyButton, shellWord } from '../parts/command-line.tsx';
 import { Disclosure } from '../parts/dialog.tsx';
@@ -32,7 +32,7 @@ function Details({ incident }: { readonly incident: IncidentResponse }) {
       {killed.length > 0 && <Block title={texts.ended} items={killed.map(killedText)} />}
       {resource !== 'other' && (
         <>
-          <h2>{texts.mostUsed}</h2>
+          <h2>{texts.heaviest}</h2>
           {users.length === 0 ? (
             <p class="quiet">{texts.noUsers}</p>
           ) : (
@@ -133,7 +133,9 @@ function Requests({ requests, site }: RequestsProps) {
 function Advice({ incident }: { readonly incident: IncidentResponse }) {
   const { incident: texts } = words.value;
   const { who, limit, resource } = incident;
-  const proposal = proposalFor(incident);
+  // A member that is gone has no limit to raise.
+  const isThere = members.value?.rows.some(({ member }) => member === who.member) === true;
+  const proposal = isThere ? proposalFor(incident) : undefined;
   const advice = texts.advice[resource];
   if (advice === '' && proposal === undefined) return null;
   const verb = who.kind === 'reseller' ? 'reseller set' : 'set';

@@ -1,6 +1,7 @@
 /** The limits of a tenant or a site, and what sets each. */
 import type { ExplainResponse, TopRow } from '../../../agent/api/api.ts';
 import { useState } from 'preact/hooks';
+import type { LimitKey } from '../../../limits/limit.ts';
 import { useAnswer } from '../state/answer.ts';
 import { limitWords } from '../state/language.ts';
 import { words } from './words.ts';
@@ -46,7 +47,7 @@ function Origins({ who }: { readonly who: TopRow }) {
             <tbody>
               {limits.map(({ limit, value, from, line, bound }) => (
                 <tr key={limit}>
-                  <th scope="row">{limitWords(limit as Parameters<typeof limitWords>[0])}</th>
+                  <th scope="row">{limitWords(keyOf(limit))}</th>
                   <td>
                     {value}
                     {bound !== undefined && <span class="line quiet">{origins.bound(bound)}</span>}
@@ -67,3 +68,6 @@ function Origins({ who }: { readonly who: TopRow }) {
     </Answered>
   );
 }
+
+/** Returns the key of a limit that the answer writes as `cpu limit`. */
+const keyOf = (limit: string) => limit.replace(' ', '.') as LimitKey;

@@ -49,17 +49,16 @@ function UseTile({ member, metric, title }: UseTileProps) {
     <Tile
       title={title}
       value={metricText(metric, used)}
+      limit={limit === undefined ? unlimited : ofLimit(metricText(metric, limit))}
       note={
-        <>
-          {limit === undefined ? unlimited : ofLimit(metricText(metric, limit))}
-          {isAtLimit && <span class="at-limit"> · {tenant.atLimit}</span>}
-        </>
+        isAtLimit ? (
+          <span class="at-limit">{tenant.atLimit}</span>
+        ) : (
+          metric === 'anonymous' && tenant.cacheToo(numbers.value.bytes(cache))
+        )
       }
     >
       <UseBar share={share} isAtLimit={isAtLimit} />
-      {metric === 'anonymous' && (
-        <p class="tile-note quiet">{tenant.cacheToo(numbers.value.bytes(cache))}</p>
-      )}
     </Tile>
   );
 }

@@ -1,4 +1,4 @@
-/** What was refused in an incident: requests with their site, page and client, or links and files. */
+/** The things that were refused in an incident: requests with their site, page and client, or links and files. */
 import type { Snapshot } from '../../../usage/incident.ts';
 import { words } from './words.ts';
 

@@ -1,4 +1,4 @@
-/** What the limits did to a member in a period, what used most, and what to do. */
+/** The effects of a member's limits in a period, the heaviest users, and the remedies. */
 import type { TopRow } from '../../../agent/api/api.ts';
 import type { Trouble, TroublesResponse } from '../../../agent/api/report-api.ts';
 import { useAnswer } from '../state/answer.ts';
@@ -66,7 +66,7 @@ function Cause({ trouble, isOwn }: { readonly trouble: Trouble; readonly isOwn: 
     <>
       {used.length > 0 && (
         <>
-          <h2>{texts.mostUsed}</h2>
+          <h2>{texts.heaviest}</h2>
           <ul class="plain">
             {used.map((each) => (
               <li key={each}>

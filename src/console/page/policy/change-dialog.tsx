@@ -43,7 +43,7 @@ export function ChangeDialog({ target, proposed, onClose }: ChangeDialogProps) {
 
 function titleOf(target: string): string {
   const { kind, name } = targetOf(nothing, target);
-  return policyWords.value.titles[kind](name);
+  return policyWords.value.titles[kind](/^\d+$/.test(name) ? `uid ${name}` : name);
 }
 
 const nothing: PolicyResponse = {

@@ -1,4 +1,4 @@
-/** Who changed the policy, when and how. Each change shows its lines and can be undone, by a plan like any other. */
+/** The record: who changed the policy, when and how. Each change shows its lines and can be undone, by a plan like any other. */
 import { useEffect, useState } from 'preact/hooks';
 import type {
   PolicyChange,
@@ -16,10 +16,15 @@ import { PlanDialog } from './change-dialog.tsx';
 import { Diff } from './diff.tsx';
 import { policyWords } from './words.ts';
 
+/** Changes are kept as long as incidents usually are. */
+const recordMilliseconds = 400 * 86_400_000;
+
 export function ChangesView({ etag }: { readonly etag: string }) {
   const text = policyWords.value;
   const tenant = queryOf('tenant');
+  const [to] = useState(Date.now());
   const asked = useAnswer<PolicyChangesResponse>('v1/policy/changes', {
+    from: to - recordMilliseconds,
     ...(tenant !== '' && { tenant }),
   });
   // Another text is another change.
@@ -83,6 +88,9 @@ function ChangeItem({ change, undo }: ChangeItemProps) {
   const text = policyWords.value;
   const [isOpen, setOpen] = useState(false);
   const { number, at, outcome, values, comment, problems } = change;
+  // Without the text before, nobody knows what an undo would be.
+  const isKnown = values !== undefined && outcome !== 'not written';
+  const canUndo = isKnown && sessionInfo.value?.readOnly === false;
   return (
     <li class="with-button">
       <div>
@@ -100,7 +108,7 @@ function ChangeItem({ change, undo }: ChangeItemProps) {
           {isOpen && <ChangeLines number={number} />}
         </details>
       </div>
-      {sessionInfo.value?.readOnly === false && outcome !== 'not written' && (
+      {canUndo && (
         <button type="button" aria-label={text.undoNumber(number)} onClick={() => undo(number)}>
           {text.undo}
         </button>

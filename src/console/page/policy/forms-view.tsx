@@ -8,12 +8,12 @@ import type {
 } from '../../../agent/api/policy-api.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
 import { namePattern } from '../../../policy/names.ts';
-import { ChangeLimits } from '../parts/change-limits.tsx';
 import { Empty } from '../parts/notes.tsx';
 import { limitWords, numbers, words } from '../state/language.ts';
 import { href } from '../state/route.ts';
 import { role } from '../state/live.ts';
 import { sessionInfo } from '../state/session.ts';
+import { ChangeButton } from './change-button.tsx';
 import { ChangeDialog } from './change-dialog.tsx';
 import { mainLimits } from './targets.ts';
 import { policyWords } from './words.ts';
@@ -85,7 +85,7 @@ function PackageCard({ row, canChange }: PackageCardProps) {
       <h3>{name}</h3>
       <p class="quiet">{tenants === undefined ? text.defaultsHint : text.haveIt(tenants)}</p>
       <Values values={values} isDefaults={tenants === undefined} />
-      {canChange && <ChangeLimits target={target} text={text.changeNamed(name)} />}
+      {canChange && <ChangeButton target={target} name={name} />}
     </article>
   );
 }
@@ -204,7 +204,7 @@ function Resellers({ resellers, canChange }: ResellersProps) {
               })}
             </dl>
             {values.length === 0 && <p>{text.noBounds}</p>}
-            {canChange && <ChangeLimits target={target} text={text.changeNamed(name)} />}
+            {canChange && <ChangeButton target={target} name={name} />}
           </article>
         ))}
       </div>
@@ -265,7 +265,7 @@ function TenantItem({ tenant, canChange }: TenantItemProps) {
           {line !== undefined && ` (${policyWords.value.line(line)})`}
         </span>
       </span>
-      {canChange && <ChangeLimits target={target} text={policyWords.value.changeNamed(name)} />}
+      {canChange && <ChangeButton target={target} name={name} />}
     </li>
   );
 }

@@ -37,7 +37,7 @@ export function LimitFields(props: FieldsProps) {
   );
   return (
     <>
-      <p class="quiet">{target.kind === 'reseller' ? text.emptyNoBound : text.emptyInherited}</p>
+      <p class="quiet">{emptyText(target)}</p>
       {(target.kind === 'tenant' || target.kind === 'reseller') && <PackageField {...props} />}
       {mainLimits.map(field)}
       {(hasOthers || isWrong) && otherLimits.map(field)}
@@ -46,6 +46,12 @@ export function LimitFields(props: FieldsProps) {
       )}
     </>
   );
+}
+
+function emptyText({ kind }: Target): string {
+  const text = policyWords.value;
+  if (kind === 'reseller') return text.emptyNoBound;
+  return kind === 'defaults' ? text.emptyNoLimit : text.emptyInherited;
 }
 
 interface LimitFieldProps extends FieldsProps {

@@ -1,4 +1,4 @@
-/** What other parts of the page load on demand. */
+/** The exports that other parts of the page load on demand. */
 export { ChangeDialog } from './change-dialog.tsx';
 export { Policy } from './policy.tsx';
 export { WhatIf } from './what-if.tsx';

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PolicyPlan, PolicyWarning } from '../../../agent/api/policy-api.ts';
 import { Disclosure } from '../parts/dialog.tsx';
 import { FailureNote } from '../parts/notes.tsx';
-import { numbers, words } from '../state/language.ts';
+import { numbers } from '../state/language.ts';
 import type { Change, Step } from './change.ts';
 import { Diff } from './diff.tsx';
 import { policyWords } from './words.ts';
@@ -137,18 +137,26 @@ function Operations({ plan: { operations, operationCount } }: { readonly plan: P
             <th scope="col">{text.columns.who}</th>
             <th scope="col">{text.columns.setting}</th>
             <th scope="col">{text.columns.now}</th>
-            <th scope="col">{text.columns.then}</th>
+            <th scope="col">{text.columns.after}</th>
           </tr>
         </thead>
         <tbody>
-          {operations.map(({ who, setting, from, to }, at) => (
+          {operations.map(({ who, setting, from, to, text: sentence }, at) => (
             <tr key={at}>
               <th scope="row">{who}</th>
               <td>
                 <code>{setting}</code>
               </td>
-              <td>{from ?? '–'}</td>
-              <td>{to ?? '–'}</td>
+              {from === undefined && to === undefined ? (
+                <td colSpan={2} lang="en">
+                  {sentence}
+                </td>
+              ) : (
+                <>
+                  <td>{from ?? '–'}</td>
+                  <td>{to ?? '–'}</td>
+                </>
+              )}
             </tr>
           ))}
         </tbody>
@@ -229,7 +237,7 @@ export function Done({ step: { written }, onUndo, onClose }: DoneProps) {
           </button>
         )}
         <button type="button" class="primary" onClick={onClose}>
-          {words.value.close}
+          {text.done}
         </button>
       </div>
     </div>

@@ -1,4 +1,4 @@
-/** What a form shows about its target: the values that are its own, and those that it inherits. */
+/** The target of a form: the values that are its own, and those that it inherits. */
 import type { PolicyEdit, PolicyResponse, PolicyValue } from '../../../agent/api/policy-api.ts';
 import { attributes } from '../../../limits/limits.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
@@ -121,7 +121,7 @@ export function problemOf(key: LimitKey, text: string): string | undefined {
   return parsed === undefined || parsed.ok ? undefined : formatCause(parsed.error);
 }
 
-/** What was typed: the text of each limit, and the package; an empty text means: inherited. */
+/** The content of a form: the text of each limit, and the package; an empty text means: inherited. */
 export interface Typed {
   readonly values: ReadonlyMap<LimitKey, string>;
   readonly package: string;

@@ -52,7 +52,7 @@ function Promised({ host }: { readonly host: readonly SimulatedHost[] }) {
             <th scope="col">{text.columns.limit}</th>
             <th scope="col">{text.columns.there}</th>
             <th scope="col">{text.columns.now}</th>
-            <th scope="col">{text.columns.then}</th>
+            <th scope="col">{text.columns.after}</th>
           </tr>
         </thead>
         <tbody>

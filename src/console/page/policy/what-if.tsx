@@ -1,4 +1,4 @@
-/** What other limits would have done to recorded use. Nothing changes by it. */
+/** The question what other limits would have done to recorded use. Nothing changes by it. */
 import { useState } from 'preact/hooks';
 import type { PolicyEditRequest, PolicyResponse } from '../../../agent/api/policy-api.ts';
 import type { SimulateResponse } from '../../../agent/api/simulate-api.ts';

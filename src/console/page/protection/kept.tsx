@@ -1,6 +1,6 @@
 /** A result that a command has left: when it ran, and how to run it again. Nothing here starts it. */
 import type { ComponentChildren } from 'preact';
-import type { KeptReport } from '../../../agent/api/protection-api.ts';
+import type { KeptReport } from '../../../agent/responses/protection-response.ts';
 import { CommandLine } from '../parts/command-line.tsx';
 import { numbers } from '../state/language.ts';
 import { protectionWords } from './words.ts';

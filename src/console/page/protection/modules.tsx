@@ -1,10 +1,10 @@
-/** Kernel modules as the last scan judged them: how many of each standing, and the reasons for each. */
+/** Kernel modules as the last scan judged them: how many of each trust level, and the reasons for each. */
 import { useState } from 'preact/hooks';
 import type {
   KeptModule,
   ModulesReport,
   ModulesResponse,
-} from '../../../agent/api/protection-api.ts';
+} from '../../../agent/responses/protection-response.ts';
 import { Badge } from '../parts/badge.tsx';
 import { Chips, chosenOf } from '../parts/chips.tsx';
 import { CommandLine, shellWord } from '../parts/command-line.tsx';
@@ -54,7 +54,7 @@ const isRejected = ({ accepted, deniedReason }: KeptModule) =>
 function Scan({ report: { kernel, modules, unreadable } }: { readonly report: ModulesReport }) {
   const text = protectionWords.value;
   const [opened, setOpened] = useState<KeptModule | undefined>();
-  const filter = chosenOf('standing', filters);
+  const filter = chosenOf('level', filters);
   const search = queryOf('search').toLowerCase();
   const found = modules.filter(({ name }) => name.toLowerCase().includes(search));
   const passes = (each: KeptModule, key: (typeof filters)[number]) =>
@@ -80,14 +80,14 @@ function Scan({ report: { kernel, modules, unreadable } }: { readonly report: Mo
           spellcheck={false}
           onInput={(event) => setQuery({ search: event.currentTarget.value })}
         />
-        <Chips label={text.standing} name="standing" choices={choices} />
+        <Chips label={text.trustLevel} name="level" choices={choices} />
       </div>
       <Table
         caption={text.scan}
         columns={columnsOf(setOpened)}
         rows={found.filter((each) => passes(each, filter))}
         keyOf={({ file }) => file}
-        sort="standing"
+        sort="level"
         filter={`${filter} ${search}`}
         empty={<Empty title={text.noModules} />}
       />
@@ -115,8 +115,9 @@ function columnsOf(open: (module: KeptModule) => void): readonly Column<KeptModu
       ),
     },
     {
-      key: 'standing',
-      title: columns.standing,
+      key: 'level',
+      title: columns.trustLevel,
+      parts: 1.7,
       value: ({ trustLevel }) => String(levels.indexOf(trustLevel)),
       cell: ({ trustLevel }) => <Badge kind={badges[trustLevel]} text={text.levels[trustLevel]} />,
     },
@@ -124,14 +125,14 @@ function columnsOf(open: (module: KeptModule) => void): readonly Column<KeptModu
       key: 'verdict',
       title: columns.verdict,
       value: ({ verdict, taints }) => `${verdict} ${taints}`,
-      cell: (module) => verdictText(module),
+      cell: (module) => <span class="second">{verdictText(module)}</span>,
     },
     {
       key: 'claim',
       title: columns.claim,
       isWide: true,
       value: ({ license }) => license ?? '',
-      cell: ({ license }) => license ?? text.noLicense,
+      cell: ({ license }) => <span class="second">{license ?? text.noLicense}</span>,
     },
     {
       key: 'evidence',

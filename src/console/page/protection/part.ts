@@ -1,3 +1,3 @@
-/** What other parts of the page load on demand. */
+/** The exports that other parts of the page load on demand. */
 export { Modules } from './modules.tsx';
 export { Protection } from './protection.tsx';

@@ -5,7 +5,7 @@ import type {
   ProofReport,
   ProtectionResponse,
   ProvedAttack,
-} from '../../../agent/api/protection-api.ts';
+} from '../../../agent/responses/protection-response.ts';
 import { Badge } from '../parts/badge.tsx';
 import { Disclosure } from '../parts/dialog.tsx';
 import { Answered } from '../parts/notes.tsx';
@@ -49,6 +49,8 @@ export const Problems = ({ problems }: { readonly problems: readonly string[] })
 
 const guardNames = ['strict-placement', 'jails', 'symlink-guard', 'modules-gate'] as const;
 
+type Guard = ProtectionResponse['guards'][number];
+
 function Guards({
   answer: { guards, entriesCountedSince },
 }: {
@@ -72,11 +74,7 @@ function Guards({
                   text={text.guardStates[state]}
                 />
               }
-              note={
-                guard?.refused === undefined
-                  ? text.refusedUnknown
-                  : refusedText(state, guard.refused)
-              }
+              note={noteOf(guard)}
             />
           );
         })}
@@ -99,10 +97,13 @@ function Guards({
   );
 }
 
-const refusedText = (state: string, refused: number): string =>
-  state === 'watch'
-    ? protectionWords.value.wouldHaveRefused(refused)
-    : protectionWords.value.refused(refused);
+function noteOf(guard: Guard | undefined): string {
+  const text = protectionWords.value;
+  if (guard === undefined) return text.guardUnknown;
+  const { state, refused } = guard;
+  if (refused === undefined) return text.refusedUnknown;
+  return state === 'watch' ? text.wouldHaveRefused(refused) : text.refused(refused);
+}
 
 /** The states, the worst first, as somebody reads who wants to do something about them. */
 const states: readonly LayerState[] = [
@@ -188,10 +189,9 @@ function Proof({ report: { kernel, entries, broken } }: { readonly report: Proof
   return (
     <>
       <p>
-        <Badge
-          kind={broken.length === 0 ? 'good' : 'killed'}
-          text={broken.length === 0 ? text.nothingBroken : text.broken(broken.length)}
-        />{' '}
+        <b class={broken.length === 0 ? undefined : 'at-limit'}>
+          {broken.length === 0 ? text.nothingBroken : text.broken(broken.length)}
+        </b>{' '}
         {text.proved(blocked.length, entries.length, kernel)}
       </p>
       <Attacks entries={entries.filter(isBroken)} />

@@ -7,14 +7,19 @@ import { limitWords, numbers } from './language.ts';
 import { words } from '../member/words.ts';
 import { role } from './live.ts';
 
-export const nameOf = (who: Who): string =>
-  who.kind === 'reseller' ? words.value.incident.allOf(who.name) : who.name;
+export const nameOf = (who: Who): string => {
+  const name = inOneDirection(who.name);
+  return who.kind === 'reseller' ? words.value.incident.allOf(name) : name;
+};
+
+/** Replaces characters that turn the direction of the text after them. */
+const inOneDirection = (text: string) => text.replaceAll(/[\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
 
 /** Returns what happened, without the time: `alice was slowed down 3,127 times at the CPU limit`. */
 export function whatHappened({ who, limit, severity, faults, value }: IncidentRow): string {
   const { incident } = words.value;
   const name = nameOf(who);
-  // What has no value is no limit that can be raised, such as a jail.
+  // Without a value it is not a limit that can be raised: a jail, for example.
   if (value === '') return incident.other[severity](name, faults, limitWords(limit));
   const be = incident.be(who.kind === 'reseller');
   return incident.happened[severity](name, be, faults, limitWords(limit));
@@ -91,7 +96,7 @@ const kinds: Readonly<Partial<Record<string, QuantityKind>>> = {
 
 /** Returns the incident as text, for a ticket. */
 export function textOf(incident: IncidentResponse): string {
-  const { title, mostUsed, served } = words.value.incident;
+  const { title, heaviest, served } = words.value.incident;
   const users = incident.users.map(
     ({ title: user, amount }) => `- ${user}: ${amountText(incident.resource, amount)}`,
   );
@@ -101,7 +106,7 @@ export function textOf(incident: IncidentResponse): string {
   return [
     title(String(incident.id)),
     ...sentencesOf(incident),
-    ...(users.length > 0 ? [`${mostUsed}:`, ...users] : []),
+    ...(users.length > 0 ? [`${heaviest}:`, ...users] : []),
     ...(requests.length > 0 ? [`${served}:`, ...requests] : []),
   ].join('\n');
 }

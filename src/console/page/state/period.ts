@@ -13,7 +13,7 @@ const lengths = {
   '400d': 400 * 24 * hour,
 } as const;
 export type PeriodKey = keyof typeof lengths;
-/** In the order of their length. */
+/** The keys in the order of their length. */
 export const periodKeys: readonly PeriodKey[] = ['1h', '6h', '24h', '7d', '30d', '400d'];
 const usual: PeriodKey = '24h';
 

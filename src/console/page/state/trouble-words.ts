@@ -1,4 +1,4 @@
-/** What a tenant's limits did to it, in sentences. */
+/** The effects of a tenant's limits, in sentences. */
 import type { Trouble, TroublesResponse } from '../../../agent/api/report-api.ts';
 import { limitWords, numbers } from './language.ts';
 import { words } from '../member/words.ts';

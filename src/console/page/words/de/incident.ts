@@ -40,7 +40,7 @@ export const incident: Catalogue<typeof english> = {
   },
   processesRefused:
     'Neue Prozesse konnten nicht starten: Besucher haben vielleicht einen Fehler gesehen. Was lief, lief weiter.',
-  mostUsed: 'Was am meisten brauchte',
+  heaviest: 'Was am meisten brauchte',
   amounts: {
     cpu: (amount) => `${amount} CPU-Zeit`,
     memory: (amount) => amount,

@@ -187,7 +187,7 @@ export const tenant: Catalogue<typeof english> = {
     somethingFailed: 'Besucher haben vielleicht einen Fehler gesehen.',
     now: 'Es geschieht gerade.',
     isCut: 'Es gab mehr Vorfälle, als hier gezählt werden.',
-    mostUsed: 'Was am meisten brauchte',
+    heaviest: 'Was am meisten brauchte',
     whatToDo: 'Was Sie tun können',
     details: 'Einzelheiten des schlimmsten Vorfalls',
     remedies: {

@@ -18,7 +18,7 @@ export const incident = {
     observed: (who: string, _be: string, faults: number, limit: string) =>
       `${who} used more than the limit for ${limit}, which is only observed, ${times(faults)}`,
   },
-  /** What has no limit of its own, such as a jail. */
+  /** Incidents without a limit, such as those of a jail. */
   other: {
     throttled: (who: string, faults: number, what: string) =>
       `${who} was slowed down ${times(faults)}: ${what}`,
@@ -43,7 +43,7 @@ export const incident = {
   },
   processesRefused:
     'New processes could not be started: visitors may have seen an error. What was running went on.',
-  mostUsed: 'What used most',
+  heaviest: 'What used most',
   amounts: {
     cpu: (amount: string) => `${amount} of CPU time`,
     memory: (amount: string) => amount,

@@ -189,7 +189,7 @@ export const tenant = {
     somethingFailed: 'Visitors may have seen an error.',
     now: 'It is happening now.',
     isCut: 'There were more incidents than are counted here.',
-    mostUsed: 'What used most',
+    heaviest: 'What used most',
     whatToDo: 'What you can do',
     details: 'Details of the worst incident',
     remedies: {

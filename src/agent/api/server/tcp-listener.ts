@@ -5,14 +5,19 @@
  * a client that tries that address first would give it the token. Sockets on which a service
  * manager already listens are inherited.
  */
-import type { InheritedSocket } from '../../sys/sockets/inherited-sockets.ts';
-import type { TcpStatus } from './status-response.ts';
-import { failed, formatProblem, type Cause, type Problem } from '../../../packages/base/problem.ts';
-import { ok, type Result } from '../../../packages/base/result.ts';
-import { readSecret } from '../../sys/files/secret-file.ts';
-import type { AgentSettings } from '../../policy/settings.ts';
-import type { Log } from '../log.ts';
-import type { Api } from './routes.ts';
+import type { InheritedSocket } from '../../../sys/sockets/inherited-sockets.ts';
+import type { TcpStatus } from '../status-response.ts';
+import {
+  failed,
+  formatProblem,
+  type Cause,
+  type Problem,
+} from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import { readSecret } from '../../../sys/files/secret-file.ts';
+import type { AgentSettings } from '../../../policy/settings.ts';
+import type { Log } from '../../log.ts';
+import type { Api } from '../routes.ts';
 import { ControlServer, type ListenTarget } from './server.ts';
 
 type Listen = NonNullable<AgentSettings['listen']>;

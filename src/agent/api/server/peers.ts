@@ -10,9 +10,9 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { peerUid } from '../../sys/sockets/sockets.ts';
+import { peerUid } from '../../../sys/sockets/sockets.ts';
 import type { Admission, ConnectionIdentity } from './admission.ts';
-import type { Caller } from './caller.ts';
+import type { Caller } from '../caller.ts';
 
 const connectionsMax = 512;
 const keptForRoot = 128;

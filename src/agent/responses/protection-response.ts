@@ -12,10 +12,11 @@ import type { Protection } from '../part.ts';
 export interface KeptReport<Report> {
   /** The time when the command ended, in milliseconds since 1970. */
   readonly at: number;
+  /** The result. */
   readonly report: Report;
 }
 
-/** What `bulkhead setup status` found. */
+/** The result of `bulkhead setup status`. */
 export interface LadderReport {
   /** The level that setup has reached; null if it has not run here. */
   readonly level: string | null;
@@ -25,7 +26,7 @@ export interface LadderReport {
   readonly slippedBack: readonly string[];
 }
 
-/** What `bulkhead prove` found. */
+/** The result of `bulkhead prove`. */
 export interface ProofReport {
   /** The kernel's release. */
   readonly kernel: string;
@@ -40,6 +41,7 @@ export interface ProvedAttack {
   readonly attack: string;
   /** A description for people. */
   readonly summary: string;
+  /** The verdict. */
   readonly verdict: 'blocked' | 'not blocked' | 'not available';
   /** The observation, or the reason why it could not be tried. */
   readonly detail: string;
@@ -49,7 +51,7 @@ export interface ProvedAttack {
   readonly remedy: string;
 }
 
-/** What `bulkhead modules scan` found for the running kernel. */
+/** The result of `bulkhead modules scan` for the running kernel. */
 export interface ModulesReport {
   /** The kernel's release. */
   readonly kernel: string;
@@ -62,6 +64,7 @@ export interface ModulesReport {
 export interface KeptModule {
   /** The module's name, as the kernel lists it. */
   readonly name: string;
+  /** The file. */
   readonly file: string;
   /** The package; null if it belongs to none, or that is unknown. */
   readonly package: string | null;
@@ -77,8 +80,11 @@ export interface KeptModule {
   readonly trustLevel: 'contradicted' | 'unsupported' | 'consistent' | 'signed' | 'reproduced';
   /** The findings; those that decide first. */
   readonly evidence: readonly {
+    /** A stable word for programs. */
     readonly check: string;
+    /** `proof` decides, `lead` deserves a look, `support` is in its favor, `note` is for completeness. */
     readonly weight: 'proof' | 'lead' | 'support' | 'note';
+    /** One sentence. */
     readonly message: string;
   }[];
   /** Whether it meets the requirement of the policy; null if there is none, or if that cannot be decided. */
@@ -89,7 +95,7 @@ export interface KeptModule {
   readonly isLoaded: boolean | null;
 }
 
-/** What protects the host besides limits. */
+/** The protections of the host besides limits. */
 export interface ProtectionResponse {
   /** The guards that the agent watches, as they are now. */
   readonly guards: readonly Protection[];

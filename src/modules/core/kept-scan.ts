@@ -1,6 +1,6 @@
 /** The part of a scan that the console shows: what decides about a module, without its hashes. */
 import type { ModuleReport, ScanReport } from '../../../packages/modules/core/reports/report.ts';
-import type { KeptModule, ModulesReport } from '../../agent/api/protection-api.ts';
+import type { KeptModule, ModulesReport } from '../../agent/responses/protection-response.ts';
 
 type Weight = KeptModule['evidence'][number]['weight'];
 const weights: readonly Weight[] = ['proof', 'lead', 'support', 'note'];

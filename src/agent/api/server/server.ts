@@ -11,19 +11,19 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
-import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
-import { fail, ok, type Result } from '../../../packages/base/result.ts';
-import { causeOf } from '../../../packages/base/io/errno.ts';
-import { errorBody } from './error-body.ts';
+import { failed, type Cause, type Problem } from '../../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../../packages/base/result.ts';
+import { causeOf } from '../../../../packages/base/io/errno.ts';
+import { errorBody } from '../error-body.ts';
 import type { Admission } from './admission.ts';
 import { Connection } from './connection.ts';
 import { PeerConnections, Peers, type PeerKind } from './peers.ts';
-import { jailSocketName } from '../../host/paths.ts';
-import type { Api } from './routes.ts';
-import { takesBody } from './request-body.ts';
+import { jailSocketName } from '../../../host/paths.ts';
+import type { Api } from '../routes.ts';
+import { takesBody } from '../request-body.ts';
 import { TokenBearers } from './token-bearers.ts';
-import type { Caller } from './caller.ts';
-import type { HttpError } from './http-result.ts';
+import type { Caller } from '../caller.ts';
+import type { HttpError } from '../http-result.ts';
 
 /** An address, or a socket that is already listening; it is closed with the server. */
 export type ListenTarget =
