@@ -183,6 +183,7 @@ describe('tenant', { skip }, async () => {
       await view.shows('<img src=x');
       await view.check(`incident-hostile-${width}`);
       assert.equal(await view.page.locator('img').count(), 0);
+      assert.doesNotMatch(await view.text('main'), /bulkhead set/);
     }
     const nowhere = await site.login(0, `/tenants/${encodeURIComponent(odd)}`);
     await nowhere.shows('There is no such tenant');

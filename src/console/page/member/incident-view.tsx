@@ -133,8 +133,10 @@ function Requests({ requests, site }: RequestsProps) {
 function Advice({ incident }: { readonly incident: IncidentResponse }) {
   const { incident: texts } = words.value;
   const { who, limit, resource } = incident;
-  // A member that is gone has no limit to raise.
-  const isThere = members.value?.rows.some(({ member }) => member === who.member) === true;
+  // A member that is gone has no limit to raise, and the one that has its uid now is another.
+  const isThere =
+    members.value?.rows.some(({ member, name }) => member === who.member && name === who.name) ===
+    true;
   const proposal = isThere ? proposalFor(incident) : undefined;
   const advice = texts.advice[resource];
   if (advice === '' && proposal === undefined) return null;
