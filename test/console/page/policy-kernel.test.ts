@@ -71,14 +71,14 @@ describe('policy on a kernel', { skip }, async () => {
     await view.shows(/Nothing was measured|No limit deserves/);
     await view.check('policy-advice');
     await view.page.evaluate(() => (location.hash = '#/policy/what-if'));
-    await view.shows('Replays recorded use');
+    await view.shows('Limits of');
     await view.check('policy-what-if');
     await view.page.getByLabel('CPU', { exact: true }).fill('10%', { timeout: 0 });
     await view.page.getByRole('button', { name: 'Replay' }).click({ timeout: 0 });
     await view.shows('What would have happened');
     await view.check('policy-what-if-result');
     const phone = await site.login(0, '/policy/what-if', { width: 320, theme: 'dark' });
-    await phone.shows('Replays recorded use');
+    await phone.shows('Limits of');
     await phone.check('policy-what-if-320');
   });
 });
