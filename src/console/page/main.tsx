@@ -1,7 +1,7 @@
 /** The page of the console: starts everything that follows the address, the session and the stream, and draws. */
 import { render } from 'preact';
 import { App } from './app.tsx';
-import { language, showLanguage } from './state/language.ts';
+import { startLanguage } from './state/language.ts';
 import { followMembers } from './state/live.ts';
 import { followPresence } from './state/connection/presence.ts';
 import { followRoute } from './state/route.ts';
@@ -16,6 +16,6 @@ followTheme();
 followPresence();
 followStream();
 followMembers();
-await showLanguage(language.value);
+await startLanguage();
 render(<App />, document.getElementById('page')!);
 await started;

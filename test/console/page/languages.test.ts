@@ -51,4 +51,47 @@ describe('languages', { skip }, async () => {
     await view.shows('All limits are enforced.');
     assert.equal(await view.page.getAttribute('html', 'lang'), 'en');
   });
+
+  test('German comes with each part, and only to those who read it', async () => {
+    await using site = await browser.open(await hostWith(3));
+    const english = await site.login(0, '/tenants');
+    await english.shows('t0001', 'table');
+    const loaded = () =>
+      english.page.evaluate(() =>
+        performance
+          .getEntriesByType('resource')
+          .map(({ name }) => new URL(name).pathname)
+          .filter((name) => /^\/(?:de|host)-/.test(name)),
+      );
+    assert.deepEqual(await loaded(), []);
+    await english.page.click('.account summary');
+    await english.page.selectOption('.account select >> nth=1', 'de');
+    await english.shows('Kunde', 'table');
+    assert.equal((await loaded()).length, 2);
+    const german = await site.login(0, '/protection', { language: 'de' });
+    await german.shows('Schutz', 'h1');
+    await eventually('the part has loaded', async () => !(await german.text()).includes('Lädt'));
+    await german.check('german-part');
+  });
+
+  test('a language that does not come leaves the page as it is, and says so', async () => {
+    await using site = await browser.open(await hostWith(3));
+    const view = await site.login(0, '/');
+    await view.shows('All limits are enforced.');
+    await view.page.route(/\/de-/, (route) => route.abort());
+    view.expected.push(/ERR_FAILED/);
+    await view.page.click('.account summary');
+    await view.page.selectOption('.account select >> nth=1', 'de');
+    await view.shows('Deutsch could not be loaded', '.account');
+    assert.equal(await view.page.inputValue('.account select >> nth=1'), 'en');
+    assert.equal(await view.page.getAttribute('html', 'lang'), 'en');
+    await view.shows('All limits are enforced.');
+    await view.check('language-failed');
+    await view.page.unroute(/\/de-/);
+    await view.page.reload({ timeout: 0 });
+    await view.shows('All limits are enforced.');
+    await view.page.click('.account summary');
+    await view.page.selectOption('.account select >> nth=1', 'de');
+    await view.shows('Alle Grenzen werden durchgesetzt.');
+  });
 });

@@ -1,14 +1,12 @@
 /** The words of this part, and those of all. */
 import { computed } from '@preact/signals';
 import { words as common, wordsOfPart } from '../state/language.ts';
-import { incident as germanIncident } from '../words/de/incident.ts';
-import { tenant as german } from '../words/de/tenant.ts';
 import { incident as englishIncident } from '../words/en/incident.ts';
 import { tenant as english } from '../words/en/tenant.ts';
 
 const own = wordsOfPart(
   { tenant: english, incident: englishIncident },
-  { tenant: german, incident: germanIncident },
+  { de: () => import('../words/de/member.ts') },
 );
 
 export const words = computed(() => ({ ...common.value, ...own.value }));

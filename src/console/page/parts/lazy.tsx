@@ -1,6 +1,7 @@
 /** A part of the page that is loaded when somebody first needs it. */
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import { loadMissingWords } from '../state/language.ts';
 import { failureOf } from '../state/request.ts';
 import { FailureNote, Loading } from './notes.tsx';
 
@@ -15,7 +16,9 @@ export function lazy<Props extends object>(
     const start = async () => {
       setFailed(false);
       try {
-        known = await load();
+        const loaded = await load();
+        await loadMissingWords();
+        known = loaded;
         setLoaded(true);
       } catch {
         setFailed(true);

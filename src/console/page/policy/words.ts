@@ -1,6 +1,7 @@
 /** The words of this part. */
 import { wordsOfPart } from '../state/language.ts';
-import { policy as german } from '../words/de/policy.ts';
 import { policy as english } from '../words/en/policy.ts';
 
-export const policyWords = wordsOfPart(english, german);
+export const policyWords = wordsOfPart(english, {
+  de: async () => (await import('../words/de/policy.ts')).policy,
+});

@@ -1,11 +1,12 @@
 /** Theme and language. */
-import { chooseLanguage, language, languages, words } from '../state/language.ts';
+import { chooseLanguage, language, languages, missingLanguage, words } from '../state/language.ts';
 import { chooseTheme, theme, themes } from '../state/theme.ts';
 
 export function Choices() {
   const { shell } = words.value;
+  const missing = missingLanguage.value;
   return (
-    <p class="choices">
+    <div class="choices">
       <label>
         <span class="quiet">{shell.theme}</span>{' '}
         <select value={theme.value} onChange={(event) => chooseTheme(event.currentTarget.value)}>
@@ -29,6 +30,7 @@ export function Choices() {
           ))}
         </select>
       </label>
-    </p>
+      {missing !== undefined && <p role="alert">{shell.languageFailed(languages[missing])}</p>}
+    </div>
   );
 }

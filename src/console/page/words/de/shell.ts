@@ -26,6 +26,8 @@ export const shell: Words['shell'] = {
   theme: 'Farben',
   themes: { system: 'wie das System', light: 'hell', dark: 'dunkel' },
   language: 'Sprache',
+  languageFailed: (name) =>
+    `${name} konnte nicht geladen werden: es kam keine Antwort. Bitte später noch einmal wählen.`,
   asUser: (user) => `als ${user}`,
   readOnly: 'nur lesen',
   signOut: 'Abmelden',

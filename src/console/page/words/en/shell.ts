@@ -24,6 +24,8 @@ export const shell = {
   theme: 'Colors',
   themes: { system: 'as the system', light: 'light', dark: 'dark' },
   language: 'Language',
+  languageFailed: (name: string) =>
+    `${name} could not be loaded: there was no answer. Choose it again later.`,
   asUser: (user: string) => `as ${user}`,
   readOnly: 'read-only',
   signOut: 'Log out',
