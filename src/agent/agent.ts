@@ -173,7 +173,8 @@ export class Agent implements AsyncDisposable {
     const memberIndex = new MemberIndex(policy);
     this.#memberIndex = memberIndex;
     this.#followHolders(memberIndex, homes);
-    this.#generation++;
+    // Pages must notice a restart, too.
+    this.#generation = Math.max(Date.now(), this.#generation + 1);
     this.#composed.latest.follow(memberIndex.entries);
     this.#settings = policy.agent;
     this.#composed.ticker.setInterval(policy.agent.intervalSeconds * 1000);

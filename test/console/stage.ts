@@ -203,7 +203,7 @@ export class Stage implements AsyncDisposable {
     this.#index = new MemberIndex(resolved.policy);
     this.#membership.follow(this.#index.entries, new Map(), Date.now());
     this.#latest.follow(this.#index.entries);
-    this.#generation++;
+    this.#generation = Math.max(Date.now(), this.#generation + 1);
   }
 
   /** Has a tick in which these tenants used as much CPU, all others nothing, and some hit limits. */

@@ -69,7 +69,7 @@ export interface ConsoleFrame {
   /** The time when the tick ended, in milliseconds since 1970. */
   readonly at: number;
   readonly durationSeconds: number;
-  /** Changes when a policy is adopted: names, packages and limits may be others, and `/v1/top?all=1` has them. */
+  /** Changes when a policy is adopted, also by a new start of the agent: names, packages and limits may be others, and `/v1/top?all=1` has them. */
   readonly generation: number;
   readonly host: { readonly cores: number; readonly memoryBytes: number };
   /** The members that the session may see, without idle ones, unless they hit a limit in the last minute. */

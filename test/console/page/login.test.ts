@@ -100,4 +100,34 @@ describe('login', { skip }, async () => {
     await eventually('carol is gone', async () => !(await view.text('table')).includes('carol'));
     await view.check('reconnected');
   });
+
+  test('a tab that is shown again loads the tenants again only if they have changed', async () => {
+    await using site = await browser.open();
+    site.stage.tick(Date.now(), { [uids.bob]: 0.5 });
+    const view = await site.login(0, '/tenants');
+    await view.shows('Live', '.live');
+    await view.shows('50%', 'table');
+    let loads = 0;
+    view.page.on('request', (request) => (loads += request.url().includes('/v1/top') ? 1 : 0));
+    const setHidden = (isHidden: boolean) =>
+      view.page.evaluate((value) => {
+        Object.defineProperty(document, 'hidden', { configurable: true, get: () => value });
+        document.dispatchEvent(new Event('visibilitychange'));
+      }, isHidden);
+    await setHidden(true);
+    await view.shows('Paused', '.live');
+    site.stage.tick(Date.now(), { [uids.bob]: 0.75 });
+    await setHidden(false);
+    await view.shows('Live', '.live');
+    await view.shows('75%', 'table');
+    assert.equal(loads, 0);
+    await setHidden(true);
+    await view.shows('Paused', '.live');
+    site.stage.adopt('<tenant user="bob"/>');
+    site.stage.tick(Date.now(), { [uids.bob]: 0.25 });
+    await setHidden(false);
+    await eventually('carol is gone', async () => !(await view.text('table')).includes('carol'));
+    assert.equal(loads, 1);
+    await view.check('shown-again');
+  });
 });

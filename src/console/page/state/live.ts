@@ -87,12 +87,9 @@ export function followMembers(): void {
     remembered.value = now;
   });
   let loaded: string | undefined;
-  let gaps = 0;
   effect(() => {
     const token = session.value.kind === 'open' ? session.value.token : undefined;
     const state = connection.value;
-    // After a restart of the agent the same generation may be another policy.
-    if (state === 'reconnecting') gaps++;
     const generation = frame.value?.generation;
     if (token === undefined) {
       who.value = undefined;
@@ -100,8 +97,7 @@ export function followMembers(): void {
       return;
     }
     const isFirst = state === 'reconnecting' && loaded === undefined;
-    const wanted =
-      state === 'live' || isFirst ? `${token} ${isFirst ? '' : `${generation} ${gaps}`}` : loaded;
+    const wanted = state === 'live' ? `${token} ${generation}` : isFirst ? token : loaded;
     if (wanted === loaded) return;
     loaded = wanted;
     void loadWho(() => loaded === wanted);
