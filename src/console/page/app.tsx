@@ -1,6 +1,7 @@
 /** The shell: bar, navigation and the page of the address, or the way to log in. */
 import { useEffect, useRef } from 'preact/hooks';
 import { Bar } from './shell/bar.tsx';
+import { OtherLogin } from './shell/other-login.tsx';
 import { Icon } from './parts/icon.tsx';
 import { FailureNote, Loading } from './parts/notes.tsx';
 import { PendingBar } from './parts/pending-bar.tsx';
@@ -17,6 +18,7 @@ export function App() {
   if (isEmbedded.value)
     return (
       <div class="columns">
+        <OtherLogin />
         <Content />
       </div>
     );
@@ -35,6 +37,7 @@ export function App() {
           {shell.skipToFind}
         </a>
       )}
+      <OtherLogin />
       <Bar />
       <PendingBar />
       <div class="columns">

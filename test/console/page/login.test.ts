@@ -101,6 +101,46 @@ describe('login', { skip }, async () => {
     await view.check('reconnected');
   });
 
+  test('another code replaces a session only if the person says so', async () => {
+    await using site = await browser.open();
+    const view = await site.login(0, '/system');
+    const { page } = view;
+    const sessions = () => site.stage.access.sessions(() => true).map(({ login }) => login.account);
+    const offer = async () =>
+      page.evaluate((hash) => (location.hash = hash), `#code=${await site.stage.code(uids.bob)}`);
+    await offer();
+    await view.shows('This page is logged in as root', 'dialog');
+    assert.doesNotMatch(page.url(), /code/);
+    assert.match(
+      await page.evaluate(() => document.activeElement?.textContent ?? ''),
+      /^Stay logged in as root$/,
+    );
+    await view.check('login-other');
+    await page.keyboard.press('Enter');
+    await eventually('the dialog has gone', async () => (await page.$('dialog')) === null);
+    await offer();
+    await view.shows('This page is logged in as root', 'dialog');
+    await page.keyboard.press('Escape');
+    await eventually('the dialog has gone', async () => (await page.$('dialog')) === null);
+    assert.deepEqual(
+      sessions().map(({ user }) => user),
+      ['root'],
+    );
+    // The same with a load of the page, as by a link on another one.
+    await page.goto('about:blank');
+    await page.goto(`${site.url}#code=${await site.stage.code(uids.bob)}`, { timeout: 0 });
+    await view.shows('This page is logged in as root', 'dialog');
+    await page.click('dialog .choices button >> nth=1');
+    await view.shows('bob', '.account summary');
+    assert.deepEqual(
+      sessions()
+        .map(({ user }) => user)
+        .sort(),
+      ['bob', 'root'],
+    );
+    await view.check('login-replaced');
+  });
+
   test('a tab that is shown again loads the tenants again only if they have changed', async () => {
     await using site = await browser.open();
     site.stage.tick(Date.now(), { [uids.bob]: 0.5 });

@@ -29,19 +29,45 @@ const siblingsMilliseconds = 300;
 /** Tabs of the same origin. In a frame there are none: each has a login of its own. */
 const siblings = isFramed ? undefined : new BroadcastChannel('bulkhead-console');
 
-/** Starts with the code in the address, the token of before a reload, or that of another tab. */
-export async function startSession(): Promise<void> {
+/**
+ * A code that came while there is a session. Anybody can make a link with a code of their own account, so the person
+ * decides.
+ */
+export const offeredCode = signal<string | undefined>(undefined);
+
+/** Logins happen one after the other. */
+let last: Promise<void> = Promise.resolve();
+
+/** Starts with the token of before a reload, the code in the address, or the token of another tab. */
+export function startSession(): Promise<void> {
   siblings?.addEventListener('message', ({ data }: MessageEvent<unknown>) => answerSibling(data));
-  const code = takeCode();
-  if (code !== undefined) return logIn(code);
-  const token = storedToken() ?? (await askSiblings());
-  session.value = token === undefined ? { kind: 'none' } : await openWith(token);
+  last = begin(takeCode());
+  return last;
 }
 
-/** Logs in with a code that comes while the page is open, as when a link is opened in the same tab. */
+async function begin(code: string | undefined): Promise<void> {
+  const token = storedToken() ?? (code === undefined ? await askSiblings() : undefined);
+  if (token !== undefined) session.value = await openWith(token);
+  if (code !== undefined) await takeOrOffer(code);
+  else if (token === undefined) session.value = { kind: 'none' };
+}
+
+/** Takes a code that comes while the page is open, as when a link is opened in the same tab. */
 export function takeNewCode(): void {
   const code = takeCode();
-  if (code !== undefined) void logIn(code);
+  if (code !== undefined) last = last.then(() => takeOrOffer(code));
+}
+
+async function takeOrOffer(code: string): Promise<void> {
+  if (session.value.kind === 'open') offeredCode.value = code;
+  else await logIn(code);
+}
+
+/** Replaces the session by that of the code, or forgets the code. */
+export function answerOffer(isTaken: boolean): void {
+  const code = offeredCode.value;
+  offeredCode.value = undefined;
+  if (isTaken && code !== undefined) last = last.then(() => logIn(code));
 }
 
 /** Takes the code out of the address at once, so that it is in no history and no screenshot. */
@@ -54,6 +80,7 @@ function takeCode(): string | undefined {
 
 async function logIn(code: string): Promise<void> {
   session.value = { kind: 'starting' };
+  offeredCode.value = undefined;
   const started = await exchangeCode<ConsoleSessionStart>(code);
   if (!started.ok) {
     session.value = { kind: 'none', failure: started.error };

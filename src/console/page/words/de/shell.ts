@@ -35,6 +35,13 @@ export const shell: Words['shell'] = {
   noSuchPageHint:
     'Die Adresse stammt vielleicht aus einer anderen Version oder ist für andere Rechte.',
   toOverview: 'Zur Übersicht',
+  otherLogin: {
+    title: 'Diese Anmeldung behalten?',
+    why: (user) =>
+      `Eine Adresse mit einer anderen Anmeldung wurde geöffnet. Diese Seite ist als ${user} angemeldet. Wer keine andere Anmeldung wollte, behält diese.`,
+    keep: (user) => `Als ${user} angemeldet bleiben`,
+    replace: 'Die andere Anmeldung nehmen',
+  },
   login: {
     title: 'Anmelden',
     how: 'Dieser Befehl auf dem Server, als root oder als Kunde, gibt eine Adresse aus, die einmal anmeldet.',

@@ -32,6 +32,13 @@ export const shell = {
   noSuchPage: 'There is no such page',
   noSuchPageHint: 'The address may be from another version, or for another role.',
   toOverview: 'To the overview',
+  otherLogin: {
+    title: 'Keep this login?',
+    why: (user: string) =>
+      `An address with another login was opened. This page is logged in as ${user}. If you did not ask for another login, keep this one.`,
+    keep: (user: string) => `Stay logged in as ${user}`,
+    replace: 'Use the other login',
+  },
   login: {
     title: 'Log in',
     how: 'Run this command on the server, as root or as a tenant. It prints an address that logs you in once.',
