@@ -36,6 +36,8 @@ export interface ConsoleSessionResponse {
   readonly idleSecondsLeft: number;
   /** The time after which it ends in any case. */
   readonly secondsLeft: number;
+  /** The name of the host; only in the caller's own session, and only for administrators. */
+  readonly host?: string;
 }
 
 /** A new session. */

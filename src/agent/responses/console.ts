@@ -9,6 +9,7 @@
  *     GET  /v1/console/logins?from=MS&to=MS&count=100
  *     GET  /v1/console/frame
  */
+import { hostname } from 'node:os';
 import { ok } from '../../../packages/base/result.ts';
 import type {
   ConsoleCodeResponse,
@@ -190,16 +191,18 @@ function seesSession(caller: Caller, session: Session): boolean {
 function sessionRow(session: Session, isCurrent: boolean): ConsoleSessionResponse {
   const { id, login: of, startedAt, idleSecondsLeft, secondsLeft } = session;
   const { account, by, readOnly } = of;
+  const isAdministrator = account.uid === 0;
   return {
     id,
     user: account.user,
     uid: account.uid,
-    role: account.uid === 0 ? 'administrator' : 'member',
+    role: isAdministrator ? 'administrator' : 'member',
     by: by.user,
     readOnly,
     isCurrent,
     startedAt,
     idleSecondsLeft: Math.floor(idleSecondsLeft),
     secondsLeft: Math.floor(secondsLeft),
+    ...(isCurrent && isAdministrator && { host: hostname() }),
   };
 }

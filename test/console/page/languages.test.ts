@@ -1,5 +1,6 @@
 /** The languages: nothing on the page is outside the catalogue, and longer words fit. */
 import assert from 'node:assert/strict';
+import { hostname } from 'node:os';
 import { describe, test } from 'node:test';
 import { eventually } from '../../../testing/patience.ts';
 import { ConsoleBrowser, skip } from './browser.ts';
@@ -33,7 +34,9 @@ describe('languages', { skip }, async () => {
           }
           return found.map((each) => each.trim()).filter((each) => each !== '');
         });
-        const plain = texts.filter((each) => !/[áéíóúÁÉÍÓÚñç~]/.test(each) && !data.test(each));
+        const plain = texts.filter(
+          (each) => !/[áéíóúÁÉÍÓÚñç~]/.test(each) && !data.test(each) && each !== hostname(),
+        );
         assert.deepEqual([...new Set(plain)], [], `${route}: text outside the catalogue`);
         await view.check(`pseudo-${route.replaceAll(/\W/g, '_')}-${width}`);
         await view.close();

@@ -1,5 +1,6 @@
 /** How the page comes by a session, keeps it, and loses it; and how it stays connected. */
 import assert from 'node:assert/strict';
+import { hostname } from 'node:os';
 import { describe, test } from 'node:test';
 import { eventually } from '../../../testing/patience.ts';
 import { uids } from '../stage.ts';
@@ -106,6 +107,7 @@ describe('login', { skip }, async () => {
     const view = await site.login(0, '/system');
     const { page } = view;
     const sessions = () => site.stage.access.sessions(() => true).map(({ login }) => login.account);
+    assert.equal(await view.text('.host'), hostname());
     const offer = async () =>
       page.evaluate((hash) => (location.hash = hash), `#code=${await site.stage.code(uids.bob)}`);
     await offer();
@@ -138,6 +140,7 @@ describe('login', { skip }, async () => {
         .sort(),
       ['bob', 'root'],
     );
+    assert.equal(await view.text('.host'), 'localhost');
     await view.check('login-replaced');
   });
 

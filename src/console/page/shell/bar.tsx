@@ -11,7 +11,7 @@ export const Bar = () => (
     <a class="brand" href={href([])}>
       {product}
     </a>
-    <span class="host quiet">{location.hostname}</span>
+    <span class="host quiet">{sessionInfo.value?.host ?? location.hostname}</span>
     <Find />
     <Live />
     {!isFramed && <Account />}
