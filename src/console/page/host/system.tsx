@@ -6,7 +6,7 @@ import type {
   ConsoleSessionsResponse,
 } from '../../../agent/api/console-api.ts';
 import type { StatusResponse } from '../../../agent/api/status-response.ts';
-import { Attention } from '../parts/attention.tsx';
+import { Attention } from '../overview/attention.tsx';
 import { CommandLine } from '../parts/command-line.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { Facts, type Fact } from '../parts/facts.tsx';

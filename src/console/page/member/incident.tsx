@@ -1,6 +1,6 @@
 /** One incident on a page of its own. */
 import type { PageProps } from '../page.ts';
-import { IncidentView } from './incident-view.tsx';
+import { IncidentView } from './lazy-incident-view.ts';
 import { words } from './words.ts';
 import { role } from '../state/live.ts';
 import { href } from '../state/route.ts';

@@ -10,7 +10,7 @@ import { Charts } from '../charts/charts.tsx';
 import { CommandLine, shellWord } from '../parts/command-line.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { IncidentList } from './incident-list.tsx';
-import { IncidentView } from './incident-view.tsx';
+import { IncidentView } from './lazy-incident-view.ts';
 import { MailChoice } from './mail-choice.tsx';
 import { MemberTiles } from './member-tiles.tsx';
 import { PeriodTools } from './period-tools.tsx';

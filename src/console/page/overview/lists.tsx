@@ -7,10 +7,11 @@ import { Course } from '../parts/course.tsx';
 import { Answered } from '../parts/notes.tsx';
 import type { Asked } from '../state/answer.ts';
 import type { IncidentSummary } from '../state/incidents.ts';
-import { limitWords, numbers, words } from '../state/language.ts';
+import { limitWords, numbers } from '../state/language.ts';
 import type { LiveMember } from '../state/live.ts';
 import { measure, measureKeys, metricText } from '../state/measures.ts';
 import { href } from '../state/route.ts';
+import { words } from './words.ts';
 
 const listMax = 6;
 

@@ -1,5 +1,4 @@
 /** German. */
-import { overview } from './de/overview.ts';
 import { shared } from './de/shared.ts';
 import { shell } from './de/shell.ts';
 import type { Words } from './words.ts';
@@ -7,5 +6,4 @@ import type { Words } from './words.ts';
 export const de: Words = {
   ...shared,
   shell,
-  overview,
 };

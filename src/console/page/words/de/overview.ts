@@ -1,9 +1,10 @@
 import { numbersOf } from '../numbers.ts';
-import type { Words } from '../words.ts';
+import type { overview as english } from '../en/overview.ts';
+import type { Catalogue } from '../words.ts';
 
 const { count, number } = numbersOf('de');
 
-export const overview: Words['overview'] = {
+export const overview: Catalogue<typeof english> = {
   allEnforced: 'Alle Grenzen werden durchgesetzt.',
   notAllEnforced: 'Nicht alles wird durchgesetzt.',
   starting: (percent) =>

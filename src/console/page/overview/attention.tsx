@@ -1,8 +1,9 @@
 /** The state of the host in words: what is enforced, and what needs somebody. */
 import type { WeakLimit } from '../../../agent/api/report-api.ts';
 import type { StatusResponse } from '../../../agent/api/status-response.ts';
-import { Disclosure } from './dialog.tsx';
-import { limitWords, numbers, words } from '../state/language.ts';
+import { Disclosure } from '../parts/dialog.tsx';
+import { limitWords, numbers } from '../state/language.ts';
+import { words } from './words.ts';
 
 interface StatusProps {
   readonly status: StatusResponse;
