@@ -19,6 +19,7 @@ import type { Bench } from './bench.ts';
 import { benchColdApp } from './cold-app.ts';
 import { benchColdRequest } from './cold-request.ts';
 import { benchConsole } from './console.ts';
+import { benchConsolePage } from './console-page.ts';
 import { benchDiscovery } from './discovery.ts';
 import { benchExec } from './exec.ts';
 import { benchExecGuest } from './exec-guest.ts';
@@ -66,6 +67,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   setup: benchSetup,
   agent: benchAgent,
   console: benchConsole,
+  'console-page': benchConsolePage,
   placement: benchPlacement,
   storms: benchStorms,
   history: benchHistory,
