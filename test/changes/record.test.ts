@@ -15,6 +15,7 @@ import { editPolicy } from '../../src/apply/edit.ts';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
 import { listChanges, readChangeText, readChangeTexts } from '../../src/apply/read-changes.ts';
 import { pathsOf } from '../../src/host/paths.ts';
+import type { ChangeAuthor, ListedChange } from '../../src/store/changes/change-store.ts';
 import { testDirectory } from '../../testing/temporary-directory.ts';
 import { mountProblem, SmallDisk } from '../store/small-disk.ts';
 
@@ -298,6 +299,48 @@ describe('the record of changes', () => {
     value(recordApplied(paths, { ...applied, outcome: 'in force', keepMilliseconds: -1e9 }));
     assert.equal(outcomes(place).length, 1);
     assert.equal(value(readChangeText(paths, 'latest')).text, text);
+  });
+
+  test('keeps what root did, however much others change', (t) => {
+    const place = placeOf(t);
+    value(apply(place, policy('1%'), 'apply'));
+    value(edit(place, policy('1%'), policy('2%')));
+    const { paths, file } = place;
+    const db = new DatabaseSync(`${paths.state}/history/changes.db`);
+    const insert = db.prepare(
+      `INSERT INTO changes (at, file, text_key, way, uid, outcome, outcome_at, problems)
+         SELECT at, file, text_key, ?, ?, outcome, at, problems FROM changes WHERE number = 1`,
+    );
+    const add = (count: number, author: ChangeAuthor & { readonly uid: number }) => {
+      db.exec('BEGIN');
+      for (let number = 0; number < count; number++) insert.run(author.way, author.uid);
+      db.exec('COMMIT');
+      value(announceEdit(paths, { file, author, before: policy('1%'), after: policy('3%') }));
+    };
+    const numberOf = (wanted: (change: ListedChange) => boolean) =>
+      value(listChanges(paths, always)).filter(wanted).length;
+    add(300, { way: 'console', uid: 4000 });
+    add(0, { way: 'console', uid: 4001 });
+    assert.equal(
+      numberOf(({ uid }) => uid === 4000),
+      200,
+    );
+    assert.equal(
+      numberOf(({ uid }) => uid === 4001),
+      1,
+    );
+    // Root is recorded as the author, but somebody else is the reason.
+    add(1_500, { way: 'goes back 5', uid: 0 });
+    assert.equal(
+      numberOf(({ way }) => way.startsWith('goes back')),
+      1_000,
+    );
+    db.close();
+    assert.equal(
+      numberOf(({ way }) => ['apply', 'set'].includes(way)),
+      2,
+    );
+    value(readChangeTexts(paths, 2));
   });
 
   test('takes a text of many megabytes, and its first hundred values', (t) => {

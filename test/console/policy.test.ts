@@ -124,6 +124,48 @@ test('a reseller sees and changes its own part, through its own session only', a
   assert.equal(jailed.status, 403);
 });
 
+/** Plans and writes an edit of a session. */
+async function change(stage: Stage, token: string, cpu: string, more: object = {}) {
+  const edit = { edits: [{ target: 'tenant alice', set: { cpu } }], ...more };
+  const plan = await send(stage.front, 'POST', '/v1/policy/plan', edit, { token });
+  const { etag, planId } = okay<PolicyPlan>(plan);
+  const write = { ...edit, planned: planId };
+  return send(stage.front, 'PUT', '/v1/policy', write, { token, etag });
+}
+
+test('a reseller does not learn what failed elsewhere on the host', async () => {
+  await using stage = await Stage.start();
+  stage.adopt(delegated);
+  const problem = 'Cannot set cpu.max of tenant "carol": /sys/fs/cgroup has no space';
+  stage.applying = { state: 'failed', problems: [problem] };
+  const acme = await stage.login(uids.acme);
+  const written = okay<PolicyWritten>(await change(stage, acme.token, '20%'));
+  assert.equal(written.state, 'failed');
+  assert.equal(written.failures.length, 1);
+  for (const secret of ['carol', '/sys', stage.policyFile])
+    assert.ok(!JSON.stringify(written).includes(secret), secret);
+  const root = await stage.login(0);
+  const seen = okay<PolicyWritten>(await change(stage, root.token, '30%'));
+  assert.deepEqual(seen.failures, [problem]);
+});
+
+test('a reseller makes no change of root permanent', async () => {
+  await using stage = await Stage.start();
+  stage.adopt(delegated);
+  const [root, acme] = [await stage.login(0), await stage.login(uids.acme)];
+  const tried = await change(stage, root.token, '30%', { revertAfterSeconds: 60 });
+  const { pending } = okay<PolicyWritten>(tried);
+  assert.ok(pending);
+  const refused = await change(stage, acme.token, '20%');
+  assert.equal(refused.status, 409, refused.text);
+  const kept = okay<PolicyResponse>(await stage.with(root.token, '/v1/policy'));
+  assert.equal(kept.pending?.change, pending.change);
+  // Its own change is one that root may replace.
+  okay(await send(stage.front, 'POST', '/v1/policy/keep', { change: pending.change }, root));
+  okay(await change(stage, acme.token, '20%', { revertAfterSeconds: 60 }));
+  okay(await change(stage, root.token, '10%'));
+});
+
 /** A change that was announced, and that has the text of now unless another one is given. */
 function pendingOf(stage: Stage, seconds: number, changes: Partial<GoingBack> = {}): GoingBack {
   const now = readFileSync(stage.policyFile, 'utf8');

@@ -19,6 +19,7 @@ import { ConsolePeers } from '../../src/agent/sessions/console-peers.ts';
 import { ok } from '../../packages/base/result.ts';
 import type { ListedChange } from '../../src/apply/read-changes.ts';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
+import type { PolicyState } from '../../src/agent/reconciler.ts';
 import { PolicyChanges } from '../../src/agent/policy/policy-changes.ts';
 import { AccountNames } from '../../src/host/accounts/account-names.ts';
 import {
@@ -106,6 +107,8 @@ export class Stage implements AsyncDisposable {
   /** The policy that requests show and change; its directory is root's. */
   readonly #policyDirectory = temporaryDirectory('console-policy', '/root');
   readonly policyFile = `${this.#policyDirectory.path}/policy.xml`;
+  /** The outcome of applies. */
+  applying: Pick<PolicyState, 'state' | 'problems'> = { state: 'in force', problems: [] };
   /** The number of applies that changes of the policy have asked for. */
   applied = 0;
   #policy: PolicyChanges | undefined;
@@ -153,7 +156,6 @@ export class Stage implements AsyncDisposable {
       log: { info: add, error: add },
       clock: () => this.now,
     });
-    const applying = { state: 'in force', problems: [], stateChangedAt: 0 } as const;
     this.#policy = new PolicyChanges({
       paths,
       file: this.policyFile,
@@ -162,7 +164,7 @@ export class Stage implements AsyncDisposable {
         this.applied++;
         return Promise.resolve();
       },
-      state: () => ({ ...applying, file: this.policyFile }),
+      state: () => ({ ...this.applying, stateChangedAt: 0, file: this.policyFile }),
     });
     const loginPace = new ChangePace('log in to the console');
     const api = makeApi(() => this.#context(loginPace), silent);

@@ -4,16 +4,10 @@ import type { Paths } from '../../host/paths.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { keyOfText } from '../../store/changes/change-store.ts';
-import type { PolicyKept, PolicyPending } from '../api/policy-api.ts';
+import type { PolicyKept } from '../api/policy-api.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import type { Log } from '../log.ts';
-import {
-  forgetGoingBack,
-  goingBackEntries,
-  pendingOf,
-  timeLeft,
-  type GoingBack,
-} from './going-back.ts';
+import { forgetGoingBack, goingBackEntries, timeLeft, type GoingBack } from './going-back.ts';
 import type { PolicyAudience } from './policy-job.ts';
 
 const retryMilliseconds = 10_000;
@@ -64,11 +58,6 @@ export class GoesBack implements Disposable {
       else log.info(`${file} was edited: no change of it goes back by itself any more`);
     }
     return found;
-  }
-
-  get pending(): PolicyPending | undefined {
-    const found = this.check();
-    return found && pendingOf(found);
   }
 
   /** Keeps the change that is in force. Its author may, and root. */

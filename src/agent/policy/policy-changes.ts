@@ -11,6 +11,7 @@ import { ChangePace } from '../changes/change-pace.ts';
 import type { Log } from '../log.ts';
 import type { PolicyState } from '../reconciler.ts';
 import { GoesBack } from './goes-back.ts';
+import { pendingOf } from './going-back.ts';
 import { answer } from './job-answer.ts';
 import type { PolicyJob, PolicyJobAnswer } from './policy-job.ts';
 import { PolicyWorker } from './policy-worker.ts';
@@ -89,7 +90,7 @@ export class PolicyChanges implements Disposable {
   async #write(uid: number, job: PolicyJob): Promise<PolicyJobAnswer> {
     this.#writing++;
     const done = await this.#worker.ask(uid, job).finally(() => this.#writing--);
-    const pending = this.#goesBack.pending;
+    const pending = this.#goesBack.check();
     const { written } = done;
     if (written === undefined) return done;
     const { isSame, ...result } = written;
@@ -97,11 +98,15 @@ export class PolicyChanges implements Disposable {
     const isKept = !isSame && (await this.#isLate());
     const { state, problems } = this.#options.state();
     const isApplied = isKept || state === 'in force';
+    const isRoot = job.audience.kind === 'administrator';
+    const all = [...failures, ...(isApplied ? [] : problems)];
+    // The problems of a host name its files and other tenants.
+    const shown = isRoot || all.length === 0 ? all : [notWhole];
     return answer({
       ...result,
       state: isKept ? 'kept' : stateOf(state),
-      failures: [...failures, ...(isApplied ? [] : problems)],
-      ...(pending && { pending }),
+      failures: shown,
+      ...(pending && (isRoot || pending.uid === uid) && { pending: pendingOf(pending) }),
     } satisfies PolicyWritten);
   }
 
@@ -140,6 +145,8 @@ export class PolicyChanges implements Disposable {
     this.#simulator[Symbol.dispose]();
   }
 }
+
+const notWhole = 'Something failed; the administrator sees what';
 
 const stateOf = (state: PolicyState['state']): PolicyWritten['state'] =>
   state === 'absent' ? 'refused' : state;

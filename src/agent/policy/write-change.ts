@@ -69,8 +69,21 @@ export async function writeChange(
       { etag: plan.etag, plan },
     );
   if (plan.isEmpty) return { ...answer({}), written: { isSame: true, etag } };
+  if (isRootsPending(context, etag))
+    return refusal(409, {
+      action,
+      reason: 'the administrator is trying a change, which yours would make permanent',
+      hint: 'retry later',
+    });
   return written(context, request, made.value);
 }
+
+/** Whether root's change goes back by itself: any other change would cancel that, and only root may. */
+const isRootsPending = ({ editor, file, paths }: PolicyContext, etag: string): boolean =>
+  editor.kind !== 'administrator' &&
+  goingBackEntries(paths).some(
+    (each) => each.uid === 0 && each.file === file && each.afterKey === etag,
+  );
 
 function written(
   context: PolicyContext,

@@ -1,7 +1,8 @@
 /**
  * The record of the policy's changes: `changes.db`. Callers hold a lock, since the agent and commands write it.
  *
- * Bounded: by age as incidents are (`forget`), 2,000 changes, and 32 MiB of compressed texts. The last change always stays.
+ * Bounded: by age as incidents are (`forget`), 2,000 changes, and 32 MiB of compressed texts; see prune-changes.ts. The
+ * last change always stays.
  */
 import { createHash } from 'node:crypto';
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
@@ -10,9 +11,9 @@ import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { ValueChange } from '../../policy/changes/describe.ts';
 import { bytesMax as textBytesMax } from '../../policy/xml.ts';
-import { Database, singleNumber } from '../database.ts';
-import { giveBack } from '../free-pages.ts';
+import { Database } from '../database.ts';
 import { changesFile, changesMigrations } from './changes-schema.ts';
+import { deleteTexts, pruneChanges } from './prune-changes.ts';
 
 /**
  *     pending      written, or about to be, and not applied yet
@@ -71,8 +72,8 @@ export interface ListedChange extends Omit<RecordedChange, 'outcome'> {
   readonly outcome: ChangeOutcome | 'unknown';
 }
 
-const changesMax = 2_000;
-const textsBytesMax = 32 * 2 ** 20;
+/** The most that a list has. */
+const listedMax = 2_000;
 const writing = 'write the record of changes';
 const reading = 'read the record of changes';
 
@@ -133,7 +134,7 @@ export class ChangeStore implements Disposable {
           change.loginBy ?? null,
           change.comment ?? null,
         );
-        prune(db);
+        pruneChanges(db);
         return Number(lastInsertRowid);
       });
       return added.ok ? added.value : 0;
@@ -189,7 +190,7 @@ export class ChangeStore implements Disposable {
   }
 
   /** Lists changes of a period, latest first; at most `count`. */
-  list(from: number, to: number, count = changesMax): Result<readonly ListedChange[], Problem> {
+  list(from: number, to: number, count = listedMax): Result<readonly ListedChange[], Problem> {
     return this.#database.run(reading, ({ statements }) =>
       statements.list.all(from, to, count).map((row) => {
         const change = changeOf(row);
@@ -262,28 +263,6 @@ function unpack(body: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function prune(db: DatabaseSync): void {
-  const surplus = db.prepare(
-    'DELETE FROM changes WHERE number <= (SELECT max(number) FROM changes) - ?',
-  );
-  let max = changesMax;
-  if (surplus.run(max).changes > 0) deleteTexts(db);
-  while (max > 1 && singleNumber(db, 'SELECT sum(length(body)) FROM texts') > textsBytesMax) {
-    max = Math.floor(max / 2);
-    surplus.run(max);
-    deleteTexts(db);
-  }
-}
-
-/** Deletes texts that no change has. */
-function deleteTexts(db: DatabaseSync): void {
-  db.exec(
-    `DELETE FROM texts WHERE key NOT IN (SELECT text_key FROM changes)
-       AND key NOT IN (SELECT before_key FROM changes WHERE before_key IS NOT NULL)`,
-  );
-  giveBack(db);
 }
 
 function changeOf(row: Record<string, SQLOutputValue>): RecordedChange {

@@ -129,6 +129,13 @@ export class ConsoleSite<Agent extends ConsoleAgent> implements AsyncDisposable 
     return new ConsoleSite([browser, stage, front, tunnel], () => directory.remove());
   }
 
+  /** Lets pages of these origins show it in a frame, as the policy does. */
+  allowFrames(frameAncestors: readonly string[]): void {
+    const names = allowedNames([]);
+    assert.ok(names);
+    this.#front.adopt({ names, frameAncestors });
+  }
+
   /** Opens the page in a window of its own, without a login. */
   async view(hash = '', options: ViewOptions = {}): Promise<View> {
     const view = await View.open(this.#browser, `${this.url}${hash}`, options);
