@@ -67,6 +67,10 @@ test('login, sessions, end and status', async (t) => {
     text.stdout,
     /ssh -N -L 127\.0\.0\.1:8642:\/run\/console-commands-test\/console\.sock /,
   );
+  assert.match(
+    text.stdout,
+    /\n\nNothing listens on .*; as root, enable it: bulkhead console enable\n$/,
+  );
   const link = await run(uids.bob, 'login', '--embed', '--at', 'https://limits.example:843');
   assert.match(link.stdout, /^https:\/\/limits\.example:843\/#code=[\w-]{43}\n$/);
   for (const at of ['limits.example', 'https://a.example/x', 'javascript:alert(1)'])

@@ -18,6 +18,7 @@ import { print, printJson } from '../../cli/shared/output.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { consoleSocketOf } from '../../host/paths.ts';
 import { nameInOrigin } from '../core/hosts.ts';
+import { isListening, notListening } from '../io/listening.ts';
 import type { ConsoleLoginJson } from './json.ts';
 
 interface LoginOptions extends JsonOption {
@@ -42,12 +43,13 @@ async function login(options: LoginOptions, command: Command): Promise<ExitCode>
     const socket = consoleSocketOf(paths);
     const login: ConsoleLoginJson = { ...response, path: `/#code=${response.code}`, socket };
     if (json === true) printJson(login);
-    else print(at === undefined ? textOf(login) : `${at}${login.path}`);
+    else print(at === undefined ? textOf(login, isListening(paths)) : `${at}${login.path}`);
     return exitCodes.done;
   });
 }
 
-function textOf({ path, user, readOnly, socket, expiresInSeconds }: ConsoleLoginJson): string {
+function textOf(login: ConsoleLoginJson, listens: boolean): string {
+  const { path, user, readOnly, socket, expiresInSeconds } = login;
   const what = readOnly ? ', read-only' : '';
   return [
     `Login as ${printable(user)}${what}, once, within ${expiresInSeconds / 60} minutes:`,
@@ -59,6 +61,7 @@ function textOf({ path, user, readOnly, socket, expiresInSeconds }: ConsoleLogin
     `  ssh -N -L 127.0.0.1:${tunnelPort}:${socket} ${printable(hostname())}`,
     '',
     `If a web server here passes requests on to ${socket}, put its address before "${path.slice(0, 7)}…".`,
+    ...(listens ? [] : ['', notListening(socket)]),
   ].join('\n');
 }
 

@@ -6,7 +6,7 @@ import { exitCodes, type CommandModule, type ExitCode } from '../../cli/shared/c
 import { count, print, printJson } from '../../cli/shared/output.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import { consoleSocketOf } from '../../host/paths.ts';
-import { isListening } from '../io/listening.ts';
+import { isListening, notListening } from '../io/listening.ts';
 import type { ConsoleStatusJson } from './json.ts';
 
 const status = ({ json }: JsonOption, command: Command): Promise<ExitCode> =>
@@ -25,9 +25,7 @@ const status = ({ json }: JsonOption, command: Command): Promise<ExitCode> =>
 
 const textOf = ({ socket, listening, sessions, problem }: ConsoleStatusJson): string =>
   [
-    listening
-      ? `Browsers can be led to ${socket}`
-      : `Nothing listens on ${socket}; enable it: bulkhead console enable`,
+    listening ? `Browsers can be led to ${socket}` : notListening(socket),
     sessions === null ? `Sessions: unknown: ${problem}` : count(sessions, 'session'),
   ].join('\n');
 

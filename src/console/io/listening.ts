@@ -16,3 +16,7 @@ export function isListening(paths: Paths): boolean {
     return name === path && (Number.parseInt(flags, 16) & listeningFlag) !== 0;
   });
 }
+
+/** Says what to do if nothing listens. */
+export const notListening = (socket: string): string =>
+  `Nothing listens on ${socket}; as root, enable it: bulkhead console enable`;

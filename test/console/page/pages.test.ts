@@ -1,8 +1,9 @@
 /** Every page in light, dark and on phones: nothing that no page may have. */
+import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { uids } from '../stage.ts';
 import { ConsoleBrowser, skip, widths } from './browser.ts';
-import { addIncidents, busyTick, hostWith } from './host.ts';
+import { addIncidents, busyTick, goodStatus, hostWith } from './host.ts';
 
 /** The pages of root, and what shows that they have loaded. */
 const rootPages = [
@@ -38,6 +39,18 @@ describe('pages', { skip }, async () => {
         await view.close();
       }
     });
+
+  test('warnings of a policy that is in force do not say that it is not', async () => {
+    await using site = await browser.open(await hostWith(60));
+    const status = goodStatus(60);
+    const problems = ['policy.xml:13:45: warning: 25 processes are few for 20 entries'];
+    site.stage.status = { ...status, policy: { ...status.policy, problems } };
+    busyTick(site.stage, 60);
+    const view = await site.login(0, '/');
+    await view.shows('The policy is in force, with warnings.');
+    await view.shows('25 processes are few');
+    assert.doesNotMatch(await view.text(), /not in force/);
+  });
 
   test('a reseller sees its own tenants', async () => {
     await using site = await browser.open();

@@ -30,12 +30,12 @@ const sitesMax = 50;
 
 export function MemberView({ who, isOwn = false }: MemberViewProps) {
   const period = currentPeriod();
-  const { from, to } = period;
+  const { from, until } = period;
   const sites = isOwn || who.kind === 'tenant' ? sitesOf(who) : [];
   const incidents = useAnswer<IncidentsResponse>('v1/incidents', {
     tenant: [who, ...sites.slice(0, sitesMax)].map(argumentOf),
     from,
-    to,
+    to: until,
     count: incidentsMax,
   });
   return (

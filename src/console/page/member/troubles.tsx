@@ -19,7 +19,7 @@ interface TroublesProps {
 }
 
 export function Troubles({ who, period, isOwn }: TroublesProps) {
-  const { from, to } = period;
+  const { from, until: to } = period;
   const asked = useAnswer<TroublesResponse>(memberPath(who, 'troubles'), { from, to });
   return (
     <Answered asked={asked}>

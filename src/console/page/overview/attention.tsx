@@ -76,7 +76,7 @@ function attentionOf({ policy, placement, history }: StatusResponse): readonly A
     policy.state === 'in force' && policy.problems.length === 0
       ? undefined
       : {
-          title: policy.state === 'absent' ? overview.policyAbsent : overview.policyNotInForce,
+          title: overview.policyProblems[policy.state],
           details: policy.problems,
         },
     placement.outside.length === 0

@@ -69,10 +69,10 @@ export function LastChanges({ changes }: { readonly changes: readonly PolicyChan
           <li key={number} class="change-row">
             <span class="quiet">{numbers.value.time(at, Date.now())}</span>
             <span>
-              {user ?? overview.byHand} <span class="quiet">({way})</span>
+              {user ?? overview.byHand} {user !== undefined && <span class="quiet">({way})</span>}
             </span>
             <span>{summary.join(', ')}</span>
-            <span class="quiet">{outcome}</span>
+            <span class="quiet">{outcomeText(outcome)}</span>
           </li>
         ))}
       </ul>
@@ -81,6 +81,11 @@ export function LastChanges({ changes }: { readonly changes: readonly PolicyChan
       </p>
     </section>
   );
+}
+
+function outcomeText(outcome: string): string {
+  const known: Readonly<Record<string, string>> = words.value.overview.outcomes;
+  return Object.hasOwn(known, outcome) ? (known[outcome] ?? outcome) : outcome;
 }
 
 function AtLimitRow({ member }: { readonly member: LiveMember }) {

@@ -168,7 +168,11 @@ function Promised({ tenants, limit, available }: PromisedProps) {
   const known = limits.filter((each) => each !== undefined);
   if (available === undefined || available <= 0 || known.length === 0) return null;
   const sum = known.reduce((total, each) => total + each, 0);
-  return <>{words.value.overview.promised(sum / available, limits.length - known.length)}</>;
+  return (
+    <span class="wraps">
+      {words.value.overview.promised(sum / available, limits.length - known.length)}
+    </span>
+  );
 }
 
 interface AtLimitTileProps {

@@ -101,19 +101,27 @@ function columnsOf(use: (advice: Advice) => void): readonly Column<Row>[] {
       ),
     },
     { key: 'now', title: columns.now, cell: ({ current }) => current },
-    { key: 'faults', title: columns.faults, value: ({ faults }) => faults, cell: faultsCell },
+    {
+      key: 'faults',
+      title: columns.faults,
+      isWide: true,
+      parts: 0.7,
+      value: ({ faults }) => faults,
+      cell: faultsCell,
+    },
     { key: 'never', title: columns.neverHit, cell: ({ neverHit }) => neverHit },
     { key: 'one', title: columns.oneHit, isWide: true, cell: ({ onePercentHit }) => onePercentHit },
     {
       key: 'why',
       title: columns.why,
       isWide: true,
-      parts: 1.6,
+      parts: 2.4,
       cell: ({ reason }) => <span lang="en">{reason ?? ''}</span>,
     },
     {
       key: 'use',
       title: columns.use,
+      parts: 1.3,
       cell: (row) =>
         canUse && row.kind !== 'site' && row.neverHit !== row.current ? (
           <button type="button" class="small" onClick={() => use(row)}>

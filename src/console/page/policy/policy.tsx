@@ -32,15 +32,20 @@ export function Policy() {
         />
         {isRoot && <a href={href(['policy', 'what-if'])}>{text.toWhatIf}</a>}
       </div>
-      <Answered asked={asked}>
-        {(policy) => <ChosenView view={view} policy={policy} reload={asked.again} />}
-      </Answered>
+      {view === 'advice' ? (
+        <AdviceView />
+      ) : (
+        <Answered asked={asked}>
+          {(policy) => <ChosenView view={view} policy={policy} reload={asked.again} />}
+        </Answered>
+      )}
     </>
   );
 }
 
 interface ChosenViewProps {
-  readonly view: View;
+  /** Advice needs no policy, and does not wait for it. */
+  readonly view: Exclude<View, 'advice'>;
   readonly policy: PolicyResponse;
   readonly reload: () => void;
 }
@@ -62,8 +67,6 @@ function ChosenView({ view, policy, reload }: ChosenViewProps) {
       );
     case 'text':
       return <TextView policy={policy} reload={reload} />;
-    case 'advice':
-      return <AdviceView />;
     case 'changes':
       return <ChangesView etag={policy.etag} />;
   }

@@ -23,6 +23,8 @@ export interface Period {
   /** Milliseconds since 1970. */
   readonly from: number;
   readonly to: number;
+  /** The end for what happened: what happened just now counts, although its minute is not over. */
+  readonly until: number;
 }
 
 const lengthMin = 60_000;
@@ -37,11 +39,12 @@ export const currentPeriod = (): Period => periodOf(minute.value);
 export function periodOf(now: number): Period {
   const [from, to] = [momentOf(queryOf('from')), momentOf(queryOf('to'))];
   if (from !== undefined && to !== undefined && to - from >= lengthMin && to - from <= lengthMax)
-    return { from, to };
+    return { from, to, until: to };
   const key = periodKeys.find((each) => each === queryOf('period')) ?? usual;
   const step = lengths[key] > lengths['24h'] ? 10 * 60_000 : 60_000;
   const end = Math.floor(now / step) * step;
-  return { key, from: end - lengths[key], to: end };
+  const until = (Math.floor(now / lengthMin) + 1) * lengthMin;
+  return { key, from: end - lengths[key], to: end, until };
 }
 
 function momentOf(text: string): number | undefined {

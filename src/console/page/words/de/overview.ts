@@ -36,8 +36,12 @@ export const overview: Catalogue<typeof english> = {
   allTenants: 'Alle Kunden nach Verbrauch',
   allIncidents: 'Alle Vorfälle',
   attention: 'Was Aufmerksamkeit braucht',
-  policyNotInForce: 'Die Datei der Richtlinie ist nicht in Kraft. Die vorige bleibt in Kraft.',
-  policyAbsent: 'Es gibt keine Richtlinie.',
+  policyProblems: {
+    'in force': 'Die Richtlinie ist in Kraft, mit Warnungen.',
+    refused: 'Die Datei der Richtlinie ist nicht in Kraft. Die vorige bleibt in Kraft.',
+    failed: 'Die Richtlinie konnte nicht vollständig angewendet werden.',
+    absent: 'Es gibt keine Richtlinie.',
+  },
   placementOff: 'Der Kernel meldet hier keine neuen Prozesse. Der Agent sucht sie bei jedem Takt.',
   historyOff: 'Es werden keine Messwerte aufbewahrt.',
   unknownOutside: 'Vielleicht sind mehr Prozesse außerhalb.',
@@ -49,5 +53,13 @@ export const overview: Catalogue<typeof english> = {
   changes: 'Letzte Änderungen der Richtlinie',
   allChanges: 'Alle Änderungen',
   byHand: 'von Hand bearbeitet',
+  outcomes: {
+    pending: 'noch nicht angewendet',
+    unknown: 'vielleicht nie geschrieben',
+    'in force': 'in Kraft',
+    failed: 'teilweise gescheitert',
+    refused: 'abgelehnt',
+    'not written': 'nicht geschrieben',
+  },
   reasons: (value) => count(value, { one: 'Grund', other: 'Gründe' }),
 };

@@ -34,8 +34,12 @@ export const overview = {
   allTenants: 'All tenants by use',
   allIncidents: 'All incidents',
   attention: 'What needs attention',
-  policyNotInForce: 'The policy file is not in force. The policy before it stays in force.',
-  policyAbsent: 'There is no policy.',
+  policyProblems: {
+    'in force': 'The policy is in force, with warnings.',
+    refused: 'The policy file is not in force. The policy before it stays in force.',
+    failed: 'The policy could not be applied in full.',
+    absent: 'There is no policy.',
+  },
   placementOff:
     'The kernel does not report new processes here. The agent looks for them at each tick.',
   historyOff: 'No measurements are being kept.',
@@ -48,5 +52,13 @@ export const overview = {
   changes: 'Last changes of the policy',
   allChanges: 'All changes',
   byHand: 'edited by hand',
+  outcomes: {
+    pending: 'not applied yet',
+    unknown: 'perhaps never written',
+    'in force': 'in force',
+    failed: 'failed in part',
+    refused: 'refused',
+    'not written': 'not written',
+  },
   reasons: (value: number) => count(value, { one: 'reason', other: 'reasons' }),
 };
