@@ -32,6 +32,8 @@ export const kernelSuites = [
   'test/agent/site-limits.test.ts',
   'test/agent/soak.test.ts',
   ...globSync('test/attacks/**/*.test.ts', { cwd: root }).sort(),
+  'test/console/page/policy-kernel.test.ts',
+  'test/console/policy-agent.test.ts',
   'test/panel/agent.test.ts',
   'test/digest/agent.test.ts',
   'test/pam/ftp/daemons.test.ts',
