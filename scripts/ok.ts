@@ -113,6 +113,10 @@ export const heavySuites = [
   'packages/modules/test/io/real-modules.test.ts',
   'packages/modules/test/io/rebuild.test.ts',
   'packages/modules/test/io/source-match.test.ts',
+  ...globSync('test/console/page/*.test.ts', {
+    cwd: root,
+    exclude: ['test/console/page/policy-kernel.test.ts'],
+  }).sort(),
 ];
 
 export function okSteps(): readonly Step[] {
