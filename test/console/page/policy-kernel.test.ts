@@ -1,6 +1,7 @@
 /** A change through the page by keyboard alone, with a whole agent on the kernel of this machine. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { eventually } from '../../../testing/patience.ts';
 import { hostHere } from '../../conformance/host-here.ts';
 import { ConsoleBrowser, skip as noBrowser, type View } from './browser.ts';
 import { PolicyAgent, uids } from './policy-agent.ts';
@@ -57,7 +58,8 @@ describe('policy on a kernel', { skip }, async () => {
     await view.shows('The change is in force.', 'dialog');
     assert.match(site.stage.text, /<cpu limit="80%"\/><\/tenant> <!-- alice -->/);
     await view.page.keyboard.press('Escape');
-    assert.equal(await view.page.locator('dialog').count(), 0);
+    const dialogs = () => view.page.locator('dialog').count();
+    await eventually('Escape closes the dialog', async () => (await dialogs()) === 0);
     await view.page.evaluate(() => (location.hash = '#/policy?view=changes'));
     await view.shows('Change 2');
     await view.page.locator('summary', { hasText: 'Lines of change 2' }).click({ timeout: 0 });
