@@ -3,7 +3,7 @@ import type {
   SimulatedHost,
   SimulatedLimit,
   SimulateResponse,
-} from '../../../agent/api/simulate-api.ts';
+} from '../../../agent/policy/simulate-response.ts';
 import { Empty } from '../parts/notes.tsx';
 import { Table, type Column } from '../table/table.tsx';
 import { limitWords, numbers } from '../state/language.ts';

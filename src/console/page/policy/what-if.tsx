@@ -1,7 +1,7 @@
 /** The question what other limits would have done to recorded use. Nothing changes by it. */
 import { useState } from 'preact/hooks';
 import type { PolicyEditRequest, PolicyResponse } from '../../../agent/api/policy-api.ts';
-import type { SimulateResponse } from '../../../agent/api/simulate-api.ts';
+import type { SimulateResponse } from '../../../agent/policy/simulate-response.ts';
 import { CommandLine } from '../parts/command-line.tsx';
 import { Answered, FailureNote, Loading } from '../parts/notes.tsx';
 import { simulateChange, usePolicy } from '../state/policy.ts';
