@@ -11,8 +11,8 @@ import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { ValueChange } from '../../policy/changes/describe.ts';
 import { bytesMax as textBytesMax } from '../../policy/xml.ts';
-import { Database } from '../database.ts';
-import { changesFile, changesMigrations } from './changes-schema.ts';
+import type { Database } from '../database.ts';
+import { openChanges } from './changes-schema.ts';
 import { deleteTexts, pruneChanges } from './prune-changes.ts';
 
 /**
@@ -94,15 +94,7 @@ export class ChangeStore implements Disposable {
   readonly #database: Database<Statements>;
 
   constructor(directory: string) {
-    this.#database = new Database<Statements>({
-      directory,
-      name: changesFile,
-      title: 'record of changes',
-      synchronous: 'FULL',
-      pageBytes: 4_096,
-      migrations: changesMigrations,
-      prepare,
-    });
+    this.#database = openChanges(directory, prepare);
   }
 
   /** Returns events about the file to print, such as its replacement. */

@@ -2,11 +2,12 @@
  * The tables of `changes.db`: logins to the console, the changes of the policy, and every text that it had, compressed by zstd and keyed by
  * its SHA-256. Rows are added; only a change's outcome is updated. Numbers are never reused.
  */
-import type { Migration } from '../database.ts';
+import type { DatabaseSync } from 'node:sqlite';
+import { Database, type Migration } from '../database.ts';
 
 export const changesFile = 'changes.db';
 
-export const changesMigrations: readonly Migration[] = [
+const changesMigrations: readonly Migration[] = [
   `CREATE TABLE changes (number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,
      file TEXT NOT NULL, before_key TEXT, text_key TEXT NOT NULL, way TEXT NOT NULL, uid INTEGER,
      user TEXT, remark TEXT, changed TEXT, outcome TEXT NOT NULL, outcome_at INTEGER NOT NULL,
@@ -23,3 +24,18 @@ export const changesMigrations: readonly Migration[] = [
    CREATE INDEX logins_at ON logins (at);
    CREATE INDEX logins_uid ON logins (uid, number);`,
 ];
+
+/** Opens the file in a directory with the statements of one of its tables. */
+export const openChanges = <Statements>(
+  directory: string,
+  prepare: (db: DatabaseSync) => Statements,
+): Database<Statements> =>
+  new Database<Statements>({
+    directory,
+    name: changesFile,
+    title: 'record of changes',
+    synchronous: 'FULL',
+    pageBytes: 4_096,
+    migrations: changesMigrations,
+    prepare,
+  });

@@ -6,8 +6,8 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
-import { Database } from '../database.ts';
-import { changesFile, changesMigrations } from './changes-schema.ts';
+import type { Database } from '../database.ts';
+import { openChanges } from './changes-schema.ts';
 
 /** `began`: a session was started; `ended`: somebody ended it; `refused`: codes and tokens that were not valid, counted. */
 export type LoginKind = 'began' | 'ended' | 'refused';
@@ -43,15 +43,7 @@ export class LoginStore implements Disposable {
   readonly #database: Database<Statements>;
 
   constructor(directory: string) {
-    this.#database = new Database<Statements>({
-      directory,
-      name: changesFile,
-      title: 'record of changes',
-      synchronous: 'FULL',
-      pageBytes: 4_096,
-      migrations: changesMigrations,
-      prepare,
-    });
+    this.#database = openChanges(directory, prepare);
   }
 
   /** Adds rows, all or none. */
