@@ -48,7 +48,7 @@ export interface PolicyPackage {
   readonly name: string;
   /** The line of the element; absent for resellers. */
   readonly line?: number;
-  /** Its own values, then those of the defaults that it does not change. */
+  /** Its own values, then the defaults that it does not change. */
   readonly values: readonly PolicyValue[];
   /** The number of tenants that have it; a reseller's own only, if a reseller asks. */
   readonly tenants: number;

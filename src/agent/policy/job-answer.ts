@@ -16,7 +16,7 @@ export const answer = (value: unknown, status = 200): PolicyJobAnswer => ({
   body: JSON.stringify(value),
 });
 
-/** Returns a refusal. `more` are fields besides those of an error. */
+/** Returns a refusal. `more` are further fields. */
 export const refusal = (status: number, problem: Problem, more: object = {}): PolicyJobAnswer =>
   answer({ ...errorBody(problem), ...more }, status);
 

@@ -1,6 +1,6 @@
 /**
  * The front of the console as the agent's client. It is heard if it runs as root or as its own account, and that gives
- * it no rights: every request has those of the token that it carries, and is a visitor's without one.
+ * it no rights: the token in a request has them, and a request without one is a visitor's.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';

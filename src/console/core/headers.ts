@@ -1,6 +1,6 @@
 /**
  * The headers of every response of the console. The page loads nothing from elsewhere, turns no text into HTML (Trusted
- * Types), sends no form and no address, and is in no frame except those of the named panels.
+ * Types), sends no form and no address, and is in no frame except on pages of the named panels.
  */
 import { nameInOrigin } from './hosts.ts';
 

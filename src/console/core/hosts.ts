@@ -14,7 +14,7 @@ const hostPattern =
 export const nameInHost = (host: string): string | undefined =>
   hostPattern.exec(host)?.groups?.['name']?.toLowerCase();
 
-/** Returns the names that requests may have, besides those of a tunnel; undefined if one is not a name. */
+/** Returns the names that requests may have, in addition to the names of a tunnel; undefined if one is not a name. */
 export function allowedNames(names: readonly string[]): ReadonlySet<string> | undefined {
   const parsed = names.map((each) =>
     each.includes(':') && !each.startsWith('[') ? undefined : nameInHost(each),

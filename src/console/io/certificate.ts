@@ -7,7 +7,7 @@ import { decodeText, openRegularFile, readWhole } from '../../../packages/base/i
 import type { ConsoleTls } from '../../policy/elements/console-settings.ts';
 
 export interface CertificatePair {
-  /** The certificate and those of its issuers, in PEM. */
+  /** The certificate and its issuers' certificates, in PEM. */
   readonly certificate: string;
   /** The private key, in PEM. */
   readonly key: string;

@@ -15,7 +15,7 @@ const ofAll = { burst: 240, share: 40 / 1000 };
 export class UnknownSecrets {
   /** SHA-256 of accepted tokens, those used the longest ago first. */
   readonly #accepted = new Set<string>();
-  /** The budgets of peers, those of the longest known peers first. */
+  /** The budgets of peers, the longest known peer first. */
   readonly #peers = new Map<string, WorkBudget>();
   readonly #all = new WorkBudget(ofAll);
   readonly #clock: () => number;

@@ -19,7 +19,7 @@ export const consoleElement: ElementSpec = {
     ),
     certificate: optional(
       'path',
-      'The file with the certificate and those of its issuers, in PEM. A changed file is read again.',
+      "The file with the certificate and its issuers' certificates, in PEM. A changed file is read again.",
     ),
     key: optional('path', 'The file with the private key, in PEM. Only root may read it.'),
   },

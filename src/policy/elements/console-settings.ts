@@ -11,7 +11,7 @@ export interface ConsoleSettings {
 
 export interface ConsoleTls {
   readonly listen: { readonly host: string; readonly port: number };
-  /** The file with the certificate and those of its issuers. */
+  /** The file with the certificate and its issuers' certificates. */
   readonly certificate: string;
   /** The file with the private key. */
   readonly key: string;

@@ -1,4 +1,4 @@
-/** The words of this part, and those of all. */
+/** The words of this part and of the whole page. */
 import { computed } from '@preact/signals';
 import { words as common, wordsOfPart } from '../state/language.ts';
 import { incidentsPage } from '../words/en/incidents.ts';

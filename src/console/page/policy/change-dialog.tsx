@@ -17,7 +17,7 @@ import { policyWords } from './words.ts';
 
 interface ChangeDialogProps {
   readonly target: string;
-  /** Values that the form begins with in place of those of the policy. */
+  /** Values that the form begins with, in place of the values in the policy. */
   readonly proposed?: Readonly<Record<string, string>>;
   readonly onClose: () => void;
 }

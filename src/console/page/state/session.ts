@@ -63,7 +63,7 @@ async function takeOrOffer(code: string): Promise<void> {
   else await logIn(code);
 }
 
-/** Replaces the session by that of the code, or forgets the code. */
+/** Replaces the session by the one that the code gives, or forgets the code. */
 export function answerOffer(isTaken: boolean): void {
   const code = offeredCode.value;
   offeredCode.value = undefined;

@@ -18,7 +18,7 @@ export const incident = {
     observed: (who: string, _be: string, faults: number, limit: string) =>
       `${who} used more than the limit for ${limit}, which is only observed, ${times(faults)}`,
   },
-  /** Incidents without a limit, such as those of a jail. */
+  /** Incidents without a limit, such as refusals by a jail. */
   other: {
     throttled: (who: string, faults: number, what: string) =>
       `${who} was slowed down ${times(faults)}: ${what}`,
