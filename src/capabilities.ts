@@ -315,6 +315,11 @@ const digest: Capability = {
   doctor: async () => (await import('./digest/commands/doctor.ts')).digestDoctor,
 };
 
+const database: Capability = {
+  name: 'database',
+  commands: {},
+};
+
 const setup: Capability = {
   name: 'setup',
   commands: {
@@ -357,6 +362,7 @@ export const capabilities: readonly Capability[] = [
   stop,
   panel,
   digest,
+  database,
   setup,
   browserConsole,
 ];
