@@ -200,6 +200,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     holdsLimits: true,
     withoutLimits: {
       disk: 'quotas belong to an account; set <disk> for the tenant',
+      database: 'accounts of database servers belong to a tenant; set <database> for the tenant',
     },
     repeats: true,
     example: '<site name="shop.example"><cpu limit="50%"/><memory limit="512MiB"/></site>',
