@@ -108,7 +108,8 @@ function whetherAllowed(
   if (before === undefined || after === undefined)
     return refused(409, { action, reason: 'it has errors', hint: 'ask the administrator' });
   const driver = host.probe(after.policy.driver);
-  const boundsSumOfIo = driver.ok && driver.value.tree.version === 2;
+  using probed = driver.ok ? driver.value : undefined;
+  const boundsSumOfIo = probed?.tree.version === 2;
   const may = mayEdit(editor, before, after, { boundsSumOfIo });
   return may.ok ? ok(undefined) : refused(403, { action, ...may.error });
 }
@@ -203,7 +204,8 @@ async function kernelPlan(
     const text = `What changes in the kernel is not known: ${formatProblem(driver.error)}`;
     return { ...nothing, warnings: [{ kind: 'policy', tenants: [], tenantCount: 0, text }] };
   }
-  const all = planPolicy(policy, driver.value).operations;
+  using probed = driver.value;
+  const all = planPolicy(policy, probed).operations;
   if (own !== undefined)
     return { ...nothing, operations: ofReseller(all, own, policy).flatMap(describeOperation) };
   const lines = await planParts(capabilities, policy, paths);

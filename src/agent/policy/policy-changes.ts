@@ -40,9 +40,9 @@ export interface PolicyAsker {
 export class PolicyChanges implements Disposable {
   readonly #options: PolicyChangesOptions;
   readonly #pace = new ChangePace('change the policy', secondsEach);
-  readonly #worker = new PolicyWorker(answerMilliseconds);
+  readonly #worker = new PolicyWorker({ answerMilliseconds });
   /** The worker of what-if questions, which take long. */
-  readonly #simulator = new PolicyWorker(answerMilliseconds);
+  readonly #simulator = new PolicyWorker({ answerMilliseconds });
   readonly #goesBack: GoesBack;
   #writing = 0;
 
