@@ -72,6 +72,7 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('stop'),
   ...capability('panel'),
   ...capability('digest'),
+  ...capability('database'),
   ...capability('setup'),
   ...capability('console'),
   // It runs in browsers. Types of the agent tell it what answers have.

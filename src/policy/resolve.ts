@@ -27,6 +27,7 @@ import {
   type Tenant,
 } from './policy.ts';
 import { AppResolver } from './apps/resolve-apps.ts';
+import { defaultDatabases, type DatabaseSettings } from './databases/database-settings.ts';
 import { resolveDatabases } from './databases/resolve-databases.ts';
 import { Inheritance, type Without } from './inheritance/inheritance.ts';
 import { PanelMembers } from './panel/panel-members.ts';
@@ -88,7 +89,7 @@ class Resolver {
       for (const tenant of tenants) this.#addTenant(tenant, bound);
     this.#addRanges();
     const tenants = [...this.#tenants.values()].sort((a, b) => a.uid - b.uid);
-    const { databases, diagnostics } = document;
+    const databaseSettings = this.#databases(tenants);
     const policy: Policy = {
       file: document.file,
       text: document.text,
@@ -103,7 +104,7 @@ class Resolver {
       named: this.#identities.named,
       missing: this.#identities.missing,
       ...strictOf(document),
-      ...(databases && { databases: resolveDatabases(databases, tenants, diagnostics) }),
+      ...(databaseSettings && { databases: databaseSettings }),
       ...(document.symlinks === undefined ? {} : { symlinks: document.symlinks.rule }),
     };
     this.#panel.report(document.diagnostics);
@@ -116,6 +117,15 @@ class Resolver {
       'Limits are only observed: the kernel enforces none of them',
     );
     return observeLimits(policy);
+  }
+
+  /** Returns the database settings; undefined if neither the policy nor the panel says anything of them. */
+  #databases(tenants: readonly Tenant[]): DatabaseSettings | undefined {
+    const { databases, diagnostics } = this.#document;
+    const stated = this.#panel.databaseAccounts(tenants);
+    if (databases === undefined)
+      return stated.length === 0 ? undefined : { ...defaultDatabases, stated };
+    return resolveDatabases(databases, { tenants, stated }, diagnostics);
   }
 
   /**

@@ -11,6 +11,15 @@ export interface NamedDatabaseAccount {
   readonly at: Span;
 }
 
+/** An account of which the panel states the owner. */
+export interface StatedDatabaseAccount {
+  readonly name: string;
+  /** The owner's account on the host. */
+  readonly user: string;
+  /** Its uid; absent if it is not a tenant. */
+  readonly tenant?: number;
+}
+
 export interface DatabaseSettings {
   readonly rule: AccountRule;
   /** Accounts that belong to no tenant. */
@@ -19,4 +28,16 @@ export interface DatabaseSettings {
   /** Servers that the policy names, besides those that are found. */
   readonly servers: readonly DatabaseServer[];
   readonly accounts: readonly NamedDatabaseAccount[];
+  /** Accounts of which the panel states the owner, if the policy follows it. */
+  readonly stated: readonly StatedDatabaseAccount[];
 }
+
+/** The settings of a policy without `<databases>`. */
+export const defaultDatabases: DatabaseSettings = {
+  rule: 'prefix',
+  exempt: [],
+  hold: 'watch',
+  servers: [],
+  accounts: [],
+  stated: [],
+};

@@ -4,10 +4,14 @@ import type { Tenant } from '../policy.ts';
 import type { DatabaseSettings, NamedDatabaseAccount } from './database-settings.ts';
 import { nobodysAccount, type AccountElement, type DatabasesElement } from './databases-element.ts';
 
+interface StatedTenants extends Pick<DatabaseSettings, 'stated'> {
+  readonly tenants: readonly Tenant[];
+}
+
 /** Resolves the tenants of accounts. An account whose tenant is gone belongs to no tenant, and a warning says so. */
 export function resolveDatabases(
   { rule, exempt, hold, servers, accounts, start, end }: DatabasesElement,
-  tenants: readonly Tenant[],
+  { tenants, stated }: StatedTenants,
   diagnostics: Diagnostics,
 ): DatabaseSettings {
   if (rule === 'none' && accounts.every(({ tenant }) => tenant.value === nobodysAccount)) {
@@ -22,6 +26,7 @@ export function resolveDatabases(
     hold,
     servers: servers.map(({ server }) => server),
     accounts: accounts.map((each) => resolveAccount(each, uidOf, tenants, diagnostics)),
+    stated,
   };
 }
 

@@ -27,7 +27,12 @@ describe('<databases>', () => {
     assert.deepEqual(said, []);
     assert.ok(found !== undefined);
     const { servers, accounts: named, ...rest } = found;
-    assert.deepEqual(rest, { rule: 'none', exempt: ['backup', 'monitor'], hold: 'on' });
+    assert.deepEqual(rest, {
+      rule: 'none',
+      exempt: ['backup', 'monitor'],
+      hold: 'on',
+      stated: [],
+    });
     assert.deepEqual(servers, [
       {
         kind: 'mariadb',
@@ -53,6 +58,7 @@ describe('<databases>', () => {
       hold: 'watch',
       servers: [],
       accounts: [],
+      stated: [],
     });
   });
 
