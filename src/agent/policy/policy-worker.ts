@@ -3,8 +3,8 @@
  * minute after its last answer, since its start takes most of the time of a question. It is killed if an answer takes too
  * long, or if nobody waits for it any more. Accounts may have a share of the time: no number of questions gets one more.
  */
-import { causedBy } from '../../../packages/base/problem.ts';
-import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { causedBy, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
 import { WorkBudget, type CoreShare } from '../../../packages/base/work-budget.ts';
 import { FairQueue } from '../../store/history/fair-queue.ts';
 import { refusal, refusedFor } from './job-answer.ts';
@@ -105,13 +105,13 @@ export class PolicyWorker implements Disposable {
   /** A process that ended between two questions is no reason to refuse one that only reads: another process gets it. */
   async #run(item: Waiting): Promise<PolicyJobAnswer> {
     const started = this.#processNow();
-    if (!started.ok) return started.error;
+    if (!started.ok) return notStarted(item.job, started.error);
     const process = started.value;
     const wasUsed = process.answered > 0;
     const { answer, wasKilled } = await this.#runIn(process, item);
     if (answer !== undefined) return answer;
     const isAgain = wasUsed && !wasKilled && !writes(item.job) && !this.#isOver;
-    return isAgain ? this.#run(item) : ended(process.lastWords);
+    return isAgain ? this.#run(item) : ended(item.job, process.lastWords);
   }
 
   async #runIn(process: PolicyProcess, { job, signal }: Waiting) {
@@ -131,12 +131,11 @@ export class PolicyWorker implements Disposable {
     }
   }
 
-  #processNow(): Result<PolicyProcess, PolicyJobAnswer> {
+  #processNow(): Result<PolicyProcess, Problem> {
     if (this.#process?.isUsable === true) return ok(this.#process);
     this.#end();
     const started = PolicyProcess.start(this.#options.niceness ?? 0);
-    if (!started.ok) return fail(refusal(503, { action, ...causedBy(started.error) }));
-    this.#process = started.value;
+    if (started.ok) this.#process = started.value;
     return started;
   }
 
@@ -170,9 +169,17 @@ const tooMany = { action, reason: 'you have asked too much about the policy' };
 
 const abandoned = refusal(499, { action, reason: 'nobody waits for it any more' });
 
-const ended = (last: string): PolicyJobAnswer =>
-  refusal(503, {
+const notStarted = (job: PolicyJob, problem: Problem): PolicyJobAnswer =>
+  job.audience.kind === 'administrator'
+    ? refusal(503, { action, ...causedBy(problem) })
+    : refusal(503, { action, reason: 'the host cannot do it now', hint: 'retry later' });
+
+/** Its last words may name the host's files, which only root may see. */
+function ended({ audience }: PolicyJob, last: string): PolicyJobAnswer {
+  const why = audience.kind === 'administrator' && last !== '' ? `: ${last}` : '';
+  return refusal(503, {
     action,
-    reason: `the process that does it ended early${last === '' ? '' : `: ${last}`}`,
+    reason: `the process that does it ended early${why}`,
     hint: 'retry, or use the command line',
   });
+}
