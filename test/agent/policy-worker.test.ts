@@ -105,7 +105,7 @@ test(
     const killed: Promise<void>[] = [];
     const killSoon = async () => {
       await pause(Math.random() * 100);
-      if (asked.pid !== undefined) process.kill(asked.pid, 'SIGKILL');
+      if (asked.pid !== undefined && isAlive(asked.pid)) process.kill(asked.pid, 'SIGKILL');
     };
     const ask = async (caller: number) => {
       for (let count = 0; count < 8; count++) {
@@ -141,6 +141,20 @@ test(
     assert.equal((await left).status, 499);
     await eventually('it has ended', () => !isAlive(next));
     assertOf(5003, await asked.ask(0, policies.read(5003)));
+  },
+);
+
+test(
+  'PolicyWorker answers an account that has used its share later, and others at once',
+  { skip },
+  async () => {
+    using policies = new Policies();
+    using asked = worker({ share: { share: 1e-4, burst: 0 } });
+    assertOf(5001, await asked.ask(5001, policies.read(5001)));
+    const { status, retryAfterSeconds = 0 } = await asked.ask(5001, policies.read(5001));
+    assert.equal(status, 429);
+    assert.ok(retryAfterSeconds >= 1);
+    assertOf(5002, await asked.ask(5002, policies.read(5002)));
   },
 );
 

@@ -4,6 +4,7 @@
  */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { statSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { scriptFile } from '../../sys/package-files.ts';
@@ -54,9 +55,13 @@ export class PolicyProcess {
     });
   }
 
-  static start(): Result<PolicyProcess, Problem> {
+  /** `niceness`: as nice(1) has it. */
+  static start(niceness: number): Result<PolicyProcess, Problem> {
     const started = spawnScript(script, [], heapMebibytes);
-    return started.ok ? ok(new PolicyProcess(started.value)) : started;
+    if (!started.ok) return started;
+    const { pid } = started.value;
+    if (pid !== undefined && niceness > 0) beNice(pid, niceness);
+    return ok(new PolicyProcess(started.value));
   }
 
   /** Whether it can be asked again: it runs, and other files were not installed since. */
@@ -69,8 +74,9 @@ export class PolicyProcess {
     return this.#answered;
   }
 
+  /** Its pid, while it runs. */
   get pid(): number | undefined {
-    return this.#child.pid;
+    return this.#isOver ? undefined : this.#child.pid;
   }
 
   /** The last line of its standard error. */
@@ -113,6 +119,14 @@ export class PolicyProcess {
     this.#child.kill('SIGKILL');
     this.#settle?.(undefined);
     this.#settle = undefined;
+  }
+}
+
+function beNice(pid: number, niceness: number): void {
+  try {
+    setPriority(pid, niceness);
+  } catch {
+    // It has ended already, which its first question notices.
   }
 }
 
