@@ -1,4 +1,5 @@
 /** The exports that other parts of the page load on demand. */
+import '../shell/chunk.ts';
 export { ChangeDialog } from './change-dialog.tsx';
 export { ManyDialog } from './many-dialog.tsx';
 export { Policy } from './policy.tsx';
