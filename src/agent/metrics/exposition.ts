@@ -230,7 +230,7 @@ function* limitSamples(page: Page, kind: Kind, rows: Shown) {
       if (value === undefined) continue;
       if (!headed) page.head(name, family.type, family.help);
       headed = true;
-      page.text += `${name}{${labels}} ${value}\n`;
+      page.text += `${name}{${labels}} ${value / family.perUnit}\n`;
       if (page.full) yield page.take();
     }
   }

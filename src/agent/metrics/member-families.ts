@@ -85,12 +85,19 @@ const unitSuffixes: Readonly<Record<QuantityKind, string>> = {
   bytesPerSecond: '_bytes_per_second',
   perSecond: '_per_second',
   count: '',
+  duration: '_seconds',
 };
 
+interface LimitFamily extends Family {
+  /** The number that is one unit of the family: limits on time are in milliseconds. */
+  readonly perUnit: number;
+}
+
 /** Makes the family of a limit: `memory.limit` → `limit_memory_bytes`, `io.reads` → `limit_io_reads_per_second`. */
-function limitFamily({ key, kind, summary }: KeyedAttribute): Family {
+function limitFamily({ key, kind, summary }: KeyedAttribute): LimitFamily {
   const stem = key.replace(/\.limit$/, '').replace('.', '_');
-  return { name: `limit_${stem}${unitSuffixes[kind]}`, type: 'gauge', help: summary };
+  const name = `limit_${stem}${unitSuffixes[kind]}`;
+  return { name, type: 'gauge', help: summary, perUnit: kind === 'duration' ? 1000 : 1 };
 }
 export const limitRows = [...attributes.values()].map(
   (each) => [each.key, limitFamily(each)] as const,
