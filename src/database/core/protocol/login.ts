@@ -33,8 +33,8 @@ export function readGreeting(packet: Uint8Array): Result<Greeting, DatabaseFailu
   return ok({ version: version.replace(oldPrefix, ''), challenge });
 }
 
-/** CLIENT_LONG_PASSWORD, PROTOCOL_41, SECURE_CONNECTION, PLUGIN_AUTH. */
-const capabilities = 0x1 | 0x200 | 0x8000 | 0x80000;
+/** CLIENT_LONG_PASSWORD, PROTOCOL_41, SECURE_CONNECTION, MULTI_RESULTS (to call procedures), PLUGIN_AUTH. */
+const capabilities = 0x1 | 0x200 | 0x8000 | 0x20000 | 0x80000;
 const packetBytesMax = 2 ** 24;
 /** utf8mb4_general_ci. */
 const characterSet = 45;
