@@ -311,13 +311,18 @@ const digest: Capability = {
   },
   policyPart: async () => (await import('./digest/io/policy-part.ts')).digestPolicy,
   agentParts: [async () => (await import('./digest/io/digest-part.ts')).digestPart],
-  remarks: async () => (await import('./digest/io/read-texts.ts')).textProblems,
+  remarks: async () => {
+    const { textProblems } = await import('./digest/io/read-texts.ts');
+    return (paths, { agent }) => textProblems(paths, agent);
+  },
   doctor: async () => (await import('./digest/commands/doctor.ts')).digestDoctor,
 };
 
 const database: Capability = {
   name: 'database',
   commands: {},
+  remarks: async () => (await import('./database/commands/remarks.ts')).databaseRemarks,
+  doctor: async () => (await import('./database/commands/doctor.ts')).databaseDoctor,
 };
 
 const setup: Capability = {
