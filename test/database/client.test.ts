@@ -44,4 +44,44 @@ describe('a client of MariaDB', { skip: mariadbMissing }, () => {
     const bad = await connectDatabase(server.socket, { user: 'alice', password: 'other' });
     assert.ok(!bad.ok && bad.error.code === 1045, JSON.stringify(bad));
   });
+
+  test('a statement that takes too long ends the connection, not the caller', async () => {
+    const quick = { replyMilliseconds: 200 };
+    const opened = await connectDatabase(server.socket, { user: 'root' }, quick);
+    assert.ok(opened.ok);
+    const slow = await opened.value.query('SELECT SLEEP(600)');
+    assert.ok(!slow.ok && slow.error.reason === 'the server did not answer within 200 ms');
+    assert.ok(!opened.value.isOpen);
+  });
+
+  test('a wrong statement is an error, and the connection goes on', async () => {
+    const connection = await server.connect();
+    const wrong = await connection.query('SELEKT 1');
+    assert.ok(!wrong.ok && wrong.error.code === 1064, JSON.stringify(wrong));
+    assert.ok((await connection.query('SELECT 1')).ok);
+    connection.close();
+  });
+
+  test('replies of too many rows and bytes are errors', async () => {
+    for (const [statement, reason] of [
+      ['SELECT seq FROM mysql.seq_1_to_20000', /more than 10000 rows/],
+      ["SELECT REPEAT('a', 3000000) FROM mysql.seq_1_to_9", /its reply is too long/],
+    ] as const) {
+      const connection = await server.connect();
+      const rows = await connection.query(statement);
+      assert.ok(!rows.ok && reason.test(rows.error.reason), JSON.stringify(rows).slice(0, 300));
+      assert.ok(!connection.isOpen);
+    }
+  });
+
+  test('a server that is killed is an error', async () => {
+    const connection = await server.connect();
+    await server.stop('SIGKILL');
+    const gone = await connection.query('SELECT 1');
+    assert.ok(!gone.ok, 'the connection ended');
+    const refused = await connectDatabase(server.socket, { user: 'root' });
+    assert.ok(!refused.ok && refused.error.reason === 'no server listens there');
+    await server.start();
+    await server.sql('SELECT 1');
+  });
 });

@@ -37,6 +37,10 @@ export interface Session {
   /** How long it has been idle in a transaction. */
   readonly transactionMilliseconds: number | undefined;
   readonly threadCpuMicroseconds: number | undefined;
+  /** The CPU time of the statement that runs, which the account's counters do not have yet; absent if unknown. */
+  readonly runningCpuMicroseconds?: number;
+  /** Whether it is an event of the server's scheduler: no counter has what it uses. */
+  readonly isEvent?: boolean;
   /** The statement as the tenant wrote it, cut to 200 characters. */
   readonly statement: string;
 }

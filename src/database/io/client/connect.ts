@@ -143,6 +143,8 @@ class Connection implements DatabaseConnection {
   async #ask(sql: string): Promise<Result<Rows, DatabaseFailure>> {
     const text = Buffer.from(sql);
     if (text.length > statementBytesMax) return fail({ reason: 'the statement is too long' });
+    // The rest of another reply would be taken for the reply to this statement.
+    if (this.#waiting.length > 0) this.#end({ reason: 'the server sent more than a reply' });
     if (this.#ended !== undefined) return fail(this.#ended);
     this.#packets.expect(0);
     this.#send(Buffer.concat([Buffer.of(queryCommand), text]));
