@@ -43,7 +43,7 @@ suite('databaseCpuEvidence', () => {
     assert.equal(databaseCpuEvidence.redact(item).statement, '');
   });
 
-  test('a number of zero is no error', () => {
+  test('numbers may be zero', () => {
     const none = { ...item, seconds: 0, usedSeconds: 0, pausedSeconds: 0, seen: 0 };
     assert.doesNotMatch(databaseCpuEvidence.describe([none], true), /NaN|Infinity/);
     assert.equal(databaseCpuEvidence.line(none).includes('NaN'), false);

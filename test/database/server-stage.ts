@@ -50,7 +50,7 @@ export interface Held {
   readonly last: HeldTenant | undefined;
 }
 
-/** What a policy of these tenants says; a site may be added to it. */
+/** The policy of these tenants. Sites of alice may be added to it. */
 const body = (sites: string) =>
   `<tenant uid="${uidOf.alice}">${sites}</tenant><tenant uid="${uidOf.bob}"/>`;
 
@@ -155,7 +155,7 @@ export class ServerStage implements AsyncDisposable {
     { readonly cpu: number; readonly base: number; readonly statement: string }
   >();
 
-  /** What alice's statements have used, finished or not, in seconds. */
+  /** The CPU time that alice's statements have used, finished or not, in seconds. */
   async #look(): Promise<Seen> {
     const users = await this.server.sql(
       "SELECT CPU_TIME, TOTAL_CONNECTIONS, SELECT_COMMANDS + UPDATE_COMMANDS + OTHER_COMMANDS FROM information_schema.USER_STATISTICS WHERE USER = 'alice'",
@@ -215,7 +215,7 @@ function threadCpu(pid: number, tid: string): number | undefined {
   }
 }
 
-/** Of the threads that are there now and, in ticks, of those that have ended. */
+/** Returns the CPU time of all threads so far, in seconds. */
 function processCpu(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) / 100;

@@ -13,6 +13,11 @@ const parts: CommandTable = {
     summary: 'take those rights back, and restore what was there before',
     load: () => import('./disable.ts'),
   },
+  explain: {
+    usage: '[options] <tenant>',
+    summary: 'show how far a tenant was over its share of database CPU, and by which statements',
+    load: () => import('./explain.ts'),
+  },
 };
 
 export const command: CommandModule = {

@@ -14,11 +14,11 @@ export interface DatabaseCpuEvidence {
   readonly usedSeconds: number;
   /** The limit: 1 is one core. */
   readonly limit: number;
-  /** For how long its clients were paused, or would have been. */
+  /** The time for which its clients were paused, or would have been. */
   readonly pausedSeconds: number;
   /** Its connections were fewer for a while, or statements were killed: a rung of `hold.ts`. */
   readonly rung: string;
-  /** Without literals; empty if it is not known, or not shown. */
+  /** The statement without literals; empty if it is not known, or not shown. */
   readonly statement: string;
   /** How often it was seen, and the CPU time that it took then, in seconds. */
   readonly seen: number;
