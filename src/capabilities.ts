@@ -320,7 +320,19 @@ const digest: Capability = {
 
 const database: Capability = {
   name: 'database',
-  commands: {},
+  commands: {
+    db: {
+      usage: '',
+      summary: "divide a shared database server's time and connections among tenants",
+      load: () => import('./database/commands/db.ts'),
+    },
+  },
+  policyPart: async () => (await import('./database/io/hold/leftovers.ts')).leftoversPolicy,
+  agentParts: [async () => (await import('./database/io/hold/leftovers.ts')).thawAtStart],
+  incidents: {
+    load: async () => [(await import('./database/core/cpu-incidents.ts')).databaseCpuIncidents],
+  },
+  undo: async () => (await import('./database/commands/undo.ts')).undoDatabase,
   remarks: async () => (await import('./database/commands/remarks.ts')).databaseRemarks,
   doctor: async () => (await import('./database/commands/doctor.ts')).databaseDoctor,
 };

@@ -16,7 +16,7 @@ export interface BackstopLimits {
   readonly transactionMilliseconds?: number;
 }
 
-/** Whose sessions may be ended, and when. */
+/** The sessions that may be ended, and when. */
 export interface BackstopRules {
   /** The tenant of each account; an account of nobody and an exempt one are absent. */
   readonly owners: ReadonlyMap<string, string>;
