@@ -13,6 +13,11 @@ const parts: CommandTable = {
     summary: 'take those rights back, and restore what was there before',
     load: () => import('./disable.ts'),
   },
+  kill: {
+    usage: '[options] <tenant>',
+    summary: 'end the statements that a tenant runs, or all of its connections',
+    load: () => import('./kill.ts'),
+  },
 };
 
 export const command: CommandModule = {
