@@ -325,6 +325,7 @@ const database: Capability = {
     },
   },
   undo: async () => (await import('./database/commands/undo.ts')).undoDatabase,
+  doctor: async () => (await import('./database/commands/doctor.ts')).databaseDoctor,
 };
 
 const setup: Capability = {
