@@ -17,6 +17,11 @@ const parts: CommandTable = {
     usage: '[options] <tenant>',
     summary: 'show how far a tenant was over its share of database CPU, and by which statements',
     load: () => import('./explain.ts'),
+    },
+  kill: {
+    usage: '[options] <tenant>',
+    summary: 'end the statements that a tenant runs, or all of its connections',
+    load: () => import('./kill.ts'),
   },
 };
 
