@@ -317,7 +317,15 @@ const digest: Capability = {
 
 const database: Capability = {
   name: 'database',
-  commands: {},
+  commands: {
+    db: {
+      usage: '',
+      summary: "divide a shared database server's time and connections among tenants",
+      load: () => import('./database/commands/db.ts'),
+    },
+  },
+  undo: async () => (await import('./database/commands/undo.ts')).undoDatabase,
+  doctor: async () => (await import('./database/commands/doctor.ts')).databaseDoctor,
 };
 
 const setup: Capability = {

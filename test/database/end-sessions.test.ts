@@ -49,7 +49,7 @@ describe('ending sessions', { skip: mariadbMissing }, () => {
     why,
     what,
     account: 'alice_1',
-    tenant: 'alice',
+    tenant: 1001,
     found: 0,
     allowed: 1,
     statement: '',
@@ -115,7 +115,7 @@ describe('ending sessions', { skip: mariadbMissing }, () => {
     alice.close();
   });
 
-  test('an idle connection without a transaction is no idle transaction', async () => {
+  test('an idle connection without a transaction counts as no transaction', async () => {
     const alice = await server.connect('alice_1');
     const id = await idOf(alice);
     const { over } = await endSessions(worker, [ending(id, 'transaction', 'connection')]);

@@ -48,7 +48,7 @@ export interface ServerFacts {
 }
 
 export interface EnableStep {
-  /** What it does, for people. */
+  /** The change, for people. */
   readonly text: string;
   readonly sql: string;
 }
@@ -125,7 +125,7 @@ function obstacleOf(facts: ServerFacts, options: EnableOptions): Cause | undefin
   const { version, schema, strangers, worker: account, definer: other } = facts;
   const [, major, minor] = /^(\d+)\.(\d+)\./.exec(version) ?? [];
   if (!/mariadb/i.test(version) || major === undefined)
-    return { reason: `it is no MariaDB, but "${printable(version)}"` };
+    return { reason: `it is not MariaDB, but "${printable(version)}"` };
   if (Number(major) < oldest[0] || (Number(major) === oldest[0] && Number(minor) < oldest[1]))
     return {
       reason: `MariaDB ${major}.${minor} can only give all rights at once`,

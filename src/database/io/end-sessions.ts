@@ -8,9 +8,9 @@ import type { Ending } from '../core/backstops.ts';
 import type { DatabaseConnection } from './client/connect.ts';
 
 export interface Ended {
-  /** Those whose end the server has accepted. */
+  /** Sessions whose end the server has accepted. */
   readonly ended: readonly Ending[];
-  /** Those that were over, or gone, before they were ended. */
+  /** Sessions that were over, or gone, before they were ended. */
   readonly over: readonly Ending[];
   readonly problems: readonly Problem[];
 }
@@ -70,7 +70,7 @@ async function endSession(
 
 /** Returns the id as a whole number, whatever the type checker was told: it becomes part of a statement. */
 function idOf({ id }: Ending): string {
-  if (!Number.isSafeInteger(id) || id <= 0) throw new Error(`${id} is no connection id`);
+  if (!Number.isSafeInteger(id) || id <= 0) throw new Error(`${id} is not a connection id`);
   return String(id);
 }
 
@@ -81,11 +81,12 @@ interface Doing {
 }
 
 function stillDoes(
-  { why, allowed }: Ending,
+  { why, what, allowed }: Ending,
   { command, milliseconds, inTransaction }: Doing,
 ): boolean {
   if (serverCommands.has(command)) return false;
-  if (why === 'connections') return true;
+  if (why === 'connections' || (why === 'request' && what === 'connection')) return true;
+  if (why === 'request') return command !== 'Sleep';
   if (why === 'statement') return command !== 'Sleep' && milliseconds > allowed;
   return command === 'Sleep' && inTransaction && milliseconds > allowed;
 }

@@ -27,7 +27,7 @@ const questions = {
   objects: `SELECT 'view' AS kind, table_name AS name, definer AS mark FROM information_schema.views WHERE table_schema = '${schemaName}'
     UNION ALL SELECT 'routine', routine_name, CONCAT(routine_comment, ' ', definer) FROM information_schema.routines WHERE routine_schema = '${schemaName}'
     UNION ALL SELECT 'table', table_name, '' FROM information_schema.tables WHERE table_schema = '${schemaName}' AND table_type <> 'VIEW'`,
-  // Rights in mysql are rights to everything, so whoever has those is no stranger.
+  // Rights in mysql are rights to everything, so an account that has those is left out.
   strangers: `SELECT User AS account, Host AS host FROM mysql.db WHERE '${schemaName}' LIKE Db AND NOT 'mysql' LIKE Db
     UNION SELECT User, Host FROM mysql.tables_priv WHERE Db = '${schemaName}' AND User NOT IN ${ours}
     UNION SELECT User, Host FROM mysql.columns_priv WHERE Db = '${schemaName}'

@@ -1,0 +1,31 @@
+/** `bulkhead db`: tenants' shares of database servers. */
+import { examples, type CommandModule } from '../../cli/shared/command.ts';
+import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
+
+const parts: CommandTable = {
+  enable: {
+    usage: '[options]',
+    summary: 'give Bulkhead the rights in MariaDB servers that it needs, and no others',
+    load: () => import('./enable.ts'),
+  },
+  disable: {
+    usage: '[options]',
+    summary: 'take those rights back, and restore what was there before',
+    load: () => import('./disable.ts'),
+  },
+  kill: {
+    usage: '[options] <tenant>',
+    summary: 'end the statements that a tenant runs, or all of its connections',
+    load: () => import('./kill.ts'),
+  },
+};
+
+export const command: CommandModule = {
+  define(parent) {
+    parent.addHelpText(
+      'after',
+      examples(['bulkhead db enable --dry-run', 'print what would be changed in servers']),
+    );
+    addCommands(parent, parts);
+  },
+};

@@ -1,0 +1,72 @@
+/** The values that `db` commands print with `--json`. Their schemas are generated from these types. */
+
+/** `bulkhead db enable` */
+export interface DbEnableJson {
+  /** The system user of the worker. */
+  readonly user: {
+    /** The system user of the process that asks servers. */
+    readonly name: string;
+    /** Whether it was missing. */
+    readonly missing: boolean;
+  };
+  /** The file for the next start of servers. */
+  readonly optionFile: {
+    /** The file that has servers count from their next start on; null if no directory for it was found. */
+    readonly path: string | null;
+    /** Whether it was missing. */
+    readonly missing: boolean;
+  };
+  /** The servers. */
+  readonly servers: readonly DbServerChangeJson[];
+  /** Whether nothing was changed. */
+  readonly dryRun: boolean;
+}
+
+/** The change of one server. */
+export interface DbServerChangeJson {
+  /** The server's socket. */
+  readonly socket: string;
+  /** The changes in their order, for people; none if there was nothing to do. */
+  readonly steps: readonly string[];
+  /** Notes on the server. */
+  readonly remarks: readonly string[];
+  /** Why it failed; null if it did not. */
+  readonly problem: string | null;
+}
+
+/** `bulkhead db disable` */
+export interface DbDisableJson {
+  /** The servers. */
+  readonly servers: readonly DbServerChangeJson[];
+  /** The option file that was removed; null if there was none. */
+  readonly optionFile: string | null;
+  /** Whether nothing was changed. */
+  readonly dryRun: boolean;
+}
+
+/** `bulkhead db kill` */
+export interface DbKillJson {
+  /** The tenant. */
+  readonly name: string;
+  /** Statements or connections that were ended, or would be. */
+  readonly ended: readonly DbKilledJson[];
+  /** Sessions of the tenant that were over by themselves. */
+  readonly over: number;
+  /** The servers that failed, and why. */
+  readonly problems: readonly string[];
+  /** Whether nothing was ended. */
+  readonly dryRun: boolean;
+}
+
+export interface DbKilledJson {
+  /** The server's socket. */
+  readonly socket: string;
+  /** The connection's id. */
+  readonly id: number;
+  /** The account of the connection. */
+  readonly account: string;
+  /** Whether only the statement ends, or the connection. */
+  readonly what: 'statement' | 'connection';
+  /** The statement, with its values; empty if there is none. */
+  readonly statement: string;
+}
