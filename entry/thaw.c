@@ -97,16 +97,22 @@ static void thaw_all(const char *record)
 	(void)fclose(lines);
 }
 
+static void ignore(ssize_t result)
+{
+	(void)result;
+}
+
 /* It must not wait for a processor behind those that it watches, nor be what the kernel kills for want of memory. */
 static void take_precedence(void)
 {
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
-	if (fd >= 0 && write(fd, "-1000", 5) < 0)
-		(void)fprintf(stderr, "bulkhead: Cannot set oom_score_adj: %s\n", strerror(errno));
+	/* In some containers none of this is allowed. */
+	if (fd >= 0)
+		ignore(write(fd, "-1000", 5));
 	close_if_open(fd);
-	(void)setpriority(PRIO_PROCESS, 0, -20);
-	(void)mlockall(MCL_CURRENT | MCL_FUTURE);
+	ignore(setpriority(PRIO_PROCESS, 0, -20));
+	ignore(mlockall(MCL_CURRENT | MCL_FUTURE));
 }
 
 static long long now_ms(void)

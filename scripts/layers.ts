@@ -78,7 +78,7 @@ const layers: Readonly<Record<string, Layer>> = {
   // It runs in browsers. Types of the agent tell it what answers have.
   'console/page': {
     uses: ['packages/base', 'limits', 'policy', 'usage', 'type agent'],
-    packages: ['preact', '@preact/signals', 'uplot'],
+    packages: ['preact', '@preact/signals'],
   },
   // It edits the policy as commands do.
   'setup/io': {

@@ -324,6 +324,11 @@ const database: Capability = {
       load: () => import('./database/commands/db.ts'),
     },
   },
+  policyPart: async () => (await import('./database/io/hold/leftovers.ts')).leftoversPolicy,
+  agentParts: [async () => (await import('./database/io/hold/leftovers.ts')).thawAtStart],
+  incidents: {
+    load: async () => [(await import('./database/core/cpu-incidents.ts')).databaseCpuIncidents],
+  },
   undo: async () => (await import('./database/commands/undo.ts')).undoDatabase,
   doctor: async () => (await import('./database/commands/doctor.ts')).databaseDoctor,
 };

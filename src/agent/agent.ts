@@ -221,11 +221,12 @@ export class Agent implements AsyncDisposable {
       this.#options.log.error(formatProblem(probed.error));
       return undefined;
     }
-    this.#driver = probed.value;
     this.#meter?.[Symbol.dispose]();
     this.#meter = undefined;
     this.#shifter?.[Symbol.dispose]();
     this.#shifter = undefined;
+    this.#driver?.[Symbol.dispose]();
+    this.#driver = probed.value;
     return probed.value;
   }
 

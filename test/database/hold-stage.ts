@@ -16,7 +16,7 @@ const cores = 1.55;
 interface Connection {
   /** CPU time that its statement still needs. */
   left: number;
-  /** When its client asks again. */
+  /** The time at which its client asks again. */
   asksAt: number;
 }
 

@@ -23,7 +23,8 @@ import type { Tick } from '../../usage/tick.ts';
 import type { PolicyOperation, PolicyPlan, PolicyWarning } from '../api/policy-api.ts';
 import { MemberIndex, type MemberEntry } from '../sampling/member-index.ts';
 import { problemOf, refused, type Answered } from './job-answer.ts';
-import { describeLine, describeOperation } from './plan-operations.ts';
+import { packagesOf } from './neutral-answer.ts';
+import { describeLine, describeOperation, withoutHost } from './plan-operations.ts';
 import { namesMax, warningsOf } from './plan-warnings.ts';
 import { resellerWho, writtenIn, type PolicyContext } from './policy-context.ts';
 
@@ -70,8 +71,10 @@ function edited(
 
 function whyNotAsked(change: WantedChange, now: () => Loaded, context: PolicyContext) {
   const action = 'change the policy';
-  const own = resellerWho(context, writtenIn(now()));
-  if (own === undefined) return { action, reason: 'the policy does not let you change it' };
+  const written = writtenIn(now());
+  const own = resellerWho(context, written);
+  if (written === undefined || own === undefined)
+    return { action, reason: 'the policy does not let you change it' };
   switch (change.kind) {
     case 'text':
       return { action, reason: 'only root may replace its text', hint: 'send edits' };
@@ -79,11 +82,17 @@ function whyNotAsked(change: WantedChange, now: () => Loaded, context: PolicyCon
       const found = readChangeText(context.paths, change.number);
       return found.ok && found.value.change.uid === own.reseller.uid
         ? undefined
-        : { action, reason: `change ${change.number} is not one of yours` };
+        : { action, reason: cannotUndo };
     }
     case 'edits': {
-      const wrong = change.edits.find(({ target }) => !isOwnTarget(target, own, context));
-      return wrong && { action, reason: 'you may only change tenants in your element' };
+      const isWrong = change.edits.some(({ target }) => !isOwnTarget(target, own, context));
+      if (isWrong) return { action, reason: 'you may only change tenants in your element' };
+      const known = packagesOf(written.document, written.policy.tenants, own);
+      const given = change.edits.flatMap(({ set }) => set.filter(([name]) => name === 'package'));
+      // Whether there is another one is not for its eyes.
+      return given.every(([, name]) => known.has(name))
+        ? undefined
+        : { action, reason: 'there is no such package that you may give' };
     }
   }
 }
@@ -108,7 +117,8 @@ function whetherAllowed(
   if (before === undefined || after === undefined)
     return refused(409, { action, reason: 'it has errors', hint: 'ask the administrator' });
   const driver = host.probe(after.policy.driver);
-  const boundsSumOfIo = driver.ok && driver.value.tree.version === 2;
+  using probed = driver.ok ? driver.value : undefined;
+  const boundsSumOfIo = probed?.tree.version === 2;
   const may = mayEdit(editor, before, after, { boundsSumOfIo });
   return may.ok ? ok(undefined) : refused(403, { action, ...may.error });
 }
@@ -119,6 +129,9 @@ function notPlanned(
   change: WantedChange,
   errors: EditErrors,
 ): Answered<never> {
+  // The values of a tenant that has another reseller now would be in the reasons.
+  if (change.kind === 'undo' && audience.kind === 'reseller')
+    return refused(400, { action: 'undo the change', reason: cannotUndo });
   const more =
     change.kind === 'text' && audience.kind === 'administrator'
       ? {
@@ -129,6 +142,8 @@ function notPlanned(
       : {};
   return refused(400, problemOf(errors), more);
 }
+
+const cannotUndo = 'it is not one of yours, or something has another value since';
 
 interface Texts {
   readonly before: WrittenPolicy | undefined;
@@ -200,12 +215,14 @@ async function kernelPlan(
 ): Promise<KernelPlan> {
   const driver = host.probe(policy.driver);
   if (!driver.ok) {
-    const text = `What changes in the kernel is not known: ${formatProblem(driver.error)}`;
+    const unknown = 'What changes in the kernel is not known';
+    const text = own === undefined ? `${unknown}: ${formatProblem(driver.error)}` : unknown;
     return { ...nothing, warnings: [{ kind: 'policy', tenants: [], tenantCount: 0, text }] };
   }
-  const all = planPolicy(policy, driver.value).operations;
+  using probed = driver.value;
+  const all = planPolicy(policy, probed).operations;
   if (own !== undefined)
-    return { ...nothing, operations: ofReseller(all, own, policy).flatMap(describeOperation) };
+    return { ...nothing, operations: withoutHost(ofReseller(all, own, policy)) };
   const lines = await planParts(capabilities, policy, paths);
   return {
     ...nothing,

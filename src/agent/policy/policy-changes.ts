@@ -20,6 +20,10 @@ import { PolicyWorker } from './policy-worker.ts';
 const answerMilliseconds = 45_000;
 /** The seconds in which a reseller may plan or write one change, in the long run. */
 const secondsEach = 3;
+/** The time that each reseller's questions may take: half a minute at once, and a quarter of a core in the long run. */
+const resellerShare = { share: 0.25, burst: 30_000 };
+const resellerNiceness = 10;
+const resellerWaitingMax = 8;
 
 export interface PolicyChangesOptions {
   readonly paths: Paths;
@@ -40,9 +44,16 @@ export interface PolicyAsker {
 export class PolicyChanges implements Disposable {
   readonly #options: PolicyChangesOptions;
   readonly #pace = new ChangePace('change the policy', secondsEach);
-  readonly #worker = new PolicyWorker(answerMilliseconds);
-  /** The worker of what-if questions, which take long. */
-  readonly #simulator = new PolicyWorker(answerMilliseconds);
+  readonly #worker = new PolicyWorker({ answerMilliseconds });
+  /** Resellers wait for each other only. */
+  readonly #resellers = new PolicyWorker({
+    answerMilliseconds,
+    waitingEachMax: resellerWaitingMax,
+    share: resellerShare,
+    niceness: resellerNiceness,
+  });
+  /** The worker of root's what-if questions, which take long. */
+  readonly #simulator = new PolicyWorker({ answerMilliseconds });
   readonly #goesBack: GoesBack;
   #writing = 0;
 
@@ -83,13 +94,19 @@ export class PolicyChanges implements Disposable {
     const { paths, file } = this.#options;
     const whole = { ...job, paths, file };
     if (kind === 'write') return ok(await this.#write(uid, whole));
-    const worker = kind === 'simulate' ? this.#simulator : this.#worker;
+    const worker = kind === 'simulate' && uid === 0 ? this.#simulator : this.#workerOf(uid);
     return ok(await worker.ask(uid, whole, signal));
+  }
+
+  #workerOf(uid: number): PolicyWorker {
+    return uid === 0 ? this.#worker : this.#resellers;
   }
 
   async #write(uid: number, job: PolicyJob): Promise<PolicyJobAnswer> {
     this.#writing++;
-    const done = await this.#worker.ask(uid, job).finally(() => this.#writing--);
+    const done = await this.#workerOf(uid)
+      .ask(uid, job)
+      .finally(() => this.#writing--);
     const pending = this.#goesBack.check();
     const { written } = done;
     if (written === undefined) return done;
@@ -142,6 +159,7 @@ export class PolicyChanges implements Disposable {
   [Symbol.dispose](): void {
     this.#goesBack[Symbol.dispose]();
     this.#worker[Symbol.dispose]();
+    this.#resellers[Symbol.dispose]();
     this.#simulator[Symbol.dispose]();
   }
 }

@@ -19,7 +19,7 @@ import {
   type Reseller,
   type Tenant,
 } from '../../policy/policy.ts';
-import { isGivenBy, type Delegation } from '../../policy/rights/may-edit.ts';
+import type { Delegation } from '../../policy/rights/may-edit.ts';
 import { keyOfText } from '../../store/changes/change-store.ts';
 import type {
   PolicyPackage,
@@ -30,6 +30,7 @@ import type {
 } from '../api/policy-api.ts';
 import { readGoingBack } from './going-back.ts';
 import { answer, refusal } from './job-answer.ts';
+import { packagesOf } from './neutral-answer.ts';
 import { resellerWho, writtenIn, type PolicyContext } from './policy-context.ts';
 import type { PolicyJobAnswer } from './policy-job.ts';
 
@@ -125,10 +126,12 @@ class ShownPolicy {
     const counts = Map.groupBy(this.#tenants, (each) => each.package);
     const inherited = this.#values(this.#document?.defaults, 'defaults');
     const own = this.#own;
+    const visible =
+      own && this.#document ? packagesOf(this.#document, this.#tenants, own) : undefined;
     return (this.#document?.packages ?? []).flatMap((each): readonly PolicyPackage[] => {
       const name = each.name.value;
       const tenants = counts.get(name)?.length ?? 0;
-      if (own !== undefined && tenants === 0 && !isGivenBy(each, own.reseller)) return [];
+      if (visible?.has(name) === false) return [];
       const more = inherited.filter(({ limit }) => !each.values.has(limit));
       const values = [...this.#values(each), ...more];
       const forWhom = own === undefined && each.for && { for: each.for.map(({ value }) => value) };

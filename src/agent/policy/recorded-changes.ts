@@ -58,7 +58,20 @@ function visibleChanges(
   const wanted = tenant === undefined ? undefined : namesOfAccount(tenant, paths);
   const own = audience.kind === 'administrator' ? undefined : namesOfOwn(context);
   const names = own === undefined || wanted === undefined ? (own ?? wanted) : shared(own, wanted);
-  return ok(names === undefined ? listed.value : changesOfAccounts(listed.value, names, paths));
+  if (names === undefined) return ok(listed.value);
+  const found = changesOfAccounts(listed.value, names, paths);
+  return ok(own === undefined ? found : found.flatMap((each) => withoutOthers(each, own)));
+}
+
+/** A tenant may have been another reseller's: values that name one are left out. */
+function withoutOthers(
+  { changed, ...change }: ListedChange,
+  own: readonly string[],
+): readonly ListedChange[] {
+  const values = (changed?.values ?? []).filter(({ accounts }) =>
+    accounts.every((each) => own.includes(each)),
+  );
+  return values.length === 0 ? [] : [{ ...change, changed: { count: values.length, values } }];
 }
 
 const shared = (one: readonly string[], other: readonly string[]) =>

@@ -115,8 +115,11 @@ async function ask(
   return answered.ok ? ok(responseOf(answered.value)) : answered;
 }
 
-const responseOf = ({ status, body }: PolicyJobAnswer): Response =>
-  new Response(body, { status, headers: { 'content-type': 'application/json' } });
+function responseOf({ status, body, retryAfterSeconds: after }: PolicyJobAnswer): Response {
+  const headers = new Headers({ 'content-type': 'application/json' });
+  if (after !== undefined) headers.set('retry-after', `${after}`);
+  return new Response(body, { status, headers });
+}
 
 function audienceOf({ caller, agent }: RequestContext): HttpResult<PolicyJob['audience']> {
   const uid = policyAudienceUid(caller);

@@ -18,6 +18,11 @@ const parts: CommandTable = {
     summary: 'end the statements that a tenant runs, or all of its connections',
     load: () => import('./kill.ts'),
   },
+  explain: {
+    usage: '[options] <tenant>',
+    summary: 'show how far a tenant was over its share of database CPU, and by which statements',
+    load: () => import('./explain.ts'),
+  },
 };
 
 export const command: CommandModule = {

@@ -44,6 +44,38 @@ export interface DbDisableJson {
   readonly dryRun: boolean;
 }
 
+/** `bulkhead db explain` */
+export interface DbExplainJson {
+  /** The tenant, as it was named. */
+  readonly name: string;
+  /** The begin of the period, in milliseconds since 1970. */
+  readonly from: number;
+  /** The end of the period. */
+  readonly to: number;
+  /** The incidents in the period, of which at most 20 are summed up. */
+  readonly incidents: number;
+  /** The time during which it owed CPU time, in seconds. */
+  readonly seconds: number;
+  /** The CPU time that its statements used meanwhile, in seconds. */
+  readonly usedSeconds: number;
+  /** The limit, as a part of a core; null if there was no incident. */
+  readonly limit: number | null;
+  /** The time for which its processes were paused, in seconds. */
+  readonly pausedSeconds: number;
+  /** The statements that took most of it, the longest first. */
+  readonly statements: readonly DbExplainedStatementJson[];
+}
+
+/** A statement, with all those that differ only in their values. */
+export interface DbExplainedStatementJson {
+  /** The statement, with a question mark for each value. */
+  readonly statement: string;
+  /** How often it was seen. */
+  readonly seen: number;
+  /** The CPU time that it took, in seconds. */
+  readonly seconds: number;
+}
+
 /** `bulkhead db kill` */
 export interface DbKillJson {
   /** The tenant. */

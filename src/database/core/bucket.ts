@@ -1,20 +1,20 @@
 /**
- * What a tenant may still use of a database server: CPU time that fills up at its limit, and that its statements use up.
+ * The CPU time of a database server that a tenant may still use: it fills up at the limit, and statements use it up.
  * Below zero it owes, and its clients pause until it does not.
  *
  *     limit 20 %, 1 s elapsed, 1.5 s used        0.5 s + 0.2 s − 1.5 s = −0.8 s: 4 s of pause
  *
- * All in microseconds of CPU time. Time is what has elapsed between two looks, never a number of looks: a busy host
- * looks late.
+ * All in microseconds of CPU time. Time is what has elapsed between two samples, never a number of samples: on a busy
+ * host they come late.
  */
 
 export interface CpuUse {
-  /** Since the last look. Negative if that had charged too much; undefined if it could not be established. */
+  /** The CPU time since the sample before. Negative if that had charged too much; undefined if it is not known. */
   readonly usedMicroseconds: number | undefined;
   readonly elapsedMicroseconds: number;
   /** The limit: 1 is one core. */
   readonly limitFraction: number;
-  /** What the longest of its statements that still run has used so far. */
+  /** The CPU time so far of its longest statement that still runs. */
   readonly statementMicroseconds?: number;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What is done about a tenant that uses more of a database server than its limit.
+ * Measures against a tenant that uses more of a database server than its limit.
  *
  * Its clients are frozen while it owes. Where that does not help, since its clients are elsewhere or its statements run
  * without them, the next rung comes on top: fewer connections, and then the oldest statement is killed again and again.

@@ -10,7 +10,7 @@
 
 export interface Slice {
   readonly isFrozen: boolean;
-  /** When that began. */
+  /** The time at which that began. */
   readonly since: number;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Who is connected to a unix socket, by the kernel's list of all unix sockets.
+ * The clients of a unix socket, by the kernel's list of all unix sockets.
  *
  * A request is a struct unix_diag_req behind the header; each answer a struct unix_diag_msg with attributes:
  *
@@ -148,7 +148,7 @@ function peerIn(message: Buffer, { path, inode, device }: SocketFile): number | 
   return isServers ? peer : undefined;
 }
 
-/** From stat(2)'s encoding of 12 bits for the major number and 20 for the minor one. Source: linux/kdev_t.h. */
+/** Converts stat(2)'s encoding of 12 bits for the major number and 20 for the minor one. Source: linux/kdev_t.h. */
 const kernelDevice = (device: number): number => {
   const minor = (device & 0xff) | ((device >>> 12) & 0xfff00);
   return ((device >>> 8) & 0xfff) * 2 ** 20 + minor;

@@ -10,7 +10,7 @@ import { alice, gap, idOf, tenantHost } from './tenant-host.ts';
 
 /** Waits until the charts are drawn. */
 async function drawn(view: View): Promise<void> {
-  await view.page.waitForSelector('.chart .uplot canvas', { timeout: 0 });
+  await view.page.waitForSelector('.chart canvas', { timeout: 0 });
   await view.page.waitForSelector('.band', { state: 'attached', timeout: 0 });
 }
 
@@ -92,12 +92,53 @@ describe('tenant', { skip }, async () => {
     await using site = await browser.open((await tenantHost()).stage);
     const view = await site.login(0, '/tenants/alice');
     await drawn(view);
-    const over = view.page.locator('.chart .u-over').first();
+    const over = view.page.locator('.chart .plot-area').first();
     await over.scrollIntoViewIfNeeded();
     await over.hover({ position: { x: 100, y: 40 }, force: true });
     await view.shows(/\d\d:\d\d: .*MiB.*MiB/, '.chart:nth-child(2) .cursor-line');
     await view.shows(/\d\d:\d\d: .*%/, '.chart:nth-child(1) .cursor-line');
     await view.picture('cursor');
+    await view.page.mouse.move(0, 0);
+    await eventually('the cursor is gone', async () => (await cursors(view)) === 0);
+  });
+
+  test('a finger sets the cursor and scrolls the page; it marks no period', async () => {
+    await using site = await browser.open((await tenantHost()).stage);
+    const view = await site.login(0, '/tenants/alice', { width: 390 });
+    await drawn(view);
+    const before = await hashOf(view);
+    const tap = async (at: number, x: number) => {
+      const area = view.page.locator('.chart .plot-area').nth(at);
+      await area.evaluate((element) => element.scrollIntoView({ block: 'center' }));
+      await area.tap({ position: { x, y: 40 }, force: true });
+    };
+    await tap(0, 120);
+    await view.shows(/\d\d:\d\d: /, '.chart:nth-child(2) .cursor-line');
+    await tap(1, 60);
+    await view.shows(/\d\d:\d\d: /, '.chart:nth-child(1) .cursor-line');
+    assert.ok((await cursors(view)) > 2);
+    assert.equal(await hashOf(view), before);
+    await view.page.locator('h1').tap();
+    await eventually('the cursor is gone', async () => (await cursors(view)) === 0);
+  });
+
+  test('a period that begins on a mark opens no incident', async () => {
+    await using site = await browser.open((await tenantHost()).stage);
+    const view = await site.login(0, '/tenants/alice');
+    await drawn(view);
+    const band = view.page.locator('.chart').first().locator('.band').nth(1);
+    await band.scrollIntoViewIfNeeded();
+    const box = await band.boundingBox();
+    assert.ok(box);
+    await view.page.mouse.move(box.x + 2, box.y + 30);
+    await view.page.mouse.down();
+    await view.page.mouse.move(box.x + box.width + 60, box.y + 30, { steps: 3 });
+    assert.equal(await view.page.locator('.plot-selection:visible').count(), 1);
+    await view.page.mouse.move(box.x + box.width - 3, box.y + 30, { steps: 3 });
+    await view.page.mouse.up();
+    await eventually('the address has the period', async () => /from=/.test(await hashOf(view)));
+    assert.doesNotMatch(await hashOf(view), /incident/);
+    assert.equal(await view.page.locator('dialog').count(), 0);
   });
 
   test('the period is in the address, and a shorter one can be written or drawn', async () => {
@@ -112,7 +153,7 @@ describe('tenant', { skip }, async () => {
     await view.shows('in this period');
     assert.match(await hashOf(view), /from=\d{4}-\d\d-\d\dT.*&to=/);
     const before = await hashOf(view);
-    const plot = view.page.locator('.chart .u-over').nth(1);
+    const plot = view.page.locator('.chart .plot-area').nth(1);
     await plot.scrollIntoViewIfNeeded();
     const box = await plot.boundingBox();
     assert.ok(box);
@@ -200,6 +241,8 @@ describe('tenant', { skip }, async () => {
   });
 });
 
+const cursors = (view: View) => view.page.locator('.plot-cursor:visible').count();
+
 const hashOf = (view: View) => view.page.evaluate(() => location.hash);
 
 const incidentTimes = () => ({ begin: Date.now() - 600_000 });
@@ -213,7 +256,7 @@ interface Ink {
 const lineInk = (view: View): Promise<readonly Ink[]> =>
   view.page.evaluate(() => {
     const canvas = document.querySelector<HTMLCanvasElement>('.chart canvas');
-    const over = document.querySelector('.chart .u-over');
+    const over = document.querySelector('.chart .plot-area');
     const context = canvas?.getContext('2d');
     if (!canvas || !over || !context) throw new Error('there is no chart');
     const scale = canvas.width / canvas.getBoundingClientRect().width;

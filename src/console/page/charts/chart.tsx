@@ -1,5 +1,5 @@
 /** One chart: a sentence, the course with limit and incidents, the values at the cursor, and the same as a table. */
-import type { Signal } from '@preact/signals';
+import { effect, type Signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Distribution } from '../../../agent/api/api.ts';
 import type { SeriesColumnsResponse } from '../../../agent/api/report-api.ts';
@@ -79,13 +79,13 @@ function Plot({ chart, series, bands, cursor }: Omit<ChartProps, 'distribution'>
   const target = useRef<HTMLDivElement>(null);
   const [isMissing, setMissing] = useState(false);
   useEffect(() => {
-    let end: (() => void) | undefined;
+    const ends: (() => void)[] = [];
     let isGone = false;
     const draw = async () => {
       const { drawPlot } = await import('./plot.ts');
       const element = target.current;
       if (isGone || element === null) return;
-      end = drawPlot(element, contentOf(chart, series, bands), {
+      const plot = drawPlot(element, contentOf(chart, series, bands), {
         height,
         valueText: (value) => metricText(chart.lines[0]!, value),
         language: language.value,
@@ -98,11 +98,15 @@ function Plot({ chart, series, bands, cursor }: Omit<ChartProps, 'distribution'>
           });
         },
       });
+      ends.push(
+        effect(() => plot.showCursor(cursor.value)),
+        plot.end,
+      );
     };
     draw().catch(() => setMissing(true));
     return () => {
       isGone = true;
-      end?.();
+      for (const end of ends) end();
     };
   }, [chart.key, series, bands, isDark.value, language.value]);
   return (

@@ -38,3 +38,29 @@ function stepOf(least: number, unit: MetricUnit): number {
   const step = factor * power;
   return unit === 'count' || unit === 'perSecond' ? Math.max(1, Math.ceil(step)) : step;
 }
+
+const minuteSteps = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720];
+const daySteps = [1, 2, 7, 14, 28, 56, 112];
+const minuteMilliseconds = 60_000;
+const dayMilliseconds = 24 * 60 * minuteMilliseconds;
+
+/** Returns the marked moments of a period, at most `countMax`: whole parts of an hour, of a day, or days of the clock here. */
+export function timeSteps(from: number, to: number, countMax: number): readonly number[] {
+  const least = (to - from) / countMax;
+  const minutes = minuteSteps.find((each) => each * minuteMilliseconds >= least);
+  const days =
+    daySteps.find((each) => each * dayMilliseconds >= least) ?? Math.ceil(least / dayMilliseconds);
+  const start = new Date(from);
+  const [year, month, day] = [start.getFullYear(), start.getMonth(), start.getDate()];
+  // The calendar counts, not the milliseconds: a day may have 23 or 25 hours.
+  const stepAt = (at: number) =>
+    minutes === undefined
+      ? new Date(year, month, day + at * days)
+      : new Date(year, month, day, 0, at * minutes);
+  const steps = new Set<number>();
+  for (let at = 0; stepAt(at).getTime() <= to; at++) {
+    const moment = stepAt(at).getTime();
+    if (moment >= from) steps.add(moment);
+  }
+  return [...steps];
+}

@@ -1,4 +1,5 @@
 /** One incident in plain words: what happened, what used most, what to do, and what ran. */
+import '../shell/chunk.ts';
 import type { IncidentResponse } from '../../../agent/api/api.ts';
 import type { HeavyUser, SeenRequest } from '../../../usage/causes/causes.ts';
 import type { KilledProcess } from '../../../usage/incident.ts';

@@ -22,9 +22,9 @@ import { unitsOf, type CgroupNode } from '../../core/client-cgroups.ts';
 import type { FreezeFile } from './record.ts';
 
 export interface ClientCgroups {
-  /** Those with clients that may be frozen. */
+  /** The cgroups with clients that may be frozen. */
   readonly freezable: readonly FreezeFile[];
-  /** Why others with clients may not. */
+  /** The reasons why others with clients may not. */
   readonly refused: readonly string[];
 }
 
@@ -40,7 +40,7 @@ const cgroupsMax = 1_000;
 const processesMax = 5_000;
 const searchMilliseconds = 1_500;
 const outputBytesMax = 32 * 2 ** 20;
-/** For people who are logged in, and would think that the host hangs. */
+/** Entry paths of people who are logged in, and would think that the host hangs. */
 const sessionPaths: ReadonlySet<string> = new Set(['ssh', 'su']);
 
 export class Clients {

@@ -33,7 +33,7 @@ export interface HolderOptions {
   readonly now?: () => number;
 }
 
-/** What a tenant used since the last look. */
+/** The use of a tenant since the sample before. */
 export interface TenantUse extends CpuUse {
   readonly tenant: Tenant;
 }
@@ -43,7 +43,7 @@ export interface HeldTenant {
   readonly uid: number;
   readonly rung: Rung;
   readonly balanceMicroseconds: number;
-  /** The time for which clients were frozen since the last look; of `watch`, for which they would have been. */
+  /** The time for which clients were frozen since the sample before; of `watch`, for which they would have been. */
   readonly pausedMicroseconds: number;
   /** The part of its connections that it keeps. */
   readonly connectionsFraction: number;
@@ -67,7 +67,7 @@ interface Entry {
 }
 
 const searchMicroseconds = 2_000_000;
-/** Without a look for so long, nobody is paused on what the last one said. */
+/** The time after which nobody is paused any more by an old sample. */
 const staleMicroseconds = 2_000_000;
 
 export class Holder implements Disposable {

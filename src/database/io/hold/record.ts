@@ -98,12 +98,16 @@ export const frozenOf = (paths: Pick<Paths, 'runtime'>): readonly string[] =>
     .filter((each) => isFrozen(each) && !keepsFrozen(each.stop))
     .map(({ path }) => dirname(path));
 
-/** Thaws all that is recorded, and removes the record if all of it is thawed. */
-export function thawRecorded(paths: Pick<Paths, 'runtime'>): readonly Problem[] {
-  const problems = readRecord(paths).flatMap((each) => {
+/** Thaws all that is recorded. */
+export const thawAll = (paths: Pick<Paths, 'runtime'>): readonly Problem[] =>
+  readRecord(paths).flatMap((each) => {
     const thawed = thaw(each);
     return thawed.ok ? [] : [thawed.error];
   });
+
+/** Thaws all that is recorded, and removes the record if all of it is thawed. */
+export function thawRecorded(paths: Pick<Paths, 'runtime'>): readonly Problem[] {
+  const problems = thawAll(paths);
   if (problems.length === 0 && existsSync(recordFile(paths)))
     rmSync(recordFile(paths), { force: true });
   return problems;

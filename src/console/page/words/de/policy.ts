@@ -69,6 +69,18 @@ export const policy: Catalogue<typeof english> = {
   removePackage: 'Paket entfernen',
   seeChange: 'Zeigen, was sich ändert',
   nothingTyped: 'Noch ist nichts anders als in der Richtlinie.',
+  many: {
+    titles: {
+      limits: (value) => `Eine Grenze von ${count(value, tenants)}`,
+      packages: (value) => `Paket von ${count(value, tenants)}`,
+    },
+    value: 'Wert',
+    emptyRemoves: 'Ein leeres Feld entfernt ihren eigenen Wert: Er wird geerbt.',
+    missing: (value) =>
+      `${count(value, { one: 'von ihnen steht nicht in der Richtlinie und ändert sich', other: 'von ihnen stehen nicht in der Richtlinie und ändern sich' })} nicht.`,
+    ownStay: (value) =>
+      `${count(value, { one: 'Kunde hat', other: 'Kunden haben' })} eigene Grenzen, die bleiben.`,
+  },
   whatWouldChange: 'Was sich ändern würde',
   nothingChanges: 'Nichts würde sich ändern',
   nothingChangesHint: 'Das steht schon in der Richtlinie.',

@@ -68,6 +68,18 @@ export const policy = {
   removePackage: 'Remove the package',
   seeChange: 'See what would change',
   nothingTyped: 'Nothing differs from the policy yet.',
+  many: {
+    titles: {
+      limits: (value: number) => `A limit of ${count(value, tenants)}`,
+      packages: (value: number) => `Package of ${count(value, tenants)}`,
+    },
+    value: 'Value',
+    emptyRemoves: 'An empty field removes their own value, so it is inherited.',
+    missing: (value: number) =>
+      `${count(value, { one: 'of them is', other: 'of them are' })} not in the policy and will not change.`,
+    ownStay: (value: number) =>
+      `${count(value, { one: 'tenant has', other: 'tenants have' })} limits of their own, which stay.`,
+  },
   // The plan
   whatWouldChange: 'What would change',
   nothingChanges: 'Nothing would change',
