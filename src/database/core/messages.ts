@@ -11,6 +11,7 @@
  */
 import { isObject, parseObject } from '../../../packages/base/json.ts';
 import type { Ending } from './backstops.ts';
+import type { ServerAccount, WantedNumber } from './connection-numbers.ts';
 import type { AccountUse, Look, Session } from './look.ts';
 
 export interface ConnectRequest {
@@ -25,12 +26,17 @@ export interface ConnectRequest {
 export type WorkerRequest =
   | ConnectRequest
   | { readonly kind: 'look' }
-  | { readonly kind: 'end'; readonly endings: readonly Ending[] };
+  | { readonly kind: 'end'; readonly endings: readonly Ending[] }
+  | { readonly kind: 'accounts' }
+  | { readonly kind: 'cap'; readonly numbers: readonly WantedNumber[] };
 
 export type WorkerAnswer =
   | { readonly kind: 'connected'; readonly version: string; readonly missing: readonly string[] }
   | { readonly kind: 'look'; readonly look: Look }
   | { readonly kind: 'ended'; readonly ids: readonly number[] }
+  | { readonly kind: 'accounts'; readonly accounts: readonly ServerAccount[] }
+  /** Numbers of connections were set; the problems say which were not. */
+  | { readonly kind: 'capped'; readonly problems: readonly string[] }
   /** `hung`: the server accepted the connection or the statement, and did not answer in time. */
   | { readonly kind: 'failed'; readonly reason: string; readonly hung: boolean };
 
@@ -42,6 +48,8 @@ const statementMax = 200;
 const reasonMax = 1000;
 const missingMax = 20;
 const versionMax = 200;
+const hostMax = 255;
+const privilegesMax = 100;
 
 /** Returns the answer in a line of the worker; undefined if it is none. */
 export function readAnswer(line: string): WorkerAnswer | undefined {
@@ -57,6 +65,12 @@ export function readAnswer(line: string): WorkerAnswer | undefined {
     }
     case 'ended':
       return { kind: 'ended', ids: listOf(value['ids'], rowsMax, amountOf) };
+    case 'accounts':
+      return { kind: 'accounts', accounts: listOf(value['accounts'], rowsMax, readServerAccount) };
+    case 'capped': {
+      const problems = listOf(value['problems'], missingMax, (each) => textOf(each, reasonMax));
+      return { kind: 'capped', problems };
+    }
     case 'failed':
       return {
         kind: 'failed',
@@ -119,6 +133,25 @@ function readSession(value: unknown): Session | undefined {
     statement: textOf(value['statement'], statementMax),
     ...(runningCpuMicroseconds === undefined ? {} : { runningCpuMicroseconds }),
     ...(value['isEvent'] === true ? { isEvent: true } : {}),
+  };
+}
+
+function readServerAccount(value: unknown): ServerAccount | undefined {
+  if (!isObject(value)) return undefined;
+  const connections = amountOf(value['connections']);
+  if (connections === undefined) return undefined;
+  const { privileges } = value;
+  return {
+    account: textOf(value['account'], nameMax),
+    host: textOf(value['host'], hostMax),
+    connections,
+    isRole: value['isRole'] === true,
+    // An account whose privileges are not known is left alone.
+    privileges: Array.isArray(privileges)
+      ? listOf(privileges, privilegesMax, (each) => textOf(each, nameMax))
+      : undefined,
+    createsEvents: value['createsEvents'] === true,
+    grants: value['grants'] === true,
   };
 }
 

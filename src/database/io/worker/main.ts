@@ -8,8 +8,9 @@ import { requireSameBuild } from '../../../sys/processes/same-build.ts';
 import { endWithParent } from '../../../sys/processes/child-script.ts';
 import { Lines } from '../../../sys/lines.ts';
 import type { ConnectRequest, WorkerAnswer, WorkerRequest } from '../../core/messages.ts';
-import { formatProblem } from '../../../../packages/base/problem.ts';
+import { formatProblem, type Problem } from '../../../../packages/base/problem.ts';
 import type { DatabaseProblem } from '../client/connect.ts';
+import { readAccounts, setNumbers } from '../connection-numbers.ts';
 import { endSessions } from '../end-sessions.ts';
 import { openServer } from '../open-server.ts';
 import type { DatabaseServer } from '../server.ts';
@@ -36,6 +37,16 @@ async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
     const { ended } = await endSessions(server.connection, request.endings);
     return { kind: 'ended', ids: ended.map(({ id }) => id) };
   }
+  if (request.kind === 'accounts') {
+    const accounts = await readAccounts(server.connection);
+    return accounts.ok
+      ? { kind: 'accounts', accounts: accounts.value }
+      : unanswered(accounts.error);
+  }
+  if (request.kind === 'cap') {
+    const problems = await setNumbers(server.connection, request.numbers);
+    return { kind: 'capped', problems: problems.map(formatProblem) };
+  }
   const look = await server.look();
   return look.ok ? { kind: 'look', look: look.value } : leave(look.error);
 }
@@ -48,6 +59,13 @@ async function connect({ socket, server: owner, ...login }: ConnectRequest): Pro
   const { version, missing } = server.sight;
   return { kind: 'connected', version, missing };
 }
+
+/** The server refused the statement, and goes on. */
+const unanswered = (problem: Problem): WorkerAnswer => ({
+  kind: 'failed',
+  reason: formatProblem(problem),
+  hung: false,
+});
 
 function leave(problem: DatabaseProblem): WorkerAnswer {
   server?.connection.close();

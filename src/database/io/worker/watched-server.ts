@@ -9,6 +9,7 @@ import { scriptFile } from '../../../sys/package-files.ts';
 import { spawnScript } from '../../../sys/processes/child-script.ts';
 import { sleepMilliseconds } from './wait.ts';
 import type { Ending } from '../../core/backstops.ts';
+import type { ServerAccount, WantedNumber } from '../../core/connection-numbers.ts';
 import type { Look } from '../../core/look.ts';
 import {
   answerBytesMax,
@@ -44,6 +45,8 @@ const answerMillisecondsMax = 20_000;
 /** The time between attempts: 1, 2, 4 … 30 s for a server that is down, and 10 s for one that hangs. */
 const pauseMilliseconds = { first: 1000, max: 30_000, hung: 10_000 };
 const hungAfter = 2;
+/** More are set the next time. */
+const numbersMax = 1000;
 
 export class WatchedServer implements Disposable {
   readonly address: ServerAddress;
@@ -87,6 +90,19 @@ export class WatchedServer implements Disposable {
     if (!this.#isConnected || endings.length === 0) return [];
     const answer = await this.#ask({ kind: 'end', endings });
     return answer?.kind === 'ended' ? answer.ids : [];
+  }
+
+  /** Returns the accounts of the server; undefined if they are not known now. */
+  async accounts(): Promise<readonly ServerAccount[] | undefined> {
+    const answer = this.#isConnected ? await this.#ask({ kind: 'accounts' }) : undefined;
+    return answer?.kind === 'accounts' ? answer.accounts : undefined;
+  }
+
+  /** Sets numbers of connections. Returns what failed. */
+  async cap(numbers: readonly WantedNumber[]): Promise<readonly string[]> {
+    if (!this.#isConnected || numbers.length === 0) return [];
+    const answer = await this.#ask({ kind: 'cap', numbers: numbers.slice(0, numbersMax) });
+    return answer?.kind === 'capped' ? answer.problems : [];
   }
 
   async #connect(): Promise<boolean> {
