@@ -328,9 +328,15 @@ const database: Capability = {
     },
   },
   policyPart: async () => (await import('./database/io/hold/leftovers.ts')).leftoversPolicy,
-  agentParts: [async () => (await import('./database/io/hold/leftovers.ts')).thawAtStart],
+  agentParts: [
+    async () => (await import('./database/io/hold/leftovers.ts')).thawAtStart,
+    async () => (await import('./database/io/agent-part.ts')).databasePart,
+  ],
   incidents: {
-    load: async () => [(await import('./database/core/cpu-incidents.ts')).databaseCpuIncidents],
+    load: async () => [
+      (await import('./database/core/cpu-incidents.ts')).databaseCpuIncidents,
+      ...(await import('./database/core/session-incidents.ts')).sessionIncidents,
+    ],
   },
   undo: async () => (await import('./database/commands/undo.ts')).undoDatabase,
   remarks: async () => (await import('./database/commands/remarks.ts')).databaseRemarks,

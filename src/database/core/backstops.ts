@@ -8,7 +8,7 @@
  *                   ones first
  */
 import type { Look, Session } from './look.ts';
-import { isServersOwn } from './accounts.ts';
+import { isServersOwn } from '../../policy/databases/servers-own.ts';
 import type { DatabaseLimits } from './database-limits.ts';
 
 export type BackstopLimits = Omit<DatabaseLimits, 'cpu'>;

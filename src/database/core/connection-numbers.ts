@@ -4,7 +4,7 @@
  * while their account had one.
  */
 
-import { isServersOwn } from './accounts.ts';
+import { isServersOwn } from '../../policy/databases/servers-own.ts';
 
 /** An account, as `bulkhead.accounts` lists it. */
 export interface ServerAccount {

@@ -1,7 +1,7 @@
 /** The text of `doctor` about database servers: which there are, which limits are enforced, and what gets around them. */
 import { count, listSome } from '../../../packages/base/list.ts';
 import { printable } from '../../../packages/base/printable.ts';
-import { isServersOwn } from './accounts.ts';
+import { isServersOwn } from '../../policy/databases/servers-own.ts';
 import type { ServerAccount } from './connection-numbers.ts';
 import type { DatabaseLimits } from './database-limits.ts';
 
