@@ -13,7 +13,7 @@ export function IncidentCount() {
   const text = total === undefined ? '?' : numbers.value.number(total);
   const title = total === undefined ? failedUnknown : failed(text);
   return (
-    <b class="count" title={title} aria-label={title} role="img">
+    <b class="count" role="img" aria-label={title}>
       {text}
     </b>
   );
