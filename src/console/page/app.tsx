@@ -76,7 +76,7 @@ function NavigationLink({ page }: { readonly page: Page }) {
     >
       {page.icon !== undefined && <Icon name={page.icon} />}
       <span>{page.title(words.value, {})}</span>
-      {page.beside !== undefined && <page.beside />}
+      {page.beside && <page.beside />}
     </a>
   );
 }

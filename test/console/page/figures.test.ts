@@ -30,6 +30,8 @@ describe('figures', { skip }, async () => {
     const moment = (at: number) => `${new Date(at).toISOString().slice(0, 19)}Z`;
     const now = Date.now();
     const [from, to] = [moment(now - 30 * minute), moment(now + 30 * minute)];
+    const [start, end] = [moment(now - 120 * minute), moment(now - 60 * minute)];
+    const before = `#/tenants/t0001?from=${start}&to=${end}`;
     for (const width of [320, 1280] as const) {
       const view = await site.login(0, '/', { width, theme: width === 320 ? 'dark' : 'light' });
       // The history of this agent has no distributions.
@@ -41,7 +43,7 @@ describe('figures', { skip }, async () => {
       await view.shows(/Figures since \w+ \d+ at \d\d:\d\d\./);
       assert.doesNotMatch(await view.text(), /Measured for/);
       await view.check(`figures-${width}`);
-      await view.page.evaluate((hash) => (location.hash = hash), '#/tenants/t0001?period=1h');
+      await view.page.evaluate((hash) => (location.hash = hash), before);
       await view.shows(/There are no figures yet\. They begin on/);
       await view.close();
     }

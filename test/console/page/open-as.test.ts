@@ -1,4 +1,4 @@
-/** What somebody else sees: opened by the agent's word, read-only, recorded, and over with the session. */
+/** The page as another account sees it: opened by the agent's word, read-only, recorded, and over with the session. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ConsoleLoginsResponse } from '../../../src/agent/api/console-api.ts';

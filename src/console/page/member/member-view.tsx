@@ -40,14 +40,17 @@ export function MemberView({ who, isOwn = false, children }: MemberViewProps) {
     to: until,
     count: incidentsMax,
   });
+  // The tenant has read what happened in the first sentence, and compares its use with it.
+  const list = <IncidentList asked={incidents} name={who.name} />;
   return (
     <>
       <Troubles who={who} period={period} isOwn={isOwn} />
       <LiveTiles who={who} />
       <PeriodTools period={period} />
-      <IncidentList asked={incidents} name={who.name} />
+      {!isOwn && list}
       <h2>{words.value.tenant.charts.title}</h2>
       <Charts who={who} period={period} incidents={incidents} />
+      {isOwn && list}
       <ProcessesNow who={who} />
       {children}
       {isOwn && <MailChoice />}

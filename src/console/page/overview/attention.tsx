@@ -42,7 +42,7 @@ export function StateSentence({ status, overview: host }: StatusProps) {
 export function Attention({ status, overview }: StatusProps) {
   const { drift, weak = [] } = overview ?? {};
   const items = [...attentionOf(status), ...weak.map(weakItem)];
-  if (drift !== undefined && drift.differences > 0)
+  if (drift && drift.differences > 0)
     items.unshift({ title: driftText(drift), details: drift.lines });
   if (items.length === 0) return null;
   return (
@@ -79,7 +79,7 @@ function driftText(drift: FoundDrift | undefined): string {
   const { overview } = words.value;
   if (drift === undefined) return overview.driftUnknown;
   const time = numbers.value.time(drift.at, Date.now());
-  return drift.differences === 0 ? overview.noDrift(time) : overview.drift(drift.differences, time);
+  return overview.drift(drift.differences, time);
 }
 
 function attentionOf({ policy, placement, history }: StatusResponse): readonly AttentionItem[] {

@@ -8,12 +8,10 @@ const refreshSeconds = 60;
 export function IncidentCount() {
   const { value, failure } = useIncidents({ severity: 'refused', count: 1 }, refreshSeconds);
   const { failed, failedUnknown } = words.value.shell;
-  if (failure === undefined && value === undefined) return null;
-  const total = failure === undefined ? value?.total : undefined;
-  const text = total === undefined ? '?' : numbers.value.number(total);
-  const title = total === undefined ? failedUnknown : failed(text);
+  const text = failure === undefined ? value && numbers.value.number(value.total) : '?';
+  if (text === undefined) return null;
   return (
-    <b class="count" role="img" aria-label={title}>
+    <b class="count" role="img" aria-label={failure === undefined ? failed(text) : failedUnknown}>
       {text}
     </b>
   );

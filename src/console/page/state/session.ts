@@ -141,7 +141,7 @@ const validToken = (value: unknown) =>
 
 function answerSibling(data: unknown): void {
   const { value: now } = session;
-  // A tab that shows what somebody else sees is no login for others.
+  // New tabs do not take over a session that shows what somebody else sees.
   if (data === 'who has a session?' && now.kind === 'open' && now.info.user === now.info.by)
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel has one origin
     siblings?.postMessage({ token: now.token });

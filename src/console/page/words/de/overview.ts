@@ -14,9 +14,10 @@ export const overview: Catalogue<typeof english> = {
   outside: (value) =>
     `${count(value, { one: 'Prozess ist', other: 'Prozesse sind' })} außerhalb der eigenen Cgroup.`,
   noneOutside: 'Kein Prozess ist außerhalb seiner Cgroup.',
-  noDrift: (time) => `Keine Abweichung (${time}).`,
   drift: (value, time) =>
-    `${count(value, { one: 'Abweichung', other: 'Abweichungen' })} von der Richtlinie (${time}): bulkhead apply`,
+    value === 0
+      ? `Keine Abweichung (${time}).`
+      : `${count(value, { one: 'Abweichung', other: 'Abweichungen' })} von der Richtlinie (${time}): bulkhead apply`,
   driftUnknown: 'Abweichungen: noch nicht geprüft.',
   cpu: 'CPU aller Kunden',
   memory: 'Speicher aller Kunden',

@@ -15,7 +15,7 @@ export const shell: Words['shell'] = {
   },
   navigation: 'Seiten',
   failed: (value) => `${value} in 24 Stunden abgelehnt oder beendet`,
-  failedUnknown: 'Anzahl unbekannt',
+  failedUnknown: 'unbekannt',
   skipToContent: 'Zum Inhalt',
   skipToFind: 'Zum Suchfeld',
   find: 'Kunde, Reseller oder Paket suchen',

@@ -12,9 +12,10 @@ export const overview = {
   outside: (value: number) =>
     `${count(value, { one: 'process is', other: 'processes are' })} outside its cgroup.`,
   noneOutside: 'No process is outside its cgroup.',
-  noDrift: (time: string) => `No drift (${time}).`,
   drift: (value: number, time: string) =>
-    `${count(value, { one: 'difference', other: 'differences' })} from the policy (${time}): bulkhead apply`,
+    value === 0
+      ? `No drift (${time}).`
+      : `${count(value, { one: 'difference', other: 'differences' })} from the policy (${time}): bulkhead apply`,
   driftUnknown: 'Drift: not checked yet.',
   cpu: 'CPU of all tenants',
   memory: 'Memory of all tenants',

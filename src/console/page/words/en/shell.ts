@@ -13,7 +13,7 @@ export const shell = {
   },
   navigation: 'Pages',
   failed: (value: string) => `${value} refused or ended in 24 hours`,
-  failedUnknown: 'number unknown',
+  failedUnknown: 'unknown',
   skipToContent: 'Skip to the content',
   skipToFind: 'Skip to the search field',
   find: 'Find tenant, reseller, package',
