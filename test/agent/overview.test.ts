@@ -1,6 +1,7 @@
 /** The answer to `GET /v1/overview` from a real history, real events and a real record of changes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { weakSupport } from '../../src/limits/support.ts';
 import type { Caller } from '../../src/agent/api/caller.ts';
 import { QueryReader } from '../../src/agent/api/query-reader.ts';
 import type { OverviewResponse } from '../../src/agent/api/report-api.ts';
@@ -66,7 +67,7 @@ class Stage implements Disposable {
     };
     const limits = new Map([
       ['cpu.limit', { level: 'full' }],
-      ['memory.limit', { level: 'partial', reason: 'swap', help: 'less' }],
+      ['memory.limit', weakSupport('partial', [{ code: 'no sums' }], 'less')],
       ['processes.limit', { level: 'none' }],
     ]);
     const agent = {
@@ -110,7 +111,7 @@ test('the overview has what tenants use, were promised, and what this host does 
   assert.deepEqual([memory.committed, memory.unlimitedTenants], [2 ** 30, 1]);
   const limit = 'memory.limit' as const;
   assert.deepEqual(found.weak, [
-    { limit, level: 'partial', reason: 'swap', help: 'less', tenants: 1 },
+    { limit, ...weakSupport('partial', [{ code: 'no sums' }], 'less'), tenants: 1 },
   ]);
   assert.deepEqual(
     [found.outside, found.isOutsideUnknown, found.policy.state],

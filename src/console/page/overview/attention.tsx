@@ -1,5 +1,6 @@
 /** The state of the host in words: what is enforced, and what needs somebody. */
 import type { WeakLimit } from '../../../agent/api/report-api.ts';
+import type { Weakness } from '../../../limits/support.ts';
 import type { StatusResponse } from '../../../agent/api/status-response.ts';
 import { Disclosure } from '../parts/dialog.tsx';
 import { limitWords, numbers } from '../state/language.ts';
@@ -100,12 +101,15 @@ function attentionOf({ policy, placement, history }: StatusResponse): readonly A
   return items.filter((each) => each !== undefined);
 }
 
-function weakItem({ limit, level, reason, help, tenants }: WeakLimit): AttentionItem {
+function weakItem({ limit, level, weaknesses = [], help, tenants }: WeakLimit): AttentionItem {
   const { overview } = words.value;
   const name = limitWords(limit);
   const title =
     level === 'none' ? overview.notEnforced(name, tenants) : overview.partly(name, tenants);
-  return { title, details: [...listed(reason), ...listed(help)] };
+  return { title, details: [...weaknesses.map(weaknessText), ...listed(help)] };
 }
+
+const weaknessText = ({ code, value = '' }: Weakness) =>
+  words.value.overview.weaknesses[code](value);
 
 const listed = (text: string | undefined): readonly string[] => (text === undefined ? [] : [text]);
