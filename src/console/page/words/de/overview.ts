@@ -1,5 +1,4 @@
 import { numbersOf } from '../numbers.ts';
-import { weaknesses } from './weaknesses.ts';
 import type { overview as english } from '../en/overview.ts';
 import type { Catalogue } from '../words.ts';
 
@@ -62,6 +61,5 @@ export const overview: Catalogue<typeof english> = {
     refused: 'abgelehnt',
     'not written': 'nicht geschrieben',
   },
-  weaknesses,
   reasons: (value) => count(value, { one: 'Grund', other: 'Gründe' }),
 };

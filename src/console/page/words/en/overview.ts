@@ -1,4 +1,3 @@
-import { weaknessTexts } from '../../../../limits/support.ts';
 import { numbersOf } from '../numbers.ts';
 
 const { count, number } = numbersOf('en');
@@ -61,6 +60,5 @@ export const overview = {
     refused: 'refused',
     'not written': 'not written',
   },
-  weaknesses: weaknessTexts,
   reasons: (value: number) => count(value, { one: 'reason', other: 'reasons' }),
 };
