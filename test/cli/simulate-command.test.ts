@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { UsageRow } from '../../src/agent/api/api.ts';
+import type { MaximaResponse, TopRow } from '../../src/agent/api/api.ts';
 import type { SimulateJson } from '../../src/cli/commands/json.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { testDirectory } from '../../testing/temporary-directory.ts';
@@ -15,19 +15,45 @@ const asking = askingProgram('bulkhead-simulate-command');
 
 const simulate = (...args: readonly string[]): Promise<Ran> => asking.run(['simulate', ...args]);
 
-const distribution = (max: number) => ({ average: max / 2, p95: max, max });
+interface Row extends Pick<TopRow, 'member' | 'limits' | 'limitTexts' | 'faults'> {
+  readonly metrics: MaximaResponse['rows'][number]['metrics'];
+}
 
 /** Tenants with uids from 10001: one above the new CPU limit, one below, one that was held, one that is gone. */
-const rows: readonly UsageRow[] = [0.9, 0.2, 1, 0.9].map((cpu, index) => ({
+const rows: readonly Row[] = [0.9, 0.2, 1, 0.9].map((cpu, index) => ({
   ...whoIs(index),
-  metrics: { cpu: distribution(cpu), threads: distribution(4) },
+  metrics: { cpu, threads: 4 },
   limits: { 'cpu.limit': 1, 'processes.limit': 100 },
   limitTexts: { 'cpu.limit': '100%', 'processes.limit': '100' },
   faults: index === 2 ? { 'cpu.limit': 7 } : {},
 }));
 
 /** Above the new limit, and held back by the present one. */
-const held = { ...rows[0], faults: { 'cpu.limit': 3 } };
+const held = rows.slice(0, 1).map((each) => ({ ...each, faults: { 'cpu.limit': 3 } }));
+
+/** The answers to questions about metrics, of which this host measures two. */
+const maxima =
+  (all: readonly Row[], measuredSeconds = 7200) =>
+  (query: URLSearchParams): MaximaResponse => ({
+    from: 0,
+    to: 1,
+    measuredSeconds,
+    metrics: (['cpu', 'threads'] as const).filter((each) => query.getAll('metric').includes(each)),
+    rows: all.map(({ member, metrics, faults }) => ({
+      member,
+      metrics,
+      ...(query.get('faults') === '1' && { faults }),
+    })),
+  });
+
+/** The last tick, in which everybody was idle. */
+const top = (all: readonly Row[]) => ({
+  at: 1,
+  durationSeconds: 1,
+  host: { cores: 4, memoryBytes: 2 ** 33 },
+  rows: all.map((each) => ({ ...each, faults: {} })),
+  idle: 0,
+});
 
 /** The answer to a question about members: each was above its limit for half an hour. */
 function replay(query: URLSearchParams) {
@@ -51,16 +77,11 @@ test(
   async (t) => {
     const file = join(testDirectory(t, 'simulate'), 'new.xml');
     writeFileSync(file, policy);
-    const usage = { from: 0, to: 1, detail: 'hours', measuredSeconds: 7200, rows };
-    const host = { cores: 4, memoryBytes: 2 ** 33 };
-    asking.server.instead.set('/v1/usage', usage);
     asking.server.instead.set('/v1/replay', replay);
-    asking.server.instead.set('/v1/top', { at: 1, durationSeconds: 1, host, rows, idle: 0 });
+    asking.server.instead.set('/v1/top', top(rows));
     // It used nothing, so that only the last tick knows it.
-    asking.server.instead.set('/v1/usage', {
-      ...usage,
-      rows: rows.filter((_, index) => index !== 1),
-    });
+    const used = rows.filter((_, index) => index !== 1);
+    asking.server.instead.set('/v1/maxima', maxima(used));
     const { status, out, err } = await simulate('--policy', file, '--json');
     assert.deepEqual([status, err], [0, '']);
     const { limits, host: sums, withoutHistory, tenants } = jsonOf<SimulateJson>('simulate', out);
@@ -97,7 +118,7 @@ test(
     const text = await simulate('--policy', file);
     assert.match(text.out, /tenant0000 +cpu +100% +50% +slowed +30m +1h +1 +0/);
     assert.match(text.out, /Without history: 1 member of/);
-    asking.server.instead.set('/v1/usage', { ...usage, rows: [held] });
+    asking.server.instead.set('/v1/maxima', maxima(held));
     const least = await simulate('--policy', file);
     assert.match(least.out, /tenant0000 +cpu +100% +50% +slowed +30m +unknown +1 +3/);
     assert.match(least.out, /held back/);
@@ -116,9 +137,11 @@ test('replays many members at once, and goes on if that fails for some', options
     file,
     `<bulkhead version="1"><defaults><cpu limit="50%"/><processes limit="3"/></defaults>${tenants}</bulkhead>`,
   );
-  const all = Array.from({ length: 1000 }, (_, index) => ({ ...rows[0], ...whoIs(index) }));
-  const usage = { from: 0, to: 1, detail: 'hours', measuredSeconds: 7200, rows: all };
-  asking.server.instead.set('/v1/usage', usage);
+  const all = Array.from({ length: 1000 }, (_, index) =>
+    rows.slice(0, 1).map((row) => ({ ...row, ...whoIs(index) })),
+  ).flat();
+  asking.server.instead.set('/v1/top', top(all));
+  asking.server.instead.set('/v1/maxima', maxima(all));
   asking.server.instead.set('/v1/replay', replay);
   const asked = () => asking.server.asked.filter((each) => each.startsWith('/v1/replay'));
   const before = asked().length;
@@ -150,8 +173,8 @@ test('replays many members at once, and goes on if that fails for some', options
 test('says so if nothing was measured', options, async (t) => {
   const file = join(testDirectory(t, 'simulate-nothing'), 'new.xml');
   writeFileSync(file, policy);
-  const usage = { from: 0, to: 1, detail: 'ticks', measuredSeconds: 0, rows: [] };
-  asking.server.instead.set('/v1/usage', usage);
+  asking.server.instead.set('/v1/top', top(rows));
+  asking.server.instead.set('/v1/maxima', maxima([], 0));
   const { out } = await simulate('--policy', file);
   assert.match(out, /Nothing was measured in this period/);
   assert.match(out, /Without history: 4 members/);
@@ -159,13 +182,7 @@ test('says so if nothing was measured', options, async (t) => {
 });
 
 test('says unknown where the history has no such metric', options, async (t) => {
-  asking.server.instead.set('/v1/usage', {
-    from: 0,
-    to: 1,
-    detail: 'hours',
-    measuredSeconds: 7200,
-    rows,
-  });
+  asking.server.instead.set('/v1/maxima', maxima(rows));
   const file = join(testDirectory(t, 'simulate-unknown'), 'new.xml');
   writeFileSync(
     file,

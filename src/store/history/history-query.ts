@@ -38,6 +38,11 @@ export interface UsageHistory {
   readonly rows: ReadonlyMap<Member, Readonly<Partial<Record<MetricKey, HistoryDistribution>>>>;
 }
 
+/** The maxima of members that used anything, with all requested metrics. */
+export interface Maxima extends Pick<UsageHistory, 'measuredSeconds'> {
+  readonly rows: ReadonlyMap<Member, Readonly<Partial<Record<MetricKey, number>>>>;
+}
+
 export interface QuantilesQuery extends HistoryPeriod {
   readonly metric: MetricKey;
   readonly members?: readonly Member[];
@@ -90,6 +95,7 @@ export interface PeakQuery extends HistoryPeriod {
 
 export interface Queries {
   readonly usage: { readonly query: UsageQuery; readonly answer: UsageHistory };
+  readonly maxima: { readonly query: UsageQuery; readonly answer: Maxima };
   readonly quantiles: { readonly query: QuantilesQuery; readonly answer: Quantiles };
   readonly series: { readonly query: SeriesQuery; readonly answer: Series };
   readonly replays: { readonly query: ReplaysQuery; readonly answer: Replays };

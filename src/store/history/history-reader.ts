@@ -9,7 +9,7 @@ import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
-import { kindOf, type Member } from '../../usage/member.ts';
+import type { Member } from '../../usage/member.ts';
 import { peakKeys, type MetricKey } from '../../usage/metrics.ts';
 import { replayLimit, type Replay } from '../../usage/simulate.ts';
 import { Distributions, type MemberDistribution } from '../metrics/distributions.ts';
@@ -22,6 +22,7 @@ import {
   type HistoryDistribution,
   type PeakQuery,
   type HistoryPeriod,
+  type Maxima,
   type Quantiles,
   type QuantilesQuery,
   type Replays,
@@ -34,12 +35,14 @@ import {
 import { metricsFile, quotedName } from '../metrics/metrics-schema.ts';
 import { Recording } from '../metrics/recording.ts';
 import { sampleValues } from '../metrics/sample-code.ts';
-import { HourCache } from '../metrics/hour-cache.ts';
+import { HourCache } from '../metrics/hour-totals.ts';
+import { membersIn, slotsOf, tenantsIn, type KnownMember } from '../metrics/known-members.ts';
+import { maximaOf } from '../metrics/member-maxima.ts';
 import { partsOf } from '../metrics/member-parts.ts';
 import { columnsOf } from '../metrics/series.ts';
 import { findSource, hoursOf, type RowSource } from '../metrics/source.ts';
 import { formatSqliteError, isDamage } from '../sqlite-error.ts';
-import { TickColumns, type Slots } from '../metrics/tick-columns.ts';
+import { TickColumns } from '../metrics/tick-columns.ts';
 
 const membersAtOnce = 2_000;
 /** The number of slots read at once; a slot is a member and metric. More would not fit into the processor's cache. */
@@ -61,7 +64,7 @@ interface Connection {
 }
 
 export class HistoryReader implements Disposable {
-  readonly #hours = new HourCache();
+  #hours = new HourCache();
   readonly #path: string;
   readonly #recording = new Recording();
   #connection: Connection | undefined;
@@ -87,6 +90,24 @@ export class HistoryReader implements Disposable {
       }
       for (const row of rows.values()) fillIn(row, query.metrics);
       return { detail: source.detail, measuredSeconds: source.measuredSeconds, rows };
+    });
+  }
+
+  /** Returns the maximum of each member and metric, without the rest of the distribution. */
+  maxima({ members: wanted, metrics, ...period }: UsageQuery): Read<Maxima> {
+    return this.#read(period, (db) => {
+      const source = findSource(db, period);
+      const { slots, members } = slotsOf(membersIn(db, wanted));
+      const subject = { slots, count: members.length };
+      const found = metrics.map(
+        (metric) => [metric, maximaOf(db, source, metric, subject, this.#hours)] as const,
+      );
+      const rows = new Map<Member, Partial<Record<MetricKey, number>>>();
+      for (const [slot, member] of members.entries()) {
+        const own = found.map(([metric, maxima]) => [metric, maxima[slot] ?? 0] as const);
+        if (own.some(([, max]) => max > 0)) rows.set(member, Object.fromEntries(own));
+      }
+      return { measuredSeconds: source.measuredSeconds, rows };
     });
   }
 
@@ -192,6 +213,7 @@ export class HistoryReader implements Disposable {
   close(): void {
     const connection = this.#connection;
     this.#connection = undefined;
+    this.#hours = new HourCache();
     connection?.db.close();
   }
 
@@ -203,7 +225,7 @@ export class HistoryReader implements Disposable {
     db: DatabaseSync,
     source: RowSource,
     metrics: readonly MetricKey[],
-    group: readonly Known[],
+    group: readonly KnownMember[],
     fractions: readonly number[],
   ): readonly MemberDistribution[] {
     const subject = { ...slotsOf(group), metrics };
@@ -259,23 +281,6 @@ function divisionProblem(points: number): Problem | undefined {
   };
 }
 
-interface Known {
-  readonly number: number;
-  readonly member: Member;
-}
-
-function membersIn(db: DatabaseSync, wanted: readonly Member[] | undefined): readonly Known[] {
-  const only = wanted === undefined ? undefined : new Set(wanted);
-  return db
-    .prepare('SELECT number, member FROM members')
-    .all()
-    .map((row) => ({ number: Number(row['number']), member: row['member'] as Member }))
-    .filter(({ member }) => only?.has(member) ?? true);
-}
-
-const tenantsIn = (db: DatabaseSync) =>
-  membersIn(db, undefined).filter(({ member }) => kindOf(member) === 'tenant');
-
 function chunksOf<T>(all: readonly T[], max: number): readonly (readonly T[])[] {
   const chunks: T[][] = [];
   for (let begin = 0; begin < all.length; begin += max) {
@@ -284,18 +289,8 @@ function chunksOf<T>(all: readonly T[], max: number): readonly (readonly T[])[] 
   return chunks;
 }
 
-const columnsAtOnce = (group: readonly Known[]) =>
+const columnsAtOnce = (group: readonly KnownMember[]) =>
   Math.max(1, Math.floor(slotsAtOnce / group.length));
-
-function slotsOf(group: readonly Known[]): {
-  readonly slots: Slots;
-  readonly members: readonly Member[];
-} {
-  const max = group.reduce((max, { number }) => Math.max(max, number), 0);
-  const slots = new Int32Array(max + 1).fill(-1);
-  for (const [slot, { number }] of group.entries()) slots[number] = slot;
-  return { slots, members: group.map(({ member }) => member) };
-}
 
 function fillIn(
   row: Partial<Record<MetricKey, HistoryDistribution>>,

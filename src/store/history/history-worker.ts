@@ -18,6 +18,7 @@ export interface HistoryReply {
 function answer(reader: HistoryReader, { name, query }: HistoryRequest): HistoryReply['answer'] {
   const handlers: { readonly [Name in QueryName]: () => HistoryReply['answer'] } = {
     usage: () => reader.usage(query as QueryOf<'usage'>),
+    maxima: () => reader.maxima(query as QueryOf<'maxima'>),
     quantiles: () => reader.quantiles(query as QueryOf<'quantiles'>),
     series: () => reader.series(query as QueryOf<'series'>),
     replays: () => reader.replays(query as QueryOf<'replays'>),
