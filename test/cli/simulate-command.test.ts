@@ -6,6 +6,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { MaximaResponse, TopRow } from '../../src/agent/api/api.ts';
 import type { SimulateJson } from '../../src/cli/commands/json.ts';
+import { PolicyWorker } from '../../src/agent/policy/policy-worker.ts';
+import type { PolicyJob } from '../../src/agent/policy/policy-job.ts';
+import { pathsOf } from '../../src/host/paths.ts';
+import { LatestSample } from '../../src/agent/sampling/latest-sample.ts';
+import { patienceMilliseconds } from '../../testing/patience.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { testDirectory } from '../../testing/temporary-directory.ts';
 import { whoIs } from './agent-server.ts';
@@ -195,6 +200,74 @@ test('says unknown where the history has no such metric', options, async (t) => 
     reads.map(({ effect, secondsMin, before }) => [effect, secondsMin, before]),
     Array.from({ length: 3 }, () => ['unknown', undefined, 'unlimited']),
   );
+});
+
+/** Limits of several metrics, for which the agent is asked one after the other. */
+const everyLimit = policy.replace(
+  '<processes limit="100"/>',
+  '<processes limit="1"/><memory limit="64MiB"/><io read="1MiB/s" write="1MiB/s"/>',
+);
+
+/** Calls `then` at the first question for maxima, before it is answered, and returns the questions so far. */
+function atFirstQuestion(then: () => void): readonly string[] {
+  const asked: string[] = [];
+  asking.server.instead.set('/v1/top', top(rows));
+  asking.server.instead.set('/v1/maxima', (query: URLSearchParams) => {
+    asked.push(`maxima of ${query.get('metric')}`);
+    if (asked.length === 1) then();
+    return maxima(rows)(query);
+  });
+  asking.server.instead.set('/v1/replay', (query: URLSearchParams) => {
+    asked.push(`replay of ${query.get('metric')}`);
+    return replay(query);
+  });
+  return asked;
+}
+
+test('asks nothing more after Ctrl-C', options, async (t) => {
+  const file = join(testDirectory(t, 'simulate-interrupted'), 'new.xml');
+  writeFileSync(file, everyLimit);
+  const whole = atFirstQuestion(() => undefined);
+  await simulate('--policy', file);
+  assert.ok(whole.length > 5, whole.join());
+  const interruption = new AbortController();
+  const asked = atFirstQuestion(() => interruption.abort());
+  const { status, out } = await asking.run(['simulate', '--policy', file], {}, interruption.signal);
+  assert.deepEqual([status, out], [null, '']);
+  assert.deepEqual(asked, whole.slice(0, 1));
+});
+
+test('asks nothing more after the request to the API is closed', options, async (t) => {
+  const directory = testDirectory(t, 'simulate-closed');
+  const file = join(directory, 'policy.xml');
+  writeFileSync(file, policy);
+  const body = JSON.stringify({ text: everyLimit, periodSeconds: 86_400 });
+  const job: PolicyJob = {
+    paths: pathsOf('bulkhead-simulate-command'),
+    file,
+    audience: { kind: 'administrator' },
+    editor: { kind: 'administrator' },
+    author: { uid: 0 },
+    question: {
+      kind: 'simulate',
+      body: Buffer.from(body),
+      etag: undefined,
+      tick: new LatestSample().tick,
+    },
+  };
+  using worker = new PolicyWorker(patienceMilliseconds);
+  const whole = atFirstQuestion(() => undefined);
+  const { status, body: found } = await worker.ask(0, job);
+  assert.equal(status, 200, found);
+  assert.ok(whole.length > 5, whole.join());
+  const visitor = new AbortController();
+  const asked = atFirstQuestion(() => visitor.abort());
+  assert.equal((await worker.ask(0, job, visitor.signal)).status, 499);
+  // The worker asks one question at a time: the next one begins after the process of this one has ended.
+  const before = asked.length;
+  atFirstQuestion(() => undefined);
+  assert.equal((await worker.ask(0, job)).status, 200);
+  assert.deepEqual([before, asked], [1, whole.slice(0, 1)]);
 });
 
 test('refuses a policy with errors, and a command line without one', options, async (t) => {

@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { formatProblem } from '../../packages/base/problem.ts';
-import { HistoryReader } from '../../src/store/history/history-reader.ts';
+import { HistoryReader, Stopped } from '../../src/store/history/history-reader.ts';
 import { HourCache } from '../../src/store/metrics/hour-totals.ts';
 import {
   decodeHourColumn,
@@ -356,7 +356,7 @@ describe('HistoryReader', () => {
     const ask = (hourIds: readonly number[], metric: 'cpu' | 'memory' = 'cpu', slot = 0) => {
       const before = cache.unpacked;
       const slots = new Int32Array(count).fill(slot);
-      const source = { hourIds } as unknown as RowSource;
+      const source = { hourIds, step: () => undefined } as unknown as RowSource;
       const found = [...cache.over(db, source, metric, slots)].map(({ totals }) => totals);
       return { found, unpacked: cache.unpacked - before };
     };
@@ -390,6 +390,44 @@ describe('HistoryReader', () => {
         assert.equal(decodeHourTotals(bytes, members + 10_000), undefined);
       }),
     );
+  });
+
+  test('a query that is stopped reads no further row, and the next one answers', () => {
+    using place = new Place();
+    using store = new MetricsStore(place.directory);
+    for (let at = start + hour / 2; at <= start + 60 * hour; at += hour / 2) {
+      assert.deepEqual(store.add(tickOf(at, { u1: { cpu: 1, threads: 2 } }, 1_800)), done);
+      rollUpAll(store, at);
+    }
+    let [read, most] = [0, Infinity];
+    using reader = new HistoryReader(place.directory, () => {
+      if (read === most) throw new Stopped();
+      read++;
+    });
+    const period = { from: start, to: start + 60 * hour, points: 60 };
+    const metrics = ['cpu', 'threads'] as const;
+    const limits = new Map([['u1', 1] as const]);
+    const queries = [
+      () => reader.maxima({ ...period, metrics }),
+      () => reader.usage({ ...period, metrics }),
+      () => reader.replays({ ...period, metric: 'threads', limits }),
+      () => reader.columns({ ...period, metrics, of: 'tenants' }),
+      () => reader.quantiles({ ...period, metric: 'cpu', fractions: [0.5] }),
+      () => reader.peakTotal({ ...period, metric: 'cpu' }),
+    ];
+    for (const query of queries) {
+      [read, most] = [0, Infinity];
+      const whole = value<unknown>(query());
+      assert.ok(read >= 60, `${read}`);
+      for (const stop of [0, 1, 40, read - 1]) {
+        [read, most] = [0, stop];
+        const stopped = query();
+        assert.match(stopped.ok ? '' : stopped.error.reason, /nobody waits/);
+        assert.equal(read, stop);
+      }
+      [read, most] = [0, Infinity];
+      assert.deepEqual(value<unknown>(query()), whole);
+    }
   });
 
   test('peakTotal() refuses an empty period', () => {

@@ -112,5 +112,10 @@ export interface HistoryFailure extends Problem {
   readonly retryAfterSeconds?: number;
 }
 
+export const nobodyWaits: HistoryFailure = {
+  action: 'ask the history',
+  reason: 'nobody waits for the answer',
+};
+
 export const pointsMax = 10_000;
 export const fractionsMax = 16;

@@ -31,6 +31,7 @@ import {
   type SeriesQuery,
   type UsageHistory,
   type UsageQuery,
+  nobodyWaits,
 } from './history-query.ts';
 import { metricsFile, quotedName } from '../metrics/metrics-schema.ts';
 import { Recording } from '../metrics/recording.ts';
@@ -63,20 +64,26 @@ interface Connection {
   readonly inode: number;
 }
 
+/** Thrown to end a query. */
+export class Stopped extends Error {}
+
 export class HistoryReader implements Disposable {
   #hours = new HourCache();
   readonly #path: string;
   readonly #recording = new Recording();
+  readonly #step: () => void;
   #connection: Connection | undefined;
 
-  constructor(directory: string) {
+  /** `step`: called before each row that is read; a query in which it throws `Stopped` fails. */
+  constructor(directory: string, step = () => {}) {
+    this.#step = step;
     this.#path = `${directory}/${metricsFile}`;
   }
 
   /** Returns the distribution of each member's usage over the period. */
   usage(query: UsageQuery): Read<UsageHistory> {
     return this.#read(query, (db) => {
-      const source = findSource(db, query);
+      const source = findSource(db, query, this.#step);
       const rows = new Map<Member, Partial<Record<MetricKey, HistoryDistribution>>>();
       for (const group of chunksOf(membersIn(db, query.members), membersAtOnce)) {
         for (const metrics of chunksOf(query.metrics, columnsAtOnce(group))) {
@@ -96,7 +103,7 @@ export class HistoryReader implements Disposable {
   /** Returns the maximum of each member and metric, without the rest of the distribution. */
   maxima({ members: wanted, metrics, ...period }: UsageQuery): Read<Maxima> {
     return this.#read(period, (db) => {
-      const source = findSource(db, period);
+      const source = findSource(db, period, this.#step);
       const { slots, members } = slotsOf(membersIn(db, wanted));
       const subject = { slots, count: members.length };
       const found = metrics.map(
@@ -121,7 +128,7 @@ export class HistoryReader implements Disposable {
       });
     }
     return this.#read(query, (db) => {
-      const source = findSource(db, query);
+      const source = findSource(db, query, this.#step);
       return new Map(
         chunksOf(membersIn(db, query.members), membersAtOnce).flatMap((group) =>
           this.#distribution(db, source, [metric], group, fractions).map(
@@ -149,7 +156,7 @@ export class HistoryReader implements Disposable {
       const known = of === 'tenants' ? tenantsIn(db) : membersIn(db, [of]);
       const { slots } = slotsOf(known);
       const subject = { slots, isSum: of === 'tenants' };
-      return columnsOf(db, findSource(db, query), query, subject, this.#hours);
+      return columnsOf(db, findSource(db, query, this.#step), query, subject, this.#hours);
     });
   }
 
@@ -159,7 +166,7 @@ export class HistoryReader implements Disposable {
     const wrong = divisionProblem(points);
     if (wrong !== undefined) return fail(wrong);
     return this.#read(query, (db) => {
-      const source = findSource(db, query);
+      const source = findSource(db, query, this.#step);
       const replays = new Map<Member, Replay>();
       const peak = peakKeys.get(metric);
       const atOnce = Math.max(1, Math.floor(partsAtOnce / points));
@@ -192,7 +199,7 @@ export class HistoryReader implements Disposable {
   peakTotal(query: PeakQuery): Read<number> {
     return this.#read(query, (db) => {
       const column = quotedName(query.metric);
-      const source = findSource(db, query);
+      const source = findSource(db, query, this.#step);
       let peak = 0;
       for (const [, , , , bytes] of hoursOf(db, source, column)) {
         if (bytes !== null) peak = Math.max(peak, peakOf(bytes));
@@ -254,6 +261,7 @@ export class HistoryReader implements Disposable {
         if (db.isTransaction) db.exec('ROLLBACK');
       }
     } catch (error) {
+      if (error instanceof Stopped) return fail(nobodyWaits);
       const reason = formatSqliteError(error);
       this.close();
       const problem = { ...this.#what, reason };

@@ -52,7 +52,7 @@ export class HourCache {
   /** Yields the hours of a source, the oldest first. */
   *over(
     db: DatabaseSync,
-    { hourIds }: RowSource,
+    { hourIds, step }: RowSource,
     metric: MetricKey,
     slots: Slots,
   ): Generator<MetricHour> {
@@ -62,6 +62,7 @@ export class HourCache {
     );
     const columns = db.prepare(`SELECT ${quotedName(metric)} FROM hours WHERE id = ?`, arrays);
     for (const id of hourIds) {
+      step();
       const head = heads.get(id);
       if (head === undefined) continue;
       const [hour, seconds, first, last, count, members] = head as unknown as Head;
