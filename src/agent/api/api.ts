@@ -321,6 +321,11 @@ export interface Advice extends Who {
   readonly neverHit: string;
   /** The limit that would have been hit for 1 % of the time; always higher than a value that was hit. */
   readonly onePercentHit: string;
+  /**
+   * The beginning of its history within the period, in milliseconds since 1970; absent if there is none. A lower limit
+   * than the current one is proposed only after a day of history.
+   */
+  readonly knownSince?: number;
   /** The number of faults in the period. */
   readonly faults: number;
   /** The highest value at which it was hit in the period. */
