@@ -311,7 +311,10 @@ const digest: Capability = {
   },
   policyPart: async () => (await import('./digest/io/policy-part.ts')).digestPolicy,
   agentParts: [async () => (await import('./digest/io/digest-part.ts')).digestPart],
-  remarks: async () => (await import('./digest/io/read-texts.ts')).textProblems,
+  remarks: async () => {
+    const { textProblems } = await import('./digest/io/read-texts.ts');
+    return (paths, { agent }) => textProblems(paths, agent);
+  },
   doctor: async () => (await import('./digest/commands/doctor.ts')).digestDoctor,
 };
 
@@ -325,11 +328,19 @@ const database: Capability = {
     },
   },
   policyPart: async () => (await import('./database/io/hold/leftovers.ts')).leftoversPolicy,
-  agentParts: [async () => (await import('./database/io/hold/leftovers.ts')).thawAtStart],
+  agentParts: [
+    async () => (await import('./database/io/hold/leftovers.ts')).thawAtStart,
+    async () => (await import('./database/io/agent-part.ts')).databasePart,
+  ],
   incidents: {
-    load: async () => [(await import('./database/core/cpu-incidents.ts')).databaseCpuIncidents],
+    load: async () => [
+      (await import('./database/core/cpu-incidents.ts')).databaseCpuIncidents,
+      ...(await import('./database/core/session-incidents.ts')).sessionIncidents,
+    ],
   },
   undo: async () => (await import('./database/commands/undo.ts')).undoDatabase,
+  remarks: async () => (await import('./database/commands/remarks.ts')).databaseRemarks,
+  doctor: async () => (await import('./database/commands/doctor.ts')).databaseDoctor,
 };
 
 const setup: Capability = {

@@ -1,4 +1,4 @@
-/** What resellers are told about the policy: nothing of other accounts, of packages that are not for them, or of files. */
+/** Answers to resellers about the policy: nothing of other accounts, of packages that are not for them, or of files. */
 import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';

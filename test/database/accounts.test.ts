@@ -2,11 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import {
-  AccountOwners,
-  formatOwnerReason,
-  isServersOwn,
-} from '../../src/database/core/accounts.ts';
+import { AccountOwners, formatOwnerReason } from '../../src/database/core/accounts.ts';
+import { isServersOwn } from '../../src/policy/databases/servers-own.ts';
 import { databaseLimits } from '../../src/database/core/database-limits.ts';
 import {
   defaultDatabases,

@@ -31,11 +31,11 @@ const session = (given: Partial<Session>): Session => ({
 
 const rules = (limits: BackstopLimits, more: Partial<BackstopRules> = {}): BackstopRules => ({
   owners: new Map([
-    ['alice_1', 'alice'],
-    ['alice_2', 'alice'],
-    ['bob_1', 'bob'],
+    ['alice_1', 1001],
+    ['alice_2', 1001],
+    ['bob_1', 1002],
   ]),
-  limits: new Map([['alice', limits]]),
+  limits: new Map([[1001, limits]]),
   privileged: new Set(),
   ...more,
 });
@@ -74,7 +74,7 @@ test('nobody, servers, exempt and privileged accounts are never ended', () => {
   const named = rules(
     { statementMilliseconds: 1, transactionMilliseconds: 1, connections: 0 },
     {
-      owners: new Map(accounts.filter((each) => each !== 'carol').map((each) => [each, 'alice'])),
+      owners: new Map(accounts.filter((each) => each !== 'carol').map((each) => [each, 1001])),
       privileged: new Set(['alice_2', 'system user']),
     },
   );
@@ -163,17 +163,17 @@ test('the numbers of a tenant add up to its limit, and each account has one', ()
       const accounts = Array.from({ length: count }, (_, index) =>
         account({ account: `alice_${index}` }),
       );
-      const owners = new Map(accounts.map((each) => [each.account, 'alice']));
+      const owners = new Map(accounts.map((each) => [each.account, 1001]));
       const { wanted, exceeded } = connectionNumbers({
         accounts,
         owners,
-        limits: new Map([['alice', limit]]),
+        limits: new Map([[1001, limit]]),
       });
       const sum = wanted.reduce((total, { connections }) => total + connections, 0);
       assert.equal(wanted.length, count);
       assert.ok(wanted.every(({ connections }) => connections >= 1));
       assert.equal(sum, Math.max(limit, count));
-      assert.deepEqual(exceeded, count > limit ? ['alice'] : []);
+      assert.deepEqual(exceeded, count > limit ? [1001] : []);
     }),
   );
 });
@@ -189,10 +189,10 @@ test('accounts of nobody, roles, and accounts with global or unknown privileges 
     account({ account: 'bob_1' }),
   ];
   const owners = new Map(
-    accounts.filter((each) => each.account !== 'carol').map((each) => [each.account, 'alice']),
+    accounts.filter((each) => each.account !== 'carol').map((each) => [each.account, 1001]),
   );
-  owners.set('bob_1', 'bob');
-  const limits = new Map([['alice', 5]]);
+  owners.set('bob_1', 1002);
+  const limits = new Map([[1001, 5]]);
   assert.deepEqual(connectionNumbers({ accounts, owners, limits }).wanted, []);
 });
 

@@ -49,7 +49,7 @@ describe('ending sessions', { skip: mariadbMissing }, () => {
     why,
     what,
     account: 'alice_1',
-    tenant: 'alice',
+    tenant: 1001,
     found: 0,
     allowed: 1,
     statement: '',

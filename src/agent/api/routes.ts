@@ -15,6 +15,7 @@ import {
   answerEnd,
   answerLogins,
   answerNewCode,
+  answerNewView,
   answerSession,
   answerSessions,
   answerStart,
@@ -157,6 +158,9 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
   app.get('/v1/console/frame', (asked) => respond(asked, answerFrame));
   app.post('/v1/console/codes', (asked) =>
     respond(asked, (request) => json(answerNewCode(request))),
+  );
+  app.post('/v1/console/view', (asked) =>
+    respond(asked, (request) => json(answerNewView(request))),
   );
   app.post('/v1/console/end', (asked) => respond(asked, (request) => json(answerEnd(request))));
   app.post('/v1/console/session', (asked) => {

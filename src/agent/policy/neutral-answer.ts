@@ -1,6 +1,5 @@
 /**
- * What a reseller does not learn from answers about the policy: other accounts, packages that it cannot give, and the
- * host's files. Problems come from many places, so each is read before it is sent, and one that names any of these is
+ * Keeps from answers to a reseller other accounts, packages that it cannot give, and the host's files. Problems come from many places, so each is read before it is sent, and one that names any of these is
  * replaced.
  */
 import type { ErrorResponse } from '../api/api.ts';
@@ -33,7 +32,7 @@ function isFreeOf(text: string, context: PolicyContext): boolean {
   if (path.test(text)) return false;
   const written = writtenIn(context.reader.load(context.file, context.paths));
   const own = resellerWho(context, written);
-  // Nobody knows whose names a wrong policy has. The refusal of somebody who is no reseller names nobody.
+  // Nobody knows whose names a wrong policy has. Refusals of other callers quote nothing.
   if (written === undefined) return !text.includes('"');
   const others = namesOfOthers(written, own);
   return [...text.matchAll(words)].every(([word]) => !others.has(word.replace(/\.+$/, '')));

@@ -7,10 +7,16 @@ import { withChange, type WantedChange } from '../../apply/edits/wanted-change.t
 import type { Loaded } from '../../apply/load-policy.ts';
 import { planParts } from '../../apply/parts.ts';
 import { readChangeText } from '../../apply/read-changes.ts';
+import type { Host } from '../../host/host.ts';
 import { isInside, resellerCgroup, tenantCgroup } from '../../plan/wanted.ts';
 import type { Operation } from '../../plan/operations.ts';
 import { lineDiff, type DiffHunk } from '../../policy/changes/line-diff.ts';
-import { mayEdit, type Delegation, type WrittenPolicy } from '../../policy/rights/may-edit.ts';
+import {
+  mayEdit,
+  type Delegation,
+  type EditFacts,
+  type WrittenPolicy,
+} from '../../policy/rights/may-edit.ts';
 import type { AccountTarget } from '../../policy/edit.ts';
 import type { Span } from '../../policy/diagnostic.ts';
 import type { PolicyDocument } from '../../policy/document.ts';
@@ -116,11 +122,25 @@ function whetherAllowed(
   if (editor.kind === 'administrator') return ok(undefined);
   if (before === undefined || after === undefined)
     return refused(409, { action, reason: 'it has errors', hint: 'ask the administrator' });
-  const driver = host.probe(after.policy.driver);
-  using probed = driver.ok ? driver.value : undefined;
-  const boundsSumOfIo = probed?.tree.version === 2;
-  const may = mayEdit(editor, before, after, { boundsSumOfIo });
+  const may = mayEdit(editor, before, after, factsOf(host, after));
   return may.ok ? ok(undefined) : refused(403, { action, ...may.error });
+}
+
+function factsOf(host: Host, { policy }: WrittenPolicy): EditFacts {
+  const driver = host.probe(policy.driver);
+  using probed = driver.ok ? driver.value : undefined;
+  return { boundsSumOfIo: probed?.tree.version === 2 };
+}
+
+/** Whether the editor may change one text into the other. */
+export function mayEditTexts(
+  { reader, file, paths, editor, host }: PolicyContext,
+  before: string,
+  after: string,
+): boolean {
+  const [was, is] = [before, after].map((text) => writtenIn(reader.resolve(file, text, paths)));
+  if (was === undefined || is === undefined) return false;
+  return mayEdit(editor, was, is, factsOf(host, is)).ok;
 }
 
 /** Explains why there is no plan: for a text, with the places of its errors. */

@@ -5,12 +5,13 @@
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import { answerSoon } from '../../sys/answer-soon.ts';
+import type { ErrorResponse } from '../api/api.ts';
 import type { PolicyWritten } from '../api/policy-api.ts';
 import type { HttpResult } from '../api/http-result.ts';
 import { ChangePace } from '../changes/change-pace.ts';
 import type { Log } from '../log.ts';
 import type { PolicyState } from '../reconciler.ts';
-import { GoesBack } from './goes-back.ts';
+import { GoesBack, type WentBack } from './goes-back.ts';
 import { pendingOf } from './going-back.ts';
 import { answer } from './job-answer.ts';
 import type { PolicyJob, PolicyJobAnswer } from './policy-job.ts';
@@ -79,7 +80,7 @@ export class PolicyChanges implements Disposable {
     this.#goesBack.check();
   }
 
-  readonly keep: GoesBack['keep'] = (audience, change) => this.#goesBack.keep(audience, change);
+  readonly keep: GoesBack['keep'] = (caller, change) => this.#goesBack.keep(caller, change);
 
   async ask(
     job: Omit<PolicyJob, 'paths' | 'file'>,
@@ -107,7 +108,8 @@ export class PolicyChanges implements Disposable {
     const done = await this.#workerOf(uid)
       .ask(uid, job)
       .finally(() => this.#writing--);
-    const pending = this.#goesBack.check();
+    const by = job.author.uid ?? uid;
+    const pending = this.#goesBack.check().find((each) => each.uid === by);
     const { written } = done;
     if (written === undefined) return done;
     const { isSame, ...result } = written;
@@ -123,7 +125,7 @@ export class PolicyChanges implements Disposable {
       ...result,
       state: isKept ? 'kept' : stateOf(state),
       failures: shown,
-      ...(pending && (isRoot || pending.uid === uid) && { pending: pendingOf(pending) }),
+      ...(pending && { pending: pendingOf(pending) }),
     } satisfies PolicyWritten);
   }
 
@@ -135,7 +137,7 @@ export class PolicyChanges implements Disposable {
     );
   }
 
-  async #goBack(): Promise<Result<boolean, string>> {
+  async #goBack(): Promise<Result<WentBack, string>> {
     const { paths, file } = this.#options;
     const root = { kind: 'administrator' } as const;
     const job: PolicyJob = {
@@ -147,13 +149,10 @@ export class PolicyChanges implements Disposable {
       question: { kind: 'go back' },
     };
     const { status, body } = await this.#worker.ask(0, job);
-    const { isReplaced, error } = JSON.parse(body) as {
-      readonly isReplaced?: boolean;
-      readonly error?: string;
-    };
-    if (status !== 200) return fail(error ?? body);
-    if (isReplaced === true) await this.#options.apply();
-    return ok(isReplaced === true);
+    if (status !== 200) return fail((JSON.parse(body) as ErrorResponse).error);
+    const done = JSON.parse(body) as WentBack;
+    if (done.isReplaced) await this.#options.apply();
+    return ok(done);
   }
 
   [Symbol.dispose](): void {

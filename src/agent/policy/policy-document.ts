@@ -28,7 +28,7 @@ import type {
   PolicyTenant,
   PolicyValue,
 } from '../api/policy-api.ts';
-import { readGoingBack } from './going-back.ts';
+import { pendingEntries, pendingOf } from './going-back.ts';
 import { answer, refusal } from './job-answer.ts';
 import { packagesOf } from './neutral-answer.ts';
 import { resellerWho, writtenIn, type PolicyContext } from './policy-context.ts';
@@ -48,7 +48,9 @@ export function readPolicy(context: PolicyContext): PolicyJobAnswer {
     return refusal(403, { action: 'show the policy', reason: 'you are not a reseller of it' });
   const shown = new ShownPolicy(loaded.document, loaded.policy, own);
   const etag = keyOfText(text);
-  const pending = readGoingBack(paths, etag);
+  const entries = pendingEntries(paths, file, own?.reseller.uid);
+  const pending = entries.find(({ uid }) => uid === (own?.reseller.uid ?? 0));
+  const others = entries.filter((each) => each !== pending);
   const isReader = editor.kind === 'reader';
   const response: PolicyResponse = {
     ...(own === undefined && { file, text }),
@@ -57,7 +59,8 @@ export function readPolicy(context: PolicyContext): PolicyJobAnswer {
     isEditable: loaded.document !== undefined && reader.foreignFormat(text) === undefined,
     may: isReader ? [] : own === undefined ? 'all' : own.rights,
     ...shown.elements(),
-    ...(pending !== undefined && own === undefined && { pending }),
+    ...(pending !== undefined && { pending: pendingOf(pending) }),
+    ...(others.length > 0 && { othersPending: others.map(pendingOf) }),
   };
   return answer(response);
 }

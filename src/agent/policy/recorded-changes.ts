@@ -1,4 +1,5 @@
 /** The recorded changes of the policy, as their reader may see them: a reseller sees values of its tenants only. */
+import { changesReaching } from '../../apply/edits/changes-reaching.ts';
 import { changesOfAccounts, namesOfAccount } from '../../apply/edits/account-changes.ts';
 import { listChanges, readChangeTexts, type ListedChange } from '../../apply/read-changes.ts';
 import { printable } from '../../../packages/base/printable.ts';
@@ -59,6 +60,8 @@ function visibleChanges(
   const own = audience.kind === 'administrator' ? undefined : namesOfOwn(context);
   const names = own === undefined || wanted === undefined ? (own ?? wanted) : shared(own, wanted);
   if (names === undefined) return ok(listed.value);
+  if (own === undefined && tenant !== undefined)
+    return ok(changesReaching(listed.value, tenant, paths, context.reader));
   const found = changesOfAccounts(listed.value, names, paths);
   return ok(own === undefined ? found : found.flatMap((each) => withoutOthers(each, own)));
 }

@@ -61,7 +61,8 @@ export async function answerPolicyKeep(request: RequestContext): Promise<HttpRes
   if (!body.ok) return body;
   const wanted = readKeepRequest(body.value);
   if (!wanted.ok) return httpError({ status: 400, action: 'read the request', ...wanted.error });
-  return request.agent.policy.keep(seen.value, wanted.value.change);
+  const uid = seen.value.kind === 'administrator' ? 0 : seen.value.uid;
+  return request.agent.policy.keep({ audience: seen.value, uid }, wanted.value.change);
 }
 
 function changeNumber(name: string): HttpResult<number> {

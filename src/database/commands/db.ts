@@ -13,6 +13,11 @@ const parts: CommandTable = {
     summary: 'take those rights back, and restore what was there before',
     load: () => import('./disable.ts'),
   },
+  kill: {
+    usage: '[options] <tenant>',
+    summary: 'end the statements that a tenant runs, or all of its connections',
+    load: () => import('./kill.ts'),
+  },
   explain: {
     usage: '[options] <tenant>',
     summary: 'show how far a tenant was over its share of database CPU, and by which statements',

@@ -80,8 +80,6 @@ export interface DbExplainedStatementJson {
 export interface DbKillJson {
   /** The tenant. */
   readonly name: string;
-  /** The accounts of the tenant, in the order of their names. */
-  readonly accounts: readonly string[];
   /** Statements or connections that were ended, or would be. */
   readonly ended: readonly DbKilledJson[];
   /** Sessions of the tenant that were over by themselves. */
@@ -101,8 +99,6 @@ export interface DbKilledJson {
   readonly account: string;
   /** Whether only the statement ends, or the connection. */
   readonly what: 'statement' | 'connection';
-  /** The time since the statement began, or since the connection is idle; null if it is not known. */
-  readonly milliseconds: number | null;
   /** The statement, with its values; empty if there is none. */
   readonly statement: string;
 }

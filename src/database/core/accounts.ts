@@ -11,6 +11,7 @@
 import { listSome } from '../../../packages/base/list.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { defaultDatabases } from '../../policy/databases/database-settings.ts';
+import { isServersOwn } from '../../policy/databases/servers-own.ts';
 import type { Policy } from '../../policy/policy.ts';
 
 export type Owner =
@@ -28,28 +29,6 @@ export type Owner =
  */
 export type NobodysReason =
   'server' | 'exempt' | 'policy' | 'panel' | 'ambiguous' | 'no rule' | 'unknown';
-
-/** Accounts that servers, distributions and Bulkhead itself make. */
-const ownAccounts: ReadonlySet<string> = new Set([
-  '',
-  'root',
-  'mysql',
-  'mariadb.sys',
-  'mysql.sys',
-  'mysql.session',
-  'mysql.infoschema',
-  'debian-sys-maint',
-  'event_scheduler',
-  'system user',
-  'unauthenticated user',
-  'PUBLIC',
-  'postgres',
-  'bulkhead-db',
-  'bulkhead-cap',
-]);
-
-/** Whether the account belongs to the server, so that no tenant is ever held for it, not even by the policy. */
-export const isServersOwn = (account: string): boolean => ownAccounts.has(account);
 
 /** The longest name of an account of the host; see `userPattern` of the policy. */
 const userCharactersMax = 65;

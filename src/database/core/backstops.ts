@@ -8,30 +8,30 @@
  *                   ones first
  */
 import type { Look, Session } from './look.ts';
-import { reservedAccounts } from './connection-numbers.ts';
+import { isServersOwn } from '../../policy/databases/servers-own.ts';
+import type { DatabaseLimits } from './database-limits.ts';
 
-export interface BackstopLimits {
-  readonly connections?: number;
-  readonly statementMilliseconds?: number;
-  readonly transactionMilliseconds?: number;
-}
+export type BackstopLimits = Omit<DatabaseLimits, 'cpu'>;
 
 /** The sessions that may be ended, and when. */
 export interface BackstopRules {
-  /** The tenant of each account; an account of nobody and an exempt one are absent. */
-  readonly owners: ReadonlyMap<string, string>;
-  readonly limits: ReadonlyMap<string, BackstopLimits>;
+  /** The uid of each account's tenant; an account of nobody and an exempt one are absent. */
+  readonly owners: ReadonlyMap<string, number>;
+  /** By the tenant's uid. */
+  readonly limits: ReadonlyMap<number, BackstopLimits>;
   /** Accounts with global privileges, or whose privileges are not known. Their sessions are never ended. */
   readonly privileged: ReadonlySet<string>;
 }
 
-export type EndReason = 'statement' | 'transaction' | 'connections';
+/** `request`: an administrator ends it, whatever it does. */
+export type EndReason = 'statement' | 'transaction' | 'connections' | 'request';
 
 /** A session to end, after the server has been asked again whether it still does what it is ended for. */
 export interface Ending {
   readonly id: number;
   readonly account: string;
-  readonly tenant: string;
+  /** The tenant's uid. */
+  readonly tenant: number;
   readonly what: 'statement' | 'connection';
   readonly why: EndReason;
   /** The time it has taken, or its number of connections. */
@@ -96,13 +96,13 @@ export function decideEndings(
   return { endings: endings.slice(0, endingsMax), attempts: next };
 }
 
-function tenantOf({ account }: Session, { owners, privileged }: BackstopRules): string | undefined {
-  return reservedAccounts.has(account) || privileged.has(account) ? undefined : owners.get(account);
+function tenantOf({ account }: Session, { owners, privileged }: BackstopRules): number | undefined {
+  return isServersOwn(account) || privileged.has(account) ? undefined : owners.get(account);
 }
 
 function lateStatement(
   session: Session,
-  tenant: string,
+  tenant: number,
   { statementMilliseconds: allowed }: BackstopLimits,
   attempts: Attempts,
   next: Map<number, Attempt>,
@@ -120,7 +120,7 @@ function lateStatement(
 
 function lateTransaction(
   session: Session,
-  tenant: string,
+  tenant: number,
   { transactionMilliseconds: allowed }: BackstopLimits,
 ): Ending | undefined {
   const { isRunning, transactionMilliseconds: found } = session;
@@ -132,7 +132,7 @@ function lateTransaction(
 /** Returns the connections above the tenant's number: idle ones first, and of each kind the newest first. */
 function excess(
   sessions: readonly Session[],
-  tenant: string,
+  tenant: number,
   { connections: allowed }: BackstopLimits,
 ): readonly Ending[] {
   if (allowed === undefined || sessions.length <= allowed) return [];
@@ -147,6 +147,6 @@ function excess(
 
 const endingOf = (
   { id, account, statement }: Session,
-  tenant: string,
+  tenant: number,
   rest: Pick<Ending, 'what' | 'why' | 'found' | 'allowed'>,
 ): Ending => ({ id, account, tenant, statement, ...rest });

@@ -4,6 +4,8 @@
  * while their account had one.
  */
 
+import { isServersOwn } from '../../policy/databases/servers-own.ts';
+
 /** An account, as `bulkhead.accounts` lists it. */
 export interface ServerAccount {
   readonly account: string;
@@ -28,34 +30,20 @@ export interface WantedNumber {
 export interface ConnectionNumbers {
   readonly wanted: readonly WantedNumber[];
   /** Tenants with more accounts than connections: each account has 1, so together they have more than allowed. */
-  readonly exceeded: readonly string[];
+  readonly exceeded: readonly number[];
 }
 
 interface Input {
   readonly accounts: readonly ServerAccount[];
-  /** The tenant of each account; an account of nobody and an exempt one are absent. */
-  readonly owners: ReadonlyMap<string, string>;
-  /** The number of each tenant; a tenant without a limit is absent. */
-  readonly limits: ReadonlyMap<string, number>;
+  /** The uid of each account's tenant; an account of nobody and an exempt one are absent. */
+  readonly owners: ReadonlyMap<string, number>;
+  /** The number of each tenant, by uid; a tenant without a limit is absent. */
+  readonly limits: ReadonlyMap<number, number>;
 }
-
-/** Accounts of servers and of Bulkhead, whatever a policy says of them. */
-export const reservedAccounts: ReadonlySet<string> = new Set([
-  '',
-  'root',
-  'mysql',
-  'mariadb.sys',
-  'mysql.sys',
-  'mysql.session',
-  'mysql.infoschema',
-  'PUBLIC',
-  'bulkhead-db',
-  'bulkhead-cap',
-]);
 
 /** Whether Bulkhead may set the account's number and end its statements. */
 export const isOrdinary = ({ account, isRole, privileges }: ServerAccount): boolean =>
-  !isRole && privileges?.length === 0 && !reservedAccounts.has(account);
+  !isRole && privileges?.length === 0 && !isServersOwn(account);
 
 /** The most that `cap` accepts. */
 export const numberMax = 100_000;
@@ -68,7 +56,7 @@ export function connectionNumbers({ accounts, owners, limits }: Input): Connecti
       : [{ tenant, each }];
   });
   const wanted: WantedNumber[] = [];
-  const exceeded: string[] = [];
+  const exceeded: number[] = [];
   for (const [tenant, own] of Map.groupBy(owned, (each) => each.tenant)) {
     const limit = Math.min(limits.get(tenant) ?? numberMax, numberMax);
     if (own.length > limit) exceeded.push(tenant);

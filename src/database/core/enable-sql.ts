@@ -49,11 +49,10 @@ const privilegesOfRoles = `
       FROM mysql.global_priv r JOIN held ON r.User = held.name WHERE r.Host = ''`;
 
 /**
- * Accounts without their passwords. `roles` are the privileges of roles that the account has itself; `cap` also looks at
+ * Accounts without their passwords, for root; the worker reads the same through the view. `roles` are the privileges of roles that the account has itself; `cap` also looks at
  * the roles of those roles.
  */
-export const viewStatement = `CREATE OR REPLACE DEFINER = ${definer} SQL SECURITY DEFINER VIEW \`${schemaName}\`.accounts AS
-  SELECT g.User AS account, g.Host AS host,
+export const accountsStatement = `SELECT g.User AS account, g.Host AS host,
     COALESCE(JSON_VALUE(g.Priv, '$.max_user_connections'), '0') AS connections,
     COALESCE(JSON_VALUE(g.Priv, '$.is_role'), 0) <> 0 AS is_role,
     COALESCE(JSON_VALUE(g.Priv, '$.access'), '0') AS access,
@@ -65,6 +64,8 @@ export const viewStatement = `CREATE OR REPLACE DEFINER = ${definer} SQL SECURIT
     EXISTS (SELECT 1 FROM mysql.db d WHERE BINARY d.User = BINARY g.User AND BINARY d.Host = BINARY g.Host
        AND d.Grant_priv = 'Y') AS grants
   FROM mysql.global_priv g`;
+
+export const viewStatement = `CREATE OR REPLACE DEFINER = ${definer} SQL SECURITY DEFINER VIEW \`${schemaName}\`.accounts AS ${accountsStatement}`;
 
 const refuse = (message: string) => `SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '${message}'`;
 

@@ -2,7 +2,7 @@
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { keyOf, type ServerAccount, type WantedNumber } from '../core/connection-numbers.ts';
-import { capStatement, schemaName } from '../core/enable-sql.ts';
+import { accountsStatement, capStatement, schemaName } from '../core/enable-sql.ts';
 import { privilegesOf } from '../core/privileges.ts';
 import type { KeptNumber } from '../core/record.ts';
 import type { Row } from '../core/protocol/reply.ts';
@@ -10,11 +10,13 @@ import type { Paths } from '../../host/paths.ts';
 import type { DatabaseConnection } from './client/connect.ts';
 import { lockDatabases, readNumbers, readServers, writeNumbers } from './record-file.ts';
 
-/** Returns the accounts of the server, without roles. */
+/** Returns the accounts and roles of the server: for the worker by the view, for root without it. */
 export async function readAccounts(
   connection: DatabaseConnection,
+  by: 'worker' | 'root' = 'worker',
 ): Promise<Result<readonly ServerAccount[], Problem>> {
-  const rows = await connection.query(`SELECT * FROM \`${schemaName}\`.accounts`);
+  const view = `SELECT * FROM \`${schemaName}\`.accounts`;
+  const rows = await connection.query(by === 'worker' ? view : accountsStatement);
   return rows.ok ? ok(rows.value.map(accountOf)) : rows;
 }
 

@@ -81,11 +81,12 @@ interface Doing {
 }
 
 function stillDoes(
-  { why, allowed }: Ending,
+  { why, what, allowed }: Ending,
   { command, milliseconds, inTransaction }: Doing,
 ): boolean {
   if (serverCommands.has(command)) return false;
-  if (why === 'connections') return true;
+  if (why === 'connections' || (why === 'request' && what === 'connection')) return true;
+  if (why === 'request') return command !== 'Sleep';
   if (why === 'statement') return command !== 'Sleep' && milliseconds > allowed;
   return command === 'Sleep' && inTransaction && milliseconds > allowed;
 }

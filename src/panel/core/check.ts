@@ -3,7 +3,7 @@ import { count } from '../../../packages/base/list.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Account } from '../../policy/policy.ts';
 import { packageKey } from '../../policy/panel/panel-record.ts';
-import { userPattern } from '../../policy/value-kinds.ts';
+import { userPattern, valueKinds } from '../../policy/value-kinds.ts';
 import {
   type PackageName,
   type PanelAccount,
@@ -96,17 +96,33 @@ class Checker {
         continue;
       }
       uids.set(uid, each.user);
-      const { package: wanted, ...rest } = this.withMail(each, each.user);
+      const { package: wanted, databaseAccounts, ...rest } = this.withMail(each, each.user);
       const found = wanted && this.#packageOf(each, wanted, byKey, byName);
       if (each.owner !== undefined) this.#checkOwner(each, each.owner);
       names.set(each.user, {
         ...rest,
         uid,
         ...(found === undefined ? {} : { package: found }),
+        ...(databaseAccounts && { databaseAccounts: this.#databasesOf(each, databaseAccounts) }),
         domains: this.#domainsOf(each, domains),
       });
     }
     return [...names.values()];
+  }
+
+  /** Returns the accounts of database servers that can exist. */
+  #databasesOf(account: StatedAccount, names: readonly string[]): readonly string[] {
+    const usable = [...new Set(names)].filter((each) => valueKinds.databaseAccount.parse(each).ok);
+    const bad = new Set(names).size - usable.length;
+    if (bad > 0)
+      this.#refuse(
+        'use all database accounts of',
+        account.user,
+        `${count(bad, 'name')} cannot be the name of one`,
+        'they are left out',
+        account,
+      );
+    return usable;
   }
 
   /** Returns the item without an address that a mail program could take for several, or for headers or options. */

@@ -2,6 +2,7 @@
 import type { Diagnostics, Located, Span } from '../diagnostic.ts';
 import { LocatedValues, span, words } from '../elements/located-values.ts';
 import { childrenOf, xmlAttribute, type XmlElement } from '../xml.ts';
+import { isServersOwn } from './servers-own.ts';
 import {
   nobodysAccount,
   type AccountElement,
@@ -22,6 +23,13 @@ export function readDatabases(element: XmlElement, diagnostics: Diagnostics): Da
   refuseTwice(servers.map(socketOf), 'server', diagnostics);
   refuseTwice(accounts.map(nameOf), 'account', diagnostics);
   refuseExempt(accounts, exempt, diagnostics);
+  for (const { name, tenant } of accounts) {
+    if (!isServersOwn(name.value) || tenant.value === nobodysAccount) continue;
+    diagnostics.error(
+      name,
+      `The account "${name.value}" is a server's own, and never belongs to a tenant`,
+    );
+  }
   for (const { server, at } of servers) {
     if (server.kind === 'mariadb') continue;
     diagnostics.add(

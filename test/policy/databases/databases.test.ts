@@ -94,6 +94,7 @@ describe('<databases>', () => {
       ' exempt="a b"',
       /2:40: error: The account "a" is also listed in "exempt"/,
     ],
+    ['<account name="root" tenant="alice"/>', '', /2:27: error: .*"root" is a server's own/],
     ['', ' accounts="none"', /2:1: warning: With accounts="none"/],
   ];
   for (const [inside, attributes, expected] of mistakes) {

@@ -140,9 +140,11 @@ const validToken = (value: unknown) =>
   typeof value === 'string' && tokenPattern.test(value) ? value : undefined;
 
 function answerSibling(data: unknown): void {
-  if (data === 'who has a session?' && session.value.kind === 'open')
+  const { value: now } = session;
+  // New tabs do not take over a session that shows what somebody else sees.
+  if (data === 'who has a session?' && now.kind === 'open' && now.info.user === now.info.by)
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel has one origin
-    siblings?.postMessage({ token: session.value.token });
+    siblings?.postMessage({ token: now.token });
 }
 
 function askSiblings(): Promise<string | undefined> {

@@ -6,6 +6,8 @@ import { Fields } from './fields.ts';
 export interface DatabaseFailure extends Cause {
   /** The server's own error number; absent if the server did not answer so. Source: MariaDB Error Codes. */
   readonly code?: number;
+  /** Whether the server did not answer in time. */
+  readonly isLate?: true;
 }
 
 const failureMark = 0xff;

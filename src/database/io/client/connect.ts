@@ -49,6 +49,8 @@ export interface Login {
 }
 
 export interface ConnectOptions {
+  /** Another path of the same socket, such as that of a descriptor. */
+  readonly through?: string;
   readonly replyMilliseconds?: number;
 }
 
@@ -59,7 +61,7 @@ export async function connectDatabase(
   options: ConnectOptions = {},
 ): Promise<Result<DatabaseConnection, DatabaseProblem>> {
   const action = 'connect to the database server at';
-  const opened = connectStream(socket);
+  const opened = connectStream(options.through ?? socket);
   if ('error' in opened) return fail({ ...refused(opened.error), action, object: socket });
   const connection = new Connection(socket, opened.fd, options);
   const done = await connection.login(login);
@@ -183,7 +185,8 @@ class Connection implements DatabaseConnection {
   #news(deadline: number): Promise<void> {
     return new Promise((resolve) => {
       const left = Math.max(0, deadline - performance.now());
-      const late = { reason: `the server did not answer within ${this.#timeoutMilliseconds} ms` };
+      const reason = `the server did not answer within ${this.#timeoutMilliseconds} ms`;
+      const late = { reason, isLate: true } as const;
       const timer = setTimeout(() => this.#end(late), left);
       this.#wake = () => {
         clearTimeout(timer);

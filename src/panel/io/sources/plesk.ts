@@ -41,7 +41,7 @@ async function askPlesk(root: string, bounds: ScriptBounds): Promise<Result<Ples
   return printed.ok ? parsePleskRows(printed.value) : printed;
 }
 
-function statedIn({ site, plan, all }: PleskRows) {
+function statedIn({ site, plan, all, db }: PleskRows) {
   const owners = [...site, ...plan, ...all].map(({ owner, ownerType }) => ({ owner, ownerType }));
   const namesOf = (type: string) => [
     ...new Set(owners.flatMap((each) => (each.ownerType === type ? [each.owner] : []))),
@@ -51,7 +51,11 @@ function statedIn({ site, plan, all }: PleskRows) {
   const packages = new Map(owned.map((each) => [packageKey(each), packageOf(each)]));
   const lost = new Set([...plan, ...all].flatMap((each) => (isOwned(each) ? [] : [each.name])));
   return {
-    accounts: accountsIn(site, plans),
+    accounts: accountsIn(
+      site,
+      plans,
+      Map.groupBy(db, ({ login }) => login),
+    ),
     packages: [...packages.values()],
     resellers: namesOf('reseller').map((name) => ({ name, from })),
     administrators: namesOf('admin'),
@@ -88,6 +92,7 @@ const packageOf = (name: PackageName): PanelPackage => ({
 function accountsIn(
   sites: PleskRows['site'],
   plans: ReadonlyMap<string, PackageName>,
+  databases: ReadonlyMap<string, PleskRows['db']>,
 ): readonly StatedAccount[] {
   return [...Map.groupBy(sites, ({ login }) => login)].flatMap(([user, owned]) => {
     const [main, ...others] = owned.toSorted(
@@ -102,6 +107,7 @@ function accountsIn(
         role: 'user' as const,
         domains: [main, ...others].map(({ domain }) => ({ name: domain, from })),
         limits: new Map(),
+        databaseAccounts: (databases.get(user) ?? []).map(({ name }) => name),
         ...(plan && { package: plan }),
         ...given({ owner: main.owner }),
       },

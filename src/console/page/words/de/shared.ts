@@ -31,6 +31,14 @@ export const shared: SharedWords = {
     'jail.isolation': 'Jail',
     'symlinks.guard': 'Symlinks',
   },
+  outcomes: {
+    pending: 'noch nicht angewendet',
+    unknown: 'vielleicht nie geschrieben',
+    'in force': 'in Kraft',
+    failed: 'teilweise gescheitert',
+    refused: 'abgelehnt',
+    'not written': 'nicht geschrieben',
+  },
   severities: {
     observed: 'beobachtet',
     throttled: 'gebremst',
