@@ -20,6 +20,7 @@ import { benchColdApp } from './cold-app.ts';
 import { benchColdRequest } from './cold-request.ts';
 import { benchConsole } from './console.ts';
 import { benchConsolePage } from './console-page.ts';
+import { benchDatabase } from './database.ts';
 import { benchDiscovery } from './discovery.ts';
 import { benchExec } from './exec.ts';
 import { benchExecGuest } from './exec-guest.ts';
@@ -85,6 +86,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   'idle-tenants': benchIdleTenants,
   'lost-requests': benchLostRequests,
   neighbor: benchNeighbor,
+  database: benchDatabase,
   audit: benchAudit,
   symlinks: benchSymlinks,
   lsm: benchLsm,

@@ -35,6 +35,8 @@ export const kernelSuites = [
   'test/console/page/policy-kernel.test.ts',
   'test/console/policy-agent.test.ts',
   'test/panel/agent.test.ts',
+  'test/database/freezer.test.ts',
+  'test/database/holder.test.ts',
   'test/digest/agent.test.ts',
   'test/pam/ftp/daemons.test.ts',
   'test/placer/parts.test.ts',

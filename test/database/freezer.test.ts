@@ -4,6 +4,9 @@ import { existsSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compileThaw } from '../../scripts/entry.ts';
+import { leftoversPolicy } from '../../src/database/io/hold/leftovers.ts';
+import { pathsOf } from '../../src/host/paths.ts';
+import { policyOf } from '../conformance/suite.ts';
 import { Freezer } from '../../src/database/io/hold/freezer.ts';
 import {
   frozenOf,
@@ -98,7 +101,6 @@ for (const version of ['v1', 'v2'] as const) {
       rmdirSync(one);
       assert.deepEqual(freezer.thaw(files), []);
       assert.deepEqual(freezer.freeze(1, files[0]!), { ok: true, value: false });
-      stage.start = () => {};
       assert.deepEqual(freezer.releaseAll(), []);
       assert.deepEqual(readRecord(stage.paths), []);
     });
@@ -117,11 +119,24 @@ for (const version of ['v1', 'v2'] as const) {
       }
     });
 
-    test('a later agent, and a release, thaw what is recorded', async () => {
+    test('a later agent, an apply and a release thaw what is recorded, and a plan shows it', async () => {
       await using stage = stageHere();
       const freezer = new Freezer(stage.paths);
-      for (const each of stage.cgroups) freezer.freeze(1, { path: stage.fileOf(each) });
+      const files = stage.cgroups.map((each) => ({ path: stage.fileOf(each) }));
+      for (const each of files) freezer.freeze(1, each);
       assert.deepEqual(frozenOf(stage.paths), stage.cgroups);
+      const paths = { ...pathsOf(), ...stage.paths };
+      const policy = policyOf('');
+      assert.equal(leftoversPolicy.plan(policy, paths).length, stage.cgroups.length);
+      assert.deepEqual(await leftoversPolicy.apply(policy, paths), { ok: true, value: [] });
+      assert.ok(stage.areThawed);
+      assert.deepEqual(leftoversPolicy.plan(policy, paths), []);
+      for (const each of stage.cgroups) stage.writeFrozen(each, true);
+      writeRecord(paths, files);
+      assert.deepEqual(await leftoversPolicy.release(paths), []);
+      assert.ok(stage.areThawed);
+      for (const each of stage.cgroups) stage.writeFrozen(each, true);
+      writeRecord(paths, files);
       assert.deepEqual(new Freezer(stage.paths).begin(), []);
       assert.ok(stage.areThawed);
       assert.equal(existsSync(recordFile(stage.paths)), false);

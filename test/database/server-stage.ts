@@ -57,16 +57,15 @@ const body = (sites: string) =>
 export class ServerStage implements AsyncDisposable {
   readonly host;
   readonly #scratch = temporaryDirectory('held', undefined, 0o755);
-  readonly server = new MariadbServer(this.#scratch.path, [
-    '--userstat=1',
-    '--max-connections=200',
-  ]);
+  readonly server: MariadbServer;
   readonly problems: string[] = [];
   readonly #launcher = compileExec();
   readonly #body: string;
   readonly #children: ChildProcess[] = [];
 
-  constructor(instance: string, sites = '') {
+  constructor(instance: string, sites = '', options: readonly string[] = []) {
+    const own = ['--userstat=1', '--max-connections=200'];
+    this.server = new MariadbServer(this.#scratch.path, [...own, ...options]);
     compileThaw();
     chmodSync(this.#scratch.path, 0o755);
     this.host = treeHost(pathsOf(instance));
