@@ -255,7 +255,7 @@ test('asks nothing more after the request to the API is closed', options, async 
       tick: new LatestSample().tick,
     },
   };
-  using worker = new PolicyWorker(patienceMilliseconds);
+  using worker = new PolicyWorker({ answerMilliseconds: patienceMilliseconds });
   const whole = atFirstQuestion(() => undefined);
   const { status, body: found } = await worker.ask(0, job);
   assert.equal(status, 200, found);
