@@ -29,6 +29,11 @@ export const pleskQuery = [
   "SELECT 'site', sys_users.login, d.name, IF(d.webspace_id = 0, d.id, d.webspace_id), IF(d.webspace_id = 0, 'main', ''), IFNULL(clients.login, ''), IFNULL(clients.type, '') FROM domains AS d JOIN hosting ON hosting.dom_id = d.id JOIN sys_users ON sys_users.id = hosting.sys_user_id LEFT JOIN clients ON clients.id = d.vendor_id ORDER BY d.id",
   "SELECT 'plan', Subscriptions.object_id, Templates.name, IFNULL(clients.login, ''), IFNULL(clients.type, '') FROM Subscriptions JOIN PlansSubscriptions ON PlansSubscriptions.subscription_id = Subscriptions.id JOIN Templates ON Templates.id = PlansSubscriptions.plan_id LEFT JOIN clients ON clients.id = Templates.owner_id WHERE Subscriptions.object_type = 'domain' AND Templates.type = 'domain' ORDER BY Subscriptions.object_id, Templates.id",
   "SELECT 'all', Templates.name, IFNULL(clients.login, ''), IFNULL(clients.type, '') FROM Templates LEFT JOIN clients ON clients.id = Templates.owner_id WHERE Templates.type = 'domain' ORDER BY Templates.id",
+  "SELECT 'end'",
+].join('; ');
+
+/** A query of its own: the rest stands if these tables are not as they are known. */
+export const pleskDatabasesQuery = [
   "SELECT 'db', sys_users.login, db_users.login FROM db_users JOIN data_bases ON data_bases.id = db_users.db_id JOIN hosting ON hosting.dom_id = data_bases.dom_id JOIN sys_users ON sys_users.id = hosting.sys_user_id ORDER BY db_users.id",
   "SELECT 'end'",
 ].join('; ');
