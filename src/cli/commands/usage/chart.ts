@@ -64,7 +64,7 @@ async function draw(
 ): Promise<ExitCode> {
   const { name, kind } = answer.who;
   const title = kind === 'reseller' ? `${name} (all tenants together)` : name;
-  const svg = usageChartSvg({ ...answer, name: title }, { width, theme });
+  const svg = usageChartSvg(answer, { name: title, width, theme });
   if (output === standardOutput) return writeOut(svg, {});
   const content = /png$/i.test(output) ? await pngOf(svg) : svg;
   return writeOut(content, { output, force: force === true });
