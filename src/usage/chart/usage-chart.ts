@@ -179,8 +179,8 @@ function legendItems({ panels, from, to }: UsageChart, theme: Theme): readonly L
       words: `highest in each ${length}`,
       mark: area(theme.maximum),
     }),
-    ...some(({ limit }) => limit !== undefined, {
-      words: 'limit now',
+    ...some(({ limit, limits }) => limit !== undefined || limits !== undefined, {
+      words: panels.some(({ limits }) => limits !== undefined) ? 'limit at the time' : 'limit now',
       mark: line(theme.limit, '6 3'),
     }),
     ...severities.flatMap((severity) =>
