@@ -28,6 +28,7 @@ export const kernelSuites = [
   'test/agent/alerts-webhook.test.ts',
   'test/agent/exposition-promtool.test.ts',
   'test/agent/observe.test.ts',
+  'test/agent/log-agent.test.ts',
   'test/agent/monitoring.test.ts',
   'test/agent/site-limits.test.ts',
   'test/agent/soak.test.ts',
