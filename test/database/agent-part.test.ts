@@ -83,7 +83,7 @@ alice:x:${aliceUid}:${aliceUid}::/home/alice:/bin/false\n`,
         () => warnings.join('\n'),
       );
       await done;
-      const [cpu] = faults.filter(({ limit }) => limit === 'database.cpu');
+      const cpu = faults.find(({ limit }) => limit === 'database.cpu');
       assert.equal(cpu?.member, `u${aliceUid}`);
       assert.equal(cpu?.severity, 'observed');
       const items = JSON.stringify(faults.map(({ evidence }) => evidence));

@@ -43,7 +43,7 @@ describe('commands that show database servers', { skip: mariadbMissing }, () => 
     assert.match(stdout, /MariaDB.*, pid \d+/);
     assert.match(stdout, /not enabled: .*run "bulkhead db enable"/);
     assert.match(stdout, /userstat is OFF/);
-    const json = jsonOf('db status', run('status', '--json').stdout) as { servers: unknown[] };
+    const json = jsonOf<{ servers: unknown[] }>('db status', run('status', '--json').stdout);
     assert.equal(json.servers.length, 1);
   });
 
@@ -52,9 +52,9 @@ describe('commands that show database servers', { skip: mariadbMissing }, () => 
     await server.sql('SET GLOBAL userstat=1');
     const busy = await server.connect('wp');
     const done = busy.query('SELECT BENCHMARK(200000000, MD5(RAND()))');
-    const json = jsonOf('db top', run('top', '--json').stdout) as {
+    const json = jsonOf<{
       servers: { rows: { account: string | null; connections: number; running: number }[] }[];
-    };
+    }>('db top', run('top', '--json').stdout);
     const row = json.servers[0]?.rows.find(({ running }) => running > 0);
     assert.ok(row !== undefined, JSON.stringify(json));
     assert.match(run('top').stdout, /\(server itself\)/);

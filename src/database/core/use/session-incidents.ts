@@ -23,7 +23,7 @@ export const sessionEvidence: EvidenceKind<SessionEvidence> = {
   describe(items, showAll) {
     const accounts = [...new Set(items.map(({ account }) => cut(account, accountMax)))];
     const by = `${count(accounts.length, 'account', 'accounts')}: ${accounts.join(', ')}.`;
-    const [first] = items.filter(({ statement }) => statement !== '');
+    const first = items.find(({ statement }) => statement !== '');
     return showAll && first !== undefined
       ? `${by} One statement: ${cut(first.statement, statementMax)}.`
       : by;
