@@ -117,7 +117,7 @@ describe(
           repeated(["PREPARE s FROM 'SELECT SUM(CRC32(c)) FROM alice.t'", 'EXECUTE s']),
           0.5,
         ],
-        // What an event used after its last look is lost.
+        // The time of an event after it was seen for the last time is lost.
         ['events', events, 0.1],
       ];
     for (const [name, work, least] of works)

@@ -10,6 +10,7 @@ import { decideEndings, noAttempts, type Attempts, type Ending } from '../core/b
 import { connectionNumbers, isOrdinary } from '../core/connection-numbers.ts';
 import { databaseLimits, type DatabaseLimits } from '../core/database-limits.ts';
 import type { Look, Session } from '../core/look.ts';
+import type { UseTotals } from '../core/use/use-totals.ts';
 import { noteNumbers } from './connection-numbers.ts';
 import type { DatabaseFaults } from './database-faults.ts';
 import { Holder, type HeldTenant, type TenantUse } from './hold/holder.ts';
@@ -23,11 +24,15 @@ interface Seen {
 interface Needs {
   readonly paths: Paths;
   readonly faults: DatabaseFaults;
+  readonly totals: UseTotals;
   readonly warn: (text: string) => void;
 }
 
 /** The part of the limit above which looks come more often. */
 const nearFraction = 0.8;
+
+/** Stands for the tenant of accounts that belong to none. */
+const nobody = -1;
 
 export class Enforcement implements Disposable {
   readonly policy: Policy;
@@ -143,7 +148,7 @@ export class Enforcement implements Disposable {
   #sessionsOf(uses: readonly SeenUse[]): ReadonlyMap<number, readonly Session[]> {
     const owned = uses
       .flatMap(({ look }) => look.sessions)
-      .map((session) => ({ session, tenant: this.#tenantOf(session.account) ?? -1 }));
+      .map((session) => ({ session, tenant: this.#tenantOf(session.account) ?? nobody }));
     const grouped = Map.groupBy(owned, ({ tenant }) => tenant);
     return new Map(
       [...grouped].map(([tenant, rows]) => [tenant, rows.map(({ session }) => session)]),
@@ -159,6 +164,8 @@ export class Enforcement implements Disposable {
       const tenant = this.#tenantOf(account);
       if (tenant !== undefined) used.set(tenant, (used.get(tenant) ?? 0) + microseconds);
     }
+    const connections = [...sessions].map(([uid, own]) => [uid, own.length] as const);
+    this.#needs.totals.add(used, new Map(connections.filter(([uid]) => uid !== nobody)));
     // A server that counts nothing lists no account; one that counts lists ours.
     const isKnown = uses.every(({ look }) => look.accounts.length > 0);
     const elapsedMicroseconds = Math.max(...uses.map((each) => each.elapsedMicroseconds));
@@ -194,6 +201,7 @@ export class Enforcement implements Disposable {
         limitFraction: limit,
       } = use;
       const rows = sessions.get(uid) ?? [];
+      this.#needs.totals.paused(uid, isWatched ? 0 : paused);
       this.#needs.faults.held(uid, { used, elapsed, paused, limit, rung, isWatched }, rows);
     }
   }
