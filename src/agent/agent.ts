@@ -312,6 +312,10 @@ export class Agent implements AsyncDisposable {
       status: () => this.#status(),
       protections: () => this.#options.parts.flatMap((part) => part.protection?.() ?? []),
       mailOf: ({ who }) => (who.kind === 'tenant' ? this.#mailOf(who) : undefined),
+      databaseUseOf: ({ who }) =>
+        who.kind === 'tenant'
+          ? this.#options.parts.find((part) => part.databaseUse)?.databaseUse?.(who.uid)
+          : undefined,
       diskUsages: () => this.#diskUsages.latest(this.#memberIndex),
       hostFigures: () => readHostFigures(this.#options.host.paths),
       freshStatus: async () =>

@@ -93,6 +93,7 @@ class Stage implements Disposable {
       driver: undefined,
       membership: { beginningOf: () => this.beginning },
       mailOf: () => undefined,
+      databaseUseOf: () => undefined,
       entriesCountedSince: () => countedSince,
     };
     const history = {

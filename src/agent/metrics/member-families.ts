@@ -1,4 +1,5 @@
 /** The metric families of tenants, resellers and sites: counters, limits, faults, mail and disk usage. */
+import type { DatabaseUse } from '../part.ts';
 import type { QuantityKind } from '../../../packages/base/quantity.ts';
 import type { DiskUsage } from '../../host/disks/quotas.ts';
 import type { Counters, LimitKey, Severity } from '../../limits/limit.ts';
@@ -132,6 +133,29 @@ export const mailFamily: Family = {
   help: 'Messages handed to sendmail from the jail, by result.',
 };
 export const mailResults = ['accepted', 'refused'] as const;
+
+export const databaseFamilies: readonly (readonly [Family, keyof DatabaseUse])[] = [
+  [
+    {
+      name: 'database_cpu_seconds_total',
+      type: 'counter',
+      help: 'CPU time that database servers used for it, since the agent started.',
+    },
+    'cpuSeconds',
+  ],
+  [
+    { name: 'database_connections', type: 'gauge', help: 'Connections to database servers.' },
+    'connections',
+  ],
+  [
+    {
+      name: 'database_paused_seconds_total',
+      type: 'counter',
+      help: 'Time for which its programs were paused for their use of database servers.',
+    },
+    'pausedSeconds',
+  ],
+];
 
 export const diskFamilies: readonly (readonly [Family, keyof DiskUsage])[] = [
   [

@@ -7,9 +7,10 @@
  */
 import { formatProblem } from '../../../packages/base/problem.ts';
 import type { Log } from '../../agent/log.ts';
-import type { AgentPart, ReportedFault } from '../../agent/part.ts';
+import type { AgentPart, DatabaseUse, ReportedFault } from '../../agent/part.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
+import { UseTotals } from '../core/use/use-totals.ts';
 import { DatabaseFaults } from './database-faults.ts';
 import { Enforcement } from './enforcement.ts';
 import type { SeenServer } from './seen-server.ts';
@@ -26,6 +27,7 @@ class DatabasePart implements AgentPart {
   readonly #paths: Paths;
   readonly #log: Log;
   readonly #faults = new DatabaseFaults();
+  readonly #totals = new UseTotals();
   readonly #servers = new Map<string, SeenServer>();
   #enforcement: Enforcement | undefined;
   #refreshedAt = -Infinity;
@@ -44,12 +46,17 @@ class DatabasePart implements AgentPart {
     const enforcement = Enforcement.of(policy, {
       paths: this.#paths,
       faults: this.#faults,
+      totals: this.#totals,
       warn: (text) => this.#once('hold', text),
     });
     if (enforcement === undefined) return this.#forget(new Set());
     this.#enforcement = enforcement;
     this.#refreshedAt = -Infinity;
     void this.#run(this.#turn);
+  }
+
+  databaseUse(uid: number): DatabaseUse | undefined {
+    return this.#enforcement === undefined ? undefined : this.#totals.of(uid);
   }
 
   takeFaults(): readonly ReportedFault[] {

@@ -1,8 +1,8 @@
 /** Incidents of statements and connections that were ended, or refused, because of a tenant's limits. */
-import { count } from '../../../packages/base/list.ts';
-import { cut } from '../../usage/causes/top-users.ts';
-import type { EvidenceKind } from '../../usage/evidence.ts';
-import type { IncidentKind } from '../../usage/incident-kind.ts';
+import { count } from '../../../../packages/base/list.ts';
+import { cut } from '../../../usage/causes/top-users.ts';
+import type { EvidenceKind } from '../../../usage/evidence.ts';
+import type { IncidentKind } from '../../../usage/incident-kind.ts';
 
 export interface SessionEvidence {
   /** Milliseconds since 1970. */
@@ -23,7 +23,7 @@ export const sessionEvidence: EvidenceKind<SessionEvidence> = {
   describe(items, showAll) {
     const accounts = [...new Set(items.map(({ account }) => cut(account, accountMax)))];
     const by = `${count(accounts.length, 'account', 'accounts')}: ${accounts.join(', ')}.`;
-    const [first] = items.filter(({ statement }) => statement !== '');
+    const first = items.find(({ statement }) => statement !== '');
     return showAll && first !== undefined
       ? `${by} One statement: ${cut(first.statement, statementMax)}.`
       : by;
