@@ -87,7 +87,8 @@ suite('CpuLedger', () => {
         owed([session(at, `SELECT c${at} FROM t`, 0)], at === 5 ? { rung: 'statements' } : {}),
       ]);
     const [fault] = ledger.take(1);
-    assert.equal(fault?.severity, 'observed');
-    assert.equal((fault?.evidence.items as DatabaseCpuEvidence[])[0]?.rung, 'statements');
+    assert.ok(fault);
+    assert.equal(fault.severity, 'observed');
+    assert.equal((fault.evidence.items as DatabaseCpuEvidence[])[0]?.rung, 'statements');
   });
 });

@@ -3,11 +3,12 @@
  * and the statements that took most of it, as far as samples show them.
  */
 import type { ReportedFault } from '../../agent/part.ts';
+import type { HoldMode } from '../../policy/databases/databases-element.ts';
 import { evidenceOf } from '../../usage/evidence.ts';
 import type { CpuUse } from './bucket.ts';
 import { databaseCpuEvidence, type DatabaseCpuEvidence } from './cpu-incidents.ts';
 import { statementTotals } from './explain.ts';
-import { rungs, type HoldMode, type Rung } from './hold.ts';
+import { rungs, type Rung } from './hold.ts';
 import type { Session } from './look.ts';
 import { withoutLiterals } from './statement-text.ts';
 
