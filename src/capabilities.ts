@@ -335,7 +335,7 @@ const database: Capability = {
   incidents: {
     load: async () => [
       (await import('./database/core/cpu-incidents.ts')).databaseCpuIncidents,
-      ...(await import('./database/core/session-incidents.ts')).sessionIncidents,
+      ...(await import('./database/core/use/session-incidents.ts')).sessionIncidents,
     ],
   },
   undo: async () => (await import('./database/commands/undo.ts')).undoDatabase,

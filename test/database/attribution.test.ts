@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { attribute, Calibration } from '../../src/database/core/attribution.ts';
+import { attribute, Calibration } from '../../src/database/core/use/attribution.ts';
 import type { AccountUse, Look, Session } from '../../src/database/core/look.ts';
-import { Sessions, type ListedSession } from '../../src/database/core/sessions.ts';
+import { Sessions, type ListedSession } from '../../src/database/core/use/sessions.ts';
 
 const constants = { perConnectionMicroseconds: 80, perStatementMicroseconds: 6 };
 const nothing = { perConnectionMicroseconds: 0, perStatementMicroseconds: 0 };

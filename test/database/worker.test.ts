@@ -3,7 +3,7 @@ import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { attribute, measuredConstants } from '../../src/database/core/attribution.ts';
+import { attribute, measuredConstants } from '../../src/database/core/use/attribution.ts';
 import type { Look } from '../../src/database/core/look.ts';
 import type { DatabaseConnection } from '../../src/database/io/client/connect.ts';
 import { WatchedServer } from '../../src/database/io/worker/watched-server.ts';

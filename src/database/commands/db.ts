@@ -3,6 +3,21 @@ import { examples, type CommandModule } from '../../cli/shared/command.ts';
 import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
 
 const parts: CommandTable = {
+  status: {
+    usage: '[options]',
+    summary: 'show the database servers of this host, and what Bulkhead sees of each',
+    load: () => import('./status.ts'),
+  },
+  top: {
+    usage: '[options]',
+    summary: 'show what each tenant uses of database servers now',
+    load: () => import('./top.ts'),
+  },
+  accounts: {
+    usage: '[options]',
+    summary: 'show the accounts of database servers, the tenant of each, and why',
+    load: () => import('./accounts.ts'),
+  },
   enable: {
     usage: '[options]',
     summary: 'give Bulkhead the rights in MariaDB servers that it needs, and no others',

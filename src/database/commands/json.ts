@@ -102,3 +102,84 @@ export interface DbKilledJson {
   /** The statement, with its values; empty if there is none. */
   readonly statement: string;
 }
+
+/** `bulkhead db status` */
+export interface DbStatusJson {
+  /** The servers. */
+  readonly servers: readonly DbStatusServerJson[];
+  /** The number of tenants with a limit on database servers. */
+  readonly limitedTenants: number;
+}
+
+export interface DbStatusServerJson {
+  /** The server's socket. */
+  readonly socket: string;
+  /** Whether `db enable` has given Bulkhead its rights there. */
+  readonly isEnabled: boolean;
+  /** The version as the server states it; null if it does not answer. */
+  readonly version: string | null;
+  /** The process; null if it is unknown. */
+  readonly pid: number | null;
+  /** The things that are not seen, and why. */
+  readonly missing: readonly string[];
+  /** Why the server cannot be asked; null if it can. */
+  readonly problem: string | null;
+}
+
+/** `bulkhead db top` */
+export interface DbTopJson {
+  /** The servers. */
+  readonly servers: readonly DbTopServerJson[];
+}
+
+export interface DbTopServerJson {
+  /** The server's socket. */
+  readonly socket: string;
+  /** The tenants, and accounts that belong to none; the one with the most CPU time first. */
+  readonly rows: readonly DbTopRowJson[];
+  /** CPU time that no account caused, as a part of a core; null if it is unknown. */
+  readonly serverItself: number | null;
+  /** Why the server cannot be asked; null if it can. */
+  readonly problem: string | null;
+}
+
+export interface DbTopRowJson {
+  /** The tenant; null for an account that belongs to none. */
+  readonly tenant: string | null;
+  /** The account, for one that belongs to no tenant; null for the sum of a tenant. */
+  readonly account: string | null;
+  /** CPU time as a part of a core; null if it is unknown. */
+  readonly cpuFraction: number | null;
+  /** The number of connections. */
+  readonly connections: number;
+  /** The number of connections that run a statement. */
+  readonly running: number;
+}
+
+/** `bulkhead db accounts` */
+export interface DbAccountsJson {
+  /** The servers. */
+  readonly servers: readonly DbAccountsServerJson[];
+}
+
+export interface DbAccountsServerJson {
+  /** The server's socket. */
+  readonly socket: string;
+  /** The accounts, by name. */
+  readonly accounts: readonly DbAccountJson[];
+  /** Why the server cannot be asked; null if it can. */
+  readonly problem: string | null;
+}
+
+export interface DbAccountJson {
+  /** The account's name. */
+  readonly account: string;
+  /** The hosts from which it may connect. */
+  readonly hosts: readonly string[];
+  /** The tenant; null if it belongs to none. */
+  readonly tenant: string | null;
+  /** Why it belongs to that tenant, or to none. */
+  readonly reason: string;
+  /** Global privileges, also by a role; null if they are not known. Accounts that have some are never held. */
+  readonly privileges: readonly string[] | null;
+}

@@ -5,8 +5,8 @@ import { tenantMember } from '../../usage/member.ts';
 import type { Ending } from '../core/backstops.ts';
 import { databaseCpuEvidence } from '../core/cpu-incidents.ts';
 import type { Session } from '../core/look.ts';
-import { OwedTime } from '../core/owed-time.ts';
-import { sessionEvidence } from '../core/session-incidents.ts';
+import { OwedTime } from '../core/use/owed-time.ts';
+import { sessionEvidence } from '../core/use/session-incidents.ts';
 import { withoutLiterals } from '../core/statement-text.ts';
 
 /** The agent takes them each tick; more than this is a fault of ours. */

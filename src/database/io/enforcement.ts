@@ -6,10 +6,10 @@ import { probeDriver } from '../../host/probe.ts';
 import { defaultDatabases } from '../../policy/databases/database-settings.ts';
 import type { Policy, Tenant } from '../../policy/policy.ts';
 import { AccountOwners } from '../core/accounts.ts';
-import { decideEndings, noAttempts, type Attempts } from '../core/backstops.ts';
+import { decideEndings, noAttempts, type Attempts, type Ending } from '../core/backstops.ts';
 import { connectionNumbers, isOrdinary } from '../core/connection-numbers.ts';
 import { databaseLimits, type DatabaseLimits } from '../core/database-limits.ts';
-import type { Session } from '../core/look.ts';
+import type { Look, Session } from '../core/look.ts';
 import { noteNumbers } from './connection-numbers.ts';
 import type { DatabaseFaults } from './database-faults.ts';
 import { Holder, type HeldTenant, type TenantUse } from './hold/holder.ts';
@@ -26,7 +26,7 @@ interface Needs {
   readonly warn: (text: string) => void;
 }
 
-/** From this part of the limit on, looks come more often. */
+/** The part of the limit above which looks come more often. */
 const nearFraction = 0.8;
 
 export class Enforcement implements Disposable {
@@ -159,6 +159,8 @@ export class Enforcement implements Disposable {
       const tenant = this.#tenantOf(account);
       if (tenant !== undefined) used.set(tenant, (used.get(tenant) ?? 0) + microseconds);
     }
+    // A server that counts nothing lists no account; one that counts lists ours.
+    const isKnown = uses.every(({ look }) => look.accounts.length > 0);
     const elapsedMicroseconds = Math.max(...uses.map((each) => each.elapsedMicroseconds));
     return [...this.#limits].flatMap(([uid, { cpu }]) => {
       const tenant = this.#tenants.get(uid);
@@ -167,7 +169,7 @@ export class Enforcement implements Disposable {
       return [
         {
           tenant,
-          usedMicroseconds: used.get(uid) ?? 0,
+          usedMicroseconds: isKnown ? (used.get(uid) ?? 0) : undefined,
           elapsedMicroseconds,
           limitFraction: cpu,
           statementMicroseconds: Math.max(0, ...running),
@@ -213,8 +215,42 @@ export class Enforcement implements Disposable {
     const before = this.#attempts.get(server) ?? noAttempts;
     const { endings, attempts } = decideEndings(look, { owners, limits, privileged }, before);
     this.#attempts.set(server, attempts);
-    const ended = new Set(await server.watched.end(endings));
-    for (const each of endings) if (ended.has(each.id)) this.#needs.faults.ended(each);
+    const ids = new Set(endings.map(({ id }) => id));
+    const all = [
+      ...endings,
+      ...this.#oldest(look, held, privileged).filter(({ id }) => !ids.has(id)),
+    ];
+    const ended = new Set(await server.watched.end(all));
+    for (const each of all) if (ended.has(each.id)) this.#needs.faults.ended(each);
+  }
+
+  /** Returns the oldest statement of each tenant that nothing else holds. */
+  #oldest(
+    { sessions }: Look,
+    held: readonly HeldTenant[],
+    privileged: ReadonlySet<string>,
+  ): readonly Ending[] {
+    return held.flatMap(({ uid, killsOldest }) => {
+      if (!killsOldest) return [];
+      const [oldest] = sessions
+        .filter(({ account, isRunning }) => isRunning && !privileged.has(account))
+        .filter(({ account }) => this.#tenantOf(account) === uid)
+        .toSorted((a, b) => (b.statementMilliseconds ?? 0) - (a.statementMilliseconds ?? 0));
+      if (oldest === undefined) return [];
+      const { id, account, statement, statementMilliseconds: found = 0 } = oldest;
+      return [
+        {
+          id,
+          account,
+          statement,
+          tenant: uid,
+          what: 'statement',
+          why: 'statement',
+          found,
+          allowed: 0,
+        },
+      ];
+    });
   }
 
   /** A tenant that pausing does not hold keeps only a part of its connections. */

@@ -7,7 +7,7 @@ import { serverProcess } from '../../host/databases/server-process.ts';
 import { processCpuMicroseconds } from '../../sys/syscalls.ts';
 import type { AccountUse, Look } from '../core/look.ts';
 import type { Row } from '../core/protocol/reply.ts';
-import { Sessions, type ListedSession } from '../core/sessions.ts';
+import { Sessions, type ListedSession } from '../core/use/sessions.ts';
 import type { DatabaseConnection, DatabaseProblem } from './client/connect.ts';
 import type { DatabaseServer, Sight } from './server.ts';
 import { BackgroundThreads, isEventThread, threadCpuMicroseconds } from './threads.ts';

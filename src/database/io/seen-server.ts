@@ -1,14 +1,14 @@
-/** A watched server with its last look: what each account used since then. */
-import { attribute, Calibration, sinceThen } from '../core/attribution.ts';
+/** A watched server and its previous state: what each account has used since then. */
+import { attribute, Calibration, sinceThen } from '../core/use/attribution.ts';
 import type { Look } from '../core/look.ts';
 import type { WatchedServer } from './worker/watched-server.ts';
 
 export interface SeenUse {
   readonly look: Look;
   readonly elapsedMicroseconds: number;
-  /** By account, in microseconds. */
+  /** CPU time by account, in microseconds. */
   readonly used: ReadonlyMap<string, number>;
-  /** By account: connections that the server refused. */
+  /** Connections that the server refused, by account. */
   readonly refused: ReadonlyMap<string, number>;
 }
 

@@ -1,8 +1,8 @@
 /** Incidents of statements and connections that were ended, or refused, because of a tenant's limits. */
-import { count } from '../../../packages/base/list.ts';
-import { cut } from '../../usage/causes/top-users.ts';
-import type { EvidenceKind } from '../../usage/evidence.ts';
-import type { IncidentKind } from '../../usage/incident-kind.ts';
+import { count } from '../../../../packages/base/list.ts';
+import { cut } from '../../../usage/causes/top-users.ts';
+import type { EvidenceKind } from '../../../usage/evidence.ts';
+import type { IncidentKind } from '../../../usage/incident-kind.ts';
 
 export interface SessionEvidence {
   /** Milliseconds since 1970. */

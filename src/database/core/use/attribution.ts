@@ -5,7 +5,7 @@
  * A difference may be negative: what was taken for a running statement was another's, and the counters have the truth
  * when it ends. So errors cancel, and a minute is never negative.
  */
-import type { AccountUse, Look, Session } from './look.ts';
+import type { AccountUse, Look, Session } from '../look.ts';
 
 /** The CPU time between statements, which no counter of an account has: reading, writing, connecting. */
 export interface AttributionConstants {

@@ -1,7 +1,7 @@
 /** Collects what a tenant used while it was above its share, until the agent takes it as evidence. */
-import type { DatabaseCpuEvidence } from './cpu-incidents.ts';
-import type { Session } from './look.ts';
-import { withoutLiterals } from './statement-text.ts';
+import type { DatabaseCpuEvidence } from '../cpu-incidents.ts';
+import type { Session } from '../look.ts';
+import { withoutLiterals } from '../statement-text.ts';
 
 interface Statement {
   seen: number;

@@ -5,7 +5,7 @@
  * within a routine keeps the DEFINER until it is seen idle. The server counts what a statement used when it ends; until
  * then, it is the CPU time of the thread since the last state before it began.
  */
-import type { Session } from './look.ts';
+import type { Session } from '../look.ts';
 
 /** A connection as the server lists it now. */
 export interface ListedSession extends Omit<Session, 'runningCpuMicroseconds'> {
