@@ -42,6 +42,7 @@ import { benchRequests } from './requests.ts';
 import type { Section } from './samples.ts';
 import { instance, Scratch } from './scratch.ts';
 import { benchSetup } from './setup.ts';
+import { benchSimulate } from './simulate.ts';
 import { benchSlicesGuest } from './slices-guest.ts';
 import { benchStart, build } from './start.ts';
 import { formatSection } from './table.ts';
@@ -72,6 +73,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   placement: benchPlacement,
   storms: benchStorms,
   history: benchHistory,
+  simulate: benchSimulate,
   modules: benchModules,
   'all-modules': benchAllModules,
   package: benchPackage,

@@ -327,7 +327,7 @@ const database: Capability = {
       load: () => import('./database/commands/db.ts'),
     },
   },
-  policyPart: async () => (await import('./database/io/hold/leftovers.ts')).leftoversPolicy,
+  policyPart: async () => (await import('./database/io/policy-part.ts')).databasePolicy,
   agentParts: [
     async () => (await import('./database/io/hold/leftovers.ts')).thawAtStart,
     async () => (await import('./database/io/agent-part.ts')).databasePart,
@@ -341,6 +341,7 @@ const database: Capability = {
   undo: async () => (await import('./database/commands/undo.ts')).undoDatabase,
   remarks: async () => (await import('./database/commands/remarks.ts')).databaseRemarks,
   doctor: async () => (await import('./database/commands/doctor.ts')).databaseDoctor,
+  layers: async () => (await import('./database/commands/layers.ts')).databaseLayers,
 };
 
 const setup: Capability = {

@@ -4,7 +4,8 @@
  */
 import type { Problem } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';
-import type { Counters, LimitKey, Support } from '../limits/limit.ts';
+import type { Counters, LimitKey } from '../limits/limit.ts';
+import type { Support } from '../limits/support.ts';
 import type { DriverName } from '../policy/document.ts';
 import type { Observed } from '../plan/observed.ts';
 import type { Operation } from '../plan/operations.ts';

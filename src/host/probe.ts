@@ -1,7 +1,8 @@
 /** Chooses this host's driver, and reports what it can enforce and why not more. Changes nothing. */
 import { release } from 'node:os';
 import { attributes, limits } from '../limits/limits.ts';
-import type { LimitKey, Support, SupportContext } from '../limits/limit.ts';
+import type { LimitKey, SupportContext } from '../limits/limit.ts';
+import type { Support } from '../limits/support.ts';
 import type { DriverName } from '../policy/document.ts';
 import { failed, type Problem } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';

@@ -26,9 +26,9 @@ import {
   type KernelSide2,
   type Limit,
   type LimitValues,
-  type Support,
   type SupportContext,
 } from './limit.ts';
+import { weakSupport, type Support } from './support.ts';
 
 /** The kernel's own default; with longer periods, throttled tenants stall for longer. */
 const periodMicroseconds = 100_000;
@@ -112,11 +112,11 @@ function support(burstFile: string) {
   return (attribute: string, context: SupportContext): Support => {
     if (!context.controllers.has('cpu')) return missingController('cpu');
     if (attribute !== 'burst' || context.files.has(burstFile)) return full;
-    return {
-      level: 'none',
-      reason: `this kernel has no ${burstFile}`,
-      help: 'use Linux 5.14 or later',
-    };
+    return weakSupport(
+      'none',
+      [{ code: 'no kernel file', value: burstFile }],
+      'use Linux 5.14 or later',
+    );
   };
 }
 

@@ -3,24 +3,28 @@
  * threads. The agent measures what each account uses, and acts on the tenant's clients and connections.
  */
 import { unlimited } from '../../packages/base/quantity.ts';
-import { withoutFiles, type Limit, type Support } from './limit.ts';
+import { withoutFiles, type Limit } from './limit.ts';
+import { weakSupport, type Support, type WeaknessCode } from './support.ts';
 
 const help =
   'run "bulkhead db enable"; "bulkhead db status" shows the servers, and which limits are enforced there';
 
-const late = 'the agent enforces it, up to a second late';
-const reasons: Readonly<Record<string, string>> = {
-  cpu: 'the agent enforces it, over some seconds, for clients on this host',
-  connections: 'the servers enforce it, for each account',
-  statement: late,
-  transaction: late,
+const weaknesses: Readonly<Record<string, WeaknessCode>> = {
+  cpu: 'database clients paused',
+  connections: 'database accounts',
+  statement: 'a second late',
+  transaction: 'a second late',
 };
 
-const byAgent = (attribute: string): Support => ({
-  level: 'partial',
-  reason: `${reasons[attribute]}; only on servers that are enabled`,
-  help,
-});
+function byAgent(attribute: string): Support {
+  const code = weaknesses[attribute];
+  const codes = [...(code === undefined ? [] : [code]), 'enabled servers' as const];
+  return weakSupport(
+    'partial',
+    codes.map((each) => ({ code: each })),
+    help,
+  );
+}
 
 const kernel = withoutFiles(byAgent);
 

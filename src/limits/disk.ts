@@ -5,19 +5,19 @@
  * settings, the same for v1 and v2. Source: quotactl(2).
  */
 import { unlimited } from '../../packages/base/quantity.ts';
-import { full, withoutFiles, type Limit, type Support, type SupportContext } from './limit.ts';
+import { full, withoutFiles, type Limit, type SupportContext } from './limit.ts';
+import { weakSupport, type Support } from './support.ts';
 
 function support(_attribute: string, context: SupportContext): Support {
   const homes = context.fileSystems.filter((each) => each.devices.length > 0);
   const without = homes.filter((each) => !each.userQuota);
   if (without.length === 0 && homes.length > 0) return full;
   const places = without.map((each) => `${each.mountPoint} (${each.type})`).join(', ');
-  return {
-    level: without.length === homes.length ? 'none' : 'partial',
-    reason:
-      homes.length === 0 ? 'no file system has a block device' : `no user quotas on ${places}`,
-    help: 'enable user quotas there: bulkhead setup boot shows how',
-  };
+  return weakSupport(
+    without.length === homes.length ? 'none' : 'partial',
+    [homes.length === 0 ? { code: 'no block device' } : { code: 'no user quotas', value: places }],
+    'enable user quotas there: bulkhead setup boot shows how',
+  );
 }
 
 const kernel = withoutFiles(support);

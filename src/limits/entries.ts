@@ -1,12 +1,13 @@
 /** Web entries: requests served concurrently. Web servers enforce it, since no cgroup counts requests. */
 import { unlimited } from '../../packages/base/quantity.ts';
-import { withoutFiles, type Limit, type Support } from './limit.ts';
+import { withoutFiles, type Limit } from './limit.ts';
+import { weakSupport } from './support.ts';
 
-const byWebServers: Support = {
-  level: 'partial',
-  reason: 'the web servers enforce it, not the kernel, and only those that have been told to',
-  help: 'run "bulkhead web entries enable"; "bulkhead web entries status" shows where they are enforced',
-};
+const byWebServers = weakSupport(
+  'partial',
+  [{ code: 'web servers' }],
+  'run "bulkhead web entries enable"; "bulkhead web entries status" shows where they are enforced',
+);
 
 const kernel = withoutFiles(() => byWebServers);
 

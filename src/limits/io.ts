@@ -39,9 +39,9 @@ import {
   type Limit,
   type LimitValues,
   type SettingContext,
-  type Support,
   type SupportContext,
 } from './limit.ts';
+import { weakSupport, type Support, type Weakness } from './support.ts';
 
 const rate = (kind: 'bytesPerSecond' | 'perSecond', summary: string) =>
   ({
@@ -228,28 +228,22 @@ const chargesWriteback = new Set(['ext2', 'ext4', 'btrfs', 'f2fs', 'xfs']);
 function commonSupport(context: SupportContext): Support | undefined {
   if (!context.controllers.has('io')) return missingController('io');
   if (context.devices.length > 0) return undefined;
-  return {
-    level: 'none',
-    reason: 'no mounted file system is on a disk that the kernel can throttle',
-  };
+  return weakSupport('none', [{ code: 'no disk' }]);
 }
 
-function severalDisks(attribute: string, context: SupportContext): string | undefined {
+function severalDisks(attribute: string, context: SupportContext): Weakness | undefined {
   const count = context.devices.length;
   return count > 1 && !isTotal(attribute)
-    ? `each of the ${count} disks is limited separately, not their sum`
+    ? { code: 'disks apart', value: String(count) }
     : undefined;
 }
 
 /** Returns how well a total is enforced. The kernel cannot cap a sum; the agent enforces it over some seconds. */
-function shifting(attribute: string, context: SupportContext): string | undefined {
+function shifting(attribute: string, context: SupportContext): Weakness | undefined {
   if (!isTotal(attribute)) return undefined;
-  const lanes = 2 * context.devices.length;
-  const part = lanes === 2 ? 'half of it' : `1/${lanes} of it`;
-  const each = lanes === 2 ? 'each direction' : 'each direction of each disk';
   return context.shifted === true
-    ? 'the kernel has no cap on a sum; the agent adjusts its caps at each tick'
-    : `the kernel has no cap on a sum, and no agent is running to adjust its caps: ${each} has ${part}`;
+    ? { code: 'sum by the agent' }
+    : { code: 'sum without the agent', value: String(2 * context.devices.length) };
 }
 
 const mayWrite = (attribute: string) => attribute.startsWith('write') || isTotal(attribute);
@@ -258,41 +252,41 @@ function support2(attribute: string, context: SupportContext): Support {
   const common = commonSupport(context);
   if (common !== undefined) return common;
   if (!context.files.has('io.max')) {
-    return {
-      level: 'none',
-      reason: 'this kernel has no io.max',
-      help: 'use a kernel built with CONFIG_BLK_DEV_THROTTLING',
-    };
+    return weakSupport(
+      'none',
+      [{ code: 'no kernel file', value: 'io.max' }],
+      'use a kernel built with CONFIG_BLK_DEV_THROTTLING',
+    );
   }
-  const reasons = [shifting(attribute, context), severalDisks(attribute, context)];
+  const reasons: (Weakness | undefined)[] = [
+    shifting(attribute, context),
+    severalDisks(attribute, context),
+  ];
   const uncharged = context.fileSystems.filter(
     (each) => each.devices.length > 0 && !chargesWriteback.has(each.type),
   );
   if (mayWrite(attribute) && uncharged.length > 0) {
     const where = uncharged.map((each) => `${each.mountPoint} (${each.type})`).join(', ');
-    reasons.push(`buffered writes to ${where} are not charged to the tenant`);
+    reasons.push({ code: 'buffered writes', value: where });
   }
-  const reason = reasons.filter((each) => each !== undefined).join('; ');
-  return reason === '' ? full : { level: 'partial', reason };
+  const found = reasons.filter((each) => each !== undefined);
+  return found.length === 0 ? full : weakSupport('partial', found);
 }
 
 function support1(attribute: string, context: SupportContext): Support {
   const common = commonSupport(context);
   if (common !== undefined) return common;
-  const reasons = [shifting(attribute, context), severalDisks(attribute, context)];
-  if (mayWrite(attribute)) {
-    reasons.push(
-      'cgroup v1 throttles direct and synchronous writes, not those through the page cache',
-    );
-  }
-  reasons.push(
-    "on cgroup v1 the sum of a reseller's tenants, or of a tenant's sites, has no limit",
+  const reasons: (Weakness | undefined)[] = [
+    shifting(attribute, context),
+    severalDisks(attribute, context),
+  ];
+  if (mayWrite(attribute)) reasons.push({ code: 'writes through the cache' });
+  reasons.push({ code: 'no sums' });
+  return weakSupport(
+    'partial',
+    reasons.filter((each) => each !== undefined),
+    isTotal(attribute) ? 'cgroup v2 counts all writes' : 'cgroup v2 enforces it fully',
   );
-  return {
-    level: 'partial',
-    reason: reasons.filter((each) => each !== undefined).join('; '),
-    help: isTotal(attribute) ? 'cgroup v2 counts all writes' : 'cgroup v2 enforces it fully',
-  };
 }
 
 const countersOf: Readonly<Record<keyof typeof attributes, readonly IoCounter[]>> = {

@@ -5,6 +5,7 @@
  * plan, the text of systemd slices and `doctor` are derived from these rows. A limit that needs a controller or a
  * counter of its own extends `Controller` or `Counters` here.
  */
+import { weakSupport, type Support } from './support.ts';
 import type {
   Quantity,
   QuantityKind,
@@ -62,18 +63,6 @@ export interface SettingContext {
   readonly parentLimits?: LimitValues;
   /** Whether an agent is running, which shifts caps within a total. */
   readonly shifted?: boolean;
-}
-
-export type SupportLevel = 'full' | 'partial' | 'none';
-
-/** The degree to which a limit is enforced on this host, and why not better. */
-export interface Support {
-  /** The degree. */
-  readonly level: SupportLevel;
-  /** The reason, if it is not `full`. */
-  readonly reason?: string;
-  /** Advice for better enforcement. */
-  readonly help?: string;
 }
 
 /** Facts that determine how well a limit can be enforced. */
@@ -257,17 +246,14 @@ export const withoutFiles = (support: KernelSide['support']): KernelSide2 => ({
   support,
 });
 
-export const notYet: Support = {
-  level: 'none',
-  reason: 'this version of Bulkhead does not enforce it yet',
-};
+export const notYet: Support = weakSupport('none', [{ code: 'not yet' }]);
 
 export function missingController(controller: string): Support {
-  return {
-    level: 'none',
-    reason: `the ${controller} controller is not available to Bulkhead`,
-    help: `mount or enable the ${controller} cgroup controller (kernel command line: no cgroup_disable=${controller})`,
-  };
+  return weakSupport(
+    'none',
+    [{ code: 'no controller', value: controller }],
+    `mount or enable the ${controller} cgroup controller (kernel command line: no cgroup_disable=${controller})`,
+  );
 }
 
 /** Creates a setting. `value` is both what is written and what is read back, unless `write` is given. */

@@ -26,9 +26,9 @@ import {
   type KernelSide2,
   type Limit,
   type LimitValues,
-  type Support,
   type SupportContext,
 } from './limit.ts';
+import { weakSupport, type Support } from './support.ts';
 
 const attributes = {
   limit: {
@@ -191,50 +191,43 @@ function protectionSupport({ isProtectionRecursive, usesMultiGenLru }: SupportCo
     ...(isProtectionRecursive ? [] : [notPassedOn]),
   ];
   if (weaknesses.length === 0) return full;
-  return {
-    level: 'partial',
-    reason: weaknesses.map(({ reason }) => reason).join('; '),
-    help: weaknesses.map(({ help }) => help).join('; '),
-  };
+  return weakSupport(
+    'partial',
+    weaknesses.map(({ code }) => ({ code })),
+    weaknesses.map(({ help }) => help).join('; '),
+  );
 }
 
 const spentOnce = {
-  reason:
-    "the kernel's multi-gen LRU passes over guaranteed memory once, and takes it at the second attempt",
+  code: 'guarantee spent once',
   help: 'run "echo n > /sys/kernel/mm/lru_gen/enabled"',
-};
+} as const;
 const notPassedOn = {
-  reason:
-    'the cgroup file system is mounted without memory_recursiveprot: the kernel does not protect the cgroups inside a tenant, which are its sites, and with systemd its logins and services',
+  code: 'guarantee not passed on',
   help: 'run "mount -o remount,memory_recursiveprot /sys/fs/cgroup" (Linux 5.7 or later)',
-};
+} as const;
 
 function support1(attribute: string, context: SupportContext): Support {
   if (!context.controllers.has('memory')) return missingController('memory');
   if (attribute === 'soft') {
-    return {
-      level: 'partial',
-      reason: 'cgroup v1 reclaims down to the soft limit only if the whole host is short of memory',
-      help: 'cgroup v2 always enforces it',
-    };
+    return weakSupport(
+      'partial',
+      [{ code: 'soft if the host is short' }],
+      'cgroup v2 always enforces it',
+    );
   }
   if (attribute === 'guaranteed') return noProtection1;
   if (attribute !== 'swap' || context.files.has('memory.memsw.limit_in_bytes')) return full;
   return noSwapAccounting;
 }
 
-const noProtection1: Support = {
-  level: 'none',
-  reason:
-    'cgroup v1 cannot protect memory from reclaim; its soft limit only decides which cgroups lose memory first',
-  help: 'use cgroup v2',
-};
+const noProtection1 = weakSupport('none', [{ code: 'no guarantee' }], 'use cgroup v2');
 
-const noSwapAccounting: Support = {
-  level: 'none',
-  reason: 'this kernel does not account swap by cgroup',
-  help: 'boot with swapaccount=1: bulkhead setup boot',
-};
+const noSwapAccounting = weakSupport(
+  'none',
+  [{ code: 'no swap accounting' }],
+  'boot with swapaccount=1: bulkhead setup boot',
+);
 
 const cgroup2: KernelSide2<'memory.low' | 'memory.high' | 'memory.max' | 'memory.swap.max'> = {
   settings(values, { pageBytes, files }) {

@@ -21,8 +21,9 @@
  *
  * Source: systemd.resource-control(5).
  */
-import type { FileSetting, SettingContext, Support, SystemdSetting } from '../limits/limit.ts';
+import type { FileSetting, SettingContext, SystemdSetting } from '../limits/limit.ts';
 import { limits, type KeyedAttribute } from '../limits/limits.ts';
+import { weakSupport, type Support } from '../limits/support.ts';
 import { escapedSite, fitsUnit, unescapedSite } from '../policy/sites/site-unit.ts';
 import { cgroupSetup, outsideCgroup, parentOf, siteCgroup, slicesCgroup } from './wanted.ts';
 
@@ -194,11 +195,11 @@ export function sliceSupport(
   return missing ? onlyBelowResellers : kernel;
 }
 
-const onlyBelowResellers: Support = {
-  level: 'partial',
-  reason: 'systemd has no setting for it: it has an effect only for tenants of resellers',
-  help: 'use the driver "cgroup2"',
-};
+const onlyBelowResellers = weakSupport(
+  'partial',
+  [{ code: 'only below resellers' }],
+  'use the driver "cgroup2"',
+);
 
 const head = '# Written by "bulkhead apply"; it is replaced when it differs.\n[Slice]\n';
 const accounting = ['CPU', 'IO', 'Memory', 'Tasks'].map((each) => `${each}Accounting=yes`);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { weakSupport } from '../../src/limits/support.ts';
 import type { Caller } from '../../src/agent/api/caller.ts';
 import { QueryReader } from '../../src/agent/api/query-reader.ts';
 import type { OverviewResponse } from '../../src/agent/api/report-api.ts';
@@ -68,7 +69,7 @@ class Stage implements Disposable {
     };
     const limits = new Map([
       ['cpu.limit', { level: 'full' }],
-      ['memory.limit', { level: 'partial', reason: 'swap', help: 'less' }],
+      ['memory.limit', weakSupport('partial', [{ code: 'no sums' }], 'less')],
       ['processes.limit', { level: 'none' }],
     ]);
     const agent = {
@@ -113,7 +114,7 @@ test('the overview has what tenants use, were promised, and what this host does 
   assert.deepEqual([memory.committed, memory.unlimitedTenants], [2 ** 30, 1]);
   const limit = 'memory.limit' as const;
   assert.deepEqual(found.weak, [
-    { limit, level: 'partial', reason: 'swap', help: 'less', tenants: 1 },
+    { limit, ...weakSupport('partial', [{ code: 'no sums' }], 'less'), tenants: 1 },
   ]);
   assert.deepEqual(
     [found.outside, found.isOutsideUnknown, found.policy.state],

@@ -1,11 +1,15 @@
 /** Remarks on a policy with limits on database servers, and where `explain` shows these limits. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { databaseDoctor } from '../../src/database/commands/doctor.ts';
 import { serverRemarks } from '../../src/database/core/server-remarks.ts';
 import { LineIndex } from '../../src/policy/diagnostic.ts';
 import { explain } from '../../src/policy/explain.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
+import { panelTree } from '../../testing/panel-tree.ts';
+import { testDirectory } from '../../testing/temporary-directory.ts';
 
 const account = { user: 'alice', uid: 1001, gid: 1001, home: '/home/alice' };
 
@@ -62,4 +66,15 @@ test('explain() shows limits on database servers with their lines and the resell
       ['database transaction', 'unlimited', 'not set; this is the default', undefined, undefined],
     ],
   );
+});
+
+test('databaseDoctor() reports limits, and the servers that the host lacks', async (t) => {
+  const { paths } = panelTree(testDirectory(t, 'database-doctor'), { alice: 1001 });
+  const report = (body: string) =>
+    databaseDoctor({ paths, policy: policyOf(body), driver: 'cgroup2' });
+  const found = await report(limited);
+  assert.equal(found?.text, '1 tenant with limits');
+  assert.match(found.remarks.join(), /no database server is found/);
+  assert.equal(await report('<tenant user="alice"/>'), undefined);
+  assert.equal(await databaseDoctor({ paths, policy: undefined, driver: 'cgroup2' }), undefined);
 });

@@ -78,6 +78,14 @@ suite('accounts of database servers', () => {
       assert.match(said, /database accounts of "ann": 1 name cannot be the name of one/);
     });
 
+    test('of which a customer made too many are bounded, and reported', async () => {
+      const lines = Array.from({ length: 2001 }, (_, index) => `DBUSER='ann_${index}'\n`);
+      tree.write(list, lines.join(''), 0o660);
+      const { members, said } = await read(hestia);
+      assert.equal(members[0]?.databaseAccounts?.length, 2000);
+      assert.match(said, /there are 2001; the limit is 2000/);
+    });
+
     test('reach the policy, which follows the panel', async () => {
       const { record } = await read(hestia);
       const text =

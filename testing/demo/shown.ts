@@ -1,6 +1,6 @@
 /** A limit as it is shown on this host: its value, its cgroup, and its readings. */
 import type { Driver } from '../../src/host/driver.ts';
-import type { Support } from '../../src/limits/limit.ts';
+import type { Support } from '../../src/limits/support.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { gaugeOf, formatGaugeLimit, formatUse, type GaugeReading } from './gauge.ts';
 import { meters, type DemoMeter } from './meter.ts';

@@ -1,5 +1,6 @@
 /** The verdict of the demo on one limit. */
-import type { LimitKey, Support } from '../../src/limits/limit.ts';
+import type { LimitKey } from '../../src/limits/limit.ts';
+import type { Support } from '../../src/limits/support.ts';
 import {
   gaugeOf,
   formatGaugeLimit,

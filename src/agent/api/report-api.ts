@@ -1,5 +1,6 @@
 /** Responses that answer a question about a period at once; see api.ts for the others. */
 import type { LimitKey, Severity } from '../../limits/limit.ts';
+import type { Weakness } from '../../limits/support.ts';
 import type { HeavyUser, SeenRequest } from '../../usage/causes/causes.ts';
 import type { Remedy } from '../../usage/causes/remedies.ts';
 import type { Resource } from '../../usage/incident-topics.ts';
@@ -159,6 +160,8 @@ export interface WeakLimit {
   readonly level: 'partial' | 'none';
   /** The reason. */
   readonly reason?: string;
+  /** The parts of the reason, for programs that translate them. */
+  readonly weaknesses?: readonly Weakness[];
   /** The advice for better enforcement. */
   readonly help?: string;
   /** The number of tenants that have the limit. */

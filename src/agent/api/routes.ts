@@ -38,7 +38,7 @@ import {
 import { answerProcesses } from '../responses/processes.ts';
 import { answerLimits, answerSetLimits } from '../responses/site-limits.ts';
 import { answerTop } from '../responses/top.ts';
-import { answerReplay } from '../responses/replay.ts';
+import { answerMaxima, answerReplay } from '../responses/replay.ts';
 import { answerTroubles } from '../responses/troubles.ts';
 import { answerSeries } from '../responses/series.ts';
 import { answerUsage } from '../responses/usage.ts';
@@ -66,6 +66,7 @@ const answers: Readonly<Record<string, Handler>> = {
   '/v1/tenants/:name/troubles': answerTroubles,
   '/v1/usage': answerUsage,
   '/v1/series': answerSeries,
+  '/v1/maxima': answerMaxima,
   '/v1/replay': answerReplay,
   '/v1/incidents': answerIncidents,
   '/v1/incidents/:name': answerIncident,

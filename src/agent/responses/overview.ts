@@ -129,10 +129,14 @@ function weakLimits(
   entries: readonly MemberEntry[],
 ): readonly WeakLimit[] {
   const limits = [...(driver?.capabilities.limits ?? [])];
-  return limits.flatMap(([limit, { level, reason, help }]): readonly WeakLimit[] => {
+  return limits.flatMap(([limit, { level, reason, weaknesses, help }]): readonly WeakLimit[] => {
     const tenants = entries.filter(({ given }) => given.numbers[limit] !== undefined).length;
     if (level === 'full' || tenants === 0) return [];
-    const why = { ...(reason !== undefined && { reason }), ...(help !== undefined && { help }) };
+    const why = {
+      ...(reason !== undefined && { reason }),
+      ...(weaknesses !== undefined && { weaknesses }),
+      ...(help !== undefined && { help }),
+    };
     return [{ limit, level, ...why, tenants }];
   });
 }

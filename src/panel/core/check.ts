@@ -23,6 +23,9 @@ export interface HostAccounts {
 /** `nobody`, which no policy can limit. */
 const nobody = 65_534;
 
+/** More than a customer needs; all of them are in one record. */
+const databaseAccountsMax = 2000;
+
 const noPlan = 'it keeps its earlier plan, or gets the defaults';
 
 const mailPattern =
@@ -110,19 +113,20 @@ class Checker {
     return [...names.values()];
   }
 
-  /** Returns the accounts of database servers that can exist. */
-  #databasesOf(account: StatedAccount, names: readonly string[]): readonly string[] {
-    const usable = [...new Set(names)].filter((each) => valueKinds.databaseAccount.parse(each).ok);
-    const bad = new Set(names).size - usable.length;
-    if (bad > 0)
-      this.#refuse(
-        'use all database accounts of',
-        account.user,
-        `${count(bad, 'name')} cannot be the name of one`,
-        'they are left out',
-        account,
-      );
-    return usable;
+  /** Returns the accounts of database servers that can exist; customers make them, so their number is bounded. */
+  #databasesOf(account: StatedAccount, stated: readonly string[]): readonly string[] {
+    const names = new Set(stated);
+    const possible = [...names].filter((each) => valueKinds.databaseAccount.parse(each).ok);
+    const used = possible.slice(0, databaseAccountsMax);
+    const leftOut = names.size - used.length;
+    if (leftOut === 0) return used;
+    const reason =
+      possible.length > used.length
+        ? `there are ${names.size}; the limit is ${databaseAccountsMax}`
+        : `${count(leftOut, 'name')} cannot be the name of one`;
+    const action = 'use all database accounts of';
+    this.#refuse(action, account.user, reason, 'the others are left out', account);
+    return used;
   }
 
   /** Returns the item without an address that a mail program could take for several, or for headers or options. */

@@ -1,8 +1,9 @@
 /** The state of the host in words: what is enforced, and what needs somebody. */
-import type { FoundDrift, OverviewResponse, WeakLimit } from '../../../agent/api/report-api.ts';
+import type { FoundDrift, OverviewResponse } from '../../../agent/api/report-api.ts';
 import type { StatusResponse } from '../../../agent/api/status-response.ts';
-import { Disclosure } from '../parts/dialog.tsx';
-import { limitWords, numbers } from '../state/language.ts';
+import { lazy } from '../parts/lazy.tsx';
+import { numbers } from '../state/language.ts';
+import { AttentionList, type AttentionItem } from './attention-list.tsx';
 import { words } from './words.ts';
 
 interface StatusProps {
@@ -12,8 +13,6 @@ interface StatusProps {
 }
 
 const outsideMax = 100;
-/** Longer lists open on demand. */
-const openMax = 3;
 
 export function StateSentence({ status, overview: host }: StatusProps) {
   const { overview } = words.value;
@@ -39,40 +38,22 @@ export function StateSentence({ status, overview: host }: StatusProps) {
   );
 }
 
+/** The reasons come with their words, which hosts without weak limits do not load. */
+const WeakLimits = lazy(async () => (await import('./weak-limits.tsx')).WeakLimits);
+
 export function Attention({ status, overview }: StatusProps) {
   const { drift, weak = [] } = overview ?? {};
-  const items = [...attentionOf(status), ...weak.map(weakItem)];
+  const items = [...attentionOf(status)];
   if (drift && drift.differences > 0)
     items.unshift({ title: driftText(drift), details: drift.lines });
-  if (items.length === 0) return null;
+  if (items.length === 0 && weak.length === 0) return null;
   return (
     <section class="panel">
       <h2>{words.value.overview.attention}</h2>
-      <ul class="list">
-        {items.map(({ title, details }) => (
-          <li key={title}>
-            <b>{title}</b>
-            <Details lines={details} />
-          </li>
-        ))}
-      </ul>
+      {items.length > 0 && <AttentionList items={items} />}
+      {weak.length > 0 && <WeakLimits weak={weak} />}
     </section>
   );
-}
-
-function Details({ lines }: { readonly lines: readonly string[] }) {
-  const list = lines.map((each) => (
-    <span class="quiet line" key={each}>
-      {each}
-    </span>
-  ));
-  if (lines.length <= openMax) return <>{list}</>;
-  return <Disclosure summary={words.value.overview.reasons(lines.length)}>{list}</Disclosure>;
-}
-
-interface AttentionItem {
-  readonly title: string;
-  readonly details: readonly string[];
 }
 
 function driftText(drift: FoundDrift | undefined): string {
@@ -110,14 +91,6 @@ function attentionOf({ policy, placement, history }: StatusResponse): readonly A
       : { title: overview.historyOff, details: listed(history.problem) },
   ];
   return items.filter((each) => each !== undefined);
-}
-
-function weakItem({ limit, level, reason, help, tenants }: WeakLimit): AttentionItem {
-  const { overview } = words.value;
-  const name = limitWords(limit);
-  const title =
-    level === 'none' ? overview.notEnforced(name, tenants) : overview.partly(name, tenants);
-  return { title, details: [...listed(reason), ...listed(help)] };
 }
 
 const listed = (text: string | undefined): readonly string[] => (text === undefined ? [] : [text]);

@@ -103,7 +103,7 @@ function columnsOf(use: (advice: Advice) => void): readonly Column<Row>[] {
       title: columns.why,
       isWide: true,
       parts: 2.4,
-      cell: ({ reason }) => <span lang="en">{reason ?? ''}</span>,
+      cell: reasonCell,
     },
     {
       key: 'use',
@@ -120,3 +120,9 @@ function columnsOf(use: (advice: Advice) => void): readonly Column<Row>[] {
 }
 
 const faultsCell = ({ faults }: Row) => numbers.value.number(faults);
+
+const reasonCell = ({ faults, hitValue }: Row) => {
+  const { hitAt, hitElsewhere } = policyWords.value;
+  if (faults === 0) return '';
+  return hitValue === undefined ? hitElsewhere(faults) : hitAt(faults, hitValue);
+};

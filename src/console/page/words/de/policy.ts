@@ -2,7 +2,7 @@ import type { policy as english } from '../en/policy.ts';
 import { numbersOf } from '../numbers.ts';
 import type { Catalogue } from '../words.ts';
 
-const { count } = numbersOf('de');
+const { count, number } = numbersOf('de');
 const tenants = { one: 'Kunde', other: 'Kunden' };
 
 export const policy: Catalogue<typeof english> = {
@@ -152,6 +152,10 @@ export const policy: Catalogue<typeof english> = {
   nothingMeasuredHint: 'Niemand weiß, wie die Grenzen passen. Der Agent misst, solange er läuft.',
   noAdvice: 'Keine Grenze braucht eine Änderung',
   noAdviceHint: 'Kein Kunde hat eine Grenze erreicht, soweit die Messungen reichen.',
+  hitAt: (faults, value) =>
+    `${number(faults)}-mal bei ${value} erreicht: mehr ist nötig; wie viel, zeigt sich erst mit einer höheren Grenze`,
+  hitElsewhere: (faults) =>
+    `${number(faults)}-mal ohne eigene Grenze erreicht: die Grenze einer anderen Cgroup galt`,
   useThis: 'Übernehmen…',
   changesOf: (name) => `Änderungen von ${name}.`,
   allChanges: 'Alle Änderungen zeigen',

@@ -154,6 +154,10 @@ export const policy = {
   nothingMeasuredHint: 'Nobody knows how the limits fit. The agent measures while it runs.',
   noAdvice: 'No limit deserves a change',
   noAdviceHint: 'No tenant has hit a limit that the history shows.',
+  hitAt: (faults: number, value: string) =>
+    `hit ${count(faults, { one: 'time', other: 'times' })} at ${value}: more is needed; how much is unknown until it is raised`,
+  hitElsewhere: (faults: number) =>
+    `hit ${count(faults, { one: 'time', other: 'times' })} without a limit of its own: another cgroup's limit applied`,
   useThis: 'Use this…',
   // Changes
   changesOf: (name: string) => `Changes of ${name}.`,

@@ -1,0 +1,86 @@
+/**
+ * The degree to which a limit is enforced, and the reasons why not better: each a code, which programs translate, and the
+ * value in its text. The English text is for commands and logs.
+ */
+
+export type SupportLevel = 'full' | 'partial' | 'none';
+
+/** The degree to which a limit is enforced on this host, and why not better. */
+export interface Support {
+  /** The degree. */
+  readonly level: SupportLevel;
+  /** The reason, if it is not `full`. */
+  readonly reason?: string;
+  /** The parts of the reason, for programs that translate them. */
+  readonly weaknesses?: readonly Weakness[];
+  /** Advice for better enforcement. */
+  readonly help?: string;
+}
+
+/** The English text of each code, from its values. */
+export const weaknessTexts = {
+  'not yet': () => 'this version of Bulkhead does not enforce it yet',
+  'no controller': (controller: string) =>
+    `the ${controller} controller is not available to Bulkhead`,
+  'no kernel file': (file: string) => `this kernel has no ${file}`,
+  'no disk': () => 'no mounted file system is on a disk that the kernel can throttle',
+  'disks apart': (count: string) =>
+    `each of the ${count} disks is limited separately, not their sum`,
+  'sum by the agent': () =>
+    'the kernel has no cap on a sum; the agent adjusts its caps at each tick',
+  'sum without the agent': (parts: string) =>
+    parts === '2'
+      ? 'the kernel has no cap on a sum, and no agent is running to adjust its caps: each direction has half of it'
+      : `the kernel has no cap on a sum, and no agent is running to adjust its caps: each direction of each disk has 1/${parts} of it`,
+  'buffered writes': (places: string) =>
+    `buffered writes to ${places} are not charged to the tenant`,
+  'writes through the cache': () =>
+    'cgroup v1 throttles direct and synchronous writes, not those through the page cache',
+  'no sums': () =>
+    "on cgroup v1 the sum of a reseller's tenants, or of a tenant's sites, has no limit",
+  'guarantee spent once': () =>
+    "the kernel's multi-gen LRU passes over guaranteed memory once, and takes it at the second attempt",
+  'guarantee not passed on': () =>
+    'the cgroup file system is mounted without memory_recursiveprot: the kernel does not protect the cgroups inside a tenant, which are its sites, and with systemd its logins and services',
+  'soft if the host is short': () =>
+    'cgroup v1 reclaims down to the soft limit only if the whole host is short of memory',
+  'no guarantee': () =>
+    'cgroup v1 cannot protect memory from reclaim; its soft limit only decides which cgroups lose memory first',
+  'no swap accounting': () => 'this kernel does not account swap by cgroup',
+  'no block device': () => 'no file system has a block device',
+  'no user quotas': (places: string) => `no user quotas on ${places}`,
+  'web servers': () =>
+    'the web servers enforce it, not the kernel, and only those that have been told to',
+  'database clients paused': () =>
+    'the agent enforces it, over some seconds, for clients on this host',
+  'database accounts': () => 'the servers enforce it, for each account',
+  'a second late': () => 'the agent enforces it, up to a second late',
+  'enabled servers': () => 'only on servers that are enabled',
+  'only below resellers': () =>
+    'systemd has no setting for it: it has an effect only for tenants of resellers',
+} as const satisfies Readonly<Record<string, (value: string) => string>>;
+
+export type WeaknessCode = keyof typeof weaknessTexts;
+
+/** One reason. */
+export interface Weakness {
+  /** The code: a stable word. */
+  readonly code: WeaknessCode;
+  /** The value in its text: a name, a number or a list of places. */
+  readonly value?: string;
+}
+
+/** Returns the English text of a reason. */
+export const weaknessText = ({ code, value = '' }: Weakness): string => weaknessTexts[code](value);
+
+/** Returns the support of a limit with these weaknesses. */
+export const weakSupport = (
+  level: 'partial' | 'none',
+  weaknesses: readonly Weakness[],
+  help?: string,
+): Support => ({
+  level,
+  reason: weaknesses.map(weaknessText).join('; '),
+  weaknesses,
+  ...(help !== undefined && { help }),
+});
