@@ -8,7 +8,7 @@ import { chmodSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { compileExec, compileThaw } from '../../scripts/entry.ts';
 import { releaseAll } from '../../src/apply/apply.ts';
-import type { HoldMode } from '../../src/database/core/hold.ts';
+import type { HoldMode } from '../../src/policy/databases/databases-element.ts';
 import type { Row } from '../../src/database/core/protocol/reply.ts';
 import { Holder, type HeldTenant } from '../../src/database/io/hold/holder.ts';
 import { formatProblem } from '../../packages/base/problem.ts';

@@ -4,9 +4,9 @@
  * Its clients are frozen while it owes. Where that does not help, since its clients are elsewhere or its statements run
  * without them, the next rung comes on top: fewer connections, and then the oldest statement is killed again and again.
  */
+import type { HoldMode } from '../../policy/databases/databases-element.ts';
 import { charge, savedMicrosecondsMax, type CpuUse } from './bucket.ts';
 
-export type HoldMode = 'watch' | 'on';
 export const rungs = ['none', 'freeze', 'connections', 'statements'] as const;
 export type Rung = (typeof rungs)[number];
 

@@ -192,9 +192,10 @@ export class Enforcement implements Disposable {
   ): void {
     const isWatched = (this.policy.databases ?? defaultDatabases).hold === 'watch';
     const byUid = new Map(uses.map((each) => [each.tenant.uid, each]));
-    for (const { uid, rung, pausedMicroseconds: paused } of held) {
+    for (const { uid, owes, rung, pausedMicroseconds: paused } of held) {
       const use = byUid.get(uid);
-      if (use === undefined) continue;
+      // A tenant that has paid keeps its rung for a minute, and does nothing wrong.
+      if (use === undefined || (!owes && paused === 0)) continue;
       const {
         usedMicroseconds: used = 0,
         elapsedMicroseconds: elapsed,

@@ -7,16 +7,10 @@
 import type { Problem } from '../../../../packages/base/problem.ts';
 import type { Driver } from '../../../host/driver.ts';
 import type { Paths } from '../../../host/paths.ts';
+import type { HoldMode } from '../../../policy/databases/databases-element.ts';
 import type { Tenant } from '../../../policy/policy.ts';
 import type { CpuUse } from '../../core/bucket.ts';
-import {
-  judge,
-  keptConnectionsFraction,
-  newHold,
-  type Hold,
-  type HoldMode,
-  type Rung,
-} from '../../core/hold.ts';
+import { judge, keptConnectionsFraction, newHold, type Hold, type Rung } from '../../core/hold.ts';
 import { changesIn, nextSlice, type Slice } from '../../core/slices.ts';
 import { Clients, type ClientCgroups } from './clients.ts';
 import { Freezer } from './freezer.ts';
@@ -38,10 +32,11 @@ export interface TenantUse extends CpuUse {
   readonly tenant: Tenant;
 }
 
-/** A tenant that owes, as the agent acts on it and reports it. */
+/** A tenant on a rung, as the agent acts on it and reports it. It stays there for a minute after its debt is paid. */
 export interface HeldTenant {
   readonly uid: number;
   readonly rung: Rung;
+  readonly owes: boolean;
   readonly balanceMicroseconds: number;
   /** The time for which clients were frozen since the sample before; of `watch`, for which they would have been. */
   readonly pausedMicroseconds: number;
@@ -115,6 +110,7 @@ export class Holder implements Disposable {
     return {
       uid: use.tenant.uid,
       rung: judged.hold.rung,
+      owes: judged.hold.owes,
       balanceMicroseconds: judged.hold.balance,
       pausedMicroseconds: paused,
       connectionsFraction: isCapped ? keptConnectionsFraction : 1,
