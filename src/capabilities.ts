@@ -337,6 +337,7 @@ const database: Capability = {
   },
   undo: async () => (await import('./database/commands/undo.ts')).undoDatabase,
   doctor: async () => (await import('./database/commands/doctor.ts')).databaseDoctor,
+  layers: async () => (await import('./database/commands/layers.ts')).databaseLayers,
 };
 
 const setup: Capability = {
