@@ -324,7 +324,7 @@ const database: Capability = {
       load: () => import('./database/commands/db.ts'),
     },
   },
-  policyPart: async () => (await import('./database/io/hold/leftovers.ts')).leftoversPolicy,
+  policyPart: async () => (await import('./database/io/policy-part.ts')).databasePolicy,
   agentParts: [
     async () => (await import('./database/io/hold/leftovers.ts')).thawAtStart,
     async () => (await import('./database/io/agent-part.ts')).databasePart,

@@ -24,7 +24,13 @@ export interface KeptNumber {
   readonly host: string;
   readonly before: number;
   readonly set: number;
+  /** The number that `set` replaces, until the server has taken it. */
+  readonly replaces?: number;
 }
+
+/** Whether a number is one that Bulkhead has set, or was about to replace; another one is somebody else's. */
+export const isOurs = ({ set, replaces }: KeptNumber, now: number): boolean =>
+  now === set || now === replaces;
 
 const rowsMax = 100_000;
 
@@ -65,7 +71,7 @@ function isServer(each: unknown): each is EnabledServer {
 }
 
 function isNumber(each: unknown): each is KeptNumber {
-  const { socket, account, host, before, set } = (each ?? {}) as Record<string, unknown>;
+  const { socket, account, host, before, set, replaces } = (each ?? {}) as Record<string, unknown>;
   const isCount = (value: unknown) =>
     Number.isSafeInteger(value) && (value as number) >= -1 && (value as number) <= 2 ** 31;
   return (
@@ -76,6 +82,7 @@ function isNumber(each: unknown): each is KeptNumber {
     host.length <= 255 &&
     isCount(before) &&
     isCount(set) &&
+    (replaces === undefined || isCount(replaces)) &&
     (set as number) <= numberMax
   );
 }

@@ -4,7 +4,7 @@ import { ok, type Result } from '../../../packages/base/result.ts';
 import { keyOf, type ServerAccount, type WantedNumber } from '../core/connection-numbers.ts';
 import { accountsStatement, capStatement, schemaName } from '../core/enable-sql.ts';
 import { privilegesOf } from '../core/privileges.ts';
-import type { KeptNumber } from '../core/record.ts';
+import { isOurs, type KeptNumber } from '../core/record.ts';
 import type { Row } from '../core/protocol/reply.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { DatabaseConnection } from './client/connect.ts';
@@ -86,14 +86,15 @@ function planNumbers(
     const set = numbers.get(key);
     const before = kept.get(key)?.before ?? now;
     if (set !== undefined) {
-      rows.push({ socket, account, host, before, set });
+      const replaces = set === now || before === now ? {} : { replaces: now };
+      rows.push({ socket, account, host, before, set, ...replaces });
       if (set !== now) changes.push({ account, host, connections: set, before });
       continue;
     }
     const was = kept.get(key);
     if (was === undefined || was.before === now) continue;
     // Somebody else has set another number since: that one stays.
-    if (was.set !== now) continue;
+    if (!isOurs(was, now)) continue;
     rows.push(was);
     changes.push({ account, host, connections: was.before, before: was.before });
   }

@@ -13,7 +13,7 @@ import {
   type ServerFacts,
 } from '../core/enable.ts';
 import { numberStatement, restoreStatement } from '../core/enable-sql.ts';
-import type { EnabledServer, KeptNumber } from '../core/record.ts';
+import { isOurs, type EnabledServer, type KeptNumber } from '../core/record.ts';
 import type { DatabaseConnection } from './client/connect.ts';
 import { readNumbers, readServers, writeNumbers, writeServers } from './record-file.ts';
 import { readServerFacts } from './server-facts.ts';
@@ -172,7 +172,7 @@ function mark({ paths, socket }: EnableTarget): Result<void, Problem> {
 }
 
 /** Sets numbers back that are still ours. Accounts that are gone have none. */
-async function restoreNumbers({
+export async function restoreNumbers({
   paths,
   socket,
   connection,
@@ -185,7 +185,7 @@ async function restoreNumbers({
     const now = await numberOf(connection, each);
     if (!now.ok) return now;
     if (now.value === undefined) continue;
-    if (now.value !== each.set && now.value !== each.before) {
+    if (!isOurs(each, now.value) && now.value !== each.before) {
       changed.push(`${each.account}@${each.host}`);
       continue;
     }
