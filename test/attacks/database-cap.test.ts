@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { formatProblem, type Problem } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';
-import { capStatement, sessionStatements } from '../../src/database/core/enable-sql.ts';
+import { capStatement, sessionStatements } from '../../src/database/core/rights/enable-sql.ts';
 import type { DatabaseConnection } from '../../src/database/io/client/connect.ts';
 import { readAccounts } from '../../src/database/io/connection-numbers.ts';
 import { disableServer, enableServer } from '../../src/database/io/enable.ts';

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { formatProblem, type Problem } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';
-import { capStatement } from '../../src/database/core/enable-sql.ts';
+import { capStatement } from '../../src/database/core/rights/enable-sql.ts';
 import type { DatabaseConnection } from '../../src/database/io/client/connect.ts';
 import {
   disableServer,
