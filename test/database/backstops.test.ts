@@ -15,7 +15,7 @@ import {
   type ServerAccount,
 } from '../../src/database/core/connection-numbers.ts';
 import type { Session } from '../../src/database/core/look.ts';
-import { accessOf, privilegesOf } from '../../src/database/core/privileges.ts';
+import { accessOf, privilegesOf } from '../../src/database/core/rights/privileges.ts';
 
 const session = (given: Partial<Session>): Session => ({
   id: 1,

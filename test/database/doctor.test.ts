@@ -76,5 +76,5 @@ test('what gets around limits is named, and hostile names stay on their line', (
   assert.match(remarks[2] ?? '', /alice_odd@localhost/);
   assert.match(remarks[3] ?? '', /1 account of tenants that may create events.*alice_2/);
   assert.match(remarks[4] ?? '', /GRANT OPTION.*alice_2/);
-  assert.doesNotMatch(remarks.join(''), /[\n\u001b]/);
+  for (const odd of ['\n', '\u001b']) assert.ok(!remarks.join('').includes(odd));
 });

@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { formatProblem, type Problem } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';
-import { capStatement } from '../../src/database/core/enable-sql.ts';
-import type { DatabaseConnection } from '../../src/database/io/client/connect.ts';
+import { capStatement } from '../../src/database/core/rights/enable-sql.ts';
+import { connectDatabase, type DatabaseConnection } from '../../src/database/io/client/connect.ts';
+import { nativeHash } from '../../src/database/io/native-hash.ts';
 import {
   disableServer,
   enableServer,
@@ -199,6 +200,46 @@ describe('rights in a server', { skip: mariadbMissing }, () => {
     assert.deepEqual(valueOf(await planServer(target)).remarks, []);
   });
 });
+
+test(
+  'without unix_socket, the worker logs in by the password of its file',
+  { skip: mariadbMissing },
+  async () => {
+    const directory = temporaryDirectory('database-password', undefined, 0o755);
+    const state = temporaryDirectory('database-password-state');
+    const server = await startMariadb(directory.path);
+    try {
+      await server.sql("ALTER USER root@localhost IDENTIFIED BY ''");
+      await server.stop();
+      await server.start(['--unix-socket=OFF']);
+      const { socket } = server;
+      const login = (user: string, password: string) => connectDatabase(socket, { user, password });
+      const root = await server.connect();
+      const paths = { state: state.path };
+      valueOf(lockDatabases(paths)).release();
+      const target = { paths, socket, connection: root };
+      const refused = await enableServer(target);
+      assert.ok(!refused.ok);
+      assert.match(refused.error.reason, /unix_socket is not active/);
+      valueOf(await enableServer({ ...target, passwordHash: nativeHash('sesame') }));
+      const worker = await login('bulkhead-db', 'sesame');
+      assert.ok(worker.ok, JSON.stringify(worker));
+      worker.value.close();
+      for (const [user, password] of [
+        ['bulkhead-db', 'other'],
+        ['bulkhead-db', ''],
+        ['bulkhead-cap', ''],
+      ] as const)
+        assert.ok(!(await login(user, password)).ok, user);
+      valueOf(await disableServer(target));
+      root.close();
+    } finally {
+      await server.stop();
+      directory.remove();
+      state.remove();
+    }
+  },
+);
 
 /** Returns a connection that fails after so many statements have been done, as if this process had been killed. */
 function ending(connection: DatabaseConnection, statements: number): DatabaseConnection {

@@ -7,8 +7,12 @@ import type { Ending, EndReason } from '../../src/database/core/backstops.ts';
 import type { DatabaseConnection } from '../../src/database/io/client/connect.ts';
 import { endSessions } from '../../src/database/io/end-sessions.ts';
 import { mariadbMissing, startMariadb, type MariadbServer } from '../../testing/mariadb.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../../testing/patience.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
+
+/** INNODB_TRX is as old as the last question, unless nobody has asked for 0.1 s. */
+const transactionsMilliseconds = 150;
 
 describe('ending sessions', { skip: mariadbMissing }, () => {
   let server: MariadbServer;
@@ -61,6 +65,7 @@ describe('ending sessions', { skip: mariadbMissing }, () => {
   /** Ends it as soon as the server shows that it does what it is ended for. */
   const endWhenSeen = (each: Ending) =>
     eventually('the session is ended', async () => {
+      await sleep(transactionsMilliseconds);
       const { ended, problems } = await endSessions(worker, [each]);
       assert.deepEqual(problems.map(formatProblem), []);
       return ended.length === 1;

@@ -46,7 +46,7 @@ describe('numbers of connections', { skip: mariadbMissing }, () => {
     ['bob_1', 1002],
   ]);
 
-  /** As the agent does: reads, notes, sets. */
+  /** Reads, notes and sets, like the agent. */
   const keep = async (limits: ReadonlyMap<number, number>, limit?: number) => {
     const accounts = valueOf(await readAccounts(worker));
     const { wanted } = connectionNumbers({ accounts, owners, limits });

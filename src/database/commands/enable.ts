@@ -10,7 +10,7 @@ import { failWith, print, printJson } from '../../cli/shared/output.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
-import { workerAccount } from '../core/enable-sql.ts';
+import { workerAccount } from '../core/rights/enable-sql.ts';
 import { findWorkerUser, makeWorkerUser } from '../io/account.ts';
 import { readCredentials } from '../io/credentials.ts';
 import { enableServer, planServer } from '../io/enable.ts';

@@ -38,34 +38,41 @@ interface KillOptions extends ServerOptions {
 const action = "end a tenant's statements";
 
 async function kill(name: string, options: KillOptions, command: Command): Promise<ExitCode> {
-  const { socket, dryRun = false, json = false, yes = false } = options;
   const paths = rootPaths(command, action);
   if (typeof paths === 'number') return paths;
-  const asks = !dryRun && !yes;
-  if (asks && (json || !canAsk())) {
+  if (asks(options) && (options.json === true || !canAsk())) {
     const hint = 'pass --yes, or --dry-run to see what would be ended';
     printError({ action, reason: 'nobody can be asked here', hint });
     return exitCodes.usage;
   }
   const subject = await subjectOf(command, name, options.policy, paths);
   if (typeof subject === 'number') return subject;
-  const named = subject.policy.databases?.servers.map((each) => each.socket) ?? [];
-  const found = [...new Set([...named, ...serverSockets(paths)])];
-  const sockets = socket === undefined ? found : [socket];
-  await using servers = await openServers(sockets, subject, options);
-  const { endings, problems } = servers;
-  const isAgreed = !asks || endings.length === 0 || (await agrees(name, endings));
-  const done = isAgreed && !dryRun ? await servers.end() : undefined;
+  await using servers = await openServers(socketsOf(paths, subject, options), subject, options);
+  const { endings } = servers;
+  const isAgreed = !asks(options) || endings.length === 0 || (await agrees(name, endings));
+  const done = isAgreed && options.dryRun !== true ? await servers.end() : nothingDone(endings);
   const result: DbKillJson = {
-    name: subject.tenant.account?.user ?? String(subject.tenant.uid),
-    ended: done?.ended ?? endings,
-    over: done?.over ?? 0,
-    problems: [...problems, ...(done?.problems ?? [])].map(formatProblem),
-    dryRun,
+    name: nameOf(subject),
+    ended: done.ended,
+    over: done.over,
+    problems: [...servers.problems, ...done.problems].map(formatProblem),
+    dryRun: options.dryRun === true,
   };
-  if (json) printJson(result);
+  if (options.json === true) printJson(result);
   else show(result, isAgreed);
   return isAgreed && result.problems.length === 0 ? exitCodes.done : exitCodes.failed;
+}
+
+const asks = ({ dryRun, yes }: KillOptions): boolean => dryRun !== true && yes !== true;
+
+const nothingDone = (ended: readonly DbKilledJson[]): Done => ({ ended, over: 0, problems: [] });
+
+const nameOf = ({ tenant }: Subject): string => tenant.account?.user ?? String(tenant.uid);
+
+function socketsOf(paths: Paths, { policy }: Subject, { socket }: KillOptions): readonly string[] {
+  if (socket !== undefined) return [socket];
+  const named = policy.databases?.servers.map((each) => each.socket) ?? [];
+  return [...new Set([...named, ...serverSockets(paths)])];
 }
 
 interface Subject {
@@ -105,11 +112,13 @@ interface OpenServer {
 interface OpenServers extends AsyncDisposable {
   readonly endings: readonly DbKilledJson[];
   readonly problems: readonly Problem[];
-  readonly end: () => Promise<{
-    readonly ended: readonly DbKilledJson[];
-    readonly over: number;
-    readonly problems: readonly Problem[];
-  }>;
+  readonly end: () => Promise<Done>;
+}
+
+interface Done {
+  readonly ended: readonly DbKilledJson[];
+  readonly over: number;
+  readonly problems: readonly Problem[];
 }
 
 /** Looks at each server. One that fails is reported, and the others go on. */

@@ -17,7 +17,7 @@ export type BackstopLimits = Omit<DatabaseLimits, 'cpu'>;
 export interface BackstopRules {
   /** The uid of each account's tenant; an account of nobody and an exempt one are absent. */
   readonly owners: ReadonlyMap<string, number>;
-  /** By the tenant's uid. */
+  /** Limits by the tenant's uid. */
   readonly limits: ReadonlyMap<number, BackstopLimits>;
   /** Accounts with global privileges, or whose privileges are not known. Their sessions are never ended. */
   readonly privileged: ReadonlySet<string>;

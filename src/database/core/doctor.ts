@@ -13,7 +13,7 @@ export interface DoctorServer {
   /** Why it could not be asked; nothing else is known then. */
   readonly problem?: string;
   readonly version?: string;
-  /** What is not seen of it, and why. */
+  /** Facts that the server does not show, and why. */
   readonly missing?: readonly string[];
   readonly isReadOnly?: boolean;
   readonly runsEvents?: boolean;

@@ -7,7 +7,7 @@ import { parsePasswd, readUidRange } from '../../host/accounts/accounts.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Account } from '../../policy/accounts/account.ts';
 import { runBounded } from '../../sys/processes/run-bounded.ts';
-import { workerAccount } from '../core/enable-sql.ts';
+import { workerAccount } from '../core/rights/enable-sql.ts';
 
 const timeoutMs = 30_000;
 const action = 'use the system user';

@@ -2,9 +2,9 @@
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { keyOf, type ServerAccount, type WantedNumber } from '../core/connection-numbers.ts';
-import { accountsStatement, capStatement, schemaName } from '../core/enable-sql.ts';
-import { privilegesOf } from '../core/privileges.ts';
-import { isOurs, type KeptNumber } from '../core/record.ts';
+import { accountsStatement, capStatement, schemaName } from '../core/rights/enable-sql.ts';
+import { privilegesOf } from '../core/rights/privileges.ts';
+import { isOurs, type KeptNumber } from '../core/rights/record.ts';
 import type { Row } from '../core/protocol/reply.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { DatabaseConnection } from './client/connect.ts';

@@ -2,7 +2,7 @@
 import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
 import { decodeText, openRegularFile, readWhole } from '../../../packages/base/io/regular-file.ts';
-import { parseCredentials, type Credentials } from '../core/credentials.ts';
+import { parseCredentials, type Credentials } from '../core/rights/credentials.ts';
 
 const bytesMax = 4096;
 

@@ -11,9 +11,9 @@ import {
   planEnable,
   type EnableStep,
   type ServerFacts,
-} from '../core/enable.ts';
-import { numberStatement, restoreStatement } from '../core/enable-sql.ts';
-import { isOurs, type EnabledServer, type KeptNumber } from '../core/record.ts';
+} from '../core/rights/enable.ts';
+import { numberStatement, restoreStatement } from '../core/rights/enable-sql.ts';
+import { isOurs, type EnabledServer, type KeptNumber } from '../core/rights/record.ts';
 import type { DatabaseConnection } from './client/connect.ts';
 import { readNumbers, readServers, writeNumbers, writeServers } from './record-file.ts';
 import { readServerFacts } from './server-facts.ts';

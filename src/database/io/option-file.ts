@@ -4,9 +4,13 @@
  */
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { isRootsDirectory } from '../../../packages/base/io/pinned-directory.ts';
-import { readText, realPathOf } from '../../../packages/base/io/read.ts';
-import { decodeText } from '../../../packages/base/io/regular-file.ts';
+import {
+  isRootsDirectory,
+  isTrusted,
+  writableByOthers,
+} from '../../../packages/base/io/pinned-directory.ts';
+import { realPathOf } from '../../../packages/base/io/read.ts';
+import { decodeText, openRegularFile, readWhole } from '../../../packages/base/io/regular-file.ts';
 import { parseMysqlFile } from '../../host/databases/database-files.ts';
 import type { Paths } from '../../host/paths.ts';
 import {
@@ -24,6 +28,7 @@ const firstLine = '# Written by "bulkhead db enable"; "bulkhead db disable" remo
 const optionFileText = `${firstLine}\n[mariadbd]\nuserstat = 1\n`;
 
 const filesMax = 50;
+const bytesMax = 2 ** 20;
 
 /** Returns the directories that the configuration includes, the last one first, whose files win. */
 function includedDirectories({ etc }: Etc): readonly string[] {
@@ -34,11 +39,21 @@ function includedDirectories({ etc }: Etc): readonly string[] {
     const real = realPathOf(file);
     if (real === undefined || read.has(real) || read.size >= filesMax) continue;
     read.add(real);
-    const { include, includeDirectories } = parseMysqlFile(readText(real) ?? '');
+    const { include, includeDirectories } = parseMysqlFile(textOf(real));
     waiting.push(...include);
     found.push(...includeDirectories);
   }
   return [...new Set(found)].toReversed();
+}
+
+/** Returns the text of a file that only root can change; otherwise empty, since somebody else chose what it includes. */
+function textOf(path: string): string {
+  const opened = openRegularFile(path, { links: 'refuse' });
+  if (!opened.ok) return '';
+  using file = opened.value;
+  if (!isTrusted(file.stat.uid) || writableByOthers(file.stat)) return '';
+  const read = readWhole(file, bytesMax);
+  return read.ok ? decodeText(read.value) : '';
 }
 
 /** Returns the path of the file, whether or not it is there; undefined if there is no directory for it. */

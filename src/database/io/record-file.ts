@@ -13,7 +13,7 @@ import {
   parseServers,
   type EnabledServer,
   type KeptNumber,
-} from '../core/record.ts';
+} from '../core/rights/record.ts';
 
 type State = Pick<Paths, 'state'>;
 

@@ -4,7 +4,7 @@ import { ok, type Result } from '../../../packages/base/result.ts';
 import { findDatabases } from '../../host/databases/find.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { workerAccount } from '../core/enable-sql.ts';
+import { workerAccount } from '../core/rights/enable-sql.ts';
 import { findWorkerUser } from './account.ts';
 import type { Login } from './client/connect.ts';
 import { readCredentials } from './credentials.ts';

@@ -2,9 +2,9 @@
  * The plan of `bulkhead db enable`: the statements that a server still lacks, each of which can be repeated. A run that
  * was killed is completed by the next one.
  */
-import { printable } from '../../../packages/base/printable.ts';
-import type { Cause } from '../../../packages/base/problem.ts';
-import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { printable } from '../../../../packages/base/printable.ts';
+import type { Cause } from '../../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../../packages/base/result.ts';
 import {
   definer,
   definerAccess,

@@ -5,8 +5,8 @@
  *     user = bulkhead-db
  *     password = "secret"
  */
-import type { Cause } from '../../../packages/base/problem.ts';
-import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import type { Cause } from '../../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../../packages/base/result.ts';
 
 export interface Credentials {
   readonly user: string;

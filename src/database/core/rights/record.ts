@@ -4,9 +4,9 @@
  *     {"version":1,"servers":[{"socket":"/run/mysqld/mysqld.sock","userstat":false}]}
  *     {"version":1,"numbers":[{"socket":"…","account":"alice_1","host":"localhost","before":0,"set":10}]}
  */
-import type { Cause } from '../../../packages/base/problem.ts';
-import { fail, ok, type Result } from '../../../packages/base/result.ts';
-import { numberMax } from './connection-numbers.ts';
+import type { Cause } from '../../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../../packages/base/result.ts';
+import { numberMax } from '../connection-numbers.ts';
 
 /** A server in which Bulkhead has rights, or has begun to make or remove them. */
 export interface EnabledServer {
