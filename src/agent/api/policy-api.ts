@@ -194,7 +194,16 @@ export interface PolicyWarning {
   readonly tenants: readonly string[];
   /** The number of all tenants it concerns. */
   readonly tenantCount: number;
-  /** The sentence. */
+  /** The limit that is lowered or promised. */
+  readonly limit?: LimitKey;
+  /** How many times the host's amount tenants are promised; of `promised` only. */
+  readonly overcommit?: {
+    /** The number now. */
+    readonly before: number;
+    /** The number after the change. */
+    readonly after: number;
+  };
+  /** The sentence, for commands; other programs translate the fields. */
   readonly text: string;
 }
 

@@ -44,7 +44,14 @@ const about = (
   kind: PolicyWarning['kind'],
   names: readonly string[],
   text: string,
-): PolicyWarning => ({ kind, tenants: names.slice(0, namesMax), tenantCount: names.length, text });
+  facts: Pick<PolicyWarning, 'limit' | 'overcommit'> = {},
+): PolicyWarning => ({
+  kind,
+  tenants: names.slice(0, namesMax),
+  tenantCount: names.length,
+  ...facts,
+  text,
+});
 
 function removed({ before, after, isShown }: Compared): readonly PolicyWarning[] {
   const names = [...before.entries.values()]
@@ -86,9 +93,10 @@ function inUse({ before, after, tick, isShown }: Compared): readonly PolicyWarni
             'memory',
             names,
             `${some}: the kernel takes back page cache, and refuses if that is not enough`,
+            { limit: key },
           ),
         ]
-      : [about('in use', names, some)];
+      : [about('in use', names, some, { limit: key })];
   });
 }
 
@@ -104,7 +112,8 @@ function promised({ before, after }: Compared): readonly PolicyWarning[] {
     if (is.overcommit <= 1 || is.overcommit <= was.overcommit) return [];
     const [from, to] = [was, is].map(({ overcommit }) => overcommit.toFixed(1));
     const text = `Tenants would be promised ${to} times the ${what} of the host, and are promised ${from} times now`;
-    return [about('promised', [], text)];
+    const overcommit = { before: was.overcommit, after: is.overcommit };
+    return [about('promised', [], text, { limit: key, overcommit })];
   });
 }
 

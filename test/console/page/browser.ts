@@ -210,6 +210,11 @@ export class View {
     return view;
   }
 
+  /** Opens another tab, which shares what the browser keeps. */
+  async tab(): Promise<View> {
+    return new View(await this.page.context().newPage());
+  }
+
   text(selector = 'body'): Promise<string> {
     return this.page.locator(selector).first().innerText({ timeout: 0 });
   }

@@ -111,7 +111,8 @@ describe('login', { skip }, async () => {
     const offer = async () =>
       page.evaluate((hash) => (location.hash = hash), `#code=${await site.stage.code(uids.bob)}`);
     await offer();
-    await view.shows('This page is logged in as root', 'dialog');
+    await view.shows('You are logged in as root', 'dialog');
+    await view.shows('Continue as bob?', 'dialog');
     assert.doesNotMatch(page.url(), /code/);
     assert.match(
       await page.evaluate(() => document.activeElement?.textContent ?? ''),
@@ -121,17 +122,18 @@ describe('login', { skip }, async () => {
     await page.keyboard.press('Enter');
     await eventually('the dialog has gone', async () => (await page.$('dialog')) === null);
     await offer();
-    await view.shows('This page is logged in as root', 'dialog');
+    await view.shows('You are logged in as root', 'dialog');
     await page.keyboard.press('Escape');
     await eventually('the dialog has gone', async () => (await page.$('dialog')) === null);
-    assert.deepEqual(
-      sessions().map(({ user }) => user),
-      ['root'],
+    await eventually(
+      'the logins that were refused have ended',
+      () => JSON.stringify(sessions().map(({ user }) => user)) === '["root"]',
     );
     // The same with a load of the page, as by a link on another one.
     await page.goto('about:blank');
-    await page.goto(`${site.url}#code=${await site.stage.code(uids.bob)}`, { timeout: 0 });
-    await view.shows('This page is logged in as root', 'dialog');
+    const code = await site.stage.code(uids.bob);
+    await page.goto(`${site.url}#code=${code}&to=/system`, { timeout: 0 });
+    await view.shows('You are logged in as root', 'dialog');
     await page.click('dialog .choices button >> nth=1');
     await view.shows('bob', '.account summary');
     assert.deepEqual(
@@ -142,6 +144,56 @@ describe('login', { skip }, async () => {
     );
     assert.equal(await view.text('.host'), 'localhost');
     await view.check('login-replaced');
+  });
+
+  test('a link in a new tab replaces no session of another account in silence', async () => {
+    await using site = await browser.open();
+    const users = () =>
+      site.stage.access
+        .sessions(() => true)
+        .map(({ login }) => login.account.user)
+        .sort();
+    const first = await site.login(0, '/system');
+    await first.shows('Live');
+    const tabWith = async (code: string) => {
+      const tab = await first.tab();
+      await tab.page.goto(`${site.url}#code=${code}&to=/system`, { timeout: 0 });
+      return tab;
+    };
+    const stranger = await tabWith(await site.stage.code(uids.bob));
+    await stranger.shows('Continue as bob?', 'dialog');
+    await stranger.shows('root', '.account summary');
+    assert.doesNotMatch(stranger.page.url(), /code/);
+    await stranger.check('login-new-tab');
+    await stranger.page.keyboard.press('Enter');
+    await eventually('only root is left', () => users().join() === 'root');
+    await stranger.shows('root', '.account summary');
+    // A session may have two streams, and each tab has one.
+    await stranger.page.close();
+    // A used code changes nothing, and says so.
+    const used = await site.stage.code(uids.bob);
+    await site.view(`#code=${used}`);
+    await eventually('bob is logged in elsewhere', () => users().join() === 'bob,root');
+    const late = await tabWith(used);
+    late.expected.push(/401/);
+    await late.shows('The login code is not valid', 'dialog');
+    await late.check('login-new-tab-used');
+    await late.page.keyboard.press('Escape');
+    await late.shows('root', '.account summary');
+    await late.page.close();
+    // The same account needs no question.
+    const same = await tabWith(await site.stage.code(0));
+    await same.shows('Live', '.live');
+    assert.equal(await same.page.locator('dialog').count(), 0);
+    // Whoever says so continues as the other, in that tab only.
+    const taken = await tabWith(await site.stage.code(uids.alice));
+    await taken.page.getByRole('button', { name: 'Continue as alice' }).click({ timeout: 0 });
+    await taken.shows('alice', '.account summary');
+    await taken.page.reload({ timeout: 0 });
+    await taken.shows('alice', '.account summary');
+    await first.page.reload({ timeout: 0 });
+    await first.shows('root', '.account summary');
+    await first.check('login-first-tab');
   });
 
   test('a tab that is shown again loads the tenants again only if they have changed', async () => {

@@ -112,9 +112,9 @@ describe('tenant', { skip }, async () => {
       await area.evaluate((element) => element.scrollIntoView({ block: 'center' }));
       await area.tap({ position: { x, y: 40 }, force: true });
     };
-    await tap(0, 120);
+    await tap(0, 20);
     await view.shows(/\d\d:\d\d: /, '.chart:nth-child(2) .cursor-line');
-    await tap(1, 60);
+    await tap(1, 100);
     await view.shows(/\d\d:\d\d: /, '.chart:nth-child(1) .cursor-line');
     assert.ok((await cursors(view)) > 2);
     assert.equal(await hashOf(view), before);

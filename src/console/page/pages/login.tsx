@@ -4,7 +4,8 @@ import { Choices } from '../shell/choices.tsx';
 import { Loading } from '../parts/notes.tsx';
 import { product, words } from '../state/language.ts';
 import { failureWords, type Failure } from '../state/request.ts';
-import { isFramed, type Session } from '../state/session.ts';
+import type { Session } from '../state/session.ts';
+import { isFramed } from '../state/siblings.ts';
 
 type Closed = Exclude<Session, { readonly kind: 'open' }>;
 
@@ -37,10 +38,10 @@ function Why({ session }: { readonly session: Extract<Closed, { readonly kind: '
   if (failure === undefined) return hasEnded === true ? <p role="alert">{login.ended}</p> : null;
   return (
     <p role="alert">
-      <b>{login.failed}</b> {whyNot(failure)}
+      <b>{login.failed}</b> {loginFailureWords(failure)}
     </p>
   );
 }
 
-const whyNot = (failure: Failure) =>
+export const loginFailureWords = (failure: Failure) =>
   failure.kind === 'ended' ? words.value.shell.login.badCode : failureWords(failure);

@@ -4,7 +4,7 @@ import type { PolicyPlan, PolicyWarning } from '../../../agent/api/policy-api.ts
 import { Disclosure } from '../parts/dialog.tsx';
 import { FailureNote } from '../parts/notes.tsx';
 import { ScrollingTable } from '../parts/scrolling-table.tsx';
-import { numbers } from '../state/language.ts';
+import { limitWords, numbers } from '../state/language.ts';
 import type { Change, Step } from './change.ts';
 import { Diff } from './diff.tsx';
 import { policyWords } from './words.ts';
@@ -97,7 +97,7 @@ function Effects({ plan }: { readonly plan: PolicyPlan }) {
           <ul>
             {plan.warnings.map((warning, at) => (
               <li key={at}>
-                <b>{text.warningKinds[warning.kind]}</b> <span lang="en">{warning.text}</span>
+                <b>{text.warningKinds[warning.kind]}</b> <Warning warning={warning} />
               </li>
             ))}
             {plan.diagnostics.map(({ line, message }, at) => (
@@ -110,6 +110,19 @@ function Effects({ plan }: { readonly plan: PolicyPlan }) {
       )}
     </>
   );
+}
+
+function Warning({ warning }: { readonly warning: PolicyWarning }) {
+  const { warnings } = policyWords.value;
+  const { kind, tenantCount, limit, overcommit } = warning;
+  const name = limit === undefined ? '' : limitWords(limit);
+  if (kind === 'removed') return <>{warnings.removed(tenantCount)}</>;
+  if (kind === 'in use' || kind === 'memory') return <>{warnings[kind](tenantCount, name)}</>;
+  if (overcommit === undefined) return <span lang="en">{warning.text}</span>;
+  const [before, after] = [overcommit.before, overcommit.after].map((each) =>
+    numbers.value.number(each, 1),
+  );
+  return <>{warnings.promised(name, before ?? '', after ?? '')}</>;
 }
 
 function Affected({ plan: { tenants, tenantCount } }: { readonly plan: PolicyPlan }) {

@@ -1,9 +1,10 @@
 /** The question what other limits would have done to recorded use. Nothing changes by it. */
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PolicyEditRequest, PolicyResponse } from '../../../agent/api/policy-api.ts';
 import type { SimulateResponse } from '../../../agent/policy/simulate-response.ts';
 import { CommandLine } from '../parts/command-line.tsx';
 import { Answered, FailureNote, Loading } from '../parts/notes.tsx';
+import { words } from '../state/language.ts';
 import { simulateChange, usePolicy } from '../state/policy.ts';
 import type { Failure } from '../state/request.ts';
 import { href } from '../state/route.ts';
@@ -41,13 +42,23 @@ function Question({ policy }: { readonly policy: PolicyResponse }) {
   const [isText, setText] = useState(!policy.isEditable);
   const [days, setDays] = useState(periodUsual);
   const [result, setResult] = useState<Result>({ kind: 'none' });
+  const asking = useRef<AbortController>(undefined);
+  // A question that nobody waits for is given up.
+  useEffect(() => () => asking.current?.abort(), []);
+  const cancel = () => {
+    asking.current?.abort();
+    setResult({ kind: 'none' });
+  };
   const replay = async (request: PolicyEditRequest | undefined) => {
+    asking.current?.abort();
     if (request === undefined) return setResult({ kind: 'nothing' });
+    const { signal } = (asking.current = new AbortController());
     setResult({ kind: 'waiting' });
-    const found = await simulateChange<SimulateResponse>({
-      ...request,
-      periodSeconds: days * daySeconds,
-    });
+    const found = await simulateChange<SimulateResponse>(
+      { ...request, periodSeconds: days * daySeconds },
+      signal,
+    );
+    if (signal.aborted) return;
     setResult(
       found.ok ? { kind: 'answer', answer: found.value } : { kind: 'failed', failure: found.error },
     );
@@ -86,7 +97,14 @@ function Question({ policy }: { readonly policy: PolicyResponse }) {
         )}
       </section>
       <div aria-live="polite">
-        {result.kind === 'waiting' && <Loading />}
+        {result.kind === 'waiting' && (
+          <>
+            <Loading />
+            <button type="button" onClick={cancel}>
+              {words.value.cancel}
+            </button>
+          </>
+        )}
         {result.kind === 'nothing' && <p class="note">{text.nothingTyped}</p>}
         {result.kind === 'failed' && <FailureNote failure={result.failure} />}
         {result.kind === 'answer' && <WhatIfResult answer={result.answer} />}

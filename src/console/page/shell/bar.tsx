@@ -1,7 +1,8 @@
 /** The bar: the host, find, the state of the connection, and who is logged in. */
 import { numbers, product, words } from '../state/language.ts';
 import { href } from '../state/route.ts';
-import { isFramed, logOut, sessionInfo } from '../state/session.ts';
+import { logOut, sessionInfo } from '../state/session.ts';
+import { isFramed } from '../state/siblings.ts';
 import { connection, frame } from '../state/stream.ts';
 import { Choices } from './choices.tsx';
 import { Find } from './find.tsx';

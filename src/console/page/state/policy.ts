@@ -55,5 +55,6 @@ export const keepChange = ({ change }: PolicyPending) =>
     body: { ...(change !== undefined && { change }) },
   });
 
-export const simulateChange = <Answer>(body: PolicySimulateRequest) =>
-  ask<Answer>('v1/policy/simulate', { method: 'POST', body });
+/** The agent gives the question up when `signal` is aborted. */
+export const simulateChange = <Answer>(body: PolicySimulateRequest, signal: AbortSignal) =>
+  ask<Answer>('v1/policy/simulate', { method: 'POST', body, signal });

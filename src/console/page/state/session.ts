@@ -2,12 +2,13 @@
  * The session: a code from the address is exchanged for a token, which this page keeps in memory, and in a window of its
  * own also in sessionStorage, so that it outlasts a reload. A new tab asks its siblings for theirs.
  */
-import { computed, signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 import type {
   ConsoleSessionResponse,
   ConsoleSessionStart,
 } from '../../../agent/api/console-api.ts';
 import { exchangeCode, request, type Failure } from './request.ts';
+import { announceSession, answerSiblings, askSiblings, isFramed } from './siblings.ts';
 
 export type Session =
   | { readonly kind: 'starting' }
@@ -20,54 +21,59 @@ export const sessionInfo = computed(() =>
   session.value.kind === 'open' ? session.value.info : undefined,
 );
 
-export const isFramed = window.top !== window.self;
-
 const storageKey = 'bulkhead-token';
 const tokenPattern = /^[A-Za-z0-9_-]{43}$/;
 const codePattern = /^#code=([A-Za-z0-9_-]{43})(?:&to=(.*))?$/;
-const siblingsMilliseconds = 300;
-/** Tabs of the same origin. In a frame there are none: each has a login of its own. */
-const siblings = isFramed ? undefined : new BroadcastChannel('bulkhead-console');
+
+/** A login that came while there is a session. */
+export type Offer =
+  | { readonly kind: 'login'; readonly start: ConsoleSessionStart }
+  | { readonly kind: 'failed'; readonly failure: Failure };
 
 /**
- * A code that came while there is a session. Anybody can make a link with a code of their own account, so the person
- * decides.
+ * The login of a code that came while another account is logged in, here or in another tab. Anybody can make a link with a
+ * code of their own account, so the person decides.
  */
-export const offeredCode = signal<string | undefined>(undefined);
+export const offer = signal<Offer | undefined>(undefined);
 
 /** Logins happen one after the other. */
 let last: Promise<void> = Promise.resolve();
 
-/** Starts with the token of before a reload, the code in the address, or the token of another tab. */
+/** Starts with the token of before a reload or of another tab, and the code in the address. */
 export function startSession(): Promise<void> {
-  siblings?.addEventListener('message', ({ data }: MessageEvent<unknown>) => answerSibling(data));
+  answerSiblings(sharedToken);
+  effect(() => (sharedToken() === undefined ? undefined : announceSession()));
   last = begin(takeCode());
   return last;
 }
 
+/** New tabs do not take over a session that shows what somebody else sees. */
+function sharedToken(): string | undefined {
+  const { value: now } = session;
+  return now.kind === 'open' && now.info.user === now.info.by ? now.token : undefined;
+}
+
 async function begin(code: string | undefined): Promise<void> {
-  const token = storedToken() ?? (code === undefined ? await askSiblings() : undefined);
+  const token = storedToken() ?? validToken(await askSiblings());
   if (token !== undefined) session.value = await openWith(token);
-  if (code !== undefined) await takeOrOffer(code);
+  if (code !== undefined) await logIn(code);
   else if (token === undefined) session.value = { kind: 'none' };
 }
 
 /** Takes a code that comes while the page is open, as when a link is opened in the same tab. */
 export function takeNewCode(): void {
   const code = takeCode();
-  if (code !== undefined) last = last.then(() => takeOrOffer(code));
+  if (code !== undefined) last = last.then(() => logIn(code));
 }
 
-async function takeOrOffer(code: string): Promise<void> {
-  if (session.value.kind === 'open') offeredCode.value = code;
-  else await logIn(code);
-}
-
-/** Replaces the session by the one that the code gives, or forgets the code. */
+/** Replaces the session by the one that was offered, or ends that. */
 export function answerOffer(isTaken: boolean): void {
-  const code = offeredCode.value;
-  offeredCode.value = undefined;
-  if (isTaken && code !== undefined) last = last.then(() => logIn(code));
+  const answered = offer.value;
+  offer.value = undefined;
+  if (answered?.kind !== 'login') return;
+  const { start } = answered;
+  if (isTaken) last = last.then(() => replaceBy(start));
+  else void request(start.token, 'v1/console/end', { method: 'POST' });
 }
 
 /** Takes the code out of the address at once, so that it is in no history and no screenshot. */
@@ -78,15 +84,35 @@ function takeCode(): string | undefined {
   return code;
 }
 
-async function logIn(code: string): Promise<void> {
+/** Opens another session when everything that the one before showed has gone. */
+async function replaceBy(start: ConsoleSessionStart): Promise<void> {
   session.value = { kind: 'starting' };
-  offeredCode.value = undefined;
+  await new Promise((drawn) => setTimeout(drawn));
+  open(start);
+}
+
+/** Exchanges a code. A session of another account stays until somebody answers the offer. */
+async function logIn(code: string): Promise<void> {
+  answerOffer(false);
+  if (session.value.kind !== 'open') session.value = { kind: 'starting' };
   const started = await exchangeCode<ConsoleSessionStart>(code);
+  const now = session.value;
   if (!started.ok) {
-    session.value = { kind: 'none', failure: started.error };
-    return;
-  }
-  const { token, ...info } = started.value;
+    const failure = started.error;
+    if (now.kind === 'open') offer.value = { kind: 'failed', failure };
+    else session.value = { kind: 'none', failure };
+  } else if (now.kind === 'open' && !isSameLogin(now.info, started.value))
+    offer.value = { kind: 'login', start: started.value };
+  else open(started.value);
+}
+
+const isSameLogin = (one: ConsoleSessionResponse, other: ConsoleSessionResponse) =>
+  one.uid === other.uid &&
+  one.user === other.user &&
+  one.by === other.by &&
+  one.readOnly === other.readOnly;
+
+function open({ token, ...info }: ConsoleSessionStart): void {
   store(token);
   session.value = { kind: 'open', token, info };
 }
@@ -138,30 +164,3 @@ function store(token: string | undefined): void {
 
 const validToken = (value: unknown) =>
   typeof value === 'string' && tokenPattern.test(value) ? value : undefined;
-
-function answerSibling(data: unknown): void {
-  const { value: now } = session;
-  // New tabs do not take over a session that shows what somebody else sees.
-  if (data === 'who has a session?' && now.kind === 'open' && now.info.user === now.info.by)
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel has one origin
-    siblings?.postMessage({ token: now.token });
-}
-
-function askSiblings(): Promise<string | undefined> {
-  if (siblings === undefined) return Promise.resolve(undefined);
-  return new Promise((resolve) => {
-    const done = (token: string | undefined) => {
-      clearTimeout(timer);
-      siblings.removeEventListener('message', heard);
-      resolve(token);
-    };
-    const heard = ({ data }: MessageEvent<unknown>) => {
-      const token = validToken((data as { readonly token?: unknown } | null)?.token);
-      if (token !== undefined) done(token);
-    };
-    const timer = setTimeout(() => done(undefined), siblingsMilliseconds);
-    siblings.addEventListener('message', heard);
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel has one origin
-    siblings.postMessage('who has a session?');
-  });
-}

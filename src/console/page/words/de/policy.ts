@@ -106,6 +106,16 @@ export const policy: Catalogue<typeof english> = {
     promised: 'Versprochen:',
     removed: 'Grenzen entfallen:',
   },
+  warnings: {
+    removed: (tenants) =>
+      `${count(tenants, { one: 'Kunde hätte', other: 'Kunden hätten' })} keine Grenzen mehr`,
+    'in use': (tenants, limit) =>
+      `${count(tenants, { one: 'Kunde nutzt', other: 'Kunden nutzen' })} jetzt mehr als die neue Grenze: ${limit}`,
+    memory: (tenants, limit) =>
+      `${count(tenants, { one: 'Kunde nutzt', other: 'Kunden nutzen' })} jetzt mehr als die neue Grenze: ${limit}. Der Kernel gibt Seitencache frei und verweigert mehr, wenn das nicht reicht`,
+    promised: (limit, before, after) =>
+      `${limit}: den Kunden wäre das ${after}-Fache dessen zugesagt, was der Host hat; jetzt ist es das ${before}-Fache`,
+  },
   goBack: 'Von selbst zurückgehen, wenn ich es nicht behalte, nach',
   goBackAfter: 'Zeit bis zum Zurückgehen',
   typeToConfirm: (word) =>

@@ -38,11 +38,12 @@ export const shell: Words['shell'] = {
     'Die Adresse stammt vielleicht aus einer anderen Version oder ist für andere Rechte.',
   toOverview: 'Zur Übersicht',
   otherLogin: {
-    title: 'Diese Anmeldung behalten?',
-    why: (user) =>
-      `Eine Adresse mit einer anderen Anmeldung wurde geöffnet. Diese Seite ist als ${user} angemeldet. Wer keine andere Anmeldung wollte, behält diese.`,
+    title: (other) => `Als ${other} weitermachen?`,
+    why: (user, other) =>
+      `Angemeldet ist ${user}. Eine Adresse wurde geöffnet, die als ${other} anmeldet. Wer das nicht wollte, bleibt als ${user} angemeldet.`,
+    madeBy: (user, by) => `${user} (Anmeldung durch ${by})`,
     keep: (user) => `Als ${user} angemeldet bleiben`,
-    replace: 'Die andere Anmeldung nehmen',
+    replace: (other) => `Als ${other} weitermachen`,
   },
   login: {
     title: 'Anmelden',

@@ -106,6 +106,16 @@ export const policy = {
     promised: 'Promised:',
     removed: 'Limits removed:',
   },
+  warnings: {
+    removed: (tenants: number) =>
+      `${count(tenants, { one: 'tenant', other: 'tenants' })} would have no limits any more`,
+    'in use': (tenants: number, limit: string) =>
+      `${count(tenants, { one: 'tenant uses', other: 'tenants use' })} more now than the new limit for ${limit}`,
+    memory: (tenants: number, limit: string) =>
+      `${count(tenants, { one: 'tenant uses', other: 'tenants use' })} more now than the new limit for ${limit}: the kernel takes back page cache, and refuses if that is not enough`,
+    promised: (limit: string, before: string, after: string) =>
+      `${limit}: tenants would be promised ${after} times what the host has, and are promised ${before} times now`,
+  },
   goBack: 'Go back automatically, unless I keep it, after',
   goBackAfter: 'Time until it goes back',
   typeToConfirm: (word: string) => `This can hurt running programs. Type “${word}” to confirm:`,

@@ -35,11 +35,12 @@ export const shell = {
   noSuchPageHint: 'The address may be from another version, or for another role.',
   toOverview: 'To the overview',
   otherLogin: {
-    title: 'Keep this login?',
-    why: (user: string) =>
-      `An address with another login was opened. This page is logged in as ${user}. If you did not ask for another login, keep this one.`,
+    title: (other: string) => `Continue as ${other}?`,
+    why: (user: string, other: string) =>
+      `You are logged in as ${user}. An address was opened that logs in as ${other}. If you did not ask for that, stay logged in as ${user}.`,
+    madeBy: (user: string, by: string) => `${user} (login by ${by})`,
     keep: (user: string) => `Stay logged in as ${user}`,
-    replace: 'Use the other login',
+    replace: (other: string) => `Continue as ${other}`,
   },
   login: {
     title: 'Log in',
