@@ -1,4 +1,4 @@
-/** Since when a member has figures: idle time before it began is not shown as idleness. */
+/** The time since when a member has figures: idle time before it began is not shown as idleness. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ok } from '../../packages/base/result.ts';

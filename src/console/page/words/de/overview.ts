@@ -17,7 +17,7 @@ export const overview: Catalogue<typeof english> = {
   drift: (value, time) =>
     value === 0
       ? `Keine Abweichung (${time}).`
-      : `${count(value, { one: 'Abweichung', other: 'Abweichungen' })} von der Richtlinie (${time}): bulkhead apply`,
+      : `${count(value, { one: 'Abweichung', other: 'Abweichungen' })} von der Richtlinie (${time}). Abhilfe: bulkhead apply.`,
   driftUnknown: 'Abweichungen: noch nicht geprüft.',
   cpu: 'CPU aller Kunden',
   memory: 'Speicher aller Kunden',

@@ -15,7 +15,7 @@ export const overview = {
   drift: (value: number, time: string) =>
     value === 0
       ? `No drift (${time}).`
-      : `${count(value, { one: 'difference', other: 'differences' })} from the policy (${time}): bulkhead apply`,
+      : `${count(value, { one: 'difference', other: 'differences' })} from the policy (${time}). Run bulkhead apply.`,
   driftUnknown: 'Drift: not checked yet.',
   cpu: 'CPU of all tenants',
   memory: 'Memory of all tenants',
