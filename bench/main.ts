@@ -20,6 +20,7 @@ import { benchColdApp } from './cold-app.ts';
 import { benchColdRequest } from './cold-request.ts';
 import { benchConsole } from './console.ts';
 import { benchConsolePage } from './console-page.ts';
+import { benchDatabase } from './database.ts';
 import { benchDiscovery } from './discovery.ts';
 import { benchExec } from './exec.ts';
 import { benchExecGuest } from './exec-guest.ts';
@@ -41,6 +42,7 @@ import { benchRequests } from './requests.ts';
 import type { Section } from './samples.ts';
 import { instance, Scratch } from './scratch.ts';
 import { benchSetup } from './setup.ts';
+import { benchSimulate } from './simulate.ts';
 import { benchSlicesGuest } from './slices-guest.ts';
 import { benchStart, build } from './start.ts';
 import { formatSection } from './table.ts';
@@ -71,6 +73,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   placement: benchPlacement,
   storms: benchStorms,
   history: benchHistory,
+  simulate: benchSimulate,
   modules: benchModules,
   'all-modules': benchAllModules,
   package: benchPackage,
@@ -83,6 +86,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   'idle-tenants': benchIdleTenants,
   'lost-requests': benchLostRequests,
   neighbor: benchNeighbor,
+  database: benchDatabase,
   audit: benchAudit,
   symlinks: benchSymlinks,
   lsm: benchLsm,

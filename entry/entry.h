@@ -183,7 +183,7 @@ struct place {
 int find_place(const struct destination *to, struct place *place, struct failure *f);
 /* Moves this process into the cgroups of the tenant, and sets PLACE to where they are if they have moved. */
 int join_place(const struct destination *to, struct place *place, struct failure *f);
-/* Fails for a session where the cgroup is frozen. */
+/* Fails for a session where the cgroup stays frozen. */
 int may_join(const struct destination *to, const char *cgroup, struct failure *f);
 /* Moves this process, with all its threads, into a cgroup. */
 int move_self(const char *cgroup);

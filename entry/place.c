@@ -8,10 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* How often a tenant may get another reseller while a process joins its cgroups. */
 #define MOVES_MAX 3
+/* Clients of a database are frozen for up to a second, and then thawed for 50 ms. */
+#define THAW_LOOKS 150
+#define THAW_LOOK_MS 10
 
 static int open_directory(int at, const char *name)
 {
@@ -87,7 +91,14 @@ static bool is_frozen(const char *cgroup)
 
 int may_join(const struct destination *to, const char *cgroup, struct failure *f)
 {
-	return to->is_session && is_frozen(cgroup) ? fail(f, "%s is frozen", cgroup) : 0;
+	const struct timespec wait = { .tv_nsec = THAW_LOOK_MS * 1000000L };
+
+	for (int looks = 0; to->is_session && is_frozen(cgroup); looks++) {
+		if (looks == THAW_LOOKS)
+			return fail(f, "%s is frozen", cgroup);
+		(void)nanosleep(&wait, NULL);
+	}
+	return 0;
 }
 
 /* Sets BELOW to the cgroup of the tenant in the hierarchy, as in `u1001` or `r1000/u1001`: 1, 0 if there is none, or -1. */

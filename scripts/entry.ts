@@ -53,6 +53,7 @@ const frontEnds = [
   'pam-jail.c',
   'start.c',
   'suexec.c',
+  'thaw.c',
 ];
 const sources = globSync(`${root}entry/*.[ch]`).toSorted();
 export const librarySources = sources.filter(
@@ -92,9 +93,15 @@ export const compileFpm = (directory = `${root}dist/entry`, processor: string = 
 export const compileSuexec = (directory = `${root}dist/entry`, processor: string = arch): string =>
   compileProgram(directory, 'bulkhead-suexec', ['entry/suexec.c'], processor);
 
-/** Compiles the launchers and the PAM module, and returns their paths. */
+/** Compiles what thaws tenants when the agent does not, and returns its path. */
+export const compileThaw = (directory = `${root}dist/entry`, processor: string = arch): string =>
+  compileProgram(directory, 'bulkhead-thaw', ['entry/thaw.c'], processor);
+
+/** Compiles the launchers, the PAM module and the program that thaws, and returns their paths. */
 export const compileEntry = (directory?: string, processor?: string): readonly string[] =>
-  [compileExec, compileFpm, compileSuexec, compilePam].map((each) => each(directory, processor));
+  [compileExec, compileFpm, compileSuexec, compileThaw, compilePam].map((each) =>
+    each(directory, processor),
+  );
 
 /** Compiles a test's own program, such as `test/jail/enter.c`, with the library, and returns its path. */
 export const compileWithEntry = (source: string): string =>

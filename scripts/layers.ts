@@ -72,6 +72,7 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('stop'),
   ...capability('panel'),
   ...capability('digest'),
+  ...capability('database'),
   ...capability('setup'),
   ...capability('console'),
   // It runs in browsers. Types of the agent tell it what answers have.
@@ -131,6 +132,9 @@ const layers: Readonly<Record<string, Layer>> = {
       'panel/commands',
       'digest/io',
       'digest/commands',
+      'database/core',
+      'database/io',
+      'database/commands',
       'setup/commands',
       'console/io',
       'console/commands',

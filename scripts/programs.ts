@@ -4,6 +4,7 @@ const programs = [
   // Processes and threads of their own.
   'apply-child',
   'policy-child',
+  'database/io/worker/main',
   'host/evidence/main',
   'host/placer/main',
   'jail/io/build/main',

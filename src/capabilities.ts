@@ -311,8 +311,37 @@ const digest: Capability = {
   },
   policyPart: async () => (await import('./digest/io/policy-part.ts')).digestPolicy,
   agentParts: [async () => (await import('./digest/io/digest-part.ts')).digestPart],
-  remarks: async () => (await import('./digest/io/read-texts.ts')).textProblems,
+  remarks: async () => {
+    const { textProblems } = await import('./digest/io/read-texts.ts');
+    return (paths, { agent }) => textProblems(paths, agent);
+  },
   doctor: async () => (await import('./digest/commands/doctor.ts')).digestDoctor,
+};
+
+const database: Capability = {
+  name: 'database',
+  commands: {
+    db: {
+      usage: '',
+      summary: "divide a shared database server's time and connections among tenants",
+      load: () => import('./database/commands/db.ts'),
+    },
+  },
+  policyPart: async () => (await import('./database/io/policy-part.ts')).databasePolicy,
+  agentParts: [
+    async () => (await import('./database/io/hold/leftovers.ts')).thawAtStart,
+    async () => (await import('./database/io/agent-part.ts')).databasePart,
+  ],
+  incidents: {
+    load: async () => [
+      (await import('./database/core/cpu-incidents.ts')).databaseCpuIncidents,
+      ...(await import('./database/core/use/session-incidents.ts')).sessionIncidents,
+    ],
+  },
+  undo: async () => (await import('./database/commands/undo.ts')).undoDatabase,
+  remarks: async () => (await import('./database/commands/remarks.ts')).databaseRemarks,
+  doctor: async () => (await import('./database/commands/doctor.ts')).databaseDoctor,
+  layers: async () => (await import('./database/commands/layers.ts')).databaseLayers,
 };
 
 const setup: Capability = {
@@ -357,6 +386,7 @@ export const capabilities: readonly Capability[] = [
   stop,
   panel,
   digest,
+  database,
   setup,
   browserConsole,
 ];

@@ -81,6 +81,7 @@ function driver(
     delegation: noDelegation,
     quotas,
     paths,
+    opened: new DisposableStack(),
     context: {
       ...context,
       version,

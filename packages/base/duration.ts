@@ -2,36 +2,24 @@
 import type { Cause } from './problem.ts';
 import { fail, ok, type Result } from './result.ts';
 
-const seconds: Readonly<Record<string, number>> = {
-  s: 1,
-  second: 1,
-  seconds: 1,
-  min: 60,
-  minute: 60,
-  minutes: 60,
-  h: 3600,
-  hour: 3600,
-  hours: 3600,
-  day: 86_400,
-  days: 86_400,
-};
+/** The seconds of each unit, by its first letter. */
+const seconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
-const durationForm = 'a number with one of s min h days';
+export const durationForm = 'a number with one of s min h days';
 export const durationPattern = String.raw`\d+(\.\d+)?\s?(s|seconds?|min|minutes?|h|hours?|days?)`;
 const secondsMax = 36_500 * 86_400;
 
 /** Parses a duration into milliseconds. */
 export function parseDuration(text: string): Result<number, Cause> {
-  const match = /^(\d+(?:\.\d+)?)\s?([a-z]*)$/.exec(text);
-  const scale =
-    match !== null && Object.hasOwn(seconds, match[2] ?? '') ? seconds[match[2] ?? ''] : undefined;
-  if (match === null || scale === undefined) {
+  const [, , unit] = new RegExp(`^${durationPattern}$`).exec(text) ?? [];
+  const scale = seconds[unit?.[0] ?? ''];
+  if (scale === undefined) {
     const hint = /^\d+$/.test(text)
       ? `write for example "${text}s" or "${text} days"`
       : `write ${durationForm}`;
     return fail({ reason: `"${text}" is not a duration`, hint });
   }
-  const value = Number(match[1]) * scale;
+  const value = Number.parseFloat(text) * scale;
   if (value > secondsMax) return fail({ reason: `"${text}" is longer than a hundred years` });
   return ok(Math.round(value * 1000));
 }

@@ -5,6 +5,7 @@
  * A number without its unit is an error: nobody should have to remember whether 262144
  * meant pages, kilobytes or bytes.
  */
+import { durationForm, durationPattern, formatDuration, parseDuration } from './duration.ts';
 import type { Cause } from './problem.ts';
 import { fail, ok, type Result } from './result.ts';
 
@@ -21,6 +22,7 @@ export type BytesPerSecond = Branded<'BytesPerSecond'>;
 type PerSecond = Branded<'PerSecond'>;
 /** A number of things: processes, files, entries. */
 type Count = Branded<'Count'>;
+type Milliseconds = Branded<'Milliseconds'>;
 
 export const unlimited = 'unlimited';
 export type Unlimited = typeof unlimited;
@@ -33,6 +35,7 @@ export interface QuantityTypes {
   readonly bytesPerSecond: BytesPerSecond;
   readonly perSecond: PerSecond;
   readonly count: Count;
+  readonly duration: Milliseconds;
 }
 export type QuantityKind = keyof QuantityTypes;
 
@@ -182,6 +185,14 @@ export const quantityKinds: Readonly<Record<QuantityKind, Kind>> = {
     form: 'a whole number',
     examples: ['100'],
     pattern: String.raw`\d+`,
+  },
+  duration: {
+    parse: parseDuration,
+    // One word, as a command line needs it.
+    format: (milliseconds) => formatDuration(milliseconds).replace(' ', ''),
+    form: durationForm,
+    examples: ['30s', '5min'],
+    pattern: durationPattern,
   },
 };
 

@@ -44,6 +44,7 @@ const apiResponses: Readonly<Record<string, string>> = {
   'GET /v1/tenants/NAME/troubles': 'TroublesResponse',
   'GET /v1/usage': 'UsageResponse',
   'GET /v1/series': 'SeriesResponse',
+  'GET /v1/maxima': 'MaximaResponse',
   'GET /v1/replay': 'ReplayResponse',
   'GET /v1/series, several metrics': 'SeriesColumnsResponse',
   'GET /v1/incidents': 'IncidentsResponse',

@@ -115,6 +115,7 @@ const quantityNames: Readonly<Record<QuantityKind, string>> = {
   bytesPerSecond: 'bytes per second',
   perSecond: 'operations per second',
   count: 'number',
+  duration: 'time',
 };
 
 function elementOverview(): string {
@@ -209,6 +210,9 @@ const examplesOf: Readonly<Record<string, readonly string[]>> = {
   'disk.space': ['50GiB'],
   'disk.files': ['500000'],
   'entries.limit': ['20'],
+  'database.cpu': ['50%'],
+  'database.connections': ['20'],
+  'database.transaction': ['5min'],
 };
 
 /** The effect of reaching a limit, as tenant and administrator see it. */
@@ -223,6 +227,8 @@ export const reached: Readonly<Record<string, string>> = {
     "Enforced by the web servers, since no cgroup counts requests: [entries.md](entries.md). A visitor above it gets the status 508 and a page that explains it. A site can have its own number within the tenant's. A reseller's number is for all its tenants together.",
   disk: 'At the limit writing fails with "Disk quota exceeded"; reading and deleting still work. Every file that the tenant owns on the file system of its home directory counts, wherever it is on that file system, which needs user quotas. Existing files above a new limit stay.',
   network: 'Parsed, but not enforced by this version.',
+  database:
+    "Enforced by the agent and the database servers, since no cgroup divides a server's work: [database.md](database.md). Until one of these is set, no server is asked anything. Above the CPU limit the tenant's own processes are paused, for at most a second at a time; the server's threads are never slowed down. A new connection above the number is refused. Sites have no such limits: an account of a database server belongs to a tenant.",
 };
 
 const checks = `## Errors and warnings

@@ -221,11 +221,12 @@ export class Agent implements AsyncDisposable {
       this.#options.log.error(formatProblem(probed.error));
       return undefined;
     }
-    this.#driver = probed.value;
     this.#meter?.[Symbol.dispose]();
     this.#meter = undefined;
     this.#shifter?.[Symbol.dispose]();
     this.#shifter = undefined;
+    this.#driver?.[Symbol.dispose]();
+    this.#driver = probed.value;
     return probed.value;
   }
 
@@ -311,6 +312,10 @@ export class Agent implements AsyncDisposable {
       status: () => this.#status(),
       protections: () => this.#options.parts.flatMap((part) => part.protection?.() ?? []),
       mailOf: ({ who }) => (who.kind === 'tenant' ? this.#mailOf(who) : undefined),
+      databaseUseOf: ({ who }) =>
+        who.kind === 'tenant'
+          ? this.#options.parts.find((part) => part.databaseUse)?.databaseUse?.(who.uid)
+          : undefined,
       diskUsages: () => this.#diskUsages.latest(this.#memberIndex),
       hostFigures: () => readHostFigures(this.#options.host.paths),
       freshStatus: async () =>

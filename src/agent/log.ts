@@ -4,31 +4,39 @@
  * Under a service manager each line begins with its priority, as `<4>`. Source: sd-daemon(3).
  */
 import pino, { type DestinationStream, type Logger } from 'pino';
+import { LogOutput } from './log-output.ts';
 
 export type Log = Logger;
 export type LogFormat = 'human' | 'json';
 
-export function makeLog(format: LogFormat, environment: NodeJS.ProcessEnv): Log {
+const standardOutput = 1;
+
+/** Makes a log to a file descriptor. Lines that cannot be written are lost, and the next one that can is followed by their number. */
+export function makeLog(
+  format: LogFormat,
+  environment: NodeJS.ProcessEnv,
+  fd = standardOutput,
+): Log {
   const options = {
     base: null,
     level: environment['BULKHEAD_DEBUG'] === undefined ? 'info' : 'debug',
   };
-  const out = pino.destination({ fd: 1, sync: true });
-  if (format === 'json') {
-    return pino(
-      {
-        ...options,
-        timestamp: pino.stdTimeFunctions.isoTime,
-        formatters: { level: (label) => ({ level: label }) },
-      },
-      out,
-    );
-  }
-  const journal = environment['JOURNAL_STREAM'] !== undefined;
-  return pino(
-    options,
-    humanLines((line) => out.write(line), journal),
-  );
+  const out = new LogOutput(fd);
+  const write = (line: string) => {
+    const lost = out.write(line);
+    if (lost !== undefined)
+      log.warn(`The log lost ${lost.count} lines before the last one: ${lost.reason}`);
+  };
+  const json = {
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  const isForJournal = environment['JOURNAL_STREAM'] !== undefined;
+  const log: Log =
+    format === 'json'
+      ? pino({ ...options, ...json }, { write })
+      : pino(options, humanLines(write, isForJournal));
+  return log;
 }
 
 interface Entry {

@@ -65,6 +65,15 @@ export interface TenantApps {
   readonly isInForce: (uid: number, change: OwnAppChange) => boolean;
 }
 
+/** The use of the host's database servers by one tenant. */
+export interface DatabaseUse {
+  readonly cpuSeconds: number;
+  /** The number of connections now. */
+  readonly connections: number;
+  /** The time for which its programs were paused. */
+  readonly pausedSeconds: number;
+}
+
 export interface AgentPart extends Partial<AsyncDisposable> {
   /**
    * Called with a policy that has been applied, and the marks of homes by uid. Must not throw, nor take long; this holds
@@ -93,6 +102,8 @@ export interface AgentPart extends Partial<AsyncDisposable> {
    * is not known. Called for each page of metrics.
    */
   readonly mail?: (uid: number, tenantSince: number) => MailCount | undefined;
+  /** Returns what a tenant has used of database servers since the agent started; undefined while none is asked. */
+  readonly databaseUse?: (uid: number) => DatabaseUse | undefined;
   /** Called after each tick; `rows` computes what each member used. */
   readonly afterTick?: (rows: () => readonly TopRow[], defaults: LimitNumbers) => void;
 }

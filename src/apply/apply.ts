@@ -15,6 +15,7 @@ import type { Host } from '../host/host.ts';
 import type { Paths } from '../host/paths.ts';
 import { forgetFormerTenants, releaseSiteLimits } from '../host/keep-site-limits.ts';
 import { keepLastPackages } from '../host/keep-last-packages.ts';
+import { forgetReport } from '../host/kept-reports.ts';
 import type { Operation, RealizeUnit, RemoveCgroup, WriteUnit } from '../plan/operations.ts';
 import { planChanges, type Plan } from '../plan/plan.ts';
 import { wantedOnHost } from '../plan/wanted-on-host.ts';
@@ -96,6 +97,8 @@ function applyLocked(
     const recorded = keepLastPackages(host.paths, policy);
     const failures = executeAll(now, driver.value, options, progress);
     operations.push(...now);
+    // The differences that "bulkhead verify" found were corrected, or are others now.
+    if (now.length > 0) forgetReport(host.paths, 'verify');
     if (now === delegation && failures.length === 0) continue;
     const published = [
       driver.value.publish(wanted),

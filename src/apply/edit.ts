@@ -55,19 +55,15 @@ export function replacePolicy(
   return editRecorded<Problem>(file, paths, author, () => ok(text));
 }
 
-/** Does the same if the policy has this text now; another one stays. */
+/** Replaces the policy by the text that `edit` makes of it. */
 export function replacePolicyText(
   file: string,
   paths: Paths,
-  texts: { readonly isCurrent: (text: string) => boolean; readonly text: string },
+  edit: (text: string) => Result<string, Problem>,
   author: EditAuthor,
 ): Result<{ readonly isReplaced: boolean }, Problem> {
-  let isReplaced = false;
-  const edited = editRecorded<Problem>(file, paths, author, (now) => {
-    isReplaced = texts.isCurrent(now);
-    return ok(isReplaced ? texts.text : now);
-  });
-  return edited.ok ? ok({ isReplaced }) : edited;
+  const edited = editRecorded<Problem>(file, paths, author, edit);
+  return edited.ok ? ok({ isReplaced: edited.value.before !== edited.value.after }) : edited;
 }
 
 /** Edits the file, and records that before it is written. */

@@ -20,7 +20,6 @@ import type {
 import type { Paths } from '../host/paths.ts';
 import type { ImportedLimits } from '../policy/elements/add-limits.ts';
 import type { Policy } from '../policy/policy.ts';
-import type { AgentSettings } from '../policy/settings.ts';
 import type { DoctorReport } from './doctor-report.ts';
 import type { Layer } from '../../packages/base/layer.ts';
 import type { CommandTable } from './shared/command-table.ts';
@@ -32,8 +31,8 @@ export interface Capability extends PolicyCapability {
   readonly commands: CommandTable;
   /** Returns the section for `doctor`, with what would help; undefined if there is nothing to report. */
   readonly doctor?: Lazy<(context: EntryPathContext) => Promise<DoctorReport | undefined>>;
-  /** Returns what `check` remarks on files that belong to the policy. */
-  readonly remarks?: Lazy<(paths: Paths, agent: AgentSettings) => readonly string[]>;
+  /** Returns what `check` remarks on files that belong to the policy, and on what the policy needs of the host. */
+  readonly remarks?: Lazy<(paths: Paths, policy: Policy) => readonly string[]>;
   /** Returns the layers of protection that the capability enforces, each with its state on this host. */
   readonly layers?: Lazy<
     (context: EntryPathContext) => readonly Layer[] | Promise<readonly Layer[]>

@@ -59,7 +59,8 @@ export interface SliceTree {
   readonly processes: (cgroup: string) => readonly number[];
 }
 
-export interface Driver {
+/** Keeps the mounts of its hierarchies open; disposing closes them, and nothing of it may be used then. */
+export interface Driver extends Disposable {
   readonly capabilities: Capabilities;
   readonly tree: Tree;
   /** The facts of this host on which the wanted state depends; see `wantedOnHost`. */

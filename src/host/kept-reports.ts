@@ -6,7 +6,7 @@
  *
  * A file is replaced whole. Nothing decides by it.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { isObject, jsonText, parseObject } from '../../packages/base/json.ts';
 import { decodeText, readBounded } from '../../packages/base/io/regular-file.ts';
 import { replaceStateFile } from '../../packages/base/io/replace-file.ts';
@@ -14,7 +14,7 @@ import { failed, type Problem } from '../../packages/base/problem.ts';
 import { ok, type Result } from '../../packages/base/result.ts';
 import type { Paths } from './paths.ts';
 
-export type ReportName = 'setup-status' | 'prove' | 'modules-scan';
+export type ReportName = 'setup-status' | 'prove' | 'modules-scan' | 'verify';
 
 const version = 1;
 /** A scan of 10,000 modules fits, and what the front passes on is longer. */
@@ -38,6 +38,15 @@ export function keepReport(
       reason: `it has more than ${bytesMax} bytes`,
     });
   return replaceStateFile(object, text);
+}
+
+/** Forgets a report that is out of date. */
+export function forgetReport({ state }: Pick<Paths, 'state'>, name: ReportName): void {
+  try {
+    rmSync(fileOf(state, name), { force: true });
+  } catch {
+    // It stays, and shows its date.
+  }
 }
 
 export interface KeptResult {

@@ -49,7 +49,7 @@ interface Found {
 
 /**
  * Probes the driver. `asked` is the policy's choice; without it the current driver stays, or else the best available is
- * chosen.
+ * chosen. The driver keeps mounts open until it is disposed.
  */
 export function probeDriver(paths: Paths, asked?: DriverName): Result<Driver, Problem> {
   if (process.getuid?.() !== 0) {
@@ -59,15 +59,16 @@ export function probeDriver(paths: Paths, asked?: DriverName): Result<Driver, Pr
       hint: 'run as root',
     });
   }
-  const found = asked === undefined ? findDefault(paths) : findAsked(paths, asked);
+  using opened = new DisposableStack();
+  const found = asked === undefined ? findDefault(paths, opened) : findAsked(paths, asked, opened);
   if (found === undefined) return fail(nothingFound(asked));
-  return ok(makeDriver(found, paths));
+  return ok(makeDriver(found, paths, opened.move()));
 }
 
-function findDefault(paths: Paths): Found | undefined {
-  const systemd = findSystemd(paths);
-  if (systemd === undefined) return find2(paths) ?? find1(paths);
-  return isTreeInForce(systemd, paths) ? keepTree(paths) : systemd;
+function findDefault(paths: Paths, opened: DisposableStack): Found | undefined {
+  const systemd = findSystemd(paths, opened);
+  if (systemd === undefined) return find2(paths, opened) ?? find1(paths, opened);
+  return isTreeInForce(systemd, paths) ? keepTree(paths, opened) : systemd;
 }
 
 /** Whether the tree is in force. An interrupted apply from one driver to the other is completed. */
@@ -75,8 +76,8 @@ const isTreeInForce = ({ inSlices }: Found, { instance }: Paths) =>
   delegatedTo(instance) === 'tenants' && inSlices?.slices.owners.length === 0;
 
 /** Keeps a driver chosen before `systemd` became the default: only the administrator changes it. */
-function keepTree(paths: Paths): Found | undefined {
-  const found = find2(paths);
+function keepTree(paths: Paths, opened: DisposableStack): Found | undefined {
+  const found = find2(paths, opened);
   if (found === undefined) return undefined;
   return {
     ...found,
@@ -86,9 +87,9 @@ function keepTree(paths: Paths): Found | undefined {
   };
 }
 
-function findAsked(paths: Paths, asked: DriverName): Found | undefined {
-  if (asked === 'cgroup1') return find1(paths);
-  return asked === 'cgroup2' ? find2(paths) : findSystemd(paths);
+function findAsked(paths: Paths, asked: DriverName, opened: DisposableStack): Found | undefined {
+  if (asked === 'cgroup1') return find1(paths, opened);
+  return asked === 'cgroup2' ? find2(paths, opened) : findSystemd(paths, opened);
 }
 
 function nothingFound(asked: DriverName | undefined): Problem {
@@ -110,12 +111,12 @@ function nothingFound(asked: DriverName | undefined): Problem {
 }
 
 /** Finds v2, which counts only if it has the controllers: on hybrid hosts they are in v1. */
-function find2(paths: Paths): Found | undefined {
+function find2(paths: Paths, opened: DisposableStack): Found | undefined {
   const unified = findUnified(paths);
   if (unified === undefined) return undefined;
   const systemd = runsSystemd();
   const rootCgroup = systemd ? unitOf(paths.instance) : paths.instance;
-  const hierarchy = hierarchy2(unified, rootCgroup);
+  const hierarchy = hierarchy2(unified, rootCgroup, opened);
   if (hierarchy.controllers.size === 0) return undefined;
   const controllers = [...controllersOf([hierarchy])];
   return {
@@ -127,7 +128,7 @@ function find2(paths: Paths): Found | undefined {
     delegation: systemd
       ? withoutSlices(
           delegateFromSystemd(paths.instance, 'tenants', () => hierarchy.files.exists('')),
-          sliceParts(unified, paths).slices,
+          sliceParts(unified, paths, opened).slices,
         )
       : enableControllers(unified.mountPoint, controllers),
     remarks: systemd
@@ -141,10 +142,10 @@ function find2(paths: Paths): Found | undefined {
 }
 
 /** Finds systemd. Tenants are systemd slices; their resellers need the tree of `cgroup2`. */
-function findSystemd(paths: Paths): Found | undefined {
+function findSystemd(paths: Paths, opened: DisposableStack): Found | undefined {
   const unified = findUnified(paths);
   if (unified === undefined || !runsSystemd()) return undefined;
-  const found = find2(paths);
+  const found = find2(paths, opened);
   if (found === undefined) return undefined;
   const [tree] = found.hierarchies;
   return {
@@ -156,7 +157,7 @@ function findSystemd(paths: Paths): Found | undefined {
       'resellers',
       () => tree?.files.exists('') === true,
     ),
-    inSlices: sliceParts(unified, paths),
+    inSlices: sliceParts(unified, paths, opened),
     remarks: [
       'The systemd user manager ("user@UID.service") of a tenant with a reseller, and what it runs, is not limited; "systemctl mask user@UID.service" keeps it from starting',
       ...slowMoves(unified),
@@ -172,8 +173,8 @@ function slowMoves({ mountPoint, options }: Unified): readonly string[] {
   ];
 }
 
-function find1(paths: Paths): Found | undefined {
-  const hierarchies = findHierarchies1(paths);
+function find1(paths: Paths, opened: DisposableStack): Found | undefined {
+  const hierarchies = findHierarchies1(paths, opened);
   if (controllersOf(hierarchies).size === 0) return undefined;
   const hybrid = findUnified(paths) !== undefined;
   return {
@@ -188,7 +189,7 @@ function find1(paths: Paths): Found | undefined {
   };
 }
 
-function makeDriver(found: Found, paths: Paths): Driver {
+function makeDriver(found: Found, paths: Paths, opened: Disposable): Driver {
   const fileSystems = readFileSystems(paths);
   const devices = disksUnder(fileSystems.all);
   const quotas = new QuotaStore(paths.state, fileSystems);
@@ -209,6 +210,7 @@ function makeDriver(found: Found, paths: Paths): Driver {
     delegation: found.delegation,
     quotas,
     paths,
+    opened,
     context: {
       ...context,
       version,
@@ -238,6 +240,7 @@ function systemdDriver(parts: CgroupDriverParts, inSlices: SliceParts): SystemdD
   return new SystemdDriver({
     ...inSlices,
     paths: parts.paths,
+    opened: parts.opened,
     capabilities: parts.capabilities,
     below: new CgroupDriver({
       ...parts,

@@ -1,6 +1,7 @@
 /** The table of limits. A new limit is one new file and one row here. */
 import type { Attribute, Counters, Limit, LimitKey, PeakCounter } from './limit.ts';
 import { cpu } from './cpu.ts';
+import { database } from './database.ts';
 import { disk } from './disk.ts';
 import { entries } from './entries.ts';
 import { io } from './io.ts';
@@ -8,7 +9,16 @@ import { memory } from './memory.ts';
 import { network } from './network.ts';
 import { processes } from './processes.ts';
 
-export const limits: readonly Limit[] = [cpu, memory, io, processes, entries, disk, network];
+export const limits: readonly Limit[] = [
+  cpu,
+  memory,
+  io,
+  processes,
+  entries,
+  disk,
+  network,
+  database,
+];
 
 export interface KeyedAttribute extends Attribute {
   readonly key: LimitKey;

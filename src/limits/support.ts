@@ -51,6 +51,11 @@ export const weaknessTexts = {
   'no user quotas': (places: string) => `no user quotas on ${places}`,
   'web servers': () =>
     'the web servers enforce it, not the kernel, and only those that have been told to',
+  'database clients paused': () =>
+    'the agent enforces it, over some seconds, for clients on this host',
+  'database accounts': () => 'the servers enforce it, for each account',
+  'a second late': () => 'the agent enforces it, up to a second late',
+  'enabled servers': () => 'only on servers that are enabled',
   'only below resellers': () =>
     'systemd has no setting for it: it has an effect only for tenants of resellers',
 } as const satisfies Readonly<Record<string, (value: string) => string>>;

@@ -59,8 +59,17 @@ export class Diagnostics {
   }
 
   add(severity: DiagnosticSeverity, offset: number, message: string): void {
+    this.list.push({ severity, file: this.#file, ...this.#at(offset), message });
+  }
+
+  /** Returns the line of a place, for messages that name another one. */
+  lineOf({ start }: Span): number {
+    return this.#at(start).line;
+  }
+
+  #at(offset: number) {
     this.#lines ??= new LineIndex(this.#text);
-    this.list.push({ severity, file: this.#file, ...this.#lines.at(offset), message });
+    return this.#lines.at(offset);
   }
 
   error(at: Span | number, message: string): void {

@@ -6,6 +6,7 @@ import type { Diagnostics, Located, Span } from './diagnostic.ts';
 import type { AppElement, OwnAppsElement } from './apps/app.ts';
 import type { JailElement } from './jail.ts';
 import type { ConsoleSettings } from './elements/console-settings.ts';
+import type { DatabasesElement } from './databases/databases-element.ts';
 import type { PanelElement } from './panel/panel-element.ts';
 import type { AgentSettings } from './settings.ts';
 import type { XmlElement } from './xml.ts';
@@ -111,6 +112,7 @@ export interface PolicyDocument {
   readonly agent: AgentSettings | undefined;
   readonly console?: ConsoleSettings | undefined;
   readonly panel?: PanelElement | undefined;
+  readonly databases?: DatabasesElement | undefined;
   readonly symlinks: SymlinksElement | undefined;
   readonly modules: ModulesElement | undefined;
   /** The action for processes that get a tenant's uid outside its cgroup. */

@@ -30,6 +30,7 @@ import { readAgent } from './parse-agent.ts';
 import { parseLimit } from './parse-limit.ts';
 import { readApp, readOwnApps } from './apps/parse-app.ts';
 import { readConsole } from './elements/parse-console.ts';
+import { readDatabases } from './databases/parse-databases.ts';
 import { readPanel } from './panel/parse-panel.ts';
 import { LocatedValues, namesIn, span, words } from './elements/located-values.ts';
 import { JailReader } from './elements/parse-jail.ts';
@@ -102,6 +103,7 @@ class Reader {
     const [defaults] = childrenOf(root, 'defaults');
     const [browserConsole] = childrenOf(root, 'console');
     const [panel] = childrenOf(root, 'panel');
+    const [databases] = childrenOf(root, 'databases');
     const [symlinks] = childrenOf(root, 'symlinks');
     const [modules] = childrenOf(root, 'modules');
     const [placement] = childrenOf(root, 'placement');
@@ -127,6 +129,7 @@ class Reader {
       agent: agent && readAgent(agent, this.#diagnostics, this.#words),
       console: browserConsole && readConsole(browserConsole, this.#diagnostics),
       panel: panel && readPanel(panel, this.#diagnostics),
+      databases: databases && readDatabases(databases, this.#diagnostics),
       symlinks: symlinks && this.#symlinks(symlinks),
       modules: modules && this.modules(modules),
       ...optionalMode('strictPlacement', strict?.value, 'yes'),

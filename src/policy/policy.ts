@@ -20,6 +20,7 @@ import type { App, OwnAppsElement } from './apps/app.ts';
 import type { Account } from './accounts/account.ts';
 import type { MissingAccount, NamedAccount } from './accounts/named-accounts.ts';
 import type { Jail, JailElement } from './jail.ts';
+import type { DatabaseSettings } from './databases/database-settings.ts';
 import type { ConsoleSettings } from './elements/console-settings.ts';
 import type { LastPackages } from './panel/last-packages.ts';
 import type { FollowedSource } from './panel/panel-element.ts';
@@ -160,6 +161,8 @@ export interface Policy {
   readonly driver: DriverName | undefined;
   readonly agent: AgentSettings;
   readonly console?: ConsoleSettings;
+  /** The database servers, and whose their accounts are; absent: `defaultDatabases`. */
+  readonly databases?: DatabaseSettings;
   /** The panel that the policy follows; absent if it follows none. */
   readonly panel?: FollowedSource;
   /** Whether nothing is known of that panel, so that an account without a reseller may have one. */

@@ -27,6 +27,8 @@ import {
   type Tenant,
 } from './policy.ts';
 import { AppResolver } from './apps/resolve-apps.ts';
+import { defaultDatabases, type DatabaseSettings } from './databases/database-settings.ts';
+import { resolveDatabases } from './databases/resolve-databases.ts';
 import { Inheritance, type Without } from './inheritance/inheritance.ts';
 import { PanelMembers } from './panel/panel-members.ts';
 import { warnAboutRights } from './rights/warn-about-rights.ts';
@@ -86,10 +88,12 @@ class Resolver {
     for (const [{ tenants }, bound] of resellers)
       for (const tenant of tenants) this.#addTenant(tenant, bound);
     this.#addRanges();
+    const tenants = [...this.#tenants.values()].sort((a, b) => a.uid - b.uid);
+    const databaseSettings = this.#databases(tenants);
     const policy: Policy = {
       file: document.file,
       text: document.text,
-      tenants: [...this.#tenants.values()].sort((a, b) => a.uid - b.uid),
+      tenants,
       resellers: [...this.#resellers.values()].sort((a, b) => a.uid - b.uid),
       defaults: valuesOf(this.#defaults),
       driver: document.driver?.value,
@@ -100,6 +104,7 @@ class Resolver {
       named: this.#identities.named,
       missing: this.#identities.missing,
       ...strictOf(document),
+      ...(databaseSettings && { databases: databaseSettings }),
       ...(document.symlinks === undefined ? {} : { symlinks: document.symlinks.rule }),
     };
     this.#panel.report(document.diagnostics);
@@ -112,6 +117,15 @@ class Resolver {
       'Limits are only observed: the kernel enforces none of them',
     );
     return observeLimits(policy);
+  }
+
+  /** Returns the database settings; undefined if neither the policy nor the panel says anything of them. */
+  #databases(tenants: readonly Tenant[]): DatabaseSettings | undefined {
+    const { databases, diagnostics } = this.#document;
+    const stated = this.#panel.databaseAccounts(tenants);
+    if (databases === undefined)
+      return stated.length === 0 ? undefined : { ...defaultDatabases, stated };
+    return resolveDatabases(databases, { tenants, stated }, diagnostics);
   }
 
   /**
@@ -166,7 +180,7 @@ class Resolver {
     if (earlier !== undefined) {
       this.#error(
         element.name,
-        `The tenant ${formatIdentity(identity)} is listed twice; first in line ${this.#lineOf(earlier)}`,
+        `The tenant ${formatIdentity(identity)} is listed twice; first in line ${this.#document.diagnostics.lineOf(earlier)}`,
       );
       return;
     }
@@ -252,10 +266,6 @@ class Resolver {
   ): Pick<Tenant, 'sites' | 'withdrawnSites'> {
     const reseller = uid === undefined ? undefined : this.#resellers.get(uid);
     return this.#sites.resolve(elements, { ...tenant, chain }, reseller);
-  }
-
-  #lineOf(at: Span): number {
-    return this.#document.text.slice(0, at.start).split('\n').length;
   }
 
   #addReseller(element: ResellerElement): Bound {
@@ -354,7 +364,7 @@ class Resolver {
         const [one, other] = range.start < next.start ? [range, next] : [next, range];
         this.#error(
           other,
-          `The range overlaps with the one in line ${this.#lineOf(one)}; a uid may be in one range only`,
+          `The range overlaps with the one in line ${this.#document.diagnostics.lineOf(one)}; a uid may be in one range only`,
         );
       }
       if (first < this.#facts.uidMin) {

@@ -7,6 +7,7 @@ import { quantityKinds } from '../../packages/base/quantity.ts';
 import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { appNamePattern, appsMax, variablePattern } from './apps/app.ts';
+import { databaseKinds } from './databases/database-kinds.ts';
 import { hostKinds, hostLabel as label } from './elements/host-kinds.ts';
 import { nameCharacters, namePattern } from './names.ts';
 import {
@@ -32,6 +33,8 @@ export const uidMax = 2 ** 32 - 2;
 
 /** Valid user names: useradd's rule, extended for directory services. */
 export const userPattern = /^[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}\$?$/;
+
+const tenantPattern = new RegExp(`^(${userPattern.source.slice(1, -1)}|\\d{1,10})$`);
 
 const sitePattern = new RegExp(String.raw`^${label}(\.${label})*$`);
 /** Source: RFC 1035, section 2.3.4, without the length bytes. */
@@ -93,6 +96,14 @@ export const valueKinds = {
     parse: parseSite,
   }),
   ...hostKinds,
+  ...databaseKinds,
+  tenant: text({
+    form: 'the name of a tenant, or its uid',
+    pattern: schemaPattern(tenantPattern),
+    parse: matching(tenantPattern, (value) => ({
+      reason: `"${value}" cannot be the name of a tenant, and is not a uid`,
+    })),
+  }),
   uid: { form: 'a uid', pattern: String.raw`\d{1,10}`, parse: parseUid, format: String },
   ranges: {
     form: 'ranges such as `1000-59999`, separated by spaces or commas',

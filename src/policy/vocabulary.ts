@@ -7,6 +7,7 @@ import { trustLevels } from '../../packages/modules/core/evidence/trust-level.ts
 import { alertElements } from './elements/alert-elements.ts';
 import { consoleElement } from './elements/console-element.ts';
 import { optional, required, type ElementSpec } from './elements/element-spec.ts';
+import { databaseElements } from './databases/databases-vocabulary.ts';
 import { appElements } from './apps/app-vocabulary.ts';
 import { jailProfiles, pathAccesses } from './jail.ts';
 import { driverNames, limitModes } from './document.ts';
@@ -34,6 +35,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
       'package',
       'reseller',
       'tenant',
+      'databases',
       'placement',
       'symlinks',
       'modules',
@@ -200,6 +202,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     holdsLimits: true,
     withoutLimits: {
       disk: 'quotas belong to an account; set <disk> for the tenant',
+      database: 'accounts of database servers belong to a tenant; set <database> for the tenant',
     },
     repeats: true,
     example: '<site name="shop.example"><cpu limit="50%"/><memory limit="512MiB"/></site>',
@@ -259,6 +262,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     example: '<path at="/run/mysqld" access="write"/>',
   },
   ...appElements,
+  ...databaseElements,
   placement: {
     summary: `Whether the kernel refuses to let a process take a tenant's uid outside that tenant's cgroup; needs cgroup v2 and BPF. Use "watch" first, and see what is reported.`,
     attributes: {

@@ -133,6 +133,10 @@ function warnAbove(inner: Limited, outer: Limited, outerName: string, warn: Warn
     'io.operations',
     'processes.limit',
     'entries.limit',
+    'database.cpu',
+    'database.connections',
+    'database.statement',
+    'database.transaction',
   ] as const) {
     const bound = sizeOf(outer.values[key]);
     if (inner.values[key] === undefined || sizeOf(inner.values[key]) <= bound) continue;

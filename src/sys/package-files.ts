@@ -11,9 +11,10 @@ const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 /** Returns the path of a file: `packageFile('libexec/bulkhead-broker')`. */
 export const packageFile = (path: string): string => fromHere(`../../${path}`);
 
-type EntryName = 'bulkhead-exec' | 'bulkhead-fpm' | 'bulkhead-suexec' | 'pam_bulkhead.so';
+type EntryName =
+  'bulkhead-exec' | 'bulkhead-fpm' | 'bulkhead-suexec' | 'bulkhead-thaw' | 'pam_bulkhead.so';
 
-/** Returns the path of a launcher or the PAM module, which are compiled for this processor. */
+/** Returns the path of a program or the PAM module, which are compiled for this processor. */
 export const entryFile = (name: EntryName): string =>
   packageFile(`dist/entry/${process.arch}/${name}`);
 

@@ -60,12 +60,15 @@ const cSyncfs = libc.func('int syncfs(int fd)');
 const cPrctl = libc.func(
   'int prctl(int option, unsigned long value, unsigned long, unsigned long, unsigned long)',
 );
+const cClockGettime = libc.func('int clock_gettime(int clock, void *time)');
 const cLseek = libc.func('int64_t lseek(int fd, int64_t offset, int whence)');
 
 const sysconfPageSize = 30;
 const sysconfClockTicks = 2;
 const SEEK_END = 2;
 const RLIMIT_NOFILE = 7;
+/** Counts the time of the scheduler, in nanoseconds. */
+const CPUCLOCK_SCHED = 2;
 
 /** Returns the size of a memory page. Source: sysconf(3). */
 export const pageBytes = (): number => Number(cSysconf(sysconfPageSize));
@@ -74,6 +77,18 @@ export const pageBytes = (): number => Number(cSysconf(sysconfPageSize));
  * Returns the number of clock ticks per second, in which `/proc/PID/stat` counts. Source: sysconf(3), `_SC_CLK_TCK`.
  */
 export const clockTicksPerSecond = (): number => Number(cSysconf(sysconfClockTicks));
+
+/**
+ * Returns the CPU time of all threads of a process, also of those that have ended, in microseconds. Any account may read
+ * it. Undefined if there is no such process. Source: clock_getcpuclockid(3).
+ */
+export function processCpuMicroseconds(pid: number): number | undefined {
+  const time = new BigInt64Array(2);
+  const processClock = (~pid << 3) | CPUCLOCK_SCHED;
+  if (cClockGettime(processClock, time) !== 0) return undefined;
+  const [seconds = 0n, nanoseconds = 0n] = time;
+  return Number(seconds) * 1e6 + Number(nanoseconds) / 1e3;
+}
 
 /** Sets both limits of RLIMIT_NOFILE; root may raise the hard one up to fs.nr_open. Source: setrlimit(2). */
 export function raiseFileLimit(files: number): boolean {

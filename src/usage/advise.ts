@@ -4,10 +4,17 @@
  * A limit that was hit, or usage at the limit, shows only that more was wanted, not how much. The advice is then one
  * and a half times the limit, never the limit or less. Otherwise it is the usage plus a tenth, rounded up to a value
  * that people would write.
+ *
+ * A lower limit needs a day of history: who has just come, has not shown a night, a backup or a busy hour yet.
  */
 import type { LimitKey } from '../limits/limit.ts';
 import { limitAttribute } from '../limits/limits.ts';
-import { formatQuantity, type Quantity, type QuantityKind } from '../../packages/base/quantity.ts';
+import {
+  formatQuantity,
+  unlimited,
+  type Quantity,
+  type QuantityKind,
+} from '../../packages/base/quantity.ts';
 import type { MetricKey } from './metrics.ts';
 import { times } from './numbers.ts';
 
@@ -39,10 +46,14 @@ export interface Hit {
   readonly at: number | undefined;
 }
 
+/** Infinity: no limit. */
 export interface Proposal {
   readonly never: number;
   readonly onePercent: number;
 }
+
+/** The least history from which a lower limit is proposed. */
+export const historySecondsMin = 86_400;
 
 const headroom = 1.1;
 const beyondLimit = 1.5;
@@ -62,6 +73,15 @@ export function propose(
   const never = fit(max);
   return { never, onePercent: Math.min(never, fit(p99)) };
 }
+
+/** Raises a proposal to the current limit; undefined: there is none. */
+export const notBelow = (
+  { never, onePercent }: Proposal,
+  current: number | undefined,
+): Proposal => {
+  const least = current ?? Infinity;
+  return { never: Math.max(never, least), onePercent: Math.max(onePercent, least) };
+};
 
 /** Returns why more is proposed than was used. */
 export function adviceReason(key: LimitKey, { count, at }: Hit): string {
@@ -89,4 +109,4 @@ function roundUp(key: LimitKey, value: number): number {
 }
 
 export const formatLimit = (key: LimitKey, value: number): string =>
-  formatQuantity(limitAttribute(key).kind, value as Quantity);
+  value === Infinity ? unlimited : formatQuantity(limitAttribute(key).kind, value as Quantity);

@@ -158,8 +158,11 @@ function happened(
   const ofKind = kinds.get(limit)?.happened?.(incident, items);
   if (ofKind !== undefined) return ofKind;
   if (severity === 'throttled') return `${be} throttled ${times(faults)}`;
-  if (severity === 'killed')
+  if (severity === 'killed') {
+    const { killed } = topics[limit] ?? {};
+    if (killed !== undefined) return `had ${killed} ${times(faults)}`;
     return limit === 'memory.limit' ? 'ran out of memory' : `had processes killed`;
+  }
   // A process that started before it was placed was not refused, but exceeds the limit.
   if (limit === 'processes.limit') return `had too many processes ${times(faults)}`;
   return `${be} refused a request ${times(faults)}`;
@@ -168,7 +171,7 @@ function happened(
 function noticed({ severity, faults, limit }: Incident, { effect }: Topic): string {
   if (severity === 'observed') return enforcedEffect(limit);
   const text = effect[severity] ?? otherTopic(limit).effect[severity] ?? '';
-  if (severity !== 'killed') return text;
+  if (severity !== 'killed' || !isKilledByKernel(limit)) return text;
   return `${text} In total, it hit the limit or had a process killed ${times(faults)}.`;
 }
 
@@ -259,10 +262,13 @@ function leadIn(
     : `The heaviest users, according to ${evidence.length} snapshots`;
 }
 
+/** Whether it was a process: a limit that another program enforces ends something else. */
+const isKilledByKernel = (limit: LimitKey) => topics[limit]?.killed === undefined;
+
 const killedMax = 5;
 
-function whoWasKilled({ severity }: Incident, evidence: readonly Snapshot[]): string {
-  if (severity !== 'killed') return '';
+function whoWasKilled({ limit, severity }: Incident, evidence: readonly Snapshot[]): string {
+  if (severity !== 'killed' || !isKilledByKernel(limit)) return '';
   const all = killedIn(evidence);
   if (all.length === 0)
     return 'It is unknown which process was killed; the kernel log may have it.';

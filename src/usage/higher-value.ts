@@ -13,6 +13,7 @@ export function higherValue(kind: QuantityKind, text: string): string | undefine
 
 function stepOf(kind: QuantityKind, value: number): number {
   if (kind === 'cpu') return value > 1 ? 0.1 : 0.01;
+  if (kind === 'duration') return value > 120_000 ? 60_000 : 1000;
   if (kind !== 'bytes' && kind !== 'bytesPerSecond') return value > 100 ? 10 : 1;
   return [2 ** 30, 2 ** 28, 2 ** 20, 2 ** 10].find((step) => value >= 8 * step) ?? 1;
 }

@@ -12,6 +12,8 @@ export interface Topic {
   readonly effect: Readonly<Partial<Record<Severity, string>>>;
   /** The things to try before raising the limit. */
   readonly advice: string;
+  /** The words for an ending at the limit, if something other than a process ends. */
+  readonly killed?: string;
 }
 
 const slowDisk = {
@@ -28,6 +30,8 @@ const lessReading =
   'Look for backups, scripts that search all files, and database queries without an index; data that is cached in memory need not be read again.';
 const lessWriting =
   'Look for verbose logs, backups, and caches or sessions on disk that are rewritten with each request.';
+const slowStatements =
+  'Look for statements that read whole tables: an index, or a cache in front of the page, helps most. The incident shows the statements that took the longest.';
 
 export const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
   'cpu.limit': {
@@ -68,6 +72,46 @@ export const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
   'io.writes': disk('disk writing', 'write', lessWriting),
   'io.total': disk('disk', 'disk', lessReading),
   'io.operations': disk('disk', 'disk', lessReading),
+  'database.cpu': {
+    noun: 'database CPU',
+    resource: 'other',
+    effect: {
+      throttled:
+        'Its programs were paused, for at most a second at a time, until its database statements had used no more than their share. Pages took longer; nothing failed.',
+    },
+    advice: slowStatements,
+  },
+  'database.connections': {
+    noun: 'database connection',
+    resource: 'other',
+    effect: {
+      refused:
+        'The database server refused new connections, which its programs see as an error. Open ones continued.',
+    },
+    advice:
+      'Look for programs that keep connections open without using them, and for slow pages that make visitors wait at once.',
+  },
+  'database.statement': {
+    noun: 'database statement',
+    resource: 'other',
+    killed: 'database statements ended',
+    effect: {
+      killed:
+        'A statement that ran for too long was ended, which its program sees as an error. What it had changed was taken back.',
+    },
+    advice: slowStatements,
+  },
+  'database.transaction': {
+    noun: 'database transaction',
+    resource: 'other',
+    killed: 'database connections closed',
+    effect: {
+      killed:
+        'A connection that waited for too long in an open transaction was closed. What the transaction had changed was taken back.',
+    },
+    advice:
+      'Look for programs that begin a transaction and then wait for something else, such as mail or another server.',
+  },
 };
 
 /** Returns the texts for a limit without a row above. */

@@ -196,6 +196,18 @@ describe('exposition()', () => {
     assert.deepEqual(found('bulkhead_tenant_disk_files'), [['alice', 5000]]);
   });
 
+  test('gives the use of database servers where they are asked', () => {
+    const database = { cpuSeconds: 2.5, connections: 3, pausedSeconds: 1.5 };
+    const [member, known] = memberOf(alice);
+    const unknown = memberOf(whoOf(tenantMember(1002), 'bob'));
+    const page = pageOf({ members: new Map([[member, { ...known, database }], unknown]) });
+    const found = (name: string) =>
+      samplesOf(page, `bulkhead_tenant_database_${name}`)?.map((each) => each.value);
+    assert.deepEqual(found('cpu_seconds_total'), [2.5]);
+    assert.deepEqual(found('connections'), [3]);
+    assert.deepEqual(found('paused_seconds_total'), [1.5]);
+  });
+
   test('gives the disk usage and the limits of tenants without a cgroup, and no counters', () => {
     const [member, { who, limits }] = memberOf(alice);
     const disk = { spaceBytes: 2 ** 30, files: 5000 };

@@ -1,5 +1,6 @@
 /** The answer to `GET /v1/overview` from a real history, real events and a real record of changes. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { weakSupport } from '../../src/limits/support.ts';
 import type { Caller } from '../../src/agent/api/caller.ts';
@@ -11,6 +12,7 @@ import { LatestSample } from '../../src/agent/sampling/latest-sample.ts';
 import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
 import { recordApplied } from '../../src/apply/change-record.ts';
 import { latestChanges } from '../../src/apply/read-changes.ts';
+import { forgetReport, keepReport } from '../../src/host/kept-reports.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { noCounters } from '../../src/limits/limits.ts';
 import { EventStore } from '../../src/store/events/event-store.ts';
@@ -76,6 +78,7 @@ class Stage implements Disposable {
       latest: this.latest,
       driver: { capabilities: { limits } },
       status: () => status,
+      state: this.paths.state,
       history: { askedBy: () => ({ columns }) },
       latestChanges: (count: number) => latestChanges(this.paths, count),
     };
@@ -117,6 +120,22 @@ test('the overview has what tenants use, were promised, and what this host does 
     [found.outside, found.isOutsideUnknown, found.policy.state],
     [1, false, 'in force'],
   );
+});
+
+test('the overview has what verify found, until a policy is applied, and nothing of a damaged report', async () => {
+  using stage = new Stage();
+  assert.equal((await stage.overview()).drift, undefined);
+  const report = { differences: 1, lines: ['alice: memory.max is 2 GiB'] };
+  assert.ok(keepReport(stage.paths, 'verify', report).ok);
+  const { at, ...found } = (await stage.overview()).drift ?? { at: 0 };
+  assert.ok(at > 0);
+  assert.deepEqual(found, report);
+  writeFileSync(`${stage.paths.state}/reports/verify.json`, '{"version":1,"at":1');
+  assert.equal((await stage.overview()).drift, undefined);
+  assert.ok(keepReport(stage.paths, 'verify', report).ok);
+  forgetReport(stage.paths, 'verify');
+  forgetReport(stage.paths, 'verify');
+  assert.equal((await stage.overview()).drift, undefined);
 });
 
 test('the overview counts tenants at a limit and near one', async () => {

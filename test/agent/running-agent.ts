@@ -65,15 +65,16 @@ export class RunningAgent {
     mkdirSync(this.host.paths.runtime, { recursive: true, mode: 0o755 });
   }
 
-  async start(environment: NodeJS.ProcessEnv = {}): Promise<void> {
+  /** Starts it. `output`: a descriptor for what it logs, instead of `log`. */
+  async start(environment: NodeJS.ProcessEnv = {}, output?: number): Promise<void> {
     const args = ['--instance', this.host.paths.instance, 'agent', '--policy', this.policyFile];
     const child = spawn(this.#entry, args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', output ?? 'pipe', output ?? 'pipe'],
       env: { ...process.env, ...environment },
     });
     const add = (chunk: Buffer) => (this.log += chunk.toString());
-    child.stdout.on('data', add);
-    child.stderr.on('data', add);
+    child.stdout?.on('data', add);
+    child.stderr?.on('data', add);
     this.#child = child;
     await this.until('it has applied its policy', async () => {
       const { status, json } = await this.ask('/v1/status');

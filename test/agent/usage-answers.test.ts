@@ -6,7 +6,7 @@ import type { Caller } from '../../src/agent/api/caller.ts';
 import type { SeriesColumnsResponse } from '../../src/agent/api/report-api.ts';
 import { QueryReader } from '../../src/agent/api/query-reader.ts';
 import type { RequestContext } from '../../src/agent/api/request-context.ts';
-import { answerReplay } from '../../src/agent/responses/replay.ts';
+import { answerMaxima, answerReplay } from '../../src/agent/responses/replay.ts';
 import { answerSeries } from '../../src/agent/responses/series.ts';
 import { answerUsage } from '../../src/agent/responses/usage.ts';
 import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
@@ -82,6 +82,10 @@ class Stage implements Disposable {
     return answerReplay({ ...this.#request(query), caller });
   }
 
+  maxima(query: string, caller: Caller = root): ReturnType<typeof answerMaxima> {
+    return answerMaxima({ ...this.#request(query), caller });
+  }
+
   #request(query: string, countedSince?: number): RequestContext {
     const agent = {
       memberIndex,
@@ -89,11 +93,14 @@ class Stage implements Disposable {
       driver: undefined,
       membership: { beginningOf: () => this.beginning },
       mailOf: () => undefined,
+      databaseUseOf: () => undefined,
       entriesCountedSince: () => countedSince,
     };
     const history = {
       usage: (asked: Parameters<HistoryReader['usage']>[0]) =>
         Promise.resolve(this.#reader.usage(asked)),
+      maxima: (asked: Parameters<HistoryReader['maxima']>[0]) =>
+        Promise.resolve(this.#reader.maxima(asked)),
       replays: (asked: Parameters<HistoryReader['replays']>[0]) =>
         Promise.resolve(this.#reader.replays(asked)),
       columns: (asked: Parameters<HistoryReader['columns']>[0]) => {
@@ -174,6 +181,24 @@ test('many members are replayed at once, each against its own limit, and only fo
     const refused = await stage.replay(query, { kind: 'uid', uid });
     assert.equal(!refused.ok && refused.error.status, status, query);
   }
+});
+
+test('maxima are those of the usage, with faults if they are asked for, and only for root', async () => {
+  using stage = new Stage();
+  const asked = `${period(0, 10)}&metric=threads&metric=cpu&metric=memory`;
+  const all = value(await stage.maxima(asked));
+  const metrics = { cpu: 0.5, memory: 0, threads: 20 };
+  assert.deepEqual(all.rows, [{ member: `u${busy}`, metrics }]);
+  assert.deepEqual([all.measuredSeconds, all.metrics], [600, ['cpu', 'memory', 'threads']]);
+  const named = value(await stage.maxima(`${asked}&tenant=${idle}&faults=1`));
+  const nothing = { cpu: 0, memory: 0, threads: 0 };
+  assert.deepEqual(named.rows, [{ member: `u${idle}`, metrics: nothing, faults: {} }]);
+  const counted = value(await stage.maxima(`${period(0, 10)}&metric=cpu&faults=1`));
+  assert.deepEqual(counted.rows[0]?.faults, { 'cpu.limit': 10 });
+  const before = value(await stage.maxima(`${period(-20, -10)}&metric=cpu&tenant=${busy}`));
+  assert.deepEqual([before.metrics, before.rows], [[], [{ member: `u${busy}`, metrics: {} }]]);
+  const refused = await stage.maxima(asked, { kind: 'uid', uid: busy });
+  assert.equal(!refused.ok && refused.error.status, 403);
 });
 
 test('several metrics are columns of one question, with maxima and the limit of now', async () => {

@@ -192,6 +192,27 @@ function incidentResponse(id: number): IncidentResponse {
   };
 }
 
+const databaseIncidents = [301, 302];
+
+/** An incident of the share of a database server. */
+function databaseRow(id: number, to: number): IncidentRow {
+  const who = whoIs(3);
+  const row = incidentRow(id, to);
+  return { ...row, who, member: who.member, name: who.name, limit: 'database.cpu', value: '50%' };
+}
+
+function databaseIncident(id: number): IncidentResponse {
+  const row = databaseRow(id, Date.now());
+  const { evidence, ...rest } = incidentResponse(12);
+  const [before] = evidence;
+  const spent = { at: row.end, seconds: 12, usedSeconds: 16.8, limit: 0.5, pausedSeconds: 8.1 };
+  const statement = `SELECT \u001b[2J FROM wp_options WHERE a${id} = ?`;
+  const items = [{ ...spent, rung: 'freeze', statement, seen: 92, statementSeconds: 10.12 }];
+  const snapshots = before === undefined ? [] : [before];
+  const own = snapshots.map((each) => ({ ...each, evidence: { kind: 'database-cpu', items } }));
+  return { ...rest, ...row, evidence: own };
+}
+
 const distribution = (value: number) => ({ average: value, p95: value * 1.8, max: value * 2.5 });
 
 function usageResponse(from: number, to: number, names: readonly string[]): UsageResponse {
@@ -293,7 +314,9 @@ function incidentsResponse(query: URLSearchParams): IncidentsResponse {
   const to = Number(query.get('to') ?? Date.now());
   const names = query.getAll('tenant');
   const [limit, severity] = [query.get('limit'), query.get('severity')];
-  const all = Array.from({ length: 300 }, (_, each) => incidentRow(each + 1, to)).filter(
+  const databases = databaseIncidents.map((each) => databaseRow(each, to));
+  const others = Array.from({ length: 300 }, (_, each) => incidentRow(each + 1, to));
+  const all = [...others, ...(limit === 'database.cpu' ? databases : [])].filter(
     ({ who, limit: of, severity: how }) =>
       (names.length === 0 ||
         [who.name, String(who.uid), who.member].some((each) => names.includes(each))) &&
@@ -312,9 +335,13 @@ function answer(path: string, query: URLSearchParams): unknown {
   if (path === '/v1/series') return seriesResponse(query);
   if (path === '/v1/incidents') return incidentsResponse(query);
   if (path === '/v1/advise') return adviseResponse(from, to);
-  if (incident !== null)
-    return Number(incident[1]) > 300 ? undefined : incidentResponse(Number(incident[1]));
+  if (incident !== null) return incidentOf(Number(incident[1]));
   return processes === null ? undefined : processesResponse(decodeURIComponent(processes[1] ?? ''));
+}
+
+function incidentOf(id: number): IncidentResponse | undefined {
+  if (databaseIncidents.includes(id)) return databaseIncident(id);
+  return id > 300 ? undefined : incidentResponse(id);
 }
 
 function processesResponse(name: string): ProcessesResponse | undefined {

@@ -20,8 +20,12 @@ export interface Ran {
 export interface AskingProgram {
   /** The server; available once the tests have begun. */
   readonly server: AgentServer;
-  /** Runs a command, with variables besides those of this process. */
-  readonly run: (args: readonly string[], variables?: NodeJS.ProcessEnv) => Promise<Ran>;
+  /** Runs a command, with variables besides those of this process, and interrupts it when the signal is aborted. */
+  readonly run: (
+    args: readonly string[],
+    variables?: NodeJS.ProcessEnv,
+    signal?: AbortSignal,
+  ) => Promise<Ran>;
 }
 
 /** Starts the server before the tests of this file, and ends it after them. */
@@ -36,16 +40,22 @@ export function askingProgram(instance: string): AskingProgram {
       assert.ok(server, 'the server has not started yet');
       return server;
     },
-    run: (args, variables) => ran([program, '--instance', instance, ...args], variables),
+    run: (args, variables, signal) =>
+      ran([program, '--instance', instance, ...args], variables, signal),
   };
 }
 
 /** Not spawnSync: the server lives in this process, and has to answer meanwhile. */
-function ran(argv: readonly string[], variables: NodeJS.ProcessEnv = {}): Promise<Ran> {
+function ran(
+  argv: readonly string[],
+  variables: NodeJS.ProcessEnv = {},
+  signal?: AbortSignal,
+): Promise<Ran> {
   const child = spawn(process.execPath, argv, {
     env: { ...process.env, ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  signal?.addEventListener('abort', () => child.kill('SIGINT'), { once: true });
   let [out, err] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));

@@ -1,11 +1,14 @@
 /** `bulkhead chart`, run as a program against generated responses: the SVG, the PNG, the JSON, and what it refuses. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { SaxesParser } from 'saxes';
+import { withRecord } from '../../src/apply/change-record.ts';
 import type { ChartJson } from '../../src/cli/commands/json.ts';
+import { pathsOf } from '../../src/host/paths.ts';
+import type { NewChange } from '../../src/store/changes/change-store.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { testDirectory } from '../../testing/temporary-directory.ts';
 import { whoIs } from './agent-server.ts';
@@ -90,6 +93,65 @@ test('--json has the numbers of the chart, with gaps as null', options, async ()
   assert.deepEqual([cpu?.averages.length, cpu?.averages.slice(0, 3)], [288, [null, null, null]]);
   assert.ok((cpu?.maxima[10] ?? 0) > (cpu?.averages[10] ?? 0));
   assert.ok(panels.some(({ incidents }) => incidents.length > 0));
+});
+
+test('the limit is drawn as it was, as far as the record of changes has it', options, async (t) => {
+  const paths = pathsOf('bulkhead-chart-command');
+  t.after(() => rmSync(paths.state, { recursive: true, force: true }));
+  const at = (time: string) => new Date(`2026-11-${time}:00+01:00`).getTime();
+  const policy = (limits: string) =>
+    `<bulkhead version="1"><package name="small"><cpu limit="25%"/></package>
+       <tenant uid="10010"${limits}</tenant></bulkhead>`;
+  const texts = [
+    policy(' package="small">'),
+    policy('><cpu limit="50%"/>'),
+    policy('>'),
+    '<bulkhead version="1"><tenat/></bulkhead>',
+    policy('><cpu limit="100%"/><processes limit="100"/>'),
+    policy('><cpu limit="300%"/>'),
+  ];
+  const times = ['22T10:00', '22T18:00', '23T06:00', '23T08:00', '23T12:00', '24T20:00'];
+  for (const [index, text] of texts.entries()) {
+    const before = texts[index - 1];
+    const change: NewChange = {
+      at: at(times[index] ?? ''),
+      file: '/etc/bulkhead/policy.xml',
+      ...(before !== undefined && { before }),
+      text,
+      way: 'set',
+      outcome: text.includes('tenat') ? 'refused' : 'in force',
+      problems: [],
+    };
+    const added = withRecord(paths, (store) => store.add(change));
+    assert.ok(added.ok, JSON.stringify(added));
+  }
+  const { out, err } = await chart('10010', ...period, '--metric=cpu,threads', '--json');
+  assert.equal(err, '');
+  const [cpu, threads] = jsonOf<ChartJson>('chart', out).panels;
+  const begin = at('22T12:00');
+  assert.deepEqual(cpu?.limits, [
+    { from: begin, limit: 0.25 },
+    { from: at('22T18:00'), limit: 0.5 },
+    { from: at('23T06:00') },
+    { from: at('23T12:00'), limit: 1 },
+  ]);
+  assert.deepEqual([cpu?.limit, threads?.limits?.length, threads?.limit], [1, 2, 100]);
+  const drawn = await chart('10010', ...period, '--metric=cpu');
+  assertXml(drawn.out);
+  assert.match(drawn.out, /limit at the time/);
+  // Two lines, with a gap in which there was no limit.
+  assert.match(
+    drawn.out,
+    /<path d="M[\d.,]+H[\d.]+V[\d.]+H[\d.]+M[\d.,]+H[\d.]+" fill="none" stroke="/,
+  );
+  // Nothing changed in this period, but after it.
+  const past = ['--from', '2026-11-23 14:00', '--to', '2026-11-24 12:00'];
+  const later = await chart('10010', ...past, '--metric=cpu', '--json');
+  assert.equal(jsonOf<ChartJson>('chart', later.out).panels[0]?.limits, undefined);
+  const early = ['--from', '2026-11-22 19:00', '--to', '2026-11-23 05:00'];
+  const short = await chart('10010', ...early, '--metric=cpu', '--json');
+  const [step, ...more] = jsonOf<ChartJson>('chart', short.out).panels[0]?.limits ?? [];
+  assert.deepEqual([step?.limit, more], [0.5, []]);
 });
 
 test('a time zone that does not exist is UTC', options, async () => {

@@ -69,6 +69,7 @@ test('every feature has enable, disable and status, and no other verbs for these
     'cloudlinux',
     'confine',
     'console',
+    'db',
     'entries',
     'fpm',
     'gate',

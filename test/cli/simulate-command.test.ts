@@ -4,8 +4,13 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { UsageRow } from '../../src/agent/api/api.ts';
+import type { MaximaResponse, TopRow } from '../../src/agent/api/api.ts';
 import type { SimulateJson } from '../../src/cli/commands/json.ts';
+import { PolicyWorker } from '../../src/agent/policy/policy-worker.ts';
+import type { PolicyJob } from '../../src/agent/policy/policy-job.ts';
+import { pathsOf } from '../../src/host/paths.ts';
+import { LatestSample } from '../../src/agent/sampling/latest-sample.ts';
+import { patienceMilliseconds } from '../../testing/patience.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { testDirectory } from '../../testing/temporary-directory.ts';
 import { whoIs } from './agent-server.ts';
@@ -15,19 +20,45 @@ const asking = askingProgram('bulkhead-simulate-command');
 
 const simulate = (...args: readonly string[]): Promise<Ran> => asking.run(['simulate', ...args]);
 
-const distribution = (max: number) => ({ average: max / 2, p95: max, max });
+interface Row extends Pick<TopRow, 'member' | 'limits' | 'limitTexts' | 'faults'> {
+  readonly metrics: MaximaResponse['rows'][number]['metrics'];
+}
 
 /** Tenants with uids from 10001: one above the new CPU limit, one below, one that was held, one that is gone. */
-const rows: readonly UsageRow[] = [0.9, 0.2, 1, 0.9].map((cpu, index) => ({
+const rows: readonly Row[] = [0.9, 0.2, 1, 0.9].map((cpu, index) => ({
   ...whoIs(index),
-  metrics: { cpu: distribution(cpu), threads: distribution(4) },
+  metrics: { cpu, threads: 4 },
   limits: { 'cpu.limit': 1, 'processes.limit': 100 },
   limitTexts: { 'cpu.limit': '100%', 'processes.limit': '100' },
   faults: index === 2 ? { 'cpu.limit': 7 } : {},
 }));
 
 /** Above the new limit, and held back by the present one. */
-const held = { ...rows[0], faults: { 'cpu.limit': 3 } };
+const held = rows.slice(0, 1).map((each) => ({ ...each, faults: { 'cpu.limit': 3 } }));
+
+/** The answers to questions about metrics, of which this host measures two. */
+const maxima =
+  (all: readonly Row[], measuredSeconds = 7200) =>
+  (query: URLSearchParams): MaximaResponse => ({
+    from: 0,
+    to: 1,
+    measuredSeconds,
+    metrics: (['cpu', 'threads'] as const).filter((each) => query.getAll('metric').includes(each)),
+    rows: all.map(({ member, metrics, faults }) => ({
+      member,
+      metrics,
+      ...(query.get('faults') === '1' && { faults }),
+    })),
+  });
+
+/** The last tick, in which everybody was idle. */
+const top = (all: readonly Row[]) => ({
+  at: 1,
+  durationSeconds: 1,
+  host: { cores: 4, memoryBytes: 2 ** 33 },
+  rows: all.map((each) => ({ ...each, faults: {} })),
+  idle: 0,
+});
 
 /** The answer to a question about members: each was above its limit for half an hour. */
 function replay(query: URLSearchParams) {
@@ -51,16 +82,11 @@ test(
   async (t) => {
     const file = join(testDirectory(t, 'simulate'), 'new.xml');
     writeFileSync(file, policy);
-    const usage = { from: 0, to: 1, detail: 'hours', measuredSeconds: 7200, rows };
-    const host = { cores: 4, memoryBytes: 2 ** 33 };
-    asking.server.instead.set('/v1/usage', usage);
     asking.server.instead.set('/v1/replay', replay);
-    asking.server.instead.set('/v1/top', { at: 1, durationSeconds: 1, host, rows, idle: 0 });
+    asking.server.instead.set('/v1/top', top(rows));
     // It used nothing, so that only the last tick knows it.
-    asking.server.instead.set('/v1/usage', {
-      ...usage,
-      rows: rows.filter((_, index) => index !== 1),
-    });
+    const used = rows.filter((_, index) => index !== 1);
+    asking.server.instead.set('/v1/maxima', maxima(used));
     const { status, out, err } = await simulate('--policy', file, '--json');
     assert.deepEqual([status, err], [0, '']);
     const { limits, host: sums, withoutHistory, tenants } = jsonOf<SimulateJson>('simulate', out);
@@ -97,7 +123,7 @@ test(
     const text = await simulate('--policy', file);
     assert.match(text.out, /tenant0000 +cpu +100% +50% +slowed +30m +1h +1 +0/);
     assert.match(text.out, /Without history: 1 member of/);
-    asking.server.instead.set('/v1/usage', { ...usage, rows: [held] });
+    asking.server.instead.set('/v1/maxima', maxima(held));
     const least = await simulate('--policy', file);
     assert.match(least.out, /tenant0000 +cpu +100% +50% +slowed +30m +unknown +1 +3/);
     assert.match(least.out, /held back/);
@@ -116,9 +142,11 @@ test('replays many members at once, and goes on if that fails for some', options
     file,
     `<bulkhead version="1"><defaults><cpu limit="50%"/><processes limit="3"/></defaults>${tenants}</bulkhead>`,
   );
-  const all = Array.from({ length: 1000 }, (_, index) => ({ ...rows[0], ...whoIs(index) }));
-  const usage = { from: 0, to: 1, detail: 'hours', measuredSeconds: 7200, rows: all };
-  asking.server.instead.set('/v1/usage', usage);
+  const all = Array.from({ length: 1000 }, (_, index) =>
+    rows.slice(0, 1).map((row) => ({ ...row, ...whoIs(index) })),
+  ).flat();
+  asking.server.instead.set('/v1/top', top(all));
+  asking.server.instead.set('/v1/maxima', maxima(all));
   asking.server.instead.set('/v1/replay', replay);
   const asked = () => asking.server.asked.filter((each) => each.startsWith('/v1/replay'));
   const before = asked().length;
@@ -150,8 +178,8 @@ test('replays many members at once, and goes on if that fails for some', options
 test('says so if nothing was measured', options, async (t) => {
   const file = join(testDirectory(t, 'simulate-nothing'), 'new.xml');
   writeFileSync(file, policy);
-  const usage = { from: 0, to: 1, detail: 'ticks', measuredSeconds: 0, rows: [] };
-  asking.server.instead.set('/v1/usage', usage);
+  asking.server.instead.set('/v1/top', top(rows));
+  asking.server.instead.set('/v1/maxima', maxima([], 0));
   const { out } = await simulate('--policy', file);
   assert.match(out, /Nothing was measured in this period/);
   assert.match(out, /Without history: 4 members/);
@@ -159,13 +187,7 @@ test('says so if nothing was measured', options, async (t) => {
 });
 
 test('says unknown where the history has no such metric', options, async (t) => {
-  asking.server.instead.set('/v1/usage', {
-    from: 0,
-    to: 1,
-    detail: 'hours',
-    measuredSeconds: 7200,
-    rows,
-  });
+  asking.server.instead.set('/v1/maxima', maxima(rows));
   const file = join(testDirectory(t, 'simulate-unknown'), 'new.xml');
   writeFileSync(
     file,
@@ -178,6 +200,74 @@ test('says unknown where the history has no such metric', options, async (t) => 
     reads.map(({ effect, secondsMin, before }) => [effect, secondsMin, before]),
     Array.from({ length: 3 }, () => ['unknown', undefined, 'unlimited']),
   );
+});
+
+/** Limits of several metrics, for which the agent is asked one after the other. */
+const everyLimit = policy.replace(
+  '<processes limit="100"/>',
+  '<processes limit="1"/><memory limit="64MiB"/><io read="1MiB/s" write="1MiB/s"/>',
+);
+
+/** Calls `then` at the first question for maxima, before it is answered, and returns the questions so far. */
+function atFirstQuestion(then: () => void): readonly string[] {
+  const asked: string[] = [];
+  asking.server.instead.set('/v1/top', top(rows));
+  asking.server.instead.set('/v1/maxima', (query: URLSearchParams) => {
+    asked.push(`maxima of ${query.get('metric')}`);
+    if (asked.length === 1) then();
+    return maxima(rows)(query);
+  });
+  asking.server.instead.set('/v1/replay', (query: URLSearchParams) => {
+    asked.push(`replay of ${query.get('metric')}`);
+    return replay(query);
+  });
+  return asked;
+}
+
+test('asks nothing more after Ctrl-C', options, async (t) => {
+  const file = join(testDirectory(t, 'simulate-interrupted'), 'new.xml');
+  writeFileSync(file, everyLimit);
+  const whole = atFirstQuestion(() => undefined);
+  await simulate('--policy', file);
+  assert.ok(whole.length > 5, whole.join());
+  const interruption = new AbortController();
+  const asked = atFirstQuestion(() => interruption.abort());
+  const { status, out } = await asking.run(['simulate', '--policy', file], {}, interruption.signal);
+  assert.deepEqual([status, out], [null, '']);
+  assert.deepEqual(asked, whole.slice(0, 1));
+});
+
+test('asks nothing more after the request to the API is closed', options, async (t) => {
+  const directory = testDirectory(t, 'simulate-closed');
+  const file = join(directory, 'policy.xml');
+  writeFileSync(file, policy);
+  const body = JSON.stringify({ text: everyLimit, periodSeconds: 86_400 });
+  const job: PolicyJob = {
+    paths: pathsOf('bulkhead-simulate-command'),
+    file,
+    audience: { kind: 'administrator' },
+    editor: { kind: 'administrator' },
+    author: { uid: 0 },
+    question: {
+      kind: 'simulate',
+      body: Buffer.from(body),
+      etag: undefined,
+      tick: new LatestSample().tick,
+    },
+  };
+  using worker = new PolicyWorker({ answerMilliseconds: patienceMilliseconds });
+  const whole = atFirstQuestion(() => undefined);
+  const { status, body: found } = await worker.ask(0, job);
+  assert.equal(status, 200, found);
+  assert.ok(whole.length > 5, whole.join());
+  const visitor = new AbortController();
+  const asked = atFirstQuestion(() => visitor.abort());
+  assert.equal((await worker.ask(0, job, visitor.signal)).status, 499);
+  // The worker asks one question at a time: the next one begins after the process of this one has ended.
+  const before = asked.length;
+  atFirstQuestion(() => undefined);
+  assert.equal((await worker.ask(0, job)).status, 200);
+  assert.deepEqual([before, asked], [1, whole.slice(0, 1)]);
 });
 
 test('refuses a policy with errors, and a command line without one', options, async (t) => {

@@ -11,6 +11,7 @@ let count = 0;
 
 function dying(driver: Driver): Driver {
   return {
+    [Symbol.dispose]: () => driver[Symbol.dispose](),
     capabilities: driver.capabilities,
     tree: driver.tree,
     context: driver.context,

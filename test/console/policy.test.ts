@@ -11,10 +11,12 @@ import type {
 import {
   announceGoingBack,
   goingBackFile,
+  packTexts,
   type GoingBack,
 } from '../../src/agent/policy/going-back.ts';
 import { PolicyChanges } from '../../src/agent/policy/policy-changes.ts';
 import { keyOfText } from '../../src/store/changes/change-store.ts';
+import { recordApplied } from '../../src/apply/change-record.ts';
 import { allowedNames } from '../../src/console/core/hosts.ts';
 import { Front } from '../../src/console/io/front.ts';
 import { readServedFiles } from '../../src/console/io/served-files.ts';
@@ -156,29 +158,135 @@ test('a reseller makes no change of root permanent', async () => {
   const tried = await change(stage, root.token, '30%', { revertAfterSeconds: 60 });
   const { pending } = okay<PolicyWritten>(tried);
   assert.ok(pending);
+  // The same value, and one that only root's change would allow.
   const refused = await change(stage, acme.token, '20%');
   assert.equal(refused.status, 409, refused.text);
+  const after = Number(refused.headers['retry-after']);
+  assert.ok(after >= 1 && after <= 60, refused.text);
+  assert.match(refused.text, new RegExp(`retry in ${after} s`));
   const kept = okay<PolicyResponse>(await stage.with(root.token, '/v1/policy'));
   assert.equal(kept.pending?.change, pending.change);
-  // Its own change is one that root may replace.
   okay(await send(stage.front, 'POST', '/v1/policy/keep', { change: pending.change }, root));
-  okay(await change(stage, acme.token, '20%', { revertAfterSeconds: 60 }));
-  okay(await change(stage, root.token, '10%'));
+  okay(await change(stage, acme.token, '20%'));
 });
+
+/** Plans and writes edits that need not be of alice. */
+async function edit(stage: Stage, token: string, target: string, set: object, more: object = {}) {
+  const wanted = { edits: [{ target, set }], ...more };
+  const { etag, planId } = okay<PolicyPlan>(
+    await send(stage.front, 'POST', '/v1/policy/plan', wanted, { token }),
+  );
+  return send(stage.front, 'PUT', '/v1/policy', { ...wanted, planned: planId }, { token, etag });
+}
+
+const delegatedTwice = delegated.replace(
+  '<tenant user="bob"/>',
+  '<reseller user="globex" may="limits"><cpu limit="300%"/><tenant user="bob"/></reseller>',
+);
+
+test('each account has a change of its own that goes back', async () => {
+  await using stage = await Stage.start();
+  stage.haveAccounts({ ...uids, root: 0, globex: 4001 });
+  stage.adopt(delegatedTwice);
+  const first = readFileSync(stage.policyFile, 'utf8');
+  const inForce = {
+    way: 'by hand',
+    outcome: 'in force',
+    problems: [],
+    keepMilliseconds: 1e9,
+  } as const;
+  assert.ok(recordApplied(stage.paths, { file: stage.policyFile, text: first, ...inForce }).ok);
+  const [root, acme, globex] = [
+    await stage.login(0),
+    await stage.login(uids.acme),
+    await stage.login(4001),
+  ];
+  const soon = { revertAfterSeconds: 3600 };
+  const policy = async (token: string) =>
+    okay<PolicyResponse>(await stage.with(token, '/v1/policy'));
+  okay(await edit(stage, root.token, 'tenant carol', { cpu: '31%' }, soon));
+  okay(await edit(stage, acme.token, 'tenant alice', { cpu: '32%' }, soon));
+  const { pending } = okay<PolicyWritten>(
+    await edit(stage, globex.token, 'tenant bob', { cpu: '33%' }, soon),
+  );
+  assert.equal(pending?.user, 'globex');
+  assert.deepEqual(
+    [(await policy(acme.token)).pending?.user, (await policy(acme.token)).othersPending],
+    ['acme', undefined],
+  );
+  const seen = await policy(root.token);
+  const others = (seen.othersPending ?? []).map(({ user }) => user).toSorted();
+  assert.deepEqual([seen.pending?.user, others], ['root', ['acme', 'globex']]);
+  const second = await edit(stage, acme.token, 'tenant alice', { memory: '1GiB' }, soon);
+  assert.equal(second.status, 409, second.text);
+  const after = Number(second.headers['retry-after']);
+  assert.ok(after > 3000 && after <= 3600, second.text);
+  const keep = (token: string, number: number | undefined) =>
+    send(stage.front, 'POST', '/v1/policy/keep', { change: number }, { token });
+  assert.equal((await keep(acme.token, pending.change)).status, 409);
+  okay(await keep(root.token, pending.change));
+  // Root wins: its later value stays, and what is left of acme's change goes back.
+  okay(await edit(stage, root.token, 'tenant alice', { cpu: '34%' }));
+  const undo = { undo: (await policy(root.token)).pending?.change };
+  const plan = okay<PolicyPlan>(await send(stage.front, 'POST', '/v1/policy/plan', undo, root));
+  const write = { ...undo, planned: plan.planId };
+  okay(await send(stage.front, 'PUT', '/v1/policy', write, { ...root, etag: plan.etag }));
+  assert.equal((await policy(root.token)).pending, undefined);
+  const file = goingBackFile(stage.paths);
+  const entries = JSON.parse(readFileSync(file, 'utf8')) as GoingBack[];
+  assert.deepEqual(
+    entries.map(({ user }) => user),
+    ['acme'],
+  );
+  writeFileSync(file, JSON.stringify(entries.map((each) => ({ ...each, at: 0 }))));
+  const lines: string[] = [];
+  using changes = start(stage, lines);
+  await changes.begin();
+  const text = readFileSync(stage.policyFile, 'utf8');
+  assert.match(text, /34%/);
+  assert.match(text, /33%/);
+  assert.doesNotMatch(text, /31%|32%/);
+  assert.match(lines.join('\n'), /by acme stays: .*changed since/);
+});
+
+test('what went back does not come again with the change of another account', async () => {
+  await using stage = await Stage.start();
+  stage.haveAccounts({ ...uids, root: 0 });
+  stage.adopt(delegated);
+  const [root, acme] = [await stage.login(0), await stage.login(uids.acme)];
+  const original = readFileSync(stage.policyFile, 'utf8');
+  okay(await change(stage, acme.token, '21%', { revertAfterSeconds: 60 }));
+  okay(await change(stage, root.token, '22%', { revertAfterSeconds: 3600 }));
+  const file = goingBackFile(stage.paths);
+  for (const user of ['acme', 'root']) {
+    const entries = JSON.parse(readFileSync(file, 'utf8')) as GoingBack[];
+    const due = entries.map((each) => ({ ...each, ...(each.user === user && { at: 0 }) }));
+    writeFileSync(file, JSON.stringify(due));
+    using changes = start(stage, []);
+    await changes.begin();
+    const text = readFileSync(stage.policyFile, 'utf8');
+    assert.equal(text.includes('22%'), user === 'acme');
+    assert.ok(!text.includes('21%'));
+  }
+  assert.ok(!existsSync(file));
+  assert.ok(original.includes('<tenant user="alice"/>'));
+});
+
+const textBefore = (now: string) => now.replace('user="bob"', 'user="bob" package="small"');
 
 /** A change that was announced, and that has the text of now unless another one is given. */
 function pendingOf(stage: Stage, seconds: number, changes: Partial<GoingBack> = {}): GoingBack {
   const now = readFileSync(stage.policyFile, 'utf8');
-  const before = now.replace('user="bob"', 'user="bob" package="small"');
+  const before = textBefore(now);
   return {
     file: stage.policyFile,
-    before,
-    beforeKey: keyOfText(before),
+    texts: packTexts(before, now),
     afterKey: keyOfText(now),
     at: Date.now() + seconds * 1000,
     seconds: Math.max(seconds, 60),
     user: 'root',
     uid: 0,
+    isWritten: true,
     ...changes,
   };
 }
@@ -198,11 +306,11 @@ test('a start after the time writes the text before back', async () => {
   await using stage = await Stage.start();
   stage.adopt(delegated);
   const lines: string[] = [];
-  const entry = pendingOf(stage, -5);
-  assert.ok(announceGoingBack(stage.paths, entry).ok);
+  const before = textBefore(readFileSync(stage.policyFile, 'utf8'));
+  assert.ok(announceGoingBack(stage.paths, pendingOf(stage, -5)).ok);
   using changes = start(stage, lines);
   await changes.begin();
-  assert.equal(readFileSync(stage.policyFile, 'utf8'), entry.before);
+  assert.equal(readFileSync(stage.policyFile, 'utf8'), before);
   assert.ok(!existsSync(goingBackFile(stage.paths)));
   assert.match(lines.join('\n'), /went back/);
 });
@@ -211,20 +319,55 @@ test('a change that was killed before it was written leaves the one before as it
   await using stage = await Stage.start();
   stage.adopt(delegated);
   const lines: string[] = [];
+  const before = textBefore(readFileSync(stage.policyFile, 'utf8'));
   const first = pendingOf(stage, 1);
-  const second = pendingOf(stage, 3600, { afterKey: 'f'.repeat(64) });
+  const killed = { afterKey: 'f'.repeat(64), uid: uids.acme, user: 'acme', isWritten: false };
+  const second = pendingOf(stage, 3600, killed);
   for (const each of [first, second]) assert.ok(announceGoingBack(stage.paths, each).ok);
   using changes = start(stage, lines);
   await changes.begin();
-  await eventually('it goes back', () => readFileSync(stage.policyFile, 'utf8') === first.before);
+  await eventually('it goes back', () => readFileSync(stage.policyFile, 'utf8') === before);
+  await eventually('nothing is left', () => !existsSync(goingBackFile(stage.paths)));
 });
 
-test('an edit while no agent ran, or a damaged file, cancels it', async () => {
+test('an edit while no agent ran stays, and the rest goes back', async () => {
+  await using stage = await Stage.start();
+  stage.adopt(delegated);
+  assert.ok(announceGoingBack(stage.paths, pendingOf(stage, -5)).ok);
+  const edited = readFileSync(stage.policyFile, 'utf8').replace('200%', '250%');
+  writeFileSync(stage.policyFile, edited);
+  using changes = start(stage, []);
+  await changes.begin();
+  assert.equal(readFileSync(stage.policyFile, 'utf8'), textBefore(edited));
+});
+
+test('a change goes back once a policy with errors is corrected', async () => {
+  await using stage = await Stage.start();
+  stage.adopt(delegated);
+  assert.ok(announceGoingBack(stage.paths, pendingOf(stage, -5)).ok);
+  const good = readFileSync(stage.policyFile, 'utf8');
+  const wrong = good.replace('200%', '200 apples');
+  writeFileSync(stage.policyFile, wrong);
+  const lines: string[] = [];
+  using changes = start(stage, lines);
+  await changes.begin();
+  assert.equal(readFileSync(stage.policyFile, 'utf8'), wrong);
+  assert.match(lines.join('\n'), /the policy has errors/);
+  writeFileSync(stage.policyFile, good.replace('200%', '210%'));
+  await changes.begin();
+  assert.match(readFileSync(stage.policyFile, 'utf8'), /210%[^]*package="small"/);
+});
+
+test('a change that was never written, or a damaged file, does nothing', async () => {
   await using stage = await Stage.start();
   stage.adopt(delegated);
   const now = readFileSync(stage.policyFile, 'utf8');
   for (const damage of [
-    () => announceGoingBack(stage.paths, pendingOf(stage, -5, { afterKey: 'f'.repeat(64) })),
+    () =>
+      announceGoingBack(
+        stage.paths,
+        pendingOf(stage, -5, { afterKey: 'f'.repeat(64), isWritten: false }),
+      ),
     () => writeFileSync(goingBackFile(stage.paths), '[{"at":0,"before":1}]'),
     () => writeFileSync(goingBackFile(stage.paths), '\u0000'),
   ]) {

@@ -4,9 +4,11 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import type {
+  ConsoleCodeResponse,
   ConsoleFrame,
   ConsoleSessionResponse,
   ConsoleSessionsResponse,
+  ConsoleSessionStart,
 } from '../../src/agent/api/console-api.ts';
 import type { TopResponse } from '../../src/agent/api/api.ts';
 import { ask, policy, reasonOf, Stage, uids } from './stage.ts';
@@ -308,6 +310,41 @@ test('a frame has what its session may see, and names its audience', async () =>
   const lent = await frameOf((await stage.login(uids.acme, '?as=alice')).token);
   assert.deepEqual(lent.audience, `uid ${uids.alice} by ${uids.acme}`);
   assert.equal((await ask(stage.control, '/v1/console/frame')).status, 403);
+});
+
+test('a session of its own opens views of others, which read, end with it, and open no more', async () => {
+  await using stage = await Stage.start();
+  const root = await stage.login(0);
+  const viewOf = async (token: string, as: string) => {
+    const made = await stage.with(token, `/v1/console/view?as=${as}`, 'POST');
+    return made.status === 200 ? stage.exchange(made.json<ConsoleCodeResponse>().code) : made;
+  };
+  const started = await viewOf(root.token, 'alice');
+  const view = started.json<ConsoleSessionStart>();
+  const { user, by, readOnly, role } = view;
+  assert.deepEqual([user, by, readOnly, role], ['alice', 'root', true, 'member']);
+  assert.deepEqual(await names(stage, view.token), ['alice']);
+  assert.equal((await viewOf(view.token, 'alice')).status, 403);
+  const acme = await stage.login(uids.acme);
+  const lent = (await viewOf(acme.token, 'alice')).json<ConsoleSessionStart>();
+  assert.deepEqual(await names(stage, lent.token), ['alice']);
+  assert.equal((await viewOf(acme.token, 'bob')).status, 404);
+  assert.equal((await viewOf(acme.token, 'acme')).status, 400);
+  assert.equal((await viewOf((await stage.login(uids.bob)).token, 'alice')).status, 404);
+  for (const query of ['?as=acme', '?embed=1', '?as=alice']) {
+    const { token } = await stage.login(0, query);
+    assert.equal((await viewOf(token, 'alice')).status, 403, query);
+  }
+  const asked = await ask(stage.control, '/v1/console/view?as=alice', { method: 'POST' });
+  assert.equal(asked.status, 403);
+  await stage.begin();
+  assert.ok(await isOpen(stage, view.token), 'it survives a restart of the agent');
+  const late = await stage.with(root.token, '/v1/console/view?as=bob', 'POST');
+  const { code } = late.json<ConsoleCodeResponse>();
+  assert.equal((await stage.with(root.token, '/v1/console/end', 'POST')).status, 200);
+  assert.equal(await isOpen(stage, view.token), false);
+  assert.equal((await stage.exchange(code)).status, 401);
+  assert.ok(await isOpen(stage, lent.token));
 });
 
 test('T13: connections to the socket of the front are bounded', async () => {

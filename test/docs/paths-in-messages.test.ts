@@ -6,7 +6,11 @@ import { test } from 'node:test';
 import { docPage } from '../../src/sys/package-files.ts';
 
 /** Sources that become pages, which are next to the pages that they name. */
-const pages = new Set(['src/policy/vocabulary.ts', 'src/policy/elements/console-element.ts']);
+const pages = new Set([
+  'src/policy/vocabulary.ts',
+  'src/policy/elements/console-element.ts',
+  'src/policy/databases/databases-vocabulary.ts',
+]);
 const named = /(?<!packageFile\(`|packageFile\(')\b(?:docs|packaging)\/[\w@-]*\.?\w+/;
 
 test('messages name pages and units by their installed paths', () => {

@@ -32,6 +32,7 @@ const look: HostLook = {
     },
   ],
   databases: ['PostgreSQL'],
+  databaseSockets: [],
   accounts:
     'alice bob carol dave erin frank grace heidi ivan judy kim liam mia noah olga paul quinn rosa sam tara'.split(
       ' ',

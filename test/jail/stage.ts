@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { release } from 'node:os';
-import type { DatabaseSocket } from '../../src/jail/core/database-files.ts';
+import type { DatabaseSocket } from '../../src/host/databases/database-files.ts';
 import { keyOf, type JailKey } from '../../src/jail/core/jail-key.ts';
 import { parseStateFile } from '../../src/jail/core/state-file.ts';
 import { compileExec, compileWithEntry } from '../../scripts/entry.ts';

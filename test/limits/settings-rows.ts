@@ -189,4 +189,8 @@ export const rows: Readonly<Record<string, Row>> = {
   },
   'network.send': { value: '1MiB/s', parentLimits: 'send="1KiB/s"', ...nothing },
   'network.receive': { value: '1MiB/s', parentLimits: 'receive="1KiB/s"', ...nothing },
+  'database.cpu': { value: '50%', parentLimits: 'cpu="10%"', ...nothing },
+  'database.connections': { value: '20', parentLimits: 'connections="10"', ...nothing },
+  'database.statement': { value: '30s', parentLimits: 'statement="10s"', ...nothing },
+  'database.transaction': { value: '5min', parentLimits: 'transaction="1min"', ...nothing },
 };

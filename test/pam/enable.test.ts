@@ -1,7 +1,7 @@
 /** Enabling and disabling the PAM step with Debian's own pam-auth-update and su, on copies of this machine's files. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
@@ -137,7 +137,11 @@ describe('pam enable and disable on copies of the PAM files', { skip }, () => {
     const [file, args] = words(`exec ${enable}`);
     const child = spawn(file, args, { detached: true, stdio: 'ignore' });
     const ended = once(child, 'exit');
-    await eventually('it has begun', () => fs.existsSync('/run/bulkhead-pam.lock'));
+    // The file itself may be from an earlier run; whoever holds its lock has begun.
+    const lock = '/run/bulkhead-pam.lock';
+    const isHeld = () =>
+      fs.existsSync(lock) && spawnSync('flock', ['--nonblock', lock, 'true']).status === 1;
+    await eventually('it has begun', isHeld);
     process.kill(-(child.pid ?? 0), 'SIGINT');
     await ended;
     assert.match(succeed(enable), /on already/);

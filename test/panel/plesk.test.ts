@@ -33,8 +33,11 @@ const good = [
 ];
 
 const client = (shell: string) => tree.write(program, `#!/bin/sh\n${shell}\n`, 0o755);
-const answer = (lines: readonly string[]) =>
-  client(`printf '%s\\n' "$@" > ${tree.root}/asked\ncat <<'END'\n${lines.join('\n')}\nEND`);
+const printed = (lines: readonly string[]) => `cat <<'END'\n${lines.join('\n')}\nEND\n`;
+const answer = (lines: readonly string[], databases = printed(['db\tann\tann_wp', 'end'])) =>
+  client(
+    `printf '%s\\n' "$@" > ${tree.root}/asked\ncase "$*" in *db_users*)\n${databases}\nexit ;; esac\n${printed(lines)}`,
+  );
 
 async function read(bytesMax = 2 ** 20, timeoutSeconds = 60) {
   const stated = await readPlesk(tree, { timeoutSeconds, bytesMax });
@@ -92,11 +95,29 @@ suite('Plesk', { skip }, () => {
     assert.equal(found.isPartial, true);
   });
 
-  test('asks once, for nothing but rows', async () => {
+  test('asks for nothing but rows', async () => {
     await read();
     const [verb, option, query = ''] = readFileSync(`${tree.root}/asked`, 'utf8').split('\n');
     assert.deepEqual([verb, option], ['db', '-Ne']);
     for (const statement of query.split('; ')) assert.match(statement, /^SELECT '/);
+  });
+
+  test('states the accounts of database servers, or leaves them unknown', async () => {
+    assert.deepEqual(
+      (await read()).accounts.map((each) => each.databaseAccounts),
+      [['ann_wp'], [], []],
+    );
+    answer(good, "echo \"Table 'psa.db_users' doesn't exist\" >&2; exit 1");
+    const found = await read();
+    assert.deepEqual(
+      found.accounts.map((each) => each.databaseAccounts),
+      [undefined, undefined, undefined],
+    );
+    assert.deepEqual(found.plans[0], ['ann', { name: 'Gold' }, 'admin']);
+    assert.match(
+      found.said,
+      /^Cannot read the accounts of database servers from "plesk db": .*psa/,
+    );
   });
 
   const wrong: readonly (readonly [what: string, make: () => void, reason: RegExp])[] = [

@@ -16,6 +16,7 @@ const quantities: Readonly<Record<QuantityKind, fc.Arbitrary<number>>> = {
   bytesPerSecond: integer(gibibyte),
   perSecond: integer(100_000),
   count: integer(5_000_000),
+  duration: integer(3_600_000),
 };
 
 const keys = [...attributes.keys()];

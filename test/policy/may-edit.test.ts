@@ -120,6 +120,22 @@ test('mayEdit() keeps the sum of quotas, and of disk rates where the kernel has 
   assert.equal(judge(before, edited(before, tenant('alice'), ['disk.space=19GiB'])), 'may');
 });
 
+test('mayEdit() adds up CPU and connections of database servers, and compares times', () => {
+  const before = text().replace(
+    '<cpu limit="200%"/>',
+    '<cpu limit="200%"/><database cpu="100%" connections="30" statement="60s"/>',
+  );
+  const after = edited(before, tenant('alice'), ['database.cpu=60%', 'database.connections=20']);
+  const change = (...words: string[]) => set(tenant('bob'), words, [], bounded);
+  const bounded = edited(after, tenant('bob'), ['database.cpu=1%', 'database.connections=1']);
+  assert.equal(change('database.cpu=40%', 'database.connections=10'), 'may');
+  assert.match(change('database.cpu=41%'), /database cpu of all your tenants together .* 101%/);
+  assert.match(change('database.connections=11'), /together would be 31, which is above yours: 30/);
+  const both = edited(bounded, tenant('alice'), ['database.statement=60s']);
+  assert.equal(set(tenant('bob'), ['database.statement=60s'], [], both), 'may');
+  assert.match(set(tenant('bob'), ['database.statement=61s'], [], both), /above yours: 1min/);
+});
+
 test('mayEdit() asks for the right that a change needs', () => {
   const limits = text(' may="limits"');
   assert.equal(set(tenant('alice'), ['cpu=10%'], [], limits), 'may');

@@ -12,6 +12,8 @@ const rows: Readonly<Record<ValueKindName, readonly [good: string, bad: string |
   site: ['my_shop.example', 'shop..example'],
   hosts: ['limits.example [2001:db8::1]', 'limits.example:443'],
   origins: ['https://panel.example:2083', 'http://panel.example'],
+  databaseAccount: ['wp prod%', ''],
+  tenant: ['1001', '1alice'],
   uid: ['1001', '4294967295'],
   ranges: ['1000-59999 70000', '59999-1000'],
   setters: ['reseller tenant', 'everybody'],

@@ -57,6 +57,7 @@ const look: HostLook = {
     },
   ],
   databases: [],
+  databaseSockets: [],
   accounts: ['ann', 'ben'],
   administrators: [],
   uids: '1000-60000',
@@ -559,6 +560,24 @@ suite('the plan', () => {
     assert.match(problemAfter(pam, [layer('entry ssh', 'open')]) ?? '', /entry ssh is open: why/);
     const some = [layer('entry ssh', 'open'), layer('entry su', 'enforced')];
     assert.equal(problemAfter(pam, some), undefined);
+  });
+});
+
+suite('the step for databases', () => {
+  test('it is only for a host on which a MariaDB server runs', () => {
+    const { obstacle, changes } = stepOf('databases');
+    const socket = '/run/mysqld/mysqld.sock';
+    const at = (more: Partial<HostLook>) => ({ ...context, look: { ...look, ...more } });
+    const runs = at({ databases: ['MariaDB'], databaseSockets: [socket] });
+    assert.equal(obstacle?.(runs), undefined);
+    assert.ok(typeof changes === 'function');
+    assert.match(changes(runs), /the 1 server at \/run\/mysqld\/mysqld\.sock/);
+    for (const more of [
+      { databases: ['MariaDB'] },
+      { databases: ['MySQL'], databaseSockets: [socket] },
+      { databases: ['PostgreSQL'] },
+    ])
+      assert.match(obstacle?.(at(more)) ?? '', /no MariaDB server/);
   });
 });
 

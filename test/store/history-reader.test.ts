@@ -4,11 +4,18 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { formatProblem } from '../../packages/base/problem.ts';
-import { HistoryReader } from '../../src/store/history/history-reader.ts';
-import { HourCache } from '../../src/store/metrics/hour-cache.ts';
-import { encodeHourColumn, HourTally } from '../../src/store/metrics/hour-row.ts';
+import { HistoryReader, Stopped } from '../../src/store/history/history-reader.ts';
+import { HourCache } from '../../src/store/metrics/hour-totals.ts';
+import {
+  decodeHourColumn,
+  decodeHourTotals,
+  encodeHourColumn,
+  HourTally,
+} from '../../src/store/metrics/hour-row.ts';
+import { addMetricColumns, metricsMigrations } from '../../src/store/metrics/metrics-schema.ts';
 import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import { encodeSample, sampleValues } from '../../src/store/metrics/sample-code.ts';
+import type { RowSource } from '../../src/store/metrics/source.ts';
 import type { Member } from '../../src/usage/member.ts';
 import { metricKeys } from '../../src/usage/metrics.ts';
 import { replayLimit } from '../../src/usage/simulate.ts';
@@ -330,24 +337,97 @@ describe('HistoryReader', () => {
     check();
   });
 
-  test('unpacks an hour once for the series of several members, and keeps a bounded number', () => {
+  test('unpacks an hour once for questions about several members, and keeps a bounded number', () => {
+    using db = new DatabaseSync(':memory:');
+    for (const each of metricsMigrations) if (typeof each === 'string') db.exec(each);
+    addMetricColumns(db);
+    const count = 100_000;
+    const tally = new HourTally(new Uint8Array(count));
+    tally.add(Uint32Array.of(1), Uint16Array.of(encodeSample(2)), 60);
+    const column = tally.take();
+    assert.ok(column !== undefined);
+    const numbers = new Uint8Array(Uint32Array.from({ length: count }, (_, each) => each).buffer);
+    const insert = db.prepare(
+      `INSERT INTO hours (id, hour, first, last, seconds, ticks, count, members, cpu, memory)
+       VALUES (?1, ?1 * 3600000, ?1, ?1, 60, 1, ${count}, ?2, ?3, x'00')`,
+    );
+    for (let hour = 1; hour <= 20; hour++) insert.run(hour, numbers, encodeHourColumn(column));
     const cache = new HourCache();
-    const hourOf = (member: number, count: number) => {
-      const tally = new HourTally(new Uint8Array(count));
-      tally.add(Uint32Array.of(member), Uint16Array.of(encodeSample(2)), 60);
-      const column = tally.take();
-      assert.ok(column !== undefined);
-      return encodeHourColumn(column);
+    const ask = (hourIds: readonly number[], metric: 'cpu' | 'memory' = 'cpu', slot = 0) => {
+      const before = cache.unpacked;
+      const slots = new Int32Array(count).fill(slot);
+      const source = { hourIds, step: () => undefined } as unknown as RowSource;
+      const found = [...cache.over(db, source, metric, slots)].map(({ totals }) => totals);
+      return { found, unpacked: cache.unpacked - before };
     };
-    const first = hourOf(1, 100_000);
-    const hour = cache.decode('cpu 1', first, 100_000);
-    assert.deepEqual([hour?.sums[0], hour?.sums[1]], [0, 120]);
-    assert.equal(cache.decode('cpu 1', first, 100_000), hour);
-    const other = cache.decode('cpu 1', hourOf(0, 100_000), 100_000);
-    assert.deepEqual([other?.sums[0], other?.sums[1]], [120, 0]);
-    assert.equal(cache.decode('cpu 2', first.subarray(0, 9), 100_000), undefined);
-    for (let each = 2; each < 20; each++) cache.decode(`cpu ${each}`, first, 100_000);
-    assert.notEqual(cache.decode('cpu 1', first, 100_000), hour);
+    const { found, unpacked } = ask([1, 2]);
+    assert.deepEqual([unpacked, ask([1, 2]).unpacked], [2, 0]);
+    assert.deepEqual([found[0]?.sums[0], found[0]?.sums[1]], [0, 120]);
+    assert.deepEqual(ask([3], 'memory').found, [undefined]);
+    assert.deepEqual(ask([4], 'cpu', -1), { found: [undefined], unpacked: 0 });
+    ask(Array.from({ length: 20 }, (_, each) => each + 1));
+    assert.equal(ask([1, 20]).unpacked, 1);
+  });
+
+  test('decodes the totals of an hour as they are in all of it, and none if it is cut off', () => {
+    const use = fc.array(fc.double({ min: 1e-3, max: 1e9, noNaN: true }), {
+      minLength: 1,
+      maxLength: 40,
+    });
+    fc.assert(
+      fc.property(use, fc.integer({ min: 1, max: 200 }), (values, members) => {
+        const tally = new HourTally(new Uint8Array(members).fill(1));
+        for (const [index, each] of values.entries())
+          tally.add(Uint32Array.of(index % members), Uint16Array.of(encodeSample(each)), 5);
+        const column = tally.take();
+        assert.ok(column !== undefined);
+        const bytes = encodeHourColumn(column);
+        const whole = decodeHourColumn(bytes, members);
+        assert.ok(whole !== undefined);
+        const { peak, sums, maxima } = whole;
+        assert.deepEqual(decodeHourTotals(bytes, members), { peak, sums, maxima });
+        assert.equal(decodeHourTotals(bytes.subarray(0, 6), members), undefined);
+        assert.equal(decodeHourTotals(bytes, members + 10_000), undefined);
+      }),
+    );
+  });
+
+  test('a query that is stopped reads no further row, and the next one answers', () => {
+    using place = new Place();
+    using store = new MetricsStore(place.directory);
+    for (let at = start + hour / 2; at <= start + 60 * hour; at += hour / 2) {
+      assert.deepEqual(store.add(tickOf(at, { u1: { cpu: 1, threads: 2 } }, 1_800)), done);
+      rollUpAll(store, at);
+    }
+    let [read, most] = [0, Infinity];
+    using reader = new HistoryReader(place.directory, () => {
+      if (read === most) throw new Stopped();
+      read++;
+    });
+    const period = { from: start, to: start + 60 * hour, points: 60 };
+    const metrics = ['cpu', 'threads'] as const;
+    const limits = new Map([['u1', 1] as const]);
+    const queries = [
+      () => reader.maxima({ ...period, metrics }),
+      () => reader.usage({ ...period, metrics }),
+      () => reader.replays({ ...period, metric: 'threads', limits }),
+      () => reader.columns({ ...period, metrics, of: 'tenants' }),
+      () => reader.quantiles({ ...period, metric: 'cpu', fractions: [0.5] }),
+      () => reader.peakTotal({ ...period, metric: 'cpu' }),
+    ];
+    for (const query of queries) {
+      [read, most] = [0, Infinity];
+      const whole = value<unknown>(query());
+      assert.ok(read >= 60, `${read}`);
+      for (const stop of [0, 1, 40, read - 1]) {
+        [read, most] = [0, stop];
+        const stopped = query();
+        assert.match(stopped.ok ? '' : stopped.error.reason, /nobody waits/);
+        assert.equal(read, stop);
+      }
+      [read, most] = [0, Infinity];
+      assert.deepEqual(value<unknown>(query()), whole);
+    }
   });
 
   test('peakTotal() refuses an empty period', () => {

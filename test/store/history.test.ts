@@ -59,6 +59,22 @@ describe('History', () => {
     );
   });
 
+  test('stops a query that nobody waits for any more, and answers the next one', async () => {
+    using place = new Place();
+    using _store = filled(place, 600);
+    await using history = new History(place.directory, patient);
+    const asked = { ...period, metrics: metricKeys };
+    // The thread is not ready yet, so that it finds the query stopped before its first row.
+    for (const asker of ['administrator', 1_000] as const) {
+      const visitor = new AbortController();
+      const left = history.askedBy(asker, visitor.signal).usage(asked);
+      const next = history.askedBy(asker).maxima(asked);
+      visitor.abort();
+      assert.match(JSON.stringify(await left), /nobody waits/);
+      assert.equal(value(await next).rows.get('u7')?.cpu, 7);
+    }
+  });
+
   test('answers 33 of 200 queries at once, while add() keeps writing ticks', async () => {
     using place = new Place();
     using store = filled(place, 600);

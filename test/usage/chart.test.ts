@@ -33,7 +33,6 @@ const cpu: ChartPanel = {
 };
 
 const chart: UsageChart = {
-  name: 'alice',
   host: 'web7.example.net',
   from,
   to: from + 4 * hour,
@@ -42,7 +41,7 @@ const chart: UsageChart = {
   notes: [],
 };
 
-const look = { width: 900, theme: 'light' } as const;
+const look = { name: 'alice', width: 900, theme: 'light' } as const;
 
 interface Parsed {
   readonly names: ReadonlySet<string>;
@@ -154,9 +153,9 @@ test('usageChartSvg() never lets words of incidents overlap', () => {
 
 test('usageChartSvg() keeps hostile names as text, without scripts or references', () => {
   const name = '</text><script>alert(1)</script><image href="http://x"/>&\u001b[2J\u202e"\'';
-  const hostile = { ...chart, name, host: name, notes: [name] };
+  const hostile = { ...chart, host: name, notes: [name] };
   for (const theme of themeNames) {
-    const { names, attributes, texts } = parse(usageChartSvg(hostile, { ...look, theme }));
+    const { names, attributes, texts } = parse(usageChartSvg(hostile, { ...look, name, theme }));
     const allowed = ['svg', 'title', 'desc', 'rect', 'g', 'line', 'path', 'text'];
     for (const each of names) assert.ok(allowed.includes(each), each);
     for (const [key, value] of attributes) {

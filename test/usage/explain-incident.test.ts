@@ -70,6 +70,24 @@ describe('explainIncident()', () => {
   });
 });
 
+describe('explainIncident() for a share of a database server', () => {
+  const of = (limit: LimitKey, severity: 'throttled' | 'refused' | 'killed', value: string) =>
+    textOf(incidentOf({ limit, severity, value, faults: 3 }), [], 'alice', plain);
+
+  test('explainIncident() names statements and connections, and no process', () => {
+    const statement = of('database.statement', 'killed', '30s');
+    assert.match(statement, /^alice had database statements ended 3 times/);
+    assert.match(statement, /reached its database statement limit of 30s/);
+    assert.match(statement, /bulkhead set alice database\.statement=45s$/);
+    const transaction = of('database.transaction', 'killed', '2 days');
+    assert.match(transaction, /^alice had database connections closed 3 times/);
+    assert.match(transaction, /database\.transaction=3days$/);
+    for (const text of [statement, transaction]) assert.doesNotMatch(text, /kernel|process/);
+    assert.match(of('database.cpu', 'throttled', '50%'), /paused, for at most a second at a time/);
+    assert.match(of('database.connections', 'refused', '20'), /refused new connections/);
+  });
+});
+
 /** Would be taken for an escape sequence, a line, or a change of direction. */
 const hostile = 'x\u001b[2J\r\n\u202e\u0000y';
 

@@ -36,7 +36,7 @@ suite('the agent as a systemd service', { skip: guests.skip }, () => {
 
   before(
     async () => {
-      guest = await startGuest(guests.image);
+      guest = await startGuest(guests.image, 1);
       await guest.copyProject();
       await installBuilt(guest);
       await policy(limits);

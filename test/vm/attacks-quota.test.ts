@@ -57,7 +57,7 @@ suite('quotas and the sandboxed agent', { skip: guests.skip }, () => {
 
   before(
     async () => {
-      guest = await startGuest(guests.image);
+      guest = await startGuest(guests.image, 1);
       await guest.copyProject();
       await installBuilt(guest);
       using directory = temporaryDirectory('fuse');

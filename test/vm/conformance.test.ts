@@ -38,7 +38,7 @@ suite('conformance in the virtual machine', { skip: guests.skip }, () => {
 
   before(
     async () => {
-      guest = await startGuest(guests.image);
+      guest = await startGuest(guests.image, 1);
       await guest.copyProject();
       await buildBesideSources(guest);
     },

@@ -131,22 +131,26 @@ suite('the symlink guard', { skip: guests.skip }, () => {
   };
   const generations = () => succeed('ls /sys/fs/bpf/bulkhead 2>/dev/null || true');
 
-  const { run, succeed, until } = guestOfSuite(guests, async (guest) => {
-    for (const source of [
-      '../attacks/link-race.c',
-      '../attacks/fuse-lies.c',
-      'symlinks/descriptors.c',
-      'symlinks/exchange.c',
-    ]) {
-      const name = basename(source, '.c');
-      const file = fileURLToPath(new URL(source, import.meta.url));
-      execFileSync('gcc', ['-O2', '-static', '-o', join(directory, name), file]);
-      await guest.copyIn(join(directory, name), `/usr/local/bin/${name}`);
-    }
-    await succeed('chmod 755 /usr/local/bin/*');
-    await succeed(setUp);
-    await writePolicy(ownerMatch);
-  });
+  const { run, succeed, until } = guestOfSuite(
+    guests,
+    async (guest) => {
+      for (const source of [
+        '../attacks/link-race.c',
+        '../attacks/fuse-lies.c',
+        'symlinks/descriptors.c',
+        'symlinks/exchange.c',
+      ]) {
+        const name = basename(source, '.c');
+        const file = fileURLToPath(new URL(source, import.meta.url));
+        execFileSync('gcc', ['-O2', '-static', '-o', join(directory, name), file]);
+        await guest.copyIn(join(directory, name), `/usr/local/bin/${name}`);
+      }
+      await succeed('chmod 755 /usr/local/bin/*');
+      await succeed(setUp);
+      await writePolicy(ownerMatch);
+    },
+    2,
+  );
 
   test('links lead anywhere without the guard, and races are won', { timeout }, async () => {
     assert.deepEqual(await cases(), expected('off'));

@@ -8,6 +8,7 @@ import { limitAttribute } from '../../src/limits/limits.ts';
 import type { Counters, LimitKey } from '../../src/limits/limit.ts';
 import { formatQuantity, type Quantity } from '../../packages/base/quantity.ts';
 import type { Peak } from './peaks.ts';
+import { formatDuration } from '../../packages/base/duration.ts';
 import { shortBytes } from '../../packages/base/bytes.ts';
 import { count } from '../../packages/base/list.ts';
 import { commonUse, type SampleSeries } from './sample.ts';
@@ -195,6 +196,8 @@ export function formatUse(key: LimitKey, value: number): string {
       return `${Math.round(value)}/s`;
     case 'count':
       return String(value);
+    case 'duration':
+      return formatDuration(value);
   }
 }
 

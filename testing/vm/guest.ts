@@ -15,7 +15,7 @@ import { eventually, patienceMilliseconds } from '../patience.ts';
 import { Control } from './control.ts';
 import { makeRunDirectory } from './directories.ts';
 import type { Image } from './image.ts';
-import type { GuestMachine } from './machine.ts';
+import type { Disk, GuestMachine, Processors } from './machine.ts';
 import { projectFiles, projectDirectory } from './project.ts';
 import { makeBoot, otherKernelWanted } from '../oracle/other-kernel-boot.ts';
 import { Qemu } from './qemu.ts';
@@ -82,16 +82,17 @@ const endedWithinMs = 30_000;
 /**
  * Starts a fresh guest from the image's saved state; takes about a second and a half. Under another kernel it boots.
  */
-export async function startGuest(image: Image): Promise<Guest> {
+export async function startGuest(image: Image, processors: Processors = 2): Promise<Guest> {
   const kernel = await otherKernelWanted();
   const { directory, remove } = await makeRunDirectory();
   try {
     if (kernel !== undefined) await makeBoot(kernel, directory);
     const machine = {
       image: kernel === undefined ? image.directory : directory,
-      root: await overlay(rootDisk(image.directory).file, join(directory, 'root.qcow2')),
-      data: await overlay(dataDisk(image.directory).file, join(directory, 'data.qcow2')),
-      ...(kernel === undefined ? { state: savedState(image.directory) } : {}),
+      processors,
+      root: await overlay(rootDisk(image.directory, processors), join(directory, 'root.qcow2')),
+      data: await overlay(dataDisk(image.directory, processors), join(directory, 'data.qcow2')),
+      ...(kernel === undefined ? { state: savedState(image.directory, processors) } : {}),
     };
     const qemu = new Qemu(directory, machine);
     try {
@@ -107,7 +108,7 @@ export async function startGuest(image: Image): Promise<Guest> {
   }
 }
 
-async function overlay(base: string, file: string) {
+async function overlay({ file: base }: Disk, file: string) {
   const argv = ['qemu-img', 'create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', base, file];
   await succeed('make a throw-away disk', argv);
   return { file, format: 'qcow2' } as const;

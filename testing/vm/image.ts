@@ -2,8 +2,9 @@
  * The image that guests start from: a directory with
  *
  *   vmlinuz initrd       Debian's cloud kernel
- *   root.img data.img    the guest's disks, as they were when its state was saved
- *   state                the running machine
+ *   1-processors 2-processors
+ *     root.img data.img  the guest's disks, as they were when its state was saved
+ *     state              the running machine
  *   control-key known-hosts
  *
  * It is built by script from Debian's packages, once for each set of inputs.
@@ -137,8 +138,14 @@ async function fetchObstacle(): Promise<string | undefined> {
   }
 }
 
-/** Inputs of customize.sh, which no run needs. */
-const onlyForBuilding = ['modules', 'node_modules', 'guest_control_key', 'guest_control_key.pub'];
+/** Inputs of customize.sh and of snapshots, which no run needs. */
+const onlyForBuilding = [
+  'root.img',
+  'modules',
+  'node_modules',
+  'guest_control_key',
+  'guest_control_key.pub',
+];
 
 async function buildIn(
   directory: string,
@@ -152,6 +159,8 @@ async function buildIn(
     buildRootfs({ sources, guestFiles, directory }),
   );
   await step(log, 'writing the disk image', () => packRootfs(directory));
+  await step(log, 'booting the image and saving its state', async () => {
+    for (const processors of [1, 2] as const) await makeSnapshot(directory, processors);
+  });
   for (const name of onlyForBuilding) await rm(join(directory, name), { recursive: true });
-  await step(log, 'booting the image and saving its state', () => makeSnapshot(directory));
 }

@@ -72,9 +72,11 @@ export async function buildRootfs({ sources, guestFiles, directory }: RootfsInpu
   await succeed("build the guest's file system", argv, { input: `${sources.join('\n')}\n` });
 }
 
+export const packedRoot = (directory: string): string => join(directory, 'root.img');
+
 /** Packs the tree into the disk image `root.img`, and removes it. */
 export async function packRootfs(directory: string): Promise<void> {
-  const image = join(directory, 'root.img');
+  const image = packedRoot(directory);
   const tree = join(directory, 'rootfs');
   await succeed('make the disk image', ['truncate', '--size', imageSize, image]);
   // Linux before 5.15 refuses a file system with "orphan_file".

@@ -1,32 +1,45 @@
 /** Booting an image once and saving the running machine, so that guests start in a second. */
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { succeed } from './command.ts';
 import { Control } from './control.ts';
 import { makeRunDirectory } from './directories.ts';
-import type { Disk } from './machine.ts';
+import type { Disk, Processors } from './machine.ts';
 import { Qemu } from './qemu.ts';
+import { packedRoot } from './rootfs.ts';
 
 const bootTimeoutMs = 180_000;
 const saveTimeoutMs = 120_000;
 const readyMark = 'guest-is-ready'; // written by guest-ready.service
 const dataDiskSize = '2G';
 
-export const rootDisk = (image: string): Disk => ({ file: join(image, 'root.img'), format: 'raw' });
-export const dataDisk = (image: string): Disk => ({ file: join(image, 'data.img'), format: 'raw' });
-export const savedState = (image: string): string => join(image, 'state');
+const saved = (image: string, processors: Processors) => join(image, `${processors}-processors`);
+const diskOf = (image: string, processors: Processors, name: string): Disk => ({
+  file: join(saved(image, processors), name),
+  format: 'raw',
+});
+export const rootDisk = (image: string, processors: Processors): Disk =>
+  diskOf(image, processors, 'root.img');
+export const dataDisk = (image: string, processors: Processors): Disk =>
+  diskOf(image, processors, 'data.img');
+export const savedState = (image: string, processors: Processors): string =>
+  join(saved(image, processors), 'state');
 
-/** Boots the image in a directory and writes `data.img` and `state` next to its `root.img`. */
-export async function makeSnapshot(image: string): Promise<void> {
-  const data = dataDisk(image);
+/** Boots the image's `root.img` with so many processors, and keeps the disks and the state for them. */
+export async function makeSnapshot(image: string, processors: Processors): Promise<void> {
+  const root = rootDisk(image, processors);
+  const data = dataDisk(image, processors);
+  await mkdir(saved(image, processors));
+  await succeed('copy the disk image', ['cp', '--sparse=always', packedRoot(image), root.file]);
   await succeed('make the data disk', ['truncate', '--size', dataDiskSize, data.file]);
   const { directory, remove } = await makeRunDirectory();
   try {
-    await using qemu = new Qemu(directory, { image, root: rootDisk(image), data });
+    await using qemu = new Qemu(directory, { image, processors, root, data });
     await qemu.connect();
     await waitUntilReady(qemu);
     await settle(qemu, image);
-    await save(qemu, savedState(image));
+    await save(qemu, savedState(image, processors));
   } finally {
     remove();
   }

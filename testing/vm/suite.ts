@@ -9,6 +9,7 @@ import { shellQuote, type GuestResult } from './command.ts';
 import { startGuest, type Guest } from './guest.ts';
 import { prepareImage, type Image } from './image.ts';
 import { installBuilt } from './installed.ts';
+import type { Processors } from './machine.ts';
 import { projectDirectory } from './project.ts';
 
 export interface Guests {
@@ -57,11 +58,12 @@ const timeoutMs = longPatienceMilliseconds;
 export function guestOfSuite(
   guests: Guests,
   setUp: (guest: Guest) => Promise<unknown>,
+  processors: Processors = 1,
 ): SuiteGuest {
   let started: Guest | undefined;
   before(
     async () => {
-      started = await startGuest(guests.image);
+      started = await startGuest(guests.image, processors);
       await started.copyProject();
       await installBuilt(started);
       await setUp(started);

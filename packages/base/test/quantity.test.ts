@@ -58,6 +58,7 @@ test('quantityKinds.parse() reads back what formatQuantity() writes', () => {
     count: whole,
     perSecond: whole,
     weight: fc.integer({ min: 1, max: 10_000 }),
+    duration: fc.integer({ min: 0, max: 36_500 * 86_400_000 }),
     cpu: fc.integer({ min: 1, max: 1_000_000 }).map((percent) => percent / 100),
   };
   for (const [kind, arbitrary] of Object.entries(values) as [

@@ -15,6 +15,7 @@
  *     GET  /v1/tenants/NAME/troubles?from=MS&to=MS (report-api.ts)
  *     GET  /v1/usage?from=MS&to=MS&tenant=NAME…&metric=cpu…
  *     GET  /v1/series?from=MS&to=MS&tenant=NAME&metric=cpu&points=60&maxima=1
+ *     GET  /v1/maxima?from=MS&to=MS&tenant=NAME…&metric=cpu…&faults=1
  *     GET  /v1/replay?from=MS&to=MS&metric=cpu&points=60&tenant=NAME&above=0.5…
  *     GET  /v1/series?…&metric=cpu&metric=memory or tenant=* (report-api.ts)
  *     GET  /v1/incidents?from=MS&to=MS&tenant=NAME…&limit=KEY&severity=killed&count=100
@@ -242,6 +243,29 @@ export interface SeriesResponse {
   readonly limit?: number;
 }
 
+/** The maxima of members over a period. */
+export interface MaximaResponse {
+  /** Milliseconds since 1970. */
+  readonly from: number;
+  /** Milliseconds since 1970. */
+  readonly to: number;
+  /** How much of the period was measured. */
+  readonly measuredSeconds: number;
+  /** The metrics that this host measured, out of those that were asked for. */
+  readonly metrics: readonly MetricKey[];
+  /** The members that used anything of these or hit a limit, or those that were named. */
+  readonly rows: readonly MaximaRow[];
+}
+
+/** The maxima of a member, and its faults. */
+export interface MaximaRow {
+  readonly member: Member;
+  /** The maximum of each metric, with peaks between ticks. */
+  readonly metrics: Readonly<Partial<Record<MetricKey, number>>>;
+  /** Faults in the period, by limit; absent unless asked for. */
+  readonly faults?: Readonly<Partial<Record<LimitKey, number>>>;
+}
+
 /** A metric over a period against a limit of each member. */
 export interface ReplayResponse {
   /** The metric. */
@@ -297,6 +321,11 @@ export interface Advice extends Who {
   readonly neverHit: string;
   /** The limit that would have been hit for 1 % of the time; always higher than a value that was hit. */
   readonly onePercentHit: string;
+  /**
+   * The beginning of its history within the period, in milliseconds since 1970; absent if there is none. A lower limit
+   * than the current one is proposed only after a day of history.
+   */
+  readonly knownSince?: number;
   /** The number of faults in the period. */
   readonly faults: number;
   /** The highest value at which it was hit in the period. */

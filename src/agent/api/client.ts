@@ -71,7 +71,7 @@ function parse(text: string): unknown {
   }
 }
 
-function queryText(query: Query): string {
+export function queryText(query: Query): string {
   const pairs = Object.entries(query).flatMap(([key, value]) => {
     if (value === undefined || value === false) return [];
     const values = Array.isArray(value) ? value : [value === true ? 1 : value];

@@ -139,8 +139,10 @@ export interface PolicyResponse {
   readonly resellers: readonly PolicyReseller[];
   /** The tenants, by uid. */
   readonly tenants: readonly PolicyTenant[];
-  /** The change that goes back by itself; absent if there is none. */
+  /** The caller's change that goes back by itself; absent if there is none. */
   readonly pending?: PolicyPending;
+  /** The changes of other accounts that go back; only for root, and absent if there are none. */
+  readonly othersPending?: readonly PolicyPending[];
 }
 
 /** One edit, as `bulkhead set` makes it. */

@@ -16,6 +16,8 @@ export interface SeriesColumnsResponse {
   readonly from: number;
   /** Milliseconds since 1970. */
   readonly to: number;
+  /** The time at which its figures begin, if that is after `from`; the parts before are blank. Milliseconds since 1970. */
+  readonly since?: number;
   /** How much of each equal part of the period was measured, in seconds. */
   readonly seconds: readonly number[];
   /** The metrics. */
@@ -113,6 +115,8 @@ export interface OverviewResponse {
   readonly nearLimit: number;
   /** The limits of tenants that this host cannot enforce, or not fully. */
   readonly weak: readonly WeakLimit[];
+  /** The last `bulkhead verify`; absent if it has not run since the policy was last applied. */
+  readonly drift?: FoundDrift;
   /** Incidents of the period by their worst effect. */
   readonly incidents: SeverityCounts;
   /** Incidents that began in each of 24 equal parts of the period. */
@@ -121,6 +125,20 @@ export interface OverviewResponse {
   readonly worst: readonly IncidentRow[];
   /** The latest changes of the policy, the latest first; at most 5. Absent if the record cannot be read. */
   readonly changes?: readonly PolicyChangeRow[];
+}
+
+/** Differences between the policy and the host. */
+export interface DriftReport {
+  /** The number of differences; 0 if the host matches the policy. */
+  readonly differences: number;
+  /** The first differences, for people; at most 20. */
+  readonly lines: readonly string[];
+}
+
+/** The differences that `bulkhead verify` found. */
+export interface FoundDrift extends DriftReport {
+  /** The time at which it ran, in milliseconds since 1970. */
+  readonly at: number;
 }
 
 /** Incidents by their worst effect. */

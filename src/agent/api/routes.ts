@@ -15,6 +15,7 @@ import {
   answerEnd,
   answerLogins,
   answerNewCode,
+  answerNewView,
   answerSession,
   answerSessions,
   answerStart,
@@ -37,7 +38,7 @@ import {
 import { answerProcesses } from '../responses/processes.ts';
 import { answerLimits, answerSetLimits } from '../responses/site-limits.ts';
 import { answerTop } from '../responses/top.ts';
-import { answerReplay } from '../responses/replay.ts';
+import { answerMaxima, answerReplay } from '../responses/replay.ts';
 import { answerTroubles } from '../responses/troubles.ts';
 import { answerSeries } from '../responses/series.ts';
 import { answerUsage } from '../responses/usage.ts';
@@ -65,6 +66,7 @@ const answers: Readonly<Record<string, Handler>> = {
   '/v1/tenants/:name/troubles': answerTroubles,
   '/v1/usage': answerUsage,
   '/v1/series': answerSeries,
+  '/v1/maxima': answerMaxima,
   '/v1/replay': answerReplay,
   '/v1/incidents': answerIncidents,
   '/v1/incidents/:name': answerIncident,
@@ -157,6 +159,9 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
   app.get('/v1/console/frame', (asked) => respond(asked, answerFrame));
   app.post('/v1/console/codes', (asked) =>
     respond(asked, (request) => json(answerNewCode(request))),
+  );
+  app.post('/v1/console/view', (asked) =>
+    respond(asked, (request) => json(answerNewView(request))),
   );
   app.post('/v1/console/end', (asked) => respond(asked, (request) => json(answerEnd(request))));
   app.post('/v1/console/session', (asked) => {

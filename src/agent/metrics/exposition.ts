@@ -21,12 +21,13 @@ import type { HostFigures } from '../../host/host-figures.ts';
 import type { Member } from '../../usage/member.ts';
 import type { LimitNumbers, MailCount, Who } from '../api/api.ts';
 import type { StatusResponse } from '../api/status-response.ts';
-import type { Protection } from '../part.ts';
+import type { DatabaseUse, Protection } from '../part.ts';
 import { agentSamples } from './agent-families.ts';
 import type { ExpositionFormat } from './content-type.ts';
 import { hostSamples } from './host-families.ts';
 import {
   counterRows,
+  databaseFamilies,
   diskFamilies,
   faultFamily,
   faultRows,
@@ -34,7 +35,7 @@ import {
   mailFamily,
   mailResults,
 } from './member-families.ts';
-import { labelValue, Page } from './page.ts';
+import { labelValue, Page, type Family } from './page.ts';
 import { protectionSamples } from './protection-families.ts';
 
 export interface ExposedMember {
@@ -48,6 +49,8 @@ export interface ExposedMember {
   readonly mail?: MailCount;
   /** The disk usage; absent if it is not known. */
   readonly disk?: DiskUsage;
+  /** The use of database servers; absent if none is asked. */
+  readonly database?: DatabaseUse;
 }
 
 /** Faults since the agent started. */
@@ -83,7 +86,8 @@ export function* exposition(
     yield* limitSamples(page, kind, rows);
     yield* faultSamples(page, kind, rows);
     yield* mailSamples(page, kind, rows);
-    yield* diskSamples(page, kind, rows);
+    yield* valueSamples(page, kind, rows, diskFamilies, rows.disk);
+    yield* valueSamples(page, kind, rows, databaseFamilies, rows.database);
   }
   agentSamples(page, status, aggregated);
   protectionSamples(page, protections);
@@ -104,6 +108,8 @@ interface Shown {
   readonly mail: readonly (MailCount | undefined)[];
   /** The disk usage; the aggregate has none. */
   readonly disk: readonly (DiskUsage | undefined)[];
+  /** The use of database servers; the aggregate has none. */
+  readonly database: readonly (DatabaseUse | undefined)[];
   readonly aggregated: number;
 }
 
@@ -131,6 +137,7 @@ function shownOf(
   }
   const observed = shown.map((each) => each.observed);
   const disk = shown.map((each) => each.disk);
+  const database = shown.map((each) => each.database);
   return {
     labels,
     counters,
@@ -139,6 +146,7 @@ function shownOf(
     faults: totals,
     mail,
     disk,
+    database,
     aggregated: rest.length,
   };
 }
@@ -230,7 +238,7 @@ function* limitSamples(page: Page, kind: Kind, rows: Shown) {
       if (value === undefined) continue;
       if (!headed) page.head(name, family.type, family.help);
       headed = true;
-      page.text += `${name}{${labels}} ${value}\n`;
+      page.text += `${name}{${labels}} ${value / family.perUnit}\n`;
       if (page.full) yield page.take();
     }
   }
@@ -267,16 +275,23 @@ function* mailSamples(page: Page, kind: Kind, rows: Shown) {
   }
 }
 
-function* diskSamples(page: Page, kind: Kind, rows: Shown) {
-  for (const [family, key] of diskFamilies) {
+/** The values of one kind, of members that have them. */
+function* valueSamples<Name extends string>(
+  page: Page,
+  kind: Kind,
+  { labels }: Shown,
+  families: readonly (readonly [Family, Name])[],
+  values: readonly (Readonly<Partial<Record<Name, number>>> | undefined)[],
+) {
+  for (const [family, key] of families) {
     const name = `bulkhead_${kind}_${family.name}`;
     let headed = false;
-    for (const [index, labels] of rows.labels.entries()) {
-      const value = rows.disk[index]?.[key];
+    for (const [index, own] of labels.entries()) {
+      const value = values[index]?.[key];
       if (value === undefined) continue;
       if (!headed) page.head(name, family.type, family.help);
       headed = true;
-      page.text += `${name}{${labels}} ${value}\n`;
+      page.text += `${name}{${own}} ${value}\n`;
       if (page.full) yield page.take();
     }
   }

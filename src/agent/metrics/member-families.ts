@@ -1,4 +1,5 @@
 /** The metric families of tenants, resellers and sites: counters, limits, faults, mail and disk usage. */
+import type { DatabaseUse } from '../part.ts';
 import type { QuantityKind } from '../../../packages/base/quantity.ts';
 import type { DiskUsage } from '../../host/disks/quotas.ts';
 import type { Counters, LimitKey, Severity } from '../../limits/limit.ts';
@@ -85,12 +86,19 @@ const unitSuffixes: Readonly<Record<QuantityKind, string>> = {
   bytesPerSecond: '_bytes_per_second',
   perSecond: '_per_second',
   count: '',
+  duration: '_seconds',
 };
 
+interface LimitFamily extends Family {
+  /** The number that is one unit of the family: limits on time are in milliseconds. */
+  readonly perUnit: number;
+}
+
 /** Makes the family of a limit: `memory.limit` → `limit_memory_bytes`, `io.reads` → `limit_io_reads_per_second`. */
-function limitFamily({ key, kind, summary }: KeyedAttribute): Family {
+function limitFamily({ key, kind, summary }: KeyedAttribute): LimitFamily {
   const stem = key.replace(/\.limit$/, '').replace('.', '_');
-  return { name: `limit_${stem}${unitSuffixes[kind]}`, type: 'gauge', help: summary };
+  const name = `limit_${stem}${unitSuffixes[kind]}`;
+  return { name, type: 'gauge', help: summary, perUnit: kind === 'duration' ? 1000 : 1 };
 }
 export const limitRows = [...attributes.values()].map(
   (each) => [each.key, limitFamily(each)] as const,
@@ -125,6 +133,29 @@ export const mailFamily: Family = {
   help: 'Messages handed to sendmail from the jail, by result.',
 };
 export const mailResults = ['accepted', 'refused'] as const;
+
+export const databaseFamilies: readonly (readonly [Family, keyof DatabaseUse])[] = [
+  [
+    {
+      name: 'database_cpu_seconds_total',
+      type: 'counter',
+      help: 'CPU time that database servers used for it, since the agent started.',
+    },
+    'cpuSeconds',
+  ],
+  [
+    { name: 'database_connections', type: 'gauge', help: 'Connections to database servers.' },
+    'connections',
+  ],
+  [
+    {
+      name: 'database_paused_seconds_total',
+      type: 'counter',
+      help: 'Time for which its programs were paused for their use of database servers.',
+    },
+    'pausedSeconds',
+  ],
+];
 
 export const diskFamilies: readonly (readonly [Family, keyof DiskUsage])[] = [
   [

@@ -1,24 +1,36 @@
-/** Lets a change of the policy go back by itself at its time, unless it is kept or the policy is edited meanwhile. */
+/** Lets changes of the policy go back by themselves at their time, unless they are kept. */
 import { readPolicyFile } from '../../host/policy-file.ts';
 import type { Paths } from '../../host/paths.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { keyOfText } from '../../store/changes/change-store.ts';
 import type { PolicyKept } from '../api/policy-api.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import type { Log } from '../log.ts';
-import { forgetGoingBack, goingBackEntries, timeLeft, type GoingBack } from './going-back.ts';
+import {
+  forgetGoingBack,
+  pendingEntries,
+  settleKilled,
+  timeLeft,
+  type GoingBack,
+} from './going-back.ts';
 import type { PolicyAudience } from './policy-job.ts';
 
 const retryMilliseconds = 10_000;
 const action = 'keep the change of the policy';
 
+/** The result for the changes whose time is over. */
+export interface WentBack {
+  readonly isReplaced: boolean;
+  /** Sentences on the values of them that stay. */
+  readonly stays: readonly string[];
+}
+
 export interface GoesBackOptions {
   readonly paths: Paths;
   readonly file: string;
   readonly log: Pick<Log, 'info' | 'error'>;
-  /** Writes back what is due; false: the policy has another text. */
-  readonly goBack: () => Promise<Result<boolean, string>>;
+  /** Writes back what is due. */
+  readonly goBack: () => Promise<Result<WentBack, string>>;
   /** Whether a change is being written: what it has announced is not in the policy yet. */
   readonly isWriting: () => boolean;
 }
@@ -27,6 +39,7 @@ export class GoesBack implements Disposable {
   readonly #options: GoesBackOptions;
   #timer: NodeJS.Timeout | undefined;
   #isGoing = false;
+  #lastError = '';
 
   constructor(options: GoesBackOptions) {
     this.#options = options;
@@ -34,45 +47,49 @@ export class GoesBack implements Disposable {
 
   /** Writes back what was due while no agent ran. */
   async begin(): Promise<void> {
-    const found = this.check();
-    if (found !== undefined && timeLeft(found) === 0) await this.#due();
+    if (this.check().some((each) => timeLeft(each) === 0)) await this.#due();
   }
 
-  /** Compares with the text that the policy has now. Another one cancels the change that goes back. */
-  check(): GoingBack | undefined {
-    const { paths, file, log, isWriting } = this.#options;
+  /** Returns the changes that go back, and waits for the first one. */
+  check(): readonly GoingBack[] {
+    const { paths, file } = this.#options;
+    this.#settleKilled();
+    const entries = pendingEntries(paths, file);
+    const first = Math.min(...entries.map(timeLeft));
     clearTimeout(this.#timer);
-    const entries = goingBackEntries(paths);
-    if (entries.length === 0) return undefined;
-    const read = readPolicyFile(file);
-    if (!read.ok) {
-      this.#wait(retryMilliseconds);
-      return undefined;
-    }
-    const key = keyOfText(read.value);
-    const found = entries.find((each) => each.afterKey === key && each.file === file);
-    if (found !== undefined) this.#wait(timeLeft(found));
-    else if (!isWriting()) {
-      const forgotten = forgetGoingBack(paths);
-      if (!forgotten.ok) log.error(formatProblem(forgotten.error));
-      else log.info(`${file} was edited: no change of it goes back by itself any more`);
-    }
-    return found;
+    if (Number.isFinite(first)) this.#wait(first);
+    return entries;
   }
 
-  /** Keeps the change that is in force. Its author may, and root. */
-  keep(audience: PolicyAudience, change: number | undefined): HttpResult<PolicyKept> {
-    const found = this.check();
-    if (found === undefined || (audience.kind === 'reseller' && audience.uid !== found.uid))
+  #settleKilled(): void {
+    const { paths, file, isWriting, log } = this.#options;
+    if (isWriting() || pendingEntries(paths, file).every((each) => each.isWritten)) return;
+    const read = readPolicyFile(file);
+    const settled = read.ok ? settleKilled(paths, file, read.value) : read;
+    if (!settled.ok) log.error(formatProblem(settled.error));
+  }
+
+  /** Keeps a change. Its author may, and root. */
+  keep({ audience, uid }: KeepingCaller, change: number | undefined): HttpResult<PolicyKept> {
+    const mine = this.check().filter(
+      (each) => audience.kind === 'administrator' || each.uid === uid,
+    );
+    if (mine.length === 0)
       return httpError({ status: 404, action, reason: 'none goes back by itself' });
     if (this.#isGoing) return httpError({ status: 409, action, reason: 'it goes back already' });
-    if (change !== found.change)
+    const asked = mine.filter((each) => each.change === change);
+    const found = asked.find((each) => each.uid === uid) ?? asked[0];
+    if (found === undefined)
       return httpError({ status: 409, action, reason: 'another one is in force now' });
     const { paths, log, file } = this.#options;
-    const forgotten = forgetGoingBack(paths);
+    const { uid: owner, afterKey } = found;
+    const forgotten = forgetGoingBack(
+      paths,
+      (each) => each.uid === owner && each.afterKey === afterKey,
+    );
     if (!forgotten.ok) return httpError({ status: 503, ...forgotten.error });
-    clearTimeout(this.#timer);
-    log.info(`The change of ${file} stays`);
+    log.info(`The change of ${file} by ${found.user} stays`);
+    this.check();
     return ok(change === undefined ? {} : { change });
   }
 
@@ -82,8 +99,7 @@ export class GoesBack implements Disposable {
   }
 
   async #atTime(): Promise<void> {
-    const found = this.check();
-    if (found !== undefined && timeLeft(found) === 0) await this.#due();
+    if (this.check().some((each) => timeLeft(each) === 0)) await this.#due();
   }
 
   async #due(): Promise<void> {
@@ -94,15 +110,24 @@ export class GoesBack implements Disposable {
     const done = await goBack();
     this.#isGoing = false;
     if (!done.ok) {
-      log.error(done.error);
+      if (done.error !== this.#lastError) log.error(done.error);
+      this.#lastError = done.error;
       this.#wait(retryMilliseconds);
       return;
     }
-    if (done.value) log.info(`The change of ${file} was not kept, and went back`);
+    this.#lastError = '';
+    if (done.value.isReplaced) log.info(`The change of ${file} was not kept, and went back`);
+    for (const each of done.value.stays) log.info(each);
     this.check();
   }
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
   }
+}
+
+/** Whoever keeps a change. */
+export interface KeepingCaller {
+  readonly audience: PolicyAudience;
+  readonly uid: number;
 }

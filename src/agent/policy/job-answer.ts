@@ -20,6 +20,16 @@ export const answer = (value: unknown, status = 200): PolicyJobAnswer => ({
 export const refusal = (status: number, problem: Problem, more: object = {}): PolicyJobAnswer =>
   answer({ ...errorBody(problem), ...more }, status);
 
+/** Returns a refusal that holds for some seconds only. */
+export const refusedFor = (
+  seconds: number,
+  status: number,
+  problem: Omit<Problem, 'hint'>,
+): PolicyJobAnswer => ({
+  ...refusal(status, { ...problem, hint: `retry in ${seconds} s` }),
+  retryAfterSeconds: seconds,
+});
+
 export const refused = (
   status: number,
   problem: Problem,

@@ -7,10 +7,16 @@ import { withChange, type WantedChange } from '../../apply/edits/wanted-change.t
 import type { Loaded } from '../../apply/load-policy.ts';
 import { planParts } from '../../apply/parts.ts';
 import { readChangeText } from '../../apply/read-changes.ts';
+import type { Host } from '../../host/host.ts';
 import { isInside, resellerCgroup, tenantCgroup } from '../../plan/wanted.ts';
 import type { Operation } from '../../plan/operations.ts';
 import { lineDiff, type DiffHunk } from '../../policy/changes/line-diff.ts';
-import { mayEdit, type Delegation, type WrittenPolicy } from '../../policy/rights/may-edit.ts';
+import {
+  mayEdit,
+  type Delegation,
+  type EditFacts,
+  type WrittenPolicy,
+} from '../../policy/rights/may-edit.ts';
 import type { AccountTarget } from '../../policy/edit.ts';
 import type { Span } from '../../policy/diagnostic.ts';
 import type { PolicyDocument } from '../../policy/document.ts';
@@ -23,7 +29,8 @@ import type { Tick } from '../../usage/tick.ts';
 import type { PolicyOperation, PolicyPlan, PolicyWarning } from '../api/policy-api.ts';
 import { MemberIndex, type MemberEntry } from '../sampling/member-index.ts';
 import { problemOf, refused, type Answered } from './job-answer.ts';
-import { describeLine, describeOperation } from './plan-operations.ts';
+import { packagesOf } from './neutral-answer.ts';
+import { describeLine, describeOperation, withoutHost } from './plan-operations.ts';
 import { namesMax, warningsOf } from './plan-warnings.ts';
 import { resellerWho, writtenIn, type PolicyContext } from './policy-context.ts';
 
@@ -70,8 +77,10 @@ function edited(
 
 function whyNotAsked(change: WantedChange, now: () => Loaded, context: PolicyContext) {
   const action = 'change the policy';
-  const own = resellerWho(context, writtenIn(now()));
-  if (own === undefined) return { action, reason: 'the policy does not let you change it' };
+  const written = writtenIn(now());
+  const own = resellerWho(context, written);
+  if (written === undefined || own === undefined)
+    return { action, reason: 'the policy does not let you change it' };
   switch (change.kind) {
     case 'text':
       return { action, reason: 'only root may replace its text', hint: 'send edits' };
@@ -79,11 +88,17 @@ function whyNotAsked(change: WantedChange, now: () => Loaded, context: PolicyCon
       const found = readChangeText(context.paths, change.number);
       return found.ok && found.value.change.uid === own.reseller.uid
         ? undefined
-        : { action, reason: `change ${change.number} is not one of yours` };
+        : { action, reason: cannotUndo };
     }
     case 'edits': {
-      const wrong = change.edits.find(({ target }) => !isOwnTarget(target, own, context));
-      return wrong && { action, reason: 'you may only change tenants in your element' };
+      const isWrong = change.edits.some(({ target }) => !isOwnTarget(target, own, context));
+      if (isWrong) return { action, reason: 'you may only change tenants in your element' };
+      const known = packagesOf(written.document, written.policy.tenants, own);
+      const given = change.edits.flatMap(({ set }) => set.filter(([name]) => name === 'package'));
+      // Whether there is another one is not for its eyes.
+      return given.every(([, name]) => known.has(name))
+        ? undefined
+        : { action, reason: 'there is no such package that you may give' };
     }
   }
 }
@@ -107,10 +122,25 @@ function whetherAllowed(
   if (editor.kind === 'administrator') return ok(undefined);
   if (before === undefined || after === undefined)
     return refused(409, { action, reason: 'it has errors', hint: 'ask the administrator' });
-  const driver = host.probe(after.policy.driver);
-  const boundsSumOfIo = driver.ok && driver.value.tree.version === 2;
-  const may = mayEdit(editor, before, after, { boundsSumOfIo });
+  const may = mayEdit(editor, before, after, factsOf(host, after));
   return may.ok ? ok(undefined) : refused(403, { action, ...may.error });
+}
+
+function factsOf(host: Host, { policy }: WrittenPolicy): EditFacts {
+  const driver = host.probe(policy.driver);
+  using probed = driver.ok ? driver.value : undefined;
+  return { boundsSumOfIo: probed?.tree.version === 2 };
+}
+
+/** Whether the editor may change one text into the other. */
+export function mayEditTexts(
+  { reader, file, paths, editor, host }: PolicyContext,
+  before: string,
+  after: string,
+): boolean {
+  const [was, is] = [before, after].map((text) => writtenIn(reader.resolve(file, text, paths)));
+  if (was === undefined || is === undefined) return false;
+  return mayEdit(editor, was, is, factsOf(host, is)).ok;
 }
 
 /** Explains why there is no plan: for a text, with the places of its errors. */
@@ -119,6 +149,9 @@ function notPlanned(
   change: WantedChange,
   errors: EditErrors,
 ): Answered<never> {
+  // The values of a tenant that has another reseller now would be in the reasons.
+  if (change.kind === 'undo' && audience.kind === 'reseller')
+    return refused(400, { action: 'undo the change', reason: cannotUndo });
   const more =
     change.kind === 'text' && audience.kind === 'administrator'
       ? {
@@ -129,6 +162,8 @@ function notPlanned(
       : {};
   return refused(400, problemOf(errors), more);
 }
+
+const cannotUndo = 'it is not one of yours, or something has another value since';
 
 interface Texts {
   readonly before: WrittenPolicy | undefined;
@@ -200,12 +235,14 @@ async function kernelPlan(
 ): Promise<KernelPlan> {
   const driver = host.probe(policy.driver);
   if (!driver.ok) {
-    const text = `What changes in the kernel is not known: ${formatProblem(driver.error)}`;
+    const unknown = 'What changes in the kernel is not known';
+    const text = own === undefined ? `${unknown}: ${formatProblem(driver.error)}` : unknown;
     return { ...nothing, warnings: [{ kind: 'policy', tenants: [], tenantCount: 0, text }] };
   }
-  const all = planPolicy(policy, driver.value).operations;
+  using probed = driver.value;
+  const all = planPolicy(policy, probed).operations;
   if (own !== undefined)
-    return { ...nothing, operations: ofReseller(all, own, policy).flatMap(describeOperation) };
+    return { ...nothing, operations: withoutHost(ofReseller(all, own, policy)) };
   const lines = await planParts(capabilities, policy, paths);
   return {
     ...nothing,

@@ -44,6 +44,26 @@ export function describeOperation(operation: Operation): readonly PolicyOperatio
   }
 }
 
+/**
+ * Describes values only, without the host's disks and mounts: a reseller learns neither where cgroups are nor what
+ * systemd is told.
+ */
+export function withoutHost(operations: readonly Operation[]): readonly PolicyOperation[] {
+  const described = operations.flatMap((each): readonly PolicyOperation[] => {
+    if (each.kind === 'write') return [describeWrite(withoutDevice(each))];
+    if (each.kind === 'unit' || each.kind === 'realize')
+      return each.writes.map((write) => describeWrite(withoutDevice(write)));
+    if (each.kind !== 'quota') return [];
+    return [change(each.label, 'disk quota', formatQuota(each.from), formatQuota(each.to))];
+  });
+  // Each disk and each file system has one.
+  return [...new Map(described.map((each) => [each.text, each])).values()];
+}
+
+function withoutDevice({ device: _device, ...write }: WriteFile): WriteFile {
+  return write;
+}
+
 /** Describes a line of a capability's plan. */
 export const describeLine = (line: string): PolicyOperation => ({
   who: host,

@@ -5,12 +5,13 @@
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import { answerSoon } from '../../sys/answer-soon.ts';
+import type { ErrorResponse } from '../api/api.ts';
 import type { PolicyWritten } from '../api/policy-api.ts';
 import type { HttpResult } from '../api/http-result.ts';
 import { ChangePace } from '../changes/change-pace.ts';
 import type { Log } from '../log.ts';
 import type { PolicyState } from '../reconciler.ts';
-import { GoesBack } from './goes-back.ts';
+import { GoesBack, type WentBack } from './goes-back.ts';
 import { pendingOf } from './going-back.ts';
 import { answer } from './job-answer.ts';
 import type { PolicyJob, PolicyJobAnswer } from './policy-job.ts';
@@ -20,6 +21,10 @@ import { PolicyWorker } from './policy-worker.ts';
 const answerMilliseconds = 45_000;
 /** The seconds in which a reseller may plan or write one change, in the long run. */
 const secondsEach = 3;
+/** The time that each reseller's questions may take: half a minute at once, and a quarter of a core in the long run. */
+const resellerShare = { share: 0.25, burst: 30_000 };
+const resellerNiceness = 10;
+const resellerWaitingMax = 8;
 
 export interface PolicyChangesOptions {
   readonly paths: Paths;
@@ -40,9 +45,16 @@ export interface PolicyAsker {
 export class PolicyChanges implements Disposable {
   readonly #options: PolicyChangesOptions;
   readonly #pace = new ChangePace('change the policy', secondsEach);
-  readonly #worker = new PolicyWorker(answerMilliseconds);
-  /** The worker of what-if questions, which take long. */
-  readonly #simulator = new PolicyWorker(answerMilliseconds);
+  readonly #worker = new PolicyWorker({ answerMilliseconds });
+  /** Resellers wait for each other only. */
+  readonly #resellers = new PolicyWorker({
+    answerMilliseconds,
+    waitingEachMax: resellerWaitingMax,
+    share: resellerShare,
+    niceness: resellerNiceness,
+  });
+  /** The worker of root's what-if questions, which take long. */
+  readonly #simulator = new PolicyWorker({ answerMilliseconds });
   readonly #goesBack: GoesBack;
   #writing = 0;
 
@@ -68,7 +80,7 @@ export class PolicyChanges implements Disposable {
     this.#goesBack.check();
   }
 
-  readonly keep: GoesBack['keep'] = (audience, change) => this.#goesBack.keep(audience, change);
+  readonly keep: GoesBack['keep'] = (caller, change) => this.#goesBack.keep(caller, change);
 
   async ask(
     job: Omit<PolicyJob, 'paths' | 'file'>,
@@ -83,14 +95,21 @@ export class PolicyChanges implements Disposable {
     const { paths, file } = this.#options;
     const whole = { ...job, paths, file };
     if (kind === 'write') return ok(await this.#write(uid, whole));
-    const worker = kind === 'simulate' ? this.#simulator : this.#worker;
+    const worker = kind === 'simulate' && uid === 0 ? this.#simulator : this.#workerOf(uid);
     return ok(await worker.ask(uid, whole, signal));
+  }
+
+  #workerOf(uid: number): PolicyWorker {
+    return uid === 0 ? this.#worker : this.#resellers;
   }
 
   async #write(uid: number, job: PolicyJob): Promise<PolicyJobAnswer> {
     this.#writing++;
-    const done = await this.#worker.ask(uid, job).finally(() => this.#writing--);
-    const pending = this.#goesBack.check();
+    const done = await this.#workerOf(uid)
+      .ask(uid, job)
+      .finally(() => this.#writing--);
+    const by = job.author.uid ?? uid;
+    const pending = this.#goesBack.check().find((each) => each.uid === by);
     const { written } = done;
     if (written === undefined) return done;
     const { isSame, ...result } = written;
@@ -106,7 +125,7 @@ export class PolicyChanges implements Disposable {
       ...result,
       state: isKept ? 'kept' : stateOf(state),
       failures: shown,
-      ...(pending && (isRoot || pending.uid === uid) && { pending: pendingOf(pending) }),
+      ...(pending && { pending: pendingOf(pending) }),
     } satisfies PolicyWritten);
   }
 
@@ -118,7 +137,7 @@ export class PolicyChanges implements Disposable {
     );
   }
 
-  async #goBack(): Promise<Result<boolean, string>> {
+  async #goBack(): Promise<Result<WentBack, string>> {
     const { paths, file } = this.#options;
     const root = { kind: 'administrator' } as const;
     const job: PolicyJob = {
@@ -130,18 +149,16 @@ export class PolicyChanges implements Disposable {
       question: { kind: 'go back' },
     };
     const { status, body } = await this.#worker.ask(0, job);
-    const { isReplaced, error } = JSON.parse(body) as {
-      readonly isReplaced?: boolean;
-      readonly error?: string;
-    };
-    if (status !== 200) return fail(error ?? body);
-    if (isReplaced === true) await this.#options.apply();
-    return ok(isReplaced === true);
+    if (status !== 200) return fail((JSON.parse(body) as ErrorResponse).error);
+    const done = JSON.parse(body) as WentBack;
+    if (done.isReplaced) await this.#options.apply();
+    return ok(done);
   }
 
   [Symbol.dispose](): void {
     this.#goesBack[Symbol.dispose]();
     this.#worker[Symbol.dispose]();
+    this.#resellers[Symbol.dispose]();
     this.#simulator[Symbol.dispose]();
   }
 }

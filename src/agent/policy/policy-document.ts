@@ -19,7 +19,7 @@ import {
   type Reseller,
   type Tenant,
 } from '../../policy/policy.ts';
-import { isGivenBy, type Delegation } from '../../policy/rights/may-edit.ts';
+import type { Delegation } from '../../policy/rights/may-edit.ts';
 import { keyOfText } from '../../store/changes/change-store.ts';
 import type {
   PolicyPackage,
@@ -28,8 +28,9 @@ import type {
   PolicyTenant,
   PolicyValue,
 } from '../api/policy-api.ts';
-import { readGoingBack } from './going-back.ts';
+import { pendingEntries, pendingOf } from './going-back.ts';
 import { answer, refusal } from './job-answer.ts';
+import { packagesOf } from './neutral-answer.ts';
 import { resellerWho, writtenIn, type PolicyContext } from './policy-context.ts';
 import type { PolicyJobAnswer } from './policy-job.ts';
 
@@ -47,7 +48,9 @@ export function readPolicy(context: PolicyContext): PolicyJobAnswer {
     return refusal(403, { action: 'show the policy', reason: 'you are not a reseller of it' });
   const shown = new ShownPolicy(loaded.document, loaded.policy, own);
   const etag = keyOfText(text);
-  const pending = readGoingBack(paths, etag);
+  const entries = pendingEntries(paths, file, own?.reseller.uid);
+  const pending = entries.find(({ uid }) => uid === (own?.reseller.uid ?? 0));
+  const others = entries.filter((each) => each !== pending);
   const isReader = editor.kind === 'reader';
   const response: PolicyResponse = {
     ...(own === undefined && { file, text }),
@@ -56,7 +59,8 @@ export function readPolicy(context: PolicyContext): PolicyJobAnswer {
     isEditable: loaded.document !== undefined && reader.foreignFormat(text) === undefined,
     may: isReader ? [] : own === undefined ? 'all' : own.rights,
     ...shown.elements(),
-    ...(pending !== undefined && own === undefined && { pending }),
+    ...(pending !== undefined && { pending: pendingOf(pending) }),
+    ...(others.length > 0 && { othersPending: others.map(pendingOf) }),
   };
   return answer(response);
 }
@@ -125,10 +129,12 @@ class ShownPolicy {
     const counts = Map.groupBy(this.#tenants, (each) => each.package);
     const inherited = this.#values(this.#document?.defaults, 'defaults');
     const own = this.#own;
+    const visible =
+      own && this.#document ? packagesOf(this.#document, this.#tenants, own) : undefined;
     return (this.#document?.packages ?? []).flatMap((each): readonly PolicyPackage[] => {
       const name = each.name.value;
       const tenants = counts.get(name)?.length ?? 0;
-      if (own !== undefined && tenants === 0 && !isGivenBy(each, own.reseller)) return [];
+      if (visible?.has(name) === false) return [];
       const more = inherited.filter(({ limit }) => !each.values.has(limit));
       const values = [...this.#values(each), ...more];
       const forWhom = own === undefined && each.for && { for: each.for.map(({ value }) => value) };

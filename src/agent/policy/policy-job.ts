@@ -45,6 +45,8 @@ export interface PolicyJobAnswer {
   readonly status: number;
   /** JSON. */
   readonly body: string;
+  /** The time after which the same question may get another answer. */
+  readonly retryAfterSeconds?: number;
   /** The change that was written; absent if nothing was. */
   readonly written?: WrittenChange;
 }

@@ -1,4 +1,5 @@
 /** The recorded changes of the policy, as their reader may see them: a reseller sees values of its tenants only. */
+import { changesReaching } from '../../apply/edits/changes-reaching.ts';
 import { changesOfAccounts, namesOfAccount } from '../../apply/edits/account-changes.ts';
 import { listChanges, readChangeTexts, type ListedChange } from '../../apply/read-changes.ts';
 import { printable } from '../../../packages/base/printable.ts';
@@ -58,7 +59,22 @@ function visibleChanges(
   const wanted = tenant === undefined ? undefined : namesOfAccount(tenant, paths);
   const own = audience.kind === 'administrator' ? undefined : namesOfOwn(context);
   const names = own === undefined || wanted === undefined ? (own ?? wanted) : shared(own, wanted);
-  return ok(names === undefined ? listed.value : changesOfAccounts(listed.value, names, paths));
+  if (names === undefined) return ok(listed.value);
+  if (own === undefined && tenant !== undefined)
+    return ok(changesReaching(listed.value, tenant, paths, context.reader));
+  const found = changesOfAccounts(listed.value, names, paths);
+  return ok(own === undefined ? found : found.flatMap((each) => withoutOthers(each, own)));
+}
+
+/** A tenant may have been another reseller's: values that name one are left out. */
+function withoutOthers(
+  { changed, ...change }: ListedChange,
+  own: readonly string[],
+): readonly ListedChange[] {
+  const values = (changed?.values ?? []).filter(({ accounts }) =>
+    accounts.every((each) => own.includes(each)),
+  );
+  return values.length === 0 ? [] : [{ ...change, changed: { count: values.length, values } }];
 }
 
 const shared = (one: readonly string[], other: readonly string[]) =>

@@ -3,6 +3,7 @@ import type { Cause } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import type { WantedChange, WantedEdit } from '../../apply/edits/wanted-change.ts';
+import { editsMax } from '../../policy/changes/edits-max.ts';
 import { bytesMax } from '../../policy/xml.ts';
 
 /** A change that is to be planned, written or replayed. */
@@ -16,7 +17,6 @@ export interface ChangeRequest {
   readonly periodSeconds: number | undefined;
 }
 
-export const editsMax = 100;
 const namesMax = 40;
 const nameLengthMax = 400;
 const commentLengthMax = 200;

@@ -5,6 +5,7 @@ import { answer, refusal } from './job-answer.ts';
 import { planOnSeen, goBack, writeChange } from './write-change.ts';
 import { policyContext, type PolicyContext } from './policy-context.ts';
 import type { ChangeQuestion, PolicyJob, PolicyJobAnswer } from './policy-job.ts';
+import { neutralAnswer } from './neutral-answer.ts';
 import { readPolicy } from './policy-document.ts';
 import { answerChange, answerChanges } from './recorded-changes.ts';
 import { readChangeRequest, type ChangeRequest } from './request-body.ts';
@@ -15,7 +16,10 @@ export async function runPolicyJob(
   capabilities: readonly PolicyCapability[],
 ): Promise<PolicyJobAnswer> {
   const context = await policyContext(job, capabilities);
-  const { question } = job;
+  return neutralAnswer(await answerOf(context, job), context);
+}
+
+async function answerOf(context: PolicyContext, { question }: PolicyJob): Promise<PolicyJobAnswer> {
   switch (question.kind) {
     case 'read':
       return readPolicy(context);

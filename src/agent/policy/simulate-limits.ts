@@ -1,12 +1,12 @@
 /** The questions of `bulkhead simulate` to the agent: each tenant's recorded use against the limits of another policy. */
 import type {
   LimitNumbers,
+  MaximaResponse,
+  MaximaRow,
   ReplayResponse,
   ReplayRow,
   TopResponse,
   TopRow,
-  UsageResponse,
-  UsageRow,
 } from '../api/api.ts';
 import type { MemberEntry, MemberIndex } from '../sampling/member-index.ts';
 import { listSome } from '../../../packages/base/list.ts';
@@ -22,6 +22,7 @@ import {
   replayRules,
   type LimitEffect,
 } from '../../usage/simulate.ts';
+import type { Member } from '../../usage/member.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
 import type { Query } from '../api/client.ts';
 import type { SimulatedLimit, SimulateResponse } from './simulate-response.ts';
@@ -59,21 +60,30 @@ export async function simulate(
   const { from, to } = division;
   const now = await ask<TopResponse>('/v1/top', { all: 1 });
   if (!now.ok) return now;
-  const metric = replayMetrics(changedKeys(now.value.rows, after));
-  const usage = await ask<UsageResponse>('/v1/usage', { from, to, tenant, metric });
-  if (!usage.ok) return usage;
-  const { rows, measuredSeconds } = usage.value;
-  const changes = changedLimits(rows, after);
-  const replayed = await replay(ask, { changes, division, onProgress });
-  const limits = changes.flatMap((each) => simulatedLimit(each, replayed.replays.get(each)) ?? []);
+  const changes = changedLimits(now.value.rows, after);
+  const metrics = replayMetrics([...new Set(changes.map(({ limit }) => limit))]);
+  const recorded = new Recorded();
+  const problems: Problem[] = [];
+  // The agent still has what it unpacked of the metric when it is asked to replay it.
+  for (const [done, metric] of metrics.entries()) {
+    onProgress(done, metrics.length);
+    const asked = { from, to, tenant, metric, faults: done === 0 };
+    const maxima = await ask<MaximaResponse>('/v1/maxima', asked);
+    if (!maxima.ok) return maxima;
+    recorded.add(maxima.value);
+    const above = recorded.above(changes, metric);
+    problems.push(...(await replay(ask, { above, metric, division }, recorded)));
+  }
+  const own = changes.filter(({ row }) => recorded.seen.has(row.member));
+  const limits = own.flatMap((each) => simulatedLimit(each, recorded) ?? []);
   const host = tenant === undefined ? hostRows(now.value, after) : [];
+  const { measuredSeconds, seen } = recorded;
   // Members that have used nothing have no row, but were measured with all others.
   const idle = measuredSeconds > 0 ? now.value.rows : [];
-  const measured = new Set([...rows, ...idle].map(({ member }) => member));
+  const measured = new Set([...seen.keys(), ...idle.map(({ member }) => member)]);
   const unmeasured = [...after.entries.keys()].filter((each) => !measured.has(each));
   const withoutHistory = tenant === undefined ? unmeasured.length : 0;
-  const { problems } = replayed;
-  const tenants = rows.length;
+  const tenants = seen.size;
   return ok({ from, to, measuredSeconds, tenants, withoutHistory, limits, host, problems });
 }
 
@@ -92,65 +102,95 @@ interface Division extends Period {
 
 /** A limit that another policy changes for a member. */
 interface ChangedLimit {
-  readonly row: UsageRow;
+  readonly row: TopRow;
   readonly limit: LimitKey;
   /** Absent if the other policy does not have the member. */
   readonly entry: MemberEntry | undefined;
-  readonly known: Known;
+  /** The other limit; absent if there is none. */
+  readonly other: number | undefined;
 }
 
-/** The effect as far as it is known without the history; `replay` needs that. */
-type Known =
-  | { readonly kind: 'no effect' | 'less, unknown' | 'unknown' }
-  | { readonly kind: 'replay'; readonly metric: MetricKey; readonly effect: LimitEffect };
-
-function changedLimits(rows: readonly UsageRow[], after: MemberIndex): readonly ChangedLimit[] {
+function changedLimits(rows: readonly TopRow[], after: MemberIndex): readonly ChangedLimit[] {
   return [...attributes.keys()].flatMap((limit) =>
     rows.flatMap((row): readonly ChangedLimit[] => {
       const entry = after.entries.get(row.member);
-      const then = entry?.limits[limit];
-      return row.limits[limit] === then
-        ? []
-        : [{ row, limit, entry, known: knownOf(row, limit, then) }];
+      const other = entry?.limits[limit];
+      return row.limits[limit] === other ? [] : [{ row, limit, entry, other }];
     }),
   );
 }
 
-/** Returns the limits that differ for anybody: the history of other metrics is not needed. */
-function changedKeys(rows: readonly TopRow[], after: MemberIndex): readonly LimitKey[] {
-  return [...attributes.keys()].filter((limit) =>
-    rows.some((row) => row.limits[limit] !== after.entries.get(row.member)?.limits[limit]),
-  );
+/** Whether more was allowed than before: what was held back wanted more than was recorded; how much, nobody knows. */
+const isRaised = ({ row, limit, other }: ChangedLimit): boolean => {
+  const before = row.limits[limit];
+  return other === undefined || (before !== undefined && other > before);
+};
+
+/** Collects what the history has: the agent is asked for one metric after the other. */
+class Recorded {
+  /** The members that used anything or hit a limit, or the one that was asked for. */
+  readonly seen = new Map<Member, Pick<MaximaRow, 'metrics' | 'faults'>>();
+  readonly replays = new Map<ChangedLimit, ReplayRow>();
+  measuredSeconds = 0;
+
+  readonly #metrics = new Set<MetricKey>();
+
+  add({ measuredSeconds, metrics, rows }: MaximaResponse): void {
+    this.measuredSeconds = Math.max(this.measuredSeconds, measuredSeconds);
+    for (const metric of metrics) this.#metrics.add(metric);
+    for (const { member, metrics: maxima, faults } of rows) {
+      const before = this.seen.get(member);
+      const counted = before?.faults ?? faults ?? {};
+      this.seen.set(member, { metrics: { ...before?.metrics, ...maxima }, faults: counted });
+    }
+  }
+
+  happened({ row, limit }: ChangedLimit): number {
+    return this.seen.get(row.member)?.faults?.[limit] ?? 0;
+  }
+
+  /** Returns the changes of which this metric is the first that was above the limit. */
+  above(changes: readonly ChangedLimit[], metric: MetricKey): readonly ChangedLimit[] {
+    return changes.filter((change) => {
+      const known = this.known(change);
+      return known.kind === 'replay' && known.metric === metric;
+    });
+  }
+
+  /** Returns the effect as far as it is known without a replay. */
+  known(change: ChangedLimit): Known {
+    const { row, limit, other } = change;
+    const hasHappened = this.happened(change) > 0;
+    if (other === undefined || isRaised(change))
+      return { kind: hasHappened ? 'less, unknown' : 'no effect' };
+    const rules = replayRules[limit];
+    if (rules === undefined) return { kind: 'unknown' };
+    for (const { metric, effect } of rules) {
+      if (!this.#metrics.has(metric)) return { kind: 'unknown' };
+      const max = this.seen.get(row.member)?.metrics[metric] ?? 0;
+      if (isAboveLimit(max, other)) return { kind: 'replay', metric, effect };
+    }
+    return { kind: hasHappened ? 'unknown' : 'no effect' };
+  }
 }
 
-function knownOf(row: UsageRow, limit: LimitKey, after: number | undefined): Known {
-  const happened = (row.faults[limit] ?? 0) > 0;
-  const before = row.limits[limit];
-  // What was held back wanted more than was recorded; how much, nobody knows.
-  if (after === undefined || (before !== undefined && after > before))
-    return { kind: happened ? 'less, unknown' : 'no effect' };
-  const rules = replayRules[limit];
-  if (rules === undefined) return { kind: 'unknown' };
-  for (const { metric, effect } of rules) {
-    const seen = row.metrics[metric];
-    if (seen === undefined) return { kind: 'unknown' };
-    if (isAboveLimit(seen.max, after)) return { kind: 'replay', metric, effect };
-  }
-  return { kind: happened ? 'unknown' : 'no effect' };
-}
+/** `replay`: how long, only the history knows. */
+type Known =
+  | { readonly kind: 'no effect' | 'less, unknown' | 'unknown' }
+  | { readonly kind: 'replay'; readonly metric: MetricKey; readonly effect: LimitEffect };
 
 /** Returns what a limit would have done; undefined if nothing would have reached it. */
-function simulatedLimit(
-  { row, limit, entry, known }: ChangedLimit,
-  replayed: ReplayRow | undefined,
-): SimulatedLimit | undefined {
+function simulatedLimit(change: ChangedLimit, recorded: Recorded): SimulatedLimit | undefined {
+  const known = recorded.known(change);
   if (known.kind === 'no effect') return undefined;
+  const { row, limit, entry } = change;
   const { member, name, kind } = row;
-  const happened = row.faults[limit] ?? 0;
+  const happened = recorded.happened(change);
   const before = row.limitTexts[limit] ?? unlimited;
   const after = entry === undefined ? notInPolicy : (entry.limitTexts[limit] ?? unlimited);
   const common = { member, name, kind, limit, before, after, happened };
   if (known.kind !== 'replay') return { ...common, effect: known.kind };
+  const replayed = recorded.replays.get(change);
   if (replayed === undefined) return { ...common, effect: 'unknown' };
   const { secondsMin, secondsMax, stretches, measuredSeconds } = replayed;
   // A limit that was hit has held back use that the history does not have.
@@ -159,46 +199,34 @@ function simulatedLimit(
   return { ...common, effect: known.effect, secondsMin, ...most, stretches, measuredSeconds };
 }
 
-interface Replaying extends Pick<Simulation, 'onProgress'> {
-  readonly changes: readonly ChangedLimit[];
+interface Replaying {
+  readonly above: readonly ChangedLimit[];
+  readonly metric: MetricKey;
   readonly division: Division;
 }
 
-interface Replayed {
-  readonly replays: ReadonlyMap<ChangedLimit, ReplayRow>;
-  /** Why some are missing. */
-  readonly problems: readonly Problem[];
-}
-
-/** Asks for many members of a metric at once: the agent reads the hours of all of them together. */
+/** Asks for many members of a metric at once. Returns why some are missing. */
 async function replay(
   ask: AskAgent,
-  { changes, division, onProgress }: Replaying,
-): Promise<Replayed> {
-  const replays = new Map<ChangedLimit, ReplayRow>();
+  { above: changes, metric, division }: Replaying,
+  { replays }: Recorded,
+): Promise<readonly Problem[]> {
   const problems: Problem[] = [];
-  const questions = changes.filter(({ known }) => known.kind === 'replay');
-  let done = 0;
-  for (const [metric, own] of Map.groupBy(questions, metricOf)) {
-    for (const group of groupsOf(own)) {
-      const tenant = group.map(({ row }) => row.member);
-      const above = hasOneLimit(group) ? group.slice(0, 1).map(limitOf) : group.map(limitOf);
-      const found = await ask<ReplayResponse>('/v1/replay', { ...division, metric, tenant, above });
-      if (!found.ok) problems.push(missingReplay(group, found.error));
-      const rows = new Map((found.ok ? found.value.rows : []).map((each) => [each.member, each]));
-      for (const each of group) {
-        const row = rows.get(each.row.member);
-        if (row !== undefined) replays.set(each, row);
-      }
-      done += group.length;
-      onProgress(done, questions.length);
+  for (const group of groupsOf(changes)) {
+    const tenant = group.map(({ row }) => row.member);
+    const above = hasOneLimit(group) ? group.slice(0, 1).map(limitOf) : group.map(limitOf);
+    const found = await ask<ReplayResponse>('/v1/replay', { ...division, metric, tenant, above });
+    if (!found.ok) problems.push(missingReplay(group, found.error));
+    const rows = new Map((found.ok ? found.value.rows : []).map((each) => [each.member, each]));
+    for (const each of group) {
+      const row = rows.get(each.row.member);
+      if (row !== undefined) replays.set(each, row);
     }
   }
-  return { replays, problems };
+  return problems;
 }
 
-const metricOf = ({ known }: ChangedLimit) => (known.kind === 'replay' ? known.metric : undefined);
-const limitOf = ({ entry, limit }: ChangedLimit) => String(entry?.limits[limit] ?? 0);
+const limitOf = ({ other }: ChangedLimit) => String(other ?? 0);
 
 /** One limit for all makes the request shorter. */
 const hasOneLimit = (changes: readonly ChangedLimit[]) => new Set(changes.map(limitOf)).size === 1;

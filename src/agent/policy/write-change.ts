@@ -2,18 +2,31 @@
 import { editPolicy, replacePolicyText, type EditErrors } from '../../apply/edit.ts';
 import type { WantedChange } from '../../apply/edits/wanted-change.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
-import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import {
+  failed,
+  formatCause,
+  formatProblem,
+  type Cause,
+  type Problem,
+} from '../../../packages/base/problem.ts';
 import { keyOfText, type ChangeAuthor } from '../../store/changes/change-store.ts';
 import type { Tick } from '../../usage/tick.ts';
 import {
   announceGoingBack,
   forgetGoingBack,
-  goingBackEntries,
+  packTexts,
+  pendingEntries,
+  secondsLeftOf,
   settleGoingBack,
   timeLeft,
+  textBefore,
+  withoutValues,
+  endGoingBack,
+  type GoingBack,
 } from './going-back.ts';
-import { answer, problemOf, refusal, refused, type Answered } from './job-answer.ts';
-import { planChange, type MadePlan } from './plan-change.ts';
+import type { WentBack } from './goes-back.ts';
+import { answer, problemOf, refusal, refused, refusedFor, type Answered } from './job-answer.ts';
+import { mayEditTexts, planChange, type MadePlan } from './plan-change.ts';
 import type { PolicyContext } from './policy-context.ts';
 import type { PolicyJobAnswer } from './policy-job.ts';
 import type { ChangeRequest } from './request-body.ts';
@@ -69,21 +82,43 @@ export async function writeChange(
       { etag: plan.etag, plan },
     );
   if (plan.isEmpty) return { ...answer({}), written: { isSame: true, etag } };
-  if (isRootsPending(context, etag))
-    return refusal(409, {
-      action,
-      reason: 'the administrator is trying a change, which yours would make permanent',
-      hint: 'retry later',
-    });
-  return written(context, request, made.value);
+  const waits = ownPending(context, request) ?? pendingOfRoot(context, made.value);
+  return waits ?? written(context, request, made.value);
 }
 
-/** Whether root's change goes back by itself: any other change would cancel that, and only root may. */
-const isRootsPending = ({ editor, file, paths }: PolicyContext, etag: string): boolean =>
-  editor.kind !== 'administrator' &&
-  goingBackEntries(paths).some(
-    (each) => each.uid === 0 && each.file === file && each.afterKey === etag,
-  );
+/** An account has one change that goes back: a second one must wait for it. */
+function ownPending(
+  { file, paths, author }: PolicyContext,
+  { revertAfterSeconds }: ChangeRequest,
+): PolicyJobAnswer | undefined {
+  if (revertAfterSeconds === undefined) return undefined;
+  const [found] = pendingEntries(paths, file, author.uid ?? 0);
+  if (found === undefined) return undefined;
+  const which = found.change === undefined ? 'your last change' : `your change ${found.change}`;
+  const problem = { action, reason: `${which} goes back by itself first, unless you keep it` };
+  return refusedFor(secondsLeftOf(found), 409, problem);
+}
+
+/**
+ * Refuses a reseller's change that would not outlive the going back of root's change: one of the same values, or one that
+ * it may make only because of root's change.
+ */
+function pendingOfRoot(
+  context: PolicyContext,
+  { before, after }: Pick<MadePlan, 'before' | 'after'>,
+): PolicyJobAnswer | undefined {
+  const { editor, file, paths } = context;
+  if (editor.kind === 'administrator') return undefined;
+  const [root] = pendingEntries(paths, file, 0);
+  if (root === undefined) return undefined;
+  const [was, is] = [withoutValues(before, root), withoutValues(after, root)];
+  // Some changes go back only as a whole.
+  const isWhole = root.afterKey === keyOfText(before) && was.conflicts.length > 0;
+  const isApart = !isWhole && is.conflicts.length <= was.conflicts.length;
+  if (isApart && mayEditTexts(context, was.text, is.text)) return undefined;
+  const reason = 'the administrator is trying a change of the same values, or of your limits';
+  return refusedFor(secondsLeftOf(root), 409, { action, reason });
+}
 
 function written(
   context: PolicyContext,
@@ -91,6 +126,7 @@ function written(
   { before, after }: MadePlan,
 ): PolicyJobAnswer {
   const { reader, file, paths } = context;
+  const { uid = 0 } = context.author;
   const etag = keyOfText(after);
   const announced = announce(context, request, before, after);
   if (!announced.ok) return refusal(503, announced.error);
@@ -100,12 +136,14 @@ function written(
     return isOther ? fail([changedMeanwhile(context)]) : ok(after);
   };
   const edited = editPolicy(reader, file, paths, ifSame, authorOf(context, request));
+  const isMine = (each: Pick<GoingBack, 'uid' | 'afterKey'>) =>
+    each.uid === uid && each.afterKey === etag;
   if (!edited.ok) {
-    settleGoingBack(paths, keyOfText(before), undefined);
+    if (request.revertAfterSeconds !== undefined) forgetGoingBack(paths, isMine);
     return refusal(isOther ? 412 : 503, problemOf(edited.error));
   }
   const { change, unrecorded } = edited.value;
-  const settled = settleGoingBack(paths, etag, change);
+  const settled = settle(context, request, etag, change);
   const problems = [unrecorded, settled.ok ? undefined : settled.error];
   const failures = problems.flatMap((each) => (each === undefined ? [] : [formatProblem(each)]));
   const numbered = change !== undefined && { change };
@@ -120,9 +158,27 @@ function announce(
 ): Result<void, Problem> {
   if (seconds === undefined) return ok(undefined);
   const { uid = 0, user = `uid ${uid}` } = author;
-  const keys = { beforeKey: keyOfText(before), afterKey: keyOfText(after) };
+  const [texts, afterKey] = [packTexts(before, after), keyOfText(after)];
   const at = Date.now() + seconds * 1000;
-  return announceGoingBack(paths, { file, before, ...keys, at, seconds, user, uid });
+  const entry = { file, texts, afterKey, at, seconds, user, uid, isWritten: false };
+  return announceGoingBack(paths, entry);
+}
+
+/** Notes that the change is written; one that it undoes has nothing left that could go back. */
+function settle(
+  { file, paths, author }: PolicyContext,
+  { change, revertAfterSeconds }: ChangeRequest,
+  afterKey: string,
+  number: number | undefined,
+): Result<void, Problem> {
+  if (change.kind === 'undo') {
+    const undone = change.number;
+    const isUndone = (each: GoingBack) => each.file === file && each.change === undone;
+    const forgotten = forgetGoingBack(paths, isUndone);
+    if (!forgotten.ok) return forgotten;
+  }
+  if (revertAfterSeconds === undefined) return ok(undefined);
+  return settleGoingBack(paths, { uid: author.uid ?? 0, afterKey }, number);
 }
 
 function authorOf(
@@ -134,17 +190,48 @@ function authorOf(
   return { ...author, way, ...(comment !== undefined && { comment }) };
 }
 
-/** Writes the text before a change back, if its time is over and the policy still has its text. */
-export function goBack({ file, paths }: PolicyContext): PolicyJobAnswer {
-  const due = goingBackEntries(paths).filter((each) => each.file === file && timeLeft(each) === 0);
-  for (const { afterKey, before, change } of due) {
-    const isCurrent = (text: string) => keyOfText(text) === afterKey;
-    const way = change === undefined ? 'goes back' : `goes back ${change}`;
-    const replaced = replacePolicyText(file, paths, { isCurrent, text: before }, way);
-    if (!replaced.ok) return refusal(503, replaced.error);
-    if (!replaced.value.isReplaced) continue;
-    const forgotten = forgetGoingBack(paths);
-    return forgotten.ok ? answer({ isReplaced: true }) : refusal(503, forgotten.error);
+/** Takes the changes out of the policy whose time is over. */
+export function goBack(context: PolicyContext): PolicyJobAnswer {
+  const { file, paths } = context;
+  const due = pendingEntries(paths, file).filter((each) => timeLeft(each) === 0);
+  let isReplaced = false;
+  const stays: string[] = [];
+  for (const entry of due) {
+    const gone = goBackOne(context, entry);
+    if (!gone.ok) return refusal(503, gone.error);
+    isReplaced ||= gone.value.isReplaced;
+    if (gone.value.stays !== undefined) stays.push(gone.value.stays);
   }
-  return answer({ isReplaced: false });
+  return answer({ isReplaced, stays } satisfies WentBack);
 }
+
+interface OneWentBack {
+  readonly isReplaced: boolean;
+  readonly stays: string | undefined;
+}
+
+function goBackOne(context: PolicyContext, entry: GoingBack): Result<OneWentBack, Problem> {
+  const { file, paths } = context;
+  let conflicts: readonly Cause[] = [];
+  const edit = (now: string): Result<string, Problem> => {
+    const before = textBefore(now, entry);
+    if (before !== undefined) return ok(before);
+    const without = withoutValues(now, entry);
+    ({ conflicts } = without);
+    const reason = 'the policy has errors, or would have some then';
+    return [now, without.text].every((text) => isPolicy(context, text))
+      ? ok(without.text)
+      : failed({ action: 'write a change back in', object: file, reason, hint: 'correct it' });
+  };
+  const way = entry.change === undefined ? 'goes back' : `goes back ${entry.change}`;
+  const replaced = replacePolicyText(file, paths, edit, way);
+  if (!replaced.ok) return replaced;
+  const forgotten = endGoingBack(paths, entry);
+  if (!forgotten.ok) return forgotten;
+  const reasons = conflicts.map(formatCause).join('; ');
+  const stays = `Some of the change of ${file} by ${entry.user} stays: ${reasons}`;
+  return ok({ ...replaced.value, stays: conflicts.length === 0 ? undefined : stays });
+}
+
+const isPolicy = ({ reader, file, paths }: PolicyContext, text: string): boolean =>
+  reader.resolve(file, text, paths).policy !== undefined;

@@ -2,6 +2,8 @@
 import { availableParallelism, totalmem } from 'node:os';
 import type { LimitKey } from '../../limits/limit.ts';
 import { limitAttribute } from '../../limits/limits.ts';
+import type { HistoryPeriod } from '../../store/history/history-query.ts';
+import { hourMilliseconds } from '../../store/metrics/metrics-schema.ts';
 import type { HitValues } from '../../store/events/hit-values.ts';
 import { quantityKinds, unlimited } from '../../../packages/base/quantity.ts';
 import {
@@ -9,10 +11,13 @@ import {
   formatLimit,
   propose,
   adviceReason,
+  historySecondsMin,
+  notBelow,
   type Hit,
   type Proposal,
   type SeenUsage,
 } from '../../usage/advise.ts';
+import { MeasuredParts, type KnownHistory } from '../../usage/measured-parts.ts';
 import type { Member } from '../../usage/member.ts';
 import { peakKeys, type MetricKey } from '../../usage/metrics.ts';
 import type { Advice, AdviseResponse } from '../api/api.ts';
@@ -24,6 +29,7 @@ import { shortBytes } from '../../../packages/base/bytes.ts';
 import { fromStore, type HttpResult } from '../api/http-result.ts';
 import { type RequestContext } from '../api/request-context.ts';
 import { askedEntries, visibleParts, type PeriodPart } from './members.ts';
+import { pointsMax } from './series.ts';
 
 const week = 7 * 86_400_000;
 
@@ -39,20 +45,25 @@ export async function answerAdvise(request: RequestContext): Promise<HttpResult<
   const asked = askedEntries(request);
   if (!asked.ok) return asked;
   const entries = asked.value.filter((each) => each.who.kind === 'tenant');
-  const parts = visibleParts(request, entries, period.value);
-  const measured = await readSeen(request, parts);
+  const visible = visibleParts(request, entries, period.value);
+  const measured = await readSeen(request, visible);
   if (!measured.ok) return measured;
   const usage = await history.usage({ ...period.value, metrics: ['cpu'], members: [] });
-  const hits = readHits(request, parts);
+  const hits = readHits(request, visible);
   if (!hits.ok) return hits;
+  const parts = await measuredParts(request, period.value);
+  if (!parts.ok) return parts;
+  const known = ({ who }: MemberEntry) =>
+    parts.value.since(request.agent.membership.beginningOf(who.member));
+  const evidence = { hits: hits.value, known };
   const tenants = measured.value.flatMap((each) =>
-    entries.flatMap((entry) => adviceFor(entry, each, hits.value)),
+    entries.flatMap((entry) => adviceFor(entry, each, evidence)),
   );
   return ok({
     ...period.value,
     measuredSeconds: usage.ok ? usage.value.measuredSeconds : 0,
     tenants,
-    packages: isAdministrator(caller) ? packagesOf(entries, measured.value, hits.value) : [],
+    packages: isAdministrator(caller) ? packagesOf(entries, measured.value, evidence) : [],
     host: isAdministrator(caller) ? await hostOf(request, period.value) : [],
   });
 }
@@ -122,30 +133,54 @@ class Hits {
   }
 }
 
+/** Finds which parts of the period were measured. */
+async function measuredParts(
+  { history }: RequestContext,
+  { from, to }: HistoryPeriod,
+): Promise<HttpResult<MeasuredParts>> {
+  const points = Math.min(pointsMax, Math.max(1, Math.ceil((to - from) / hourMilliseconds)));
+  const asked = { from, to, points, metrics: ['cpu'], of: 'tenants' } as const;
+  const found = fromStore(await history.columns(asked));
+  return found.ok ? ok(new MeasuredParts({ from, to }, found.value.seconds)) : found;
+}
+
+interface Evidence {
+  readonly hits: Hits;
+  /** Returns the history of an account; undefined if there is none. */
+  readonly known: (entry: MemberEntry) => KnownHistory | undefined;
+}
+
 interface Proposed {
   readonly proposal: Proposal;
   readonly hit: Hit | undefined;
+  readonly known: KnownHistory | undefined;
 }
 
 /** Returns a proposal; none if the limit was neither used nor hit. */
 function proposedFor(
   entry: MemberEntry,
   { limit, seen }: Measured,
-  hits: Hits,
+  { hits, known }: Evidence,
 ): readonly Proposed[] {
   const hit = hits.of(entry, limit);
   const mine = seen.get(entry.who.member) ?? (hit === undefined ? undefined : nothingSeen);
   if (mine === undefined) return [];
-  return [{ proposal: propose(limit, mine, entry.limits[limit], hit), hit }];
+  const proposal = propose(limit, mine, entry.limits[limit], hit);
+  return [{ proposal, hit, known: known(entry) }];
 }
 
-/** Returns the advice for all of them together: the maximum that any of them needs. */
-function together(limit: LimitKey, all: readonly Proposed[]) {
-  const max = (part: keyof Proposal) => Math.max(...all.map(({ proposal }) => proposal[part]));
+/** Returns the advice for all of them together, whose limit is `current`: the maximum that any of them needs. */
+function together(limit: LimitKey, all: readonly Proposed[], current: number | undefined) {
+  const most = (part: keyof Proposal) => Math.max(...all.map(({ proposal }) => proposal[part]));
+  const needed = { never: most('never'), onePercent: most('onePercent') };
+  const mayLower = all.some(({ known }) => (known?.seconds ?? 0) >= historySecondsMin);
+  const { never, onePercent } = mayLower ? needed : notBelow(needed, current);
+  const since = Math.min(...all.map(({ known }) => known?.since ?? Infinity));
   const hit = all.map((each) => each.hit).reduce(worseHit, undefined);
   return {
-    neverHit: formatLimit(limit, max('never')),
-    onePercentHit: formatLimit(limit, max('onePercent')),
+    neverHit: formatLimit(limit, never),
+    onePercentHit: formatLimit(limit, onePercent),
+    ...(Number.isFinite(since) && { knownSince: since }),
     faults: hit?.count ?? 0,
     ...(hit === undefined ? {} : { reason: adviceReason(limit, hit) }),
     ...(hit?.at === undefined ? {} : { hitValue: formatLimit(limit, hit.at) }),
@@ -158,14 +193,14 @@ function worseHit(a: Hit | undefined, b: Hit | undefined): Hit | undefined {
   return { count: a.count + b.count, at };
 }
 
-function adviceFor(entry: MemberEntry, measured: Measured, hits: Hits): readonly Advice[] {
+function adviceFor(entry: MemberEntry, measured: Measured, evidence: Evidence): readonly Advice[] {
   const { limit } = measured;
   const current = entry.given.texts[limit] ?? unlimited;
-  return proposedFor(entry, measured, hits).map((each) => ({
+  return proposedFor(entry, measured, evidence).map((each) => ({
     ...entry.who,
     limit,
     current,
-    ...together(limit, [each]),
+    ...together(limit, [each], entry.given.numbers[limit]),
   }));
 }
 
@@ -173,14 +208,14 @@ function adviceFor(entry: MemberEntry, measured: Measured, hits: Hits): readonly
 function packagesOf(
   entries: readonly MemberEntry[],
   measured: readonly Measured[],
-  hits: Hits,
+  evidence: Evidence,
 ): AdviseResponse['packages'] {
   const members = Map.groupBy(
     entries.filter((each) => each.who.package !== undefined),
     (each) => each.who.package ?? '',
   );
   return [...members].flatMap(([name, tenants]) =>
-    measured.flatMap((each) => packageAdvice(name, tenants, each, hits)),
+    measured.flatMap((each) => packageAdvice(name, tenants, each, evidence)),
   );
 }
 
@@ -188,10 +223,10 @@ function packageAdvice(
   name: string,
   tenants: readonly MemberEntry[],
   measured: Measured,
-  hits: Hits,
+  evidence: Evidence,
 ): AdviseResponse['packages'] {
   const { limit } = measured;
-  const found = tenants.flatMap((each) => proposedFor(each, measured, hits));
+  const found = tenants.flatMap((each) => proposedFor(each, measured, evidence));
   if (found.length === 0) return [];
   const own = tenants.find((each) => !ownValue(each, limit)) ?? tenants[0];
   return [
@@ -200,7 +235,7 @@ function packageAdvice(
       tenants: tenants.length,
       limit,
       current: own?.given.texts[limit] ?? unlimited,
-      ...together(limit, found),
+      ...together(limit, found, own?.given.numbers[limit]),
     },
   ];
 }

@@ -2,6 +2,7 @@
  * The console's own requests: login codes, sessions and frames.
  *
  *     POST /v1/console/codes?as=alice&embed=1     over the control socket
+ *     POST /v1/console/view?as=alice              from a session
  *     POST /v1/console/session                    Authorization: Code …
  *     GET  /v1/console/session
  *     GET  /v1/console/sessions
@@ -34,7 +35,7 @@ const loginsMax = 1000;
 /** A panel that runs as root makes codes for all of its customers. */
 const unpaced = ok<Disposable | undefined>(undefined);
 
-/** Only whom the kernel has identified gets a code: no session makes another, and no process in a jail leaves it. */
+/** Only whom the kernel has identified gets a code for anything but a view: no process in a jail leaves it. */
 export function answerNewCode(request: RequestContext): HttpResult<ConsoleCodeResponse> {
   const { agent, caller, query } = request;
   if (caller.kind !== 'uid') {
@@ -55,6 +56,35 @@ export function answerNewCode(request: RequestContext): HttpResult<ConsoleCodeRe
   const made: Login = { account: account.value, by: by.value, readOnly };
   const code = agent.console.makeCode(made);
   return ok({ code, user: account.value.user, readOnly, expiresInSeconds: codeSeconds });
+}
+
+/**
+ * Makes a code for what another account sees: a session that changes nothing, and that ends with the one it was opened
+ * from. Whoever gets hold of a session for a moment keeps nothing by it.
+ */
+export function answerNewView(request: RequestContext): HttpResult<ConsoleCodeResponse> {
+  const { agent, caller, query } = request;
+  const action = 'open the console as another account';
+  const refuse = (status: 400 | 403, reason: string) => httpError({ status, action, reason });
+  if (caller.kind !== 'session' || caller.readOnly || caller.byUid !== caller.uid)
+    return refuse(403, 'only a session of your own that may change something can');
+  const by = ownAccount(agent, caller.uid);
+  if (!by.ok) return by;
+  const account = namedAccount(request, query.text('as') ?? '');
+  if (!account.ok) return account;
+  if (account.value.uid === caller.uid) return refuse(400, 'it is your own');
+  const turn =
+    caller.uid === 0 ? unpaced : agent.loginPace.enter(caller.uid, false, performance.now());
+  if (!turn.ok) return turn;
+  using _turn = turn.value;
+  const login = { account: account.value, by: by.value, readOnly: true, within: caller.id };
+  const code = agent.console.makeCode(login);
+  return ok({
+    code,
+    user: account.value.user,
+    readOnly: true,
+    expiresInSeconds: codeSeconds,
+  });
 }
 
 function ownAccount(agent: AgentContext, uid: number): HttpResult<Account> {

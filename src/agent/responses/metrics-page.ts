@@ -51,7 +51,9 @@ function exposedMembers(agent: AgentContext): ReadonlyMap<Member, ExposedMember>
     const known = mail !== undefined && mail !== 'unknown' && { mail };
     const compared = observed !== undefined && { observed: given.numbers };
     const used = disk !== undefined && { disk };
-    members.set(member, { who, limits, ...counted, ...compared, ...known, ...used });
+    const database = agent.databaseUseOf(entry);
+    const asked = database !== undefined && { database };
+    members.set(member, { who, limits, ...counted, ...compared, ...known, ...used, ...asked });
   }
   return members;
 }

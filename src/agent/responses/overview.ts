@@ -6,10 +6,17 @@ import { availableParallelism, totalmem } from 'node:os';
 import { ok } from '../../../packages/base/result.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import { describeChange } from '../../policy/changes/describe.ts';
+import { readReport } from '../../host/kept-reports.ts';
 import { committedOf } from '../../usage/simulate.ts';
 import { isAdministrator } from '../api/caller.ts';
 import { fromStore, httpError, type HttpResult } from '../api/http-result.ts';
-import type { Committed, OverviewResponse, PolicyChangeRow, WeakLimit } from '../api/report-api.ts';
+import type {
+  Committed,
+  DriftReport,
+  OverviewResponse,
+  PolicyChangeRow,
+  WeakLimit,
+} from '../api/report-api.ts';
 import type { AgentContext, RequestContext } from '../api/request-context.ts';
 import type { MemberEntry } from '../sampling/member-index.ts';
 import { withWho } from './incidents.ts';
@@ -59,6 +66,7 @@ export async function answerOverview(
     },
     ...atLimits(agent, tenants),
     weak: weakLimits(agent, tenants),
+    ...driftOf(agent),
     incidents: bySeverity,
     incidentCounts: beginnings,
     worst: worst.flatMap((id) => {
@@ -131,6 +139,14 @@ function weakLimits(
     };
     return [{ limit, level, ...why, tenants }];
   });
+}
+
+/** Returns the last `bulkhead verify`; nothing if it has not run, or its result cannot be read. */
+function driftOf({ state }: AgentContext): Pick<OverviewResponse, 'drift'> {
+  const found = readReport(state, 'verify');
+  if (!found.ok || found.value === undefined) return {};
+  const { at, report } = found.value;
+  return { drift: { at, ...(report as DriftReport) } };
 }
 
 /** Returns the latest changes; nothing if the record cannot be read now. */

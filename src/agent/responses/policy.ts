@@ -61,7 +61,8 @@ export async function answerPolicyKeep(request: RequestContext): Promise<HttpRes
   if (!body.ok) return body;
   const wanted = readKeepRequest(body.value);
   if (!wanted.ok) return httpError({ status: 400, action: 'read the request', ...wanted.error });
-  return request.agent.policy.keep(seen.value, wanted.value.change);
+  const uid = seen.value.kind === 'administrator' ? 0 : seen.value.uid;
+  return request.agent.policy.keep({ audience: seen.value, uid }, wanted.value.change);
 }
 
 function changeNumber(name: string): HttpResult<number> {
@@ -115,8 +116,11 @@ async function ask(
   return answered.ok ? ok(responseOf(answered.value)) : answered;
 }
 
-const responseOf = ({ status, body }: PolicyJobAnswer): Response =>
-  new Response(body, { status, headers: { 'content-type': 'application/json' } });
+function responseOf({ status, body, retryAfterSeconds: after }: PolicyJobAnswer): Response {
+  const headers = new Headers({ 'content-type': 'application/json' });
+  if (after !== undefined) headers.set('retry-after', `${after}`);
+  return new Response(body, { status, headers });
+}
 
 function audienceOf({ caller, agent }: RequestContext): HttpResult<PolicyJob['audience']> {
   const uid = policyAudienceUid(caller);

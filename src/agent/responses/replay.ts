@@ -1,13 +1,60 @@
-/** `GET /v1/replay`: the recorded use of many members, each against a limit. Only administrators ask for it. */
+/**
+ * The recorded use of many members, for administrators only.
+ *
+ *     GET /v1/maxima      the maximum of each member
+ *     GET /v1/replay      how long each was above a limit
+ */
 import { ok } from '../../../packages/base/result.ts';
 import type { Member } from '../../usage/member.ts';
-import { metricKeys } from '../../usage/metrics.ts';
-import type { ReplayResponse, ReplayRow } from '../api/api.ts';
+import { metricKeys, peakKeys, type MetricKey } from '../../usage/metrics.ts';
+import type { MaximaResponse, MaximaRow, ReplayResponse, ReplayRow } from '../api/api.ts';
 import { isAdministrator } from '../api/caller.ts';
 import { fromStore, httpError, type HttpResult } from '../api/http-result.ts';
 import type { RequestContext } from '../api/request-context.ts';
-import { namedEntry } from './members.ts';
+import type { FaultCounts } from '../sampling/latest-sample.ts';
+import { askedEntries, membersOf, namedEntry } from './members.ts';
 import { pointsMax } from './series.ts';
+import { askedMetrics, withPeaks } from './usage.ts';
+
+export async function answerMaxima(request: RequestContext): Promise<HttpResult<MaximaResponse>> {
+  const { agent, caller, history, query } = request;
+  if (!isAdministrator(caller))
+    return httpError({ status: 403, action: 'show maxima', reason: 'only root may' });
+  const period = query.period(Date.now());
+  if (!period.ok) return period;
+  const entries = askedEntries(request);
+  if (!entries.ok) return entries;
+  const metrics = askedMetrics(request);
+  if (!metrics.ok) return metrics;
+  const members = membersOf(request, entries.value);
+  const asked = { ...period.value, ...(members && { members }) };
+  const found = fromStore(await history.maxima({ ...asked, metrics: withPeaks(metrics.value) }));
+  if (!found.ok) return found;
+  const faults = query.flag('faults') ? fromStore(agent.events.faultCounts(asked)) : noFaults;
+  if (!faults.ok) return faults;
+  const { measuredSeconds, rows: measured } = found.value;
+  const known = measuredSeconds > 0 ? metrics.value : [];
+  const rows = entries.value.flatMap(({ who: { member } }): readonly MaximaRow[] => {
+    const [own, hits] = [measured.get(member), faults.value.get(member)];
+    if (own === undefined && hits === undefined && members === undefined) return [];
+    return [
+      {
+        member,
+        metrics: raised(known, own ?? {}),
+        ...(query.flag('faults') && { faults: hits ?? {} }),
+      },
+    ];
+  });
+  return ok({ ...period.value, measuredSeconds, metrics: known, rows });
+}
+
+const noFaults = ok(new Map<Member, FaultCounts>());
+
+/** Raises maxima to the kernel's high-water marks. The history has nothing of a metric that was always 0. */
+const raised = (asked: readonly MetricKey[], found: MaximaRow['metrics']): MaximaRow['metrics'] =>
+  Object.fromEntries(
+    asked.map((key) => [key, Math.max(found[key] ?? 0, found[peakKeys.get(key) ?? key] ?? 0)]),
+  );
 
 export async function answerReplay(request: RequestContext): Promise<HttpResult<ReplayResponse>> {
   const { caller, history, query } = request;

@@ -51,7 +51,8 @@ export async function columnsFor(
   withPeaks = entry !== 'tenants',
 ): Promise<HttpResult<SeriesColumnsResponse>> {
   const isSum = entry === 'tenants';
-  const hidden = isSum ? 0 : hiddenPoints(visibleFrom(request, entry, from), { from, to, points });
+  const visible = isSum ? from : visibleFrom(request, entry, from);
+  const hidden = hiddenPoints(visible, { from, to, points });
   const seen = {
     from: from + ((to - from) / points) * hidden,
     to,
@@ -68,13 +69,41 @@ export async function columnsFor(
     const column = { average: [...unseen, ...average], max: [...unseen, ...max] };
     return [metric, { ...column, ...(limitNow !== undefined && { limitNow }) }] as const;
   });
-  return ok({
+  const series = {
     ...(!isSum && { who: entry.who }),
     from,
     to,
     seconds: [...unseen.map(() => 0), ...found.value.seconds],
     metrics: Object.fromEntries(columns),
+  };
+  if (isSum) return ok(series);
+  const begins = request.agent.membership.beginningOf(entry.who.member);
+  return ok(sinceIts(Math.max(begins, visible), series));
+}
+
+/**
+ * Says since when a series is the member's own, if it begins after `from`. The history counts idle time as zero, so the
+ * parts before look like a member that does nothing: they are blank, unless a former owner used something then.
+ */
+function sinceIts(since: number, series: SeriesColumnsResponse): SeriesColumnsResponse {
+  const { from, to, seconds, metrics: columns } = series;
+  if (since <= from || !Number.isFinite(since)) return series;
+  const share = Math.min(1, (since - from) / (to - from));
+  const before = Math.floor(share * seconds.length);
+  const ofParts = Object.values(columns).map(({ average }) => average.slice(0, before));
+  if (ofParts.some((parts) => parts.some((each) => each !== null && each > 0))) return series;
+  const blank = <Value>(values: readonly Value[], nothing: Value) =>
+    values.map((each, part) => (part < before ? nothing : each));
+  const blanked = Object.entries(columns).map(([key, column]) => {
+    const [average, max] = [blank(column.average, null), blank(column.max, null)];
+    return [key, { ...column, average, max }] as const;
   });
+  return {
+    ...series,
+    since,
+    seconds: blank(seconds, 0),
+    metrics: Object.fromEntries(blanked),
+  };
 }
 
 interface FoundColumns {

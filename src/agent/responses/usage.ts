@@ -79,7 +79,8 @@ async function usageFor(request: RequestContext): Promise<HttpResult<UsageRespon
   return ok({ ...period.value, detail, measuredSeconds, ...counted, rows });
 }
 
-const withPeaks = (asked: readonly MetricKey[]) => [
+/** Adds the peak metrics of those that have one. */
+export const withPeaks = (asked: readonly MetricKey[]) => [
   ...new Set(asked.flatMap((key) => [key, peakKeys.get(key) ?? key])),
 ];
 

@@ -119,7 +119,8 @@ export class ConsoleAccess implements Disposable {
     return ended;
   }
 
-  #isCurrent({ account, by }: Login, since: number): boolean {
+  #isCurrent({ account, by, within }: Login, since: number): boolean {
+    if (within !== undefined && !this.#sessions.has(within)) return false;
     return [account, by].every((each) => this.#isSame(each, since));
   }
 

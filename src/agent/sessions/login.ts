@@ -13,6 +13,8 @@ export interface Login {
   /** The account that asked for the login, as the kernel reported it. The session never sees more than this account. */
   readonly by: Account;
   readonly readOnly: boolean;
+  /** The id of the session from which it was opened, and with which it ends. */
+  readonly within?: string;
 }
 
 export const rootAccount: Account = { uid: 0, user: 'root', isLocal: true };

@@ -23,6 +23,7 @@ export interface StoredSession {
 }
 
 const version = 1;
+const idPattern = /^[0-9a-f]{16}$/;
 const bytesMax = 4 * 2 ** 20;
 
 /** Returns the sessions; none if the file is missing or of another boot. */
@@ -77,12 +78,15 @@ const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> | undefined
 
 function sessionOf(value: unknown): StoredSession | undefined {
   const { hash, login, startedAt, started, seen } = fieldsOf(value) ?? {};
-  const { account, by, readOnly } = fieldsOf(login) ?? {};
+  const { account, by, readOnly, within } = fieldsOf(login) ?? {};
   const [of, maker] = [accountOf(account), accountOf(by)];
   if (typeof hash !== 'string' || !/^[0-9a-f]{64}$/.test(hash)) return undefined;
   if (of === undefined || maker === undefined || typeof readOnly !== 'boolean') return undefined;
   if (!isTime(startedAt) || !isTime(started) || !isTime(seen)) return undefined;
-  return { hash, login: { account: of, by: maker, readOnly }, startedAt, started, seen };
+  if (within !== undefined && !(typeof within === 'string' && idPattern.test(within)))
+    return undefined;
+  const from = within !== undefined && { within };
+  return { hash, login: { account: of, by: maker, readOnly, ...from }, startedAt, started, seen };
 }
 
 function accountOf(value: unknown): Account | undefined {

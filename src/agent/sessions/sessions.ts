@@ -91,6 +91,12 @@ export class Sessions {
     return found.filter(({ id }) => this.#rows.has(id)).map((row) => this.#sessionOf(row));
   }
 
+  /** Whether there is a session with this id that has not ended. */
+  has(id: string): boolean {
+    const row = this.#rows.values.find((each) => each.id === id);
+    return row !== undefined && !this.#isOver(row);
+  }
+
   /** Ends sessions, and returns the number of those that had not ended. */
   end(ids: ReadonlySet<string>): number {
     const ended = this.#rows.values.filter(({ id }) => ids.has(id));

@@ -24,14 +24,17 @@ function changeOfAccounts(
   names: readonly string[],
   paths: Paths,
 ): readonly ListedChange[] {
-  const values = valuesOf(change, paths).filter(({ accounts }) =>
+  const values = valuesOfChange(change, paths).filter(({ accounts }) =>
     accounts.some((each) => names.includes(each)),
   );
   return values.length === 0 ? [] : [{ ...change, changed: { count: values.length, values } }];
 }
 
 /** Returns all values: only the first ones of a large change are in the record. */
-function valuesOf({ number, changed }: ListedChange, paths: Paths): readonly ValueChange[] {
+export function valuesOfChange(
+  { number, changed }: ListedChange,
+  paths: Paths,
+): readonly ValueChange[] {
   if (changed === undefined || changed.count === changed.values.length)
     return changed?.values ?? [];
   const texts = readChangeTexts(paths, number);

@@ -21,7 +21,7 @@ import type { Counters, LimitKey, PeakCounter } from '../../limits/limit.ts';
 import type { Support } from '../../limits/support.ts';
 import type { Operation } from '../../plan/operations.ts';
 import type { Diagnostic } from '../../policy/diagnostic.ts';
-import type { ChartPanel } from '../../usage/chart/panel.ts';
+import type { UsageChart } from '../../usage/chart/usage-chart.ts';
 import type { DriverName } from '../../policy/document.ts';
 import type { Explanation } from '../../policy/explain.ts';
 import type { OwnLimit } from '../../policy/sites/site-limits.ts';
@@ -297,22 +297,10 @@ export type UsageJson = UsageResponse;
 export type SimulateJson = SimulateResponse;
 
 /** The use of a tenant over a period, as `chart` draws it. */
-export interface ChartJson {
+export interface ChartJson extends UsageChart {
   readonly who: Who;
-  /** The name of this host. */
-  readonly host: string;
-  /** The beginning of the first part, in milliseconds since 1970. */
-  readonly from: number;
-  /** The end of the last part, in milliseconds since 1970; it may be later than now. */
-  readonly to: number;
-  /** The time zone of the drawn times. */
-  readonly timeZone: string;
   /** The length of a part. */
   readonly partSeconds: number;
-  /** The charts, in their order. */
-  readonly panels: readonly ChartPanel[];
-  /** Sentences about what the chart lacks. */
-  readonly notes: readonly string[];
 }
 
 /** Incidents, the latest first. */

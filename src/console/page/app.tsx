@@ -76,6 +76,7 @@ function NavigationLink({ page }: { readonly page: Page }) {
     >
       {page.icon !== undefined && <Icon name={page.icon} />}
       <span>{page.title(words.value, {})}</span>
+      {page.beside && <page.beside />}
     </a>
   );
 }

@@ -28,6 +28,10 @@ const reportedLimits: readonly LimitKey[] = [
   'disk.files',
   'network.send',
   'network.receive',
+  'database.cpu',
+  'database.connections',
+  'database.statement',
+  'database.transaction',
 ];
 
 /** The part of an answer of the agent that counts here. */

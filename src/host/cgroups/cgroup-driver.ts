@@ -59,6 +59,8 @@ export interface CgroupDriverParts {
   readonly delegation: Delegation;
   readonly quotas: QuotaStore;
   readonly paths: Paths;
+  /** Everything that the driver keeps open. */
+  readonly opened: Disposable;
   /** The path of tenants without a reseller, for the launcher, if they are not in this tree. */
   readonly slicesPath?: string;
 }
@@ -315,5 +317,9 @@ export class CgroupDriver implements Driver {
     withdrawLaunch(this.#parts.paths.runtime);
     const unmade = this.#parts.delegation.unmake();
     return unmade.ok ? unmade : fail([unmade.error]);
+  }
+
+  [Symbol.dispose](): void {
+    this.#parts.opened[Symbol.dispose]();
   }
 }

@@ -56,11 +56,12 @@ const O_CLOEXEC = 0o2000000;
 /** Returns the path, below the mount point, of a cgroup outside the root cgroup; undefined for all others. */
 export type Elsewhere = (cgroup: string) => string | undefined;
 
-export class LinuxCgroupFiles implements CgroupFiles {
+export class LinuxCgroupFiles implements CgroupFiles, Disposable {
   /** The mount point of the hierarchy; `rootCgroup` is Bulkhead's root cgroup in it. */
   readonly mountPoint: string;
   readonly rootCgroup: string;
-  readonly #mount: number;
+  /** The mount's descriptor; -1 once it is closed, which every call refuses. */
+  #mount: number;
   readonly #buffer = Buffer.allocUnsafe(chunkBytes);
   readonly #elsewhere: Elsewhere;
 
@@ -188,6 +189,13 @@ export class LinuxCgroupFiles implements CgroupFiles {
   #fileNames(path: string): ReadonlySet<string> {
     const files = this.#list(path).filter((entry) => entry.isFile());
     return new Set(files.map((entry) => entry.name));
+  }
+
+  /** Closes the mount. Later calls find nothing; descriptors that `open` has returned stay open. */
+  [Symbol.dispose](): void {
+    const mount = this.#mount;
+    this.#mount = -1;
+    if (mount >= 0) closeSync(mount);
   }
 }
 

@@ -48,7 +48,11 @@ function cgroupMounts(paths: Paths, type: 'cgroup' | 'cgroup2'): readonly Mount[
   );
 }
 
-export function findHierarchies1(paths: Paths): readonly Hierarchy[] {
+/** `opened` closes the mounts; without it they stay open as long as the process runs. */
+export function findHierarchies1(
+  paths: Paths,
+  opened = new DisposableStack(),
+): readonly Hierarchy[] {
   const seen = new Set<string>();
   return cgroupMounts(paths, 'cgroup').flatMap((mount): Hierarchy[] => {
     const controllers = mount.superOptions.flatMap((option) =>
@@ -57,7 +61,9 @@ export function findHierarchies1(paths: Paths): readonly Hierarchy[] {
     const name = controllers.join(',');
     if (controllers.length === 0 || seen.has(name)) return [];
     seen.add(name);
-    return [hierarchy(name, controllers, mount.mountPoint, paths.instance)];
+    const { mountPoint } = mount;
+    const files = opened.use(new LinuxCgroupFiles(mountPoint, paths.instance));
+    return [hierarchy(name, controllers, files)];
   });
 }
 
@@ -80,25 +86,26 @@ export function findUnified(paths: Paths): Unified | undefined {
   };
 }
 
-export function hierarchy2(unified: Unified, rootCgroup: string, elsewhere?: Elsewhere): Hierarchy {
-  const controllers = wantedControllers.filter((each) => unified.controllers.has(each));
-  return hierarchy('unified', controllers, unified.mountPoint, rootCgroup, elsewhere);
+/** `opened` closes the mount; without it it stays open as long as the process runs. */
+export function hierarchy2(
+  { controllers, mountPoint }: Unified,
+  rootCgroup: string,
+  opened = new DisposableStack(),
+  elsewhere?: Elsewhere,
+): Hierarchy {
+  const found = wantedControllers.filter((each) => controllers.has(each));
+  const files = opened.use(new LinuxCgroupFiles(mountPoint, rootCgroup, elsewhere));
+  return hierarchy('unified', found, files);
 }
 
 function hierarchy(
   name: string,
   controllers: readonly HierarchyController[],
-  mountPoint: string,
-  rootCgroup: string,
-  elsewhere?: Elsewhere,
+  files: LinuxCgroupFiles,
 ): Hierarchy {
-  return {
-    name,
-    controllers: new Set(controllers),
-    mountPoint,
-    rootPath: `${mountPoint}/${rootCgroup}`,
-    files: new LinuxCgroupFiles(mountPoint, rootCgroup, elsewhere),
-  };
+  const { mountPoint, rootCgroup } = files;
+  const rootPath = `${mountPoint}/${rootCgroup}`;
+  return { name, controllers: new Set(controllers), mountPoint, rootPath, files };
 }
 
 /**

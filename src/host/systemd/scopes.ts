@@ -32,7 +32,7 @@ export interface ScopeOptions {
   readonly pauseMilliseconds?: number;
 }
 
-export class Scopes {
+export class Scopes implements Disposable {
   readonly #instance: string;
   readonly #manager = new SystemdManager();
   readonly #files: LinuxCgroupFiles;
@@ -83,6 +83,11 @@ export class Scopes {
   #cannot(owner: SliceOwner, pid: number, reason: string): Result<never, Problem> {
     const object = scopeOf(this.#instance, owner);
     return failed({ action: `move process ${pid} to`, object, reason });
+  }
+
+  [Symbol.dispose](): void {
+    this.#files[Symbol.dispose]();
+    this.#manager[Symbol.dispose]();
   }
 }
 

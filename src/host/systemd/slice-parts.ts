@@ -18,14 +18,15 @@ export interface SliceParts {
   readonly scopes: Scopes;
 }
 
-export function sliceParts(unified: Unified, paths: Paths): SliceParts {
-  const manager = new SystemdManager();
-  const hierarchy = hierarchy2(unified, unitOf(paths.instance), cgroupInSlice);
+/** `opened` closes mounts and connections. */
+export function sliceParts(unified: Unified, paths: Paths, opened: DisposableStack): SliceParts {
+  const manager = opened.use(new SystemdManager());
+  const hierarchy = hierarchy2(unified, unitOf(paths.instance), opened, cgroupInSlice);
   const files = new SliceFiles(paths);
   return {
     hierarchy,
     slices: new Slices({ hierarchy, files, stale: new StaleMark(paths), manager }),
-    scopes: new Scopes(unified.mountPoint, paths.instance),
+    scopes: opened.use(new Scopes(unified.mountPoint, paths.instance)),
   };
 }
 

@@ -44,6 +44,8 @@ import type { Slices } from './slices.ts';
 export interface SystemdDriverParts {
   readonly capabilities: Capabilities;
   readonly paths: Paths;
+  /** Everything that the driver keeps open. */
+  readonly opened: Disposable;
   /** The tree of resellers and their tenants, below the delegated unit. */
   readonly below: CgroupDriver;
   /** The same hierarchy, in which `u1001` and its sites are slices; `reader` is a driver that only reads it. */
@@ -278,6 +280,10 @@ export class SystemdDriver implements Driver {
     const released = this.#parts.below.release(options);
     if (left.ok) return released;
     return fail(released.ok ? [left.error] : [left.error, ...released.error]);
+  }
+
+  [Symbol.dispose](): void {
+    this.#parts.opened[Symbol.dispose]();
   }
 }
 

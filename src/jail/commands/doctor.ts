@@ -11,7 +11,7 @@ import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import { commandsOf, databasesOf } from '../../policy/jail.ts';
 import { keyOf } from '../core/jail-key.ts';
 import type { JailTenant } from '../io/build/protocol.ts';
-import { findDatabases } from '../io/databases/find.ts';
+import { findDatabases } from '../../host/databases/find.ts';
 import { readUnmounted } from '../io/databases/unmounted.ts';
 import { formatDatabase, reportDatabases } from '../io/databases/socket.ts';
 import { jailPathsOf, type JailPaths } from '../io/jail-paths.ts';

@@ -16,7 +16,7 @@ import { jailOriginOf } from '../../policy/policy.ts';
 import type { Paths } from '../../host/paths.ts';
 import { databasesOf, type Jail } from '../../policy/jail.ts';
 import { partsOf, type JailPart } from '../core/layout.ts';
-import { findDatabases } from '../io/databases/find.ts';
+import { findDatabases } from '../../host/databases/find.ts';
 import { reportDatabases } from '../io/databases/socket.ts';
 import { readUnmounted } from '../io/databases/unmounted.ts';
 import { jailName } from '../io/build/protocol.ts';

@@ -28,7 +28,7 @@ import { idOf, keyOf, type JailKey } from '../core/jail-key.ts';
 import type { JailStateFile } from '../core/state-file.ts';
 import { buildElsewhere } from '../io/build-elsewhere.ts';
 import type { Cost } from '../io/build/protocol.ts';
-import { findDatabases } from '../io/databases/find.ts';
+import { findDatabases } from '../../host/databases/find.ts';
 import { readUnmounted } from '../io/databases/unmounted.ts';
 import { formatDatabase, reportDatabases } from '../io/databases/socket.ts';
 import { jailPathsOf } from '../io/jail-paths.ts';

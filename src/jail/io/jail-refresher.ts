@@ -18,7 +18,7 @@ import type { Paths } from '../../host/paths.ts';
 import { restoreElsewhere } from '../../host/restore-elsewhere.ts';
 import { readMounts } from '../../sys/files/mounts.ts';
 import { brokeredPrograms, etcNames, hostSockets } from '../core/layout.ts';
-import { findDatabases } from './databases/find.ts';
+import { findDatabases } from '../../host/databases/find.ts';
 import { DatabaseWatch } from './databases/watch.ts';
 import { readUnmounted } from './databases/unmounted.ts';
 import { jailPathsOf } from './jail-paths.ts';

@@ -20,7 +20,7 @@ import {
 import { buildElsewhere, buildMilliseconds } from './build-elsewhere.ts';
 import { idOf, keyOf } from '../core/jail-key.ts';
 import { enterAction, jailName, type BuildAnswer, type JailTenant } from './build/protocol.ts';
-import { findDatabases } from './databases/find.ts';
+import { findDatabases } from '../../host/databases/find.ts';
 import { writeUnmounted } from './databases/unmounted.ts';
 import { jailPathsOf } from './jail-paths.ts';
 import { jailTenants } from './jail-tenants.ts';

@@ -3,7 +3,7 @@ import { count } from '../../../packages/base/list.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Account } from '../../policy/policy.ts';
 import { packageKey } from '../../policy/panel/panel-record.ts';
-import { userPattern } from '../../policy/value-kinds.ts';
+import { userPattern, valueKinds } from '../../policy/value-kinds.ts';
 import {
   type PackageName,
   type PanelAccount,
@@ -22,6 +22,9 @@ export interface HostAccounts {
 
 /** `nobody`, which no policy can limit. */
 const nobody = 65_534;
+
+/** More than a customer needs; all of them are in one record. */
+const databaseAccountsMax = 2000;
 
 const noPlan = 'it keeps its earlier plan, or gets the defaults';
 
@@ -96,17 +99,34 @@ class Checker {
         continue;
       }
       uids.set(uid, each.user);
-      const { package: wanted, ...rest } = this.withMail(each, each.user);
+      const { package: wanted, databaseAccounts, ...rest } = this.withMail(each, each.user);
       const found = wanted && this.#packageOf(each, wanted, byKey, byName);
       if (each.owner !== undefined) this.#checkOwner(each, each.owner);
       names.set(each.user, {
         ...rest,
         uid,
         ...(found === undefined ? {} : { package: found }),
+        ...(databaseAccounts && { databaseAccounts: this.#databasesOf(each, databaseAccounts) }),
         domains: this.#domainsOf(each, domains),
       });
     }
     return [...names.values()];
+  }
+
+  /** Returns the accounts of database servers that can exist; customers make them, so their number is bounded. */
+  #databasesOf(account: StatedAccount, stated: readonly string[]): readonly string[] {
+    const names = new Set(stated);
+    const possible = [...names].filter((each) => valueKinds.databaseAccount.parse(each).ok);
+    const used = possible.slice(0, databaseAccountsMax);
+    const leftOut = names.size - used.length;
+    if (leftOut === 0) return used;
+    const reason =
+      possible.length > used.length
+        ? `there are ${names.size}; the limit is ${databaseAccountsMax}`
+        : `${count(leftOut, 'name')} cannot be the name of one`;
+    const action = 'use all database accounts of';
+    this.#refuse(action, account.user, reason, 'the others are left out', account);
+    return used;
   }
 
   /** Returns the item without an address that a mail program could take for several, or for headers or options. */

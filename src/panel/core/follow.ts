@@ -21,7 +21,7 @@ export const administratorsOf = ({
 }: Pick<PanelData, 'administrators'>): ReadonlySet<string> => new Set(['root', ...administrators]);
 
 function memberOf(
-  { uid, user, package: plan, owner, mail }: PanelAccount,
+  { uid, user, package: plan, owner, mail, databaseAccounts }: PanelAccount,
   administrators: ReadonlySet<string>,
 ): PanelMember {
   return {
@@ -30,6 +30,7 @@ function memberOf(
     ...(plan && { plan: planOf(plan, administrators) }),
     ...(owner !== undefined && { owner }),
     ...(mail !== undefined && { mail }),
+    ...(databaseAccounts && { databaseAccounts }),
   };
 }
 
@@ -41,13 +42,15 @@ function completed(
   read: readonly PanelMember[],
   known: readonly PanelMember[],
 ): readonly PanelMember[] {
-  const plans = new Map(known.map((each) => [keyOf(each), each.plan]));
+  const earlier = new Map(known.map((each) => [keyOf(each), each]));
   const found = new Set(read.map(({ uid }) => uid));
-  const withPlan = (each: PanelMember): PanelMember => {
-    const plan = each.plan ?? plans.get(keyOf(each));
-    return plan === undefined ? each : { ...each, plan };
+  const withEarlier = (each: PanelMember): PanelMember => {
+    const before = earlier.get(keyOf(each));
+    const plan = each.plan ?? before?.plan;
+    const databaseAccounts = each.databaseAccounts ?? before?.databaseAccounts;
+    return { ...each, ...(plan && { plan }), ...(databaseAccounts && { databaseAccounts }) };
   };
-  return [...read.map(withPlan), ...known.filter(({ uid }) => !found.has(uid))];
+  return [...read.map(withEarlier), ...known.filter(({ uid }) => !found.has(uid))];
 }
 
 /** Returns the accounts that keep the plan of an earlier reading, since this one is partial and states none for them. */

@@ -35,6 +35,8 @@ export interface PanelAccount extends Fact {
   /** The address for mail. */
   readonly mail?: string;
   readonly domains: readonly PanelDomain[];
+  /** Its accounts of database servers; absent if the panel does not state them, or they cannot be read. */
+  readonly databaseAccounts?: readonly string[];
   /** The limits that the panel states for this account. */
   readonly limits: StatedLimits;
 }

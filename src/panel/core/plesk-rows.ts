@@ -5,6 +5,7 @@
  *     site  ann  a.example  1  main     acme  reseller    the account, a domain, its subscription, and the vendor
  *     plan  1    Gold       acme  reseller                a subscription's plan, and the owner of the plan
  *     all   Gold acme       reseller                      a plan, and its owner
+ *     db    ann  ann_wp                                 an account, and one of its accounts of a database server
  *     end
  */
 import type { Cause } from '../../../packages/base/problem.ts';
@@ -14,11 +15,13 @@ const fields = {
   site: ['login', 'domain', 'subscription', 'main', 'owner', 'ownerType'],
   plan: ['subscription', 'name', 'owner', 'ownerType'],
   all: ['name', 'owner', 'ownerType'],
+  db: ['login', 'name'],
 } as const;
 
 type Kind = keyof typeof fields;
 type Row<K extends Kind> = Readonly<Record<(typeof fields)[K][number], string>>;
 
+type Writable = { [K in Kind]: Row<K>[] };
 export type PleskRows = { readonly [K in Kind]: readonly Row<K>[] };
 
 /** Tables and columns have the names that scripts of Plesk (plesk/migration-scripts) and of its users have. */
@@ -29,12 +32,18 @@ export const pleskQuery = [
   "SELECT 'end'",
 ].join('; ');
 
+/** A query of its own: the rest stands if these tables are not as they are known. */
+export const pleskDatabasesQuery = [
+  "SELECT 'db', sys_users.login, db_users.login FROM db_users JOIN data_bases ON data_bases.id = db_users.db_id JOIN hosting ON hosting.dom_id = data_bases.dom_id JOIN sys_users ON sys_users.id = hosting.sys_user_id ORDER BY db_users.id",
+  "SELECT 'end'",
+].join('; ');
+
 /** Fails unless every row is understood and the last one was printed: half an answer looks like a server with fewer accounts. */
 export function parsePleskRows(text: string): Result<PleskRows, Cause> {
   const lines = text.split('\n');
   if (lines.pop() !== '' || lines.pop() !== 'end')
     return fail({ reason: 'the answer is not whole', hint: 'run: plesk db -Ne "SELECT 1"' });
-  const rows = { site: [] as Row<'site'>[], plan: [] as Row<'plan'>[], all: [] as Row<'all'>[] };
+  const rows: Writable = { site: [], plan: [], all: [], db: [] };
   for (const [index, line] of lines.entries()) {
     const [kind = '', ...values] = line.split('\t').map(unescaped);
     if (!isKind(kind) || values.length !== fields[kind].length)

@@ -26,7 +26,9 @@ export const strictPolicy = { follow: followPolicy };
 function followPolicy(policy: Policy, paths: Paths): Problem | undefined {
   if (policy.strict === undefined) return problemOf(placementGuard(paths).unload());
   const driver = probeDriver(paths, policy.driver);
-  return driver.ok ? problemOf(reconcilePlacement(policy, driver.value, paths)) : driver.error;
+  if (!driver.ok) return driver.error;
+  using probed = driver.value;
+  return problemOf(reconcilePlacement(policy, probed, paths));
 }
 
 const problemOf = (done: Result<boolean, Problem>) => (done.ok ? undefined : done.error);

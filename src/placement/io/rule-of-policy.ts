@@ -64,7 +64,8 @@ export function policyNotEnforced(
   if (policy.strict === undefined) return ok([]);
   const driver = probeDriver(paths, policy.driver);
   if (!driver.ok) return driver;
-  const rule = strictRuleOf(policy, driver.value, paths);
+  using probed = driver.value;
+  const rule = strictRuleOf(policy, probed, paths);
   if (!rule.ok || rule.value === undefined) return rule.ok ? ok([]) : rule;
   return ok(notEnforced(rule.value, paths) ?? rule.value.places.map(({ uid }) => uid));
 }

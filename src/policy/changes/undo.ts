@@ -39,6 +39,25 @@ type SetChange = PolicyChange & { readonly kind: 'set' };
 
 /** Returns the text without the change from `before` to `after`. The errors are conflicts. */
 export function undoChange(now: string, texts: ChangedTexts): Result<string, readonly Cause[]> {
+  const undone = undoParts(now, texts);
+  if (!undone.ok) return undone;
+  const { text, conflicts } = undone.value;
+  return conflicts.length === 0 ? ok(text) : fail(conflicts);
+}
+
+export interface UndoneInPart {
+  readonly text: string;
+  /** Why the rest of the change stays. */
+  readonly conflicts: readonly Cause[];
+}
+
+/** Does the same for what nobody has changed since; later changes stay. */
+export function undoInPart(now: string, texts: ChangedTexts): UndoneInPart {
+  const undone = undoParts(now, texts);
+  return undone.ok ? undone.value : { text: now, conflicts: undone.error };
+}
+
+function undoParts(now: string, texts: ChangedTexts): Result<UndoneInPart, readonly Cause[]> {
   const roots = [texts.before, texts.after, now].map((text) =>
     parseXml(text, new Diagnostics('', text)),
   );
@@ -66,7 +85,7 @@ export function undoChange(now: string, texts: ChangedTexts): Result<string, rea
     if (edited.ok) text = edited.value;
     else conflicts.push(edited.error);
   }
-  return conflicts.length === 0 ? ok(text) : fail(conflicts);
+  return ok({ text, conflicts });
 }
 
 function undoOne(text: string, change: Exclude<PolicyChange, SetChange>, before: string): Edited {

@@ -13,6 +13,7 @@ import { namePattern, nearestName } from '../names.ts';
 import type { HostFacts, Identity } from '../policy.ts';
 import type { PanelElement, PlanElement } from './panel-element.ts';
 import type { LastPackages } from './last-packages.ts';
+import type { StatedDatabaseAccount } from '../databases/database-settings.ts';
 import { packageKey, type PanelMember, type PanelPlan, type PanelRecord } from './panel-record.ts';
 
 /**
@@ -91,6 +92,16 @@ export class PanelMembers {
   of({ uid, account }: Identity): PanelMember | undefined {
     const found = this.#members.get(uid);
     return found?.user === account?.user ? found : undefined;
+  }
+
+  /** The accounts of database servers that the panel states, with the tenants among their owners. */
+  databaseAccounts(tenants: readonly Identity[]): readonly StatedDatabaseAccount[] {
+    const uids = new Set(
+      tenants.filter((each) => this.of(each) !== undefined).map(({ uid }) => uid),
+    );
+    return [...this.#members.values()].flatMap(({ uid, user, databaseAccounts = [] }) =>
+      databaseAccounts.map((name) => ({ name, user, ...(uids.has(uid) && { tenant: uid }) })),
+    );
   }
 
   /** Returns the rule for the account's plan; undefined if the panel never stated a plan for it. */

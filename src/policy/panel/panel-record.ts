@@ -44,6 +44,8 @@ export interface PanelMember {
   readonly owner?: string;
   /** The address for mail. */
   readonly mail?: string;
+  /** Its accounts of database servers, by name. */
+  readonly databaseAccounts?: readonly string[];
 }
 
 export interface PanelRecord {
@@ -85,18 +87,22 @@ export function parsePanelRecord(text: string): Result<PanelRecord, Cause> {
 
 function isMember(value: unknown): value is PanelMember {
   if (!isObject(value)) return false;
-  const { uid, user, plan, owner, mail } = value;
+  const { uid, user, plan, owner, mail, databaseAccounts } = value;
   return (
     Number.isSafeInteger(uid) &&
     typeof user === 'string' &&
     (plan === undefined || isPlan(plan)) &&
     isOptionalText(owner) &&
-    isOptionalText(mail)
+    isOptionalText(mail) &&
+    (databaseAccounts === undefined || isTexts(databaseAccounts))
   );
 }
 
 const isPlan = (value: unknown): boolean =>
   isObject(value) && typeof value['name'] === 'string' && isOptionalText(value['owner']);
+
+const isTexts = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((each) => typeof each === 'string');
 
 const isOptionalText = (value: unknown): boolean =>
   value === undefined || typeof value === 'string';

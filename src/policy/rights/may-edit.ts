@@ -3,8 +3,8 @@
  *
  * Root may make every change. A reseller may change the elements of its tenants inside its own element, as far as
  * `<reseller may>` says: limits, and which package they have. Outside its element not one character differs. The kernel
- * keeps its tenants together within its own limits, whatever they have; only quotas have no sum in the kernel, and the
- * rates of disks on cgroup v1, so their sums are checked here.
+ * keeps its tenants together within its own limits, whatever they have; only quotas and shares of database servers have
+ * no sum in the kernel, and the rates of disks on cgroup v1, so their sums are checked here.
  */
 import { formatQuantity, unlimited, type Quantity } from '../../../packages/base/quantity.ts';
 import type { Cause } from '../../../packages/base/problem.ts';
@@ -246,7 +246,7 @@ function sumsWithin(
   const bounds = givenLimits(reseller);
   for (const key of Object.keys(bounds) as LimitKey[]) {
     const { kind, limit } = limitAttribute(key);
-    if (limit.name !== 'disk' && (limit.name !== 'io' || boundsSumOfIo)) continue;
+    if (!isSummedHere(key) && (limit.name !== 'io' || boundsSumOfIo)) continue;
     const bound = bounds[key] ?? unlimited;
     if (bound === unlimited) continue;
     const [was, is] = [before, after].map((each) => sumOf(key, reseller.uid, each));
@@ -258,6 +258,12 @@ function sumsWithin(
   }
   return ok(undefined);
 }
+
+/** Whether a reseller's value bounds the sum of its tenants, which nothing but this check adds up. Times do not add up. */
+const isSummedHere = (key: LimitKey): boolean =>
+  key === 'database.cpu' ||
+  key === 'database.connections' ||
+  limitAttribute(key).limit.name === 'disk';
 
 const sumOf = (key: LimitKey, reseller: number, { tenants }: Policy): number =>
   tenants

@@ -62,6 +62,7 @@ const notForTenants: Readonly<Record<string, string>> = {
   disk: 'quotas belong to an account',
   entries: 'the web server of all tenants would have to read its configuration again',
   network: 'it is not enforced yet',
+  database: 'accounts of database servers belong to a tenant',
 };
 
 /** Returns why a tenant cannot set this limit of a site, if it cannot. */

@@ -10,6 +10,7 @@ import {
   type ElementName,
 } from '../../policy/elements/edit-elements.ts';
 import { entriesChanges, entriesLimit, setDefaults } from './limit-edits.ts';
+import { databaseStep } from './database-step.ts';
 import { limitSteps } from './limit-steps.ts';
 import { alertsReport, proveReport } from './reports.ts';
 import type { Step, StepContext } from './step.ts';
@@ -156,6 +157,7 @@ export const steps: readonly Step[] = [
     undo: () => [['harden', 'disable', '--yes']],
     layers: ['kernel settings'],
   },
+  databaseStep,
   {
     key: 'jail-first',
     level: 'isolate',

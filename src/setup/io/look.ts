@@ -5,6 +5,7 @@ import { readText } from '../../../packages/base/io/read.ts';
 import { readHostFacts, readUidRange } from '../../host/accounts/accounts.ts';
 import { administratorsOf } from '../../host/accounts/administrators.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
+import { findDatabases } from '../../host/databases/find.ts';
 import { findOtherWriters } from '../../host/other-writers/other-writers.ts';
 import { consoleAccount, type Paths } from '../../host/paths.ts';
 import { veCfgPath, type HostLook } from '../core/look.ts';
@@ -68,6 +69,7 @@ export function lookAtHost(
       isServed: php !== null,
     })),
     databases: found(databases),
+    databaseSockets: socketsOf(paths),
     accounts: inRange.slice(0, accountsMax).map(({ user }) => user),
     administrators: administrators.filter((name) => inRange.some(({ user }) => user === name)),
     uids: `${uidMin}-${last}`,
@@ -76,6 +78,11 @@ export function lookAtHost(
     hasPolicy: existsSync(policyFile),
   };
 }
+
+const socketsOf = (paths: Paths) =>
+  findDatabases(paths)
+    .filter(({ kind, at }) => kind === 'mysql' && existsSync(at))
+    .map(({ at }) => at);
 
 const isThere = (root: string, path: string) =>
   path.includes('*') ? pathsOf(root, path).length > 0 : existsSync(root + path);

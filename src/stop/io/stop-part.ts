@@ -39,6 +39,7 @@ export function stopPart(paths: Paths, log: Log): AgentPart {
   return {
     adopt(adopted) {
       policy = adopted;
+      driver?.[Symbol.dispose]();
       driver = undefined;
     },
     afterTick() {

@@ -140,6 +140,7 @@ function interrupted(paths: Paths, uid: number): Stop | undefined {
 /** Forgets the stop of a former tenant and starts nothing; frozen processes go on. */
 export async function forgetStop(paths: Paths, stop: Stop): Promise<Result<void, Problem>> {
   const driver = stop.frozen ? probeDriver(paths) : undefined;
+  using _driver = driver?.ok === true ? driver.value : undefined;
   rmSync(stopFile(paths, stop.uid), { force: true });
   const letting = await letIn(stop, paths);
   if (driver?.ok === false) return driver;

@@ -4,7 +4,13 @@
  */
 import { fail, type Result } from '../../../packages/base/result.ts';
 import { FairQueue, type QueueBounds } from './fair-queue.ts';
-import type { AnswerOf, HistoryFailure, QueryName, QueryOf } from './history-query.ts';
+import {
+  nobodyWaits,
+  type AnswerOf,
+  type HistoryFailure,
+  type QueryName,
+  type QueryOf,
+} from './history-query.ts';
 import { HistoryThread, type ThreadOptions } from './history-thread.ts';
 import { WorkBudget, type CoreShare } from '../../../packages/base/work-budget.ts';
 
@@ -36,7 +42,6 @@ interface Waiting {
 
 const action = 'ask the history';
 const closed: HistoryFailure = { action, reason: 'it is closed' };
-const gone: HistoryFailure = { action, reason: 'nobody waits for the answer' };
 
 export class HistoryLane implements AsyncDisposable {
   readonly #options: LaneOptions;
@@ -64,9 +69,9 @@ export class HistoryLane implements AsyncDisposable {
 
   ask(asking: Asking): Promise<Answer> {
     if (this.#isClosed) return Promise.resolve(fail(closed));
-    if (asking.signal?.aborted === true) return Promise.resolve(fail(gone));
+    if (asking.signal?.aborted === true) return Promise.resolve(fail(nobodyWaits));
     return new Promise((settle) => {
-      const leave = () => this.#drop(waiting, gone);
+      const leave = () => this.#drop(waiting, nobodyWaits);
       const late = () => this.#drop(waiting, this.#busy(this.#lateWords()));
       const patience = asking.since + this.#options.patienceMilliseconds - performance.now();
       const timer = setTimeout(late, Math.max(0, patience));
@@ -105,7 +110,10 @@ export class HistoryLane implements AsyncDisposable {
     const { asking } = waiting;
     this.#release(waiting);
     const begin = performance.now();
+    const stop = () => this.#thread.stop();
+    asking.signal?.addEventListener('abort', stop, { once: true });
     const answer = await this.#thread.ask(asking.name, asking.query);
+    asking.signal?.removeEventListener('abort', stop);
     const end = performance.now();
     this.#queue.charge(asking.who, end - begin);
     this.#budget?.spend(end - begin, end);

@@ -38,6 +38,11 @@ export interface UsageHistory {
   readonly rows: ReadonlyMap<Member, Readonly<Partial<Record<MetricKey, HistoryDistribution>>>>;
 }
 
+/** The maxima of members that used anything, with all requested metrics. */
+export interface Maxima extends Pick<UsageHistory, 'measuredSeconds'> {
+  readonly rows: ReadonlyMap<Member, Readonly<Partial<Record<MetricKey, number>>>>;
+}
+
 export interface QuantilesQuery extends HistoryPeriod {
   readonly metric: MetricKey;
   readonly members?: readonly Member[];
@@ -90,6 +95,7 @@ export interface PeakQuery extends HistoryPeriod {
 
 export interface Queries {
   readonly usage: { readonly query: UsageQuery; readonly answer: UsageHistory };
+  readonly maxima: { readonly query: UsageQuery; readonly answer: Maxima };
   readonly quantiles: { readonly query: QuantilesQuery; readonly answer: Quantiles };
   readonly series: { readonly query: SeriesQuery; readonly answer: Series };
   readonly replays: { readonly query: ReplaysQuery; readonly answer: Replays };
@@ -105,6 +111,11 @@ export interface HistoryFailure extends Problem {
   /** Set if the history is busy with other callers, or the caller's share is used up. */
   readonly retryAfterSeconds?: number;
 }
+
+export const nobodyWaits: HistoryFailure = {
+  action: 'ask the history',
+  reason: 'nobody waits for the answer',
+};
 
 export const pointsMax = 10_000;
 export const fractionsMax = 16;

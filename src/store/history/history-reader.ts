@@ -9,7 +9,7 @@ import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
-import { kindOf, type Member } from '../../usage/member.ts';
+import type { Member } from '../../usage/member.ts';
 import { peakKeys, type MetricKey } from '../../usage/metrics.ts';
 import { replayLimit, type Replay } from '../../usage/simulate.ts';
 import { Distributions, type MemberDistribution } from '../metrics/distributions.ts';
@@ -22,6 +22,7 @@ import {
   type HistoryDistribution,
   type PeakQuery,
   type HistoryPeriod,
+  type Maxima,
   type Quantiles,
   type QuantilesQuery,
   type Replays,
@@ -30,16 +31,19 @@ import {
   type SeriesQuery,
   type UsageHistory,
   type UsageQuery,
+  nobodyWaits,
 } from './history-query.ts';
 import { metricsFile, quotedName } from '../metrics/metrics-schema.ts';
 import { Recording } from '../metrics/recording.ts';
 import { sampleValues } from '../metrics/sample-code.ts';
-import { HourCache } from '../metrics/hour-cache.ts';
+import { HourCache } from '../metrics/hour-totals.ts';
+import { membersIn, slotsOf, tenantsIn, type KnownMember } from '../metrics/known-members.ts';
+import { maximaOf } from '../metrics/member-maxima.ts';
 import { partsOf } from '../metrics/member-parts.ts';
 import { columnsOf } from '../metrics/series.ts';
 import { findSource, hoursOf, type RowSource } from '../metrics/source.ts';
 import { formatSqliteError, isDamage } from '../sqlite-error.ts';
-import { TickColumns, type Slots } from '../metrics/tick-columns.ts';
+import { TickColumns } from '../metrics/tick-columns.ts';
 
 const membersAtOnce = 2_000;
 /** The number of slots read at once; a slot is a member and metric. More would not fit into the processor's cache. */
@@ -60,20 +64,26 @@ interface Connection {
   readonly inode: number;
 }
 
+/** Thrown to end a query. */
+export class Stopped extends Error {}
+
 export class HistoryReader implements Disposable {
-  readonly #hours = new HourCache();
+  #hours = new HourCache();
   readonly #path: string;
   readonly #recording = new Recording();
+  readonly #step: () => void;
   #connection: Connection | undefined;
 
-  constructor(directory: string) {
+  /** `step`: called before each row that is read; a query in which it throws `Stopped` fails. */
+  constructor(directory: string, step = () => {}) {
+    this.#step = step;
     this.#path = `${directory}/${metricsFile}`;
   }
 
   /** Returns the distribution of each member's usage over the period. */
   usage(query: UsageQuery): Read<UsageHistory> {
     return this.#read(query, (db) => {
-      const source = findSource(db, query);
+      const source = findSource(db, query, this.#step);
       const rows = new Map<Member, Partial<Record<MetricKey, HistoryDistribution>>>();
       for (const group of chunksOf(membersIn(db, query.members), membersAtOnce)) {
         for (const metrics of chunksOf(query.metrics, columnsAtOnce(group))) {
@@ -90,6 +100,24 @@ export class HistoryReader implements Disposable {
     });
   }
 
+  /** Returns the maximum of each member and metric, without the rest of the distribution. */
+  maxima({ members: wanted, metrics, ...period }: UsageQuery): Read<Maxima> {
+    return this.#read(period, (db) => {
+      const source = findSource(db, period, this.#step);
+      const { slots, members } = slotsOf(membersIn(db, wanted));
+      const subject = { slots, count: members.length };
+      const found = metrics.map(
+        (metric) => [metric, maximaOf(db, source, metric, subject, this.#hours)] as const,
+      );
+      const rows = new Map<Member, Partial<Record<MetricKey, number>>>();
+      for (const [slot, member] of members.entries()) {
+        const own = found.map(([metric, maxima]) => [metric, maxima[slot] ?? 0] as const);
+        if (own.some(([, max]) => max > 0)) rows.set(member, Object.fromEntries(own));
+      }
+      return { measuredSeconds: source.measuredSeconds, rows };
+    });
+  }
+
   quantiles(query: QuantilesQuery): Read<Quantiles> {
     const { metric, fractions } = query;
     if (fractions.length > fractionsMax) {
@@ -100,7 +128,7 @@ export class HistoryReader implements Disposable {
       });
     }
     return this.#read(query, (db) => {
-      const source = findSource(db, query);
+      const source = findSource(db, query, this.#step);
       return new Map(
         chunksOf(membersIn(db, query.members), membersAtOnce).flatMap((group) =>
           this.#distribution(db, source, [metric], group, fractions).map(
@@ -128,7 +156,7 @@ export class HistoryReader implements Disposable {
       const known = of === 'tenants' ? tenantsIn(db) : membersIn(db, [of]);
       const { slots } = slotsOf(known);
       const subject = { slots, isSum: of === 'tenants' };
-      return columnsOf(db, findSource(db, query), query, subject, this.#hours);
+      return columnsOf(db, findSource(db, query, this.#step), query, subject, this.#hours);
     });
   }
 
@@ -138,7 +166,7 @@ export class HistoryReader implements Disposable {
     const wrong = divisionProblem(points);
     if (wrong !== undefined) return fail(wrong);
     return this.#read(query, (db) => {
-      const source = findSource(db, query);
+      const source = findSource(db, query, this.#step);
       const replays = new Map<Member, Replay>();
       const peak = peakKeys.get(metric);
       const atOnce = Math.max(1, Math.floor(partsAtOnce / points));
@@ -171,7 +199,7 @@ export class HistoryReader implements Disposable {
   peakTotal(query: PeakQuery): Read<number> {
     return this.#read(query, (db) => {
       const column = quotedName(query.metric);
-      const source = findSource(db, query);
+      const source = findSource(db, query, this.#step);
       let peak = 0;
       for (const [, , , , bytes] of hoursOf(db, source, column)) {
         if (bytes !== null) peak = Math.max(peak, peakOf(bytes));
@@ -192,6 +220,7 @@ export class HistoryReader implements Disposable {
   close(): void {
     const connection = this.#connection;
     this.#connection = undefined;
+    this.#hours = new HourCache();
     connection?.db.close();
   }
 
@@ -203,7 +232,7 @@ export class HistoryReader implements Disposable {
     db: DatabaseSync,
     source: RowSource,
     metrics: readonly MetricKey[],
-    group: readonly Known[],
+    group: readonly KnownMember[],
     fractions: readonly number[],
   ): readonly MemberDistribution[] {
     const subject = { ...slotsOf(group), metrics };
@@ -232,6 +261,7 @@ export class HistoryReader implements Disposable {
         if (db.isTransaction) db.exec('ROLLBACK');
       }
     } catch (error) {
+      if (error instanceof Stopped) return fail(nobodyWaits);
       const reason = formatSqliteError(error);
       this.close();
       const problem = { ...this.#what, reason };
@@ -259,23 +289,6 @@ function divisionProblem(points: number): Problem | undefined {
   };
 }
 
-interface Known {
-  readonly number: number;
-  readonly member: Member;
-}
-
-function membersIn(db: DatabaseSync, wanted: readonly Member[] | undefined): readonly Known[] {
-  const only = wanted === undefined ? undefined : new Set(wanted);
-  return db
-    .prepare('SELECT number, member FROM members')
-    .all()
-    .map((row) => ({ number: Number(row['number']), member: row['member'] as Member }))
-    .filter(({ member }) => only?.has(member) ?? true);
-}
-
-const tenantsIn = (db: DatabaseSync) =>
-  membersIn(db, undefined).filter(({ member }) => kindOf(member) === 'tenant');
-
 function chunksOf<T>(all: readonly T[], max: number): readonly (readonly T[])[] {
   const chunks: T[][] = [];
   for (let begin = 0; begin < all.length; begin += max) {
@@ -284,18 +297,8 @@ function chunksOf<T>(all: readonly T[], max: number): readonly (readonly T[])[] 
   return chunks;
 }
 
-const columnsAtOnce = (group: readonly Known[]) =>
+const columnsAtOnce = (group: readonly KnownMember[]) =>
   Math.max(1, Math.floor(slotsAtOnce / group.length));
-
-function slotsOf(group: readonly Known[]): {
-  readonly slots: Slots;
-  readonly members: readonly Member[];
-} {
-  const max = group.reduce((max, { number }) => Math.max(max, number), 0);
-  const slots = new Int32Array(max + 1).fill(-1);
-  for (const [slot, { number }] of group.entries()) slots[number] = slot;
-  return { slots, members: group.map(({ member }) => member) };
-}
 
 function fillIn(
   row: Partial<Record<MetricKey, HistoryDistribution>>,

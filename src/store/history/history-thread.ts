@@ -8,7 +8,7 @@ import { scriptFile } from '../../sys/package-files.ts';
 import { startThread } from '../../sys/processes/thread-script.ts';
 import { fail, type Result } from '../../../packages/base/result.ts';
 import type { AnswerOf, QueryName, QueryOf } from './history-query.ts';
-import type { HistoryRequest, HistoryReply } from './history-worker.ts';
+import type { HistoryRequest, HistoryReply, HistoryThreadData } from './history-worker.ts';
 
 export interface ThreadOptions {
   readonly directory: string;
@@ -24,6 +24,8 @@ type Answer = Result<AnswerOf<QueryName>, Problem>;
 
 interface Running {
   readonly worker: Worker;
+  /** The id of the query that should stop, which the thread reads before each row. */
+  readonly stopped: Int32Array<SharedArrayBuffer>;
   current: Current | undefined;
   idle: NodeJS.Timeout | undefined;
 }
@@ -70,6 +72,12 @@ export class HistoryThread implements AsyncDisposable {
     });
   }
 
+  /** Makes the query that runs fail before it reads another row. */
+  stop(): void {
+    const running = this.#running;
+    if (running?.current !== undefined) Atomics.store(running.stopped, 0, running.current.id);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
@@ -78,13 +86,14 @@ export class HistoryThread implements AsyncDisposable {
   }
 
   #start(): Running {
+    const stopped = new Int32Array(new SharedArrayBuffer(4));
     const worker = startThread(script, {
-      workerData: { directory: this.#options.directory },
+      workerData: { directory: this.#options.directory, stopped } satisfies HistoryThreadData,
       resourceLimits,
       execArgv: [],
       name: 'history',
     });
-    const running: Running = { worker, current: undefined, idle: undefined };
+    const running: Running = { worker, stopped, current: undefined, idle: undefined };
     worker.on('message', (reply: HistoryReply) => this.#receive(running, reply));
     worker.on('error', (error) => this.#lose(running, messageOf(error)));
     worker.on('exit', () => this.#lose(running, 'its thread exited'));

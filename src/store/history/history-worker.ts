@@ -2,7 +2,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { requireSameBuild } from '../../sys/processes/same-build.ts';
 import type { Queries, QueryName, QueryOf } from './history-query.ts';
-import { HistoryReader, type Read } from './history-reader.ts';
+import { HistoryReader, Stopped, type Read } from './history-reader.ts';
+
+export interface HistoryThreadData {
+  readonly directory: string;
+  /** The id of the query that should stop. */
+  readonly stopped: Int32Array<SharedArrayBuffer>;
+}
 
 export interface HistoryRequest<Name extends QueryName = QueryName> {
   readonly id: number;
@@ -18,6 +24,7 @@ export interface HistoryReply {
 function answer(reader: HistoryReader, { name, query }: HistoryRequest): HistoryReply['answer'] {
   const handlers: { readonly [Name in QueryName]: () => HistoryReply['answer'] } = {
     usage: () => reader.usage(query as QueryOf<'usage'>),
+    maxima: () => reader.maxima(query as QueryOf<'maxima'>),
     quantiles: () => reader.quantiles(query as QueryOf<'quantiles'>),
     series: () => reader.series(query as QueryOf<'series'>),
     replays: () => reader.replays(query as QueryOf<'replays'>),
@@ -30,9 +37,13 @@ function answer(reader: HistoryReader, { name, query }: HistoryRequest): History
 requireSameBuild();
 if (parentPort !== null) {
   const port = parentPort;
-  const { directory } = workerData as { readonly directory: string };
-  const reader = new HistoryReader(directory);
+  const { directory, stopped } = workerData as HistoryThreadData;
+  let current = 0;
+  const reader = new HistoryReader(directory, () => {
+    if (Atomics.load(stopped, 0) === current) throw new Stopped();
+  });
   port.on('message', (request: HistoryRequest) => {
+    current = request.id;
     const reply: HistoryReply = { id: request.id, answer: answer(reader, request) };
     port.postMessage(reply);
   });

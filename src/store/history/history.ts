@@ -25,6 +25,7 @@ type Answered<Name extends QueryName> = Promise<Result<AnswerOf<Name>, HistoryFa
 /** The history as seen by one caller. */
 export interface HistoryView {
   readonly usage: (query: QueryOf<'usage'>) => Answered<'usage'>;
+  readonly maxima: (query: QueryOf<'maxima'>) => Answered<'maxima'>;
   readonly quantiles: (query: QueryOf<'quantiles'>) => Answered<'quantiles'>;
   readonly series: (query: QueryOf<'series'>) => Answered<'series'>;
   readonly replays: (query: QueryOf<'replays'>) => Answered<'replays'>;
@@ -63,6 +64,7 @@ export class History implements AsyncDisposable {
       lane.ask({ who, name, query, since, signal }) as Answered<Name>;
     return {
       usage: (query) => ask('usage', query),
+      maxima: (query) => ask('maxima', query),
       quantiles: (query) => ask('quantiles', query),
       series: (query) => ask('series', query),
       replays: (query) => ask('replays', query),

@@ -11,7 +11,7 @@
  *     bins     16 bits × m   how far above the last   │
  *     seconds  code × m                               ┘
  */
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
 import { binCount, binShift, encodeSample, sampleValues } from './sample-code.ts';
 
 export interface HourColumn {
@@ -24,8 +24,12 @@ export interface HourColumn {
   readonly seconds: Uint16Array;
 }
 
+/** The peak, sums and maxima of a column, which are its first bytes. */
+export type HourTotals = Pick<HourColumn, 'peak' | 'sums' | 'maxima'>;
+
 const peakBytes = 4;
-const bytesPerMember = 8 + 2 + 2;
+const bytesPerTotal = 8 + 2;
+const bytesPerMember = bytesPerTotal + 2;
 const bytesPerEntry = 2 + 2;
 /** A bound far above any real hour: 100,000 members with all bins would be too many for one row. */
 const bytesMax = 64 * 2 ** 20;
@@ -65,10 +69,34 @@ export function decodeHourColumn(bytes: Uint8Array, count: number): HourColumn |
   };
 }
 
-function inflate(bytes: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+/** Deflated sums are rarely longer than they were; this is enough for nearly all columns. */
+const deflatedTotalsMax = (count: number) => 64 + 9 * count;
+
+/**
+ * Decodes the peak, sums and maxima only. Histograms are most of a column, and inflating them most of the work. Returns
+ * `undefined` if these bytes are corrupt.
+ */
+export function decodeHourTotals(bytes: Uint8Array, count: number): HourTotals | undefined {
+  const deflated = bytes.subarray(peakBytes);
+  const wanted = count * bytesPerTotal;
+  const begin = inflate(deflated.subarray(0, deflatedTotalsMax(count)), beginOnly);
+  const raw = (begin?.byteLength ?? 0) >= wanted ? begin : inflate(deflated);
+  if (raw === undefined || raw.byteLength < wanted) return undefined;
+  const { buffer } = raw.slice(0, wanted);
+  return {
+    peak: peakOf(bytes),
+    sums: new Float64Array(buffer, 0, count),
+    maxima: new Uint16Array(buffer, count * 8, count),
+  };
+}
+
+/** Lets zlib return what it has at the end of bytes that are cut off. */
+const beginOnly = { finishFlush: constants.Z_SYNC_FLUSH };
+
+function inflate(bytes: Uint8Array, options = {}): Uint8Array<ArrayBuffer> | undefined {
   try {
     // A copy: the result of zlib may be anywhere in a larger buffer.
-    return new Uint8Array(inflateRawSync(bytes, { maxOutputLength: bytesMax }));
+    return new Uint8Array(inflateRawSync(bytes, { maxOutputLength: bytesMax, ...options }));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === undefined) throw error;
     return undefined;

@@ -18,7 +18,8 @@ export class Parts {
   readonly #length: number;
   readonly #points: number;
   readonly #seconds: Float64Array;
-  /** The parts of all slots, one after the other. */
+  readonly #slots: number;
+  /** The slots of all parts, one part after the other: an hour is written in one place. */
   readonly #sums: Float64Array;
   /** NaN if unknown. */
   readonly #maxima: Float64Array;
@@ -27,6 +28,7 @@ export class Parts {
     this.#from = from;
     this.#length = (to - from) / points;
     this.#points = points;
+    this.#slots = slots;
     this.#seconds = new Float64Array(points);
     this.#sums = new Float64Array(points * slots);
     this.#maxima = new Float64Array(points * slots);
@@ -81,12 +83,14 @@ export class Parts {
 
   /** Returns the averages, maxima and seconds of a slot; what is unknown is not a number. */
   recorded(slot: number): RecordedParts & { readonly maxima: Float64Array } {
-    const begin = slot * this.#points;
-    const maxima = this.#maxima.subarray(begin, begin + this.#points);
-    // Nothing was measured in no time: zero by zero is not a number.
-    const averages = this.#seconds.map(
-      (seconds, part) => (this.#sums[begin + part] ?? 0) / seconds,
-    );
+    const averages = new Float64Array(this.#points);
+    const maxima = new Float64Array(this.#points);
+    for (let part = 0; part < this.#points; part++) {
+      const at = part * this.#slots + slot;
+      // Nothing was measured in no time: zero by zero is not a number.
+      averages[part] = (this.#sums[at] ?? 0) / (this.#seconds[part] ?? 0);
+      maxima[part] = this.#maxima[at] ?? 0;
+    }
     return { averages, maxima, seconds: this.#seconds };
   }
 
@@ -102,7 +106,7 @@ export class Parts {
   }
 
   #put(slot: number, part: number, sum: number, max: number): void {
-    const at = slot * this.#points + part;
+    const at = part * this.#slots + slot;
     // Not a number if either is unknown.
     this.#maxima[at] = Math.max(this.#maxima[at] ?? 0, max);
     this.#sums[at] = (this.#sums[at] ?? 0) + sum;

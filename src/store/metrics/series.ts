@@ -1,15 +1,13 @@
 /** Usage over time, as averages and maxima of equal parts of a period: of one member, or of all tenants together. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { HourCache } from './hour-cache.ts';
+import type { HourCache } from './hour-totals.ts';
 import type { Columns, ColumnsQuery } from '../history/history-query.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
-import { peakOf } from './hour-row.ts';
 import { hourMilliseconds, quotedName } from './metrics-schema.ts';
 import { Parts } from './parts.ts';
 import { sampleValues } from './sample-code.ts';
-import { hoursOf, type RowSource } from './source.ts';
+import type { RowSource } from './source.ts';
 import { TickColumns, type Slots } from './tick-columns.ts';
-import { decodeNumbers } from './tick-row.ts';
 
 interface Subject {
   /** The members, by their numbers in the registry; none that was never busy. */
@@ -59,20 +57,13 @@ function addHours(
   parts: Parts | undefined,
 ): void {
   if (parts === undefined) return;
-  for (const [hour, seconds, count, members, bytes] of hoursOf(db, source, quotedName(metric))) {
-    const indexes = bytes === null ? [] : indexesIn(decodeNumbers(members, count), slots);
-    const found =
-      bytes === null || indexes.length === 0
-        ? undefined
-        : cache.decode(`${metric} ${hour}`, bytes, count);
-    const sum = indexes.reduce((total, index) => total + (found?.sums[index] ?? 0), 0);
-    const max =
-      isSum && bytes !== null
-        ? peakOf(bytes)
-        : (sampleValues[found?.maxima[indexes[0] ?? 0] ?? 0] ?? 0);
+  for (const { hour, seconds, numbers, totals } of cache.over(db, source, metric, slots)) {
+    const indexes = totals === undefined ? [] : indexesIn(numbers, slots);
+    const sum = indexes.reduce((total, index) => total + (totals?.sums[index] ?? 0), 0);
+    const own = sampleValues[totals?.maxima[indexes[0] ?? 0] ?? 0] ?? 0;
     const shares = parts.sharesOf(hour, hour + hourMilliseconds);
     parts.measure(shares, seconds);
-    parts.spread(0, shares, sum, max);
+    parts.spread(0, shares, sum, isSum ? (totals?.peak ?? 0) : own);
   }
 }
 

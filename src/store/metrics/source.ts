@@ -20,6 +20,8 @@ export interface RowSource extends HistoryPeriod {
   readonly tickRanges: readonly Range[];
   readonly hourIds: readonly number[];
   readonly measuredSeconds: number;
+  /** Called before each row that is read; throws if nobody waits for the answer any more. */
+  readonly step: () => void;
 }
 
 const tickPeriodMax = 48 * hourMilliseconds;
@@ -30,14 +32,18 @@ interface Hour extends Range {
   readonly seconds: number;
 }
 
-export function findSource(db: DatabaseSync, { from, to }: HistoryPeriod): RowSource {
+export function findSource(
+  db: DatabaseSync,
+  { from, to }: HistoryPeriod,
+  step: () => void,
+): RowSource {
   const kept = Number(db.prepare('SELECT min(id) AS id FROM ticks').get()?.['id'] ?? Infinity);
   const hours = hoursIn(db, from, to);
   const hasAll = hours.every(({ first }) => first >= kept);
   if (hasAll && to - from <= tickPeriodMax) {
     const tickRanges = [{ first: 0, last: Number.MAX_SAFE_INTEGER }];
     const measuredSeconds = secondsOfTicks(db, from, to, tickRanges);
-    return { detail: 'ticks', from, to, tickRanges, hourIds: [], measuredSeconds };
+    return { detail: 'ticks', from, to, tickRanges, hourIds: [], measuredSeconds, step };
   }
   const last = Number(db.prepare('SELECT max(last) AS last FROM hours').get()?.['last'] ?? 0);
   const within = ({ hour }: Hour) => hour >= from && hour + hourMilliseconds <= to;
@@ -50,7 +56,7 @@ export function findSource(db: DatabaseSync, { from, to }: HistoryPeriod): RowSo
   const measuredSeconds =
     whole.reduce((sum, { seconds }) => sum + seconds, 0) + secondsOfTicks(db, from, to, tickRanges);
   const hourIds = whole.map(({ id }) => id);
-  return { detail: 'hours', from, to, tickRanges, hourIds, measuredSeconds };
+  return { detail: 'hours', from, to, tickRanges, hourIds, measuredSeconds, step };
 }
 
 function hoursIn(db: DatabaseSync, from: number, to: number): readonly Hour[] {
@@ -114,6 +120,7 @@ export function* ticksOf(
   );
   for (const { first, last } of source.tickRanges) {
     for (const row of statement.iterate(source.from, source.to, first, last)) {
+      source.step();
       yield row as unknown as TickSample;
     }
   }
@@ -137,6 +144,7 @@ export function* hoursOf(
     { returnArrays: true },
   );
   for (const id of source.hourIds) {
+    source.step();
     const row = statement.get(id);
     if (row !== undefined) yield row as unknown as HourSample;
   }

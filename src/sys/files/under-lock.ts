@@ -12,8 +12,12 @@ import { lockFile, type FileLock } from './flock.ts';
 /** Long enough for another command that reloads a web server, or applies a policy for many tenants. */
 const waitMs = 120_000;
 
-export function underLock<T>(path: string, act: () => Result<T, Problem>): Result<T, Problem> {
-  const lock = lockAt(path);
+export function underLock<T>(
+  path: string,
+  act: () => Result<T, Problem>,
+  withinMs = waitMs,
+): Result<T, Problem> {
+  const lock = lockAt(path, withinMs);
   if (!lock.ok) return lock;
   using _lock = lock.value;
   return act();

@@ -61,9 +61,21 @@ function attach(type: number, address: string, call: typeof connectSocket): Open
 }
 
 /** Returns the uid of the process at the other end of a connected unix socket. Source: unix(7). */
-export function peerUid(fd: number): number | undefined {
+export const peerUid = (fd: number): number | undefined => peerOf(fd)?.uid;
+
+/**
+ * Returns the pid of the process at the other end of a connected unix socket. For the end of a client it is the process
+ * that called listen(2), which can be systemd. Undefined for a process of another pid namespace. Source: unix(7).
+ */
+export function peerPid(fd: number): number | undefined {
+  const pid = peerOf(fd)?.pid ?? 0;
+  return pid === 0 ? undefined : pid;
+}
+
+function peerOf(fd: number): { readonly pid: number; readonly uid: number } | undefined {
   /** struct ucred: pid, uid, gid. */
   const credentials = new Uint32Array(3);
   const length = readSocketOption(fd, SOL_SOCKET, SO_PEERCRED, credentials);
-  return length === credentials.byteLength ? credentials[1] : undefined;
+  const [pid = 0, uid = 0] = credentials;
+  return length === credentials.byteLength ? { pid, uid } : undefined;
 }

@@ -19,8 +19,18 @@ export interface ChartPanel {
   readonly whole?: WholePeriod;
   /** The limit now; absent if there is none. */
   readonly limit?: number;
+  /** The limits in the period, the oldest first; absent if no other one than now is known. */
+  readonly limits?: readonly LimitStep[];
   /** Incidents of this limit. */
   readonly incidents: readonly ChartIncident[];
+}
+
+/** A limit that was in force until the next one. */
+export interface LimitStep {
+  /** Milliseconds since 1970. */
+  readonly from: number;
+  /** The limit; absent if there was none. */
+  readonly limit?: number;
 }
 
 /** Values of a whole period. */
@@ -114,8 +124,11 @@ const headStyle = (index: number, theme: Theme) =>
     ? ({ size: sizes.title, fill: theme.text, weight: 'bold' } as const)
     : { size: sizes.text, fill: theme.quiet };
 
-const highestOf = ({ averages, maxima, limit = 0 }: ChartPanel) =>
-  [...averages, ...maxima].reduce<number>((max, each) => Math.max(max, each ?? 0), limit);
+const highestOf = ({ averages, maxima, limit = 0, limits = [] }: ChartPanel) =>
+  [...averages, ...maxima, ...limits.map((each) => each.limit ?? 0)].reduce<number>(
+    (max, each) => Math.max(max, each ?? 0),
+    limit,
+  );
 
 function drawAxes(plot: Plot, axis: ValueAxis, { theme, timeZone }: ChartFrame): readonly string[] {
   const { left, top, width, height } = plot;
@@ -176,14 +189,36 @@ const notMeasured = ({ left, top, width, height }: Plot, theme: Theme) => [
   }),
 ];
 
-/** Draws the limit across the whole period, with its word outside the plot, where no line crosses it. */
-function drawLimit(plot: Plot, { limit }: ChartPanel, theme: Theme): readonly string[] {
-  if (limit === undefined) return [];
-  const y = yOf(plot, limit);
+/** Draws the limit as it was, as far as that is known, with its word outside the plot, where no line crosses it. */
+function drawLimit(plot: Plot, { limit, limits }: ChartPanel, theme: Theme): readonly string[] {
   const right = plot.left + plot.width;
-  const line = { x1: plot.left, x2: right, y1: y, y2: y, stroke: theme.limit };
+  const style = { stroke: theme.limit, 'stroke-width': 1.5, 'stroke-dasharray': '7 4' };
+  const now = limit === undefined ? undefined : yOf(plot, limit);
+  const path = limits === undefined ? undefined : limitPath(plot, limits);
   return [
-    element('line', { ...line, 'stroke-width': 1.5, 'stroke-dasharray': '7 4' }),
-    textAt(right + 6, y + 4, 'limit', { size: sizes.text, fill: theme.text }),
+    ...(path === undefined || path === ''
+      ? []
+      : [element('path', { d: path, fill: 'none', ...style })]),
+    ...(limits !== undefined || now === undefined
+      ? []
+      : [element('line', { x1: plot.left, x2: right, y1: now, y2: now, ...style })]),
+    ...(now === undefined
+      ? []
+      : [textAt(right + 6, now + 4, 'limit', { size: sizes.text, fill: theme.text })]),
   ];
+}
+
+/** Returns a line of steps, with gaps where there was no limit. */
+function limitPath(plot: Plot, limits: readonly LimitStep[]): string {
+  let isDrawing = false;
+  return limits
+    .map(({ from, limit }, index) => {
+      const wasDrawing = isDrawing;
+      isDrawing = limit !== undefined;
+      if (limit === undefined) return '';
+      const y = yOf(plot, limit);
+      const begin = wasDrawing ? `V${y}` : `M${xOf(plot, from)},${y}`;
+      return `${begin}H${xOf(plot, limits[index + 1]?.from ?? plot.to)}`;
+    })
+    .join('');
 }

@@ -16,20 +16,25 @@ import { fitText, textAt, textWidth, wrapText } from './text.ts';
 import { severityWords, themes, type Theme, type ThemeName } from './theme.ts';
 import { lengthText, periodText } from './time-axis.ts';
 
+/** The use of one member over a period. */
 export interface UsageChart {
-  /** The account, or what else the member is called; whatever it contains stays text. */
-  readonly name: string;
+  /** The name of this host. */
   readonly host: string;
-  /** The period in milliseconds since 1970. */
+  /** The beginning of the first part, in milliseconds since 1970. */
   readonly from: number;
+  /** The end of the last part, in milliseconds since 1970; it may be later than now. */
   readonly to: number;
+  /** The time zone of the drawn times. */
   readonly timeZone: string;
+  /** The charts, in their order. */
   readonly panels: readonly ChartPanel[];
-  /** Sentences below the heading. */
+  /** Sentences about what the chart lacks. */
   readonly notes: readonly string[];
 }
 
 export interface ChartLook {
+  /** The account, or what else the member is called; whatever it contains stays text. */
+  readonly name: string;
   /** Pixels, `chartWidths.min` to `chartWidths.max`. */
   readonly width: number;
   readonly theme: ThemeName;
@@ -44,8 +49,11 @@ const panelGap = 14;
 /** DejaVu Sans is first, so that a picture looks the same where text is measured and where it is read. */
 const fonts = "'DejaVu Sans', Verdana, 'Segoe UI', Arial, sans-serif";
 
-export function usageChartSvg(chart: UsageChart, { width, theme: name }: ChartLook): string {
-  const theme = themes[name];
+export function usageChartSvg(
+  chart: UsageChart,
+  { name, width, theme: themeName }: ChartLook,
+): string {
+  const theme = themes[themeName];
   const { from, to, timeZone } = chart;
   const frame: ChartFrame = { from, to, timeZone, width, theme };
   const content: string[] = [];
@@ -54,7 +62,7 @@ export function usageChartSvg(chart: UsageChart, { width, theme: name }: ChartLo
     content.push(...drawn.content);
     y += drawn.height;
   };
-  put(heading(chart, frame, y));
+  put(heading(chart, name, frame, y));
   put(legend(chart, frame, y));
   for (const panel of chart.panels) {
     y += panelGap;
@@ -73,15 +81,13 @@ export function usageChartSvg(chart: UsageChart, { width, theme: name }: ChartLo
   const svg = element(
     'svg',
     attributes,
-    element('title', { id: 'bulkhead-chart-title' }, escapeXml(titleOf(chart))),
+    element('title', { id: 'bulkhead-chart-title' }, escapeXml(`Use of ${name} on ${chart.host}`)),
     element('desc', { id: 'bulkhead-chart-desc' }, escapeXml(description(chart))),
     element('rect', { width, height, fill: theme.background }),
     ...content,
   );
   return `${svg}\n`;
 }
-
-const titleOf = ({ name, host }: UsageChart) => `Use of ${name} on ${host}`;
 
 /** Describes the whole chart in sentences. */
 function description(chart: UsageChart): string {
@@ -96,7 +102,7 @@ function description(chart: UsageChart): string {
   return [`${periodText(chart, chart.timeZone)}.`, ...panels, ...chart.notes].join(' ');
 }
 
-function heading(chart: UsageChart, { width, theme }: ChartFrame, top: number) {
+function heading(chart: UsageChart, name: string, { width, theme }: ChartFrame, top: number) {
   const inner = width - 2 * edge;
   const lines = [`on ${chart.host}`, periodText(chart, chart.timeZone), ...chart.notes].flatMap(
     (each) => wrapText(each, sizes.text, inner),
@@ -106,7 +112,7 @@ function heading(chart: UsageChart, { width, theme }: ChartFrame, top: number) {
   return {
     height: 20 + lines.length * lineHeight + 6,
     content: [
-      textAt(edge, begin - 4, fitText(chart.name, sizes.title * 1.12, inner), bold),
+      textAt(edge, begin - 4, fitText(name, sizes.title * 1.12, inner), bold),
       ...lines.map((each, index) =>
         textAt(edge, begin + (index + 1) * lineHeight - 3, each, {
           size: sizes.text,
@@ -173,8 +179,8 @@ function legendItems({ panels, from, to }: UsageChart, theme: Theme): readonly L
       words: `highest in each ${length}`,
       mark: area(theme.maximum),
     }),
-    ...some(({ limit }) => limit !== undefined, {
-      words: 'limit now',
+    ...some(({ limit, limits }) => limit !== undefined || limits !== undefined, {
+      words: panels.some(({ limits }) => limits !== undefined) ? 'limit at the time' : 'limit now',
       mark: line(theme.limit, '6 3'),
     }),
     ...severities.flatMap((severity) =>

@@ -19,7 +19,7 @@ import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import type { Log } from '../../../src/agent/log.ts';
 import { pathsOf } from '../../../src/host/paths.ts';
-import { findDatabases } from '../../../src/jail/io/databases/find.ts';
+import { findDatabases } from '../../../src/host/databases/find.ts';
 import { reportDatabases } from '../../../src/jail/io/databases/socket.ts';
 import { readUnmounted, writeUnmounted } from '../../../src/jail/io/databases/unmounted.ts';
 import { DatabaseWatch } from '../../../src/jail/io/databases/watch.ts';

@@ -339,7 +339,7 @@ suite('applications of tenants', { skip: guests.skip, timeout }, () => {
         await asTenant('cat', 'bulkhead app set own --command x'),
         /your plan includes no applications/,
       ],
-      [await asTenant('nobody', 'bulkhead app set own --command x'), /there is none/],
+      [await asTenant('nobody', 'bulkhead app set own --command x'), /you are not a tenant/],
     ] as const) {
       assert.equal(refused.status, 1, refused.stdout);
       assert.match(refused.stderr, reason);

@@ -17,10 +17,19 @@ const timeout = longPatienceMilliseconds;
 const treeOf = String.raw`cd / && find etc -xdev \( -type f -o -type l -o -type d \) -printf '%p %y %m %U:%G %l ' \
   -a \( -type f -exec sh -c 'sha256sum < "$1"' _ {} \; -o -printf '\n' \) | sort`;
 
+/** The front answers only hosts that it knows; localhost is one. */
+const askConsole = String.raw`perl -MIO::Socket::UNIX -e 'my $s = IO::Socket::UNIX->new("/run/bulkhead/console.sock") or die; print $s "GET / HTTP/1.1
+Host: localhost
+Connection: close
+
+"; local $/; print <$s>'`;
+
 suite('bulkhead setup', { skip: guests.skip }, () => {
   const host = guestOfSuite(guests, async (guest) => {
     await withPatientFpm(guest);
     await guest.succeed(makeSites);
+    // The packages make the console's account so.
+    await guest.succeed('systemd-sysusers /opt/bulkhead/packaging/bulkhead-console.conf');
   });
   const { run, succeed, write } = host;
   const sitesAnswer = async (cgroup: RegExp) => {
@@ -76,7 +85,11 @@ suite('bulkhead setup', { skip: guests.skip }, () => {
     const done = await setup('--yes', '--level', 'observe');
     const [policy, alerts, units, alert, ...more] = stepStates(done);
     assert.deepEqual([policy, alerts, units], ['policy done', 'alerts done', 'units done']);
-    assert.deepEqual([alert?.split(' ')[0], more], ['alerts-test', ['limits-observed done']]);
+    assert.deepEqual(
+      [alert?.split(' ')[0], more],
+      ['alerts-test', ['console done', 'limits-observed done']],
+    );
+    assert.match(await succeed(askConsole), /^HTTP\/1\.1 200 /);
     // The guest has no mail program.
     const { result = null } = done.steps.find(({ key }) => key === 'alerts-test') ?? {};
     assert.match(result ?? '', /not handed over|sent to/);

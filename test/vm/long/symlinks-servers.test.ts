@@ -201,14 +201,18 @@ const policy = (by: string) =>
 suite('the symlink guard behind servers', { skip: guests.skip, timeout }, () => {
   const scratch = suiteDirectory('links');
 
-  const host = guestOfSuite(guests, async (guest) => {
-    const source = fileURLToPath(new URL('../symlinks/exchange.c', import.meta.url));
-    execFileSync('gcc', ['-O2', '-static', '-o', join(scratch, 'exchange'), source]);
-    await guest.copyIn(join(scratch, 'exchange'), '/usr/local/bin/exchange');
-    await succeed('chmod 755 /usr/local/bin/exchange');
-    for (const each of ['tree', 'servers'])
-      await succeed(`sh /opt/bulkhead/test/vm/symlinks/${each}.sh`);
-  });
+  const host = guestOfSuite(
+    guests,
+    async (guest) => {
+      const source = fileURLToPath(new URL('../symlinks/exchange.c', import.meta.url));
+      execFileSync('gcc', ['-O2', '-static', '-o', join(scratch, 'exchange'), source]);
+      await guest.copyIn(join(scratch, 'exchange'), '/usr/local/bin/exchange');
+      await succeed('chmod 755 /usr/local/bin/exchange');
+      for (const each of ['tree', 'servers'])
+        await succeed(`sh /opt/bulkhead/test/vm/symlinks/${each}.sh`);
+    },
+    2,
+  );
   const { succeed, write } = host;
 
   /** Requests below zero are a limit, as for exchange.c. */

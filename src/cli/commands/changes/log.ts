@@ -1,7 +1,8 @@
 /** `bulkhead policy log`: lists the recorded changes. */
 import type { Command } from 'commander';
-import { changesOfAccounts, namesOfAccount } from '../../../apply/edits/account-changes.ts';
+import { changesReaching } from '../../../apply/edits/changes-reaching.ts';
 import { listChanges } from '../../../apply/read-changes.ts';
+import { policyReaderOf } from '../../capability.ts';
 import { exitCodes, type ExitCode } from '../../shared/command.ts';
 import { parsePeriod, type PeriodOptions } from '../../shared/period.ts';
 import { failWith, pathsFor, print, printError, printJson } from '../../shared/session.ts';
@@ -15,13 +16,12 @@ interface LogOptions extends PeriodOptions {
   readonly json?: boolean;
 }
 
-/** The list of a tenant has only its own elements of the policy. */
 const nothingRecorded = (tenant: string | undefined) =>
   tenant === undefined
     ? 'No changes were recorded in this period'
-    : `No changes of "${printable(tenant)}" itself were recorded in this period; without --tenant, changes of packages and of the defaults are listed, too`;
+    : `No change to ${printable(tenant)} in this period`;
 
-export function log(options: LogOptions, command: Command): ExitCode {
+export async function log(options: LogOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const period = parsePeriod(options, Date.now());
@@ -35,7 +35,7 @@ export function log(options: LogOptions, command: Command): ExitCode {
   const shown =
     tenant === undefined
       ? listed.value
-      : changesOfAccounts(listed.value, namesOfAccount(tenant, paths), paths);
+      : changesReaching(listed.value, tenant, paths, await policyReaderOf(command));
   if (options.json === true) {
     printJson({ changes: shown.map(changeJson) } satisfies PolicyLogJson);
     return exitCodes.done;

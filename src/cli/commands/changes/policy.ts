@@ -21,13 +21,13 @@ export const command: CommandModule = {
       noun.command('log').description('list changes of the policy: who, when, how, and what'),
       '30d',
     )
-      .option('--tenant <name>', 'only changes of this tenant or reseller')
+      .option('--tenant <name>', 'only changes that reached this tenant or reseller')
       .option('--json', 'print as JSON')
       .addHelpText(
         'after',
         examples(
           ['bulkhead policy log --period 7d', ''],
-          ['bulkhead policy log --tenant alice', 'elements of alice, not her package'],
+          ['bulkhead policy log --tenant alice', 'also of her package and the defaults'],
         ),
       )
       .action(run(log));

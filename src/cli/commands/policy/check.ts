@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { StatusResponse } from '../../../agent/api/status-response.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { formatProblem } from '../../../../packages/base/problem.ts';
+import type { Policy } from '../../../policy/policy.ts';
 import type { AgentSettings } from '../../../policy/settings.ts';
 import {
   describeArgument,
@@ -32,7 +33,7 @@ async function check(options: PolicyOptions, command: Command): Promise<ExitCode
     options.policy,
     paths,
   );
-  const remarks = policy === undefined ? [] : await remarksOn(command, policy.agent, paths);
+  const remarks = policy === undefined ? [] : await remarksOn(command, policy, paths);
   const code = policy === undefined ? exitCodes.failed : exitCodes.done;
   if (options.json === true) {
     const { tenants, resellers } = policy ?? { tenants: [], resellers: [] };
@@ -61,14 +62,14 @@ async function check(options: PolicyOptions, command: Command): Promise<ExitCode
 
 async function remarksOn(
   command: Command,
-  settings: AgentSettings,
+  policy: Policy,
   paths: Paths,
 ): Promise<readonly string[]> {
   const found: string[] = [];
-  const port = await portRemark(settings, paths);
+  const port = await portRemark(policy.agent, paths);
   if (port !== undefined) found.push(port);
   for (const { remarks } of capabilitiesOf(command))
-    found.push(...((await remarks?.())?.(paths, settings) ?? []));
+    found.push(...((await remarks?.())?.(paths, policy) ?? []));
   return found;
 }
 

@@ -2,6 +2,10 @@
 import type { Command } from 'commander';
 import { planPolicy } from '../../../apply/apply.ts';
 import { planParts } from '../../../apply/parts.ts';
+import type { DriftReport } from '../../../agent/api/report-api.ts';
+import { keepReport } from '../../../host/kept-reports.ts';
+import type { Paths } from '../../../host/paths.ts';
+import type { Operation } from '../../../plan/operations.ts';
 import {
   describeArgument,
   examples,
@@ -9,18 +13,25 @@ import {
   type CommandModule,
   type PolicyOptions,
 } from '../../shared/command.ts';
-import { policyArgument, policyOption, takingFile } from '../../shared/policy-option.ts';
+import { printError } from '../../shared/output.ts';
+import {
+  defaultPolicy,
+  policyArgument,
+  policyOption,
+  takingFile,
+} from '../../shared/policy-option.ts';
 import { count, print, printJson, withPolicy } from '../../shared/session.ts';
 import { terminalOf } from '../../shared/terminal.ts';
 import { capabilitiesOf } from '../../capability.ts';
 import type { VerifyJson } from '../json.ts';
-import { describeDrift } from './drift.ts';
+import { describeDrift, driftLines } from './drift.ts';
 
 function verify(options: PolicyOptions, command: Command) {
   return withPolicy(command, options.policy, async (policy, driver, paths) => {
     const { operations } = planPolicy(policy, driver);
     const more = await planParts(capabilitiesOf(command), policy, paths);
     const differences = operations.length + more.length;
+    if (options.policy === defaultPolicy) keepForConsole(paths, differences, operations, more);
     if (options.json === true) printJson({ drift: operations, more } satisfies VerifyJson);
     else if (differences === 0) {
       print(`The kernel matches ${options.policy} for ${count(policy.tenants.length, 'tenant')}`);
@@ -33,6 +44,21 @@ function verify(options: PolicyOptions, command: Command) {
     }
     return differences === 0 ? exitCodes.done : exitCodes.found;
   });
+}
+
+const keptLinesMax = 20;
+
+/** Keeps what was found of the policy in force, for the console's overview. */
+function keepForConsole(
+  paths: Paths,
+  differences: number,
+  operations: readonly Operation[],
+  more: readonly string[],
+): void {
+  const lines = [...operations.flatMap(driftLines), ...more.map((each) => `to do: ${each}`)];
+  const report: DriftReport = { differences, lines: lines.slice(0, keptLinesMax) };
+  const kept = keepReport(paths, 'verify', report);
+  if (!kept.ok) printError(kept.error);
 }
 
 export const command: CommandModule = {

@@ -84,6 +84,7 @@ const limitCells = ({
   onePercentHit,
   faults,
   hitValue,
+  knownSince,
 }: Advice | PackageAdvice) => [
   printable(shortLimit(limit)),
   printable(current),
@@ -91,6 +92,7 @@ const limitCells = ({
   printable(onePercentHit),
   shortCount(faults),
   hitValue === undefined ? '' : printable(hitValue),
+  knownSince === undefined ? '-' : dateTime(knownSince),
 ];
 
 const tenantCells = (advice: Advice) => [
@@ -106,7 +108,7 @@ const packageCells = (advice: PackageAdvice) => [
 /** Prints the limits that would never have been hit, or 1 % of the time. */
 function printTable(who: string, rows: readonly (readonly string[])[]): void {
   const { colors } = terminalOf(process.stdout);
-  const header = [who, 'LIMIT', 'NOW', 'NEVER HIT', 'HIT 1 %', 'FAULTS', 'HIT AT'];
+  const header = [who, 'LIMIT', 'NOW', 'NEVER HIT', 'HIT 1 %', 'FAULTS', 'HIT AT', 'KNOWN SINCE'];
   print(`\n${table([header.map(colors.dim), ...rows], [2, 3, 4, 5, 6])}`);
 }
 

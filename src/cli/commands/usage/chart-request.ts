@@ -12,10 +12,12 @@ import { hostTimeZone } from '../../../agent/alerts/time-zone.ts';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { ChartPanel } from '../../../usage/chart/panel.ts';
+import type { Member } from '../../../usage/member.ts';
 import { metrics, type MetricKey } from '../../../usage/metrics.ts';
 import type { AgentRequest } from '../../shared/agent-request.ts';
 import type { Period } from '../../shared/period.ts';
 import type { ChartJson } from '../json.ts';
+import { limitSteps, type LimitsFrom } from './earlier-limits.ts';
 
 export interface ChartQuestion {
   readonly tenant: string;
@@ -24,6 +26,8 @@ export interface ChartQuestion {
   readonly metrics: readonly MetricKey[] | undefined;
   /** The most parts that the chart has room for. */
   readonly partsMax: number;
+  /** Returns the limits of the member in the period, where they may be read. */
+  readonly earlier: (member: Member, period: Period) => Result<readonly LimitsFrom[], Problem>;
 }
 
 const second = 1000;
@@ -61,16 +65,19 @@ export async function askChart(
   const query = { from, to, tenant: row.member, count: incidentsMax };
   const hits = await ask<IncidentsResponse>('/v1/incidents', query);
   if (!hits.ok) return hits;
+  const earlier = question.earlier(row.member, { from, to });
   const panels: ChartPanel[] = [];
   const points = Math.round((to - from) / second / partSeconds);
   for (const metric of question.metrics ?? metricsFor(row)) {
     const asked = { from, to, tenant: row.member, metric, points, maxima: 1 };
     const series = await ask<SeriesResponse>('/v1/series', asked);
     if (!series.ok) return series;
-    panels.push(panelOf(series.value, row, usage.value, hits.value.incidents));
+    const panel = panelOf(series.value, row, usage.value, hits.value.incidents);
+    panels.push({ ...panel, ...(earlier.ok && stepsOf(panel, earlier.value)) });
   }
   const { metrics: _, limits: _1, limitTexts: _2, faults: _3, mail: _4, ...who } = row;
-  const notes = notesOf(hits.value, panels);
+  const unknown = earlier.ok ? [] : [`Earlier limits are unknown: ${earlier.error.reason}.`];
+  const notes = [...notesOf(hits.value, panels), ...unknown];
   const zone = { timeZone: hostTimeZone() };
   return ok({ who, host: hostname(), from, to, ...zone, partSeconds, panels, notes });
 }
@@ -118,6 +125,15 @@ function panelOf(
       .filter((each) => isOf(metric, each))
       .map(({ id, severity, begin, end, faults }) => ({ id, severity, begin, end, faults })),
   };
+}
+
+function stepsOf(
+  { metric, limit: now }: ChartPanel,
+  earlier: readonly LimitsFrom[],
+): Pick<ChartPanel, 'limits'> {
+  const { limit } = metrics[metric];
+  const limits = limit === undefined ? undefined : limitSteps(earlier, limit, now);
+  return limits === undefined ? {} : { limits };
 }
 
 /** Whether an incident is shown with a metric: one of its limit; of CPU, memory and processes, any of the element. */

@@ -1,6 +1,7 @@
 /** `bulkhead chart`: the use of a tenant over a period as a picture, for tickets and mails. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Problem } from '../../../../packages/base/problem.ts';
+import { ok } from '../../../../packages/base/result.ts';
 import { suggestion } from '../../../policy/diagnostic.ts';
 import { margin } from '../../../usage/chart/panel.ts';
 import { themeNames, type ThemeName } from '../../../usage/chart/theme.ts';
@@ -13,13 +14,15 @@ import {
   withAgent,
   type JsonOption,
 } from '../../shared/agent-request.ts';
+import { policyReaderOf } from '../../capability.ts';
 import { pngOf } from './chart-png.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
 import { parsePeriod, withPeriodOptions, type PeriodOptions } from '../../shared/period.ts';
 import { printJson } from '../../shared/session.ts';
 import { writeOut } from '../../shared/write-out.ts';
 import type { ChartJson } from '../json.ts';
-import { askChart } from './chart-request.ts';
+import { askChart, type ChartQuestion } from './chart-request.ts';
+import { earlierLimits } from './earlier-limits.ts';
 
 interface ChartOptions extends PeriodOptions, JsonOption {
   readonly metric?: readonly MetricKey[];
@@ -40,7 +43,7 @@ function chart(
   options: ChartOptions,
   command: Command,
 ): Promise<ExitCode> {
-  return withAgent(command, async (ask) => {
+  return withAgent(command, async (ask, paths) => {
     const tenant = name ?? ownUid();
     if (tenant === undefined) return usageError(noTenant);
     const { output, width } = options;
@@ -48,7 +51,10 @@ function chart(
     const period = parsePeriod(options, Date.now());
     if (!period.ok) return usageError(period.error);
     const room = Math.floor((width - margin.left - margin.right) / partWidth);
-    const question = { tenant, period: period.value, metrics: options.metric };
+    const reader = process.geteuid?.() === 0 ? await policyReaderOf(command) : undefined;
+    const earlier: ChartQuestion['earlier'] = (member, times) =>
+      reader === undefined ? ok([]) : earlierLimits(reader, paths, member, times);
+    const question = { tenant, period: period.value, metrics: options.metric, earlier };
     const found = await askChart(ask, { ...question, partsMax: Math.min(room, partsMax) });
     const answer = responseOrReport(found);
     if (answer === undefined) return exitCodes.failed;
@@ -64,7 +70,7 @@ async function draw(
 ): Promise<ExitCode> {
   const { name, kind } = answer.who;
   const title = kind === 'reseller' ? `${name} (all tenants together)` : name;
-  const svg = usageChartSvg({ ...answer, name: title }, { width, theme });
+  const svg = usageChartSvg(answer, { name: title, width, theme });
   if (output === standardOutput) return writeOut(svg, {});
   const content = /png$/i.test(output) ? await pngOf(svg) : svg;
   return writeOut(content, { output, force: force === true });

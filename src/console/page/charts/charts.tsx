@@ -73,13 +73,18 @@ function ChartGrid(latest: ChartGridProps) {
     [series, incidents, language.value, address],
   );
   const { tenant } = words.value;
+  const { since } = series;
   const share = measuredShare(series);
+  const hasGaps = measuredShare({ ...series, from: since ?? series.from }) < fully;
+  if (share === 0 && since !== undefined)
+    return <p class="note">{tenant.charts.nothingYet(numbers.value.moment(since))}</p>;
   if (share === 0) return <p class="note">{tenant.charts.nothing}</p>;
   const [row] = usage?.rows ?? [];
   return (
     <>
       <p class="quiet">
-        {share < fully && tenant.charts.partly(numbers.value.percent(share))}{' '}
+        {since !== undefined && `${tenant.charts.since(numbers.value.moment(since))} `}
+        {hasGaps && tenant.charts.partly(numbers.value.percent(share))}{' '}
         <span class="pointer-only">{tenant.charts.hint}</span>
       </p>
       <div class="charts">

@@ -1,15 +1,21 @@
 /** Tenants: use beside each limit, live. */
-import { Chips, chosenOf } from '../parts/chips.tsx';
+import { useState } from 'preact/hooks';
+import { chosenOf } from '../parts/chips.tsx';
 import { CommandLine } from '../parts/command-line.tsx';
 import { Course } from '../parts/course.tsx';
 import { isFoundBy } from '../shell/find-matches.ts';
 import { Meter } from '../parts/meter.tsx';
 import { Empty } from '../parts/notes.tsx';
+import { SearchChips } from '../parts/search-chips.tsx';
 import { Table, type Column } from '../table/table.tsx';
 import { limitWords, numbers } from '../state/language.ts';
 import { members, type LiveMember } from '../state/live.ts';
 import { measure, metricText, type MeasureKey } from '../state/measures.ts';
 import { href, queryOf, replaceRoute, setQuery } from '../state/route.ts';
+import { sessionInfo } from '../state/session.ts';
+import { frame } from '../state/stream.ts';
+import { ChosenTenants } from './chosen-tenants.tsx';
+import { download, tenantsCsv } from './csv.ts';
 import { words } from './words.ts';
 
 const filters = ['all', 'limit', 'near', 'active'] as const;
@@ -30,10 +36,14 @@ export function Tenants() {
   const found = search === '' ? tenants : tenants.filter((each) => isFoundBy(each, search));
   const shown = found.filter(passes[filter]);
   const isGrouped = queryOf('group') === 'reseller';
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   if (tenants.length === 0) return <NoTenants />;
+  const isChosen = ({ who }: LiveMember) => chosen.has(who.member);
+  const here = tenants.filter(isChosen);
+  const names = new Map<string, string>(tenants.map(({ who }) => [who.member, who.name]));
   return (
     <>
-      <Tools found={found} />
+      <Tools found={found} shown={shown} />
       <Table
         caption={words.value.shell.pages.tenants}
         columns={columns}
@@ -43,14 +53,36 @@ export function Tenants() {
         filter={`${filter} ${search}`}
         groupOf={isGrouped ? ({ who }) => who.reseller ?? tenantsPage.noReseller : undefined}
         levelOf={({ limitsHit }) => (limitsHit.length > 0 ? 'limit' : undefined)}
+        choice={
+          sessionInfo.value?.readOnly === false
+            ? {
+                chosen,
+                setChosen,
+                labelOf: (key) => tenantsPage.choose(names.get(key) ?? key),
+                allLabel: tenantsPage.chooseAll,
+              }
+            : undefined
+        }
         empty={<NoneShown />}
+      />
+      <ChosenTenants
+        chosen={here}
+        hidden={here.length - shown.filter(isChosen).length}
+        chooseNone={() => setChosen(new Set())}
       />
       <CommandLine command="bulkhead top" />
     </>
   );
 }
 
-function Tools({ found }: { readonly found: readonly LiveMember[] }) {
+interface ToolsProps {
+  /** The tenants that the search finds. */
+  readonly found: readonly LiveMember[];
+  /** The tenants that also pass the filter. */
+  readonly shown: readonly LiveMember[];
+}
+
+function Tools({ found, shown }: ToolsProps) {
   const { tenantsPage } = words.value;
   const texts: Readonly<Record<Filter, string>> = {
     all: tenantsPage.all,
@@ -65,18 +97,12 @@ function Tools({ found }: { readonly found: readonly LiveMember[] }) {
   }));
   const hasResellers = members.value.some(({ who }) => who.reseller !== undefined);
   return (
-    <div class="tools">
-      <input
-        type="search"
-        class="search"
-        aria-label={tenantsPage.search}
-        placeholder={tenantsPage.search}
-        value={queryOf('search')}
-        maxLength={100}
-        spellcheck={false}
-        onInput={(event) => setQuery({ search: event.currentTarget.value })}
-      />
-      <Chips label={tenantsPage.filter} name="filter" choices={choices} />
+    <SearchChips
+      search={tenantsPage.search}
+      label={tenantsPage.filter}
+      name="filter"
+      choices={choices}
+    >
       {hasResellers && (
         <label>
           <span class="quiet">{tenantsPage.group}</span>{' '}
@@ -89,9 +115,18 @@ function Tools({ found }: { readonly found: readonly LiveMember[] }) {
           </select>
         </label>
       )}
-    </div>
+      <button
+        type="button"
+        onClick={() => download(fileName(), tenantsCsv(shown, frame.value !== undefined))}
+      >
+        {tenantsPage.download}
+      </button>
+    </SearchChips>
   );
 }
+
+const fileName = () =>
+  `${sessionInfo.value?.host ?? location.hostname}-tenants-${new Date().toISOString().slice(0, 10)}.csv`;
 
 function NoTenants() {
   const { empty, emptyHint } = words.value.tenantsPage;

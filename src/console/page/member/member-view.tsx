@@ -1,4 +1,5 @@
 /** Everything about one member: what happened, its use now and over time, its incidents, processes and changes. */
+import type { ComponentChildren } from 'preact';
 import type { IncidentsResponse, TopRow } from '../../../agent/api/api.ts';
 import { useAnswer } from '../state/answer.ts';
 import { words } from './words.ts';
@@ -15,20 +16,21 @@ import { MailChoice } from './mail-choice.tsx';
 import { MemberTiles } from './member-tiles.tsx';
 import { PeriodTools } from './period-tools.tsx';
 import { ProcessesNow } from './processes-now.tsx';
-import { TenantChanges } from './tenant-changes.tsx';
 import { Troubles } from './troubles.tsx';
 
 interface MemberViewProps {
   readonly who: TopRow;
   /** Whether the reader is the tenant itself. */
   readonly isOwn?: boolean;
+  /** Stands below the processes. */
+  readonly children?: ComponentChildren;
 }
 
 /** Bounds of what the charts mark, and of the sites whose incidents a tenant's page has. */
 const incidentsMax = 500;
 const sitesMax = 50;
 
-export function MemberView({ who, isOwn = false }: MemberViewProps) {
+export function MemberView({ who, isOwn = false, children }: MemberViewProps) {
   const period = currentPeriod();
   const { from, until } = period;
   const sites = isOwn || who.kind === 'tenant' ? sitesOf(who) : [];
@@ -38,16 +40,19 @@ export function MemberView({ who, isOwn = false }: MemberViewProps) {
     to: until,
     count: incidentsMax,
   });
+  // The tenant has read what happened in the first sentence, and compares its use with it.
+  const list = <IncidentList asked={incidents} name={who.name} />;
   return (
     <>
       <Troubles who={who} period={period} isOwn={isOwn} />
       <LiveTiles who={who} />
       <PeriodTools period={period} />
-      <IncidentList asked={incidents} name={who.name} />
+      {!isOwn && list}
       <h2>{words.value.tenant.charts.title}</h2>
       <Charts who={who} period={period} incidents={incidents} />
+      {isOwn && list}
       <ProcessesNow who={who} />
-      {role.value !== 'tenant' && who.kind === 'tenant' && <TenantChanges who={who} />}
+      {children}
       {isOwn && <MailChoice />}
       <CommandLine command={`bulkhead usage ${shellWord(who.name)} ${periodOptions(period)}`} />
       <IncidentDrawer />

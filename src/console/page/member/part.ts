@@ -2,4 +2,3 @@
 import '../shell/chunk.ts';
 export { Incident } from './incident.tsx';
 export { Own, OwnSite } from './own.tsx';
-export { Tenant } from './tenant.tsx';

@@ -4,7 +4,10 @@ import type { PageProps } from '../page.ts';
 import { ChangeLimits } from '../parts/change-limits.tsx';
 import { LimitOrigins } from './limit-origins.tsx';
 import { MemberView, SiteLinks } from './member-view.tsx';
+import { OpenAs } from './open-as.tsx';
 import { Empty, Loading } from '../parts/notes.tsx';
+import { TenantChanges } from './tenant-changes.tsx';
+import { tenantWords } from './tenant-words.ts';
 import { words } from './words.ts';
 import { who } from '../state/live.ts';
 import { href } from '../state/route.ts';
@@ -26,7 +29,7 @@ export function Tenant({ parameters: { name = '' } }: PageProps) {
     <>
       <About row={row} />
       <SiteLinks who={row} />
-      <MemberView who={row} />
+      <MemberView who={row}>{row.kind === 'tenant' && <TenantChanges who={row} />}</MemberView>
     </>
   );
 }
@@ -37,7 +40,8 @@ const findRow = (rows: readonly TopRow[], name: string) =>
   rows.find((each) => each.name === name || each.member === name);
 
 function About({ row }: { readonly row: TopRow }) {
-  const { about, tenants } = words.value.tenant;
+  const { about } = tenantWords.value;
+  const { tenants } = words.value.tenant;
   const facts = [
     ...(row.package === undefined ? [] : [about.package(row.package)]),
     ...(row.reseller === undefined ? [] : [about.reseller(row.reseller)]),
@@ -54,6 +58,7 @@ function About({ row }: { readonly row: TopRow }) {
       <div class="tools">
         {row.kind !== 'site' && <ChangeLimits target={`${row.kind} ${row.name}`} />}
         {row.kind !== 'reseller' && <LimitOrigins who={row} />}
+        {row.kind !== 'site' && <OpenAs name={row.name} />}
       </div>
     </div>
   );

@@ -1,5 +1,5 @@
 /** The state of the host in words: what is enforced, and what needs somebody. */
-import type { WeakLimit } from '../../../agent/api/report-api.ts';
+import type { FoundDrift, OverviewResponse } from '../../../agent/api/report-api.ts';
 import type { StatusResponse } from '../../../agent/api/status-response.ts';
 import { lazy } from '../parts/lazy.tsx';
 import { numbers } from '../state/language.ts';
@@ -8,16 +8,22 @@ import { words } from './words.ts';
 
 interface StatusProps {
   readonly status: StatusResponse;
+  /** Absent until it is known, and for those who do not see it. */
+  readonly overview?: OverviewResponse | undefined;
 }
 
 const outsideMax = 100;
 
-export function StateSentence({ status }: StatusProps) {
+export function StateSentence({ status, overview: host }: StatusProps) {
   const { overview } = words.value;
+  const drift = host?.drift;
   const { starting, policy, placement, tenants } = status;
   if (starting !== undefined) return <p class="sentence">{overview.starting(starting.percent)}</p>;
   const isEnforced =
-    policy.state === 'in force' && placement.outside.length === 0 && placement.unknown.length === 0;
+    policy.state === 'in force' &&
+    placement.outside.length === 0 &&
+    placement.unknown.length === 0 &&
+    (drift?.differences ?? 0) === 0;
   const since = numbers.value.time(policy.stateChangedAt, Date.now());
   const outside = placement.outside.length;
   return (
@@ -26,7 +32,8 @@ export function StateSentence({ status }: StatusProps) {
         {isEnforced ? overview.allEnforced : overview.notAllEnforced}
       </b>{' '}
       {policy.state === 'in force' && overview.state(tenants, since)}{' '}
-      {outside === 0 ? overview.noneOutside : overview.outside(outside)}
+      {outside === 0 ? overview.noneOutside : overview.outside(outside)}{' '}
+      {host !== undefined && driftText(drift)}
     </p>
   );
 }
@@ -34,13 +41,11 @@ export function StateSentence({ status }: StatusProps) {
 /** The reasons come with their words, which hosts without weak limits do not load. */
 const WeakLimits = lazy(async () => (await import('./weak-limits.tsx')).WeakLimits);
 
-interface AttentionProps extends StatusProps {
-  /** The limits that this host cannot enforce, or not fully. */
-  readonly weak?: readonly WeakLimit[] | undefined;
-}
-
-export function Attention({ status, weak = [] }: AttentionProps) {
-  const items = attentionOf(status);
+export function Attention({ status, overview }: StatusProps) {
+  const { drift, weak = [] } = overview ?? {};
+  const items = [...attentionOf(status)];
+  if (drift && drift.differences > 0)
+    items.unshift({ title: driftText(drift), details: drift.lines });
   if (items.length === 0 && weak.length === 0) return null;
   return (
     <section class="panel">
@@ -49,6 +54,13 @@ export function Attention({ status, weak = [] }: AttentionProps) {
       {weak.length > 0 && <WeakLimits weak={weak} />}
     </section>
   );
+}
+
+function driftText(drift: FoundDrift | undefined): string {
+  const { overview } = words.value;
+  if (drift === undefined) return overview.driftUnknown;
+  const time = numbers.value.time(drift.at, Date.now());
+  return overview.drift(drift.differences, time);
 }
 
 function attentionOf({ policy, placement, history }: StatusResponse): readonly AttentionItem[] {

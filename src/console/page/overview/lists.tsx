@@ -84,7 +84,7 @@ export function LastChanges({ changes }: { readonly changes: readonly PolicyChan
 }
 
 function outcomeText(outcome: string): string {
-  const known: Readonly<Record<string, string>> = words.value.overview.outcomes;
+  const known: Readonly<Record<string, string>> = words.value.outcomes;
   return Object.hasOwn(known, outcome) ? (known[outcome] ?? outcome) : outcome;
 }
 

@@ -31,9 +31,11 @@ function HostOverview() {
   const incidents = value === undefined ? about : { ...about, value: summaryOfHost(value) };
   return (
     <>
-      <Answered asked={status}>{(answer) => <StateSentence status={answer} />}</Answered>
+      <Answered asked={status}>
+        {(answer) => <StateSentence status={answer} overview={value} />}
+      </Answered>
       <Numbers incidents={incidents} course={value?.course} />
-      {status.value !== undefined && <Attention status={status.value} weak={value?.weak} />}
+      {status.value !== undefined && <Attention status={status.value} overview={value} />}
       {value?.changes !== undefined && <LastChanges changes={value.changes} />}
       <CommandLine command="bulkhead status" />
     </>

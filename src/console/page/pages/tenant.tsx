@@ -6,7 +6,7 @@ export const tenantPage: Page = {
   path: '/tenants/:name',
   roles: ['root', 'reseller'],
   title: (_, { name = '' }) => name,
-  view: lazy(async () => (await import('../member/part.ts')).Tenant),
+  view: lazy(async () => (await import('../member/tenant.tsx')).Tenant),
 };
 
 export const ownPage: Page = {

@@ -2,7 +2,7 @@
 import { numbers } from '../state/language.ts';
 import { queryOf, setQuery } from '../state/route.ts';
 
-interface ChipsProps<Key extends string> {
+export interface ChipsProps<Key extends string> {
   /** The name for those who do not see that it is a group. */
   readonly label: string;
   /** The key in the address. */

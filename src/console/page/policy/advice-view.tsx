@@ -6,10 +6,10 @@ import { CommandLine } from '../parts/command-line.tsx';
 import { Answered, Empty } from '../parts/notes.tsx';
 import { Table, type Column } from '../table/table.tsx';
 import { useAnswer } from '../state/answer.ts';
-import { limitWords, numbers } from '../state/language.ts';
-import { href } from '../state/route.ts';
+import { numbers } from '../state/language.ts';
 import { sessionInfo } from '../state/session.ts';
 import { ChangeDialog } from './change-dialog.tsx';
+import { whoColumn } from './who-column.tsx';
 import { policyWords } from './words.ts';
 
 const periods = ['7d', '30d', '90d'] as const;
@@ -86,20 +86,7 @@ function columnsOf(use: (advice: Advice) => void): readonly Column<Row>[] {
   const { columns, useThis } = policyWords.value;
   const canUse = sessionInfo.value?.readOnly === false;
   return [
-    {
-      key: 'who',
-      title: columns.who,
-      parts: 1.3,
-      value: ({ name }) => name,
-      cell: ({ name, limit }) => (
-        <>
-          <a class="name" href={href(['tenants', name])}>
-            {name}
-          </a>
-          <span class="second quiet">{limitWords(limit)}</span>
-        </>
-      ),
-    },
+    whoColumn(),
     { key: 'now', title: columns.now, cell: ({ current }) => current },
     {
       key: 'faults',

@@ -6,12 +6,12 @@ import type {
   PolicyResponse,
 } from '../../../agent/api/policy-api.ts';
 import { Dialog } from '../parts/dialog.tsx';
-import { Answered, FailureNote } from '../parts/notes.tsx';
+import { FailureNote } from '../parts/notes.tsx';
 import { words } from '../state/language.ts';
-import { usePolicy } from '../state/policy.ts';
 import { ChangeSteps } from './change-steps.tsx';
 import { useChange, type Change } from './change.ts';
 import { LimitFields } from './limit-fields.tsx';
+import { PolicyDialog } from './policy-dialog.tsx';
 import { editOf, problemOf, targetOf, typedOf, type Target, type Typed } from './targets.ts';
 import { policyWords } from './words.ts';
 
@@ -22,24 +22,11 @@ interface ChangeDialogProps {
   readonly onClose: () => void;
 }
 
-export function ChangeDialog({ target, proposed, onClose }: ChangeDialogProps) {
-  const asked = usePolicy();
-  const [first, setFirst] = useState<PolicyResponse | undefined>();
-  // What somebody edits stays as it was when the form opened; the plan is for the text of now.
-  if (first === undefined && asked.value !== undefined) setFirst(asked.value);
-  const title = titleOf(target);
-  return (
-    <Dialog title={title} onClose={onClose}>
-      <Answered asked={first === undefined ? asked : { ...asked, value: first }}>
-        {() =>
-          first !== undefined && (
-            <Changing policy={first} target={target} proposed={proposed} onClose={onClose} />
-          )
-        }
-      </Answered>
-    </Dialog>
-  );
-}
+export const ChangeDialog = ({ target, proposed, onClose }: ChangeDialogProps) => (
+  <PolicyDialog title={titleOf(target)} onClose={onClose}>
+    {(policy) => <Changing policy={policy} target={target} proposed={proposed} onClose={onClose} />}
+  </PolicyDialog>
+);
 
 function titleOf(target: string): string {
   const { kind, name } = targetOf(nothing, target);
@@ -68,9 +55,6 @@ function Changing({ policy, target: name, proposed = {}, onClose }: ChangingProp
   const change = useChange();
   const target = targetOf(policy, name);
   const [typed, setTyped] = useState<Typed>(() => withProposed(typedOf(target), proposed));
-  const text = policyWords.value;
-  if (!policy.isEditable) return <p>{text.notEditable}</p>;
-  if (policy.may !== 'all' && policy.may.length === 0) return <p>{text.mayNothing}</p>;
   return (
     <ChangeSteps change={change} confirmWord={target.name || target.kind} onClose={onClose}>
       <LimitForm

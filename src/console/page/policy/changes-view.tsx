@@ -9,7 +9,8 @@ import type { ValueChange } from '../../../policy/changes/describe.ts';
 import { CommandLine } from '../parts/command-line.tsx';
 import { Answered, Empty } from '../parts/notes.tsx';
 import { useAnswer } from '../state/answer.ts';
-import { numbers } from '../state/language.ts';
+import { changeAuthor, changedValue, changeWords } from '../state/change-words.ts';
+import { numbers, words } from '../state/language.ts';
 import { queryOf, setQuery } from '../state/route.ts';
 import { sessionInfo } from '../state/session.ts';
 import { PlanDialog } from './change-dialog.tsx';
@@ -94,8 +95,10 @@ function ChangeItem({ change, undo }: ChangeItemProps) {
   return (
     <li class="with-button">
       <div>
-        <b>{text.changeNumber(number)}</b> · {numbers.value.dateTime(at)} · {whoText(change)} ·{' '}
-        <span class={outcome === 'in force' ? 'quiet' : 'at-limit'}>{text.outcomes[outcome]}</span>
+        <b>{text.changeNumber(number)}</b> · {numbers.value.dateTime(at)} · {changeAuthor(change)} ·{' '}
+        <span class={outcome === 'in force' ? 'quiet' : 'at-limit'}>
+          {words.value.outcomes[outcome]}
+        </span>
         <Values values={values} count={change.valueCount ?? values?.length ?? 0} />
         {comment !== undefined && <p class="quiet">“{comment}”</p>}
         {problems.map((each, index) => (
@@ -117,13 +120,6 @@ function ChangeItem({ change, undo }: ChangeItemProps) {
   );
 }
 
-function whoText({ user, loginBy, by, way }: PolicyChange): string {
-  const text = policyWords.value;
-  const who = user ?? text.somebody;
-  const asWhom = loginBy === undefined ? who : text.loginBy(who, loginBy);
-  return `${asWhom} (${text.ways[by]}${by === 'command' ? `: ${way}` : ''})`;
-}
-
 const valuesMax = 5;
 
 interface ValuesProps {
@@ -133,24 +129,16 @@ interface ValuesProps {
 
 function Values({ values, count }: ValuesProps) {
   const text = policyWords.value;
-  if (values === undefined) return <p class="quiet">{text.valuesUnknown}</p>;
+  if (values === undefined) return <p class="quiet">{changeWords.value.valuesUnknown}</p>;
   return (
     <>
       {values.slice(0, valuesMax).map((each, at) => (
-        <p key={at}>{valueText(each)}</p>
+        <p key={at}>{changedValue(each)}</p>
       ))}
       {values.length === 0 && <p class="quiet">{text.noValues}</p>}
       {count > valuesMax && <p class="quiet">{text.andMore(count - valuesMax)}</p>}
     </>
   );
-}
-
-function valueText({ kind, element, setting = '', from, to }: ValueChange): string {
-  const text = policyWords.value;
-  if (kind === 'set') return `${element}: ${setting} ${from ?? '–'} → ${to ?? '–'}`;
-  const value = to ?? from;
-  const what = setting === '' ? '' : ` ${setting}${value === undefined ? '' : ` ${value}`}`;
-  return `${element}:${what} ${text.kinds[kind]}`;
 }
 
 function ChangeLines({ number }: { readonly number: number }) {

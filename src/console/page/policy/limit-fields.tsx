@@ -114,7 +114,7 @@ function originText(inherited: Inherited | undefined): string {
   return name === undefined ? text.fromDefaults(value, line) : text.fromPackage(value, name, line);
 }
 
-function exampleText(key: LimitKey): string {
+export function exampleText(key: LimitKey): string {
   const kind = attributes.get(key)?.kind;
   return kind === undefined
     ? ''

@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PolicyPlan, PolicyWarning } from '../../../agent/api/policy-api.ts';
 import { Disclosure } from '../parts/dialog.tsx';
 import { FailureNote } from '../parts/notes.tsx';
+import { ScrollingTable } from '../parts/scrolling-table.tsx';
 import { limitWords, numbers } from '../state/language.ts';
 import type { Change, Step } from './change.ts';
 import { Diff } from './diff.tsx';
@@ -141,43 +142,37 @@ const operationsOpenMax = 6;
 
 function Operations({ plan: { operations, operationCount } }: { readonly plan: PolicyPlan }) {
   const text = policyWords.value;
+  const { columns } = text;
   if (operations.length === 0) return <p class="quiet">{text.noOperations}</p>;
   const table = (
-    <div class="scrolls" tabIndex={0} role="group" aria-label={text.operations}>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">{text.columns.who}</th>
-            <th scope="col">{text.columns.setting}</th>
-            <th scope="col">{text.columns.now}</th>
-            <th scope="col">{text.columns.after}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {operations.map(({ who, setting, from, to, text: sentence }, at) => (
-            <tr key={at}>
-              <th scope="row">{who}</th>
-              <td>
-                <code>{setting}</code>
-              </td>
-              {from === undefined && to === undefined ? (
-                <td colSpan={2} lang="en">
-                  {sentence}
-                </td>
-              ) : (
-                <>
-                  <td>{from ?? '–'}</td>
-                  <td>{to ?? '–'}</td>
-                </>
-              )}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      {operationCount > operations.length && (
-        <p class="quiet">{text.andMore(operationCount - operations.length)}</p>
-      )}
-    </div>
+    <ScrollingTable
+      label={text.operations}
+      headings={[columns.who, columns.setting, columns.now, columns.after]}
+      below={
+        operationCount > operations.length && (
+          <p class="quiet">{text.andMore(operationCount - operations.length)}</p>
+        )
+      }
+    >
+      {operations.map(({ who, setting, from, to, text: sentence }, at) => (
+        <tr key={at}>
+          <th scope="row">{who}</th>
+          <td>
+            <code>{setting}</code>
+          </td>
+          {from === undefined && to === undefined ? (
+            <td colSpan={2} lang="en">
+              {sentence}
+            </td>
+          ) : (
+            <>
+              <td>{from ?? '–'}</td>
+              <td>{to ?? '–'}</td>
+            </>
+          )}
+        </tr>
+      ))}
+    </ScrollingTable>
   );
   if (operations.length <= operationsOpenMax) return table;
   return <Disclosure summary={text.showOperations(operationCount)}>{table}</Disclosure>;

@@ -5,9 +5,10 @@ import type {
   SimulateResponse,
 } from '../../../agent/policy/simulate-response.ts';
 import { Empty } from '../parts/notes.tsx';
+import { ScrollingTable } from '../parts/scrolling-table.tsx';
 import { Table, type Column } from '../table/table.tsx';
 import { limitWords, numbers } from '../state/language.ts';
-import { href } from '../state/route.ts';
+import { whoColumn } from './who-column.tsx';
 import { policyWords } from './words.ts';
 
 export function WhatIfResult({ answer }: { readonly answer: SimulateResponse }) {
@@ -43,30 +44,22 @@ export function WhatIfResult({ answer }: { readonly answer: SimulateResponse }) 
 
 function Promised({ host }: { readonly host: readonly SimulatedHost[] }) {
   const text = policyWords.value;
+  const { limit: limitHeading, there, now, after: then } = text.columns;
   return (
-    <div class="scrolls" tabIndex={0} role="group" aria-label={text.promisedTitle}>
-      <table>
-        <caption>{text.promisedTitle}</caption>
-        <thead>
-          <tr>
-            <th scope="col">{text.columns.limit}</th>
-            <th scope="col">{text.columns.there}</th>
-            <th scope="col">{text.columns.now}</th>
-            <th scope="col">{text.columns.after}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {host.map(({ limit, available, before, after }) => (
-            <tr key={limit}>
-              <th scope="row">{limitWords(limit)}</th>
-              <td>{amountText(limit, available)}</td>
-              <td>{promisedText(limit, before)}</td>
-              <td>{promisedText(limit, after)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <ScrollingTable
+      label={text.promisedTitle}
+      caption={text.promisedTitle}
+      headings={[limitHeading, there, now, then]}
+    >
+      {host.map(({ limit, available, before, after }) => (
+        <tr key={limit}>
+          <th scope="row">{limitWords(limit)}</th>
+          <td>{amountText(limit, available)}</td>
+          <td>{promisedText(limit, before)}</td>
+          <td>{promisedText(limit, after)}</td>
+        </tr>
+      ))}
+    </ScrollingTable>
   );
 }
 
@@ -87,20 +80,7 @@ function columnsOf(): readonly Column<SimulatedLimit>[] {
   const time = (seconds: number | undefined) =>
     seconds === undefined ? unknown : duration(seconds);
   return [
-    {
-      key: 'who',
-      title: columns.who,
-      parts: 1.3,
-      value: ({ name }) => name,
-      cell: ({ name, limit }) => (
-        <>
-          <a class="name" href={href(['tenants', name])}>
-            {name}
-          </a>
-          <span class="second quiet">{limitWords(limit)}</span>
-        </>
-      ),
-    },
+    whoColumn(),
     {
       key: 'values',
       title: columns.change,

@@ -6,14 +6,15 @@ import type {
   ModulesResponse,
 } from '../../../agent/responses/protection-response.ts';
 import { Badge } from '../parts/badge.tsx';
-import { Chips, chosenOf } from '../parts/chips.tsx';
+import { chosenOf } from '../parts/chips.tsx';
 import { CommandLine, shellWord } from '../parts/command-line.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { Answered, Empty } from '../parts/notes.tsx';
+import { SearchChips } from '../parts/search-chips.tsx';
 import { Table, type Column } from '../table/table.tsx';
 import { useAnswer } from '../state/answer.ts';
-import { queryOf, setQuery } from '../state/route.ts';
+import { queryOf } from '../state/route.ts';
 import { Kept } from './kept.tsx';
 import { Problems } from './protection.tsx';
 import { protectionWords } from './words.ts';
@@ -69,19 +70,12 @@ function Scan({ report: { kernel, modules, unreadable } }: { readonly report: Mo
       <p>
         {text.scanned(modules.length, kernel)} {unreadable > 0 && text.unreadable(unreadable)}
       </p>
-      <div class="tools">
-        <input
-          type="search"
-          class="search"
-          aria-label={text.searchModules}
-          placeholder={text.searchModules}
-          value={queryOf('search')}
-          maxLength={100}
-          spellcheck={false}
-          onInput={(event) => setQuery({ search: event.currentTarget.value })}
-        />
-        <Chips label={text.trustLevel} name="level" choices={choices} />
-      </div>
+      <SearchChips
+        search={text.searchModules}
+        label={text.trustLevel}
+        name="level"
+        choices={choices}
+      />
       <Table
         caption={text.scan}
         columns={columnsOf(setOpened)}

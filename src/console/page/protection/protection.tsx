@@ -74,7 +74,7 @@ function Guards({
                   text={text.guardStates[state]}
                 />
               }
-              note={noteOf(guard)}
+              note={<span class="wraps">{noteOf(guard)}</span>}
             />
           );
         })}
@@ -87,9 +87,11 @@ function Guards({
             />
           }
           note={
-            entriesCountedSince === undefined
-              ? text.notReportedHint
-              : text.since(numbers.value.dateTime(entriesCountedSince))
+            <span class="wraps">
+              {entriesCountedSince === undefined
+                ? text.notReportedHint
+                : text.since(numbers.value.dateTime(entriesCountedSince))}
+            </span>
           }
         />
       </Tiles>

@@ -75,24 +75,18 @@ export function amountText(resource: Resource, amount: number): string {
 }
 
 /** Returns a higher limit to propose; undefined if there is none. */
-export function proposalFor({ limit, value }: Pick<IncidentRow, 'limit' | 'value'>) {
-  const kind = kinds[limit];
-  return kind === undefined ? undefined : higherValue(kind, value);
-}
+export const proposalFor = ({ value }: Pick<IncidentRow, 'value'>) =>
+  kinds.map((kind) => higherValue(kind, value)).find((each) => each !== undefined);
 
-const kinds: Readonly<Partial<Record<string, QuantityKind>>> = {
-  'cpu.limit': 'cpu',
-  'memory.limit': 'bytes',
-  'memory.soft': 'bytes',
-  'processes.limit': 'count',
-  'entries.limit': 'count',
-  'io.read': 'bytesPerSecond',
-  'io.write': 'bytesPerSecond',
-  'io.total': 'bytesPerSecond',
-  'io.reads': 'perSecond',
-  'io.writes': 'perSecond',
-  'io.operations': 'perSecond',
-};
+/** The kinds of limits that can be hit. No text is a value of two of them. */
+const kinds: readonly QuantityKind[] = [
+  'cpu',
+  'bytes',
+  'bytesPerSecond',
+  'perSecond',
+  'count',
+  'duration',
+];
 
 /** Returns the incident as text, for a ticket. */
 export function textOf(incident: IncidentResponse): string {

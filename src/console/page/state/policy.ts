@@ -36,7 +36,7 @@ export function usePolicy(): Asked<PolicyResponse> {
     if (value !== undefined) again();
   }, [generation]);
   useEffect(() => {
-    if (value !== undefined) notePending(value.pending);
+    if (value !== undefined) notePending(value.pending ?? value.othersPending?.[0]);
   }, [value]);
   return asked;
 }

@@ -10,6 +10,7 @@ import { words } from '../state/language.ts';
 import { queryOf, setQuery } from '../state/route.ts';
 import { sortedBy, type Sorting } from './table-order.ts';
 import { useWindow } from './table-window.ts';
+import { ChooseAll, ChooseRow, type Choice } from './choice.tsx';
 
 export interface Column<Row> {
   readonly key: string;
@@ -37,6 +38,8 @@ interface TableProps<Row> {
   readonly filter?: string;
   readonly groupOf?: ((row: Row) => string) | undefined;
   readonly levelOf?: (row: Row) => string | undefined;
+  /** Present if rows can be ticked. */
+  readonly choice?: Choice | undefined;
   readonly empty: ComponentChildren;
 }
 
@@ -47,7 +50,7 @@ type Item<Row> =
   | { readonly kind: 'group'; readonly name: string; readonly count: number; readonly key: string };
 
 export function Table<Row>(props: TableProps<Row>) {
-  const { caption, columns, rows, empty, levelOf } = props;
+  const { caption, columns, rows, keyOf, empty, levelOf, choice } = props;
   const [isHeld, setHeld] = useState(false);
   const [showsAll, setShowsAll] = useState(false);
   const body = useRef<HTMLTableSectionElement>(null);
@@ -69,12 +72,13 @@ export function Table<Row>(props: TableProps<Row>) {
         <caption class="hidden">{caption}</caption>
         <thead>
           <tr aria-rowindex={1}>
-            {columns.map((column) => (
+            {columns.map((column, at) => (
               <HeaderCell
                 key={column.key}
                 column={column}
                 sorting={sorting}
                 width={`${((column.parts ?? 1) / widths) * 100}%`}
+                before={at === 0 && choice && <ChooseAll choice={choice} keys={rows.map(keyOf)} />}
               />
             ))}
           </tr>
@@ -88,7 +92,11 @@ export function Table<Row>(props: TableProps<Row>) {
               data-level={item.kind === 'row' ? levelOf?.(item.row) : 'group'}
             >
               {item.kind === 'row' ? (
-                <Cells columns={columns} row={item.row} />
+                <Cells
+                  columns={columns}
+                  row={item.row}
+                  before={choice && <ChooseRow choice={choice} name={item.key} />}
+                />
               ) : (
                 <th scope="rowgroup" class="group">
                   {item.name} <span class="count">{item.count}</span>
@@ -131,18 +139,19 @@ interface ColumnWidth {
 const classOf = ({ isWide, isExtra }: ColumnWidth) =>
   isExtra === true ? 'extra' : isWide === true ? 'wide' : undefined;
 
-function Cells<Row>({
-  columns,
-  row,
-}: {
+interface CellsProps<Row> {
   readonly columns: readonly Column<Row>[];
   readonly row: Row;
-}) {
+  readonly before: ComponentChildren;
+}
+
+function Cells<Row>({ columns, row, before }: CellsProps<Row>) {
   return (
     <>
       {columns.map(({ key, cell, ...column }, at) =>
         at === 0 ? (
           <th key={key} scope="row">
+            {before}
             {cell(row)}
           </th>
         ) : (
@@ -159,9 +168,10 @@ interface HeaderCellProps<Row> {
   readonly column: Column<Row>;
   readonly sorting: Sorting;
   readonly width: string;
+  readonly before: ComponentChildren;
 }
 
-function HeaderCell<Row>({ column, sorting, width }: HeaderCellProps<Row>) {
+function HeaderCell<Row>({ column, sorting, width, before }: HeaderCellProps<Row>) {
   const { key, title, value } = column;
   const isSorted = sorting.key === key;
   const direction = sorting.isDescending ? 'descending' : 'ascending';
@@ -173,6 +183,7 @@ function HeaderCell<Row>({ column, sorting, width }: HeaderCellProps<Row>) {
       style={{ inlineSize: width }}
       {...(isSorted && { 'aria-sort': direction })}
     >
+      {before}
       {value === undefined ? (
         title
       ) : (

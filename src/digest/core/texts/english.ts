@@ -32,4 +32,8 @@ limit disk files = Files
 limit network send = Sending to the network
 limit network receive = Receiving from the network
 limit memory swap = Swap
+limit database cpu = Database CPU
+limit database connections = Database connections
+limit database statement = Time of a database statement
+limit database transaction = Idle time in a database transaction
 `;

@@ -32,4 +32,8 @@ limit disk files = Dateien
 limit network send = Senden ins Netz
 limit network receive = Empfangen aus dem Netz
 limit memory swap = Auslagerungsspeicher
+limit database cpu = CPU der Datenbank
+limit database connections = Datenbankverbindungen
+limit database statement = Dauer einer Datenbankanweisung
+limit database transaction = Wartezeit in einer Datenbanktransaktion
 `;

@@ -7,7 +7,7 @@ import { readText } from '../../../../packages/base/io/read.ts';
 import { accountFilesOf, readHostFiles } from '../../core/account-files.ts';
 import { idOf, keyOf, type JailKey } from '../../core/jail-key.ts';
 import { earlierNamespaces, type JailStateFile } from '../../core/state-file.ts';
-import type { DatabaseSocket } from '../../core/database-files.ts';
+import type { DatabaseSocket } from '../../../host/databases/database-files.ts';
 import type { JailPaths } from '../jail-paths.ts';
 import { readStateFiles, removeStateFile, writeStateFile } from '../state-files.ts';
 import { canFilter } from '../seccomp.ts';

@@ -13,8 +13,8 @@ import type { Problem } from '../../../../packages/base/problem.ts';
 import { namesIn, readText } from '../../../../packages/base/io/read.ts';
 import type { JailDatabase } from '../../../policy/jail.ts';
 import { attach, copyTree, mountAttributes, openWithoutLinks } from '../../../sys/mount-calls.ts';
-import type { DatabaseSocket } from '../../core/database-files.ts';
-import { openDatabaseSocket } from '../databases/socket.ts';
+import type { DatabaseSocket } from '../../../host/databases/database-files.ts';
+import { openJailSocket } from '../databases/socket.ts';
 import type { JailPaths } from '../jail-paths.ts';
 import { causeOfCall } from './call-failed.ts';
 import { detachIfMounted } from './host-binds.ts';
@@ -75,7 +75,7 @@ class OpenedSockets implements Disposable {
 
   constructor(sockets: readonly DatabaseSocket[]) {
     for (const socket of sockets) {
-      const opened = openDatabaseSocket(socket);
+      const opened = openJailSocket(socket);
       if (opened.ok) this.descriptors.set(socket.at, opened.value);
     }
   }

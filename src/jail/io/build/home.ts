@@ -2,16 +2,13 @@
  * The home of a tenant as a descriptor that can be mounted. The tenant can rename anything in its home, and the owner
  * of the directory above can put a link in its place at any moment. So the kernel follows no links here.
  */
-import { closeSync, fstatSync, lstatSync, readlinkSync, type Stats } from 'node:fs';
-import { dirname, isAbsolute, join } from 'node:path';
+import { closeSync, fstatSync } from 'node:fs';
 import { failed, type Cause, type Problem } from '../../../../packages/base/problem.ts';
-import { fail, ok, type Result } from '../../../../packages/base/result.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
 import { errnoOf } from '../../../../packages/base/io/errno.ts';
-import { writableByOthers } from '../../../../packages/base/io/pinned-directory.ts';
+import { notRoots, withoutRootsLinks } from '../../../sys/files/roots-links.ts';
 import { openWithoutLinks } from '../../../sys/mount-calls.ts';
 import type { Account } from '../../../policy/policy.ts';
-
-const linksMax = 16;
 
 /** Opens the home; absent if there is no such directory. */
 export function openHome({ user, uid, home }: Account): Result<number | undefined, Problem> {
@@ -70,32 +67,3 @@ const notOpened: Readonly<Record<string, string>> = {
   ENOTDIR: 'is not a directory',
   ELOOP: 'has a symbolic link on its path',
 };
-
-const notRoots = 'only links of root in directories of root are followed';
-
-/** Resolves those links in a path that only root can have made. */
-export function withoutRootsLinks(path: string): Result<string, Cause> {
-  let rest = path.split('/').filter((name) => name !== '');
-  let at = '/';
-  for (let links = 0; rest.length > 0;) {
-    const [name = '', ...after] = rest;
-    const next = join(at, name);
-    const stat = lstatSync(next, { throwIfNoEntry: false });
-    if (stat?.isSymbolicLink() !== true) {
-      at = next;
-      rest = after;
-      continue;
-    }
-    if (++links > linksMax) return fail({ reason: `${path} has more than ${linksMax} links` });
-    if (!isRoots(stat) || !isRootsAlone(lstatSync(dirname(next)))) {
-      return fail({ reason: `${next} is a symbolic link of uid ${stat.uid}`, hint: notRoots });
-    }
-    const target = readlinkSync(next);
-    rest = [...target.split('/').filter((each) => each !== ''), ...after];
-    if (isAbsolute(target)) at = '/';
-  }
-  return ok(at);
-}
-
-const isRoots = (stat: Stats) => stat.uid === 0;
-const isRootsAlone = (stat: Stats) => isRoots(stat) && !writableByOthers(stat);

@@ -7,7 +7,7 @@ import {
   type Identity,
 } from '../../../policy/policy.ts';
 import type { Jail } from '../../../policy/jail.ts';
-import type { DatabaseSocket } from '../../core/database-files.ts';
+import type { DatabaseSocket } from '../../../host/databases/database-files.ts';
 import type { JailId, JailKey } from '../../core/jail-key.ts';
 
 /** The failed action if this process may not change its namespaces at all. */

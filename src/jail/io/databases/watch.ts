@@ -3,8 +3,8 @@
  * nowhere, so jails are brought up to date with the next tick.
  */
 import { closeSync, fstatSync } from 'node:fs';
-import type { DatabaseSocket } from '../../core/database-files.ts';
-import { openDatabaseSocket } from './socket.ts';
+import type { DatabaseSocket } from '../../../host/databases/database-files.ts';
+import { openJailSocket } from './socket.ts';
 
 /**
  * The time between two changes that are noticed, so that a server that crashes again and again costs little: it doubles
@@ -57,7 +57,7 @@ const textOf = (identities: ReadonlyMap<string, string>) => [...identities].join
 function identitiesOf(sockets: readonly DatabaseSocket[]): ReadonlyMap<string, string> {
   const known = new Map<string, string>();
   for (const socket of sockets) {
-    const opened = openDatabaseSocket(socket);
+    const opened = openJailSocket(socket);
     // The server is stopped: jails keep what they have until it is back.
     if (!opened.ok) continue;
     const { dev, ino, ctimeNs } = fstatSync(opened.value, { bigint: true });

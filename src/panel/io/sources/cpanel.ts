@@ -3,15 +3,18 @@
  *
  *     /var/cpanel/users/USER       PLAN=gold, OWNER=root, DNS=a.example, DNS1=b.example, CONTACTEMAIL=, DISK_BLOCK_LIMIT= (KiB)
  *     /var/cpanel/packages/NAME    QUOTA= (MiB, 0 or "unlimited": none), MAXSQL=, MAXPOP=, …
+ *     /var/cpanel/databases/USER.json   the user's databases and their accounts
  *     /var/cpanel/resellers        RESELLER:privilege,privilege
  *
  * Source: the documents of WHM's hosting plans, and tools that read these files.
  */
 import type { PinnedDirectory } from '../../../../packages/base/io/pinned-directory.ts';
+import { parseDatabaseMap } from '../../core/cpanel-databases.ts';
 import {
   countOf,
   kibibytes,
   mebibytes,
+  wrongIn,
   zeroIsUnlimited,
   type LimitField,
 } from '../../core/limit-fields.ts';
@@ -74,6 +77,7 @@ export const cPanel: PanelSource = {
     using directory = files.base(root + base);
     using users = directory && files.directory(directory, 'users');
     using plans = directory && files.directory(directory, 'packages', true);
+    using databases = directory && files.directory(directory, 'databases', true);
     const packages = plans === undefined ? [] : readPackages(files, plans, packageForm);
     const resellers = directory === undefined ? [] : readResellers(files, directory);
     const isReseller = new Set(resellers.map(({ name }) => name));
@@ -86,7 +90,10 @@ export const cPanel: PanelSource = {
       accounts: names.flatMap((user) =>
         users === undefined || noAccounts.has(user)
           ? []
-          : readUser(files, users, user, { isReseller, hasDefault }),
+          : readUser(files, users, user, { isReseller, hasDefault }).map((each) => ({
+              ...each,
+              ...databasesOf(files, databases, user),
+            })),
       ),
       packages,
       resellers,
@@ -122,6 +129,21 @@ function readUser(
       ...given({ owner: values.get('OWNER'), mail: values.get('CONTACTEMAIL') }),
     },
   ];
+}
+
+function databasesOf(
+  files: PanelFiles,
+  directory: PinnedDirectory | undefined,
+  user: string,
+): Pick<StatedAccount, 'databaseAccounts'> {
+  const name = `${user}.json`;
+  const options = { bytesMax: listBytesMax, isOptional: true };
+  const text = directory && files.text(directory, name, options);
+  if (directory === undefined || text === undefined) return {};
+  const databaseAccounts = parseDatabaseMap(text);
+  if (databaseAccounts !== undefined) return { databaseAccounts };
+  files.add(wrongIn(`${directory.path}/${name}`, { reason: 'it is not a map of databases' }));
+  return {};
 }
 
 function readResellers(files: PanelFiles, directory: PinnedDirectory): readonly PanelReseller[] {

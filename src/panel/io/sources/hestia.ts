@@ -3,9 +3,10 @@
  *
  *     /usr/local/hestia/data/users/USER/user.conf    PACKAGE='default', CONTACT='a@b.example', ROLE='user', DISK_QUOTA='10240'
  *     /usr/local/hestia/data/users/USER/web.conf     a line for each domain: DOMAIN='a.example' … ALIAS='www.a.example'
+ *     /usr/local/hestia/data/users/USER/db.conf      a line for each database: DB='ann_wp' DBUSER='ann_wp' … TYPE='mysql'
  *     /usr/local/hestia/data/packages/NAME.pkg       DISK_QUOTA='10240' (MiB), CPU_QUOTA='20%', MEMORY_LIMIT='500M'
  *
- * Source: v-add-user, v-add-user-package, v-update-user-quota and v-update-user-cgroup of HestiaCP 1.9.
+ * Source: v-add-user, v-add-database, v-add-user-package, v-update-user-quota and v-update-user-cgroup of HestiaCP 1.9.
  */
 import {
   cpuPercent,
@@ -90,11 +91,13 @@ function readUser(
   if (read === undefined) return undefined;
   const { values, from } = read;
   const name = values.get('PACKAGE') ?? '';
+  const databaseAccounts = readDatabases(files, directory);
   return {
     user,
     from,
     role: values.get('ROLE') === 'admin' ? 'administrator' : 'user',
     domains: readDomains(files, directory),
+    ...(databaseAccounts && { databaseAccounts }),
     limits: limitsOf(files, read, fields),
     ...(name === '' ? {} : { package: { name } }),
     ...given({ mail: values.get('CONTACT') }),
@@ -102,17 +105,36 @@ function readUser(
 }
 
 function readDomains(files: PanelFiles, directory: PinnedDirectory): readonly PanelDomain[] {
-  const options = { bytesMax: listBytesMax, isOptional: true };
-  const from = `${directory.path}/web.conf`;
-  const text = files.text(directory, 'web.conf', options) ?? '';
-  const lines = text
-    .split('\n')
-    .map((line) => (line.trim() === '' ? undefined : parseAttributes(line)));
-  const wrong = lines.findIndex((each) => each?.has('DOMAIN') === false);
-  if (wrong !== -1) files.add(wrongIn(from, { reason: `line ${wrong + 1} names no DOMAIN` }));
+  const lines = readLines(files, directory, 'web.conf', 'DOMAIN') ?? [];
   const names = lines.flatMap((each) => {
-    const aliases = (each?.get('ALIAS') ?? '').split(/[\s,]+/);
-    return [each?.get('DOMAIN') ?? '', ...aliases].filter((name) => name !== '');
+    const aliases = (each.get('ALIAS') ?? '').split(/[\s,]+/);
+    return [each.get('DOMAIN') ?? '', ...aliases].filter((name) => name !== '');
   });
+  const from = `${directory.path}/web.conf`;
   return names.map((name) => ({ name, from }));
+}
+
+function readDatabases(
+  files: PanelFiles,
+  directory: PinnedDirectory,
+): readonly string[] | undefined {
+  const lines = readLines(files, directory, 'db.conf', 'DBUSER');
+  return lines?.map((each) => each.get('DBUSER') ?? '').filter((name) => name !== '');
+}
+
+/** Returns the lines of a list, and reports the first one that lacks the key; undefined if there is no list. */
+function readLines(
+  files: PanelFiles,
+  directory: PinnedDirectory,
+  name: string,
+  key: string,
+): readonly ReadonlyMap<string, string>[] | undefined {
+  const text = files.text(directory, name, { bytesMax: listBytesMax, isOptional: true });
+  const lines = text
+    ?.split('\n')
+    .map((line) => (line.trim() === '' ? undefined : parseAttributes(line)));
+  const wrong = lines?.findIndex((each) => each?.has(key) === false) ?? -1;
+  const from = `${directory.path}/${name}`;
+  if (wrong !== -1) files.add(wrongIn(from, { reason: `line ${wrong + 1} names no ${key}` }));
+  return lines?.flatMap((each) => each ?? []);
 }

@@ -5,7 +5,12 @@
 import { packageKey } from '../../../policy/panel/panel-record.ts';
 import type { Result } from '../../../../packages/base/result.ts';
 import type { Cause, Problem } from '../../../../packages/base/problem.ts';
-import { parsePleskRows, pleskQuery, type PleskRows } from '../../core/plesk-rows.ts';
+import {
+  parsePleskRows,
+  pleskDatabasesQuery,
+  pleskQuery,
+  type PleskRows,
+} from '../../core/plesk-rows.ts';
 import type {
   PackageName,
   PanelPackage,
@@ -28,20 +33,30 @@ export const plesk: PanelSource = {
 };
 
 export async function readPlesk({ root }: Place, bounds: ScriptBounds): Promise<StatedData> {
-  const rows = await askPlesk(root, bounds);
+  const rows = await askPlesk(root, pleskQuery, bounds);
   const found = { panel: 'Plesk', source: 'plesk', from } as const;
-  if (rows.ok) return { ...found, ...statedIn(rows.value) };
-  const problem = { ...rows.error, action: 'read', object: from };
-  const nothing = { accounts: [], packages: [], resellers: [], administrators: [] };
-  return { ...found, ...nothing, problems: [problem] };
+  if (!rows.ok) {
+    const problem = { ...rows.error, action: 'read', object: from };
+    const nothing = { accounts: [], packages: [], resellers: [], administrators: [] };
+    return { ...found, ...nothing, problems: [problem] };
+  }
+  const databases = await askPlesk(root, pleskDatabasesQuery, bounds);
+  const stated = statedIn(rows.value, databases.ok ? databases.value.db : undefined);
+  if (databases.ok) return { ...found, ...stated };
+  const problem = { ...databases.error, action: 'read the accounts of database servers from' };
+  return { ...found, ...stated, problems: [...stated.problems, { ...problem, object: from }] };
 }
 
-async function askPlesk(root: string, bounds: ScriptBounds): Promise<Result<PleskRows, Cause>> {
-  const printed = await runProgram([root + client, 'db', '-Ne', pleskQuery], bounds);
+async function askPlesk(
+  root: string,
+  query: string,
+  bounds: ScriptBounds,
+): Promise<Result<PleskRows, Cause>> {
+  const printed = await runProgram([root + client, 'db', '-Ne', query], bounds);
   return printed.ok ? parsePleskRows(printed.value) : printed;
 }
 
-function statedIn({ site, plan, all }: PleskRows) {
+function statedIn({ site, plan, all }: PleskRows, db: PleskRows['db'] | undefined) {
   const owners = [...site, ...plan, ...all].map(({ owner, ownerType }) => ({ owner, ownerType }));
   const namesOf = (type: string) => [
     ...new Set(owners.flatMap((each) => (each.ownerType === type ? [each.owner] : []))),
@@ -51,7 +66,7 @@ function statedIn({ site, plan, all }: PleskRows) {
   const packages = new Map(owned.map((each) => [packageKey(each), packageOf(each)]));
   const lost = new Set([...plan, ...all].flatMap((each) => (isOwned(each) ? [] : [each.name])));
   return {
-    accounts: accountsIn(site, plans),
+    accounts: accountsIn(site, plans, db && Map.groupBy(db, ({ login }) => login)),
     packages: [...packages.values()],
     resellers: namesOf('reseller').map((name) => ({ name, from })),
     administrators: namesOf('admin'),
@@ -88,6 +103,7 @@ const packageOf = (name: PackageName): PanelPackage => ({
 function accountsIn(
   sites: PleskRows['site'],
   plans: ReadonlyMap<string, PackageName>,
+  databases: ReadonlyMap<string, PleskRows['db']> | undefined,
 ): readonly StatedAccount[] {
   return [...Map.groupBy(sites, ({ login }) => login)].flatMap(([user, owned]) => {
     const [main, ...others] = owned.toSorted(
@@ -102,6 +118,9 @@ function accountsIn(
         role: 'user' as const,
         domains: [main, ...others].map(({ domain }) => ({ name: domain, from })),
         limits: new Map(),
+        ...(databases && {
+          databaseAccounts: (databases.get(user) ?? []).map(({ name }) => name),
+        }),
         ...(plan && { package: plan }),
         ...given({ owner: main.owner }),
       },

@@ -14,6 +14,11 @@ export const overview: Catalogue<typeof english> = {
   outside: (value) =>
     `${count(value, { one: 'Prozess ist', other: 'Prozesse sind' })} außerhalb der eigenen Cgroup.`,
   noneOutside: 'Kein Prozess ist außerhalb seiner Cgroup.',
+  drift: (value, time) =>
+    value === 0
+      ? `Keine Abweichung (${time}).`
+      : `${count(value, { one: 'Abweichung', other: 'Abweichungen' })} von der Richtlinie (${time}): bulkhead apply`,
+  driftUnknown: 'Abweichungen: noch nicht geprüft.',
   cpu: 'CPU aller Kunden',
   memory: 'Speicher aller Kunden',
   ownCpu: 'CPU Ihrer Kunden',
@@ -52,14 +57,6 @@ export const overview: Catalogue<typeof english> = {
     `Die Grenze für ${limit} wird nur teilweise durchgesetzt. ${count(tenants, { one: 'Kunde hat', other: 'Kunden haben' })} sie.`,
   changes: 'Letzte Änderungen der Richtlinie',
   allChanges: 'Alle Änderungen',
-  byHand: 'von Hand bearbeitet',
-  outcomes: {
-    pending: 'noch nicht angewendet',
-    unknown: 'vielleicht nie geschrieben',
-    'in force': 'in Kraft',
-    failed: 'teilweise gescheitert',
-    refused: 'abgelehnt',
-    'not written': 'nicht geschrieben',
-  },
+  byHand: 'im Editor',
   reasons: (value) => count(value, { one: 'Grund', other: 'Gründe' }),
 };

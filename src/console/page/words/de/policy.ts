@@ -69,6 +69,18 @@ export const policy: Catalogue<typeof english> = {
   removePackage: 'Paket entfernen',
   seeChange: 'Zeigen, was sich ändert',
   nothingTyped: 'Noch ist nichts anders als in der Richtlinie.',
+  many: {
+    titles: {
+      limits: (value) => `Eine Grenze von ${count(value, tenants)}`,
+      packages: (value) => `Paket von ${count(value, tenants)}`,
+    },
+    value: 'Wert',
+    emptyRemoves: 'Ein leeres Feld entfernt ihren eigenen Wert: Er wird geerbt.',
+    missing: (value) =>
+      `${count(value, { one: 'von ihnen steht nicht in der Richtlinie und ändert sich', other: 'von ihnen stehen nicht in der Richtlinie und ändern sich' })} nicht.`,
+    ownStay: (value) =>
+      `${count(value, { one: 'Kunde hat', other: 'Kunden haben' })} eigene Grenzen, die bleiben.`,
+  },
   whatWouldChange: 'Was sich ändern würde',
   nothingChanges: 'Nichts würde sich ändern',
   nothingChangesHint: 'Das steht schon in der Richtlinie.',
@@ -160,24 +172,6 @@ export const policy: Catalogue<typeof english> = {
   noChanges: 'Keine Änderungen verzeichnet',
   noChangesHint: 'Änderungen erscheinen hier, seit der Agent sie verzeichnet.',
   changeNumber: (value) => `Änderung ${value}`,
-  outcomes: {
-    pending: 'noch nicht angewendet',
-    unknown: 'unbekannt, ob geschrieben',
-    'in force': 'angewendet',
-    failed: 'teils gescheitert',
-    refused: 'abgelehnt',
-    'not written': 'nicht geschrieben',
-  },
-  somebody: 'unbekannt',
-  loginBy: (user, by) => `${user}, angemeldet von ${by}`,
-  ways: {
-    console: 'in der Konsole',
-    command: 'per Befehl',
-    hand: 'im Editor',
-    itself: 'von selbst, weil niemand sie behielt',
-  },
-  kinds: { added: 'hinzugefügt', removed: 'entfernt', order: 'in anderer Reihenfolge' },
-  valuesUnknown: 'Welche Werte sich änderten, ist nicht bekannt.',
   noValues: 'Kein Wert hat sich geändert, nur Layout oder Kommentare.',
   linesOf: (value) => `Zeilen der Änderung ${value}`,
   linesUnknown: 'Der Text davor ist nicht bekannt.',

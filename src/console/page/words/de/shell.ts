@@ -14,6 +14,8 @@ export const shell: Words['shell'] = {
     system: 'Mehr',
   },
   navigation: 'Seiten',
+  failed: (value) => `${value} in 24 Stunden abgelehnt oder beendet`,
+  failedUnknown: 'unbekannt',
   skipToContent: 'Zum Inhalt',
   skipToFind: 'Zum Suchfeld',
   find: 'Kunde, Reseller oder Paket suchen',

@@ -7,13 +7,6 @@ const times = (value: number) => (value === 1 ? 'einmal' : `${number(value)}-mal
 
 export const tenant: Catalogue<typeof english> = {
   tenants: 'Kunden',
-  about: {
-    package: (name) => `Paket ${name}`,
-    reseller: (name) => `Reseller ${name}`,
-    uid: (uid) => `uid ${uid}`,
-    sum: 'alle Kunden dieses Resellers zusammen',
-    siteOf: (name) => `eine Website von ${name}`,
-  },
   sites: 'Websites',
   gone: 'Diesen Kunden gibt es nicht',
   goneHint:
@@ -72,6 +65,8 @@ export const tenant: Catalogue<typeof english> = {
       `${name}: im Mittel ${average}, in 95 % der Zeit höchstens ${p95}, nie mehr als ${highest}.`,
     limitSentence: (value) => `Die Grenze ist ${value}.`,
     nothing: 'In diesem Zeitraum wurde nichts gemessen.',
+    since: (moment) => `Messwerte seit ${moment}.`,
+    nothingYet: (moment) => `Es gibt noch keine Messwerte. Sie beginnen am ${moment}.`,
     hint: 'Der Zeiger auf einem Diagramm zeigt dessen Werte. Ziehen wählt einen kürzeren Zeitraum.',
     programs: 'Programme',
     at: (time, values) => `${time}: ${values}`,
@@ -104,32 +99,6 @@ export const tenant: Catalogue<typeof english> = {
     each: 'Jeder Prozess',
     serves: (request, seconds) => `bedient ${request} seit ${seconds}`,
     shown: (shown, all) => `Die ${shown} größten von ${all}`,
-  },
-  changes: {
-    title: 'Änderungen',
-    none: 'Die Richtlinie hat diesen Kunden nicht geändert.',
-    set: (setting, from, to) => `${setting} ${from} → ${to}`,
-    setTo: (setting, to) => `${setting} auf ${to} gesetzt`,
-    unset: (setting, from) => `${setting} ${from} entfernt`,
-    added: (element) => `${element} neu`,
-    removed: (element) => `${element} entfernt`,
-    order: (element) => `${element}: Reihenfolge`,
-    unknown: 'Werte unbekannt',
-    by: {
-      console: (user) => `${user}, in der Konsole`,
-      command: (user) => `${user}, auf der Kommandozeile`,
-      hand: 'die Datei wurde von Hand geändert',
-      itself: 'ging von selbst zurück',
-    },
-    somebody: 'jemand',
-    outcomes: {
-      pending: 'noch nicht angewendet',
-      unknown: 'vielleicht nie geschrieben',
-      'in force': 'in Kraft',
-      failed: 'teilweise gescheitert',
-      refused: 'abgelehnt',
-      'not written': 'nicht geschrieben',
-    },
   },
   origins: {
     open: 'Woher die Grenzen kommen',

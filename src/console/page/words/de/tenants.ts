@@ -2,7 +2,7 @@ import { numbersOf } from '../numbers.ts';
 import type { tenants as english } from '../en/tenants.ts';
 import type { Catalogue } from '../words.ts';
 
-const { count } = numbersOf('de');
+const { count, number } = numbersOf('de');
 
 export const tenants: Catalogue<typeof english> = {
   columns: {
@@ -30,5 +30,44 @@ export const tenants: Catalogue<typeof english> = {
   showAll: 'Alle Kunden zeigen',
   empty: 'Es gibt noch keine Kunden',
   emptyHint: 'Die Richtlinie nennt die Kunden. Dieser Befehl fügt einen hinzu:',
+  choose: (name) => `${name} auswählen`,
+  chooseAll: 'Alle gezeigten auswählen',
+  actions: 'Die ausgewählten Kunden ändern',
+  chosen: (value) => `${number(value)} ausgewählt`,
+  hidden: (value) => `${number(value)} davon nicht gezeigt`,
+  tooMany: (most) =>
+    `Eine Änderung gilt für höchstens ${number(most)}. Bitte filtern und weniger auswählen.`,
+  givePackage: 'Paket geben…',
+  setLimit: 'Grenze setzen…',
+  chooseNone: 'Keinen auswählen',
+  download: 'CSV herunterladen',
+  csv: {
+    tenant: 'Kunde',
+    uid: 'uid',
+    reseller: 'Reseller',
+    package: 'Paket',
+    stopped: 'Angehalten',
+    yes: 'ja',
+    metrics: {
+      cpu: 'CPU',
+      anonymous: 'Speicher',
+      cache: 'Dateicache',
+      read: 'Platte lesen',
+      write: 'Platte schreiben',
+      total: 'Platte lesen und schreiben',
+      threads: 'Prozesse und Threads',
+    },
+    used: (measure, unit) => `${measure}, belegt (${unit})`,
+    limit: (measure, unit) => `${measure}, Grenze (${unit})`,
+    units: {
+      fraction: '% eines Kerns',
+      bytes: 'Byte',
+      bytesPerSecond: 'Byte/s',
+      perSecond: '1/s',
+      count: 'Anzahl',
+    },
+    limitsHit: 'An der Grenze',
+    faults: 'Treffer in 5 min',
+  },
   recentFaults: (value) => `${count(value, { one: 'Treffer', other: 'Treffer' })} in 5 min`,
 };

@@ -33,6 +33,11 @@ export const weaknesses: SupportWords = {
   'no user quotas': (places) => `keine Benutzerquotas auf ${places}`,
   'web servers': () =>
     'die Webserver setzen es durch, nicht der Kernel, und nur die, in denen es eingeschaltet ist',
+  'database clients paused': () =>
+    'der Agent setzt es durch, über einige Sekunden, für Clients auf diesem Host',
+  'database accounts': () => 'die Server setzen es durch, für jedes Konto',
+  'a second late': () => 'der Agent setzt es durch, bis zu einer Sekunde später',
+  'enabled servers': () => 'nur auf Servern, in denen es eingeschaltet ist',
   'only below resellers': () =>
     'systemd hat keine Einstellung dafür: es wirkt nur bei Kunden von Resellern',
 };

@@ -12,6 +12,11 @@ export const overview = {
   outside: (value: number) =>
     `${count(value, { one: 'process is', other: 'processes are' })} outside its cgroup.`,
   noneOutside: 'No process is outside its cgroup.',
+  drift: (value: number, time: string) =>
+    value === 0
+      ? `No drift (${time}).`
+      : `${count(value, { one: 'difference', other: 'differences' })} from the policy (${time}): bulkhead apply`,
+  driftUnknown: 'Drift: not checked yet.',
   cpu: 'CPU of all tenants',
   memory: 'Memory of all tenants',
   ownCpu: 'CPU of your tenants',
@@ -51,14 +56,6 @@ export const overview = {
     `The limit of ${limit} is enforced only in part. ${count(tenants, { one: 'tenant has', other: 'tenants have' })} it.`,
   changes: 'Last changes of the policy',
   allChanges: 'All changes',
-  byHand: 'edited by hand',
-  outcomes: {
-    pending: 'not applied yet',
-    unknown: 'perhaps never written',
-    'in force': 'in force',
-    failed: 'failed in part',
-    refused: 'refused',
-    'not written': 'not written',
-  },
+  byHand: 'in an editor',
   reasons: (value: number) => count(value, { one: 'reason', other: 'reasons' }),
 };

@@ -68,6 +68,18 @@ export const policy = {
   removePackage: 'Remove the package',
   seeChange: 'See what would change',
   nothingTyped: 'Nothing differs from the policy yet.',
+  many: {
+    titles: {
+      limits: (value: number) => `A limit of ${count(value, tenants)}`,
+      packages: (value: number) => `Package of ${count(value, tenants)}`,
+    },
+    value: 'Value',
+    emptyRemoves: 'An empty field removes their own value, so it is inherited.',
+    missing: (value: number) =>
+      `${count(value, { one: 'of them is', other: 'of them are' })} not in the policy and will not change.`,
+    ownStay: (value: number) =>
+      `${count(value, { one: 'tenant has', other: 'tenants have' })} limits of their own, which stay.`,
+  },
   // The plan
   whatWouldChange: 'What would change',
   nothingChanges: 'Nothing would change',
@@ -163,24 +175,6 @@ export const policy = {
   noChanges: 'No changes are recorded',
   noChangesHint: 'Changes appear here from the moment the agent keeps the record.',
   changeNumber: (value: number) => `Change ${value}`,
-  outcomes: {
-    pending: 'not applied yet',
-    unknown: 'unknown whether it was written',
-    'in force': 'applied',
-    failed: 'partly failed',
-    refused: 'refused',
-    'not written': 'not written',
-  },
-  somebody: 'somebody unknown',
-  loginBy: (user: string, by: string) => `${user}, logged in by ${by}`,
-  ways: {
-    console: 'in the console',
-    command: 'by command',
-    hand: 'in an editor',
-    itself: 'automatically, since nobody kept it',
-  },
-  kinds: { added: 'added', removed: 'removed', order: 'in another order' },
-  valuesUnknown: 'Which values changed is not known.',
   noValues: 'No value changed, only layout or comments.',
   linesOf: (value: number) => `Lines of change ${value}`,
   linesUnknown: 'The text before is not known.',

@@ -24,8 +24,21 @@ export const shared = {
     'disk.files': 'number of files',
     'network.send': 'network, sending',
     'network.receive': 'network, receiving',
+    'database.cpu': 'database CPU',
+    'database.connections': 'database connections',
+    'database.statement': 'database statement time',
+    'database.transaction': 'database transaction time',
     'jail.isolation': 'jail',
     'symlinks.guard': 'symlinks',
+  },
+  /** The outcomes of a change of the policy. */
+  outcomes: {
+    pending: 'not applied yet',
+    unknown: 'perhaps never written',
+    'in force': 'in force',
+    failed: 'failed in part',
+    refused: 'refused',
+    'not written': 'not written',
   },
   severities: {
     observed: 'observed',
@@ -55,7 +68,7 @@ export const shared = {
   command: 'The same on the command line',
   pending: {
     title: 'A change that goes back',
-    announced: (user: string) => `The change of ${user} goes back by itself unless it is kept.`,
+    announced: (user: string) => `The change of ${user} goes back automatically unless it is kept.`,
     goesBackIn: (user: string, time: string) => `The change of ${user} goes back in ${time}.`,
     over: 'The time is over: the change goes back.',
     keep: 'Keep it',

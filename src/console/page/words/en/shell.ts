@@ -12,6 +12,8 @@ export const shell = {
     system: 'More',
   },
   navigation: 'Pages',
+  failed: (value: string) => `${value} refused or ended in 24 hours`,
+  failedUnknown: 'unknown',
   skipToContent: 'Skip to the content',
   skipToFind: 'Skip to the search field',
   find: 'Find tenant, reseller, package',

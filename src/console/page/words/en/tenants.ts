@@ -1,6 +1,6 @@
 import { numbersOf } from '../numbers.ts';
 
-const { count } = numbersOf('en');
+const { count, number } = numbersOf('en');
 
 export const tenants = {
   columns: {
@@ -28,5 +28,43 @@ export const tenants = {
   showAll: 'Show all tenants',
   empty: 'There are no tenants yet',
   emptyHint: 'The policy names who is a tenant. This command adds one:',
+  choose: (name: string) => `Choose ${name}`,
+  chooseAll: 'Choose all that are shown',
+  actions: 'Change the chosen tenants',
+  chosen: (value: number) => `${number(value)} chosen`,
+  hidden: (value: number) => `${number(value)} of them not shown`,
+  tooMany: (most: number) => `One change takes at most ${number(most)}. Filter, and choose fewer.`,
+  givePackage: 'Give a package…',
+  setLimit: 'Set a limit…',
+  chooseNone: 'Choose none',
+  download: 'Download CSV',
+  csv: {
+    tenant: 'Tenant',
+    uid: 'uid',
+    reseller: 'Reseller',
+    package: 'Package',
+    stopped: 'Stopped',
+    yes: 'yes',
+    metrics: {
+      cpu: 'CPU',
+      anonymous: 'Memory',
+      cache: 'Page cache',
+      read: 'Disk reading',
+      write: 'Disk writing',
+      total: 'Disk reading and writing',
+      threads: 'Processes and threads',
+    },
+    used: (measure: string, unit: string) => `${measure} used (${unit})`,
+    limit: (measure: string, unit: string) => `${measure} limit (${unit})`,
+    units: {
+      fraction: '% of a core',
+      bytes: 'bytes',
+      bytesPerSecond: 'bytes/s',
+      perSecond: '1/s',
+      count: 'number',
+    },
+    limitsHit: 'At its limit',
+    faults: 'Faults in 5 min',
+  },
   recentFaults: (value: number) => `${count(value, { one: 'fault', other: 'faults' })} in 5 min`,
 };

@@ -3,16 +3,16 @@
  * them needs to exist. All reads are bounded.
  */
 import { join } from 'node:path';
-import { parsePasswd, readUidRange } from '../../../host/accounts/accounts.ts';
-import type { Paths } from '../../../host/paths.ts';
-import { namesIn, readText } from '../../../../packages/base/io/read.ts';
+import { parsePasswd, readUidRange } from '../accounts/accounts.ts';
+import type { Paths } from '../paths.ts';
+import { namesIn, readText } from '../../../packages/base/io/read.ts';
 import {
   decodeText,
   openRegularFile,
   readBounded,
   readWhole,
-} from '../../../../packages/base/io/regular-file.ts';
-import { jailDatabases, type JailDatabase } from '../../../policy/jail.ts';
+} from '../../../packages/base/io/regular-file.ts';
+import { jailDatabases, type JailDatabase } from '../../policy/jail.ts';
 import {
   parseMysqlFile,
   defaultPostgresqlDirectories,
@@ -21,7 +21,7 @@ import {
   serverAccounts,
   defaultSockets,
   type DatabaseSocket,
-} from '../../core/database-files.ts';
+} from './database-files.ts';
 
 /** More than any host has; further files and sockets are ignored. */
 const filesMax = 200;

@@ -1,0 +1,90 @@
+/** Reports database servers in `doctor`. Without a limit in the policy, no server is asked anything. */
+import type { DoctorReport } from '../../cli/doctor-report.ts';
+import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
+import { AccountOwners } from '../core/accounts.ts';
+import { databaseLimits } from '../core/database-limits.ts';
+import { doctorText, type DoctorServer, type LimitNames } from '../core/doctor.ts';
+import { connectDatabase, type DatabaseConnection } from '../io/client/connect.ts';
+import { readAccounts } from '../io/connection-numbers.ts';
+import { openMariadb } from '../io/mariadb.ts';
+import { readServers } from '../io/record-file.ts';
+import { databaseRemarks } from './remarks.ts';
+import { serverSockets } from './servers.ts';
+
+const label = 'Databases';
+
+export async function databaseDoctor({
+  paths,
+  policy,
+}: EntryPathContext): Promise<DoctorReport | undefined> {
+  const named = policy?.databases?.servers.map(({ socket }) => socket) ?? [];
+  const sockets = [...new Set([...named, ...serverSockets(paths)])];
+  if (sockets.length === 0) {
+    const remarks = policy === undefined ? [] : databaseRemarks(paths, policy);
+    return remarks.length === 0 ? undefined : { label, text: 'no server found', remarks };
+  }
+  const limits: LimitNames = new Set(
+    [...(policy === undefined ? [] : databaseLimits(policy).values())].flatMap(
+      (each) => Object.keys(each) as (keyof typeof each)[],
+    ),
+  );
+  const recorded = readServers(paths);
+  if (!recorded.ok)
+    return { label, text: `unknown: ${formatProblem(recorded.error)}`, remarks: [] };
+  const enabled = new Set(
+    recorded.value.filter(({ undoing }) => undoing === undefined).map(({ socket }) => socket),
+  );
+  const owners = policy === undefined ? undefined : new AccountOwners({ policy });
+  const isTenants = (account: string) => owners?.ownerOf(account).tenant !== undefined;
+  const servers = await Promise.all(
+    sockets.map(async (socket): Promise<DoctorServer> => {
+      const isEnabled = enabled.has(socket);
+      if (limits.size === 0 || !isEnabled) return { socket, isEnabled };
+      const asked = await ask(socket, isTenants);
+      return asked.ok
+        ? { socket, isEnabled, ...asked.value }
+        : { socket, isEnabled, problem: formatProblem(asked.error) };
+    }),
+  );
+  return { label, ...doctorText(servers, limits) };
+}
+
+type Answers = Omit<DoctorServer, 'socket' | 'isEnabled'>;
+
+async function ask(
+  socket: string,
+  isTenants: (account: string) => boolean,
+): Promise<Result<Answers, Problem>> {
+  const connection = await connectDatabase(socket, { user: 'root' });
+  if (!connection.ok) return connection;
+  try {
+    return await answersOf(connection.value, isTenants);
+  } finally {
+    connection.value.close();
+  }
+}
+
+async function answersOf(
+  connection: DatabaseConnection,
+  isTenants: (account: string) => boolean,
+): Promise<Result<Answers, Problem>> {
+  const server = await openMariadb(connection);
+  if (!server.ok) return server;
+  const settings = await connection.query(
+    'SELECT @@GLOBAL.read_only AS read_only, @@GLOBAL.event_scheduler AS events',
+  );
+  if (!settings.ok) return settings;
+  const accounts = await readAccounts(connection, 'root');
+  if (!accounts.ok) return accounts;
+  const isOn = (name: string) => ['1', 'ON'].includes(settings.value[0]?.get(name) ?? '');
+  const { version, missing } = server.value.sight;
+  return ok({
+    version,
+    missing,
+    isReadOnly: isOn('read_only'),
+    runsEvents: isOn('events'),
+    accounts: accounts.value.map((each) => ({ ...each, isTenants: isTenants(each.account) })),
+  });
+}

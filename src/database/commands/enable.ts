@@ -1,0 +1,134 @@
+/** `bulkhead db enable`: gives Bulkhead the rights in database servers that it needs, and no others. */
+import type { Command } from 'commander';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../cli/shared/command.ts';
+import { failWith, print, printJson } from '../../cli/shared/output.ts';
+import type { Problem } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import type { Paths } from '../../host/paths.ts';
+import { workerAccount } from '../core/rights/enable-sql.ts';
+import { findWorkerUser, makeWorkerUser } from '../io/account.ts';
+import { readCredentials } from '../io/credentials.ts';
+import { enableServer, planServer } from '../io/enable.ts';
+import { nativeHash } from '../io/native-hash.ts';
+import { readOptionFile, writeOptionFile } from '../io/option-file.ts';
+import { lockDatabases } from '../io/record-file.ts';
+import type { DbEnableJson, DbServerChangeJson } from './json.ts';
+import {
+  changeServer,
+  hasFailed,
+  rootPaths,
+  serverSockets,
+  showServers,
+  withServerOptions,
+  type ServerOptions,
+} from './servers.ts';
+
+interface EnableOptions extends ServerOptions {
+  readonly credentials?: string;
+}
+
+const action = 'enable the database share';
+
+async function enable(options: EnableOptions, command: Command): Promise<ExitCode> {
+  const { socket: named, login, credentials, dryRun = false, json } = options;
+  const paths = rootPaths(command, action);
+  if (typeof paths === 'number') return paths;
+  const sockets = named === undefined ? serverSockets(paths) : [named];
+  if (sockets.length === 0)
+    return failWith({
+      action,
+      reason: 'no socket of a MariaDB server was found',
+      hint: 'start the server, or name its socket: --socket PATH',
+    });
+  const hash = hashIn(credentials);
+  if (!hash.ok) return failWith(hash.error);
+  const lock = dryRun ? ok(undefined) : lockDatabases(paths);
+  if (!lock.ok) return failWith(lock.error);
+  using _lock = lock.value;
+  const host = await prepareHost(paths, dryRun);
+  if (!host.ok) return failWith(host.error);
+  const servers: DbServerChangeJson[] = [];
+  for (const socket of sockets)
+    servers.push(
+      await changeServer(socket, login, async (connection) => {
+        const target = { paths, socket, connection, ...hash.value };
+        const done = await (dryRun ? planServer : enableServer)(target);
+        if (!done.ok) return done;
+        const { steps, remarks } = done.value;
+        return ok({ steps: steps.map(({ text }) => text), remarks });
+      }),
+    );
+  const result: DbEnableJson = { ...host.value, servers, dryRun };
+  if (json === true) printJson(result);
+  else show(result);
+  return hasFailed(servers) ? exitCodes.failed : exitCodes.done;
+}
+
+/** Returns the hash of the worker's password, for servers in which it cannot log in by its process. */
+function hashIn(file: string | undefined): Result<{ readonly passwordHash?: string }, Problem> {
+  if (file === undefined) return ok({});
+  const read = readCredentials(file);
+  if (!read.ok) return read;
+  const { user, password } = read.value;
+  if (user === workerAccount) return ok({ passwordHash: nativeHash(password) });
+  const reason = `its user is not "${workerAccount}"`;
+  return fail({ action: 'use the login in', object: file, reason });
+}
+
+/** Makes the user and the option file, except in a dry run. Returns what was missing. */
+async function prepareHost(
+  paths: Paths,
+  dryRun: boolean,
+): Promise<Result<Pick<DbEnableJson, 'user' | 'optionFile'>, Problem>> {
+  const user = findWorkerUser(paths);
+  if (!user.ok) return user;
+  const file = readOptionFile(paths);
+  if (!file.ok) return file;
+  const { path, isThere } = file.value;
+  const state = {
+    user: { name: workerAccount, missing: user.value === undefined },
+    optionFile: { path: path ?? null, missing: path !== undefined && !isThere },
+  };
+  if (dryRun) return ok(state);
+  const made = await makeWorkerUser(paths);
+  if (!made.ok) return made;
+  const written = writeOptionFile(paths);
+  return written.ok ? ok(state) : written;
+}
+
+function show({ user, optionFile, servers, dryRun }: DbEnableJson): void {
+  if (user.missing) print(`makes the system user ${user.name}, which cannot log in`);
+  if (optionFile.path === null)
+    print(
+      'Note: the configuration of servers includes no directory that only root can change; add "userstat = 1" to it',
+    );
+  else if (optionFile.missing)
+    print(`writes ${optionFile.path}: servers count what each account uses from their next start`);
+  showServers(servers);
+  if (!dryRun && !hasFailed(servers))
+    print('Set limits in the policy: <database connections="20" statement="30s"/>');
+}
+
+export const command: CommandModule = {
+  define(command, run) {
+    withServerOptions(command)
+      .option(
+        '--credentials <file>',
+        'a file with the password for bulkhead-db that only root can read, for servers without unix_socket',
+      )
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead db enable --dry-run', 'print each change'],
+          ['bulkhead db enable', 'all MariaDB servers of this host; can be repeated'],
+          ['bulkhead db enable --login /root/.my.cnf', 'if root needs a password'],
+        ),
+      )
+      .action(run(enable));
+  },
+};

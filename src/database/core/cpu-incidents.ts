@@ -1,0 +1,114 @@
+/** Incidents of tenants that used more CPU time of a database server than their limit. */
+import { count } from '../../../packages/base/list.ts';
+import { cut } from '../../usage/causes/top-users.ts';
+import type { EvidenceKind } from '../../usage/evidence.ts';
+import type { IncidentKind } from '../../usage/incident-kind.ts';
+import { times } from '../../usage/numbers.ts';
+
+/** A time over which a tenant owed, and the statement that took most of it. */
+export interface DatabaseCpuEvidence {
+  /** Milliseconds since 1970, at its end. */
+  readonly at: number;
+  readonly seconds: number;
+  /** CPU time, in seconds. */
+  readonly usedSeconds: number;
+  /** The limit: 1 is one core. */
+  readonly limit: number;
+  /** The time for which its clients were paused, or would have been. */
+  readonly pausedSeconds: number;
+  /** Its connections were fewer for a while, or statements were killed: a rung of `hold.ts`. */
+  readonly rung: string;
+  /** The statement without literals; empty if it is not known, or not shown. */
+  readonly statement: string;
+  /** How often it was seen, and the CPU time that it took then, in seconds. */
+  readonly seen: number;
+  readonly statementSeconds: number;
+}
+
+const statementMax = 200;
+const percent = (part: number) => `${Math.round(part * 100)} %`;
+const seconds = (value: number) => `${value.toFixed(value < 10 ? 1 : 0)} s`;
+
+const sum = (
+  items: readonly DatabaseCpuEvidence[],
+  field: 'seconds' | 'usedSeconds' | 'pausedSeconds',
+) => items.reduce((all, each) => all + each[field], 0);
+
+export const databaseCpuEvidence: EvidenceKind<DatabaseCpuEvidence> = {
+  kind: 'database-cpu',
+  fields: {
+    at: 'number',
+    seconds: 'number',
+    usedSeconds: 'number',
+    limit: 'number',
+    pausedSeconds: 'number',
+    rung: 16,
+    statement: statementMax,
+    seen: 'number',
+    statementSeconds: 'number',
+  },
+  describe(items, showAll) {
+    return [useText(items), rungText(items), showAll ? statementText(items) : '']
+      .filter((each) => each !== '')
+      .join(' ');
+  },
+  line: (each) =>
+    [
+      `${percent(rate(each.usedSeconds, each.seconds))} of a core for ${seconds(each.seconds)}`,
+      `paused for ${seconds(each.pausedSeconds)}`,
+      ...(each.statement === '' ? [] : [cut(each.statement, statementMax)]),
+    ].join(', '),
+  redact: (each) => ({ ...each, statement: '' }),
+};
+
+const rate = (used: number, time: number) => (time > 0 ? used / time : 0);
+
+function useText(items: readonly DatabaseCpuEvidence[]): string {
+  const time = sum(items, 'seconds');
+  const used = percent(rate(sum(items, 'usedSeconds'), time));
+  const allowed = percent(items.at(-1)?.limit ?? 0);
+  return `Its database statements used ${used} of a core for ${seconds(time)}; ${allowed} are allowed.`;
+}
+
+function rungText(items: readonly DatabaseCpuEvidence[]): string {
+  const paused = sum(items, 'pausedSeconds');
+  const rungs = new Set(items.map(({ rung }) => rung));
+  const pauses =
+    paused === 0
+      ? ''
+      : `Its programs with a connection to the server were paused for ${seconds(paused)} in all, in slices of at most 1 s.`;
+  const more = rungs.has('statements')
+    ? 'Pausing did not help: it got a quarter of its connections, and its oldest statement was ended every 5 s.'
+    : rungs.has('connections')
+      ? 'Pausing did not help: it got a quarter of its connections.'
+      : '';
+  return [pauses, more].filter((each) => each !== '').join(' ');
+}
+
+function statementText(items: readonly DatabaseCpuEvidence[]): string {
+  const known = items.filter(({ statement }) => statement !== '');
+  const [most] = known.toSorted((a, b) => b.statementSeconds - a.statementSeconds);
+  if (most === undefined) return '';
+  const each = most.seen > 0 ? `, ${(most.statementSeconds / most.seen).toFixed(2)} s each` : '';
+  return `The statement that took most: ${cut(most.statement, statementMax)}, seen ${count(most.seen, 'time', 'times')}${each}.`;
+}
+
+export const databaseCpuIncidents: IncidentKind<DatabaseCpuEvidence> = {
+  limit: 'database.cpu',
+  topic: {
+    noun: 'database CPU',
+    resource: 'other',
+    effect: {
+      throttled:
+        'Pages that need the database took longer. The server itself, and its other users, were not slowed down.',
+      observed: 'Nothing was paused: the policy only watches.',
+    },
+    advice:
+      'Look for a statement without a fitting index, a page that asks for the same again and again, or a crawler. "bulkhead db explain" shows the statements.',
+  },
+  evidence: databaseCpuEvidence,
+  happened: ({ severity, faults }) =>
+    severity === 'observed'
+      ? `used more of a database server than allowed ${times(faults)}`
+      : `had its database clients paused ${times(faults)}`,
+};

@@ -1,0 +1,118 @@
+/** Reads the accounts of a server as the worker sees them, and sets their numbers of connections by the procedure. */
+import type { Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { keyOf, type ServerAccount, type WantedNumber } from '../core/connection-numbers.ts';
+import { accountsStatement, capStatement, schemaName } from '../core/rights/enable-sql.ts';
+import { privilegesOf } from '../core/rights/privileges.ts';
+import { isOurs, type KeptNumber } from '../core/rights/record.ts';
+import type { Row } from '../core/protocol/reply.ts';
+import type { Paths } from '../../host/paths.ts';
+import type { DatabaseConnection } from './client/connect.ts';
+import { lockDatabases, readNumbers, readServers, writeNumbers } from './record-file.ts';
+
+/** Returns the accounts and roles of the server: for the worker by the view, for root without it. */
+export async function readAccounts(
+  connection: DatabaseConnection,
+  by: 'worker' | 'root' = 'worker',
+): Promise<Result<readonly ServerAccount[], Problem>> {
+  const view = `SELECT * FROM \`${schemaName}\`.accounts`;
+  const rows = await connection.query(by === 'worker' ? view : accountsStatement);
+  return rows.ok ? ok(rows.value.map(accountOf)) : rows;
+}
+
+function accountOf(row: Row): ServerAccount {
+  const text = (column: string) => row.get(column) ?? '';
+  const [own, ofRoles] = [privilegesOf(text('access')), privilegesOf(text('roles'))];
+  return {
+    account: text('account'),
+    host: text('host'),
+    connections: Number(text('connections')),
+    isRole: text('is_role') === '1',
+    privileges: own && ofRoles && [...new Set([...own, ...ofRoles])],
+    createsEvents: text('creates_events') === '1',
+    grants: text('grants') === '1',
+  };
+}
+
+interface NumbersTarget {
+  readonly paths: Pick<Paths, 'state'>;
+  readonly socket: string;
+}
+
+/** A number to set. */
+export interface NumberChange extends WantedNumber {
+  readonly before: number;
+}
+
+/**
+ * Notes the numbers that accounts have now before they are changed, and returns the changes: accounts that need another
+ * number, and those whose tenant has no limit any more, which get their own number back. Does nothing for a server that
+ * `disable` is about to leave.
+ */
+export function noteNumbers(
+  { paths, socket }: NumbersTarget,
+  accounts: readonly ServerAccount[],
+  wanted: readonly WantedNumber[],
+): Result<readonly NumberChange[], Problem> {
+  const lock = lockDatabases(paths);
+  if (!lock.ok) return lock;
+  using _lock = lock.value;
+  const servers = readServers(paths);
+  if (!servers.ok) return servers;
+  const server = servers.value.find((each) => each.socket === socket);
+  if (server === undefined || server.undoing === true) return ok([]);
+  const numbers = readNumbers(paths);
+  if (!numbers.ok) return numbers;
+  const [own, others] = [true, false].map((is) =>
+    numbers.value.filter((each) => (each.socket === socket) === is),
+  ) as [KeptNumber[], KeptNumber[]];
+  const kept = new Map(own.map((each) => [keyOf(each), each]));
+  const plan = planNumbers(socket, accounts, wanted, kept);
+  const written = writeNumbers(paths, [...others, ...plan.kept]);
+  return written.ok ? ok(plan.changes) : written;
+}
+
+function planNumbers(
+  socket: string,
+  accounts: readonly ServerAccount[],
+  wanted: readonly WantedNumber[],
+  kept: ReadonlyMap<string, KeptNumber>,
+) {
+  const numbers = new Map(wanted.map((each) => [keyOf(each), each.connections]));
+  const changes: NumberChange[] = [];
+  const rows: KeptNumber[] = [];
+  for (const { account, host, connections: now } of accounts) {
+    const key = keyOf({ account, host });
+    const set = numbers.get(key);
+    const before = kept.get(key)?.before ?? now;
+    if (set !== undefined) {
+      const replaces = set === now || before === now ? {} : { replaces: now };
+      rows.push({ socket, account, host, before, set, ...replaces });
+      if (set !== now) changes.push({ account, host, connections: set, before });
+      continue;
+    }
+    const was = kept.get(key);
+    if (was === undefined || was.before === now) continue;
+    // Somebody else has set another number since: that one stays.
+    if (!isOurs(was, now)) continue;
+    rows.push(was);
+    changes.push({ account, host, connections: was.before, before: was.before });
+  }
+  return { changes, kept: rows };
+}
+
+/** Sets the numbers; goes on after a failure, as long as the server answers. */
+export async function setNumbers(
+  connection: DatabaseConnection,
+  changes: readonly WantedNumber[],
+): Promise<readonly Problem[]> {
+  const problems: Problem[] = [];
+  for (const { account, host, connections } of changes) {
+    const done = await connection.query(capStatement(account, host, connections));
+    const object = `${account}@${host}`;
+    const action = 'set the number of connections of the account';
+    if (!done.ok) problems.push({ ...done.error, action, object });
+    if (!connection.isOpen) break;
+  }
+  return problems;
+}

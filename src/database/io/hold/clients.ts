@@ -1,0 +1,178 @@
+/**
+ * The cgroups in which a tenant's clients of a database are: the kernel names the sockets of all clients, and the open
+ * files of the tenant's processes show which of them has one.
+ */
+import { readdirSync } from 'node:fs';
+import { listSome } from '../../../../packages/base/list.ts';
+import type { Problem } from '../../../../packages/base/problem.ts';
+import { failed } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import { readText } from '../../../../packages/base/io/read.ts';
+import type { Driver } from '../../../host/driver.ts';
+import { entryPathOfProcess } from '../../../host/entry-paths/entry-path-of-process.ts';
+import { includesOthers } from '../../../host/kill-processes.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { stopFile } from '../../../host/stops.ts';
+import { sliceCgroup } from '../../../plan/slice.ts';
+import { tenantCgroup } from '../../../plan/wanted.ts';
+import type { Tenant } from '../../../policy/policy.ts';
+import { runBounded } from '../../../sys/processes/run-bounded.ts';
+import { clientsOfSocket } from '../../../sys/sockets/unix-diag.ts';
+import { unitsOf, type CgroupNode } from '../../core/client-cgroups.ts';
+import type { FreezeFile } from './record.ts';
+
+export interface ClientCgroups {
+  /** The cgroups with clients that may be frozen. */
+  readonly freezable: readonly FreezeFile[];
+  /** The reasons why others with clients may not. */
+  readonly refused: readonly string[];
+}
+
+/** A cgroup with its processes. */
+interface Unit {
+  readonly path: string;
+  readonly pids: readonly number[];
+}
+
+const depthMax = 8;
+const cgroupsMax = 1_000;
+/** A tenant with more processes has its whole share of cgroups taken for clients. */
+const processesMax = 5_000;
+const searchMilliseconds = 1_500;
+const outputBytesMax = 32 * 2 ** 20;
+/** Entry paths of people who are logged in, and would think that the host hangs. */
+const sessionPaths: ReadonlySet<string> = new Set(['ssh', 'su']);
+
+export class Clients {
+  readonly #driver: Driver;
+  readonly #paths: Paths;
+
+  constructor(driver: Driver, paths: Paths) {
+    this.#driver = driver;
+    this.#paths = paths;
+  }
+
+  /** Why this host can freeze nothing; undefined if it can. */
+  get obstacle(): string | undefined {
+    return this.#mount() === undefined ? 'the kernel has no freezer for cgroups here' : undefined;
+  }
+
+  #mount(): { readonly mountPoint: string; readonly rootPath: string } | undefined {
+    const { version, hierarchies } = this.#driver.tree;
+    if (version === 2) return hierarchies[0];
+    return hierarchies.find(({ controllers }) => controllers.has('freezer'));
+  }
+
+  #topOf(tenant: Tenant): string | undefined {
+    const mount = this.#mount();
+    if (mount === undefined) return undefined;
+    const isSlice = this.#driver.tree.slices !== undefined && tenant.reseller === undefined;
+    if (isSlice) return `${mount.mountPoint}/${sliceCgroup({ uid: tenant.uid })}`;
+    return `${mount.rootPath}/${tenantCgroup(tenant)}`;
+  }
+
+  /** Finds the cgroups of a tenant's clients of these sockets. */
+  async find(tenant: Tenant, sockets: readonly string[]): Promise<Result<ClientCgroups, Problem>> {
+    const top = this.#topOf(tenant);
+    if (top === undefined)
+      return failed({ action: 'freeze clients', reason: this.obstacle ?? 'there is no freezer' });
+    const peers = new Set<number>();
+    for (const each of sockets) {
+      const found = clientsOfSocket(each);
+      if (!found.ok) return found;
+      for (const inode of found.value) peers.add(inode);
+    }
+    if (peers.size === 0) return ok({ freezable: [], refused: [] });
+    const units = unitsOf(readTree(top)).map((path) => ({ path, pids: pidsBelow(path) }));
+    const pids = await pidsWith(this.#paths.proc, units.flatMap(allPids), peers);
+    const withClients = units.filter((unit) => unit.pids.some((pid) => pids.has(pid)));
+    const refused = withClients.flatMap((unit) => this.#refusal(tenant, unit) ?? []);
+    const freezable = withClients.filter((unit) => this.#refusal(tenant, unit) === undefined);
+    return ok({ freezable: freezable.map(({ path }) => this.#fileOf(tenant, path)), refused });
+  }
+
+  #fileOf(tenant: Tenant, path: string): FreezeFile {
+    if (this.#driver.tree.version === 1) return { path: `${path}/freezer.state` };
+    const file = `${path}/cgroup.freeze`;
+    return path === this.#topOf(tenant)
+      ? { path: file, stop: stopFile(this.#paths, tenant.uid) }
+      : { path: file };
+  }
+
+  /** Whether nothing has come into the cgroup since that must not be frozen. */
+  mayFreeze(tenant: Tenant, { path }: FreezeFile): boolean {
+    const cgroup = path.slice(0, path.lastIndexOf('/'));
+    return this.#refusal(tenant, { path: cgroup, pids: pidsBelow(cgroup) }) === undefined;
+  }
+
+  #refusal(tenant: Tenant, { path, pids }: Unit): string | undefined {
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    if (includesOthers(pids, this.#driver.ownerOf(tenantCgroup(tenant))))
+      return `processes of other accounts are in ${name}`;
+    const { uid } = tenant;
+    const logins = pids.filter((pid) =>
+      sessionPaths.has(entryPathOfProcess({ pid, uid }, pathsFor(this.#paths)) ?? ''),
+    );
+    return logins.length === 0
+      ? undefined
+      : `somebody is logged in in ${name} (process ${listSome(logins.map(String), 3)})`;
+  }
+}
+
+const pathsFor = ({ proc }: Paths) => ({ proc, sessions: '/run/systemd/sessions' });
+const allPids = ({ pids }: Unit) => pids;
+
+function readTree(path: string, depth = depthMax, budget = { left: cgroupsMax }): CgroupNode {
+  if (depth === 0) return { path, children: [] };
+  const children = directoriesIn(path).flatMap((name) =>
+    budget.left-- > 0 ? [readTree(`${path}/${name}`, depth - 1, budget)] : [],
+  );
+  return { path, children };
+}
+
+function directoriesIn(path: string): readonly string[] {
+  try {
+    return readdirSync(path, { withFileTypes: true })
+      .filter((each) => each.isDirectory())
+      .map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+function pidsBelow(path: string): readonly number[] {
+  const pids: number[] = [];
+  const add = (node: CgroupNode) => {
+    const text = readText(`${node.path}/cgroup.procs`) ?? '';
+    for (const line of text.split('\n')) if (line !== '') pids.push(Number(line));
+    for (const each of node.children) add(each);
+  };
+  add(readTree(path));
+  return pids;
+}
+
+/**
+ * Returns which of these processes have one of these sockets. Another program reads their links, since a process can make
+ * its reader wait: then any of them may be a client.
+ */
+async function pidsWith(
+  proc: string,
+  pids: readonly number[],
+  sockets: ReadonlySet<number>,
+): Promise<ReadonlySet<number>> {
+  if (pids.length === 0) return new Set();
+  if (pids.length > processesMax) return new Set(pids);
+  const directories = pids.map((pid) => `${proc}/${pid}/fd`);
+  const tests = ['-maxdepth', '1', '-lname', 'socket:*', '-printf', '%h %l\\n'];
+  const run = await runBounded('/usr/bin/find', [...directories, ...tests], {
+    timeoutMs: searchMilliseconds,
+    bytesMax: outputBytesMax,
+  });
+  if (!run.ok) return new Set(pids);
+  const found = new Set<number>();
+  for (const line of Buffer.from(run.value.stdout).toString('latin1').split('\n')) {
+    const [, pid, inode] = /\/(\d+)\/fd socket:\[(\d+)\]$/.exec(line) ?? [];
+    if (pid !== undefined && sockets.has(Number(inode))) found.add(Number(pid));
+  }
+  return found;
+}

@@ -1,0 +1,81 @@
+/** The answer to `GET /v1/advise` from a real history, for accounts that came at different times. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { QueryReader } from '../../src/agent/api/query-reader.ts';
+import type { RequestContext } from '../../src/agent/api/request-context.ts';
+import { answerAdvise } from '../../src/agent/responses/advise.ts';
+import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
+import { EventStore } from '../../src/store/events/event-store.ts';
+import { HistoryReader } from '../../src/store/history/history-reader.ts';
+import type { HistoryView } from '../../src/store/history/history.ts';
+import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
+import type { Member } from '../../src/usage/member.ts';
+import { policyOf } from '../conformance/suite.ts';
+import { hour, Place, start, tickOf, value } from '../store/samples.ts';
+
+const memberIndex = new MemberIndex(
+  policyOf(
+    `<package name="old"><cpu limit="200%"/></package><package name="new"><cpu limit="200%"/></package>
+     <tenant uid="64521" package="old"/><tenant uid="64522" package="old"/>
+     <tenant uid="64523" package="new"/><tenant uid="64524"/>
+     <tenant uid="64525" package="new"><cpu limit="10%"/></tenant>`,
+  ),
+);
+const hours = 30;
+const end = start + hours * hour;
+/** The hours after which accounts came. The last one's beginning is unknown. */
+const beginnings: Readonly<Record<Member, number>> = {
+  u64521: -9,
+  u64522: 20,
+  u64523: 8,
+  u64524: 8,
+};
+
+test('a lower limit is proposed only after a day of history, and the answer has its beginning', async () => {
+  using place = new Place();
+  using events = new EventStore(place.directory);
+  using metrics = new MetricsStore(place.directory);
+  const busy = { cpu: 0.3 };
+  const use = Object.fromEntries([1, 2, 3, 4, 5].map((each) => [`u6452${each}`, busy]));
+  for (let at = start + hour / 2; at <= end; at += hour / 2)
+    value(metrics.add(tickOf(at, use, 1_800)));
+  using reader = new HistoryReader(place.directory);
+  const history: Partial<HistoryView> = {
+    usage: (query) => Promise.resolve(reader.usage(query)),
+    quantiles: (query) => Promise.resolve(reader.quantiles(query)),
+    columns: (query) => Promise.resolve(reader.columns(query)),
+    peakTotal: (query) => Promise.resolve(reader.peakTotal(query)),
+  };
+  const beginningOf = (member: Member) => start + (beginnings[member] ?? Infinity) * hour;
+  const agent = { memberIndex, events, membership: { beginningOf } };
+  const query = new QueryReader(new URLSearchParams(`from=${start - 5 * hour}&to=${end}`));
+  const caller = { kind: 'uid', uid: 0 };
+  const request = { agent, history, caller, query } as unknown as RequestContext;
+  const { tenants, packages } = value(await answerAdvise(request));
+  const cpu = tenants.filter(({ limit }) => limit === 'cpu.limit');
+  assert.deepEqual(
+    cpu.map(({ current, neverHit, onePercentHit, knownSince }) => [
+      current,
+      neverHit,
+      onePercentHit,
+      knownSince === undefined ? undefined : (knownSince - start) / hour,
+    ]),
+    [
+      ['200%', '40%', '40%', 0],
+      ['200%', '200%', '200%', 20],
+      ['200%', '200%', '200%', 8],
+      ['unlimited', 'unlimited', 'unlimited', 8],
+      // More than the limit that it has needs no day of history.
+      ['10%', '40%', '40%', undefined],
+    ],
+  );
+  assert.deepEqual(
+    packages
+      .filter(({ limit }) => limit === 'cpu.limit')
+      .map(({ package: name, neverHit, knownSince }) => [name, neverHit, knownSince]),
+    [
+      ['old', '40%', start],
+      ['new', '200%', start + 8 * hour],
+    ],
+  );
+});

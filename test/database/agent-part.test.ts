@@ -1,0 +1,114 @@
+/** The agent's part with a real server, and tenants' real connections. Nobody is paused: the policy watches. */
+import '../../testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { Log } from '../../src/agent/log.ts';
+import type { ReportedFault } from '../../src/agent/part.ts';
+import { databasePart } from '../../src/database/io/agent-part.ts';
+import { pathsOf } from '../../src/host/paths.ts';
+import { parsePolicy } from '../../src/policy/parse.ts';
+import { resolvePolicy } from '../../src/policy/resolve.ts';
+import type { Policy } from '../../src/policy/policy.ts';
+import { mariadbMissing, startMariadb, type MariadbServer } from '../../testing/mariadb.ts';
+import { eventually } from '../../testing/patience.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
+
+const aliceUid = 64_361;
+const workerUid = 620_791;
+
+describe("the agent's part for database servers", { skip: mariadbMissing }, () => {
+  // Others can change /tmp, so no server there is trusted.
+  const directory = suiteDirectory('database-part', '/var/lib');
+  const etc = join(directory, 'etc');
+  const runtime = join(directory, 'run');
+  const state = join(directory, 'state');
+  const paths = { ...pathsOf('bulkhead-database-part'), etc, runtime, state };
+  const warnings: string[] = [];
+  const log = { warn: (text: string) => warnings.push(text) } as unknown as Log;
+  let server: MariadbServer;
+
+  before(async () => {
+    chmodSync(directory, 0o755);
+    const data = join(directory, 'server');
+    for (const each of [etc, runtime, state, data]) mkdirSync(each);
+    server = await startMariadb(data, ['--userstat=1']);
+    writeFileSync(
+      join(etc, 'passwd'),
+      `mysql:x:${server.uid}:${server.uid}::/:/bin/false
+bulkhead-db:x:${workerUid}:${workerUid}::/:/bin/false
+alice:x:${aliceUid}:${aliceUid}::/home/alice:/bin/false\n`,
+    );
+    writeFileSync(join(etc, 'login.defs'), 'UID_MIN 700000\n');
+    writeFileSync(join(etc, 'db.cnf'), '[client]\nuser=watcher\npassword=sesame\n', {
+      mode: 0o600,
+    });
+    await server.sql("CREATE USER watcher@localhost IDENTIFIED BY 'sesame'");
+    await server.sql('GRANT PROCESS, CONNECTION ADMIN ON *.* TO watcher@localhost');
+    await server.sql("CREATE USER alice_1@localhost IDENTIFIED BY ''");
+    // The view of accounts is what "db enable" makes.
+    await server.sql('CREATE DATABASE bulkhead');
+    await server.sql(`CREATE VIEW bulkhead.accounts AS SELECT User AS account, Host AS host, 0 AS connections,
+      0 AS is_role, IF(User = 'alice_1', '0', '8') AS access, '0' AS roles, 0 AS creates_events, 0 AS grants
+      FROM mysql.global_priv`);
+    await server.sql('GRANT SELECT ON bulkhead.* TO watcher@localhost');
+  });
+  after(() => server.stop());
+
+  function policyWith(limits: string): Policy {
+    const text = `<bulkhead version="1">
+      <databases><server kind="mariadb" socket="${server.socket}" credentials="${etc}/db.cnf"/></databases>
+      <tenant uid="${aliceUid}">${limits}</tenant></bulkhead>`;
+    const { document, diagnostics } = parsePolicy('policy.xml', text);
+    assert.ok(document !== undefined, JSON.stringify(diagnostics));
+    const accounts = [{ user: 'alice', uid: aliceUid, gid: aliceUid, home: '/home/alice' }];
+    return resolvePolicy(document, { accounts, uidMin: 1000 });
+  }
+
+  test('sees, reports and ends what is above the limits', async () => {
+    const part = databasePart(paths, log);
+    const faults: ReportedFault[] = [];
+    part.adopt?.(policyWith('<database cpu="1%" statement="1s"/>'), new Map());
+    const alice = await server.connect('alice_1');
+    const done = alice.query("SELECT 'secret', BENCHMARK(1000000000, MD5(RAND()))");
+    try {
+      await eventually(
+        'the statement is ended, and the use reported',
+        () => {
+          faults.push(...(part.takeFaults?.() ?? []));
+          const limits = new Set(faults.map(({ limit }) => limit));
+          return limits.has('database.cpu') && limits.has('database.statement');
+        },
+        () => warnings.join('\n'),
+      );
+      await done;
+      const cpu = faults.find(({ limit }) => limit === 'database.cpu');
+      assert.equal(cpu?.member, `u${aliceUid}`);
+      assert.equal(cpu?.severity, 'observed');
+      const items = JSON.stringify(faults.map(({ evidence }) => evidence));
+      assert.match(items, /BENCHMARK/);
+      assert.ok(!items.includes('secret'), items);
+    } finally {
+      alice.close();
+      await part[Symbol.asyncDispose]?.();
+    }
+  });
+
+  test('asks nothing without a limit', async () => {
+    const count = async () =>
+      Number(
+        (
+          await server.sql(
+            "SELECT total_connections AS n FROM information_schema.user_statistics WHERE user = 'watcher'",
+          )
+        )[0]?.get('n'),
+      );
+    const before = await count();
+    const part = databasePart(paths, log);
+    part.adopt?.(policyWith(''), new Map());
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await part[Symbol.asyncDispose]?.();
+    assert.equal(await count(), before);
+  });
+});

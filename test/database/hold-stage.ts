@@ -1,0 +1,97 @@
+/** A simulated server, and one tenant's clients, held by the real code: a millisecond at a time. */
+import { judge, newHold, type Hold, type Rung } from '../../src/database/core/hold.ts';
+import { nextSlice, type Slice } from '../../src/database/core/slices.ts';
+
+export interface Load {
+  readonly connections: number;
+  /** The CPU time of a statement. */
+  readonly statementMicroseconds: number;
+  /** The time between statements. */
+  readonly restMicroseconds?: number;
+}
+
+const step = 1_000;
+const cores = 1.55;
+
+interface Connection {
+  /** CPU time that its statement still needs. */
+  left: number;
+  /** The time at which its client asks again. */
+  asksAt: number;
+}
+
+export class Stage {
+  longestPause = 0;
+  readonly #load: Load;
+  readonly #limit: number;
+  readonly #connections: Connection[];
+  readonly #used: (readonly [at: number, used: number])[] = [];
+  #hold: Hold = newHold;
+  #slice: Slice = { isFrozen: false, since: -1_000_000 };
+  #now = 0;
+  #total = 0;
+
+  constructor(load: Load, limit: number) {
+    this.#load = load;
+    this.#limit = limit;
+    this.#connections = Array.from({ length: load.connections }, () => ({ left: 0, asksAt: 0 }));
+  }
+
+  get rung(): Rung {
+    return this.#hold.rung;
+  }
+
+  /** Runs for a time, with a look each `tick`. */
+  run(microseconds: number, tick: number): void {
+    const end = this.#now + microseconds;
+    let [lookedAt, seen] = [this.#now, this.#total];
+    for (; this.#now < end; this.#now += step) {
+      this.#serve();
+      if (this.#now - lookedAt >= tick) {
+        const use = {
+          usedMicroseconds: this.#total - seen,
+          elapsedMicroseconds: this.#now - lookedAt,
+          limitFraction: this.#limit,
+          canFreeze: true,
+        };
+        this.#hold = judge(this.#hold, use, 'on').hold;
+        [lookedAt, seen] = [this.#now, this.#total];
+      }
+      const next = nextSlice(this.#slice, this.#hold.owes, this.#now);
+      if (next !== this.#slice && this.#slice.isFrozen)
+        this.longestPause = Math.max(this.longestPause, this.#now - this.#slice.since);
+      this.#slice = next;
+    }
+  }
+
+  /** Statements run to their end; only a client that is not frozen asks for the next. */
+  #serve(): void {
+    let budget = cores * step;
+    for (const each of this.#connections) {
+      let mine = Math.min(step, budget);
+      while (mine > 0) {
+        if (each.left === 0) {
+          if (this.#slice.isFrozen || each.asksAt > this.#now) break;
+          each.left = this.#load.statementMicroseconds;
+        }
+        const part = Math.min(mine, each.left);
+        each.left -= part;
+        mine -= part;
+        budget -= part;
+        this.#total += part;
+        if (each.left === 0) each.asksAt = this.#now + (this.#load.restMicroseconds ?? 0);
+      }
+    }
+    this.#used.push([this.#now, this.#total]);
+  }
+
+  /** Returns the rate of use in each span of so many microseconds. */
+  ratesPer(span: number): readonly number[] {
+    const at = (time: number) => this.#used[Math.min(time / step, this.#used.length - 1)]?.[1] ?? 0;
+    const spans = Math.floor(this.#now / span);
+    return Array.from(
+      { length: spans },
+      (_, each) => (at((each + 1) * span) - at(each * span)) / span,
+    );
+  }
+}
