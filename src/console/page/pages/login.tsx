@@ -5,7 +5,7 @@ import { Loading } from '../parts/notes.tsx';
 import { product, words } from '../state/language.ts';
 import { failureWords, type Failure } from '../state/request.ts';
 import type { Session } from '../state/session.ts';
-import { isFramed } from '../state/siblings.ts';
+import { isFramed } from '../state/connection/siblings.ts';
 
 type Closed = Exclude<Session, { readonly kind: 'open' }>;
 

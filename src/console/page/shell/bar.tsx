@@ -2,7 +2,7 @@
 import { numbers, product, words } from '../state/language.ts';
 import { href } from '../state/route.ts';
 import { logOut, sessionInfo } from '../state/session.ts';
-import { isFramed } from '../state/siblings.ts';
+import { isFramed } from '../state/connection/siblings.ts';
 import { connection, frame } from '../state/stream.ts';
 import { Choices } from './choices.tsx';
 import { Find } from './find.tsx';

@@ -8,7 +8,7 @@ import type {
   ConsoleSessionStart,
 } from '../../../agent/api/console-api.ts';
 import { exchangeCode, request, type Failure } from './request.ts';
-import { announceSession, answerSiblings, askSiblings, isFramed } from './siblings.ts';
+import { announceSession, answerSiblings, askSiblings, isFramed } from './connection/siblings.ts';
 
 export type Session =
   | { readonly kind: 'starting' }
@@ -41,15 +41,15 @@ let last: Promise<void> = Promise.resolve();
 
 /** Starts with the token of before a reload or of another tab, and the code in the address. */
 export function startSession(): Promise<void> {
-  answerSiblings(sharedToken);
-  effect(() => (sharedToken() === undefined ? undefined : announceSession()));
+  answerSiblings(tokenToShare);
+  effect(() => (tokenToShare() === undefined ? undefined : announceSession()));
   last = begin(takeCode());
   return last;
 }
 
 /** New tabs do not take over a session that shows what somebody else sees. */
-function sharedToken(): string | undefined {
-  const { value: now } = session;
+function tokenToShare(): string | undefined {
+  const now = session.value;
   return now.kind === 'open' && now.info.user === now.info.by ? now.token : undefined;
 }
 
@@ -101,16 +101,11 @@ async function logIn(code: string): Promise<void> {
     const failure = started.error;
     if (now.kind === 'open') offer.value = { kind: 'failed', failure };
     else session.value = { kind: 'none', failure };
-  } else if (now.kind === 'open' && !isSameLogin(now.info, started.value))
+  } else if (now.kind === 'open' && now.info.by !== started.value.by)
     offer.value = { kind: 'login', start: started.value };
-  else open(started.value);
+  // Whoever is logged in asked for this login too, perhaps to see what somebody else sees.
+  else await replaceBy(started.value);
 }
-
-const isSameLogin = (one: ConsoleSessionResponse, other: ConsoleSessionResponse) =>
-  one.uid === other.uid &&
-  one.user === other.user &&
-  one.by === other.by &&
-  one.readOnly === other.readOnly;
 
 function open({ token, ...info }: ConsoleSessionStart): void {
   store(token);
