@@ -131,6 +131,7 @@ test(
     process.kill(stopped, 'SIGSTOP');
     const late = await asked.ask(0, policies.read(5001));
     assert.equal(late.status, 503, late.body);
+    assert.match(late.body, /it took longer than 15 s/);
     assertOf(5002, await asked.ask(0, policies.read(5002)));
     assert.ok(!isAlive(stopped));
     const next = pidOf(asked);

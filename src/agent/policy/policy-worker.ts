@@ -111,7 +111,10 @@ export class PolicyWorker implements Disposable {
     const { answer, wasKilled } = await this.#runIn(process, item);
     if (answer !== undefined) return answer;
     const isAgain = wasUsed && !wasKilled && !writes(item.job) && !this.#isOver;
-    return isAgain ? this.#run(item) : ended(item.job, process.lastWords);
+    if (isAgain) return this.#run(item);
+    return wasKilled
+      ? tookTooLong(this.#options.answerMilliseconds)
+      : ended(item.job, process.lastWords);
   }
 
   async #runIn(process: PolicyProcess, { job, signal }: Waiting) {
@@ -168,6 +171,13 @@ const busy = refusedFor(busySeconds, 429, {
 const tooMany = { action, reason: 'you have asked too much about the policy' };
 
 const abandoned = refusal(499, { action, reason: 'nobody waits for it any more' });
+
+const tookTooLong = (milliseconds: number): PolicyJobAnswer =>
+  refusal(503, {
+    action,
+    reason: `it took longer than ${Math.ceil(milliseconds / 1000)} s`,
+    hint: 'retry when the host has less to do, or use the command line',
+  });
 
 const notStarted = (job: PolicyJob, problem: Problem): PolicyJobAnswer =>
   job.audience.kind === 'administrator'
