@@ -194,7 +194,8 @@ function show({ name, ended, over, problems, dryRun }: DbKillJson, isAgreed: boo
   if (!isAgreed) return print('Nothing was ended');
   if (dryRun) for (const each of ended) print(lineOf(each));
   const late = over === 0 ? '' : `; ${over} were over by then`;
-  print(`${wordsFor(ended)} of ${name} ${dryRun ? 'would be' : 'were'} ended${late}`);
+  const were = ended.length === 1 ? 'was' : 'were';
+  print(`${wordsFor(ended)} of ${name} ${dryRun ? 'would be' : were} ended${late}`);
 }
 
 export const command: CommandModule = {
