@@ -102,7 +102,8 @@ const filesBelow = (directory: string): readonly string[] =>
     .filter((path) => statSync(`${directory}/${path}`).isFile())
     .sort();
 
-const modeOf = (path: string) => (/\/bulkhead-(?:exec|fpm|suexec|thaw)$/.test(path) ? 0o755 : 0o644);
+const modeOf = (path: string) =>
+  /\/bulkhead-(?:exec|fpm|suexec|thaw)$/.test(path) ? 0o755 : 0o644;
 
 /** Adds Node.js, and of koffi what loads its native part. */
 async function addRuntime(build: Build, processor: Processor, tree: Tree): Promise<void> {
