@@ -35,7 +35,9 @@ export class IncidentKinds {
       this.#byLimit.set(kind.limit, kind);
       if (kind.evidence === undefined) continue;
       const { kind: name } = kind.evidence;
-      if (this.#byEvidence.has(name)) throw new Error(`Two kinds of evidence: ${name}`);
+      const known = this.#byEvidence.get(name);
+      if (known !== undefined && known !== kind.evidence)
+        throw new Error(`Two kinds of evidence: ${name}`);
       this.#byEvidence.set(name, kind.evidence);
     }
   }

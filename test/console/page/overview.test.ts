@@ -21,7 +21,7 @@ describe('overview', { skip }, async () => {
       await view.check(`navigation-${width}`);
       await view.close();
     }
-    const view = await site.view(`#code=${await site.stage.code(0)}&to=/`);
+    const view = await site.login(0, '/');
     view.expected.push(/ERR_FAILED/);
     await view.page.route(/v1\/incidents/, (route) => route.abort());
     await view.page.reload({ timeout: 0 });

@@ -18,11 +18,7 @@ const treeOf = String.raw`cd / && find etc -xdev \( -type f -o -type l -o -type 
   -a \( -type f -exec sh -c 'sha256sum < "$1"' _ {} \; -o -printf '\n' \) | sort`;
 
 /** The front answers only hosts that it knows; localhost is one. */
-const askConsole = String.raw`perl -MIO::Socket::UNIX -e 'my $s = IO::Socket::UNIX->new("/run/bulkhead/console.sock") or die; print $s "GET / HTTP/1.1
-Host: localhost
-Connection: close
-
-"; local $/; print <$s>'`;
+const askConsole = String.raw`perl -MIO::Socket::UNIX -e 'my $s = IO::Socket::UNIX->new("/run/bulkhead/console.sock") or die; print $s "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"; local $/; print <$s>'`;
 
 suite('bulkhead setup', { skip: guests.skip }, () => {
   const host = guestOfSuite(guests, async (guest) => {

@@ -7,6 +7,7 @@ import type {
   ConsoleSessionResponse,
   ConsoleSessionStart,
 } from '../../../agent/api/console-api.ts';
+import type { Result } from '../../../../packages/base/result.ts';
 import { exchangeCode, request, type Failure } from './request.ts';
 import { announceSession, answerSiblings, askSiblings, isFramed } from './connection/siblings.ts';
 
@@ -55,9 +56,9 @@ function tokenToShare(): string | undefined {
 
 async function begin(code: string | undefined): Promise<void> {
   const token = storedToken() ?? validToken(await askSiblings());
-  if (token !== undefined) session.value = await openWith(token);
-  if (code !== undefined) await logIn(code);
-  else if (token === undefined) session.value = { kind: 'none' };
+  const before: Session = token === undefined ? { kind: 'none' } : await openWith(token);
+  if (code === undefined) session.value = before;
+  else await logIn(code, before);
 }
 
 /** Takes a code that comes while the page is open, as when a link is opened in the same tab. */
@@ -91,20 +92,28 @@ async function replaceBy(start: ConsoleSessionStart): Promise<void> {
   open(start);
 }
 
-/** Exchanges a code. A session of another account stays until somebody answers the offer. */
-async function logIn(code: string): Promise<void> {
+/**
+ * Exchanges a code. A session of another account, `before`, stays until somebody answers the offer. Nothing of it is shown
+ * meanwhile if it was not shown yet.
+ */
+async function logIn(code: string, before: Session = session.value): Promise<void> {
   answerOffer(false);
   if (session.value.kind !== 'open') session.value = { kind: 'starting' };
   const started = await exchangeCode<ConsoleSessionStart>(code);
-  const now = session.value;
-  if (!started.ok) {
-    const failure = started.error;
-    if (now.kind === 'open') offer.value = { kind: 'failed', failure };
-    else session.value = { kind: 'none', failure };
-  } else if (now.kind === 'open' && now.info.by !== started.value.by)
-    offer.value = { kind: 'login', start: started.value };
-  // Whoever is logged in asked for this login too, perhaps to see what somebody else sees.
-  else await replaceBy(started.value);
+  const now = session.value.kind === 'starting' ? before : session.value;
+  const another = offerOf(started, now);
+  if (another !== undefined) {
+    session.value = now;
+    offer.value = another;
+  } else if (started.ok) await replaceBy(started.value);
+  else session.value = { kind: 'none', failure: started.error };
+}
+
+/** Whoever is logged in asked for a login by the same account, too, perhaps to see what somebody else sees. */
+function offerOf(started: Result<ConsoleSessionStart, Failure>, now: Session): Offer | undefined {
+  if (now.kind !== 'open') return undefined;
+  if (!started.ok) return { kind: 'failed', failure: started.error };
+  return now.info.by === started.value.by ? undefined : { kind: 'login', start: started.value };
 }
 
 function open({ token, ...info }: ConsoleSessionStart): void {
