@@ -109,9 +109,11 @@ test('IncidentKinds.itemsOf() returns only items of the incident’s own kind', 
 test('IncidentKinds throws when a limit or a kind of evidence occurs twice', () => {
   assert.throws(() => new IncidentKinds([knocking, { limit: knocking.limit }]), /bell\.rings/);
   assert.throws(
-    () => new IncidentKinds([knocking, { limit: 'bell.other', evidence: knocks }]),
+    () => new IncidentKinds([knocking, { limit: 'bell.other', evidence: { ...knocks } }]),
     /knocks/,
   );
+  const shared = new IncidentKinds([knocking, { limit: 'bell.other', evidence: knocks }]);
+  assert.ok(shared.get('bell.other'));
 });
 
 const all = await loadIncidentKinds(capabilities);
