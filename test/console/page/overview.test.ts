@@ -1,5 +1,6 @@
 /** The overview and the navigation say how many incidents and differences there are, and when nobody knows. */
 import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { keepReport, forgetReport } from '../../../src/host/kept-reports.ts';
 import { ConsoleBrowser, skip } from './browser.ts';
@@ -33,6 +34,8 @@ describe('overview', { skip }, async () => {
   test('differences from the policy are shown with their time, and as not checked before', async () => {
     await using site = await browser.open(await hostWith(9));
     const { stage } = site;
+    // A host that uses Bulkhead has it.
+    mkdirSync(stage.paths.state, { recursive: true });
     const view = await site.login(0, '/');
     await view.shows('Drift: not checked yet.');
     await view.shows('All limits are enforced.');
