@@ -202,7 +202,7 @@ test('advise prints notable limits, all with --all, and --commands', options, as
   const out = await prints('advise');
   assert.match(out, /^cpu +100000% +6400% +15\.60x +2100% +3$/m);
   assert.match(out, /^business \(333\) +memory +4GiB +1GiB +512MiB +0 +-$/m);
-  assert.match(out, /^tenant0001 +cpu +50% +180% +120% +12$/m);
+  assert.match(out, /^tenant0001 +cpu +50% +180% +120% +12 +-$/m);
   assert.doesNotMatch(out, /tenant0002/);
   assert.match(await prints('advise', '--all'), /^tenant0002 /m);
   const commands = linesOf(await prints('advise', '--commands'));
