@@ -386,4 +386,10 @@ test('a clock that was set back makes the time no longer', async () => {
   const { token } = await stage.login(0);
   const { pending } = okay<PolicyResponse>(await stage.with(token, '/v1/policy'));
   assert.ok(pending && pending.secondsLeft <= 60);
+  const soon = pendingOf(stage, 0, { at: Date.now() + 1e10, seconds: 1 });
+  const before = textBefore(readFileSync(stage.policyFile, 'utf8'));
+  assert.ok(announceGoingBack(stage.paths, soon).ok);
+  using changes = start(stage, []);
+  await changes.begin();
+  await eventually('it goes back', () => readFileSync(stage.policyFile, 'utf8') === before);
 });

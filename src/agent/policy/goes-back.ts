@@ -10,6 +10,7 @@ import {
   forgetGoingBack,
   pendingEntries,
   settleKilled,
+  shortenTimes,
   timeLeft,
   type GoingBack,
 } from './going-back.ts';
@@ -52,8 +53,10 @@ export class GoesBack implements Disposable {
 
   /** Returns the changes that go back, and waits for the first one. */
   check(): readonly GoingBack[] {
-    const { paths, file } = this.#options;
+    const { paths, file, log } = this.#options;
     this.#settleKilled();
+    const shortened = shortenTimes(paths);
+    if (!shortened.ok) log.error(formatProblem(shortened.error));
     const entries = pendingEntries(paths, file);
     const first = Math.min(...entries.map(timeLeft));
     clearTimeout(this.#timer);
