@@ -358,6 +358,33 @@ test('a change goes back once a policy with errors is corrected', async () => {
   assert.match(readFileSync(stage.policyFile, 'utf8'), /210%[^]*package="small"/);
 });
 
+test('a change that cannot go back does not hold up the one of another account', async () => {
+  await using stage = await Stage.start();
+  stage.adopt(delegated);
+  const now = readFileSync(stage.policyFile, 'utf8');
+  assert.ok(announceGoingBack(stage.paths, pendingOf(stage, -5)).ok);
+  // Root has removed the package since.
+  const former = now.replace('<tenant user="alice"/>', '<tenant user="alice" package="gone"/>');
+  const acme = { uid: uids.acme, user: 'acme', texts: packTexts(former, now) };
+  assert.ok(announceGoingBack(stage.paths, pendingOf(stage, -5, acme)).ok);
+  const edited = now.replace('200%', '250%');
+  writeFileSync(stage.policyFile, edited);
+  const lines: string[] = [];
+  using changes = start(stage, lines);
+  await changes.begin();
+  assert.equal(readFileSync(stage.policyFile, 'utf8'), textBefore(edited));
+  assert.match(lines.join('\n'), /would have some then[^]*went back/);
+});
+
+test('resellers leave no change of root without a time', async () => {
+  await using stage = await Stage.start();
+  stage.adopt(delegated);
+  const announce = (uid: number) => announceGoingBack(stage.paths, pendingOf(stage, 60, { uid }));
+  for (let uid = 1; uid <= 16; uid++) assert.ok(announce(uid).ok);
+  assert.ok(!announce(17).ok);
+  assert.ok(announce(0).ok);
+});
+
 test('a change that was never written, or a damaged file, does nothing', async () => {
   await using stage = await Stage.start();
   stage.adopt(delegated);
