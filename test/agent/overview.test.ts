@@ -132,6 +132,15 @@ test('the overview has what verify found, until a policy is applied, and nothing
   assert.deepEqual(found, report);
   writeFileSync(`${stage.paths.state}/reports/verify.json`, '{"version":1,"at":1');
   assert.equal((await stage.overview()).drift, undefined);
+  for (const wrong of [
+    {},
+    { differences: 1 },
+    { ...report, lines: [1] },
+    { ...report, lines: 'x' },
+  ]) {
+    assert.ok(keepReport(stage.paths, 'verify', wrong).ok);
+    assert.equal((await stage.overview()).drift, undefined);
+  }
   assert.ok(keepReport(stage.paths, 'verify', report).ok);
   forgetReport(stage.paths, 'verify');
   forgetReport(stage.paths, 'verify');

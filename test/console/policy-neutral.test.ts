@@ -94,6 +94,18 @@ test('a reseller cannot tell what exists from what does not', { skip }, async ()
     [1, 999].map((number) => host.ask({ kind: 'undo', number, etag: undefined, tick })),
   );
   assert.deepEqual(one, two);
+  for (const field of ['value', 'name', 'field']) {
+    const [known, unknown] = await Promise.all(
+      [hidden, 'nothing'].map(async (name) => {
+        const set = field === 'name' ? { [name]: '1' } : { cpu: name };
+        const whole = { ...edit('tenant alice', set), ...(field === 'field' && { [name]: 1 }) };
+        const { body } = await host.send('plan', whole);
+        return body.replaceAll(name, 'NAME');
+      }),
+    );
+    assert.equal(known, unknown);
+    assert.match(known ?? '', /NAME/);
+  }
 });
 
 test(

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type {
+  PolicyChangesResponse,
   PolicyConflict,
   PolicyPlan,
   PolicyResponse,
@@ -135,6 +136,41 @@ async function change(stage: Stage, token: string, cpu: string, more: object = {
   return send(stage.front, 'PUT', '/v1/policy', write, { token, etag });
 }
 
+test('a change can be made while the one before is applied, and each waits for its own apply', async () => {
+  await using stage = await Stage.start();
+  stage.adopt(delegated);
+  recordInForce(stage);
+  const applies: PromiseWithResolvers<void>[] = [];
+  stage.apply = () => {
+    const apply = Promise.withResolvers<void>();
+    applies.push(apply);
+    return apply.promise;
+  };
+  const answered: string[] = [];
+  const begin = async (uid: number, cpu: string) => {
+    const { token } = await stage.login(uid);
+    const count = applies.length;
+    const reply = change(stage, token, cpu).finally(() => answered.push(cpu));
+    await eventually('it is written', () => applies.length > count);
+    return { token, reply };
+  };
+  const first = await begin(uids.acme, '21%');
+  const own = await send(stage.front, 'POST', '/v1/policy/plan', {}, first);
+  assert.equal(own.status, 429, own.text);
+  const second = await begin(0, '22%');
+  const { tenants } = okay<PolicyResponse>(await stage.with(second.token, '/v1/policy'));
+  assert.match(JSON.stringify(tenants), /22%/);
+  assert.deepEqual(answered, []);
+  applies[1]?.resolve();
+  okay<PolicyWritten>(await second.reply);
+  assert.deepEqual(answered, ['22%']);
+  applies[0]?.resolve();
+  okay<PolicyWritten>(await first.reply);
+  const changes = okay<PolicyChangesResponse>(await stage.with(second.token, '/v1/policy/changes'));
+  // The first is the text as it was found.
+  assert.equal(changes.total, 3);
+});
+
 test('a reseller does not learn what failed elsewhere on the host', async () => {
   await using stage = await Stage.start();
   stage.adopt(delegated);
@@ -184,18 +220,23 @@ const delegatedTwice = delegated.replace(
   '<reseller user="globex" may="limits"><cpu limit="300%"/><tenant user="bob"/></reseller>',
 );
 
-test('each account has a change of its own that goes back', async () => {
-  await using stage = await Stage.start();
-  stage.haveAccounts({ ...uids, root: 0, globex: 4001 });
-  stage.adopt(delegatedTwice);
-  const first = readFileSync(stage.policyFile, 'utf8');
-  const inForce = {
+/** Begins the record of changes. */
+function recordInForce({ paths, policyFile: file }: Stage): void {
+  const text = readFileSync(file, 'utf8');
+  const known = {
     way: 'by hand',
     outcome: 'in force',
     problems: [],
     keepMilliseconds: 1e9,
   } as const;
-  assert.ok(recordApplied(stage.paths, { file: stage.policyFile, text: first, ...inForce }).ok);
+  assert.ok(recordApplied(paths, { file, text, ...known }).ok);
+}
+
+test('each account has a change of its own that goes back', async () => {
+  await using stage = await Stage.start();
+  stage.haveAccounts({ ...uids, root: 0, globex: 4001 });
+  stage.adopt(delegatedTwice);
+  recordInForce(stage);
   const [root, acme, globex] = [
     await stage.login(0),
     await stage.login(uids.acme),
@@ -358,6 +399,33 @@ test('a change goes back once a policy with errors is corrected', async () => {
   assert.match(readFileSync(stage.policyFile, 'utf8'), /210%[^]*package="small"/);
 });
 
+test('a change that cannot go back does not hold up the one of another account', async () => {
+  await using stage = await Stage.start();
+  stage.adopt(delegated);
+  const now = readFileSync(stage.policyFile, 'utf8');
+  assert.ok(announceGoingBack(stage.paths, pendingOf(stage, -5)).ok);
+  // Root has removed the package since.
+  const former = now.replace('<tenant user="alice"/>', '<tenant user="alice" package="gone"/>');
+  const acme = { uid: uids.acme, user: 'acme', texts: packTexts(former, now) };
+  assert.ok(announceGoingBack(stage.paths, pendingOf(stage, -5, acme)).ok);
+  const edited = now.replace('200%', '250%');
+  writeFileSync(stage.policyFile, edited);
+  const lines: string[] = [];
+  using changes = start(stage, lines);
+  await changes.begin();
+  assert.equal(readFileSync(stage.policyFile, 'utf8'), textBefore(edited));
+  assert.match(lines.join('\n'), /would have some then[^]*went back/);
+});
+
+test('resellers leave no change of root without a time', async () => {
+  await using stage = await Stage.start();
+  stage.adopt(delegated);
+  const announce = (uid: number) => announceGoingBack(stage.paths, pendingOf(stage, 60, { uid }));
+  for (let uid = 1; uid <= 16; uid++) assert.ok(announce(uid).ok);
+  assert.ok(!announce(17).ok);
+  assert.ok(announce(0).ok);
+});
+
 test('a change that was never written, or a damaged file, does nothing', async () => {
   await using stage = await Stage.start();
   stage.adopt(delegated);
@@ -386,4 +454,10 @@ test('a clock that was set back makes the time no longer', async () => {
   const { token } = await stage.login(0);
   const { pending } = okay<PolicyResponse>(await stage.with(token, '/v1/policy'));
   assert.ok(pending && pending.secondsLeft <= 60);
+  const soon = pendingOf(stage, 0, { at: Date.now() + 1e10, seconds: 1 });
+  const before = textBefore(readFileSync(stage.policyFile, 'utf8'));
+  assert.ok(announceGoingBack(stage.paths, soon).ok);
+  using changes = start(stage, []);
+  await changes.begin();
+  await eventually('it goes back', () => readFileSync(stage.policyFile, 'utf8') === before);
 });

@@ -111,6 +111,8 @@ export class Stage implements AsyncDisposable {
   applying: Pick<PolicyState, 'state' | 'problems'> = { state: 'in force', problems: [] };
   /** The number of applies that changes of the policy have asked for. */
   applied = 0;
+  /** The time that such an apply takes. */
+  apply = () => Promise.resolve();
   #policy: PolicyChanges | undefined;
   /** Parts of the agent that a test brings along. */
   parts: Partial<AgentContext> = {};
@@ -162,7 +164,7 @@ export class Stage implements AsyncDisposable {
       log: { info: add, error: add },
       apply: () => {
         this.applied++;
-        return Promise.resolve();
+        return this.apply();
       },
       state: () => ({ ...this.applying, stateChangedAt: 0, file: this.policyFile }),
     });

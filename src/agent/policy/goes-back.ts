@@ -10,6 +10,7 @@ import {
   forgetGoingBack,
   pendingEntries,
   settleKilled,
+  shortenTimes,
   timeLeft,
   type GoingBack,
 } from './going-back.ts';
@@ -23,6 +24,8 @@ export interface WentBack {
   readonly isReplaced: boolean;
   /** Sentences on the values of them that stay. */
   readonly stays: readonly string[];
+  /** Why some cannot go back now. */
+  readonly failures: readonly string[];
 }
 
 export interface GoesBackOptions {
@@ -52,8 +55,10 @@ export class GoesBack implements Disposable {
 
   /** Returns the changes that go back, and waits for the first one. */
   check(): readonly GoingBack[] {
-    const { paths, file } = this.#options;
+    const { paths, file, log } = this.#options;
     this.#settleKilled();
+    const shortened = shortenTimes(paths);
+    if (!shortened.ok) log.error(formatProblem(shortened.error));
     const entries = pendingEntries(paths, file);
     const first = Math.min(...entries.map(timeLeft));
     clearTimeout(this.#timer);
@@ -109,22 +114,26 @@ export class GoesBack implements Disposable {
     const { file, log, goBack } = this.#options;
     const done = await goBack();
     this.#isGoing = false;
-    if (!done.ok) {
-      if (done.error !== this.#lastError) log.error(done.error);
-      this.#lastError = done.error;
-      this.#wait(retryMilliseconds);
-      return;
-    }
-    this.#lastError = '';
-    if (done.value.isReplaced) log.info(`The change of ${file} was not kept, and went back`);
-    for (const each of done.value.stays) log.info(each);
-    this.check();
+    const { isReplaced, stays, failures } = done.ok ? done.value : nothing(done.error);
+    const failure = failures.join('\n');
+    if (failure !== '' && failure !== this.#lastError) log.error(failure);
+    this.#lastError = failure;
+    if (isReplaced) log.info(`The change of ${file} was not kept, and went back`);
+    for (const each of stays) log.info(each);
+    if (failure === '') this.check();
+    else this.#wait(retryMilliseconds);
   }
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
   }
 }
+
+const nothing = (failure: string): WentBack => ({
+  isReplaced: false,
+  stays: [],
+  failures: [failure],
+});
 
 /** Whoever keeps a change. */
 export interface KeepingCaller {

@@ -28,7 +28,7 @@ export interface GoingBack {
   readonly afterKey: string;
   /** Milliseconds since 1970. */
   readonly at: number;
-  /** How long that was from the change; a clock that was set back makes it no longer. */
+  /** How long that was from the change. */
   readonly seconds: number;
   readonly user: string;
   readonly uid: number;
@@ -103,7 +103,8 @@ export function textBefore(now: string, entry: GoingBack): string | undefined {
 export const announceGoingBack = (paths: Paths, entry: GoingBack): Result<void, Problem> =>
   change(paths, (entries) => {
     const others = entries.filter(({ uid }) => uid !== entry.uid);
-    return others.length >= entriesMax
+    // Root waits for nobody.
+    return others.length >= entriesMax && entry.uid !== 0
       ? failed({
           action: 'let the change go back by itself',
           reason: `changes of ${entriesMax} accounts wait for that already`,
@@ -189,6 +190,18 @@ function save(paths: Paths, entries: readonly GoingBack[]): Result<void, Problem
   } catch (error) {
     return failed({ action: 'remove', object, ...causeOf(error) });
   }
+}
+
+/**
+ * Gives changes whose time is further away than when they were made the whole time again: the clock was set back, perhaps
+ * by years.
+ */
+export function shortenTimes(paths: Paths): Result<void, Problem> {
+  const latest = ({ seconds }: GoingBack) => Date.now() + seconds * 1000;
+  if (goingBackEntries(paths).every((each) => each.at <= latest(each))) return ok(undefined);
+  return change(paths, (entries) =>
+    ok(entries.map((each) => ({ ...each, at: Math.min(each.at, latest(each)) }))),
+  );
 }
 
 /** Returns the time that is left, in milliseconds. */

@@ -1,24 +1,33 @@
 /**
- * Keeps from answers to a reseller other accounts, packages that it cannot give, and the host's files. Problems come from many places, so each is read before it is sent, and one that names any of these is
- * replaced.
+ * Keeps from answers to a reseller other accounts, packages that it cannot give, and the host's files. Problems come from
+ * many places, so each is read before it is sent, and one that names any of these is replaced. What the reseller itself
+ * has sent is quoted whether there is such a name or not: otherwise the answer would tell.
  */
 import type { ErrorResponse } from '../api/api.ts';
 import type { PolicyDocument } from '../../policy/document.ts';
 import type { Tenant } from '../../policy/policy.ts';
 import { isGivenBy, type Delegation, type WrittenPolicy } from '../../policy/rights/may-edit.ts';
+import { decodeText } from '../../../packages/base/io/regular-file.ts';
+import { parseObject } from '../../../packages/base/json.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import { refusal } from './job-answer.ts';
 import { resellerWho, writtenIn, type PolicyContext } from './policy-context.ts';
-import type { PolicyJobAnswer } from './policy-job.ts';
+import type { PolicyJobAnswer, PolicyQuestion } from './policy-job.ts';
 
 const path = /(?:^|[^\w.-])\.{0,2}\/[\w.]/;
 const words = /[\p{L}\p{N}_.@-]+/gu;
 
 /** Returns the answer as its reader may see it. */
-export function neutralAnswer(answer: PolicyJobAnswer, context: PolicyContext): PolicyJobAnswer {
+export function neutralAnswer(
+  answer: PolicyJobAnswer,
+  context: PolicyContext,
+  question: PolicyQuestion,
+): PolicyJobAnswer {
   if (context.audience.kind !== 'reseller' || answer.status < 400) return answer;
   const body = JSON.parse(answer.body) as ErrorResponse;
   const { error: _error, action, object = '', reason, hint = '', errno, ...more } = body;
-  const isHarmless = errno === undefined && isFreeOf(`${object} ${reason} ${hint}`, context);
+  const text = `${object} ${reason} ${hint}`;
+  const isHarmless = errno === undefined && isFreeOf(text, context, sentIn(question));
   if (isHarmless) return answer;
   const neutral = {
     action,
@@ -28,14 +37,24 @@ export function neutralAnswer(answer: PolicyJobAnswer, context: PolicyContext): 
   return { ...answer, ...refusal(answer.status, neutral, more) };
 }
 
-function isFreeOf(text: string, context: PolicyContext): boolean {
+/** Returns what a request says of the policy; its comment is in no answer. */
+function sentIn(question: PolicyQuestion): string {
+  if (!('body' in question)) return '';
+  const { comment: _comment, ...sent } = parseObject(decodeText(question.body)) ?? {};
+  return printable(JSON.stringify(sent));
+}
+
+function isFreeOf(text: string, context: PolicyContext, sent: string): boolean {
   if (path.test(text)) return false;
   const written = writtenIn(context.reader.load(context.file, context.paths));
   const own = resellerWho(context, written);
   // Nobody knows whose names a wrong policy has. Refusals of other callers quote nothing.
   if (written === undefined) return !text.includes('"');
   const others = namesOfOthers(written, own);
-  return [...text.matchAll(words)].every(([word]) => !others.has(word.replace(/\.+$/, '')));
+  return [...text.matchAll(words)].every(([word]) => {
+    const name = word.replace(/\.+$/, '');
+    return !others.has(name) || sent.includes(name);
+  });
 }
 
 function namesOfOthers(

@@ -16,7 +16,7 @@ export async function runPolicyJob(
   capabilities: readonly PolicyCapability[],
 ): Promise<PolicyJobAnswer> {
   const context = await policyContext(job, capabilities);
-  return neutralAnswer(await answerOf(context, job), context);
+  return neutralAnswer(await answerOf(context, job), context, job.question);
 }
 
 async function answerOf(context: PolicyContext, { question }: PolicyJob): Promise<PolicyJobAnswer> {

@@ -190,19 +190,23 @@ function authorOf(
   return { ...author, way, ...(comment !== undefined && { comment }) };
 }
 
-/** Takes the changes out of the policy whose time is over. */
+/** Takes the changes out of the policy whose time is over. One that cannot go back now does not hold up the others. */
 export function goBack(context: PolicyContext): PolicyJobAnswer {
   const { file, paths } = context;
   const due = pendingEntries(paths, file).filter((each) => timeLeft(each) === 0);
   let isReplaced = false;
   const stays: string[] = [];
+  const failures: string[] = [];
   for (const entry of due) {
     const gone = goBackOne(context, entry);
-    if (!gone.ok) return refusal(503, gone.error);
+    if (!gone.ok) {
+      failures.push(formatProblem(gone.error));
+      continue;
+    }
     isReplaced ||= gone.value.isReplaced;
     if (gone.value.stays !== undefined) stays.push(gone.value.stays);
   }
-  return answer({ isReplaced, stays } satisfies WentBack);
+  return answer({ isReplaced, stays, failures } satisfies WentBack);
 }
 
 interface OneWentBack {

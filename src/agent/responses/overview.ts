@@ -141,13 +141,18 @@ function weakLimits(
   });
 }
 
-/** Returns the last `bulkhead verify`; nothing if it has not run, or its result cannot be read. */
+/** Returns the last `bulkhead verify`; nothing if it has not run, or its result cannot be read or is none. */
 function driftOf({ state }: AgentContext): Pick<OverviewResponse, 'drift'> {
   const found = readReport(state, 'verify');
   if (!found.ok || found.value === undefined) return {};
   const { at, report } = found.value;
-  return { drift: { at, ...(report as DriftReport) } };
+  const { differences, lines } = report as Partial<DriftReport>;
+  if (typeof differences !== 'number' || !isTexts(lines)) return {};
+  return { drift: { at, differences, lines } };
 }
+
+const isTexts = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every((each) => typeof each === 'string');
 
 /** Returns the latest changes; nothing if the record cannot be read now. */
 function changesOf(agent: AgentContext): Pick<OverviewResponse, 'changes'> {
