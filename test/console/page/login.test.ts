@@ -146,6 +146,18 @@ describe('login', { skip }, async () => {
     await view.check('login-replaced');
   });
 
+  test('a link that root made for a customer does not take the session of root', async () => {
+    await using site = await browser.open();
+    const view = await site.login(0, '/system');
+    const { page } = view;
+    const code = await site.stage.code(0, '?as=bob&embed=1');
+    await page.evaluate((hash) => (location.hash = hash), `#code=${code}`);
+    await view.shows('You are logged in as root', 'dialog');
+    await page.keyboard.press('Enter');
+    await eventually('the dialog has gone', async () => (await page.$('dialog')) === null);
+    assert.match(await view.text('.account summary'), /^root/);
+  });
+
   test('a link in a new tab replaces no session of another account in silence', async () => {
     await using site = await browser.open();
     const users = () =>

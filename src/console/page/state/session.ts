@@ -55,10 +55,11 @@ function tokenToShare(): string | undefined {
 }
 
 async function begin(code: string | undefined): Promise<void> {
-  const token = storedToken() ?? validToken(await askSiblings());
+  const own = storedToken();
+  const token = own ?? validToken(await askSiblings());
   const before: Session = token === undefined ? { kind: 'none' } : await openWith(token);
   if (code === undefined) session.value = before;
-  else await logIn(code, before);
+  else await logIn(code, before, own === undefined);
 }
 
 /** Takes a code that comes while the page is open, as when a link is opened in the same tab. */
@@ -96,12 +97,16 @@ async function replaceBy(start: ConsoleSessionStart): Promise<void> {
  * Exchanges a code. A session of another account, `before`, stays until somebody answers the offer. Nothing of it is shown
  * meanwhile if it was not shown yet.
  */
-async function logIn(code: string, before: Session = session.value): Promise<void> {
+async function logIn(
+  code: string,
+  before: Session = session.value,
+  isNewTab = false,
+): Promise<void> {
   answerOffer(false);
   if (session.value.kind !== 'open') session.value = { kind: 'starting' };
   const started = await exchangeCode<ConsoleSessionStart>(code);
   const now = session.value.kind === 'starting' ? before : session.value;
-  const another = offerOf(started, now);
+  const another = offerOf(started, now, isNewTab);
   if (another !== undefined) {
     session.value = now;
     offer.value = another;
@@ -109,11 +114,20 @@ async function logIn(code: string, before: Session = session.value): Promise<voi
   else session.value = { kind: 'none', failure: started.error };
 }
 
-/** Whoever is logged in asked for a login by the same account, too, perhaps to see what somebody else sees. */
-function offerOf(started: Result<ConsoleSessionStart, Failure>, now: Session): Offer | undefined {
+/**
+ * Whoever is logged in asked for a login by the same account, too, perhaps to see what somebody else sees in a tab of its
+ * own. A tab that has a session keeps it: panels make links for customers in the name of root, and customers pass them on.
+ */
+function offerOf(
+  started: Result<ConsoleSessionStart, Failure>,
+  now: Session,
+  isNewTab: boolean,
+): Offer | undefined {
   if (now.kind !== 'open') return undefined;
   if (!started.ok) return { kind: 'failed', failure: started.error };
-  return now.info.by === started.value.by ? undefined : { kind: 'login', start: started.value };
+  const { by, user } = started.value;
+  const isExpected = now.info.by === by && (isNewTab || now.info.user === user);
+  return isExpected ? undefined : { kind: 'login', start: started.value };
 }
 
 function open({ token, ...info }: ConsoleSessionStart): void {
