@@ -17,8 +17,8 @@ import { sliceCgroup } from '../../../plan/slice.ts';
 import { tenantCgroup } from '../../../plan/wanted.ts';
 import type { Tenant } from '../../../policy/policy.ts';
 import { runBounded } from '../../../sys/processes/run-bounded.ts';
-import { clientsOfSocket } from '../../../sys/sockets/unix-diag.ts';
 import { unitsOf, type CgroupNode } from '../../core/client-cgroups.ts';
+import { ClientLists } from './client-lists.ts';
 import type { FreezeFile } from './record.ts';
 
 export interface ClientCgroups {
@@ -48,6 +48,7 @@ const sessionPaths: ReadonlySet<string> = new Set(['ssh', 'su']);
 export class Clients {
   readonly #driver: Driver;
   readonly #paths: Paths;
+  readonly #lists = new ClientLists();
 
   constructor(driver: Driver, paths: Paths) {
     this.#driver = driver;
@@ -80,7 +81,7 @@ export class Clients {
       return failed({ action: 'freeze clients', reason: this.obstacle ?? 'there is no freezer' });
     const peers = new Set<number>();
     for (const each of sockets) {
-      const found = clientsOfSocket(each);
+      const found = this.#lists.of(each);
       if (!found.ok) return found;
       for (const inode of found.value) peers.add(inode);
     }
