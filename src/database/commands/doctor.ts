@@ -6,9 +6,10 @@ import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { AccountOwners } from '../core/accounts.ts';
 import { databaseLimits } from '../core/database-limits.ts';
 import { doctorText, type DoctorServer, type LimitNames } from '../core/doctor.ts';
-import { connectDatabase, type DatabaseConnection } from '../io/client/connect.ts';
+import type { DatabaseConnection } from '../io/client/connect.ts';
 import { readAccounts } from '../io/connection-numbers.ts';
 import { openMariadb } from '../io/mariadb.ts';
+import { connectForRoot } from '../io/open-server.ts';
 import { readServers } from '../io/record-file.ts';
 import { databaseRemarks } from './remarks.ts';
 import { serverSockets } from './servers.ts';
@@ -57,7 +58,7 @@ async function ask(
   socket: string,
   isTenants: (account: string) => boolean,
 ): Promise<Result<Answers, Problem>> {
-  const connection = await connectDatabase(socket, { user: 'root' });
+  const connection = await connectForRoot(socket, { user: 'root' });
   if (!connection.ok) return connection;
   try {
     return await answersOf(connection.value, isTenants);
