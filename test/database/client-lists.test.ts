@@ -1,4 +1,4 @@
-/** Lists of sockets take a bounded part of the agent's time, and no record of a paused cgroup is left or kept twice. */
+/** The agent spends a bounded time on lists of sockets and on locks, and leaves or repeats no record of what it pauses. */
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,6 +7,8 @@ import { ok } from '../../packages/base/result.ts';
 import { ClientLists } from '../../src/database/io/hold/client-lists.ts';
 import { Freezer } from '../../src/database/io/hold/freezer.ts';
 import { distinct, readRecord, recordFile } from '../../src/database/io/hold/record.ts';
+import { noteNumbers } from '../../src/database/io/connection-numbers.ts';
+import { lockDatabases } from '../../src/database/io/record-file.ts';
 import { testDirectory } from '../../testing/temporary-directory.ts';
 
 test('a list that took long is used again', () => {
@@ -61,4 +63,14 @@ test('what could not be thawed is thawed later, and what has gone leaves the rec
   assert.deepEqual(freezer.releaseAll(), []);
   assert.equal(readFileSync(kept.path, 'utf8'), '0');
   assert.ok(existsSync(recordFile(paths)));
+});
+
+test('the agent does not wait for a command that changes servers', (t) => {
+  const paths = { state: testDirectory(t, 'numbers-lock') };
+  const lock = lockDatabases(paths);
+  assert.ok(lock.ok);
+  using _lock = lock.value;
+  const noted = noteNumbers({ paths, socket: '/run/a.sock' }, [], []);
+  assert.ok(!noted.ok);
+  assert.doesNotMatch(noted.error.reason, /10 s/);
 });
