@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Log } from '../../src/agent/log.ts';
 import type { ReportedFault } from '../../src/agent/part.ts';
+import { connectDatabase } from '../../src/database/io/client/connect.ts';
 import { databasePart } from '../../src/database/io/agent-part.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
@@ -94,6 +95,26 @@ alice:x:${aliceUid}:${aliceUid}::/home/alice:/bin/false\n`,
       assert.ok(!items.includes('secret'), items);
     } finally {
       alice.close();
+      await part[Symbol.asyncDispose]?.();
+    }
+  });
+
+  test('reports no wrong password as a refused connection', async () => {
+    const part = databasePart(paths, log);
+    part.adopt?.(policyWith('<database connections="20"/>'), new Map());
+    const isSeen = (connections: number) => () =>
+      part.databaseUse?.(aliceUid)?.connections === connections;
+    try {
+      const first = await server.connect('alice_1');
+      await eventually('she is seen', isSeen(1));
+      for (let attempt = 0; attempt < 5; attempt += 1)
+        await connectDatabase(server.socket, { user: 'alice_1', password: 'wrong' });
+      const second = await server.connect('alice_1');
+      await eventually('the server was asked again', isSeen(2));
+      assert.deepEqual(part.takeFaults?.(), []);
+      first.close();
+      second.close();
+    } finally {
       await part[Symbol.asyncDispose]?.();
     }
   });

@@ -99,23 +99,18 @@ function readLook(value: unknown): Look | undefined {
 
 function readAccount(value: unknown): AccountUse | undefined {
   if (!isObject(value)) return undefined;
-  const [cpuMicroseconds, connections, statements, refusedConnections] = [
+  const [cpuMicroseconds, connections, statements] = [
     'cpuMicroseconds',
     'connections',
     'statements',
-    'refusedConnections',
   ].map((name) => amountOf(value[name]));
-  return cpuMicroseconds === undefined ||
-    connections === undefined ||
-    statements === undefined ||
-    refusedConnections === undefined
+  return cpuMicroseconds === undefined || connections === undefined || statements === undefined
     ? undefined
     : {
         account: textOf(value['account'], nameMax),
         cpuMicroseconds,
         connections,
         statements,
-        refusedConnections,
       };
 }
 

@@ -123,7 +123,6 @@ export class Enforcement implements Disposable {
     const held = this.#holder.look(uses, sockets);
     this.#reportHeld(held, uses, sessions);
     for (const each of known) {
-      this.#reportRefused(each.use);
       await this.#end(each.server, each.use, held);
     }
     return uses.some(
@@ -204,14 +203,6 @@ export class Enforcement implements Disposable {
       const rows = sessions.get(uid) ?? [];
       this.#needs.totals.paused(uid, isWatched ? 0 : paused);
       this.#needs.faults.held(uid, { used, elapsed, paused, limit, rung, isWatched }, rows);
-    }
-  }
-
-  #reportRefused({ refused }: SeenUse): void {
-    for (const [account, count] of refused) {
-      const tenant = this.#tenantOf(account);
-      const hasLimit = tenant !== undefined && this.#limits.get(tenant)?.connections !== undefined;
-      if (hasLimit) this.#needs.faults.refused(tenant, account, count);
     }
   }
 
