@@ -119,6 +119,27 @@ alice:x:${aliceUid}:${aliceUid}::/home/alice:/bin/false\n`,
     }
   });
 
+  test('holds nobody for clients who can use any name', async () => {
+    await server.sql("CREATE USER ''@localhost");
+    const part = databasePart(paths, log);
+    part.adopt?.(policyWith('<database cpu="1%" statement="1s"/>'), new Map());
+    const evil = await server.connect('alice_evil');
+    try {
+      const done = evil.query('SELECT SLEEP(6) AS interrupted');
+      await eventually('it says so', () =>
+        warnings.some((each) => each.includes('lets everybody in under any name')),
+      );
+      const rows = await done;
+      assert.equal(rows.ok && rows.value[0]?.get('interrupted'), '0');
+      assert.equal(part.databaseUse?.(aliceUid)?.connections, 0);
+      assert.deepEqual(part.takeFaults?.(), []);
+    } finally {
+      evil.close();
+      await part[Symbol.asyncDispose]?.();
+      await server.sql("DROP USER ''@localhost");
+    }
+  });
+
   test('asks nothing without a limit', async () => {
     const count = async () =>
       Number(

@@ -3,9 +3,9 @@ import type { DoctorReport } from '../../cli/doctor-report.ts';
 import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
-import { AccountOwners } from '../core/accounts.ts';
 import { databaseLimits } from '../core/database-limits.ts';
 import { doctorText, type DoctorServer, type LimitNames } from '../core/doctor.ts';
+import { accountOwners } from '../io/account-owners.ts';
 import type { DatabaseConnection } from '../io/client/connect.ts';
 import { readAccounts } from '../io/connection-numbers.ts';
 import { openMariadb } from '../io/mariadb.ts';
@@ -37,7 +37,7 @@ export async function databaseDoctor({
   const enabled = new Set(
     recorded.value.filter(({ undoing }) => undoing === undefined).map(({ socket }) => socket),
   );
-  const owners = policy === undefined ? undefined : new AccountOwners({ policy });
+  const owners = policy === undefined ? undefined : accountOwners(paths, policy);
   const isTenants = (account: string) => owners?.ownerOf(account).tenant !== undefined;
   const servers = await Promise.all(
     sockets.map(async (socket): Promise<DoctorServer> => {
