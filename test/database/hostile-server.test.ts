@@ -65,6 +65,8 @@ describe('a client of', () => {
     const opened = await connectForRoot(path, { user: 'root', password: 'sesame' });
     assert.match(opened.ok ? '' : opened.error.reason, /\/tmp can be written by others/);
     assert.equal(connections, 0);
+    const long = await connectForRoot(`/${'x'.repeat(5000)}`, { user: 'root' });
+    assert.equal(long.ok, false);
   });
 
   test('a server that never greets waits for a limited time', async () => {

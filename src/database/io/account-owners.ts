@@ -1,4 +1,4 @@
-/** Whose the accounts of database servers are on this host. */
+/** The owners of accounts of database servers, on this host. */
 import { readText } from '../../../packages/base/io/read.ts';
 import { parsePasswd } from '../../host/accounts/accounts.ts';
 import type { Paths } from '../../host/paths.ts';

@@ -1,5 +1,6 @@
 /** Opens a database server by its socket, which only root and the server can have made. */
 import { closeSync, lstatSync } from 'node:fs';
+import { causeOf, errnoOf } from '../../../packages/base/io/errno.ts';
 import { fail, type Result } from '../../../packages/base/result.ts';
 import { missingSocket, openDatabaseSocket } from '../../host/databases/open-socket.ts';
 import {
@@ -42,10 +43,15 @@ export async function connectForRoot(
   login: Login,
   options?: ConnectOptions,
 ): Promise<Result<DatabaseConnection, DatabaseProblem>> {
-  const stat = lstatSync(at, { throwIfNoEntry: false });
-  if (stat === undefined) return fail({ ...missingSocket, action, object: at });
-  // Whoever is in the socket's group could have made it, so that is no group of the server.
-  return connectServer({ at, server: { uid: stat.uid, gid: 0 } }, login, options);
+  let uid: number;
+  try {
+    ({ uid } = lstatSync(at));
+  } catch (error) {
+    const cause = errnoOf(error) === 'ENOENT' ? missingSocket : causeOf(error);
+    return fail({ ...cause, action, object: at });
+  }
+  // Whoever is in the socket's group could have made it, so no group counts as the server's.
+  return connectServer({ at, server: { uid, gid: 0 } }, login, options);
 }
 
 async function connectServer(
