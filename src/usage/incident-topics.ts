@@ -86,7 +86,7 @@ export const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
     resource: 'other',
     effect: {
       refused:
-        'The database server refused new connections, which its programs see as an error. Open ones continued.',
+        'It had more connections open than its number. Those above it were closed, idle ones first, which its programs see as an error.',
     },
     advice:
       'Look for programs that keep connections open without using them, and for slow pages that make visitors wait at once.',

@@ -1,16 +1,20 @@
 /** The tenants that accounts of a database server belong to. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { AccountOwners, formatOwnerReason } from '../../src/database/core/accounts.ts';
+import { accountOwners } from '../../src/database/io/account-owners.ts';
 import { isServersOwn } from '../../src/policy/databases/servers-own.ts';
 import { databaseLimits } from '../../src/database/core/database-limits.ts';
 import {
   defaultDatabases,
   type DatabaseSettings,
 } from '../../src/policy/databases/database-settings.ts';
-import type { Reseller, Tenant } from '../../src/policy/policy.ts';
+import type { Policy, Reseller, Tenant } from '../../src/policy/policy.ts';
 import type { LimitValues } from '../../src/limits/limit.ts';
+import { testDirectory } from '../../testing/temporary-directory.ts';
 
 const at = { start: 0, end: 0 };
 const tenantOf = (user: string, uid: number): Tenant => ({
@@ -197,4 +201,13 @@ describe('databaseLimits()', () => {
     const observed = { ...tenantOf('b', 2), observed: given({ 'database.cpu': 1 }) };
     assert.equal(databaseLimits({ tenants: [unlimited, observed], resellers: [] }).size, 0);
   });
+});
+
+test('accounts of the host that are no tenants keep what has their name', (t) => {
+  const etc = testDirectory(t, 'account-owners');
+  const line = (user: string, uid: number) => `${user}:x:${uid}:${uid}::/:/bin/false\n`;
+  writeFileSync(join(etc, 'passwd'), line('al', 1001) + line('al_ice', 1002));
+  const found = accountOwners({ etc }, { tenants: [tenantOf('al', 1001)] } as unknown as Policy);
+  assert.equal(found.ownerOf('al_shop').tenant, 1001);
+  assert.equal(found.ownerOf('al_ice_shop').tenant, undefined);
 });

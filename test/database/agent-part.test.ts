@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Log } from '../../src/agent/log.ts';
 import type { ReportedFault } from '../../src/agent/part.ts';
+import { connectDatabase } from '../../src/database/io/client/connect.ts';
 import { databasePart } from '../../src/database/io/agent-part.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
@@ -95,6 +96,47 @@ alice:x:${aliceUid}:${aliceUid}::/home/alice:/bin/false\n`,
     } finally {
       alice.close();
       await part[Symbol.asyncDispose]?.();
+    }
+  });
+
+  test('reports no wrong password as a refused connection', async () => {
+    const part = databasePart(paths, log);
+    part.adopt?.(policyWith('<database connections="20"/>'), new Map());
+    const isSeen = (connections: number) => () =>
+      part.databaseUse?.(aliceUid)?.connections === connections;
+    try {
+      const first = await server.connect('alice_1');
+      await eventually('she is seen', isSeen(1));
+      for (let attempt = 0; attempt < 5; attempt += 1)
+        await connectDatabase(server.socket, { user: 'alice_1', password: 'wrong' });
+      const second = await server.connect('alice_1');
+      await eventually('the server was asked again', isSeen(2));
+      assert.deepEqual(part.takeFaults?.(), []);
+      first.close();
+      second.close();
+    } finally {
+      await part[Symbol.asyncDispose]?.();
+    }
+  });
+
+  test('holds nobody for clients who can use any name', async () => {
+    await server.sql("CREATE USER ''@localhost");
+    const part = databasePart(paths, log);
+    part.adopt?.(policyWith('<database cpu="1%" statement="1s"/>'), new Map());
+    const evil = await server.connect('alice_evil');
+    try {
+      const done = evil.query('SELECT SLEEP(6) AS interrupted');
+      await eventually('it says so', () =>
+        warnings.some((each) => each.includes('lets everybody in under any name')),
+      );
+      const rows = await done;
+      assert.equal(rows.ok && rows.value[0]?.get('interrupted'), '0');
+      assert.equal(part.databaseUse?.(aliceUid)?.connections, 0);
+      assert.deepEqual(part.takeFaults?.(), []);
+    } finally {
+      evil.close();
+      await part[Symbol.asyncDispose]?.();
+      await server.sql("DROP USER ''@localhost");
     }
   });
 

@@ -19,7 +19,6 @@ const account = (
   cpuMicroseconds,
   connections,
   statements,
-  refusedConnections: 0,
 });
 
 const look = (accounts: readonly AccountUse[], sessions: readonly Session[] = []): Look => ({

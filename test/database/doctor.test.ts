@@ -53,6 +53,15 @@ test('a server that is not enabled, and one that does not answer, enforce nothin
   assert.deepEqual(hung.remarks, [`${socket}: it does not answer`]);
 });
 
+test('a server with an account without a name enforces only connections', () => {
+  const { text, remarks } = doctorText(
+    [server({ accounts: [account({ account: '', isTenants: false })] })],
+    limits,
+  );
+  assert.equal(text, `MariaDB 11.8.6 at ${socket}: connections enforced`);
+  assert.match(remarks.join('\n'), /1 account without a name.*''?@localhost|@localhost/);
+});
+
 test('a read-only server cannot be told numbers of connections', () => {
   const { text, remarks } = doctorText([server({ isReadOnly: true })], limits);
   assert.equal(text, `MariaDB 11.8.6 at ${socket}: statement enforced`);

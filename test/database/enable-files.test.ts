@@ -15,7 +15,7 @@ import { parseCredentials } from '../../src/database/core/rights/credentials.ts'
 import { parseNumbers, parseServers } from '../../src/database/core/rights/record.ts';
 import { findWorkerUser } from '../../src/database/io/account.ts';
 import { readCredentials } from '../../src/database/io/credentials.ts';
-import { nativeHash } from '../../src/database/io/native-hash.ts';
+import { nativeHash } from '../../src/database/io/client/native-hash.ts';
 import {
   readOptionFile,
   removeOptionFile,

@@ -6,7 +6,7 @@ import { formatProblem, type Problem } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';
 import { capStatement } from '../../src/database/core/rights/enable-sql.ts';
 import { connectDatabase, type DatabaseConnection } from '../../src/database/io/client/connect.ts';
-import { nativeHash } from '../../src/database/io/native-hash.ts';
+import { nativeHash } from '../../src/database/io/client/native-hash.ts';
 import {
   disableServer,
   enableServer,

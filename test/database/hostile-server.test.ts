@@ -4,6 +4,7 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { connectDatabase } from '../../src/database/io/client/connect.ts';
+import { connectForRoot } from '../../src/database/io/open-server.ts';
 import { packetOf } from '../../src/database/core/protocol/packets.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
@@ -14,7 +15,7 @@ const greeting = packetOf(
 const accepted = packetOf(Uint8Array.of(0, 0, 0, 2, 0, 0, 0), 2);
 
 describe('a client of', () => {
-  const directory = suiteDirectory('database-hostile');
+  const directory = suiteDirectory('database-hostile', '/tmp');
   const open: { readonly close: () => void }[] = [];
   after(() => open.forEach((each) => each.close()));
 
@@ -57,6 +58,16 @@ describe('a client of', () => {
       socket.once('data', () => answer(socket));
     });
   };
+
+  test('root gives no login to a socket that others can have made', async () => {
+    let connections = 0;
+    const path = await listen('others', () => (connections += 1));
+    const opened = await connectForRoot(path, { user: 'root', password: 'sesame' });
+    assert.match(opened.ok ? '' : opened.error.reason, /\/tmp can be written by others/);
+    assert.equal(connections, 0);
+    const long = await connectForRoot(`/${'x'.repeat(5000)}`, { user: 'root' });
+    assert.equal(long.ok, false);
+  });
 
   test('a server that never greets waits for a limited time', async () => {
     assert.match(await reasonOf('silent', () => {}), /did not answer within 200 ms/);

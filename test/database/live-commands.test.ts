@@ -13,7 +13,8 @@ import { suiteDirectory } from '../../testing/temporary-directory.ts';
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 describe('commands that show database servers', { skip: mariadbMissing }, () => {
-  const directory = suiteDirectory('database-live');
+  // Others can change /tmp, so no server there is trusted.
+  const directory = suiteDirectory('database-live', '/var/lib');
   const policy = join(directory, 'policy.xml');
   let server: MariadbServer;
 

@@ -7,9 +7,7 @@ import type { Look } from '../../src/database/core/look.ts';
 
 const look: Look = {
   atMicroseconds: 5,
-  accounts: [
-    { account: 'alice', cpuMicroseconds: 1, connections: 2, statements: 3, refusedConnections: 4 },
-  ],
+  accounts: [{ account: 'alice', cpuMicroseconds: 1, connections: 2, statements: 3 }],
   sessions: [
     {
       id: 7,

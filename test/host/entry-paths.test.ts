@@ -3,12 +3,15 @@
  * process.
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, test } from 'node:test';
 import { pathsOf, type Paths } from '../../src/host/paths.ts';
 import { readEntryPathFacts } from '../../src/host/entry-paths/read-entry-paths.ts';
-import { entryPathOfProcess } from '../../src/host/entry-paths/entry-path-of-process.ts';
+import {
+  entryPathOfProcess,
+  findEntryPaths,
+} from '../../src/host/entry-paths/entry-path-of-process.ts';
 import {
   reportEntryPaths,
   entryPaths,
@@ -207,6 +210,19 @@ describe('entryPathOfProcess()', () => {
       { pid, uid: tenant },
       { proc: join(root, 'proc'), sessions: join(root, 'sessions') },
     );
+
+  test('reads each ancestor once for many processes', () => {
+    process(10, 1, 'sshd');
+    const pids = Array.from({ length: 60 }, (_, index) => 11 + index);
+    for (const pid of pids) process(pid, pid - 1, 'sh', tenant);
+    const find = findEntryPaths(tenant, {
+      proc: join(root, 'proc'),
+      sessions: join(root, 'sessions'),
+    });
+    assert.equal(find(70), 'ssh');
+    rmSync(join(root, 'proc'), { recursive: true });
+    assert.ok(pids.every((pid) => find(pid) === 'ssh'));
+  });
 
   test('returns the entry path of the ancestor that started the process', () => {
     process(1, 0, 'systemd');

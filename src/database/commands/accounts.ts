@@ -11,9 +11,11 @@ import { policyOption } from '../../cli/shared/policy-option.ts';
 import { table } from '../../cli/shared/terminal.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import { printable } from '../../../packages/base/printable.ts';
+import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { AccountOwners, formatOwnerReason } from '../core/accounts.ts';
+import { formatOwnerReason } from '../core/accounts.ts';
 import type { ServerAccount } from '../core/connection-numbers.ts';
+import { accountOwners } from '../io/account-owners.ts';
 import { readAccounts } from '../io/connection-numbers.ts';
 import type { DbAccountJson, DbAccountsJson, DbAccountsServerJson } from './json.ts';
 import {
@@ -35,7 +37,7 @@ async function accounts(options: LiveOptions, command: Command): Promise<ExitCod
   for (const socket of socketsFor(options, policy, paths)) {
     const found = await withServer(socket, options, async ({ connection }) => {
       const read = await readAccounts(connection, 'root');
-      return read.ok ? rowsOf(read.value, policy) : formatProblem(read.error);
+      return read.ok ? rowsOf(read.value, policy, paths) : formatProblem(read.error);
     });
     servers.push(
       typeof found === 'string'
@@ -51,9 +53,10 @@ async function accounts(options: LiveOptions, command: Command): Promise<ExitCod
 function rowsOf(
   found: readonly ServerAccount[],
   policy: Policy | undefined,
+  paths: Paths,
 ): readonly DbAccountJson[] {
-  const owners = policy && new AccountOwners({ policy });
-  const tenantOf = tenantNames(policy);
+  const owners = policy && accountOwners(paths, policy);
+  const tenantOf = tenantNames(policy, paths);
   const ordinary = found.filter(({ isRole }) => !isRole);
   return [...Map.groupBy(ordinary, ({ account }) => account)]
     .map(([account, rows]) => ({

@@ -3,12 +3,13 @@ import type { DoctorReport } from '../../cli/doctor-report.ts';
 import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
-import { AccountOwners } from '../core/accounts.ts';
 import { databaseLimits } from '../core/database-limits.ts';
 import { doctorText, type DoctorServer, type LimitNames } from '../core/doctor.ts';
-import { connectDatabase, type DatabaseConnection } from '../io/client/connect.ts';
+import { accountOwners } from '../io/account-owners.ts';
+import type { DatabaseConnection } from '../io/client/connect.ts';
 import { readAccounts } from '../io/connection-numbers.ts';
 import { openMariadb } from '../io/mariadb.ts';
+import { connectForRoot } from '../io/open-server.ts';
 import { readServers } from '../io/record-file.ts';
 import { databaseRemarks } from './remarks.ts';
 import { serverSockets } from './servers.ts';
@@ -36,7 +37,7 @@ export async function databaseDoctor({
   const enabled = new Set(
     recorded.value.filter(({ undoing }) => undoing === undefined).map(({ socket }) => socket),
   );
-  const owners = policy === undefined ? undefined : new AccountOwners({ policy });
+  const owners = policy === undefined ? undefined : accountOwners(paths, policy);
   const isTenants = (account: string) => owners?.ownerOf(account).tenant !== undefined;
   const servers = await Promise.all(
     sockets.map(async (socket): Promise<DoctorServer> => {
@@ -57,7 +58,7 @@ async function ask(
   socket: string,
   isTenants: (account: string) => boolean,
 ): Promise<Result<Answers, Problem>> {
-  const connection = await connectDatabase(socket, { user: 'root' });
+  const connection = await connectForRoot(socket, { user: 'root' });
   if (!connection.ok) return connection;
   try {
     return await answersOf(connection.value, isTenants);

@@ -14,7 +14,7 @@ import { workerAccount } from '../core/rights/enable-sql.ts';
 import { findWorkerUser, makeWorkerUser } from '../io/account.ts';
 import { readCredentials } from '../io/credentials.ts';
 import { enableServer, planServer } from '../io/enable.ts';
-import { nativeHash } from '../io/native-hash.ts';
+import { nativeHash } from '../io/client/native-hash.ts';
 import { readOptionFile, writeOptionFile } from '../io/option-file.ts';
 import { lockDatabases } from '../io/record-file.ts';
 import type { DbEnableJson, DbServerChangeJson } from './json.ts';

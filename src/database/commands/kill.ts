@@ -15,8 +15,8 @@ import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy, Tenant } from '../../policy/policy.ts';
-import { AccountOwners } from '../core/accounts.ts';
 import type { Ending } from '../core/backstops.ts';
+import { accountOwners } from '../io/account-owners.ts';
 import { endSessions } from '../io/end-sessions.ts';
 import { findEndings } from '../io/tenant-sessions.ts';
 import type { DatabaseConnection } from '../io/client/connect.ts';
@@ -47,7 +47,7 @@ async function kill(name: string, options: KillOptions, command: Command): Promi
   }
   const subject = await subjectOf(command, name, options.policy, paths);
   if (typeof subject === 'number') return subject;
-  await using servers = await openServers(socketsOf(paths, subject, options), subject, options);
+  await using servers = await openServers(paths, subject, options);
   const { endings } = servers;
   const isAgreed = !asks(options) || endings.length === 0 || (await agrees(name, endings));
   const done = isAgreed && options.dryRun !== true ? await servers.end() : nothingDone(endings);
@@ -123,15 +123,17 @@ interface Done {
 
 /** Looks at each server. One that fails is reported, and the others go on. */
 async function openServers(
-  sockets: readonly string[],
-  { tenant, policy }: Subject,
-  { login, connections }: KillOptions,
+  paths: Paths,
+  subject: Subject,
+  options: KillOptions,
 ): Promise<OpenServers> {
-  const owners = new AccountOwners({ policy });
+  const { tenant, policy } = subject;
+  const { login, connections } = options;
+  const owners = accountOwners(paths, policy);
   const isOwn = (account: string) => owners.ownerOf(account).tenant === tenant.uid;
   const open: OpenServer[] = [];
   const problems: Problem[] = [];
-  for (const socket of sockets) {
+  for (const socket of socketsOf(paths, subject, options)) {
     const connected = await connectAsAdministrator(socket, login);
     if (!connected.ok) {
       problems.push(connected.error);

@@ -4,8 +4,8 @@ import { policyReaderOf } from '../../cli/capability.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { AccountOwners } from '../core/accounts.ts';
 import { shownUse, type ShownUse } from '../core/use/shown.ts';
+import { accountOwners } from '../io/account-owners.ts';
 import { openMariadb } from '../io/mariadb.ts';
 import type { DatabaseServer } from '../io/server.ts';
 import { connectAsAdministrator, serverSockets, type ServerOptions } from './servers.ts';
@@ -33,9 +33,12 @@ export async function policyOf(
 }
 
 /** Returns what finds the tenant of an account by its name; undefined for an account of nobody. */
-export function tenantNames(policy: Policy | undefined): (account: string) => string | undefined {
+export function tenantNames(
+  policy: Policy | undefined,
+  paths: Paths,
+): (account: string) => string | undefined {
   if (policy === undefined) return () => undefined;
-  const owners = new AccountOwners({ policy });
+  const owners = accountOwners(paths, policy);
   const names = new Map(
     policy.tenants.map(({ uid, account }) => [uid, account?.user ?? String(uid)]),
   );

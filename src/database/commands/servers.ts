@@ -1,5 +1,5 @@
 /** The steps that commands share which change servers, as root: paths, sockets, a connection to each, and the output. */
-import { existsSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import type { Command } from 'commander';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { failWith, pathsFor, print, printError } from '../../cli/shared/output.ts';
@@ -7,8 +7,9 @@ import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { findDatabases } from '../../host/databases/find.ts';
 import type { Paths } from '../../host/paths.ts';
-import { connectDatabase, type DatabaseConnection } from '../io/client/connect.ts';
+import type { DatabaseConnection } from '../io/client/connect.ts';
 import { readCredentials } from '../io/credentials.ts';
+import { connectForRoot } from '../io/open-server.ts';
 import type { DbServerChangeJson } from './json.ts';
 
 export interface ServerOptions {
@@ -44,8 +45,17 @@ export function rootPaths(command: Command, action: string): Paths | ExitCode {
 /** Returns the sockets of MariaDB and MySQL servers of this host that are there. */
 export const serverSockets = (paths: Paths): readonly string[] =>
   findDatabases(paths)
-    .filter(({ kind, at }) => kind === 'mysql' && existsSync(at))
+    .filter(({ kind, at }) => kind === 'mysql' && isSocket(at))
     .map(({ at }) => at);
+
+/** A link leads to a socket that has a path of its own, and is not followed. */
+function isSocket(path: string): boolean {
+  try {
+    return lstatSync(path).isSocket();
+  } catch {
+    return false;
+  }
+}
 
 type Change = Pick<DbServerChangeJson, 'steps' | 'remarks'>;
 
@@ -79,7 +89,7 @@ export async function connectAsAdministrator(
 ): Promise<Result<DatabaseConnection, Problem>> {
   const login = file === undefined ? ok({ user: 'root' }) : readCredentials(file);
   if (!login.ok) return login;
-  const opened = await connectDatabase(socket, login.value, { replyMilliseconds });
+  const opened = await connectForRoot(socket, login.value, { replyMilliseconds });
   if (opened.ok || opened.error.code === undefined || file !== undefined) return opened;
   const hint = 'pass a file with the login of an administrator: --login FILE';
   return fail({ ...opened.error, hint });

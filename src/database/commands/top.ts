@@ -32,7 +32,7 @@ async function top(options: LiveOptions, command: Command): Promise<ExitCode> {
   const paths = rootPaths(command, 'ask database servers');
   if (typeof paths === 'number') return paths;
   const policy = await policyOf(command, options, paths);
-  const tenantOf = tenantNames(policy);
+  const tenantOf = tenantNames(policy, paths);
   const servers = await Promise.all(
     socketsFor(options, policy, paths).map(async (socket): Promise<DbTopServerJson> => {
       const use = await withServer(socket, options, (server) =>

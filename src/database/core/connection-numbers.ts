@@ -45,6 +45,15 @@ interface Input {
 export const isOrdinary = ({ account, isRole, privileges }: ServerAccount): boolean =>
   !isRole && privileges?.length === 0 && !isServersOwn(account);
 
+/**
+ * Whether the account lets in whoever has no other account. The server then counts and shows them by the name that they
+ * gave, which can be a tenant's.
+ */
+export const isAnonymous = ({
+  account,
+  isRole,
+}: Pick<ServerAccount, 'account' | 'isRole'>): boolean => account === '' && !isRole;
+
 /** The most that `cap` accepts. */
 export const numberMax = 100_000;
 

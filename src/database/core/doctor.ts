@@ -2,7 +2,7 @@
 import { count, listSome } from '../../../packages/base/list.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { isServersOwn } from '../../policy/databases/servers-own.ts';
-import type { ServerAccount } from './connection-numbers.ts';
+import { isAnonymous, type ServerAccount } from './connection-numbers.ts';
 import type { DatabaseLimits } from './database-limits.ts';
 
 /** A server, as far as it could be asked. */
@@ -67,8 +67,10 @@ const nameOf = (version: string): string => {
 };
 
 /** Whether the limit cannot be enforced in this server. */
-const lacks = ({ isReadOnly }: DoctorServer, limit: keyof DatabaseLimits): boolean =>
-  limit === 'connections' && isReadOnly === true;
+const lacks = (
+  { isReadOnly, accounts = [] }: DoctorServer,
+  limit: keyof DatabaseLimits,
+): boolean => (limit === 'connections' ? isReadOnly === true : accounts.some(isAnonymous));
 
 const accountsShown = 10;
 
@@ -119,6 +121,11 @@ function accountRemarks(socket: string, accounts: readonly DoctorAccount[]): rea
           `${socket}: ${count(found.length, 'account')} ${what}, ${effect}: ${listSome(found.map(accountText), accountsShown)}`,
         ];
   return [
+    ...remark(
+      accounts.filter(isAnonymous),
+      'without a name',
+      'so anybody can use any name there, and only connections are limited; remove it (DROP USER)',
+    ),
     ...remark(powerful, 'with global privileges', 'for which no limit holds'),
     ...remark(unknown, 'with privileges that cannot be read', 'for which no limit holds'),
     ...remark(creators, 'of tenants that may create events', 'which are charged to nobody'),

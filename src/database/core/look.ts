@@ -22,7 +22,6 @@ export interface AccountUse {
   readonly cpuMicroseconds: number;
   readonly connections: number;
   readonly statements: number;
-  readonly refusedConnections: number;
 }
 
 export interface Session {

@@ -10,9 +10,11 @@
  * The worker reads what tenants wrote, so the agent trusts no line of it: each field has a form and a bound.
  */
 import { isObject, parseObject } from '../../../packages/base/json.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import type { Ending } from './backstops.ts';
 import type { ServerAccount, WantedNumber } from './connection-numbers.ts';
 import type { AccountUse, Look, Session } from './look.ts';
+import { isConnectionNumber } from './rights/record.ts';
 
 export interface ConnectRequest {
   readonly kind: 'connect';
@@ -56,7 +58,7 @@ export function readAnswer(line: string): WorkerAnswer | undefined {
   const value = parseObject(line);
   switch (value?.['kind']) {
     case 'connected': {
-      const missing = listOf(value['missing'], missingMax, (each) => textOf(each, reasonMax));
+      const missing = listOf(value['missing'], missingMax, reasonOf);
       return { kind: 'connected', version: textOf(value['version'], versionMax), missing };
     }
     case 'look': {
@@ -68,13 +70,13 @@ export function readAnswer(line: string): WorkerAnswer | undefined {
     case 'accounts':
       return { kind: 'accounts', accounts: listOf(value['accounts'], rowsMax, readServerAccount) };
     case 'capped': {
-      const problems = listOf(value['problems'], missingMax, (each) => textOf(each, reasonMax));
+      const problems = listOf(value['problems'], missingMax, reasonOf);
       return { kind: 'capped', problems };
     }
     case 'failed':
       return {
         kind: 'failed',
-        reason: textOf(value['reason'], reasonMax),
+        reason: reasonOf(value['reason']),
         hung: value['hung'] === true,
       };
     default:
@@ -97,23 +99,18 @@ function readLook(value: unknown): Look | undefined {
 
 function readAccount(value: unknown): AccountUse | undefined {
   if (!isObject(value)) return undefined;
-  const [cpuMicroseconds, connections, statements, refusedConnections] = [
+  const [cpuMicroseconds, connections, statements] = [
     'cpuMicroseconds',
     'connections',
     'statements',
-    'refusedConnections',
   ].map((name) => amountOf(value[name]));
-  return cpuMicroseconds === undefined ||
-    connections === undefined ||
-    statements === undefined ||
-    refusedConnections === undefined
+  return cpuMicroseconds === undefined || connections === undefined || statements === undefined
     ? undefined
     : {
         account: textOf(value['account'], nameMax),
         cpuMicroseconds,
         connections,
         statements,
-        refusedConnections,
       };
 }
 
@@ -138,9 +135,8 @@ function readSession(value: unknown): Session | undefined {
 
 function readServerAccount(value: unknown): ServerAccount | undefined {
   if (!isObject(value)) return undefined;
-  const connections = amountOf(value['connections']);
-  if (connections === undefined) return undefined;
-  const { privileges } = value;
+  const { connections, privileges } = value;
+  if (!isConnectionNumber(connections)) return undefined;
   return {
     account: textOf(value['account'], nameMax),
     host: textOf(value['host'], hostMax),
@@ -161,6 +157,9 @@ const amountOf = (value: unknown): number | undefined =>
 
 const textOf = (value: unknown, charactersMax: number): string =>
   typeof value === 'string' ? value.slice(0, charactersMax) : '';
+
+/** Returns a text for the log. */
+const reasonOf = (value: unknown): string => printable(textOf(value, reasonMax));
 
 const listOf = <T>(value: unknown, max: number, read: (each: unknown) => T | undefined): T[] =>
   Array.isArray(value) ? value.slice(0, max).flatMap((each) => read(each) ?? []) : [];

@@ -54,7 +54,8 @@ export function noteNumbers(
   accounts: readonly ServerAccount[],
   wanted: readonly WantedNumber[],
 ): Result<readonly NumberChange[], Problem> {
-  const lock = lockDatabases(paths);
+  // The agent has more to do than to wait for a command; it comes again.
+  const lock = lockDatabases(paths, 0);
   if (!lock.ok) return lock;
   using _lock = lock.value;
   const servers = readServers(paths);

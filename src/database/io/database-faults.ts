@@ -57,18 +57,6 @@ export class DatabaseFaults {
     });
   }
 
-  refused(uid: number, account: string, count: number): void {
-    const item = { at: Date.now(), account, found: count, statement: '' };
-    this.#add({
-      member: tenantMember(uid),
-      limit: 'database.connections',
-      severity: 'refused',
-      count,
-      inferred: false,
-      evidence: evidenceOf(sessionEvidence, [item]),
-    });
-  }
-
   #add(fault: ReportedFault): void {
     if (this.#faults.length < faultsMax) this.#faults.push(fault);
   }

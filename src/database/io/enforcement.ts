@@ -5,12 +5,13 @@ import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
 import { defaultDatabases } from '../../policy/databases/database-settings.ts';
 import type { Policy, Tenant } from '../../policy/policy.ts';
-import { AccountOwners } from '../core/accounts.ts';
+import type { AccountOwners } from '../core/accounts.ts';
 import { decideEndings, noAttempts, type Attempts, type Ending } from '../core/backstops.ts';
-import { connectionNumbers, isOrdinary } from '../core/connection-numbers.ts';
+import { connectionNumbers, isAnonymous, isOrdinary } from '../core/connection-numbers.ts';
 import { databaseLimits, type DatabaseLimits } from '../core/database-limits.ts';
 import type { Look, Session } from '../core/look.ts';
 import type { UseTotals } from '../core/use/use-totals.ts';
+import { accountOwners } from './account-owners.ts';
 import { noteNumbers } from './connection-numbers.ts';
 import type { DatabaseFaults } from './database-faults.ts';
 import { Holder, type HeldTenant, type TenantUse } from './hold/holder.ts';
@@ -44,6 +45,8 @@ export class Enforcement implements Disposable {
   readonly #holder: Holder;
   /** Accounts by server that are never ended; undefined until they are known. */
   readonly #privileged = new Map<SeenServer, ReadonlySet<string>>();
+  /** Servers with an account for everybody. A name there proves nothing, so nobody is held for it. */
+  readonly #anonymous = new Set<SeenServer>();
   readonly #attempts = new Map<SeenServer, Attempts>();
 
   /** Returns undefined if the policy has no limit on database servers, or the host's cgroups are unknown. */
@@ -66,9 +69,9 @@ export class Enforcement implements Disposable {
     this.#needs = needs;
     this.#limits = limits;
     this.#driver = driver;
-    this.#owners = new AccountOwners({ policy });
     this.#tenants = new Map(policy.tenants.map((each) => [each.uid, each]));
     const { paths, warn } = needs;
+    this.#owners = accountOwners(paths, policy);
     const { hold: mode } = policy.databases ?? defaultDatabases;
     const onProblem = (problem: Parameters<typeof formatProblem>[0]) =>
       warn(formatProblem(problem));
@@ -89,6 +92,7 @@ export class Enforcement implements Disposable {
         server,
         new Set(accounts.filter((each) => !isOrdinary(each)).map(({ account }) => account)),
       );
+      this.#noteAnonymous(server, accounts.some(isAnonymous));
       const owners = this.#ownersOf(accounts.map(({ account }) => account));
       const limits = new Map(
         [...this.#limits].flatMap(([uid, { connections }]) =>
@@ -106,9 +110,22 @@ export class Enforcement implements Disposable {
     }
   }
 
+  #noteAnonymous(server: SeenServer, is: boolean): void {
+    if (!is) this.#anonymous.delete(server);
+    else if (!this.#anonymous.has(server)) {
+      this.#anonymous.add(server);
+      const { at } = server.watched.address;
+      this.#needs.warn(
+        `${at}: nobody is held to limits there, since an account without a name lets everybody in under any name; remove it: DROP USER ''@localhost`,
+      );
+    }
+  }
+
   /** Acts on a look at each server. Returns whether a tenant is near its share of the CPU. */
   async judge(seen: readonly Seen[]): Promise<boolean> {
-    const known = seen.flatMap(({ server, use }) => (use === undefined ? [] : [{ server, use }]));
+    const known = seen.flatMap(({ server, use }) =>
+      use === undefined || this.#anonymous.has(server) ? [] : [{ server, use }],
+    );
     if (known.length === 0) {
       // Nobody waits for a server that does not answer.
       this.#holder.releaseAll();
@@ -123,7 +140,6 @@ export class Enforcement implements Disposable {
     const held = this.#holder.look(uses, sockets);
     this.#reportHeld(held, uses, sessions);
     for (const each of known) {
-      this.#reportRefused(each.use);
       await this.#end(each.server, each.use, held);
     }
     return uses.some(
@@ -204,14 +220,6 @@ export class Enforcement implements Disposable {
       const rows = sessions.get(uid) ?? [];
       this.#needs.totals.paused(uid, isWatched ? 0 : paused);
       this.#needs.faults.held(uid, { used, elapsed, paused, limit, rung, isWatched }, rows);
-    }
-  }
-
-  #reportRefused({ refused }: SeenUse): void {
-    for (const [account, count] of refused) {
-      const tenant = this.#tenantOf(account);
-      const hasLimit = tenant !== undefined && this.#limits.get(tenant)?.connections !== undefined;
-      if (hasLimit) this.#needs.faults.refused(tenant, account, count);
     }
   }
 

@@ -15,7 +15,6 @@ import { BackgroundThreads, isEventThread, threadCpuMicroseconds } from './threa
 /** Columns that this kind needs, with what is not seen without them. */
 const needed = [
   ['user_statistics', 'cpu_time', 'the CPU time of statements'],
-  ['user_statistics', 'denied_connections', 'refused connections'],
   ['processlist', 'time_ms', 'how long statements run'],
   ['processlist', 'tid', 'the CPU time of running statements'],
   ['innodb_trx', 'trx_mysql_thread_id', 'idle transactions'],
@@ -89,12 +88,11 @@ class Mariadb implements DatabaseServer {
 
 /** Returns the statements of a look; absent ones have no columns to ask for. */
 function statementsFor(has: Has) {
-  const denied = has('user_statistics', 'denied_connections') ? 'denied_connections' : 'NULL';
   const time = has('processlist', 'time_ms') ? 'time_ms' : 'time * 1000';
   const tid = has('processlist', 'tid') ? 'tid' : 'NULL';
   return {
     accounts: has('user_statistics', 'cpu_time')
-      ? `SELECT user, cpu_time, total_connections, ${denied} AS denied,
+      ? `SELECT user, cpu_time, total_connections,
            select_commands + update_commands + other_commands AS statements FROM information_schema.user_statistics`
       : undefined,
     processes: `SELECT id, user, host, command, ${time} AS time_ms, ${tid} AS tid, LEFT(info, 200) AS info
@@ -115,7 +113,6 @@ const accountOf = (row: Row): AccountUse => ({
   cpuMicroseconds: numberOf(row, 'cpu_time') * 1e6,
   connections: numberOf(row, 'total_connections'),
   statements: numberOf(row, 'statements'),
-  refusedConnections: numberOf(row, 'denied'),
 });
 
 /** Threads of the server itself, and clients that have not logged in yet. */

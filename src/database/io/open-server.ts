@@ -1,8 +1,15 @@
 /** Opens a database server by its socket, which only root and the server can have made. */
-import { closeSync } from 'node:fs';
+import { closeSync, lstatSync } from 'node:fs';
+import { causeOf, errnoOf } from '../../../packages/base/io/errno.ts';
 import { fail, type Result } from '../../../packages/base/result.ts';
-import { openDatabaseSocket } from '../../host/databases/open-socket.ts';
-import { connectDatabase, type DatabaseProblem, type Login } from './client/connect.ts';
+import { missingSocket, openDatabaseSocket } from '../../host/databases/open-socket.ts';
+import {
+  connectDatabase,
+  type ConnectOptions,
+  type DatabaseConnection,
+  type DatabaseProblem,
+  type Login,
+} from './client/connect.ts';
 import { openMariadb } from './mariadb.ts';
 import type { DatabaseServer } from './server.ts';
 
@@ -13,25 +20,50 @@ export interface ServerAddress {
   readonly server: { readonly uid: number; readonly gid: number };
 }
 
+const action = 'connect to the database server at';
+
 /** Connects, and asks what the server shows. The caller closes the connection. */
 export async function openServer(
   address: ServerAddress,
   login: Login,
 ): Promise<Result<DatabaseServer, DatabaseProblem>> {
+  const connection = await connectServer(address, login);
+  if (!connection.ok) return connection;
+  const opened = await openMariadb(connection.value);
+  if (!opened.ok) connection.value.close();
+  return opened;
+}
+
+/**
+ * Connects for a command of root. The account that owns the socket counts as the server's, whatever its name: nobody but
+ * that account and root can have put it there. Anybody else who listened there would be given root's login.
+ */
+export async function connectForRoot(
+  at: string,
+  login: Login,
+  options?: ConnectOptions,
+): Promise<Result<DatabaseConnection, DatabaseProblem>> {
+  let uid: number;
+  try {
+    ({ uid } = lstatSync(at));
+  } catch (error) {
+    const cause = errnoOf(error) === 'ENOENT' ? missingSocket : causeOf(error);
+    return fail({ ...cause, action, object: at });
+  }
+  // Whoever is in the socket's group could have made it, so no group counts as the server's.
+  return connectServer({ at, server: { uid, gid: 0 } }, login, options);
+}
+
+async function connectServer(
+  address: ServerAddress,
+  login: Login,
+  options: ConnectOptions = {},
+): Promise<Result<DatabaseConnection, DatabaseProblem>> {
   const socket = openDatabaseSocket(address);
-  if (!socket.ok)
-    return fail({
-      ...socket.error,
-      action: 'connect to the database server at',
-      object: address.at,
-    });
+  if (!socket.ok) return fail({ ...socket.error, action, object: address.at });
   try {
     const through = `/proc/self/fd/${socket.value}`;
-    const connection = await connectDatabase(address.at, login, { through });
-    if (!connection.ok) return connection;
-    const opened = await openMariadb(connection.value);
-    if (!opened.ok) connection.value.close();
-    return opened;
+    return await connectDatabase(address.at, login, { ...options, through });
   } finally {
     closeSync(socket.value);
   }

@@ -3,9 +3,9 @@ import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { databaseLimits } from '../core/database-limits.ts';
-import { connectDatabase } from './client/connect.ts';
 import { restoreNumbers } from './enable.ts';
 import { leftoversPolicy } from './hold/leftovers.ts';
+import { connectForRoot } from './open-server.ts';
 import { lockDatabases, readNumbers } from './record-file.ts';
 
 const replyMilliseconds = 10_000;
@@ -40,7 +40,7 @@ async function setBack(paths: Paths): Promise<readonly Problem[]> {
   using _lock = lock.value;
   const problems: Problem[] = [];
   for (const socket of new Set(before.value.map((each) => each.socket))) {
-    const connection = await connectDatabase(socket, { user: 'root' }, { replyMilliseconds });
+    const connection = await connectForRoot(socket, { user: 'root' }, { replyMilliseconds });
     const done = connection.ok
       ? await restoreNumbers({ paths, socket, connection: connection.value })
       : connection;

@@ -27,11 +27,11 @@ const directoryOf = ({ state }: State) => `${state}/database`;
 const serversFile = (paths: State): string => `${directoryOf(paths)}/servers.json`;
 export const numbersFile = (paths: State): string => `${directoryOf(paths)}/numbers.json`;
 
-/** Locks from reading a record to the last change in a server. */
-export function lockDatabases(paths: State): Result<FileLock, Problem> {
+/** Locks from reading a record to the last change in a server. The thread sleeps while another process has the lock. */
+export function lockDatabases(paths: State, waitMs = lockWaitMs): Result<FileLock, Problem> {
   const directory = ensurePrivateDirectory(directoryOf(paths));
   if (!directory.ok) return directory;
-  return lockFile(`${directoryOf(paths)}/.lock`, { waitMs: lockWaitMs });
+  return lockFile(`${directoryOf(paths)}/.lock`, { waitMs });
 }
 
 /** Returns the servers in which Bulkhead has rights; none before the first `db enable`. */

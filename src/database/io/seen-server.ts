@@ -1,5 +1,5 @@
 /** A watched server and its previous state: what each account has used since then. */
-import { attribute, Calibration, sinceThen } from '../core/use/attribution.ts';
+import { attribute, Calibration } from '../core/use/attribution.ts';
 import type { Look } from '../core/look.ts';
 import type { WatchedServer } from './worker/watched-server.ts';
 
@@ -8,8 +8,6 @@ export interface SeenUse {
   readonly elapsedMicroseconds: number;
   /** CPU time by account, in microseconds. */
   readonly used: ReadonlyMap<string, number>;
-  /** Connections that the server refused, by account. */
-  readonly refused: ReadonlyMap<string, number>;
 }
 
 export class SeenServer implements Disposable {
@@ -28,18 +26,10 @@ export class SeenServer implements Disposable {
     this.#last = look;
     if (look === undefined || last === undefined) return undefined;
     this.#calibration.learn(last, look);
-    const before = new Map(last.accounts.map((each) => [each.account, each]));
-    const refused = look.accounts.flatMap((each) => {
-      const { refusedConnections } = sinceThen(before.get(each.account), each);
-      return refusedConnections > 0 && before.has(each.account)
-        ? [[each.account, refusedConnections] as const]
-        : [];
-    });
     return {
       look,
       elapsedMicroseconds: look.atMicroseconds - last.atMicroseconds,
       used: attribute(last, look, this.#calibration.constants),
-      refused: new Map(refused),
     };
   }
 

@@ -22,13 +22,28 @@ export interface ProcessPaths {
 
 export const processPaths: ProcessPaths = { proc: '/proc', sessions: '/run/systemd/sessions' };
 
+type Find = (pid: number) => EntryPathName | undefined;
+
 /** Returns undefined if the process is gone, or if nothing shows its entry path. */
-export function entryPathOfProcess(
+export const entryPathOfProcess = (
   { pid, uid }: { readonly pid: number; readonly uid: number },
   paths = processPaths,
-): EntryPathName | undefined {
-  const cgroups = cgroupsOf(readText(`${paths.proc}/${pid}/cgroup`) ?? '');
-  return bySession(cgroups, uid, paths) ?? byUnit(cgroups) ?? byAncestors(pid, uid, paths);
+): EntryPathName | undefined => findEntryPaths(uid, paths)(pid);
+
+/**
+ * Returns what finds the entry path of one process of an account after another, at one moment. Their ancestors are read
+ * once: a tenant can start each of its processes from the one before.
+ */
+export function findEntryPaths(uid: number, paths = processPaths): Find {
+  const known = new Map<number, Ancestor | undefined>();
+  const ancestorAt = (pid: number) => {
+    if (!known.has(pid)) known.set(pid, readAncestor(pid, uid, paths));
+    return known.get(pid);
+  };
+  return (pid) => {
+    const cgroups = cgroupsOf(readText(`${paths.proc}/${pid}/cgroup`) ?? '');
+    return bySession(cgroups, uid, paths) ?? byUnit(cgroups) ?? byAncestors(pid, ancestorAt);
+  };
 }
 
 /** Returns the path in each hierarchy, which may contain colons; the kernel permits no newline in it. */
@@ -59,15 +74,31 @@ function byUnit(cgroups: readonly string[]): EntryPathName | undefined {
   return unit === undefined ? undefined : entryPaths.find(({ units }) => units?.test(unit))?.name;
 }
 
-function byAncestors(pid: number, uid: number, { proc }: ProcessPaths): EntryPathName | undefined {
+interface Ancestor {
+  /** Undefined for the tenant's own process. */
+  readonly entryPath: EntryPathName | undefined;
+  readonly parent: number;
+}
+
+function readAncestor(pid: number, uid: number, { proc }: ProcessPaths): Ancestor | undefined {
+  const status = readText(`${proc}/${pid}/status`);
+  if (status === undefined) return undefined;
+  const own = statusValue(status, 'Uid')?.split('\t').includes(String(uid)) === true;
+  return {
+    entryPath: own ? undefined : byName(statusValue(status, 'Name') ?? ''),
+    parent: Number(statusValue(status, 'PPid') ?? 0),
+  };
+}
+
+function byAncestors(
+  pid: number,
+  ancestorAt: (pid: number) => Ancestor | undefined,
+): EntryPathName | undefined {
   let next = pid;
   for (let depth = 0; depth < ancestorsMax && next > 1; depth++) {
-    const status = readText(`${proc}/${next}/status`);
-    if (status === undefined) return undefined;
-    const own = statusValue(status, 'Uid')?.split('\t').includes(String(uid)) === true;
-    const entryPath = own ? undefined : byName(statusValue(status, 'Name') ?? '');
-    if (entryPath !== undefined) return entryPath;
-    next = Number(statusValue(status, 'PPid') ?? 0);
+    const ancestor = ancestorAt(next);
+    if (ancestor === undefined || ancestor.entryPath !== undefined) return ancestor?.entryPath;
+    next = ancestor.parent;
   }
   return undefined;
 }

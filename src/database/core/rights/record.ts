@@ -72,20 +72,22 @@ function isServer(each: unknown): each is EnabledServer {
 
 function isNumber(each: unknown): each is KeptNumber {
   const { socket, account, host, before, set, replaces } = (each ?? {}) as Record<string, unknown>;
-  const isCount = (value: unknown) =>
-    Number.isSafeInteger(value) && (value as number) >= -1 && (value as number) <= 2 ** 31;
   return (
     isPath(socket) &&
     typeof account === 'string' &&
     account.length <= 128 &&
     typeof host === 'string' &&
     host.length <= 255 &&
-    isCount(before) &&
-    isCount(set) &&
-    (replaces === undefined || isCount(replaces)) &&
-    (set as number) <= numberMax
+    isConnectionNumber(before) &&
+    isConnectionNumber(set) &&
+    (replaces === undefined || isConnectionNumber(replaces)) &&
+    set <= numberMax
   );
 }
+
+/** Whether it is a number of connections as servers keep it. */
+export const isConnectionNumber = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= -1 && (value as number) <= 2 ** 31;
 
 const isPath = (value: unknown): value is string =>
   typeof value === 'string' && value.startsWith('/') && value.length <= 108;

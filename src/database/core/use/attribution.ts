@@ -50,13 +50,12 @@ const nothing: Omit<AccountUse, 'account'> = {
   cpuMicroseconds: 0,
   connections: 0,
   statements: 0,
-  refusedConnections: 0,
 };
 
 type Counters = typeof nothing;
 
 /** Counters only grow. If one is smaller, all have begun anew: a restart, FLUSH USER_STATISTICS, or DROP USER. */
-export function sinceThen(before: Counters | undefined, now: Counters): Counters {
+function sinceThen(before: Counters | undefined, now: Counters): Counters {
   const isNew =
     before === undefined ||
     now.cpuMicroseconds < before.cpuMicroseconds ||
@@ -67,7 +66,6 @@ export function sinceThen(before: Counters | undefined, now: Counters): Counters
     cpuMicroseconds: now.cpuMicroseconds - base.cpuMicroseconds,
     connections: now.connections - base.connections,
     statements: now.statements - base.statements,
-    refusedConnections: Math.max(0, now.refusedConnections - base.refusedConnections),
   };
 }
 

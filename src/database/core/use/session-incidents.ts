@@ -1,4 +1,4 @@
-/** Incidents of statements and connections that were ended, or refused, because of a tenant's limits. */
+/** Incidents of statements and connections that were ended because of a tenant's limits. */
 import { count } from '../../../../packages/base/list.ts';
 import { cut } from '../../../usage/causes/top-users.ts';
 import type { EvidenceKind } from '../../../usage/evidence.ts';

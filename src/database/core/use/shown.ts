@@ -9,7 +9,6 @@ export interface ShownAccount {
   readonly connections: number;
   readonly running: number;
   readonly statements: number | undefined;
-  readonly refusedConnections: number | undefined;
 }
 
 export interface ShownUse {
@@ -35,7 +34,6 @@ export function shownUse(previous: Look, current: Look, isCounting: boolean): Sh
       connections: own.length,
       running: own.filter(({ isRunning }) => isRunning).length,
       statements: counted?.statements,
-      refusedConnections: counted?.refusedConnections,
     };
   });
   return {

@@ -9,7 +9,7 @@ import { failed } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
 import type { Driver } from '../../../host/driver.ts';
-import { entryPathOfProcess } from '../../../host/entry-paths/entry-path-of-process.ts';
+import { findEntryPaths } from '../../../host/entry-paths/entry-path-of-process.ts';
 import { includesOthers } from '../../../host/kill-processes.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { stopFile } from '../../../host/stops.ts';
@@ -17,8 +17,8 @@ import { sliceCgroup } from '../../../plan/slice.ts';
 import { tenantCgroup } from '../../../plan/wanted.ts';
 import type { Tenant } from '../../../policy/policy.ts';
 import { runBounded } from '../../../sys/processes/run-bounded.ts';
-import { clientsOfSocket } from '../../../sys/sockets/unix-diag.ts';
 import { unitsOf, type CgroupNode } from '../../core/client-cgroups.ts';
+import { ClientLists } from './client-lists.ts';
 import type { FreezeFile } from './record.ts';
 
 export interface ClientCgroups {
@@ -38,6 +38,8 @@ const depthMax = 8;
 const cgroupsMax = 1_000;
 /** A tenant with more processes has its whole share of cgroups taken for clients. */
 const processesMax = 5_000;
+/** Nothing with more processes is frozen: each of them is examined before each pause. */
+const examinedMax = 2_000;
 const searchMilliseconds = 1_500;
 const outputBytesMax = 32 * 2 ** 20;
 /** Entry paths of people who are logged in, and would think that the host hangs. */
@@ -46,6 +48,7 @@ const sessionPaths: ReadonlySet<string> = new Set(['ssh', 'su']);
 export class Clients {
   readonly #driver: Driver;
   readonly #paths: Paths;
+  readonly #lists = new ClientLists();
 
   constructor(driver: Driver, paths: Paths) {
     this.#driver = driver;
@@ -78,17 +81,21 @@ export class Clients {
       return failed({ action: 'freeze clients', reason: this.obstacle ?? 'there is no freezer' });
     const peers = new Set<number>();
     for (const each of sockets) {
-      const found = clientsOfSocket(each);
+      const found = this.#lists.of(each);
       if (!found.ok) return found;
       for (const inode of found.value) peers.add(inode);
     }
     if (peers.size === 0) return ok({ freezable: [], refused: [] });
     const units = unitsOf(readTree(top)).map((path) => ({ path, pids: pidsBelow(path) }));
     const pids = await pidsWith(this.#paths.proc, units.flatMap(allPids), peers);
-    const withClients = units.filter((unit) => unit.pids.some((pid) => pids.has(pid)));
-    const refused = withClients.flatMap((unit) => this.#refusal(tenant, unit) ?? []);
-    const freezable = withClients.filter((unit) => this.#refusal(tenant, unit) === undefined);
-    return ok({ freezable: freezable.map(({ path }) => this.#fileOf(tenant, path)), refused });
+    const withClients = units
+      .filter((unit) => unit.pids.some((pid) => pids.has(pid)))
+      .map(({ path, ...unit }) => ({ path, refusal: this.#refusal(tenant, { path, ...unit }) }));
+    const freezable = withClients.filter(({ refusal }) => refusal === undefined);
+    return ok({
+      freezable: freezable.map(({ path }) => this.#fileOf(tenant, path)),
+      refused: withClients.flatMap(({ refusal }) => refusal ?? []),
+    });
   }
 
   #fileOf(tenant: Tenant, path: string): FreezeFile {
@@ -107,12 +114,11 @@ export class Clients {
 
   #refusal(tenant: Tenant, { path, pids }: Unit): string | undefined {
     const name = path.slice(path.lastIndexOf('/') + 1);
+    if (pids.length > examinedMax) return `more than ${examinedMax} processes are in ${name}`;
     if (includesOthers(pids, this.#driver.ownerOf(tenantCgroup(tenant))))
       return `processes of other accounts are in ${name}`;
-    const { uid } = tenant;
-    const logins = pids.filter((pid) =>
-      sessionPaths.has(entryPathOfProcess({ pid, uid }, pathsFor(this.#paths)) ?? ''),
-    );
+    const entryPathOf = findEntryPaths(tenant.uid, pathsFor(this.#paths));
+    const logins = pids.filter((pid) => sessionPaths.has(entryPathOf(pid) ?? ''));
     return logins.length === 0
       ? undefined
       : `somebody is logged in in ${name} (process ${listSome(logins.map(String), 3)})`;

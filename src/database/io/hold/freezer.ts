@@ -69,6 +69,12 @@ export class Freezer {
   }
 
   releaseAll(): readonly Problem[] {
-    return this.release([...this.#recorded.values()]);
+    return this.releaseOthers([]);
+  }
+
+  /** Thaws for good what is recorded and none of these: it could not be thawed before, or was not frozen after all. */
+  releaseOthers(than: readonly FreezeFile[]): readonly Problem[] {
+    const kept = new Set(than.map(({ path }) => path));
+    return this.release([...this.#recorded.values()].filter(({ path }) => !kept.has(path)));
   }
 }

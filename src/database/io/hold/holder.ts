@@ -14,7 +14,7 @@ import { judge, keptConnectionsFraction, newHold, type Hold, type Rung } from '.
 import { changesIn, nextSlice, type Slice } from '../../core/slices.ts';
 import { Clients, type ClientCgroups } from './clients.ts';
 import { Freezer } from './freezer.ts';
-import { recordFile, type FreezeFile } from './record.ts';
+import { distinct, recordFile, type FreezeFile } from './record.ts';
 import { Watchdog } from './watchdog.ts';
 
 export interface HolderOptions {
@@ -94,6 +94,8 @@ export class Holder implements Disposable {
         this.#entries.delete(uid);
       }
     const held = uses.flatMap((use) => this.#judge(use, sockets) ?? []);
+    const frozen = [...this.#entries.values()].flatMap((each) => each.frozen);
+    this.#report(this.#freezer.releaseOthers(frozen));
     this.#turn();
     return held;
   }
@@ -212,7 +214,7 @@ export class Holder implements Disposable {
 
   #freeze(entry: Entry, slice: Slice): void {
     const frozen = (entry.clients?.freezable ?? []).filter((file) => this.#freezeOne(entry, file));
-    entry.frozen = [...new Set([...entry.frozen, ...frozen])];
+    entry.frozen = distinct([...entry.frozen, ...frozen]);
     if (frozen.length > 0) entry.slice = slice;
     // They are searched for again.
     else entry.clients = undefined;

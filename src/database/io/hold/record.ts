@@ -41,6 +41,11 @@ export function readRecord(paths: Pick<Paths, 'runtime'>): readonly FreezeFile[]
   });
 }
 
+/** Returns each cgroup once: every search describes it anew. */
+export const distinct = (files: readonly FreezeFile[]): readonly FreezeFile[] => [
+  ...new Map(files.map((each) => [each.path, each])).values(),
+];
+
 /** Replaces the record; a crash of the host thaws everything anyway. */
 export const writeRecord = (
   paths: Pick<Paths, 'runtime'>,

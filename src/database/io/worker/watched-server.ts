@@ -29,6 +29,7 @@ export interface WatchedOptions {
   readonly clock?: () => number;
   /** How long the worker may take to answer; it gives the server one second. */
   readonly answerMilliseconds?: number;
+  readonly script?: string;
 }
 
 /** `hung`: it has accepted connections or statements twice, and not answered. */
@@ -158,16 +159,14 @@ export class WatchedServer implements Disposable {
 
   #spawn(): ChildProcessWithoutNullStreams | string {
     const { uid, gid } = this.#options.worker;
-    const started = spawnScript(script, [`${uid}`, `${gid}`], 64);
+    const started = spawnScript(this.#options.script ?? script, [`${uid}`, `${gid}`], 64);
     if (!started.ok) return formatProblem(started.error);
     const child = started.value;
     const lines = new Lines(answerBytesMax, (line) => {
-      const answer = readAnswer(line);
-      if (answer === undefined) this.#drop();
-      else this.#answered?.(answer);
+      if (this.#child === child) this.#take(line);
     });
     child.stdout.on('data', (chunk: Buffer) => {
-      if (!lines.add(chunk)) this.#drop();
+      if (this.#child === child && !lines.add(chunk)) this.#drop();
     });
     // Its messages are answers; a crash shows itself by the exit.
     child.stderr.resume();
@@ -182,10 +181,20 @@ export class WatchedServer implements Disposable {
     return child;
   }
 
+  /** Takes one answer for each question. A worker that says more could keep this process busy with reading it. */
+  #take(line: string): void {
+    const answered = this.#answered;
+    const answer = answered === undefined ? undefined : readAnswer(line);
+    if (answered === undefined || answer === undefined) return this.#drop();
+    this.#answered = undefined;
+    answered(answer);
+  }
+
   #drop(): void {
     this.#child?.kill('SIGKILL');
     this.#child = undefined;
     this.#isConnected = false;
+    this.#answered?.(undefined);
   }
 
   [Symbol.dispose](): void {
