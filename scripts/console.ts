@@ -45,9 +45,9 @@ export async function buildConsole(
     metafile: true,
     write: false,
   });
-  const files = outputFiles.map(({ path, contents }): PageFile => {
-    return { name: basename(path), content: contents };
-  });
+  const files = withoutEmptyChunks(
+    outputFiles.map(({ path, contents }) => ({ name: basename(path), content: contents })),
+  );
   const index = { name: 'index.html', content: Buffer.from(indexFor(files)) };
   mkdirSync(directory, { recursive: true });
   for (const { name, content } of [index, ...files]) {
@@ -60,6 +60,20 @@ export async function buildConsole(
   ];
   writeFileSync(`${directory}/manifest.json`, `${JSON.stringify({ files: listed })}\n`);
   return packagesOf(Object.keys(metafile.inputs));
+}
+
+/** esbuild makes a chunk of modules that only import others, too. Nothing is in it, and browsers would ask for it. */
+function withoutEmptyChunks(files: readonly PageFile[]): readonly PageFile[] {
+  const [empty, others] = [true, false].map((wanted) =>
+    files.filter(({ content }) => (content.byteLength === 0) === wanted),
+  ) as [PageFile[], PageFile[]];
+  const imports = empty.map(({ name }) => `import"./${name}";`);
+  return others.map(({ name, content }) => {
+    if (!name.endsWith('.js')) return { name, content };
+    const text = Buffer.from(content).toString();
+    const kept = imports.reduce((all, each) => all.replaceAll(each, ''), text);
+    return { name, content: Buffer.from(kept) };
+  });
 }
 
 /** Returns `index.html` with the names that the files have. */
