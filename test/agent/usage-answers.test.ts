@@ -183,7 +183,7 @@ test('many members are replayed at once, each against its own limit, and only fo
   }
 });
 
-test('maxima are those of the usage, with faults if they are asked for, and only for root', async () => {
+test('maxima equal the usage, with faults if they are asked for, and only for root', async () => {
   using stage = new Stage();
   const asked = `${period(0, 10)}&metric=threads&metric=cpu&metric=memory`;
   const all = value(await stage.maxima(asked));

@@ -75,7 +75,7 @@ function namesOfOthers(
   ]);
 }
 
-/** Returns the packages that a reseller sees: those that it may give, and those of its tenants. */
+/** Returns the packages that a reseller sees: what it may give, and what its tenants have. */
 export function packagesOf(
   { packages }: PolicyDocument,
   tenants: readonly Tenant[],

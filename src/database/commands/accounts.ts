@@ -1,13 +1,6 @@
 /** `bulkhead db accounts`: the accounts of database servers, and whose each is. */
 import type { Command } from 'commander';
-import {
-  examples,
-  exitCodes,
-  type CommandModule,
-  type ExitCode,
-} from '../../cli/shared/command.ts';
-import { print, printJson } from '../../cli/shared/output.ts';
-import { policyOption } from '../../cli/shared/policy-option.ts';
+import type { ExitCode } from '../../cli/shared/command.ts';
 import { table } from '../../cli/shared/terminal.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import { printable } from '../../../packages/base/printable.ts';
@@ -19,11 +12,11 @@ import { accountOwners } from '../io/account-owners.ts';
 import { readAccounts } from '../io/connection-numbers.ts';
 import type { DbAccountJson, DbAccountsJson, DbAccountsServerJson } from './json.ts';
 import {
-  noServers,
+  liveCommand,
   policyOf,
+  showLive,
   socketsFor,
   tenantNames,
-  withLiveOptions,
   withServer,
   type LiveOptions,
 } from './live.ts';
@@ -45,9 +38,8 @@ async function accounts(options: LiveOptions, command: Command): Promise<ExitCod
         : { socket, accounts: found, problem: null },
     );
   }
-  if (options.json === true) printJson({ servers } satisfies DbAccountsJson);
-  else print(servers.length === 0 ? noServers : servers.map(textOf).join('\n\n'));
-  return servers.some(({ problem }) => problem !== null) ? exitCodes.failed : exitCodes.done;
+  const result: DbAccountsJson = { servers };
+  return showLive(options, result, () => servers.map(textOf).join('\n\n'));
 }
 
 function rowsOf(
@@ -90,17 +82,8 @@ function textOf({ socket, accounts: rows, problem }: DbAccountsServerJson): stri
   return `${printable(socket)}\n${table([head, ...lines])}`;
 }
 
-export const command: CommandModule = {
-  define(command, run) {
-    withLiveOptions(command)
-      .addOption(policyOption())
-      .addHelpText(
-        'after',
-        examples(
-          ['bulkhead db accounts', 'show whose each account is, and which are never held'],
-          ['bulkhead db accounts -p new.xml', 'the same by another policy'],
-        ),
-      )
-      .action(run(accounts));
-  },
-};
+export const command = liveCommand(
+  accounts,
+  ['bulkhead db accounts', 'show whose each account is, and which are never held'],
+  ['bulkhead db accounts -p new.xml', 'the same by another policy'],
+);

@@ -1,6 +1,14 @@
 /** The steps that `db status`, `db top` and `db accounts` share: root asks each server itself, without the agent. */
 import type { Command } from 'commander';
 import { policyReaderOf } from '../../cli/capability.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../cli/shared/command.ts';
+import { print, printJson } from '../../cli/shared/output.ts';
+import { policyOption } from '../../cli/shared/policy-option.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
@@ -14,14 +22,39 @@ export interface LiveOptions extends Pick<ServerOptions, 'socket' | 'login' | 'j
   readonly policy: string;
 }
 
-export const withLiveOptions = (command: Command): Command =>
-  command
-    .option('--socket <path>', 'the socket of one server (default: all)')
-    .option(
-      '--login <file>',
-      "a file with an administrator's user and password that only root can read (default: root, by its process)",
-    )
-    .option('--json', 'print as JSON');
+export const liveCommand = (
+  ask: (options: LiveOptions, command: Command) => Promise<ExitCode>,
+  ...uses: readonly (readonly [command: string, explanation: string])[]
+): CommandModule => ({
+  define(command, run) {
+    command
+      .option('--socket <path>', 'the socket of one server (default: all)')
+      .option(
+        '--login <file>',
+        "a file with an administrator's user and password that only root can read (default: root, by its process)",
+      )
+      .option('--json', 'print as JSON')
+      .addOption(policyOption())
+      .addHelpText('after', examples(...uses))
+      .action(run(ask));
+  },
+});
+
+interface Answered {
+  readonly problem: string | null;
+}
+
+/** Prints what the servers answered; fails if one did not. */
+export function showLive<Json extends { readonly servers: readonly Answered[] }>(
+  { json }: LiveOptions,
+  result: Json,
+  textOf: (result: Json) => string,
+): ExitCode {
+  if (json === true) printJson(result);
+  else print(result.servers.length === 0 ? noServers : textOf(result));
+  const isWhole = result.servers.every(({ problem }) => problem === null);
+  return isWhole ? exitCodes.done : exitCodes.failed;
+}
 
 /** Returns the policy; undefined without a valid one, and then accounts are nobody's. */
 export async function policyOf(
@@ -85,6 +118,6 @@ export async function useDuring(
   return shownUse(first.value, second.value, second.value.accounts.length > 0);
 }
 
-export const noServers = 'No MariaDB or MySQL server was found on this host';
+const noServers = 'No MariaDB or MySQL server was found on this host';
 export const percent = (fraction: number | undefined): string =>
   fraction === undefined ? '?' : `${(fraction * 100).toFixed(fraction < 0.1 ? 1 : 0)}%`;

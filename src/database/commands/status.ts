@@ -1,22 +1,16 @@
 /** `bulkhead db status`: the servers, and what is seen of each. */
 import type { Command } from 'commander';
-import {
-  examples,
-  exitCodes,
-  type CommandModule,
-  type ExitCode,
-} from '../../cli/shared/command.ts';
-import { failWith, print, printJson } from '../../cli/shared/output.ts';
-import { policyOption } from '../../cli/shared/policy-option.ts';
+import type { ExitCode } from '../../cli/shared/command.ts';
+import { failWith } from '../../cli/shared/output.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { databaseLimits } from '../core/database-limits.ts';
 import { readServers } from '../io/record-file.ts';
 import type { DbStatusJson, DbStatusServerJson } from './json.ts';
 import {
-  noServers,
+  liveCommand,
   policyOf,
+  showLive,
   socketsFor,
-  withLiveOptions,
   withServer,
   type LiveOptions,
 } from './live.ts';
@@ -44,23 +38,19 @@ async function status(options: LiveOptions, command: Command): Promise<ExitCode>
     );
   }
   const tenants = policy === undefined ? 0 : databaseLimits(policy).size;
-  const result: DbStatusJson = { servers, limitedTenants: tenants };
-  if (options.json === true) printJson(result);
-  else print(textOf(result));
-  return servers.some(({ problem }) => problem !== null) ? exitCodes.failed : exitCodes.done;
+  return showLive(options, { servers, limitedTenants: tenants }, textOf);
 }
 
 function textOf({ servers, limitedTenants }: DbStatusJson): string {
-  if (servers.length === 0) return noServers;
   const limits =
     limitedTenants === 0
       ? 'No tenant has a limit on database servers: set one with <database>, and the agent asks them.'
-      : `${limitedTenants} tenants have limits on database servers.`;
+      : `Tenants with limits on database servers: ${limitedTenants}.`;
   return [...servers.flatMap(linesOf), limits].join('\n');
 }
 
 function linesOf({ socket, isEnabled, version, pid, missing, problem }: DbStatusServerJson) {
-  if (problem !== null) return [socket, `  ${problem}`];
+  if (problem !== null) return [printable(socket), `  ${problem}`];
   const process = pid === null ? 'process unknown' : `pid ${pid}`;
   return [
     `${printable(socket)}: ${printable(version ?? '')}, ${process}`,
@@ -69,17 +59,8 @@ function linesOf({ socket, isEnabled, version, pid, missing, problem }: DbStatus
   ];
 }
 
-export const command: CommandModule = {
-  define(command, run) {
-    withLiveOptions(command)
-      .addOption(policyOption())
-      .addHelpText(
-        'after',
-        examples(
-          ['bulkhead db status', 'show the servers, and what Bulkhead sees of each'],
-          ['bulkhead db status --json', 'the same for a program'],
-        ),
-      )
-      .action(run(status));
-  },
-};
+export const command = liveCommand(
+  status,
+  ['bulkhead db status', 'show the servers, and what Bulkhead sees of each'],
+  ['bulkhead db status --json', 'the same for a program'],
+);

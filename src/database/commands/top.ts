@@ -1,25 +1,18 @@
 /** `bulkhead db top`: what each tenant uses of database servers now. */
 import type { Command } from 'commander';
-import {
-  examples,
-  exitCodes,
-  type CommandModule,
-  type ExitCode,
-} from '../../cli/shared/command.ts';
-import { print, printJson } from '../../cli/shared/output.ts';
-import { policyOption } from '../../cli/shared/policy-option.ts';
+import type { ExitCode } from '../../cli/shared/command.ts';
 import { table } from '../../cli/shared/terminal.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import type { ShownAccount, ShownUse } from '../core/use/shown.ts';
 import type { DbTopJson, DbTopRowJson, DbTopServerJson } from './json.ts';
 import {
-  noServers,
   percent,
+  liveCommand,
   policyOf,
+  showLive,
   socketsFor,
   tenantNames,
   useDuring,
-  withLiveOptions,
   withServer,
   type LiveOptions,
 } from './live.ts';
@@ -43,9 +36,8 @@ async function top(options: LiveOptions, command: Command): Promise<ExitCode> {
       return { socket, rows, serverItself: use.serverItself ?? null, problem: null };
     }),
   );
-  if (options.json === true) printJson({ servers } satisfies DbTopJson);
-  else print(servers.length === 0 ? noServers : servers.map(textOf).join('\n\n'));
-  return servers.some(({ problem }) => problem !== null) ? exitCodes.failed : exitCodes.done;
+  const result: DbTopJson = { servers };
+  return showLive(options, result, () => servers.map(textOf).join('\n\n'));
 }
 
 /** Sums up the accounts of each tenant; accounts of nobody have a row each. */
@@ -97,17 +89,8 @@ function textOf({ socket, rows, serverItself, problem }: DbTopServerJson): strin
   ].join('\n');
 }
 
-export const command: CommandModule = {
-  define(command, run) {
-    withLiveOptions(command)
-      .addOption(policyOption())
-      .addHelpText(
-        'after',
-        examples(
-          ['bulkhead db top', 'show CPU time of one second, and connections'],
-          ['watch bulkhead db top', 'the same, again and again'],
-        ),
-      )
-      .action(run(top));
-  },
-};
+export const command = liveCommand(
+  top,
+  ['bulkhead db top', 'show CPU time of one second, and connections'],
+  ['watch bulkhead db top', 'the same, again and again'],
+);

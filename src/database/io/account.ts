@@ -24,7 +24,7 @@ export function findWorkerUser(paths: Paths): Result<Account | undefined, Proble
     : failed({
         action,
         object: workerAccount,
-        reason: `it has uid ${found.uid}, which is not that of a system user`,
+        reason: `it has uid ${found.uid}, which no system user has`,
         hint: 'rename that user',
       });
 }

@@ -18,7 +18,7 @@ export const databasePolicy = {
     const line = 'set the numbers of connections of accounts in database servers back';
     return [...leftoversPolicy.plan(policy, paths), ...(isLeft ? [line] : [])];
   },
-  /** While any tenant has a number, the agent also sets back those of the others. */
+  /** While any tenant has a number, the agent also sets the other tenants' numbers back. */
   follow: (policy: Policy, paths: Paths): Promise<readonly Problem[]> =>
     hasNumbers(policy) ? Promise.resolve([]) : setBack(paths),
   release: async (paths: Paths): Promise<readonly Problem[]> => [

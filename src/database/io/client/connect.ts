@@ -49,7 +49,7 @@ export interface Login {
 }
 
 export interface ConnectOptions {
-  /** Another path of the same socket, such as that of a descriptor. */
+  /** Another path of the same socket, such as the path of a descriptor. */
   readonly through?: string;
   readonly replyMilliseconds?: number;
 }
