@@ -35,7 +35,7 @@ const execStart = (app: Partial<App>) =>
 
 test('a service starts its command through the launcher', () => {
   const launch = '/usr/libexec/bulkhead/bulkhead-exec --instance bulkhead --app blog';
-  assert.equal(execStart({}), `${launch} --app-idle 900 alice -- /bin/sh -c "exec node server.js"`);
+  assert.equal(execStart({}), `${launch} --app-idle 900 alice -- node server.js`);
   assert.equal(
     execStart({
       site: 'shop.example',
@@ -45,8 +45,16 @@ test('a service starts its command through the launcher', () => {
       environment: '/home/alice/.env',
       variables: [{ name: 'A', value: 'x' }],
     }),
-    `${launch} --app-descriptor --app-env /home/alice/.env --chdir "/home/alice/my shop" --site shop.example --keep-env A alice -- /bin/sh -c "exec node server.js"`,
+    `${launch} --app-descriptor --app-env /home/alice/.env --chdir "/home/alice/my shop" --site shop.example --keep-env A alice -- node server.js`,
   );
+});
+
+test('a command that means the same without a shell starts without', () => {
+  const words = (text: string) => execStart({ command: text })?.split(' alice -- ')[1];
+  assert.equal(words('  /usr/bin/node  a.js --port=80 '), '/usr/bin/node a.js --port=80');
+  assert.equal(words('node a%b.js'), 'node "a%%b.js"');
+  for (const text of ['node *.js', 'node ~/x.js', 'node $A', "node 'a b'", 'node a#b', 'read x'])
+    assert.match(words(text) ?? '', /^\/bin\/sh -c /, text);
 });
 
 test('the program gets the process of the shell, unless the command has several parts', () => {

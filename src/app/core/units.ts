@@ -150,9 +150,7 @@ function launch(
     ...app.variables.flatMap((each) => ['--keep-env', each.name]),
     accountOf(owner),
     '--',
-    '/bin/sh',
-    '-c',
-    shellCommand(command),
+    ...programWords(command),
   ];
   return [launcher, ...words.map(wordOf)].join(' ');
 }
@@ -164,13 +162,17 @@ const launcherOptions: Readonly<Record<App['listen'], readonly string[]>> = {
 };
 
 /**
- * Returns the command without a shell that waits for it: the program gets the shell's process id, which is in LISTEN_PID.
- * One of several parts stays as it is, and one that begins with something of the shell's own.
+ * Returns the words of a command. One that means the same without a shell starts without: a shell costs the first request
+ * its own start. The program of any other single command gets the shell's process id, which is in LISTEN_PID. One of several
+ * parts stays as it is, and one that begins with something of the shell's own.
  */
-const shellCommand = (command: string): string =>
-  /^\s*[A-Za-z0-9_./-]+(?:\s[^;&|<>()`\\]*)?$/.test(command) && !ofShell.test(command)
-    ? `exec ${command.trim()}`
-    : command;
+function programWords(command: string): readonly string[] {
+  const text = command.trim();
+  if (ofShell.test(text)) return ['/bin/sh', '-c', command];
+  if (/^[A-Za-z0-9_./-]+(?: +[A-Za-z0-9_./:=@%+,-]+)*$/.test(text)) return text.split(/ +/);
+  const isSingle = /^[A-Za-z0-9_./-]+(?:\s[^;&|<>()`\\]*)?$/.test(text);
+  return ['/bin/sh', '-c', isSingle ? `exec ${text}` : command];
+}
 
 const ofShell =
   /^\s*(?:\.|:|case|cd|command|eval|exec|export|for|if|read|set|shift|source|trap|ulimit|umask|unset|until|wait|while)(?:\s|$)/;
