@@ -1,6 +1,6 @@
 /** Runs the steps of a gate under a guard, shows each with its time, and counts failures. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { constants } from 'node:os';
+import { availableParallelism, constants } from 'node:os';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -36,11 +36,12 @@ const compileCache = `${root}node_modules/.cache/node-compile`;
 export const tool = (name: string) => `${bin}/${name}`;
 
 /**
- * Returns a step that runs Node's own tests; `one` file at a time where tests share the machine.
+ * Returns a step that runs Node's own tests: a file for each processor, since files also wait, or `one` file at a time
+ * where tests share the machine.
  */
 export function tests(name: string, files: readonly string[], one = false): Step {
-  const concurrency = one ? ['--test-concurrency=1'] : [];
-  return { name, command: [process.execPath, '--test', ...concurrency, ...files] };
+  const atOnce = `--test-concurrency=${one ? 1 : availableParallelism()}`;
+  return { name, command: [process.execPath, '--test', atOnce, ...files] };
 }
 
 /**
