@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { sortedBy } from '../../../src/console/page/table/table-order.ts';
+import { slotsOf } from '../../../src/console/page/table/row-slots.ts';
 import { rowsInView } from '../../../src/console/page/table/table-window.ts';
 import { takeEvents } from '../../../src/console/page/state/connection/sse.ts';
 import { href, parseRoute } from '../../../src/console/page/state/route.ts';
@@ -61,6 +62,32 @@ test('rowsInView() has the rows of the window and some more, and never others', 
       const isInside = (row: number) => row >= 0 && row < count;
       for (const row of [Math.floor(-top / 56), Math.floor((900 - top) / 56)])
         if (isInside(row)) assert.ok(row >= first && row < end, String(row));
+    }),
+  );
+});
+
+test('slotsOf() lets rows that stay keep their key, and makes no more keys than there are rows', () => {
+  const names = fc.uniqueArray(fc.constantFrom(...'abcdefgh'), { maxLength: 6 });
+  fc.assert(
+    fc.property(fc.array(names, { minLength: 1 }), (views) => {
+      let before = new Map<string, number>();
+      for (const rows of views) {
+        const slots = slotsOf(rows, before);
+        assert.equal(new Set(slots).size, rows.length);
+        for (const [at, row] of rows.entries())
+          if (before.has(row)) assert.equal(slots[at], before.get(row));
+        before = new Map(rows.map((row, at) => [row, slots[at] ?? -1]));
+      }
+      assert.deepEqual(
+        slotsOf(
+          ['x', 'a'],
+          new Map([
+            ['a', 3],
+            ['b', 7],
+          ]),
+        ),
+        [7, 3],
+      );
     }),
   );
 });

@@ -28,7 +28,7 @@ export function sortedBy<Row>(rows: readonly Row[], options: OrderOptions<Row>):
   }));
   entries.sort(
     (a, b) =>
-      compare(a.group, b.group) ||
+      (a.group === b.group ? 0 : compare(a.group, b.group)) ||
       (a.place === b.place ? 0 : a.place - b.place) ||
       direction * compare(a.value, b.value) ||
       (a.key < b.key ? -1 : 1),

@@ -3,7 +3,7 @@ import type { RefObject } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 
 /** Rows beyond the edges, so that scrolling shows no gaps. */
-const margin = 8;
+const margin = 5;
 
 interface VisibleRows {
   readonly first: number;

@@ -9,6 +9,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { words } from '../state/language.ts';
 import { queryOf, setQuery } from '../state/route.ts';
 import { sortedBy, type Sorting } from './table-order.ts';
+import { useSlots } from './row-slots.ts';
 import { useWindow } from './table-window.ts';
 import { ChooseAll, ChooseRow, type Choice } from './choice.tsx';
 
@@ -58,6 +59,8 @@ export function Table<Row>(props: TableProps<Row>) {
   const sorted = useHeldOrder(props, sorting, isHeld);
   const items = withGroups(sorted, props);
   const { first, end } = useWindow(body, items.length, rowHeight, showsAll);
+  const shown = items.slice(first, end);
+  const slots = useSlots(shown.map(({ key }) => key));
   const widths = columns.reduce((sum, { parts = 1 }) => sum + parts, 0);
   if (rows.length === 0) return <>{empty}</>;
   return (
@@ -85,9 +88,9 @@ export function Table<Row>(props: TableProps<Row>) {
         </thead>
         <tbody ref={body}>
           <Spacer rows={first} />
-          {items.slice(first, end).map((item, at) => (
+          {shown.map((item, at) => (
             <tr
-              key={item.key}
+              key={slots[at]}
               aria-rowindex={first + at + 2}
               data-level={item.kind === 'row' ? levelOf?.(item.row) : 'group'}
             >
