@@ -14,7 +14,7 @@ import {
   goingBackFile,
   packTexts,
   type GoingBack,
-} from '../../src/agent/policy/going-back.ts';
+} from '../../src/agent/policy/goes-back/going-back.ts';
 import { PolicyChanges } from '../../src/agent/policy/policy-changes.ts';
 import { keyOfText } from '../../src/store/changes/change-store.ts';
 import { recordApplied } from '../../src/apply/change-record.ts';

@@ -28,7 +28,7 @@ import type {
   PolicyTenant,
   PolicyValue,
 } from '../api/policy-api.ts';
-import { pendingEntries, pendingOf } from './going-back.ts';
+import { pendingEntries, pendingOf } from './goes-back/going-back.ts';
 import { answer, refusal } from './job-answer.ts';
 import { packagesOf } from './neutral-answer.ts';
 import { resellerWho, writtenIn, type PolicyContext } from './policy-context.ts';

@@ -23,10 +23,11 @@ import {
   withoutValues,
   endGoingBack,
   type GoingBack,
-} from './going-back.ts';
-import type { WentBack } from './goes-back.ts';
+} from './goes-back/going-back.ts';
+import type { WentBack } from './goes-back/goes-back.ts';
 import { answer, problemOf, refusal, refused, refusedFor, type Answered } from './job-answer.ts';
-import { mayEditTexts, planChange, type MadePlan } from './plan-change.ts';
+import { mayEditTexts } from './plan/allowed-change.ts';
+import { planChange, type MadePlan } from './plan/plan-change.ts';
 import type { PolicyContext } from './policy-context.ts';
 import type { PolicyJobAnswer } from './policy-job.ts';
 import type { ChangeRequest } from './request-body.ts';

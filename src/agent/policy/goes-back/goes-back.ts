@@ -1,11 +1,11 @@
 /** Lets changes of the policy go back by themselves at their time, unless they are kept. */
-import { readPolicyFile } from '../../host/policy-file.ts';
-import type { Paths } from '../../host/paths.ts';
-import { formatProblem } from '../../../packages/base/problem.ts';
-import { ok, type Result } from '../../../packages/base/result.ts';
-import type { PolicyKept } from '../api/policy-api.ts';
-import { httpError, type HttpResult } from '../api/http-result.ts';
-import type { Log } from '../log.ts';
+import { readPolicyFile } from '../../../host/policy-file.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { formatProblem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import type { PolicyKept } from '../../api/policy-api.ts';
+import { httpError, type HttpResult } from '../../api/http-result.ts';
+import type { Log } from '../../log.ts';
 import {
   forgetGoingBack,
   pendingEntries,
@@ -14,7 +14,7 @@ import {
   timeLeft,
   type GoingBack,
 } from './going-back.ts';
-import type { PolicyAudience } from './policy-job.ts';
+import type { PolicyAudience } from '../policy-job.ts';
 
 const retryMilliseconds = 10_000;
 const action = 'keep the change of the policy';

@@ -9,16 +9,16 @@
  */
 import { existsSync, rmSync } from 'node:fs';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { causeOf } from '../../../packages/base/io/errno.ts';
-import { readText } from '../../../packages/base/io/read.ts';
-import { replaceStateFile } from '../../../packages/base/io/replace-file.ts';
-import { failed, type Problem } from '../../../packages/base/problem.ts';
-import { ok, type Result } from '../../../packages/base/result.ts';
-import type { Paths } from '../../host/paths.ts';
-import { undoInPart, type UndoneInPart } from '../../policy/changes/undo.ts';
-import { keyOfText } from '../../store/changes/change-store.ts';
-import { underLock } from '../../sys/files/under-lock.ts';
-import type { PolicyPending } from '../api/policy-api.ts';
+import { causeOf } from '../../../../packages/base/io/errno.ts';
+import { readText } from '../../../../packages/base/io/read.ts';
+import { replaceStateFile } from '../../../../packages/base/io/replace-file.ts';
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { undoInPart, type UndoneInPart } from '../../../policy/changes/undo.ts';
+import { keyOfText } from '../../../store/changes/change-store.ts';
+import { underLock } from '../../../sys/files/under-lock.ts';
+import type { PolicyPending } from '../../api/policy-api.ts';
 
 export interface GoingBack {
   readonly file: string;
