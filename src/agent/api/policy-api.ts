@@ -123,7 +123,7 @@ export interface PolicyResponse {
   readonly file?: string;
   /** The text; absent for resellers, and if there is no file. */
   readonly text?: string;
-  /** SHA-256 of the text, without quotes. */
+  /** The ETag of the text, without quotes: SHA-256. A reseller's changes only with what it may see. */
   readonly etag: string;
   /** Errors, warnings and notes; at most 200, errors first. Empty for resellers. */
   readonly diagnostics: readonly Diagnostic[];

@@ -124,11 +124,11 @@ function pendingOfRoot(
 function written(
   context: PolicyContext,
   request: ChangeRequest,
-  { before, after }: MadePlan,
+  { before, after, etagAfter: etag }: MadePlan,
 ): PolicyJobAnswer {
   const { reader, file, paths } = context;
   const { uid = 0 } = context.author;
-  const etag = keyOfText(after);
+  const afterKey = keyOfText(after);
   const announced = announce(context, request, before, after);
   if (!announced.ok) return refusal(503, announced.error);
   let isOther = false;
@@ -138,13 +138,13 @@ function written(
   };
   const edited = editPolicy(reader, file, paths, ifSame, authorOf(context, request));
   const isMine = (each: Pick<GoingBack, 'uid' | 'afterKey'>) =>
-    each.uid === uid && each.afterKey === etag;
+    each.uid === uid && each.afterKey === afterKey;
   if (!edited.ok) {
     if (request.revertAfterSeconds !== undefined) forgetGoingBack(paths, isMine);
     return refusal(isOther ? 412 : 503, problemOf(edited.error));
   }
   const { change, unrecorded } = edited.value;
-  const settled = settle(context, request, etag, change);
+  const settled = settle(context, request, afterKey, change);
   const problems = [unrecorded, settled.ok ? undefined : settled.error];
   const failures = problems.flatMap((each) => (each === undefined ? [] : [formatProblem(each)]));
   const numbered = change !== undefined && { change };

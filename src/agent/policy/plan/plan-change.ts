@@ -8,8 +8,6 @@ import { isInside, resellerCgroup, tenantCgroup } from '../../../plan/wanted.ts'
 import type { Operation } from '../../../plan/operations.ts';
 import { lineDiff, type DiffHunk } from '../../../policy/changes/line-diff.ts';
 import type { Delegation, WrittenPolicy } from '../../../policy/rights/may-edit.ts';
-import type { Span } from '../../../policy/diagnostic.ts';
-import type { PolicyDocument } from '../../../policy/document.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { formatProblem } from '../../../../packages/base/problem.ts';
 import { ok } from '../../../../packages/base/result.ts';
@@ -19,6 +17,7 @@ import type { Tick } from '../../../usage/tick.ts';
 import type { PolicyOperation, PolicyPlan, PolicyWarning } from '../../api/policy-api.ts';
 import { MemberIndex, type MemberEntry } from '../../sampling/member-index.ts';
 import { problemOf, refused, type Answered } from '../job-answer.ts';
+import { etagFor, ownText } from '../policy-document.ts';
 import { cannotUndo, editAsAsked, whetherAllowed } from './allowed-change.ts';
 import { describeLine, describeOperation, withoutHost } from './plan-operations.ts';
 import { namesMax, warningsOf } from './plan-warnings.ts';
@@ -32,6 +31,8 @@ export interface MadePlan {
   readonly plan: PolicyPlan;
   readonly before: string;
   readonly after: string;
+  /** The ETag of the text after, for whoever asks. */
+  readonly etagAfter: string;
 }
 
 export async function planChange(
@@ -49,8 +50,13 @@ export async function planChange(
   const allowed = whetherAllowed(context, before, after);
   if (!allowed.ok) return allowed;
   const own = resellerWho(context, before);
-  const plan = await planOf(context, tried.value, { before, after, own, tick });
-  return ok({ plan, before: tried.value.before, after: tried.value.after });
+  const texts = tried.value;
+  const etags = {
+    before: etagFor(texts.before, was, own),
+    after: etagFor(texts.after, is, resellerWho(context, after)),
+  };
+  const plan = await planOf(context, texts, { before, after, own, etags, tick });
+  return ok({ plan, before: texts.before, after: texts.after, etagAfter: etags.after });
 }
 
 /** Explains why there is no plan: for a text, with the places of its errors. */
@@ -78,13 +84,19 @@ interface Texts {
   readonly after: WrittenPolicy | undefined;
   /** The reseller who asks. */
   readonly own: Delegation | undefined;
+  readonly etags: Etags;
   readonly tick: Tick;
+}
+
+interface Etags {
+  readonly before: string;
+  readonly after: string;
 }
 
 async function planOf(
   context: PolicyContext,
   { before, after, news }: EditedPolicy,
-  { before: was, after: is, own, tick }: Texts,
+  { before: was, after: is, own, etags, tick }: Texts,
 ): Promise<PolicyPlan> {
   const isEmpty = before === after;
   const [old, now] = [new MemberIndex(was?.policy), new MemberIndex(is?.policy)];
@@ -97,7 +109,7 @@ async function planOf(
   const { count: valueCount = 0, values = [] } = changedBetween(before, after).changed ?? {};
   const names = tenants.filter(({ who }) => who.kind === 'tenant').map(({ who }) => who.name);
   const shown = {
-    etag: keyOfText(before),
+    etag: etags.before,
     isEmpty,
     diff: cut(own === undefined ? lineDiff(before, after) : diffOf(own, was, is)),
     values,
@@ -114,17 +126,17 @@ async function planOf(
   );
   const hurts = warnings.some(({ kind }) => kind === 'memory' || kind === 'removed');
   const risky = isWide || hurts || names.length > namesMax;
-  return { planId: planIdOf(before, after, kernel.operations), ...shown, risky };
+  return { planId: planIdOf(etags, kernel.operations), ...shown, risky };
 }
 
 const isReseller = (element: string) => element.startsWith('reseller ');
 
 /** The hash of what a plan shows to somebody, without what changes by itself from one moment to the next. */
-const planIdOf = (before: string, after: string, operations: readonly PolicyOperation[]): string =>
+const planIdOf = ({ before, after }: Etags, operations: readonly PolicyOperation[]): string =>
   keyOfText(
     JSON.stringify([
-      keyOfText(before),
-      keyOfText(after),
+      before,
+      after,
       operations.map(({ who, setting, to, text }) => [who, setting, to ?? text.split(' (')[0]]),
     ]),
   );
@@ -201,8 +213,7 @@ function diffOf(
     isDeepStrictEqual(name.value, own.element.name.value),
   );
   if (was === undefined || after === undefined || now === undefined) return [];
-  const textOf = ({ text }: PolicyDocument, { start, end }: Span) => text.slice(start, end);
-  return lineDiff(textOf(was.document, own.element), textOf(after.document, now));
+  return lineDiff(ownText(was.document.text, own.element), ownText(after.document.text, now));
 }
 
 /** Returns at most so many lines of hunks. */
