@@ -10,6 +10,7 @@ import type { PolicyWritten } from '../api/policy-api.ts';
 import type { HttpResult } from '../api/http-result.ts';
 import { ChangePace } from '../changes/change-pace.ts';
 import type { Log } from '../log.ts';
+import type { Alarm } from '../part.ts';
 import type { PolicyState } from '../reconciler.ts';
 import { GoesBack, type WentBack } from './goes-back/goes-back.ts';
 import { pendingOf } from './goes-back/going-back.ts';
@@ -78,6 +79,11 @@ export class PolicyChanges implements Disposable {
   /** Called when the policy may have another text. */
   noticeEdit(): void {
     this.#goesBack.check();
+  }
+
+  /** Returns alarms since the last call. */
+  takeAlarms(): readonly Alarm[] {
+    return this.#goesBack.takeAlarms();
   }
 
   readonly keep: GoesBack['keep'] = (caller, change) => this.#goesBack.keep(caller, change);

@@ -22,8 +22,8 @@ import {
   textBefore,
   withoutValues,
   endGoingBack,
-  type GoingBack,
 } from './goes-back/going-back.ts';
+import type { GoingBack } from './goes-back/going-back-file.ts';
 import type { WentBack } from './goes-back/goes-back.ts';
 import { answer, problemOf, refusal, refused, refusedFor, type Answered } from './job-answer.ts';
 import { mayEditTexts } from './plan/allowed-change.ts';
