@@ -46,6 +46,7 @@ export interface PolicyAsker {
 export class PolicyChanges implements Disposable {
   readonly #options: PolicyChangesOptions;
   readonly #pace = new ChangePace('change the policy', secondsEach);
+  readonly #keepPace = new ChangePace('keep the change of the policy', secondsEach);
   readonly #worker = new PolicyWorker({ answerMilliseconds });
   /** Resellers wait for each other only. */
   readonly #resellers = new PolicyWorker({
@@ -86,7 +87,15 @@ export class PolicyChanges implements Disposable {
     return this.#goesBack.takeAlarms();
   }
 
-  readonly keep: GoesBack['keep'] = (caller, change) => this.#goesBack.keep(caller, change);
+  /** Root keeps as much as it wants; others try ten numbers at once, and have a pace then. */
+  readonly keep: GoesBack['keep'] = (caller, change) => {
+    const { audience, uid } = caller;
+    const isPaced = audience.kind !== 'administrator';
+    const turn = isPaced ? this.#keepPace.enter(uid, false, performance.now()) : ok(undefined);
+    if (!turn.ok) return turn;
+    using _turn = turn.value;
+    return this.#goesBack.keep(caller, change);
+  };
 
   async ask(
     job: Omit<PolicyJob, 'paths' | 'file'>,
