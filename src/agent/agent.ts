@@ -37,6 +37,7 @@ import { placementTargets } from './placer/placement.ts';
 import { MemberIndex } from './sampling/member-index.ts';
 import { ControlServer } from './api/server/server.ts';
 import { agentStatus } from './api/status.ts';
+import { notGoingBack } from './policy/goes-back/going-back-file.ts';
 import { ChangePace } from './changes/change-pace.ts';
 import { ConsolePeers } from './sessions/console-peers.ts';
 import { followFiles } from '../sys/files/follow-files.ts';
@@ -255,7 +256,10 @@ export class Agent implements AsyncDisposable {
     if (this.#composed.reconciler.wantsRetry) this.refresh();
     for (const part of this.#options.parts)
       part.afterTick?.(() => this.#rows(), this.#memberIndex.defaults);
-    this.#composed.alerting.raise(this.#options.parts.flatMap((part) => part.takeAlarms?.() ?? []));
+    this.#composed.alerting.raise([
+      ...this.#options.parts.flatMap((part) => part.takeAlarms?.() ?? []),
+      ...this.#composed.policy.takeAlarms(),
+    ]);
     this.#tickDurationSeconds = (performance.now() - moment.monotonic) / 1000;
   }
 
@@ -344,6 +348,7 @@ export class Agent implements AsyncDisposable {
       starting: this.#composed.startup.status,
       driver: this.#driver,
       policy: this.#composed.reconciler.state,
+      notGoingBack: notGoingBack(this.#options.host.paths),
       memberIndex: this.#memberIndex,
       placement,
       latest: this.#composed.latest,

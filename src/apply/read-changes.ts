@@ -81,6 +81,10 @@ export function readChangeTexts(paths: Paths, number: number): Result<ChangeText
   });
 }
 
+/** Returns a text of a change by its key. */
+export const readText = (paths: Paths, key: string): Result<string, Problem> =>
+  withRecorded(paths, (store) => store.text(key));
+
 function withRecorded<T>(
   paths: Paths,
   use: (store: ChangeStore) => Result<T, Problem>,

@@ -6,7 +6,6 @@
  * a command can fix them.
  */
 import type { Cause, Problem, ProblemOrCause } from '../../packages/base/problem.ts';
-import { limits } from '../limits/limits.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
 import type { Assignment, OwnAttribute } from './assignment.ts';
 import {
@@ -21,12 +20,10 @@ import {
   escapeAttribute,
   insertChild,
   textLayoutOf,
-  removeAttribute,
   removeElement,
-  setAttribute,
-  unwrapElement,
   type InsertPoint,
 } from './xml-edit.ts';
+import { assignAll } from './elements/assign.ts';
 import { parsePolicy } from './parse.ts';
 import { count } from '../../packages/base/list.ts';
 import { childrenOf, parseXml, xmlAttribute, type XmlElement } from './xml.ts';
@@ -60,15 +57,18 @@ export function withLimits(
   target: EditTarget,
   assignments: readonly Assignment[],
 ): Edited {
-  const problem = attributeProblem(target, assignments) ?? packageProblem(text, assignments);
+  const problem = assignmentProblem(text, target, assignments);
   if (problem !== undefined) return fail([problem]);
   const removesOnly = assignments.every((each) => each.value === undefined);
   const found = find(text, target);
   if (!found.ok) return found;
   if (found.value === undefined && removesOnly) return fail([absent(target)]);
-  let result = found.value === undefined ? create(text, target) : text;
-  for (const assignment of assignments) result = assign(result, target, assignment);
-  return ok(result);
+  const start = found.value === undefined ? create(text, target) : text;
+  const place = {
+    find: (now: string) => mustFind(now, target),
+    layout: textLayoutOf(start, rootOf(start)),
+  };
+  return ok(assignAll(start, place, assignments));
 }
 
 /** Adds a tenant to a reseller; one that is elsewhere must be removed there first. */
@@ -166,7 +166,8 @@ export function rootOf(text: string): XmlElement {
   return root;
 }
 
-function find(
+/** Finds the element of a target; none if the policy has none for it. */
+export function find(
   text: string,
   target: EditTarget,
 ): Result<XmlElement | undefined, readonly Problem[]> {
@@ -266,60 +267,19 @@ function newElement(target: EditTarget): string {
     : `<${target.kind} uid="${name.uid}"/>`;
 }
 
-function assign(text: string, target: EditTarget, assignment: Assignment): string {
-  const element = mustFind(text, target);
-  if (assignment.kind !== 'limit') return change(text, element, assignment.kind, assignment.value);
-  const [limitName = '', attribute = ''] = assignment.key.split('.');
-  const limit = element.children.find((each) => each.name === limitName);
-  if (limit === undefined) {
-    if (assignment.value === undefined) return text;
-    const child = `<${limitName} ${attribute}="${escapeAttribute(assignment.value)}"/>`;
-    return insertChild(
-      text,
-      textLayoutOf(text, rootOf(text)),
-      limitPlace(text, element, limitName),
-      child,
-    );
-  }
-  const changed = change(text, limit, attribute, assignment.value);
-  return assignment.value === undefined ? dropIfBare(changed, target, limitName) : changed;
-}
-
-function change(text: string, element: XmlElement, name: string, value: string | undefined) {
-  return value === undefined
-    ? removeAttribute(text, element, name)
-    : setAttribute(text, element, name, value);
-}
-
-/** Removes a limit without attributes; comments inside it stay. */
-function dropIfBare(text: string, target: EditTarget, limitName: string): string {
-  const limit = mustFind(text, target).children.find((each) => each.name === limitName);
-  if (limit === undefined || limit.attributes.length > 0) return text;
-  const content = text.slice(limit.contentStart, limit.contentEnd);
-  return content.trim() === '' ? removeElement(text, limit) : unwrapElement(text, limit);
-}
-
-const limitOrder = limits.map((limit) => limit.name);
-
-/** Returns the place among the limits, in the order of the table, and before a reseller's tenants. */
-function limitPlace(text: string, parent: XmlElement, limitName: string): InsertPoint {
-  const present = parent.children.filter((each) => limitOrder.includes(each.name));
-  const earlier = limitOrder.slice(0, limitOrder.indexOf(limitName));
-  const after = present.findLast((each) => earlier.includes(each.name));
-  const place = (element: XmlElement | undefined) => ({ parent, after: element, blankLine: false });
-  const [first] = present;
-  if (after !== undefined || first === undefined) return place(after);
-  // As the first child it would come between a comment and the element it describes.
-  const isPlain = text.slice(parent.contentStart, first.start).trim() === '';
-  return place(isPlain ? undefined : present.at(-1));
-}
-
 /** The elements that have each attribute besides limits. */
 const holders: Readonly<Record<OwnAttribute, readonly EditTarget['kind'][]>> = {
   package: ['tenant', 'reseller'],
   may: ['reseller'],
   for: ['package'],
 };
+
+/** Returns why assignments cannot be made, whatever the element has. */
+export const assignmentProblem = (
+  text: string,
+  target: EditTarget,
+  assignments: readonly Assignment[],
+): Cause | undefined => attributeProblem(target, assignments) ?? packageProblem(text, assignments);
 
 function attributeProblem(
   target: EditTarget,

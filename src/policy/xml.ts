@@ -61,7 +61,10 @@ export function decodeXml(bytes: Uint8Array): Result<string, Cause> {
 /** Thrown to leave the parser at the first error: more errors would be noise. */
 class Stop extends Error {}
 
+/** Returns the root of a well-formed text; the same one for a text whose tree somebody still has. */
 export function parseXml(text: string, diagnostics: Diagnostics): XmlElement | undefined {
+  const known = knownTree(text);
+  if (known !== undefined) return known;
   const builder = new Builder(text, diagnostics);
   try {
     builder.run();
@@ -69,7 +72,34 @@ export function parseXml(text: string, diagnostics: Diagnostics): XmlElement | u
     if (!(error instanceof Stop)) throw error;
     return undefined;
   }
+  if (builder.root !== undefined) keepTree(text, builder.root);
   return builder.root;
+}
+
+/** Smaller texts are parsed in no time. */
+const largeCharacters = 2 ** 16;
+const treesMax = 3;
+
+interface Tree {
+  readonly text: string;
+  readonly root: WeakRef<XmlElement>;
+}
+
+/**
+ * The trees of the large texts that were parsed last, as long as somebody uses them: a change of a policy needs the texts
+ * before and after several times, and parsing a large one takes a fifth of a second.
+ */
+let largeTrees: readonly Tree[] = [];
+
+function knownTree(text: string): XmlElement | undefined {
+  if (text.length < largeCharacters) return undefined;
+  return largeTrees.find((each) => each.text === text)?.root.deref();
+}
+
+function keepTree(text: string, root: XmlElement): void {
+  if (text.length < largeCharacters) return;
+  const others = largeTrees.filter((each) => each.text !== text && each.root.deref() !== undefined);
+  largeTrees = [{ text, root: new WeakRef(root) }, ...others].slice(0, treesMax);
 }
 
 class Builder {

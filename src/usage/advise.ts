@@ -5,7 +5,8 @@
  * and a half times the limit, never the limit or less. Otherwise it is the usage plus a tenth, rounded up to a value
  * that people would write.
  *
- * A lower limit needs a day of history: who has just come, has not shown a night, a backup or a busy hour yet.
+ * A lower limit needs a day of history: less has no night, no backup and no busy hour. A package's needs that of more
+ * than half of its tenants, since it lowers the limit of all of them.
  */
 import type { LimitKey } from '../limits/limit.ts';
 import { limitAttribute } from '../limits/limits.ts';
@@ -54,6 +55,9 @@ export interface Proposal {
 
 /** The least history from which a lower limit is proposed. */
 export const historySecondsMin = 86_400;
+
+/** Whether so many tenants with a day of history are enough to lower the limit of a package. */
+export const areEnough = (known: number, tenants: number): boolean => known * 2 > tenants;
 
 const headroom = 1.1;
 const beyondLimit = 1.5;

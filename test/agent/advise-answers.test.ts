@@ -16,9 +16,12 @@ import { hour, Place, start, tickOf, value } from '../store/samples.ts';
 const memberIndex = new MemberIndex(
   policyOf(
     `<package name="old"><cpu limit="200%"/></package><package name="new"><cpu limit="200%"/></package>
+     <package name="most"><cpu limit="200%"/></package>
      <tenant uid="64521" package="old"/><tenant uid="64522" package="old"/>
      <tenant uid="64523" package="new"/><tenant uid="64524"/>
-     <tenant uid="64525" package="new"><cpu limit="10%"/></tenant>`,
+     <tenant uid="64525" package="new"><cpu limit="10%"/></tenant>
+     <tenant uid="64526" package="most"/><tenant uid="64527" package="most"/>
+     <tenant uid="64528" package="most"/>`,
   ),
 );
 const hours = 30;
@@ -29,6 +32,9 @@ const beginnings: Readonly<Record<Member, number>> = {
   u64522: 20,
   u64523: 8,
   u64524: 8,
+  u64526: -9,
+  u64527: 0,
+  u64528: 29,
 };
 
 test('a lower limit is proposed only after a day of history, and the answer has its beginning', async () => {
@@ -36,7 +42,7 @@ test('a lower limit is proposed only after a day of history, and the answer has 
   using events = new EventStore(place.directory);
   using metrics = new MetricsStore(place.directory);
   const busy = { cpu: 0.3 };
-  const use = Object.fromEntries([1, 2, 3, 4, 5].map((each) => [`u6452${each}`, busy]));
+  const use = Object.fromEntries([1, 2, 3, 4, 5, 6, 7, 8].map((each) => [`u6452${each}`, busy]));
   for (let at = start + hour / 2; at <= end; at += hour / 2)
     value(metrics.add(tickOf(at, use, 1_800)));
   using reader = new HistoryReader(place.directory);
@@ -67,15 +73,26 @@ test('a lower limit is proposed only after a day of history, and the answer has 
       ['unlimited', 'unlimited', 'unlimited', 8],
       // More than the limit that it has needs no day of history.
       ['10%', '40%', '40%', undefined],
+      ['200%', '40%', '40%', 0],
+      ['200%', '40%', '40%', 0],
+      ['200%', '200%', '200%', 29],
     ],
   );
   assert.deepEqual(
     packages
       .filter(({ limit }) => limit === 'cpu.limit')
-      .map(({ package: name, neverHit, knownSince }) => [name, neverHit, knownSince]),
+      .map(({ package: name, neverHit, knownSince, ...of }) => [
+        name,
+        neverHit,
+        knownSince,
+        of.tenantsKnown,
+        of.tenants,
+      ]),
     [
-      ['old', '40%', start],
-      ['new', '200%', start + 8 * hour],
+      // One of two is not enough to lower the limit of both.
+      ['old', '200%', start, 1, 2],
+      ['new', '200%', start + 8 * hour, 0, 2],
+      ['most', '40%', start, 2, 3],
     ],
   );
 });

@@ -3,13 +3,22 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { recordApplied } from '../../src/apply/change-record.ts';
-import { changesReaching } from '../../src/apply/edits/changes-reaching.ts';
+import { reaching } from '../../src/apply/edits/changes-reaching.ts';
 import { PolicyReader } from '../../src/apply/load-policy.ts';
 import { listChanges } from '../../src/apply/read-changes.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { testDirectory } from '../../testing/temporary-directory.ts';
 
-test('changesReaching() has changes of the package and of the defaults that count for the tenant', (t) => {
+class CountingReader extends PolicyReader {
+  resolved = 0;
+
+  override resolve(...given: Parameters<PolicyReader['resolve']>) {
+    this.resolved++;
+    return super.resolve(...given);
+  }
+}
+
+test('reaching() has changes of the package and of the defaults that count for the tenant', (t) => {
   const directory = testDirectory(t, 'changes-reaching');
   const file = `${directory}/policy.xml`;
   const [etc, state] = [`${directory}/etc`, `${directory}/state`];
@@ -37,15 +46,20 @@ test('changesReaching() has changes of the package and of the defaults that coun
   apply(bodyOf({ gold: '300%', memory: '2GiB', plain: '20%', cpu: '90%', bob: 'gold' }));
   const listed = listChanges(paths, { from: 0, to: Number.MAX_SAFE_INTEGER });
   assert.ok(listed.ok);
+  const reader = new CountingReader();
   const reached = (account: string) =>
-    changesReaching(listed.value, account, paths, new PolicyReader()).map(({ number, changed }) => [
-      number,
-      ...(changed?.values ?? []).map(({ element, to }) => `${element}: ${to}`),
-    ]);
+    listed.value
+      .flatMap(reaching(account, paths, reader))
+      .map(({ number, changed }) => [
+        number,
+        ...(changed?.values ?? []).map(({ element, to }) => `${element}: ${to}`),
+      ]);
   assert.deepEqual(reached('alice'), [
     [3, 'the defaults: 2GiB'],
     [2, 'package "gold": 300%'],
   ]);
+  // The text after 2 is the one before 3; 1 to 5 are those of changes of packages and defaults.
+  assert.equal(reader.resolved, 5);
   assert.deepEqual(reached('61001'), reached('alice'));
   assert.deepEqual(reached('bob'), [
     [6, 'tenant "bob": gold'],

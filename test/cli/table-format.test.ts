@@ -189,6 +189,7 @@ test("adviceCommands() prints a line per tenant, and leaves a package's limits t
   const starter = {
     package: 'starter',
     tenants: 2,
+    tenantsKnown: 2,
     limit: 'cpu.limit',
     current: '100%',
     neverHit: '200%',

@@ -16,7 +16,7 @@ import type {
 } from '../../src/agent/api/policy-api.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { consoleAgentSocketOf } from '../../src/host/paths.ts';
-import { goingBackFile } from '../../src/agent/policy/going-back.ts';
+import { goingBackFile } from '../../src/agent/policy/goes-back/going-back-file.ts';
 import { readText } from '../../packages/base/io/read.ts';
 import { runBulkhead } from './policy-command.ts';
 import { hostHere } from '../conformance/host-here.ts';

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { PolicyPlan, PolicyResponse } from '../../src/agent/api/policy-api.ts';
 import type {
   PolicyAudience,
   PolicyJob,
@@ -11,6 +12,7 @@ import type {
 import { runPolicyJob } from '../../src/agent/policy/run-job.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { emptyColumns } from '../../src/usage/tick.ts';
+import { keyOfText } from '../../src/store/changes/change-store.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'only root reads policies here';
@@ -74,6 +76,32 @@ class Host implements Disposable {
 }
 
 const edit = (target: string, set: object) => ({ edits: [{ target, set }] });
+
+test("a reseller's ETag and plan depend on nothing that it does not see", { skip }, async () => {
+  using host = new Host();
+  const seen = async () => {
+    const { etag } = JSON.parse((await host.ask({ kind: 'read' })).body) as PolicyResponse;
+    const { body } = await host.send('plan', edit('tenant alice', { cpu: '20%' }), etag);
+    const plan = JSON.parse(body) as PolicyPlan;
+    assert.equal(plan.etag, etag, body);
+    return [etag, plan.planId];
+  };
+  const first = await seen();
+  assert.notEqual(first[0], keyOfText(policy));
+  writeFileSync(host.file, policy.replace('pays late', 'has paid').replace('10%', '20%'));
+  assert.deepEqual(await seen(), first);
+  for (const [from, to] of [
+    ['1GiB', '2GiB'],
+    ['50%', '40%'],
+    ['200%', '210%'],
+    ['limits packages', 'limits'],
+  ] as const) {
+    writeFileSync(host.file, policy.replace(from, to));
+    const [etag, planId] = await seen();
+    assert.notEqual(etag, first[0], to);
+    assert.notEqual(planId, first[1], to);
+  }
+});
 
 test('a reseller cannot tell what exists from what does not', { skip }, async () => {
   using host = new Host();

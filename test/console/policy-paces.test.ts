@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { PolicyPlan } from '../../src/agent/api/policy-api.ts';
+import type { KeepingCaller } from '../../src/agent/policy/goes-back/goes-back.ts';
+import { start } from './going-back-stage.ts';
 import { ask, Stage, uids, type Reply } from './stage.ts';
 
 const delegated = `
@@ -74,4 +76,22 @@ test('fifty requests of each role at once: each gets its own answer, or when to 
   for (const each of good(some(reseller))) assert.deepEqual(tenantsOf(each), ['alice']);
   for (const each of some([...tenant, ...nobody])) answered(each, 403);
   answered(await plan(stage, 0, 'bob'));
+});
+
+test('a reseller that guesses which change to keep has a pace, and root has none', async () => {
+  await using stage = await Stage.start();
+  stage.adopt(delegated);
+  using changes = start(stage, []);
+  const statusesOf = (caller: KeepingCaller) =>
+    Array.from({ length: 100 }, (_, number) => {
+      const kept = changes.keep(caller, number);
+      assert.ok(!kept.ok);
+      return kept.error.status;
+    });
+  const guessed = statusesOf({ audience: { kind: 'reseller', uid: uids.acme }, uid: uids.acme });
+  assert.deepEqual([guessed[0], guessed.includes(429)], [404, true]);
+  const other = changes.keep({ audience: { kind: 'reseller', uid: 4001 }, uid: 4001 }, 1);
+  assert.ok(!other.ok && other.error.status === 404);
+  const tried = statusesOf({ audience: { kind: 'administrator' }, uid: 0 });
+  assert.deepEqual(new Set(tried), new Set([404]));
 });

@@ -9,33 +9,15 @@ import type {
   PolicyResponse,
   PolicyWritten,
 } from '../../src/agent/api/policy-api.ts';
-import {
-  announceGoingBack,
-  goingBackFile,
-  packTexts,
-  type GoingBack,
-} from '../../src/agent/policy/going-back.ts';
-import { PolicyChanges } from '../../src/agent/policy/policy-changes.ts';
-import { keyOfText } from '../../src/store/changes/change-store.ts';
+import { goingBackFile, type GoingBack } from '../../src/agent/policy/goes-back/going-back-file.ts';
 import { recordApplied } from '../../src/apply/change-record.ts';
 import { allowedNames } from '../../src/console/core/hosts.ts';
 import { Front } from '../../src/console/io/front.ts';
 import { readServedFiles } from '../../src/console/io/served-files.ts';
 import { eventually } from '../../testing/patience.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
+import { delegated, start } from './going-back-stage.ts';
 import { ask, Stage, uids, type Reply } from './stage.ts';
-
-const delegated = `
-  <!-- for root's eyes -->
-  <defaults><cpu limit="100%"/></defaults>
-  <package name="small"><cpu limit="50%"/></package>
-  <package name="hidden" for="globex"><cpu limit="60%"/></package>
-  <reseller user="acme" may="limits packages">
-    <cpu limit="200%"/>
-    <tenant user="alice"/>
-  </reseller>
-  <tenant user="bob"/><tenant user="carol"/>
-`;
 
 interface Sent {
   readonly token: string;
@@ -311,153 +293,4 @@ test('what went back does not come again with the change of another account', as
   }
   assert.ok(!existsSync(file));
   assert.ok(original.includes('<tenant user="alice"/>'));
-});
-
-const textBefore = (now: string) => now.replace('user="bob"', 'user="bob" package="small"');
-
-/** A change that was announced, and that has the text of now unless another one is given. */
-function pendingOf(stage: Stage, seconds: number, changes: Partial<GoingBack> = {}): GoingBack {
-  const now = readFileSync(stage.policyFile, 'utf8');
-  const before = textBefore(now);
-  return {
-    file: stage.policyFile,
-    texts: packTexts(before, now),
-    afterKey: keyOfText(now),
-    at: Date.now() + seconds * 1000,
-    seconds: Math.max(seconds, 60),
-    user: 'root',
-    uid: 0,
-    isWritten: true,
-    ...changes,
-  };
-}
-
-function start(stage: Stage, applied: string[]): PolicyChanges {
-  const add = (line: unknown) => void applied.push(String(line));
-  return new PolicyChanges({
-    paths: stage.paths,
-    file: stage.policyFile,
-    log: { info: add, error: add },
-    apply: () => Promise.resolve(),
-    state: () => ({ file: '', state: 'in force', stateChangedAt: 0, problems: [] }),
-  });
-}
-
-test('a start after the time writes the text before back', async () => {
-  await using stage = await Stage.start();
-  stage.adopt(delegated);
-  const lines: string[] = [];
-  const before = textBefore(readFileSync(stage.policyFile, 'utf8'));
-  assert.ok(announceGoingBack(stage.paths, pendingOf(stage, -5)).ok);
-  using changes = start(stage, lines);
-  await changes.begin();
-  assert.equal(readFileSync(stage.policyFile, 'utf8'), before);
-  assert.ok(!existsSync(goingBackFile(stage.paths)));
-  assert.match(lines.join('\n'), /went back/);
-});
-
-test('a change that was killed before it was written leaves the one before as it is', async () => {
-  await using stage = await Stage.start();
-  stage.adopt(delegated);
-  const lines: string[] = [];
-  const before = textBefore(readFileSync(stage.policyFile, 'utf8'));
-  const first = pendingOf(stage, 1);
-  const killed = { afterKey: 'f'.repeat(64), uid: uids.acme, user: 'acme', isWritten: false };
-  const second = pendingOf(stage, 3600, killed);
-  for (const each of [first, second]) assert.ok(announceGoingBack(stage.paths, each).ok);
-  using changes = start(stage, lines);
-  await changes.begin();
-  await eventually('it goes back', () => readFileSync(stage.policyFile, 'utf8') === before);
-  await eventually('nothing is left', () => !existsSync(goingBackFile(stage.paths)));
-});
-
-test('an edit while no agent ran stays, and the rest goes back', async () => {
-  await using stage = await Stage.start();
-  stage.adopt(delegated);
-  assert.ok(announceGoingBack(stage.paths, pendingOf(stage, -5)).ok);
-  const edited = readFileSync(stage.policyFile, 'utf8').replace('200%', '250%');
-  writeFileSync(stage.policyFile, edited);
-  using changes = start(stage, []);
-  await changes.begin();
-  assert.equal(readFileSync(stage.policyFile, 'utf8'), textBefore(edited));
-});
-
-test('a change goes back once a policy with errors is corrected', async () => {
-  await using stage = await Stage.start();
-  stage.adopt(delegated);
-  assert.ok(announceGoingBack(stage.paths, pendingOf(stage, -5)).ok);
-  const good = readFileSync(stage.policyFile, 'utf8');
-  const wrong = good.replace('200%', '200 apples');
-  writeFileSync(stage.policyFile, wrong);
-  const lines: string[] = [];
-  using changes = start(stage, lines);
-  await changes.begin();
-  assert.equal(readFileSync(stage.policyFile, 'utf8'), wrong);
-  assert.match(lines.join('\n'), /the policy has errors/);
-  writeFileSync(stage.policyFile, good.replace('200%', '210%'));
-  await changes.begin();
-  assert.match(readFileSync(stage.policyFile, 'utf8'), /210%[^]*package="small"/);
-});
-
-test('a change that cannot go back does not hold up the one of another account', async () => {
-  await using stage = await Stage.start();
-  stage.adopt(delegated);
-  const now = readFileSync(stage.policyFile, 'utf8');
-  assert.ok(announceGoingBack(stage.paths, pendingOf(stage, -5)).ok);
-  // Root has removed the package since.
-  const former = now.replace('<tenant user="alice"/>', '<tenant user="alice" package="gone"/>');
-  const acme = { uid: uids.acme, user: 'acme', texts: packTexts(former, now) };
-  assert.ok(announceGoingBack(stage.paths, pendingOf(stage, -5, acme)).ok);
-  const edited = now.replace('200%', '250%');
-  writeFileSync(stage.policyFile, edited);
-  const lines: string[] = [];
-  using changes = start(stage, lines);
-  await changes.begin();
-  assert.equal(readFileSync(stage.policyFile, 'utf8'), textBefore(edited));
-  assert.match(lines.join('\n'), /would have some then[^]*went back/);
-});
-
-test('resellers leave no change of root without a time', async () => {
-  await using stage = await Stage.start();
-  stage.adopt(delegated);
-  const announce = (uid: number) => announceGoingBack(stage.paths, pendingOf(stage, 60, { uid }));
-  for (let uid = 1; uid <= 16; uid++) assert.ok(announce(uid).ok);
-  assert.ok(!announce(17).ok);
-  assert.ok(announce(0).ok);
-});
-
-test('a change that was never written, or a damaged file, does nothing', async () => {
-  await using stage = await Stage.start();
-  stage.adopt(delegated);
-  const now = readFileSync(stage.policyFile, 'utf8');
-  for (const damage of [
-    () =>
-      announceGoingBack(
-        stage.paths,
-        pendingOf(stage, -5, { afterKey: 'f'.repeat(64), isWritten: false }),
-      ),
-    () => writeFileSync(goingBackFile(stage.paths), '[{"at":0,"before":1}]'),
-    () => writeFileSync(goingBackFile(stage.paths), '\u0000'),
-  ]) {
-    damage();
-    using changes = start(stage, []);
-    await changes.begin();
-    assert.equal(readFileSync(stage.policyFile, 'utf8'), now);
-  }
-});
-
-test('a clock that was set back makes the time no longer', async () => {
-  await using stage = await Stage.start();
-  stage.adopt(delegated);
-  const entry = pendingOf(stage, 0, { at: Date.now() + 1e10, seconds: 60 });
-  assert.ok(announceGoingBack(stage.paths, entry).ok);
-  const { token } = await stage.login(0);
-  const { pending } = okay<PolicyResponse>(await stage.with(token, '/v1/policy'));
-  assert.ok(pending && pending.secondsLeft <= 60);
-  const soon = pendingOf(stage, 0, { at: Date.now() + 1e10, seconds: 1 });
-  const before = textBefore(readFileSync(stage.policyFile, 'utf8'));
-  assert.ok(announceGoingBack(stage.paths, soon).ok);
-  using changes = start(stage, []);
-  await changes.begin();
-  await eventually('it goes back', () => readFileSync(stage.policyFile, 'utf8') === before);
 });

@@ -347,6 +347,31 @@ test('a session of its own opens views of others, which read, end with it, and o
   assert.ok(await isOpen(stage, lent.token));
 });
 
+test('use of a view keeps the session awake that it was opened from, for as long as that may last', async () => {
+  await using stage = await Stage.start();
+  const root = await stage.login(0);
+  const { code } = (
+    await stage.with(root.token, '/v1/console/view?as=alice', 'POST')
+  ).json<ConsoleCodeResponse>();
+  const view = (await stage.exchange(code)).json<ConsoleSessionStart>();
+  const minutes = 60;
+  assert.equal(view.idleSecondsLeft, 30 * minutes);
+  const uses = (path = '/v1/top') => stage.with(view.token, path).then(({ status }) => status);
+  for (let turn = 1; turn < 24; turn++) {
+    stage.now += 29 * minutes;
+    assert.equal(await uses(), 200, `after ${29 * turn} minutes`);
+  }
+  assert.ok(await isOpen(stage, root.token));
+  stage.now += 29 * minutes;
+  // What a page asks without anybody doing anything keeps neither.
+  assert.equal(await uses('/v1/console/frame'), 200);
+  const left = (await stage.with(view.token, '/v1/console/session')).json<ConsoleSessionResponse>();
+  assert.ok(left.idleSecondsLeft <= 24 * minutes && left.secondsLeft <= 24 * minutes);
+  stage.now += 24 * minutes;
+  assert.equal(await uses(), 401);
+  assert.equal(await isOpen(stage, root.token), false);
+});
+
 test('T13: connections to the socket of the front are bounded', async () => {
   await using stage = await Stage.start();
   const sockets = Array.from({ length: 300 }, () => connect(stage.front));

@@ -83,8 +83,12 @@ describe('AccountOwners', () => {
         { name: 'bob_y', user: 'carol' },
         { name: 'bob_z', user: 'bob', tenant: uidOf('bob') },
         { name: 'bob_z', user: 'alice', tenant: uidOf('alice') },
+        { name: 'wp', kind: 'postgresql', user: 'bob', tenant: uidOf('bob') },
+        { name: 'erp', kind: 'postgresql', user: 'bob', tenant: uidOf('bob') },
       ],
     });
+    assert.deepEqual(found.ownerOf('wp', 'postgresql'), { tenant: uidOf('bob'), by: 'panel' });
+    assert.equal(found.ownerOf('erp').tenant, undefined);
     assert.deepEqual(found.ownerOf('one'), { tenant: uidOf('bob'), by: 'policy' });
     assert.deepEqual(found.ownerOf('alice_spam'), { tenant: undefined, by: 'policy' });
     assert.deepEqual(found.ownerOf('alice_backup'), { tenant: undefined, by: 'exempt' });

@@ -29,7 +29,7 @@ async function read(source: PanelSource, known: readonly PanelMember[] = []) {
   return {
     record: parsed.value,
     members,
-    accounts: members.map((each) => [each.user, each.databaseAccounts]),
+    accounts: members.map((each) => [each.user, each.databaseAccounts, each.postgresqlAccounts]),
     said: data.problems.map(formatProblem).join('\n'),
   };
 }
@@ -57,8 +57,8 @@ suite('accounts of database servers', () => {
       const { accounts, said } = await read(hestia);
       assert.equal(said, '');
       assert.deepEqual(accounts, [
-        ['ann', ['ann_wp', 'ann_x']],
-        ['ben', undefined],
+        ['ann', ['ann_wp'], ['ann_x']],
+        ['ben', undefined, undefined],
       ]);
     });
 
@@ -67,13 +67,13 @@ suite('accounts of database servers', () => {
       tree.write(list, "DBUSER='ben_wp'\n", 0o666);
       const { accounts, said } = await read(hestia, members);
       assert.match(said, /db\.conf.*can be written by others/);
-      assert.deepEqual(accounts[0], ['ann', ['ann_wp', 'ann_x']]);
+      assert.deepEqual(accounts[0], ['ann', ['ann_wp'], ['ann_x']]);
     });
 
     test('that cannot exist are left out, and reported', async () => {
       tree.write(list, `DBUSER='${'x'.repeat(129)}'\nDBUSER='good'\nDB='y'\n`, 0o660);
       const { accounts, said } = await read(hestia);
-      assert.deepEqual(accounts[0], ['ann', ['good']]);
+      assert.deepEqual(accounts[0], ['ann', ['good'], []]);
       assert.match(said, /line 3 names no DBUSER/);
       assert.match(said, /database accounts of "ann": 1 name cannot be the name of one/);
     });
@@ -97,7 +97,7 @@ suite('accounts of database servers', () => {
       assert.equal(databases?.hold, 'on');
       assert.deepEqual(databases.stated, [
         { name: 'ann_wp', user: 'ann', tenant: 1001 },
-        { name: 'ann_x', user: 'ann', tenant: 1001 },
+        { name: 'ann_x', kind: 'postgresql', user: 'ann', tenant: 1001 },
       ]);
     });
   });
@@ -110,7 +110,7 @@ suite('accounts of database servers', () => {
       for (const user of ['ann', 'ben'])
         tree.write(`/var/cpanel/users/${user}`, `USER=${user}\nPLAN=gold\n`, 0o640);
       map(
-        '{"MYSQL":{"owner":"ann","dbs":{"shop":"127.0.0.1"},"dbusers":{"wp":{"dbs":{}},"ann_x":{}}},"PGSQL":{"owner":"ann","dbusers":{}},"version":1}',
+        '{"MYSQL":{"owner":"ann","dbs":{"shop":"127.0.0.1"},"dbusers":{"wp":{"dbs":{}},"ann_x":{}}},"PGSQL":{"owner":"ann","dbusers":{"wp":{}}},"version":1}',
       );
     });
 
@@ -118,29 +118,33 @@ suite('accounts of database servers', () => {
       const { accounts, said } = await read(cPanel);
       assert.equal(said, '');
       assert.deepEqual(accounts, [
-        ['ann', ['ann', 'wp', 'ann_x']],
-        ['ben', undefined],
+        ['ann', ['ann', 'wp', 'ann_x'], ['ann', 'wp']],
+        ['ben', undefined, undefined],
       ]);
     });
 
     test('of a map that cannot be understood are unknown, and reported', async () => {
       map('{"MYSQL":[]}');
       const { accounts, said } = await read(cPanel);
-      assert.deepEqual(accounts[0], ['ann', undefined]);
+      assert.deepEqual(accounts[0], ['ann', undefined, undefined]);
       assert.match(said, /databases\/ann\.json.*not a map of databases/);
     });
 
     test('are read from nothing else', () => {
       for (const text of ['', '[]', '{"MYSQL":1}', '{"MYSQL":{"dbusers":["a"]}}'])
         assert.equal(parseDatabaseMap(text), undefined, text);
-      assert.deepEqual(parseDatabaseMap('{}'), []);
-      assert.deepEqual(parseDatabaseMap('{"MYSQL":{"dbusers":{"__proto__":{}}}}'), ['__proto__']);
+      const none = { databaseAccounts: [], postgresqlAccounts: [] };
+      assert.deepEqual(parseDatabaseMap('{}'), none);
+      assert.deepEqual(parseDatabaseMap('{"PGSQL":{"dbusers":{"__proto__":{}}}}'), {
+        ...none,
+        postgresqlAccounts: ['__proto__'],
+      });
     });
   });
 
   test('Plesk prints them as rows', () => {
-    const rows = parsePleskRows('site\tann\ta.example\t1\tmain\t\t\ndb\tann\twp\\tx\nend\n');
+    const rows = parsePleskRows('site\tann\ta.example\t1\tmain\t\t\ndb\tann\twp\\tx\tmysql\nend\n');
     assert.ok(rows.ok);
-    assert.deepEqual(rows.value.db, [{ login: 'ann', name: 'wp\tx' }]);
+    assert.deepEqual(rows.value.db, [{ login: 'ann', name: 'wp\tx', type: 'mysql' }]);
   });
 });

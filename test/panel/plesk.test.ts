@@ -34,7 +34,15 @@ const good = [
 
 const client = (shell: string) => tree.write(program, `#!/bin/sh\n${shell}\n`, 0o755);
 const printed = (lines: readonly string[]) => `cat <<'END'\n${lines.join('\n')}\nEND\n`;
-const answer = (lines: readonly string[], databases = printed(['db\tann\tann_wp', 'end'])) =>
+const answer = (
+  lines: readonly string[],
+  databases = printed([
+    'db\tann\tann_wp\tmysql',
+    'db\tben\tann_wp\tpostgresql',
+    'db\tben\tx\tmssql',
+    'end',
+  ]),
+) =>
   client(
     `printf '%s\\n' "$@" > ${tree.root}/asked\ncase "$*" in *db_users*)\n${databases}\nexit ;; esac\n${printed(lines)}`,
   );
@@ -104,8 +112,12 @@ suite('Plesk', { skip }, () => {
 
   test('states the accounts of database servers, or leaves them unknown', async () => {
     assert.deepEqual(
-      (await read()).accounts.map((each) => each.databaseAccounts),
-      [['ann_wp'], [], []],
+      (await read()).accounts.map((each) => [each.databaseAccounts, each.postgresqlAccounts]),
+      [
+        [['ann_wp'], []],
+        [[], ['ann_wp']],
+        [[], []],
+      ],
     );
     answer(good, "echo \"Table 'psa.db_users' doesn't exist\" >&2; exit 1");
     const found = await read();

@@ -350,6 +350,8 @@ export interface AdviseResponse {
     readonly package: string;
     /** The number of tenants in it. */
     readonly tenants: number;
+    /** The number of them with a day of history: a lower limit is proposed once these are more than half. */
+    readonly tenantsKnown: number;
   })[];
   /** The sum of all limits next to the capacity of the host. */
   readonly host: readonly {

@@ -4,7 +4,7 @@
  *     GET  /v1/policy
  *     POST /v1/policy/plan             PolicyEditRequest → PolicyPlan
  *     PUT  /v1/policy                  PolicyWriteRequest → PolicyWritten, or 409 with a PolicyConflict
- *     GET  /v1/policy/changes?tenant=NAME&from=MS&to=MS
+ *     GET  /v1/policy/changes?tenant=NAME&from=MS&to=MS&before=N
  *     GET  /v1/policy/changes/N
  *     POST /v1/policy/changes/N/undo   → PolicyPlan; a PUT with `undo: N` writes it
  *     POST /v1/policy/keep             PolicyKeepRequest → PolicyKept
@@ -123,7 +123,7 @@ export interface PolicyResponse {
   readonly file?: string;
   /** The text; absent for resellers, and if there is no file. */
   readonly text?: string;
-  /** SHA-256 of the text, without quotes. */
+  /** The ETag of the text, without quotes: SHA-256. A reseller's changes only with what it may see. */
   readonly etag: string;
   /** Errors, warnings and notes; at most 200, errors first. Empty for resellers. */
   readonly diagnostics: readonly Diagnostic[];
@@ -301,8 +301,10 @@ export interface PolicyChange {
 export interface PolicyChangesResponse {
   /** The changes, at most 200. */
   readonly changes: readonly PolicyChange[];
-  /** The number of all in the period. */
+  /** The number of all in the period; if there are `older` ones, of those that were found so far. */
   readonly total: number;
+  /** The number to go on with as `before`: older changes are left out, or were not looked at yet. Absent: there are none. */
+  readonly older?: number;
 }
 
 /** A change with its lines. */

@@ -23,6 +23,8 @@ export interface StatusResponse {
     readonly stateChangedAt: number;
     /** The reasons for the state, as sentences; empty if the policy is in force. */
     readonly problems: readonly string[];
+    /** Why changes that were to go back by themselves stay in force: their file was damaged. Absent if none do. */
+    readonly notGoingBack?: string;
   };
   /** The number of tenants. */
   readonly tenants: number;

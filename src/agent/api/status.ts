@@ -19,6 +19,7 @@ interface AgentFacts {
   readonly starting: StartingStatus | undefined;
   readonly driver: Driver | undefined;
   readonly policy: PolicyState;
+  readonly notGoingBack: Problem | undefined;
   readonly memberIndex: MemberIndex;
   readonly placement: PlacementStatus;
   readonly latest: LatestSample;
@@ -31,7 +32,7 @@ interface AgentFacts {
 }
 
 export function agentStatus(facts: AgentFacts): StatusResponse {
-  const { latest, metrics, problem, memberIndex, tcp } = facts;
+  const { latest, metrics, problem, memberIndex, tcp, notGoingBack } = facts;
   const oldestAt = problem === undefined ? metrics.oldest() : undefined;
   return {
     version: facts.version,
@@ -40,7 +41,10 @@ export function agentStatus(facts: AgentFacts): StatusResponse {
     startedAt: facts.startedAt,
     ...(facts.starting === undefined ? {} : { starting: facts.starting }),
     driver: facts.driver?.capabilities.driver ?? 'none',
-    policy: facts.policy,
+    policy: {
+      ...facts.policy,
+      ...(notGoingBack && { notGoingBack: formatProblem(notGoingBack) }),
+    },
     tenants: memberIndex.tenants,
     resellers: memberIndex.resellers,
     placement: facts.placement,

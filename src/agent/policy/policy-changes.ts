@@ -10,9 +10,10 @@ import type { PolicyWritten } from '../api/policy-api.ts';
 import type { HttpResult } from '../api/http-result.ts';
 import { ChangePace } from '../changes/change-pace.ts';
 import type { Log } from '../log.ts';
+import type { Alarm } from '../part.ts';
 import type { PolicyState } from '../reconciler.ts';
-import { GoesBack, type WentBack } from './goes-back.ts';
-import { pendingOf } from './going-back.ts';
+import { GoesBack, type WentBack } from './goes-back/goes-back.ts';
+import { pendingOf } from './goes-back/going-back.ts';
 import { answer } from './job-answer.ts';
 import type { PolicyJob, PolicyJobAnswer } from './policy-job.ts';
 import { PolicyWorker } from './policy-worker.ts';
@@ -45,6 +46,7 @@ export interface PolicyAsker {
 export class PolicyChanges implements Disposable {
   readonly #options: PolicyChangesOptions;
   readonly #pace = new ChangePace('change the policy', secondsEach);
+  readonly #keepPace = new ChangePace('keep the change of the policy', secondsEach);
   readonly #worker = new PolicyWorker({ answerMilliseconds });
   /** Resellers wait for each other only. */
   readonly #resellers = new PolicyWorker({
@@ -80,7 +82,20 @@ export class PolicyChanges implements Disposable {
     this.#goesBack.check();
   }
 
-  readonly keep: GoesBack['keep'] = (caller, change) => this.#goesBack.keep(caller, change);
+  /** Returns alarms since the last call. */
+  takeAlarms(): readonly Alarm[] {
+    return this.#goesBack.takeAlarms();
+  }
+
+  /** Root keeps as much as it wants; others try ten numbers at once, and have a pace then. */
+  readonly keep: GoesBack['keep'] = (caller, change) => {
+    const { audience, uid } = caller;
+    const isPaced = audience.kind !== 'administrator';
+    const turn = isPaced ? this.#keepPace.enter(uid, false, performance.now()) : ok(undefined);
+    if (!turn.ok) return turn;
+    using _turn = turn.value;
+    return this.#goesBack.keep(caller, change);
+  };
 
   async ask(
     job: Omit<PolicyJob, 'paths' | 'file'>,

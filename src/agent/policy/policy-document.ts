@@ -1,5 +1,6 @@
 /** The policy as forms need it: each element's own values, and what they inherit. */
 import { formatQuantity, unlimited, type Quantity } from '../../../packages/base/quantity.ts';
+import type { Loaded } from '../../apply/load-policy.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import { attributes, limitAttribute } from '../../limits/limits.ts';
@@ -28,7 +29,7 @@ import type {
   PolicyTenant,
   PolicyValue,
 } from '../api/policy-api.ts';
-import { pendingEntries, pendingOf } from './going-back.ts';
+import { pendingEntries, pendingOf } from './goes-back/going-back.ts';
 import { answer, refusal } from './job-answer.ts';
 import { packagesOf } from './neutral-answer.ts';
 import { resellerWho, writtenIn, type PolicyContext } from './policy-context.ts';
@@ -47,7 +48,7 @@ export function readPolicy(context: PolicyContext): PolicyJobAnswer {
   if (audience.kind === 'reseller' && own === undefined)
     return refusal(403, { action: 'show the policy', reason: 'you are not a reseller of it' });
   const shown = new ShownPolicy(loaded.document, loaded.policy, own);
-  const etag = keyOfText(text);
+  const etag = etagFor(text, loaded, own);
   const entries = pendingEntries(paths, file, own?.reseller.uid);
   const pending = entries.find(({ uid }) => uid === (own?.reseller.uid ?? 0));
   const others = entries.filter((each) => each !== pending);
@@ -64,6 +65,28 @@ export function readPolicy(context: PolicyContext): PolicyJobAnswer {
   };
   return answer(response);
 }
+
+/**
+ * Returns the ETag of a text for its reader: SHA-256 of all of it for root, and of its own part for a reseller. A hash of
+ * the rest would report others' changes, and confirm guesses of what the text contains.
+ */
+export const etagFor = (
+  text: string,
+  { document, policy }: Pick<Loaded, 'document' | 'policy'>,
+  own: Delegation | undefined,
+): string =>
+  own === undefined
+    ? keyOfText(text)
+    : keyOfText(
+        JSON.stringify([
+          ownText(text, own.element),
+          own.rights,
+          new ShownPolicy(document, policy, own).elements(),
+        ]),
+      );
+
+/** Returns the source of a reseller's element. */
+export const ownText = (text: string, { start, end }: Span): string => text.slice(start, end);
 
 function worst(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
   const { error = [], ...others } = Object.groupBy(diagnostics, ({ severity }) => severity);

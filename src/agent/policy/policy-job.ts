@@ -18,6 +18,8 @@ export type PolicyQuestion =
       readonly tenant: string | undefined;
       readonly from: number;
       readonly to: number;
+      /** Only changes with a lower number; absent: all. */
+      readonly before?: number | undefined;
     }
   | { readonly kind: 'change'; readonly number: number; readonly from: number }
   | { readonly kind: 'go back' };

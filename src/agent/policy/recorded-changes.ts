@@ -1,10 +1,8 @@
 /** The recorded changes of the policy, as their reader may see them: a reseller sees values of its tenants only. */
-import { changesReaching } from '../../apply/edits/changes-reaching.ts';
-import { changesOfAccounts, namesOfAccount } from '../../apply/edits/account-changes.ts';
+import { reaching, type ReachOf } from '../../apply/edits/changes-reaching.ts';
+import { changeOfAccounts, namesOfAccount } from '../../apply/edits/account-changes.ts';
 import { listChanges, readChangeTexts, type ListedChange } from '../../apply/read-changes.ts';
 import { printable } from '../../../packages/base/printable.ts';
-import { ok, type Result } from '../../../packages/base/result.ts';
-import type { Problem } from '../../../packages/base/problem.ts';
 import { lineDiff } from '../../policy/changes/line-diff.ts';
 import type { PolicyChange, PolicyChangesResponse } from '../api/policy-api.ts';
 import { answer, refusal } from './job-answer.ts';
@@ -13,24 +11,54 @@ import type { PolicyJobAnswer, PolicyQuestion } from './policy-job.ts';
 
 const changesMax = 200;
 const valuesMax = 100;
+/** The time after which an answer leaves older changes to the next one; a client waits longer. */
+const lookMilliseconds = 10_000;
 
+/** `clock`: milliseconds. */
 export function answerChanges(
   context: PolicyContext,
-  { tenant, from, to }: Extract<PolicyQuestion, { readonly kind: 'changes' }>,
+  { tenant, from, to, before = Infinity }: Extract<PolicyQuestion, { readonly kind: 'changes' }>,
+  clock: () => number = () => performance.now(),
 ): PolicyJobAnswer {
-  const listed = visibleChanges(context, { from, to }, tenant);
+  const listed = listChanges(context.paths, { from, to });
   if (!listed.ok) return refusal(503, listed.error);
-  const changes = listed.value.slice(0, changesMax).map((each) => shownChange(each, context));
-  return answer({ changes, total: listed.value.length } satisfies PolicyChangesResponse);
+  const asked = listed.value.filter(({ number }) => number < before);
+  const { found, older } = lookAt(asked, visibleIn(context, tenant), clock);
+  const changes = found.slice(0, changesMax);
+  const next = found.length > changesMax ? changes.at(-1)?.number : older;
+  return answer({
+    changes: changes.map((each) => shownChange(each, context)),
+    total: found.length,
+    ...(next !== undefined && { older: next }),
+  } satisfies PolicyChangesResponse);
+}
+
+interface LookedAt {
+  readonly found: readonly ListedChange[];
+  /** The number of the last change that there was time for; absent if there was for all. */
+  readonly older?: number;
+}
+
+/** Looks at one change at least, so whoever goes on where this ended comes to the end. */
+function lookAt(changes: readonly ListedChange[], visible: ReachOf, clock: () => number): LookedAt {
+  const until = clock() + lookMilliseconds;
+  const found: ListedChange[] = [];
+  for (const [index, change] of changes.entries()) {
+    found.push(...visible(change));
+    if (clock() > until && index < changes.length - 1) return { found, older: change.number };
+  }
+  return { found };
 }
 
 export function answerChange(
   context: PolicyContext,
   { number, from }: Extract<PolicyQuestion, { readonly kind: 'change' }>,
 ): PolicyJobAnswer {
-  const listed = visibleChanges(context, { from, to: Number.MAX_SAFE_INTEGER });
+  const listed = listChanges(context.paths, { from, to: Number.MAX_SAFE_INTEGER });
   if (!listed.ok) return refusal(503, listed.error);
-  const found = listed.value.find((each) => each.number === number);
+  const [found] = listed.value
+    .filter((each) => each.number === number)
+    .flatMap(visibleIn(context, undefined));
   if (found === undefined)
     return refusal(404, {
       action: 'find change',
@@ -43,27 +71,15 @@ export function answerChange(
   return answer({ ...shownChange(found, context), ...diff });
 }
 
-interface Period {
-  readonly from: number;
-  readonly to: number;
-}
-
-function visibleChanges(
-  context: PolicyContext,
-  period: Period,
-  tenant?: string,
-): Result<readonly ListedChange[], Problem> {
-  const { paths, audience } = context;
-  const listed = listChanges(paths, period);
-  if (!listed.ok) return listed;
-  const wanted = tenant === undefined ? undefined : namesOfAccount(tenant, paths);
-  const own = audience.kind === 'administrator' ? undefined : namesOfOwn(context);
-  const names = own === undefined || wanted === undefined ? (own ?? wanted) : shared(own, wanted);
-  if (names === undefined) return ok(listed.value);
-  if (own === undefined && tenant !== undefined)
-    return ok(changesReaching(listed.value, tenant, paths, context.reader));
-  const found = changesOfAccounts(listed.value, names, paths);
-  return ok(own === undefined ? found : found.flatMap((each) => withoutOthers(each, own)));
+/** Returns what somebody sees of a change: all of it, or the values of the tenant and of its own accounts. */
+function visibleIn(context: PolicyContext, tenant: string | undefined): ReachOf {
+  const { paths, audience, reader } = context;
+  if (audience.kind === 'administrator')
+    return tenant === undefined ? (change) => [change] : reaching(tenant, paths, reader);
+  const own = namesOfOwn(context);
+  const names = tenant === undefined ? own : shared(own, namesOfAccount(tenant, paths));
+  return (change) =>
+    changeOfAccounts(change, names, paths).flatMap((each) => withoutOthers(each, own));
 }
 
 /** A tenant may have been another reseller's: values that name one are left out. */

@@ -22,11 +22,12 @@ import {
   textBefore,
   withoutValues,
   endGoingBack,
-  type GoingBack,
-} from './going-back.ts';
-import type { WentBack } from './goes-back.ts';
+} from './goes-back/going-back.ts';
+import type { GoingBack } from './goes-back/going-back-file.ts';
+import type { WentBack } from './goes-back/goes-back.ts';
 import { answer, problemOf, refusal, refused, refusedFor, type Answered } from './job-answer.ts';
-import { mayEditTexts, planChange, type MadePlan } from './plan-change.ts';
+import { mayEditTexts } from './plan/allowed-change.ts';
+import { planChange, type MadePlan } from './plan/plan-change.ts';
 import type { PolicyContext } from './policy-context.ts';
 import type { PolicyJobAnswer } from './policy-job.ts';
 import type { ChangeRequest } from './request-body.ts';
@@ -123,11 +124,11 @@ function pendingOfRoot(
 function written(
   context: PolicyContext,
   request: ChangeRequest,
-  { before, after }: MadePlan,
+  { before, after, etagAfter: etag }: MadePlan,
 ): PolicyJobAnswer {
   const { reader, file, paths } = context;
   const { uid = 0 } = context.author;
-  const etag = keyOfText(after);
+  const afterKey = keyOfText(after);
   const announced = announce(context, request, before, after);
   if (!announced.ok) return refusal(503, announced.error);
   let isOther = false;
@@ -137,13 +138,13 @@ function written(
   };
   const edited = editPolicy(reader, file, paths, ifSame, authorOf(context, request));
   const isMine = (each: Pick<GoingBack, 'uid' | 'afterKey'>) =>
-    each.uid === uid && each.afterKey === etag;
+    each.uid === uid && each.afterKey === afterKey;
   if (!edited.ok) {
     if (request.revertAfterSeconds !== undefined) forgetGoingBack(paths, isMine);
     return refusal(isOther ? 412 : 503, problemOf(edited.error));
   }
   const { change, unrecorded } = edited.value;
-  const settled = settle(context, request, etag, change);
+  const settled = settle(context, request, afterKey, change);
   const problems = [unrecorded, settled.ok ? undefined : settled.error];
   const failures = problems.flatMap((each) => (each === undefined ? [] : [formatProblem(each)]));
   const numbered = change !== undefined && { change };

@@ -11,6 +11,7 @@ import {
   formatLimit,
   propose,
   adviceReason,
+  areEnough,
   historySecondsMin,
   notBelow,
   type Hit,
@@ -169,11 +170,16 @@ function proposedFor(
   return [{ proposal, hit, known: known(entry) }];
 }
 
-/** Returns the advice for all of them together, whose limit is `current`: the maximum that any of them needs. */
-function together(limit: LimitKey, all: readonly Proposed[], current: number | undefined) {
+interface Together {
+  /** The present limit of all of them. */
+  readonly current: number | undefined;
+  readonly mayLower: boolean;
+}
+
+/** Returns the advice for all of them together: the maximum that any of them needs. */
+function together(limit: LimitKey, all: readonly Proposed[], { current, mayLower }: Together) {
   const most = (part: keyof Proposal) => Math.max(...all.map(({ proposal }) => proposal[part]));
   const needed = { never: most('never'), onePercent: most('onePercent') };
-  const mayLower = all.some(({ known }) => (known?.seconds ?? 0) >= historySecondsMin);
   const { never, onePercent } = mayLower ? needed : notBelow(needed, current);
   const since = Math.min(...all.map(({ known }) => known?.since ?? Infinity));
   const hit = all.map((each) => each.hit).reduce(worseHit, undefined);
@@ -193,6 +199,9 @@ function worseHit(a: Hit | undefined, b: Hit | undefined): Hit | undefined {
   return { count: a.count + b.count, at };
 }
 
+const hasDay = (known: KnownHistory | undefined): boolean =>
+  (known?.seconds ?? 0) >= historySecondsMin;
+
 function adviceFor(entry: MemberEntry, measured: Measured, evidence: Evidence): readonly Advice[] {
   const { limit } = measured;
   const current = entry.given.texts[limit] ?? unlimited;
@@ -200,7 +209,10 @@ function adviceFor(entry: MemberEntry, measured: Measured, evidence: Evidence): 
     ...entry.who,
     limit,
     current,
-    ...together(limit, [each], entry.given.numbers[limit]),
+    ...together(limit, [each], {
+      current: entry.given.numbers[limit],
+      mayLower: hasDay(each.known),
+    }),
   }));
 }
 
@@ -229,13 +241,18 @@ function packageAdvice(
   const found = tenants.flatMap((each) => proposedFor(each, measured, evidence));
   if (found.length === 0) return [];
   const own = tenants.find((each) => !ownValue(each, limit)) ?? tenants[0];
+  const tenantsKnown = tenants.filter((each) => hasDay(evidence.known(each))).length;
   return [
     {
       package: name,
       tenants: tenants.length,
+      tenantsKnown,
       limit,
       current: own?.given.texts[limit] ?? unlimited,
-      ...together(limit, found, own?.given.numbers[limit]),
+      ...together(limit, found, {
+        current: own?.given.numbers[limit],
+        mayLower: areEnough(tenantsKnown, tenants.length),
+      }),
     },
   ];
 }

@@ -38,8 +38,16 @@ export async function answerPolicyChanges(request: RequestContext): Promise<Http
   const period = query.period(Date.now(), 30 * 86_400_000);
   if (!period.ok) return period;
   const tenant = query.text('tenant');
+  const before = query.whole('before', Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+  if (!before.ok) return before;
   const from = Math.max(period.value.from, seesChangesSince(request));
-  return ask(request, { kind: 'changes', tenant: tenant?.slice(0, 64), from, to: period.value.to });
+  return ask(request, {
+    kind: 'changes',
+    tenant: tenant?.slice(0, 64),
+    from,
+    to: period.value.to,
+    before: before.value,
+  });
 }
 
 export function answerPolicyChange(

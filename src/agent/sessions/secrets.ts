@@ -38,6 +38,10 @@ export class SecretTable<T> {
     return this.#rows.has(id);
   }
 
+  withId(id: string): T | undefined {
+    return this.#rows.get(id)?.value;
+  }
+
   delete(id: string): boolean {
     return this.#rows.delete(id);
   }

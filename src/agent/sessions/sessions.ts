@@ -1,6 +1,9 @@
 /**
  * The sessions of the console. A session ends after its time, when it is ended, and when one of its accounts has
  * another owner. Bounded: the oldest goes for a new one.
+ *
+ * A session that was opened from another one ends with that one, and its use counts as use of both: the same person is
+ * there. The other one's longest time still holds.
  */
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
@@ -18,7 +21,7 @@ export interface Session {
   readonly login: Login;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
-  /** The time that is left without a request; never more than what is left at most. */
+  /** The time that is left without a request; never more than what is left at most, or to the session it ends with. */
   readonly idleSecondsLeft: number;
   /** The time that is left at most. */
   readonly secondsLeft: number;
@@ -78,7 +81,8 @@ export class Sessions {
       return undefined;
     }
     const now = this.#options.clock();
-    if (isActive) row.seen = now;
+    if (isActive)
+      for (const used of [row, this.#outer(row)]) if (used !== undefined) used.seen = now;
     if (isActive && now - this.#saved >= saveSeconds) this.#save();
     return this.#sessionOf(row);
   }
@@ -93,7 +97,7 @@ export class Sessions {
 
   /** Whether there is a session with this id that has not ended. */
   has(id: string): boolean {
-    const row = this.#rows.values.find((each) => each.id === id);
+    const row = this.#rows.withId(id);
     return row !== undefined && !this.#isOver(row);
   }
 
@@ -131,12 +135,20 @@ export class Sessions {
     this.revision++;
   }
 
-  #sessionOf({ id, login, startedAt, started, seen }: Row): Session {
+  /** Returns the session from which it was opened. */
+  #outer({ login: { within } }: Row): Row | undefined {
+    return within === undefined ? undefined : this.#rows.withId(within);
+  }
+
+  #sessionOf(row: Row): Session {
+    const { id, login, startedAt, started, seen } = row;
     const now = this.#options.clock();
     const { idleSeconds, seconds } = lifetimeOf(login);
-    const secondsLeft = started + seconds - now;
-    const idleSecondsLeft = Math.min(seen + idleSeconds - now, secondsLeft);
-    return { id, login, startedAt, idleSecondsLeft, secondsLeft };
+    const outer = this.#outer(row);
+    const ofOuter = outer === undefined ? undefined : this.#sessionOf(outer);
+    const secondsLeft = Math.min(started + seconds - now, ofOuter?.secondsLeft ?? Infinity);
+    const idle = Math.min(seen + idleSeconds - now, ofOuter?.idleSecondsLeft ?? Infinity);
+    return { id, login, startedAt, idleSecondsLeft: Math.min(idle, secondsLeft), secondsLeft };
   }
 
   #save(): void {

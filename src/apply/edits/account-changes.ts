@@ -12,14 +12,8 @@ export function namesOfAccount(account: string, paths: Paths): readonly string[]
   return names.map((each) => (each.kind === 'user' ? each.user : `${each.uid}`));
 }
 
-/** Returns changes with the values of these accounts only, and none without one. */
-export const changesOfAccounts = (
-  changes: readonly ListedChange[],
-  names: readonly string[],
-  paths: Paths,
-): readonly ListedChange[] => changes.flatMap((each) => changeOfAccounts(each, names, paths));
-
-function changeOfAccounts(
+/** Returns the change with the values of these accounts only, and none without one. */
+export function changeOfAccounts(
   change: ListedChange,
   names: readonly string[],
   paths: Paths,

@@ -5,25 +5,37 @@ import type { Paths } from '../../host/paths.ts';
 import type { ValueChange } from '../../policy/changes/describe.ts';
 import { valuesOf, type Chain, type Link, type Policy } from '../../policy/policy.ts';
 import type { PolicyReader } from '../load-policy.ts';
-import { readChangeTexts, type ListedChange } from '../read-changes.ts';
+import { readText, type ListedChange } from '../read-changes.ts';
 import { namesOfAccount, valuesOfChange } from './account-changes.ts';
 
-/** Returns changes with the values that reached the account, and none without one. */
-export function changesReaching(
-  changes: readonly ListedChange[],
-  account: string,
-  paths: Paths,
-  reader: PolicyReader,
-): readonly ListedChange[] {
+/** Returns a change with the values that reached an account, and none without one. */
+export type ReachOf = (change: ListedChange) => readonly ListedChange[];
+
+/**
+ * Resolving a text takes long, so what it means for the account is kept: the text after a change is the one before the
+ * next.
+ */
+export function reaching(account: string, paths: Paths, reader: PolicyReader): ReachOf {
   const names = namesOfAccount(account, paths);
-  return changes.flatMap((change): readonly ListedChange[] => {
+  const chains = new Map<string, Chain | undefined>();
+  const chainAt = (file: string, key: string): Chain | undefined => {
+    if (!chains.has(key)) {
+      const text = readText(paths, key);
+      const chain = text.ok
+        ? chainOf(reader.resolve(file, text.value, paths).policy, names)
+        : undefined;
+      chains.set(key, chain);
+    }
+    return chains.get(key);
+  };
+  return (change) => {
     const all = valuesOfChange(change, paths);
-    const reaches = all.some(isShared) ? reachOf(change, names, paths, reader) : undefined;
+    const reaches = all.some(isShared) ? reachOf(change, chainAt) : undefined;
     const values = all.filter(({ accounts, ...value }) =>
       accounts.length === 0 ? reaches?.(value) : accounts.some((each) => names.includes(each)),
     );
     return values.length === 0 ? [] : [{ ...change, changed: { count: values.length, values } }];
-  });
+  };
 }
 
 const isShared = ({ accounts, element }: ValueChange) =>
@@ -35,15 +47,12 @@ type Reach = (value: Omit<ValueChange, 'accounts'>) => boolean;
 
 /** Returns what reached the account of a change of packages and defaults; nothing if one of the texts is not known. */
 function reachOf(
-  { number, file }: ListedChange,
-  names: readonly string[],
-  paths: Paths,
-  reader: PolicyReader,
+  { file, beforeKey, textKey }: ListedChange,
+  chainAt: (file: string, key: string) => Chain | undefined,
 ): Reach | undefined {
-  const texts = readChangeTexts(paths, number);
-  if (!texts.ok) return undefined;
-  const chainIn = (text: string) => chainOf(reader.resolve(file, text, paths).policy, names);
-  const [before, after] = [chainIn(texts.value.before), chainIn(texts.value.after)];
+  const before = beforeKey === undefined ? undefined : chainAt(file, beforeKey);
+  const after = chainAt(file, textKey);
+  if (before === undefined || after === undefined) return undefined;
   return ({ element, setting }) => {
     if (![...before, ...after].some((link) => elementOf(link) === element)) return false;
     const key = setting as LimitKey;

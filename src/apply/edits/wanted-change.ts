@@ -5,6 +5,9 @@
 import type { Paths } from '../../host/paths.ts';
 import { parseAssignments } from '../../policy/assignment.ts';
 import { editChecked, withLimits, withoutTarget, type EditTarget } from '../../policy/edit.ts';
+import { Diagnostics } from '../../policy/diagnostic.ts';
+import { parseXml } from '../../policy/xml.ts';
+import { editEach, type ElementEdit } from '../../policy/elements/edit-each.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { EditErrors } from '../edit.ts';
 import { readChangeTexts } from '../read-changes.ts';
@@ -25,7 +28,7 @@ export type WantedChange =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'undo'; readonly number: number };
 
-/** Returns the text with the change. */
+/** Returns the text with the change. Whoever tries or writes it checks the whole text afterwards. */
 export function withChange(
   text: string,
   change: WantedChange,
@@ -35,7 +38,7 @@ export function withChange(
     case 'text':
       return ok(change.text);
     case 'edits':
-      return editChecked(text, (now) => withEdits(now, change.edits, paths));
+      return isPolicy(text) ? withEdits(text, change.edits, paths) : editChecked(text, ok);
     case 'undo': {
       const texts = readChangeTexts(paths, change.number);
       return texts.ok ? undone(text, texts.value) : fail([texts.error]);
@@ -43,30 +46,45 @@ export function withChange(
   }
 }
 
+const isPolicy = (text: string): boolean =>
+  parseXml(text, new Diagnostics('', text))?.name === 'bulkhead';
+
 function withEdits(
   text: string,
   edits: readonly WantedEdit[],
   paths: Paths,
 ): Result<string, EditErrors> {
+  const read: (ElementEdit | EditTarget)[] = [];
+  for (const { target, set, unset, remove } of edits) {
+    const found = parseTarget(target, paths);
+    if (!found.ok) return fail([found.error]);
+    const words = set.map(([name, value]) => `${name}=${value}`);
+    const assignments = remove ? undefined : parseAssignments(words, unset);
+    if (assignments?.ok === false) return assignments;
+    read.push(
+      assignments === undefined
+        ? found.value
+        : { target: found.value, assignments: assignments.value },
+    );
+  }
+  const only = read.filter((each) => 'assignments' in each);
+  const atOnce = only.length === read.length ? editEach(text, only) : undefined;
+  return atOnce ?? oneAfterAnother(text, read);
+}
+
+/** Removes each target, and makes each edit. */
+function oneAfterAnother(
+  text: string,
+  edits: readonly (ElementEdit | EditTarget)[],
+): Result<string, EditErrors> {
   let now = text;
   for (const edit of edits) {
-    const target = parseTarget(edit.target, paths);
-    if (!target.ok) return fail([target.error]);
-    const edited = edit.remove
-      ? withoutTarget(now, target.value)
-      : assigned(now, target.value, edit);
+    const edited =
+      'assignments' in edit
+        ? withLimits(now, edit.target, edit.assignments)
+        : withoutTarget(now, edit);
     if (!edited.ok) return edited;
     now = edited.value;
   }
   return ok(now);
-}
-
-function assigned(
-  text: string,
-  target: EditTarget,
-  { set, unset }: WantedEdit,
-): Result<string, EditErrors> {
-  const words = set.map(([name, value]) => `${name}=${value}`);
-  const assignments = parseAssignments(words, unset);
-  return assignments.ok ? withLimits(text, target, assignments.value) : assignments;
 }

@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { release } from 'node:os';
 import type { Command } from 'commander';
 import type { StatusResponse } from '../../agent/api/status-response.ts';
+import { notGoingBack } from '../../agent/policy/goes-back/going-back-file.ts';
 import { recordProblem } from '../../apply/read-changes.ts';
 import { briefly, callAgent } from '../../agent/api/client.ts';
 import { startingText } from '../../agent/startup.ts';
@@ -73,13 +74,13 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
   const { capabilities } = driver.value;
   const placement = status?.placement;
   const ports = policy && tokenPortRemark(policy.agent, status, paths.proc);
-  const unrecorded = recordProblem(paths);
+  const lost = [recordProblem(paths), notGoingBack(paths)];
   const remarks = [
     capabilities.kept,
     ...capabilities.remarks,
     ports,
     ...outsideNotes(paths),
-    unrecorded && formatProblem(unrecorded),
+    ...lost.map((each) => each && formatProblem(each)),
   ].flatMap((each) => each ?? []);
   const missing = missingTools();
   const missingAccounts = missingAccountsOf(policy);

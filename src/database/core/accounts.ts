@@ -10,7 +10,7 @@
  */
 import { listSome } from '../../../packages/base/list.ts';
 import { printable } from '../../../packages/base/printable.ts';
-import { defaultDatabases } from '../../policy/databases/database-settings.ts';
+import { defaultDatabases, type AccountKind } from '../../policy/databases/database-settings.ts';
 import { isServersOwn } from '../../policy/databases/servers-own.ts';
 import type { Policy } from '../../policy/policy.ts';
 
@@ -53,25 +53,27 @@ export class AccountOwners {
     for (const { account, uid } of policy.tenants)
       if (account !== undefined) this.#tenants.set(account.user, uid);
     for (const { name, tenant } of settings.accounts) this.#named.set(name, tenant);
-    for (const { name, user, tenant } of settings.stated) this.#state(name, { user, tenant });
+    for (const { name, kind, user, tenant } of settings.stated)
+      this.#state(statedKey(name, kind), { user, tenant });
     this.#exempt = new Set(settings.exempt);
     this.#byName = settings.rule === 'prefix';
   }
 
-  #state(name: string, { user, tenant }: StatedBy): void {
-    const users = this.#stated.get(name)?.users ?? [];
+  #state(key: string, { user, tenant }: StatedBy): void {
+    const users = this.#stated.get(key)?.users ?? [];
     if (users.length < statedUsersMax && !users.includes(user))
-      this.#stated.set(name, { users: [...users, user], tenant });
+      this.#stated.set(key, { users: [...users, user], tenant });
   }
 
-  ownerOf(account: string): Owner {
+  /** `kind`: that of the server; panels state the accounts of each kind apart. */
+  ownerOf(account: string, kind: AccountKind = 'mysql'): Owner {
     if (isServersOwn(account)) return nobody('server');
     if (this.#exempt.has(account)) return nobody('exempt');
     if (this.#named.has(account)) {
       const tenant = this.#named.get(account);
       return tenant === undefined ? nobody('policy') : { tenant, by: 'policy' };
     }
-    const stated = this.#stated.get(account);
+    const stated = this.#stated.get(statedKey(account, kind));
     if (stated !== undefined) {
       const { users, tenant } = stated;
       return users.length > 1 || tenant === undefined
@@ -90,6 +92,8 @@ export class AccountOwners {
     return tenant === undefined ? nobody('unknown', names) : { tenant, by: 'name' };
   }
 }
+
+const statedKey = (name: string, kind: AccountKind = 'mysql') => `${kind} ${name}`;
 
 /** Two are enough to know that an account is nobody's; more are only shown. */
 const statedUsersMax = 4;

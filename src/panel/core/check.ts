@@ -99,7 +99,12 @@ class Checker {
         continue;
       }
       uids.set(uid, each.user);
-      const { package: wanted, databaseAccounts, ...rest } = this.withMail(each, each.user);
+      const {
+        package: wanted,
+        databaseAccounts,
+        postgresqlAccounts,
+        ...rest
+      } = this.withMail(each, each.user);
       const found = wanted && this.#packageOf(each, wanted, byKey, byName);
       if (each.owner !== undefined) this.#checkOwner(each, each.owner);
       names.set(each.user, {
@@ -107,6 +112,9 @@ class Checker {
         uid,
         ...(found === undefined ? {} : { package: found }),
         ...(databaseAccounts && { databaseAccounts: this.#databasesOf(each, databaseAccounts) }),
+        ...(postgresqlAccounts && {
+          postgresqlAccounts: this.#databasesOf(each, postgresqlAccounts),
+        }),
         domains: this.#domainsOf(each, domains),
       });
     }

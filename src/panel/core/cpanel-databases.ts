@@ -6,21 +6,17 @@
  *
  * Source: docs.cpanel.net, "The rebuild_dbmap script".
  */
+import type { StatedDatabases } from './panel-data.ts';
 import { isObject, parseObject } from '../../../packages/base/json.ts';
 
-const engines = ['MYSQL', 'PGSQL'];
-
 /** Returns the names of the accounts; undefined if the text is not such a map. */
-export function parseDatabaseMap(text: string): readonly string[] | undefined {
+export function parseDatabaseMap(text: string): Required<StatedDatabases> | undefined {
   const map = parseObject(text);
   if (map === undefined) return undefined;
-  const names: string[] = [];
-  for (const engine of engines) {
-    const found = map[engine] === undefined ? [] : namesIn(map[engine]);
-    if (found === undefined) return undefined;
-    names.push(...found);
-  }
-  return names;
+  const [databaseAccounts, postgresqlAccounts] = ['MYSQL', 'PGSQL'].map((engine) =>
+    map[engine] === undefined ? [] : namesIn(map[engine]),
+  );
+  return databaseAccounts && postgresqlAccounts && { databaseAccounts, postgresqlAccounts };
 }
 
 function namesIn(engine: unknown): readonly string[] | undefined {

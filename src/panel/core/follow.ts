@@ -21,7 +21,7 @@ export const administratorsOf = ({
 }: Pick<PanelData, 'administrators'>): ReadonlySet<string> => new Set(['root', ...administrators]);
 
 function memberOf(
-  { uid, user, package: plan, owner, mail, databaseAccounts }: PanelAccount,
+  { uid, user, package: plan, owner, mail, databaseAccounts, postgresqlAccounts }: PanelAccount,
   administrators: ReadonlySet<string>,
 ): PanelMember {
   return {
@@ -31,6 +31,7 @@ function memberOf(
     ...(owner !== undefined && { owner }),
     ...(mail !== undefined && { mail }),
     ...(databaseAccounts && { databaseAccounts }),
+    ...(postgresqlAccounts && { postgresqlAccounts }),
   };
 }
 
@@ -48,7 +49,13 @@ function completed(
     const before = earlier.get(keyOf(each));
     const plan = each.plan ?? before?.plan;
     const databaseAccounts = each.databaseAccounts ?? before?.databaseAccounts;
-    return { ...each, ...(plan && { plan }), ...(databaseAccounts && { databaseAccounts }) };
+    const postgresqlAccounts = each.postgresqlAccounts ?? before?.postgresqlAccounts;
+    return {
+      ...each,
+      ...(plan && { plan }),
+      ...(databaseAccounts && { databaseAccounts }),
+      ...(postgresqlAccounts && { postgresqlAccounts }),
+    };
   };
   return [...read.map(withEarlier), ...known.filter(({ uid }) => !found.has(uid))];
 }

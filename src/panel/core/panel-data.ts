@@ -20,6 +20,9 @@ export interface PanelDomain {
   readonly from: string;
 }
 
+/** The accounts of database servers, by the kind of server. */
+export type StatedDatabases = Pick<PanelAccount, 'databaseAccounts' | 'postgresqlAccounts'>;
+
 interface Fact {
   /** The file, or the script of the panel, that states it. */
   readonly from: string;
@@ -35,8 +38,10 @@ export interface PanelAccount extends Fact {
   /** The address for mail. */
   readonly mail?: string;
   readonly domains: readonly PanelDomain[];
-  /** Its accounts of database servers; absent if the panel does not state them, or they cannot be read. */
+  /** Its accounts of MariaDB and MySQL servers; absent if the panel does not state them, or they cannot be read. */
   readonly databaseAccounts?: readonly string[];
+  /** The same for PostgreSQL servers: one name may have another owner there. */
+  readonly postgresqlAccounts?: readonly string[];
   /** The limits that the panel states for this account. */
   readonly limits: StatedLimits;
 }

@@ -5,7 +5,7 @@
  *     site  ann  a.example  1  main     acme  reseller    the account, a domain, its subscription, and the vendor
  *     plan  1    Gold       acme  reseller                a subscription's plan, and the owner of the plan
  *     all   Gold acme       reseller                      a plan, and its owner
- *     db    ann  ann_wp                                 an account, and one of its accounts of a database server
+ *     db    ann  ann_wp     mysql                       an account, one of its accounts of a database server, and its kind
  *     end
  */
 import type { Cause } from '../../../packages/base/problem.ts';
@@ -15,7 +15,7 @@ const fields = {
   site: ['login', 'domain', 'subscription', 'main', 'owner', 'ownerType'],
   plan: ['subscription', 'name', 'owner', 'ownerType'],
   all: ['name', 'owner', 'ownerType'],
-  db: ['login', 'name'],
+  db: ['login', 'name', 'type'],
 } as const;
 
 type Kind = keyof typeof fields;
@@ -34,7 +34,7 @@ export const pleskQuery = [
 
 /** A query of its own: the rest stands if these tables are not as they are known. */
 export const pleskDatabasesQuery = [
-  "SELECT 'db', sys_users.login, db_users.login FROM db_users JOIN data_bases ON data_bases.id = db_users.db_id JOIN hosting ON hosting.dom_id = data_bases.dom_id JOIN sys_users ON sys_users.id = hosting.sys_user_id ORDER BY db_users.id",
+  "SELECT 'db', sys_users.login, db_users.login, data_bases.type FROM db_users JOIN data_bases ON data_bases.id = db_users.db_id JOIN hosting ON hosting.dom_id = data_bases.dom_id JOIN sys_users ON sys_users.id = hosting.sys_user_id ORDER BY db_users.id",
   "SELECT 'end'",
 ].join('; ');
 

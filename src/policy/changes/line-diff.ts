@@ -76,15 +76,14 @@ function commonLengths(old: readonly string[], now: readonly string[]): readonly
 
 function hunks(lines: readonly DiffLine[]): readonly DiffHunk[] {
   const found: DiffHunk[] = [];
-  let from = 0;
-  while (from < lines.length) {
-    const first = lines.findIndex((each, index) => index >= from && each.sign !== ' ');
-    if (first === -1) break;
+  let [line, counted] = [1, 0];
+  for (let first = 0; first < lines.length; first++) {
+    if (lines[first]?.sign === ' ') continue;
     const last = lastOfHunk(lines, first);
     const start = Math.max(0, first - contextLines);
-    const line = lines.slice(0, start).filter((each) => each.sign !== '+').length + 1;
+    for (; counted < start; counted++) if (lines[counted]?.sign !== '+') line++;
     found.push({ line, lines: lines.slice(start, last + 1 + contextLines) });
-    from = last + 1;
+    first = last;
   }
   return found;
 }

@@ -49,12 +49,14 @@ export interface UndoneInPart {
   readonly text: string;
   /** Why the rest of the change stays. */
   readonly conflicts: readonly Cause[];
+  /** Whether its parts could be looked for; otherwise nobody knows whether the text has any of them. */
+  readonly isCompared: boolean;
 }
 
 /** Does the same for what nobody has changed since; later changes stay. */
 export function undoInPart(now: string, texts: ChangedTexts): UndoneInPart {
   const undone = undoParts(now, texts);
-  return undone.ok ? undone.value : { text: now, conflicts: undone.error };
+  return undone.ok ? undone.value : { text: now, conflicts: undone.error, isCompared: false };
 }
 
 function undoParts(now: string, texts: ChangedTexts): Result<UndoneInPart, readonly Cause[]> {
@@ -85,7 +87,7 @@ function undoParts(now: string, texts: ChangedTexts): Result<UndoneInPart, reado
     if (edited.ok) text = edited.value;
     else conflicts.push(edited.error);
   }
-  return ok({ text, conflicts });
+  return ok({ text, conflicts, isCompared: true });
 }
 
 function undoOne(text: string, change: Exclude<PolicyChange, SetChange>, before: string): Edited {

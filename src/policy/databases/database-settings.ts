@@ -11,9 +11,14 @@ export interface NamedDatabaseAccount {
   readonly at: Span;
 }
 
+/** The kinds of servers whose accounts have names of their own: MariaDB is of the kind `mysql`. */
+export type AccountKind = 'mysql' | 'postgresql';
+
 /** An account of which the panel states the owner. */
 export interface StatedDatabaseAccount {
   readonly name: string;
+  /** Absent: `mysql`. An account of another kind may have the same name and another owner. */
+  readonly kind?: AccountKind;
   /** The owner's account on the host. */
   readonly user: string;
   /** Its uid; absent if it is not a tenant. */

@@ -99,9 +99,14 @@ export class PanelMembers {
     const uids = new Set(
       tenants.filter((each) => this.of(each) !== undefined).map(({ uid }) => uid),
     );
-    return [...this.#members.values()].flatMap(({ uid, user, databaseAccounts = [] }) =>
-      databaseAccounts.map((name) => ({ name, user, ...(uids.has(uid) && { tenant: uid }) })),
-    );
+    return [...this.#members.values()].flatMap((each) => {
+      const { uid, user, databaseAccounts = [], postgresqlAccounts = [] } = each;
+      const owner = { user, ...(uids.has(uid) && { tenant: uid }) };
+      return [
+        ...databaseAccounts.map((name) => ({ name, ...owner })),
+        ...postgresqlAccounts.map((name) => ({ name, kind: 'postgresql' as const, ...owner })),
+      ];
+    });
   }
 
   /** Returns the rule for the account's plan; undefined if the panel never stated a plan for it. */

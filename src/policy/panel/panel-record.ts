@@ -44,8 +44,10 @@ export interface PanelMember {
   readonly owner?: string;
   /** The address for mail. */
   readonly mail?: string;
-  /** Its accounts of database servers, by name. */
+  /** Its accounts of MariaDB and MySQL servers, by name. */
   readonly databaseAccounts?: readonly string[];
+  /** Its accounts of PostgreSQL servers, by name. */
+  readonly postgresqlAccounts?: readonly string[];
 }
 
 export interface PanelRecord {
@@ -87,14 +89,14 @@ export function parsePanelRecord(text: string): Result<PanelRecord, Cause> {
 
 function isMember(value: unknown): value is PanelMember {
   if (!isObject(value)) return false;
-  const { uid, user, plan, owner, mail, databaseAccounts } = value;
+  const { uid, user, plan, owner, mail, databaseAccounts, postgresqlAccounts } = value;
   return (
     Number.isSafeInteger(uid) &&
     typeof user === 'string' &&
     (plan === undefined || isPlan(plan)) &&
     isOptionalText(owner) &&
     isOptionalText(mail) &&
-    (databaseAccounts === undefined || isTexts(databaseAccounts))
+    [databaseAccounts, postgresqlAccounts].every((each) => each === undefined || isTexts(each))
   );
 }
 

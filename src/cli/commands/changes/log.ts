@@ -1,6 +1,6 @@
 /** `bulkhead policy log`: lists the recorded changes. */
 import type { Command } from 'commander';
-import { changesReaching } from '../../../apply/edits/changes-reaching.ts';
+import { reaching } from '../../../apply/edits/changes-reaching.ts';
 import { listChanges } from '../../../apply/read-changes.ts';
 import { policyReaderOf } from '../../capability.ts';
 import { exitCodes, type ExitCode } from '../../shared/command.ts';
@@ -35,7 +35,7 @@ export async function log(options: LogOptions, command: Command): Promise<ExitCo
   const shown =
     tenant === undefined
       ? listed.value
-      : changesReaching(listed.value, tenant, paths, await policyReaderOf(command));
+      : listed.value.flatMap(reaching(tenant, paths, await policyReaderOf(command)));
   if (options.json === true) {
     printJson({ changes: shown.map(changeJson) } satisfies PolicyLogJson);
     return exitCodes.done;

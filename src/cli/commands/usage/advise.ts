@@ -101,9 +101,12 @@ const tenantCells = (advice: Advice) => [
 ];
 
 const packageCells = (advice: PackageAdvice) => [
-  printable(`${advice.package} (${advice.tenants})`),
+  printable(`${advice.package} (${knownOf(advice)})`),
   ...limitCells(advice),
 ];
+
+const knownOf = ({ tenants, tenantsKnown }: PackageAdvice) =>
+  tenantsKnown === tenants ? `${tenants}` : `${tenantsKnown} of ${tenants} known`;
 
 /** Prints the limits that would never have been hit, or 1 % of the time. */
 function printTable(who: string, rows: readonly (readonly string[])[]): void {

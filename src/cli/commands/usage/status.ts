@@ -241,6 +241,7 @@ function agentLines(asked: Result<StatusResponse, Problem>): readonly string[] {
   if (policy.state !== 'in force') {
     lines.push(`The policy is ${policy.state}: ${printable(policy.problems[0] ?? '')}`);
   }
+  if (policy.notGoingBack !== undefined) lines.push(printable(policy.notGoingBack));
   if (placement.state === 'off') lines.push(`Placement by polling: ${placement.problem ?? ''}`);
   if (history.state === 'off') lines.push(`No history is kept: ${history.problem ?? ''}`);
   return lines;

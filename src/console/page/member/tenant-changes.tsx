@@ -4,6 +4,7 @@ import type { PolicyChangesResponse } from '../../../agent/api/policy-api.ts';
 import { useAnswer } from '../state/answer.ts';
 import { changeAuthor, changedValue, changeWords } from '../state/change-words.ts';
 import { numbers } from '../state/language.ts';
+import { href } from '../state/route.ts';
 import { tenantWords } from './tenant-words.ts';
 import { words } from './words.ts';
 
@@ -18,7 +19,7 @@ export function TenantChanges({ who }: { readonly who: TopRow }) {
   return (
     <section class="panel">
       <h2>{texts.title}</h2>
-      {value.changes.length === 0 && <p class="quiet">{texts.none}</p>}
+      {value.changes.length === 0 && value.older === undefined && <p class="quiet">{texts.none}</p>}
       <ul class="list">
         {value.changes.slice(0, shownMax).map((change) => (
           <li key={change.number}>
@@ -36,6 +37,9 @@ export function TenantChanges({ who }: { readonly who: TopRow }) {
           </li>
         ))}
       </ul>
+      {value.older !== undefined && (
+        <a href={href(['policy'], { view: 'changes', tenant: who.name })}>{texts.older}</a>
+      )}
     </section>
   );
 }

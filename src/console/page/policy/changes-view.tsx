@@ -23,10 +23,12 @@ const recordMilliseconds = 400 * 86_400_000;
 export function ChangesView({ etag }: { readonly etag: string }) {
   const text = policyWords.value;
   const tenant = queryOf('tenant');
+  const before = queryOf('before');
   const [to] = useState(Date.now());
   const asked = useAnswer<PolicyChangesResponse>('v1/policy/changes', {
     from: to - recordMilliseconds,
     ...(tenant !== '' && { tenant }),
+    ...(before !== '' && { before }),
   });
   // Another text is another change.
   useEffect(() => {
@@ -38,14 +40,18 @@ export function ChangesView({ etag }: { readonly etag: string }) {
       {tenant !== '' && (
         <p>
           {text.changesOf(tenant)}{' '}
-          <button type="button" class="small" onClick={() => setQuery({ tenant: undefined })}>
+          <button
+            type="button"
+            class="small"
+            onClick={() => setQuery({ tenant: undefined, before: undefined })}
+          >
             {text.allChanges}
           </button>
         </p>
       )}
       <Answered asked={asked}>
-        {({ changes, total }) =>
-          changes.length === 0 ? (
+        {({ changes, older }) =>
+          changes.length === 0 && older === undefined ? (
             <Empty title={text.noChanges}>
               <p>{text.noChangesHint}</p>
             </Empty>
@@ -56,13 +62,20 @@ export function ChangesView({ etag }: { readonly etag: string }) {
                   <ChangeItem key={each.number} change={each} undo={setUndone} />
                 ))}
               </ul>
-              {total > changes.length && (
-                <p class="quiet">{text.andMore(total - changes.length)}</p>
+              {older !== undefined && (
+                <button type="button" onClick={() => setQuery({ before: String(older) })}>
+                  {text.olderChanges}
+                </button>
               )}
             </section>
           )
         }
       </Answered>
+      {before !== '' && (
+        <button type="button" onClick={() => setQuery({ before: undefined })}>
+          {text.latestChanges}
+        </button>
+      )}
       <CommandLine command="bulkhead policy log" />
       {undone !== undefined && (
         <PlanDialog

@@ -18,7 +18,7 @@ import {
   zeroIsUnlimited,
   type LimitField,
 } from '../../core/limit-fields.ts';
-import type { PanelReseller, StatedAccount } from '../../core/panel-data.ts';
+import type { PanelReseller, StatedAccount, StatedDatabases } from '../../core/panel-data.ts';
 import { PanelFiles } from '../panel-files.ts';
 import { given, limitsOf, listBytesMax, readPackages, readValues } from '../read-values.ts';
 import type { PanelSource } from './source.ts';
@@ -135,13 +135,13 @@ function databasesOf(
   files: PanelFiles,
   directory: PinnedDirectory | undefined,
   user: string,
-): Pick<StatedAccount, 'databaseAccounts'> {
+): StatedDatabases {
   const name = `${user}.json`;
   const options = { bytesMax: listBytesMax, isOptional: true };
   const text = directory && files.text(directory, name, options);
   if (directory === undefined || text === undefined) return {};
-  const databaseAccounts = parseDatabaseMap(text);
-  if (databaseAccounts !== undefined) return { databaseAccounts };
+  const databases = parseDatabaseMap(text);
+  if (databases !== undefined) return databases;
   files.add(wrongIn(`${directory.path}/${name}`, { reason: 'it is not a map of databases' }));
   return {};
 }

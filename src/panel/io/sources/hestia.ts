@@ -16,7 +16,7 @@ import {
   type LimitField,
 } from '../../core/limit-fields.ts';
 import { parseAttributes } from '../../core/key-values.ts';
-import type { PanelDomain, StatedAccount } from '../../core/panel-data.ts';
+import type { PanelDomain, StatedAccount, StatedDatabases } from '../../core/panel-data.ts';
 import type { PinnedDirectory } from '../../../../packages/base/io/pinned-directory.ts';
 import { PanelFiles } from '../panel-files.ts';
 import { given, limitsOf, listBytesMax, readPackages, readValues } from '../read-values.ts';
@@ -91,13 +91,12 @@ function readUser(
   if (read === undefined) return undefined;
   const { values, from } = read;
   const name = values.get('PACKAGE') ?? '';
-  const databaseAccounts = readDatabases(files, directory);
   return {
     user,
     from,
     role: values.get('ROLE') === 'admin' ? 'administrator' : 'user',
     domains: readDomains(files, directory),
-    ...(databaseAccounts && { databaseAccounts }),
+    ...readDatabases(files, directory),
     limits: limitsOf(files, read, fields),
     ...(name === '' ? {} : { package: { name } }),
     ...given({ mail: values.get('CONTACT') }),
@@ -114,12 +113,16 @@ function readDomains(files: PanelFiles, directory: PinnedDirectory): readonly Pa
   return names.map((name) => ({ name, from }));
 }
 
-function readDatabases(
-  files: PanelFiles,
-  directory: PinnedDirectory,
-): readonly string[] | undefined {
+function readDatabases(files: PanelFiles, directory: PinnedDirectory): StatedDatabases {
   const lines = readLines(files, directory, 'db.conf', 'DBUSER');
-  return lines?.map((each) => each.get('DBUSER') ?? '').filter((name) => name !== '');
+  if (lines === undefined) return {};
+  const [postgresql, mysql] = [true, false].map((isPostgresql) =>
+    lines
+      .filter((each) => (each.get('TYPE') === 'pgsql') === isPostgresql)
+      .map((each) => each.get('DBUSER') ?? '')
+      .filter((name) => name !== ''),
+  ) as [readonly string[], readonly string[]];
+  return { databaseAccounts: mysql, postgresqlAccounts: postgresql };
 }
 
 /** Returns the lines of a list, and reports the first one that lacks the key; undefined if there is no list. */

@@ -16,6 +16,7 @@ import type {
   PanelPackage,
   StatedAccount,
   StatedData,
+  StatedDatabases,
 } from '../../core/panel-data.ts';
 import { given } from '../read-values.ts';
 import { runProgram, scriptBounds, type ScriptBounds } from '../run-script.ts';
@@ -118,12 +119,17 @@ function accountsIn(
         role: 'user' as const,
         domains: [main, ...others].map(({ domain }) => ({ name: domain, from })),
         limits: new Map(),
-        ...(databases && {
-          databaseAccounts: (databases.get(user) ?? []).map(({ name }) => name),
-        }),
+        ...(databases && databasesIn(databases.get(user) ?? [])),
         ...(plan && { package: plan }),
         ...given({ owner: main.owner }),
       },
     ];
   });
+}
+
+/** A server of a kind that Bulkhead does not know has nobody's accounts. */
+function databasesIn(rows: PleskRows['db']): StatedDatabases {
+  const ofType = (wanted: string) =>
+    rows.filter(({ type }) => type === wanted).map(({ name }) => name);
+  return { databaseAccounts: ofType('mysql'), postgresqlAccounts: ofType('postgresql') };
 }

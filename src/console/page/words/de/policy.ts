@@ -169,6 +169,8 @@ export const policy: Catalogue<typeof english> = {
   useThis: 'Übernehmen…',
   changesOf: (name) => `Änderungen von ${name}.`,
   allChanges: 'Alle Änderungen zeigen',
+  olderChanges: 'Ältere Änderungen',
+  latestChanges: 'Neueste Änderungen',
   noChanges: 'Keine Änderungen verzeichnet',
   noChangesHint: 'Änderungen erscheinen hier, seit der Agent sie verzeichnet.',
   changeNumber: (value) => `Änderung ${value}`,

@@ -18,5 +18,6 @@ export const tenantPage: Catalogue<typeof english> = {
   changes: {
     title: 'Änderungen',
     none: 'Die Richtlinie hat diesen Kunden nicht geändert.',
+    older: 'Ältere Änderungen',
   },
 };

@@ -172,6 +172,8 @@ export const policy = {
   // Changes
   changesOf: (name: string) => `Changes of ${name}.`,
   allChanges: 'Show all changes',
+  olderChanges: 'Older changes',
+  latestChanges: 'Latest changes',
   noChanges: 'No changes are recorded',
   noChangesHint: 'Changes appear here from the moment the agent keeps the record.',
   changeNumber: (value: number) => `Change ${value}`,

@@ -16,5 +16,6 @@ export const tenantPage = {
   changes: {
     title: 'Changes',
     none: 'The policy has not changed this tenant.',
+    older: 'Older changes',
   },
 };

@@ -1,23 +1,26 @@
 /** Lets changes of the policy go back by themselves at their time, unless they are kept. */
-import { readPolicyFile } from '../../host/policy-file.ts';
-import type { Paths } from '../../host/paths.ts';
-import { formatProblem } from '../../../packages/base/problem.ts';
-import { ok, type Result } from '../../../packages/base/result.ts';
-import type { PolicyKept } from '../api/policy-api.ts';
-import { httpError, type HttpResult } from '../api/http-result.ts';
-import type { Log } from '../log.ts';
+import { readPolicyFile } from '../../../host/policy-file.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { formatProblem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import type { PolicyKept } from '../../api/policy-api.ts';
+import { httpError, type HttpResult } from '../../api/http-result.ts';
+import type { Log } from '../../log.ts';
+import type { Alarm } from '../../part.ts';
+import { notGoingBack, setDamagedAside, type GoingBack } from './going-back-file.ts';
 import {
   forgetGoingBack,
   pendingEntries,
   settleKilled,
   shortenTimes,
   timeLeft,
-  type GoingBack,
+  isWhole,
 } from './going-back.ts';
-import type { PolicyAudience } from './policy-job.ts';
+import type { PolicyAudience } from '../policy-job.ts';
 
 const retryMilliseconds = 10_000;
 const action = 'keep the change of the policy';
+const alarmTitle = 'changes of the policy do not go back by themselves';
 
 /** The result for the changes whose time is over. */
 export interface WentBack {
@@ -43,6 +46,9 @@ export class GoesBack implements Disposable {
   #timer: NodeJS.Timeout | undefined;
   #isGoing = false;
   #lastError = '';
+  /** The last report about the file of changes. */
+  #damage = '';
+  readonly #alarms: Alarm[] = [];
 
   constructor(options: GoesBackOptions) {
     this.#options = options;
@@ -50,12 +56,14 @@ export class GoesBack implements Disposable {
 
   /** Writes back what was due while no agent ran. */
   async begin(): Promise<void> {
+    this.#setDamagedAside(isWhole);
     if (this.check().some((each) => timeLeft(each) === 0)) await this.#due();
   }
 
   /** Returns the changes that go back, and waits for the first one. */
   check(): readonly GoingBack[] {
     const { paths, file, log } = this.#options;
+    this.#setDamagedAside(() => true);
     this.#settleKilled();
     const shortened = shortenTimes(paths);
     if (!shortened.ok) log.error(formatProblem(shortened.error));
@@ -71,7 +79,28 @@ export class GoesBack implements Disposable {
     if (isWriting() || pendingEntries(paths, file).every((each) => each.isWritten)) return;
     const read = readPolicyFile(file);
     const settled = read.ok ? settleKilled(paths, file, read.value) : read;
-    if (!settled.ok) log.error(formatProblem(settled.error));
+    if (!settled.ok) return log.error(formatProblem(settled.error));
+    for (const each of settled.value) log.info(each);
+  }
+
+  #setDamagedAside(isUsable: (entry: GoingBack) => boolean): void {
+    const { paths, log } = this.#options;
+    const done = setDamagedAside(paths, isUsable);
+    const lost = notGoingBack(paths);
+    const texts = [done.ok ? undefined : done.error, lost].map(
+      (each) => each && formatProblem(each),
+    );
+    const problem = texts.filter((each) => each !== undefined).join('\n');
+    if (problem !== '' && problem !== this.#damage) {
+      log.error(problem);
+      this.#alarms.push({ about: 'policy changes', title: alarmTitle, text: problem });
+    }
+    this.#damage = problem;
+  }
+
+  /** Returns the alarms since the last call. */
+  takeAlarms(): readonly Alarm[] {
+    return this.#alarms.splice(0);
   }
 
   /** Keeps a change. Its author may, and root. */
@@ -104,6 +133,7 @@ export class GoesBack implements Disposable {
   }
 
   async #atTime(): Promise<void> {
+    this.#setDamagedAside(isWhole);
     if (this.check().some((each) => timeLeft(each) === 0)) await this.#due();
   }
 

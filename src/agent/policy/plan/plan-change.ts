@@ -1,38 +1,27 @@
 /** Plans a change of the policy: its lines, its values, the kernel's settings, and who is affected. */
-import { changedBetween } from '../../apply/change-record.ts';
-import { planPolicy } from '../../apply/apply.ts';
-import { tryPolicyEdit, type EditedPolicy, type EditErrors } from '../../apply/edit.ts';
-import { parseTarget } from '../../apply/edits/edit-target.ts';
-import { withChange, type WantedChange } from '../../apply/edits/wanted-change.ts';
-import type { Loaded } from '../../apply/load-policy.ts';
-import { planParts } from '../../apply/parts.ts';
-import { readChangeText } from '../../apply/read-changes.ts';
-import type { Host } from '../../host/host.ts';
-import { isInside, resellerCgroup, tenantCgroup } from '../../plan/wanted.ts';
-import type { Operation } from '../../plan/operations.ts';
-import { lineDiff, type DiffHunk } from '../../policy/changes/line-diff.ts';
-import {
-  mayEdit,
-  type Delegation,
-  type EditFacts,
-  type WrittenPolicy,
-} from '../../policy/rights/may-edit.ts';
-import type { AccountTarget } from '../../policy/edit.ts';
-import type { Span } from '../../policy/diagnostic.ts';
-import type { PolicyDocument } from '../../policy/document.ts';
-import type { Policy } from '../../policy/policy.ts';
-import { formatProblem } from '../../../packages/base/problem.ts';
-import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import { changedBetween } from '../../../apply/change-record.ts';
+import { planPolicy } from '../../../apply/apply.ts';
+import { tryPolicyEdit, type EditedPolicy, type EditErrors } from '../../../apply/edit.ts';
+import type { WantedChange } from '../../../apply/edits/wanted-change.ts';
+import { planParts } from '../../../apply/parts.ts';
+import { isInside, resellerCgroup, tenantCgroup } from '../../../plan/wanted.ts';
+import type { Operation } from '../../../plan/operations.ts';
+import { lineDiff, type DiffHunk } from '../../../policy/changes/line-diff.ts';
+import type { Delegation, WrittenPolicy } from '../../../policy/rights/may-edit.ts';
+import type { Policy } from '../../../policy/policy.ts';
+import { formatProblem } from '../../../../packages/base/problem.ts';
+import { ok } from '../../../../packages/base/result.ts';
 import { isDeepStrictEqual } from 'node:util';
-import { keyOfText } from '../../store/changes/change-store.ts';
-import type { Tick } from '../../usage/tick.ts';
-import type { PolicyOperation, PolicyPlan, PolicyWarning } from '../api/policy-api.ts';
-import { MemberIndex, type MemberEntry } from '../sampling/member-index.ts';
-import { problemOf, refused, type Answered } from './job-answer.ts';
-import { packagesOf } from './neutral-answer.ts';
+import { keyOfText } from '../../../store/changes/change-store.ts';
+import type { Tick } from '../../../usage/tick.ts';
+import type { PolicyOperation, PolicyPlan, PolicyWarning } from '../../api/policy-api.ts';
+import { MemberIndex, type MemberEntry } from '../../sampling/member-index.ts';
+import { problemOf, refused, type Answered } from '../job-answer.ts';
+import { etagFor, ownText } from '../policy-document.ts';
+import { cannotUndo, editAsAsked, whetherAllowed } from './allowed-change.ts';
 import { describeLine, describeOperation, withoutHost } from './plan-operations.ts';
 import { namesMax, warningsOf } from './plan-warnings.ts';
-import { resellerWho, writtenIn, type PolicyContext } from './policy-context.ts';
+import { resellerWho, writtenIn, type PolicyContext } from '../policy-context.ts';
 
 const operationsMax = 200;
 const diffLinesMax = 2_000;
@@ -42,6 +31,8 @@ export interface MadePlan {
   readonly plan: PolicyPlan;
   readonly before: string;
   readonly after: string;
+  /** The ETag of the text after, for whoever asks. */
+  readonly etagAfter: string;
 }
 
 export async function planChange(
@@ -51,7 +42,7 @@ export async function planChange(
 ): Promise<Answered<MadePlan>> {
   const { reader, file, paths } = context;
   const tried = tryPolicyEdit(reader, file, paths, (text, now) =>
-    edited(text, now, change, context),
+    editAsAsked(text, now, change, context),
   );
   if (!tried.ok) return notPlanned(context, change, tried.error);
   const { before: was, after: is } = tried.value.loaded();
@@ -59,88 +50,13 @@ export async function planChange(
   const allowed = whetherAllowed(context, before, after);
   if (!allowed.ok) return allowed;
   const own = resellerWho(context, before);
-  const plan = await planOf(context, tried.value, { before, after, own, tick });
-  return ok({ plan, before: tried.value.before, after: tried.value.after });
-}
-
-/** Makes the change in the text. A reseller names nothing but its own tenants, and learns nothing of others. */
-function edited(
-  text: string,
-  now: () => Loaded,
-  change: WantedChange,
-  context: PolicyContext,
-): Result<string, EditErrors> {
-  if (context.audience.kind === 'administrator') return withChange(text, change, context.paths);
-  const foreign = whyNotAsked(change, now, context);
-  return foreign === undefined ? withChange(text, change, context.paths) : fail([foreign]);
-}
-
-function whyNotAsked(change: WantedChange, now: () => Loaded, context: PolicyContext) {
-  const action = 'change the policy';
-  const written = writtenIn(now());
-  const own = resellerWho(context, written);
-  if (written === undefined || own === undefined)
-    return { action, reason: 'the policy does not let you change it' };
-  switch (change.kind) {
-    case 'text':
-      return { action, reason: 'only root may replace its text', hint: 'send edits' };
-    case 'undo': {
-      const found = readChangeText(context.paths, change.number);
-      return found.ok && found.value.change.uid === own.reseller.uid
-        ? undefined
-        : { action, reason: cannotUndo };
-    }
-    case 'edits': {
-      const isWrong = change.edits.some(({ target }) => !isOwnTarget(target, own, context));
-      if (isWrong) return { action, reason: 'you may only change tenants in your element' };
-      const known = packagesOf(written.document, written.policy.tenants, own);
-      const given = change.edits.flatMap(({ set }) => set.filter(([name]) => name === 'package'));
-      // Whether there is another one is not for its eyes.
-      return given.every(([, name]) => known.has(name))
-        ? undefined
-        : { action, reason: 'there is no such package that you may give' };
-    }
-  }
-}
-
-function isOwnTarget(text: string, { element }: Delegation, { paths }: PolicyContext): boolean {
-  const target = parseTarget(text, paths);
-  if (!target.ok || target.value.kind !== 'tenant') return false;
-  const { name, alias }: AccountTarget = target.value;
-  return element.tenants.some((each) =>
-    [name, alias].some((known) => isDeepStrictEqual(each.name.value, known)),
-  );
-}
-
-function whetherAllowed(
-  context: PolicyContext,
-  before: WrittenPolicy | undefined,
-  after: WrittenPolicy | undefined,
-): Answered<void> {
-  const { editor, host } = context;
-  const action = 'change the policy';
-  if (editor.kind === 'administrator') return ok(undefined);
-  if (before === undefined || after === undefined)
-    return refused(409, { action, reason: 'it has errors', hint: 'ask the administrator' });
-  const may = mayEdit(editor, before, after, factsOf(host, after));
-  return may.ok ? ok(undefined) : refused(403, { action, ...may.error });
-}
-
-function factsOf(host: Host, { policy }: WrittenPolicy): EditFacts {
-  const driver = host.probe(policy.driver);
-  using probed = driver.ok ? driver.value : undefined;
-  return { boundsSumOfIo: probed?.tree.version === 2 };
-}
-
-/** Whether the editor may change one text into the other. */
-export function mayEditTexts(
-  { reader, file, paths, editor, host }: PolicyContext,
-  before: string,
-  after: string,
-): boolean {
-  const [was, is] = [before, after].map((text) => writtenIn(reader.resolve(file, text, paths)));
-  if (was === undefined || is === undefined) return false;
-  return mayEdit(editor, was, is, factsOf(host, is)).ok;
+  const texts = tried.value;
+  const etags = {
+    before: etagFor(texts.before, was, own),
+    after: etagFor(texts.after, is, resellerWho(context, after)),
+  };
+  const plan = await planOf(context, texts, { before, after, own, etags, tick });
+  return ok({ plan, before: texts.before, after: texts.after, etagAfter: etags.after });
 }
 
 /** Explains why there is no plan: for a text, with the places of its errors. */
@@ -163,20 +79,24 @@ function notPlanned(
   return refused(400, problemOf(errors), more);
 }
 
-const cannotUndo = 'it is not one of yours, or something has another value since';
-
 interface Texts {
   readonly before: WrittenPolicy | undefined;
   readonly after: WrittenPolicy | undefined;
   /** The reseller who asks. */
   readonly own: Delegation | undefined;
+  readonly etags: Etags;
   readonly tick: Tick;
+}
+
+interface Etags {
+  readonly before: string;
+  readonly after: string;
 }
 
 async function planOf(
   context: PolicyContext,
   { before, after, news }: EditedPolicy,
-  { before: was, after: is, own, tick }: Texts,
+  { before: was, after: is, own, etags, tick }: Texts,
 ): Promise<PolicyPlan> {
   const isEmpty = before === after;
   const [old, now] = [new MemberIndex(was?.policy), new MemberIndex(is?.policy)];
@@ -189,7 +109,7 @@ async function planOf(
   const { count: valueCount = 0, values = [] } = changedBetween(before, after).changed ?? {};
   const names = tenants.filter(({ who }) => who.kind === 'tenant').map(({ who }) => who.name);
   const shown = {
-    etag: keyOfText(before),
+    etag: etags.before,
     isEmpty,
     diff: cut(own === undefined ? lineDiff(before, after) : diffOf(own, was, is)),
     values,
@@ -206,17 +126,17 @@ async function planOf(
   );
   const hurts = warnings.some(({ kind }) => kind === 'memory' || kind === 'removed');
   const risky = isWide || hurts || names.length > namesMax;
-  return { planId: planIdOf(before, after, kernel.operations), ...shown, risky };
+  return { planId: planIdOf(etags, kernel.operations), ...shown, risky };
 }
 
 const isReseller = (element: string) => element.startsWith('reseller ');
 
 /** The hash of what a plan shows to somebody, without what changes by itself from one moment to the next. */
-const planIdOf = (before: string, after: string, operations: readonly PolicyOperation[]): string =>
+const planIdOf = ({ before, after }: Etags, operations: readonly PolicyOperation[]): string =>
   keyOfText(
     JSON.stringify([
-      keyOfText(before),
-      keyOfText(after),
+      before,
+      after,
       operations.map(({ who, setting, to, text }) => [who, setting, to ?? text.split(' (')[0]]),
     ]),
   );
@@ -293,8 +213,7 @@ function diffOf(
     isDeepStrictEqual(name.value, own.element.name.value),
   );
   if (was === undefined || after === undefined || now === undefined) return [];
-  const textOf = ({ text }: PolicyDocument, { start, end }: Span) => text.slice(start, end);
-  return lineDiff(textOf(was.document, own.element), textOf(after.document, now));
+  return lineDiff(ownText(was.document.text, own.element), ownText(after.document.text, now));
 }
 
 /** Returns at most so many lines of hunks. */

@@ -5,70 +5,22 @@
  * An entry has the texts before and after its change. If the policy still has the text after, it gets the text before, to
  * the byte. Otherwise only what the change has set and nobody has changed since goes back: whoever changed something
  * later, and that is root at last, wins. An entry is announced before its change is written, and settled afterwards. If
- * its process is killed in between, the text that the policy has shows whether it was written.
+ * its process is killed in between, the text that the policy has shows what is left of it.
  */
-import { existsSync, rmSync } from 'node:fs';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { causeOf } from '../../../packages/base/io/errno.ts';
-import { readText } from '../../../packages/base/io/read.ts';
-import { replaceStateFile } from '../../../packages/base/io/replace-file.ts';
-import { failed, type Problem } from '../../../packages/base/problem.ts';
-import { ok, type Result } from '../../../packages/base/result.ts';
-import type { Paths } from '../../host/paths.ts';
-import { undoInPart, type UndoneInPart } from '../../policy/changes/undo.ts';
-import { keyOfText } from '../../store/changes/change-store.ts';
-import { underLock } from '../../sys/files/under-lock.ts';
-import type { PolicyPending } from '../api/policy-api.ts';
-
-export interface GoingBack {
-  readonly file: string;
-  /** The texts before and after, compressed, in base64. */
-  readonly texts: string;
-  /** SHA-256 of the text after. */
-  readonly afterKey: string;
-  /** Milliseconds since 1970. */
-  readonly at: number;
-  /** How long that was from the change. */
-  readonly seconds: number;
-  readonly user: string;
-  readonly uid: number;
-  /** Whether the change is known to be in the policy. */
-  readonly isWritten: boolean;
-  /** The number of the change, once it is recorded. */
-  readonly change?: number;
-}
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { undoInPart, type UndoneInPart } from '../../../policy/changes/undo.ts';
+import { bytesMax } from '../../../policy/xml.ts';
+import { keyOfText } from '../../../store/changes/change-store.ts';
+import type { PolicyPending } from '../../api/policy-api.ts';
+import { changeEntries, goingBackEntries, type GoingBack } from './going-back-file.ts';
 
 /** The number of accounts with such a change. */
 const entriesMax = 16;
-/** The agent's ticks wait for it. */
-const lockMilliseconds = 2_000;
-const textsBytesMax = 16 * 2 ** 20;
-
-export const goingBackFile = ({ state }: Pick<Paths, 'state'>): string =>
-  `${state}/policy-goes-back.json`;
-
-const lockOf = ({ runtime }: Pick<Paths, 'runtime'>) => `${runtime}/policy-goes-back.lock`;
-
-/** Returns the entries, the latest first; none if the file is not there, or damaged. */
-export function goingBackEntries(paths: Paths): readonly GoingBack[] {
-  const text = readText(goingBackFile(paths));
-  if (text === undefined) return [];
-  try {
-    const entries: unknown = JSON.parse(text);
-    return Array.isArray(entries) ? (entries as readonly GoingBack[]).filter(isEntry) : [];
-  } catch {
-    return [];
-  }
-}
-
-function isEntry(value: unknown): value is GoingBack {
-  if (typeof value !== 'object' || value === null) return false;
-  const { file, texts, afterKey, at, seconds, user, uid } = value as Partial<GoingBack>;
-  return (
-    [file, texts, afterKey, user].every((each) => typeof each === 'string') &&
-    [at, seconds, uid].every((each) => Number.isFinite(each))
-  );
-}
+/** Two texts as JSON, in which a quote is two characters. */
+const textsBytesMax = 4 * bytesMax;
 
 /** Compresses the texts of an entry. */
 export const packTexts = (before: string, after: string): string =>
@@ -85,10 +37,17 @@ function unpackTexts({ texts }: GoingBack): readonly [before: string, after: str
   }
 }
 
+/** Whether the texts of an entry can be read, and belong to it. */
+export function isWhole(entry: GoingBack): boolean {
+  const [, after] = unpackTexts(entry) ?? [];
+  return after !== undefined && keyOfText(after) === entry.afterKey;
+}
+
 /** Returns the text without what is left of a change's values; the conflicts say what stays. */
 export function withoutValues(now: string, entry: GoingBack): UndoneInPart {
   const texts = unpackTexts(entry);
-  if (texts === undefined) return { text: now, conflicts: [{ reason: 'its entry is damaged' }] };
+  if (texts === undefined)
+    return { text: now, conflicts: [{ reason: 'its entry is damaged' }], isCompared: false };
   const [before, after] = texts;
   return undoInPart(now, { before, after });
 }
@@ -101,7 +60,7 @@ export function textBefore(now: string, entry: GoingBack): string | undefined {
 
 /** Announces a change that is about to be written. */
 export const announceGoingBack = (paths: Paths, entry: GoingBack): Result<void, Problem> =>
-  change(paths, (entries) => {
+  changeEntries(paths, (entries) => {
     const others = entries.filter(({ uid }) => uid !== entry.uid);
     // Root waits for nobody.
     return others.length >= entriesMax && entry.uid !== 0
@@ -119,7 +78,7 @@ export const settleGoingBack = (
   { uid, afterKey }: Pick<GoingBack, 'uid' | 'afterKey'>,
   number: number | undefined,
 ): Result<void, Problem> =>
-  change(paths, (entries) =>
+  changeEntries(paths, (entries) =>
     ok(
       entries.map((each) =>
         each.uid === uid && each.afterKey === afterKey
@@ -129,29 +88,70 @@ export const settleGoingBack = (
     ),
   );
 
-/** Decides about changes whose processes were killed: whether the policy has their texts. */
-export const settleKilled = (paths: Paths, file: string, text: string): Result<void, Problem> =>
-  change(paths, (entries) => {
-    const key = keyOfText(text);
+/**
+ * Decides about changes whose processes were killed, by what the policy has now: a change is over if the policy has the
+ * text before it, or nothing that the change has set. Otherwise it goes back at its time. Returns sentences about edits
+ * that were made in between.
+ */
+export function settleKilled(
+  paths: Paths,
+  file: string,
+  text: string,
+): Result<readonly string[], Problem> {
+  let notes: readonly string[] = [];
+  const settled = changeEntries(paths, (entries) => {
+    const decided = entries.map((entry) => ({ entry, state: stateOf(entry, file, text) }));
+    notes = decided.flatMap(({ entry, state }) => noteOf(entry, state));
     return ok(
-      entries.flatMap((each) => {
-        if (each.isWritten || each.file !== file) return [each];
-        return each.afterKey === key ? [{ ...each, isWritten: true }] : [];
+      decided.flatMap(({ entry, state }) => {
+        if (state === 'known') return [entry];
+        return state === 'over' ? [] : [{ ...entry, isWritten: true }];
       }),
     );
   });
+  return settled.ok ? ok(notes) : settled;
+}
+
+/**
+ *     known    nothing is to be decided
+ *     whole    the policy has the text after the change
+ *     edited   the policy has another text: whatever it still has of the change goes back
+ *     over     the policy has nothing of the change
+ */
+type KilledState = 'known' | 'whole' | 'edited' | 'over';
+
+function stateOf(entry: GoingBack, file: string, text: string): KilledState {
+  if (entry.isWritten || entry.file !== file) return 'known';
+  if (entry.afterKey === keyOfText(text)) return 'whole';
+  const [before] = unpackTexts(entry) ?? [];
+  if (before === text) return 'over';
+  const { text: without, isCompared } = withoutValues(text, entry);
+  return without === text && isCompared ? 'over' : 'edited';
+}
+
+function noteOf({ file, user }: GoingBack, state: KilledState): readonly string[] {
+  const change = `The change of ${file} by ${user}`;
+  if (state === 'over')
+    return [`${change} was never written, or nothing of it is left: nothing goes back`];
+  return state === 'edited'
+    ? [
+        `${change} was being written when the agent ended, and the file was edited since: what it set and still has its value goes back at its time`,
+      ]
+    : [];
+}
 
 export const forgetGoingBack = (
   paths: Paths,
   isOver: (entry: GoingBack) => boolean,
-): Result<void, Problem> => change(paths, (entries) => ok(entries.filter((each) => !isOver(each))));
+): Result<void, Problem> =>
+  changeEntries(paths, (entries) => ok(entries.filter((each) => !isOver(each))));
 
 /**
  * Forgets a change that has gone back. The others go back to texts without it: what somebody else set later must not
  * bring it again.
  */
 export const endGoingBack = (paths: Paths, gone: GoingBack): Result<void, Problem> =>
-  change(paths, (entries) =>
+  changeEntries(paths, (entries) =>
     ok(
       entries
         .filter((each) => each.uid !== gone.uid || each.afterKey !== gone.afterKey)
@@ -166,32 +166,6 @@ function rebased(entry: GoingBack, gone: GoingBack): GoingBack {
   return { ...entry, texts: packTexts(before, after), afterKey: keyOfText(after) };
 }
 
-/** Other processes change the file as well: each change is of the entries of then. */
-function change(
-  paths: Paths,
-  edit: (entries: readonly GoingBack[]) => Result<readonly GoingBack[], Problem>,
-): Result<void, Problem> {
-  const act = () => {
-    const entries = edit(goingBackEntries(paths));
-    return entries.ok ? save(paths, entries.value) : entries;
-  };
-  return underLock(lockOf(paths), act, lockMilliseconds);
-}
-
-function save(paths: Paths, entries: readonly GoingBack[]): Result<void, Problem> {
-  const object = goingBackFile(paths);
-  if (entries.length === 0 && !existsSync(object)) return ok(undefined);
-  // Unlike a removal, an empty list survives a power failure.
-  const saved = replaceStateFile(object, JSON.stringify(entries));
-  if (!saved.ok || entries.length > 0) return saved;
-  try {
-    rmSync(object, { force: true });
-    return ok(undefined);
-  } catch (error) {
-    return failed({ action: 'remove', object, ...causeOf(error) });
-  }
-}
-
 /**
  * Gives changes whose time is further away than when they were made the whole time again: the clock was set back, perhaps
  * by years.
@@ -199,7 +173,7 @@ function save(paths: Paths, entries: readonly GoingBack[]): Result<void, Problem
 export function shortenTimes(paths: Paths): Result<void, Problem> {
   const latest = ({ seconds }: GoingBack) => Date.now() + seconds * 1000;
   if (goingBackEntries(paths).every((each) => each.at <= latest(each))) return ok(undefined);
-  return change(paths, (entries) =>
+  return changeEntries(paths, (entries) =>
     ok(entries.map((each) => ({ ...each, at: Math.min(each.at, latest(each)) }))),
   );
 }

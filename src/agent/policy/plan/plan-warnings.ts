@@ -1,13 +1,13 @@
 /** Warnings about a change of the policy, from its text and from what tenants use now. */
 import { availableParallelism, totalmem } from 'node:os';
-import { count } from '../../../packages/base/list.ts';
-import type { Diagnostic } from '../../policy/diagnostic.ts';
-import type { LimitKey } from '../../limits/limit.ts';
-import { committedOf, isAboveLimit, replayRules } from '../../usage/simulate.ts';
-import type { Member } from '../../usage/member.ts';
-import type { Tick } from '../../usage/tick.ts';
-import type { PolicyWarning } from '../api/policy-api.ts';
-import type { MemberEntry, MemberIndex } from '../sampling/member-index.ts';
+import { count } from '../../../../packages/base/list.ts';
+import type { Diagnostic } from '../../../policy/diagnostic.ts';
+import type { LimitKey } from '../../../limits/limit.ts';
+import { committedOf, isAboveLimit, replayRules } from '../../../usage/simulate.ts';
+import type { Member } from '../../../usage/member.ts';
+import type { Tick } from '../../../usage/tick.ts';
+import type { PolicyWarning } from '../../api/policy-api.ts';
+import type { MemberEntry, MemberIndex } from '../../sampling/member-index.ts';
 
 export const namesMax = 20;
 

@@ -4,12 +4,12 @@
  *     cpu.max of alice: 100% → 150%
  *     memory.max of alice: 1GiB → 2GiB
  */
-import { quantityKinds, unlimited } from '../../../packages/base/quantity.ts';
-import { formatBytes } from '../../../packages/base/quantity.ts';
-import { printable } from '../../../packages/base/printable.ts';
-import { formatOperation, formatQuota, formatValue } from '../../plan/format.ts';
-import type { Operation, WriteFile } from '../../plan/operations.ts';
-import type { PolicyOperation } from '../api/policy-api.ts';
+import { quantityKinds, unlimited } from '../../../../packages/base/quantity.ts';
+import { formatBytes } from '../../../../packages/base/quantity.ts';
+import { printable } from '../../../../packages/base/printable.ts';
+import { formatOperation, formatQuota, formatValue } from '../../../plan/format.ts';
+import type { Operation, WriteFile } from '../../../plan/operations.ts';
+import type { PolicyOperation } from '../../api/policy-api.ts';
 
 const host = 'the host';
 /** The period of quotas for CPU time that Bulkhead writes. */
