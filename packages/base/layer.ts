@@ -2,6 +2,7 @@
  * The layers of protection of a host: each limit, each entry path, each guard. One function decides the state of each, so
  * `doctor` and `setup` show the same.
  */
+import type { LayerPart } from './layer-texts.ts';
 import { count } from './list.ts';
 
 /** All states, the best first. */
@@ -30,8 +31,12 @@ export interface Layer {
   readonly state: LayerState;
   /** The reason for the state, in one line. */
   readonly reason: string;
+  /** The parts of the reason, for programs that translate them; absent if it has no codes. */
+  readonly reasons?: readonly LayerPart[];
   /** The command or page that raises the state, for people; absent if nothing does. */
   readonly improve?: string;
+  /** The parts of `improve`, for programs that translate them; absent if it is a command. */
+  readonly improves?: readonly LayerPart[];
   /** Whether a boot option would raise it (`needed`), or does so from the next boot (`written`); absent if none does. */
   readonly boot?: 'needed' | 'written';
   /** The number of reports since the layer watches; absent if it does not watch, or counts nothing. */

@@ -112,11 +112,10 @@ function support(burstFile: string) {
   return (attribute: string, context: SupportContext): Support => {
     if (!context.controllers.has('cpu')) return missingController('cpu');
     if (attribute !== 'burst' || context.files.has(burstFile)) return full;
-    return weakSupport(
-      'none',
-      [{ code: 'no kernel file', value: burstFile }],
-      'use Linux 5.14 or later',
-    );
+    return weakSupport('none', [{ code: 'no kernel file', value: burstFile }], {
+      code: 'newer kernel',
+      value: '5.14',
+    });
   };
 }
 

@@ -6,9 +6,6 @@ import { unlimited } from '../../packages/base/quantity.ts';
 import { withoutFiles, type Limit } from './limit.ts';
 import { weakSupport, type Support, type WeaknessCode } from './support.ts';
 
-const help =
-  'run "bulkhead db enable"; "bulkhead db status" shows the servers, and which limits are enforced there';
-
 const weaknesses: Readonly<Record<string, WeaknessCode>> = {
   cpu: 'database clients paused',
   connections: 'database accounts',
@@ -22,7 +19,7 @@ function byAgent(attribute: string): Support {
   return weakSupport(
     'partial',
     codes.map((each) => ({ code: each })),
-    help,
+    { code: 'enable databases' },
   );
 }
 

@@ -16,7 +16,7 @@ function support(_attribute: string, context: SupportContext): Support {
   return weakSupport(
     without.length === homes.length ? 'none' : 'partial',
     [homes.length === 0 ? { code: 'no block device' } : { code: 'no user quotas', value: places }],
-    'enable user quotas there: bulkhead setup boot shows how',
+    { code: 'user quotas' },
   );
 }
 

@@ -3,11 +3,7 @@ import { unlimited } from '../../packages/base/quantity.ts';
 import { withoutFiles, type Limit } from './limit.ts';
 import { weakSupport } from './support.ts';
 
-const byWebServers = weakSupport(
-  'partial',
-  [{ code: 'web servers' }],
-  'run "bulkhead web entries enable"; "bulkhead web entries status" shows where they are enforced',
-);
+const byWebServers = weakSupport('partial', [{ code: 'web servers' }], { code: 'enable entries' });
 
 const kernel = withoutFiles(() => byWebServers);
 

@@ -252,11 +252,10 @@ function support2(attribute: string, context: SupportContext): Support {
   const common = commonSupport(context);
   if (common !== undefined) return common;
   if (!context.files.has('io.max')) {
-    return weakSupport(
-      'none',
-      [{ code: 'no kernel file', value: 'io.max' }],
-      'use a kernel built with CONFIG_BLK_DEV_THROTTLING',
-    );
+    return weakSupport('none', [{ code: 'no kernel file', value: 'io.max' }], {
+      code: 'kernel option',
+      value: 'CONFIG_BLK_DEV_THROTTLING',
+    });
   }
   const reasons: (Weakness | undefined)[] = [
     shifting(attribute, context),
@@ -285,7 +284,7 @@ function support1(attribute: string, context: SupportContext): Support {
   return weakSupport(
     'partial',
     reasons.filter((each) => each !== undefined),
-    isTotal(attribute) ? 'cgroup v2 counts all writes' : 'cgroup v2 enforces it fully',
+    { code: isTotal(attribute) ? 'v2 counts writes' : 'v2 enforces it' },
   );
 }
 

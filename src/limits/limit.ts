@@ -249,11 +249,10 @@ export const withoutFiles = (support: KernelSide['support']): KernelSide2 => ({
 export const notYet: Support = weakSupport('none', [{ code: 'not yet' }]);
 
 export function missingController(controller: string): Support {
-  return weakSupport(
-    'none',
-    [{ code: 'no controller', value: controller }],
-    `mount or enable the ${controller} cgroup controller (kernel command line: no cgroup_disable=${controller})`,
-  );
+  return weakSupport('none', [{ code: 'no controller', value: controller }], {
+    code: 'enable controller',
+    value: controller,
+  });
 }
 
 /** Creates a setting. `value` is both what is written and what is read back, unless `write` is given. */

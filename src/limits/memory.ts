@@ -194,40 +194,39 @@ function protectionSupport({ isProtectionRecursive, usesMultiGenLru }: SupportCo
   return weakSupport(
     'partial',
     weaknesses.map(({ code }) => ({ code })),
-    weaknesses.map(({ help }) => help).join('; '),
+    ...weaknesses.map(({ help }) => help),
   );
 }
 
 const spentOnce = {
   code: 'guarantee spent once',
-  help: 'run "echo n > /sys/kernel/mm/lru_gen/enabled"',
+  help: { code: 'run', value: 'echo n > /sys/kernel/mm/lru_gen/enabled' },
 } as const;
 const notPassedOn = {
   code: 'guarantee not passed on',
-  help: 'run "mount -o remount,memory_recursiveprot /sys/fs/cgroup" (Linux 5.7 or later)',
+  help: {
+    code: 'run on Linux 5.7',
+    value: 'mount -o remount,memory_recursiveprot /sys/fs/cgroup',
+  },
 } as const;
 
 function support1(attribute: string, context: SupportContext): Support {
   if (!context.controllers.has('memory')) return missingController('memory');
   if (attribute === 'soft') {
-    return weakSupport(
-      'partial',
-      [{ code: 'soft if the host is short' }],
-      'cgroup v2 always enforces it',
-    );
+    return weakSupport('partial', [{ code: 'soft if the host is short' }], {
+      code: 'v2 always enforces it',
+    });
   }
   if (attribute === 'guaranteed') return noProtection1;
   if (attribute !== 'swap' || context.files.has('memory.memsw.limit_in_bytes')) return full;
   return noSwapAccounting;
 }
 
-const noProtection1 = weakSupport('none', [{ code: 'no guarantee' }], 'use cgroup v2');
+const noProtection1 = weakSupport('none', [{ code: 'no guarantee' }], { code: 'use v2' });
 
-const noSwapAccounting = weakSupport(
-  'none',
-  [{ code: 'no swap accounting' }],
-  'boot with swapaccount=1: bulkhead setup boot',
-);
+const noSwapAccounting = weakSupport('none', [{ code: 'no swap accounting' }], {
+  code: 'swap accounting',
+});
 
 const cgroup2: KernelSide2<'memory.low' | 'memory.high' | 'memory.max' | 'memory.swap.max'> = {
   settings(values, { pageBytes, files }) {

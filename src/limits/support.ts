@@ -1,6 +1,6 @@
 /**
- * The degree to which a limit is enforced, and the reasons why not better: each a code, which programs translate, and the
- * value in its text. The English text is for commands and logs.
+ * The degree to which a limit is enforced, the reasons why not better, and advice: each a code, which programs translate,
+ * and the value in its text. The English text is for commands and logs.
  */
 
 export type SupportLevel = 'full' | 'partial' | 'none';
@@ -15,6 +15,8 @@ export interface Support {
   readonly weaknesses?: readonly Weakness[];
   /** Advice for better enforcement. */
   readonly help?: string;
+  /** The parts of the advice, for programs that translate them. */
+  readonly helps?: readonly Help[];
 }
 
 /** The English text of each code, from its values. */
@@ -73,14 +75,47 @@ export interface Weakness {
 /** Returns the English text of a reason. */
 export const weaknessText = ({ code, value = '' }: Weakness): string => weaknessTexts[code](value);
 
+/** The English text of each piece of advice, from its value. */
+export const helpTexts = {
+  run: (command: string) => `run "${command}"`,
+  'run on Linux 5.7': (command: string) => `run "${command}" (Linux 5.7 or later)`,
+  'newer kernel': (version: string) => `use Linux ${version} or later`,
+  'kernel option': (option: string) => `use a kernel built with ${option}`,
+  'enable controller': (controller: string) =>
+    `mount or enable the ${controller} cgroup controller (kernel command line: no cgroup_disable=${controller})`,
+  'swap accounting': () => 'boot with swapaccount=1: bulkhead setup boot',
+  'user quotas': () => 'enable user quotas there: bulkhead setup boot shows how',
+  'v2 counts writes': () => 'cgroup v2 counts all writes',
+  'v2 enforces it': () => 'cgroup v2 enforces it fully',
+  'v2 always enforces it': () => 'cgroup v2 always enforces it',
+  'use v2': () => 'use cgroup v2',
+  'use the driver': (driver: string) => `use the driver "${driver}"`,
+  'enable entries': () =>
+    'run "bulkhead web entries enable"; "bulkhead web entries status" shows where they are enforced',
+  'enable databases': () =>
+    'run "bulkhead db enable"; "bulkhead db status" shows the servers, and which limits are enforced there',
+} as const satisfies Readonly<Record<string, (value: string) => string>>;
+
+export type HelpCode = keyof typeof helpTexts;
+
+/** One piece of advice. */
+export interface Help {
+  /** The code: a stable word. */
+  readonly code: HelpCode;
+  /** The value in its text: a command, a version or a name. */
+  readonly value?: string;
+}
+
+const helpText = ({ code, value = '' }: Help): string => helpTexts[code](value);
+
 /** Returns the support of a limit with these weaknesses. */
 export const weakSupport = (
   level: 'partial' | 'none',
   weaknesses: readonly Weakness[],
-  help?: string,
+  ...helps: readonly Help[]
 ): Support => ({
   level,
   reason: weaknesses.map(weaknessText).join('; '),
   weaknesses,
-  ...(help !== undefined && { help }),
+  ...(helps.length > 0 && { help: helps.map(helpText).join('; '), helps }),
 });

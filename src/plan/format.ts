@@ -58,19 +58,44 @@ function formatWrite({ file, device, from, to, note }: WriteFile): string {
 }
 
 /** Prints the changes to a slice's file: `/etc/…/user-1001.slice.d/90-bulkhead.conf: TasksMax 40 → 41`. */
-export function formatUnit({ path, from, text, setBy }: WriteUnit): string {
-  const now = unitSettings(from ?? '');
-  const wanted = unitSettings(text);
-  const changes = [...wanted].flatMap(([key, value]) => {
-    const before = now.get(key);
-    if (before === value) return [];
-    const text = formatSetting(key, value);
-    if (from === undefined) return [`${key} ${text}`];
-    return [`${key} ${before === undefined ? '(absent)' : formatSetting(key, before)} → ${text}`];
+export function formatUnit(unit: WriteUnit): string {
+  const changes = settingChanges(unit).map(({ key, from = '(absent)', to = '(absent)' }) => {
+    if (to === '(absent)') return `${key} → ${to}`;
+    return unit.from === undefined ? `${key} ${to}` : `${key} ${from} → ${to}`;
   });
-  const gone = [...now.keys()].filter((key) => !wanted.has(key)).map((key) => `${key} → (absent)`);
-  const by = setBy === undefined ? '' : ` (in part set by ${setBy})`;
-  return `${path}: ${[...changes, ...gone].join(', ') || 'another text'}${by}`;
+  const by = unit.setBy === undefined ? '' : ` (in part set by ${unit.setBy})`;
+  return `${unit.path}: ${changes.join(', ') || 'another text'}${by}`;
+}
+
+/** A setting of a slice that changes, for people. */
+export interface SettingChange {
+  readonly key: string;
+  /** Absent if it was not set. */
+  readonly from?: string;
+  /** Absent if it is not set any more. */
+  readonly to?: string;
+}
+
+/** Returns the settings that change in a slice's file. */
+export function settingChanges({ from, text }: WriteUnit): readonly SettingChange[] {
+  const [now, wanted] = [unitSettings(from ?? ''), unitSettings(text)];
+  const valueIn = (settings: ReadonlyMap<string, string>, key: string) => {
+    const value = settings.get(key);
+    return value === undefined ? undefined : formatSetting(key, value);
+  };
+  return [...new Set([...wanted.keys(), ...now.keys()])].flatMap(
+    (key): readonly SettingChange[] => {
+      if (now.get(key) === wanted.get(key)) return [];
+      const [before, after] = [valueIn(now, key), valueIn(wanted, key)];
+      return [
+        {
+          key,
+          ...(before !== undefined && { from: before }),
+          ...(after !== undefined && { to: after }),
+        },
+      ];
+    },
+  );
 }
 
 /** Returns settings with a value; a disk's settings by setting and disk. */

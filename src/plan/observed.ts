@@ -49,4 +49,6 @@ export interface Preparation {
   readonly id: string;
   /** A description for display: the change to be made. */
   readonly summary: string;
+  /** The names in the description; absent if it has none. */
+  readonly names?: readonly string[];
 }

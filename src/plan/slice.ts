@@ -195,11 +195,10 @@ export function sliceSupport(
   return missing ? onlyBelowResellers : kernel;
 }
 
-const onlyBelowResellers = weakSupport(
-  'partial',
-  [{ code: 'only below resellers' }],
-  'use the driver "cgroup2"',
-);
+const onlyBelowResellers = weakSupport('partial', [{ code: 'only below resellers' }], {
+  code: 'use the driver',
+  value: 'cgroup2',
+});
 
 const head = '# Written by "bulkhead apply"; it is replaced when it differs.\n[Slice]\n';
 const accounting = ['CPU', 'IO', 'Memory', 'Tasks'].map((each) => `${each}Accounting=yes`);

@@ -16,6 +16,7 @@ import {
   ownAppsOriginOf,
   type Chain,
   type Link,
+  type LinkKind,
   type Policy,
   type Site,
   type Tenant,
@@ -28,6 +29,13 @@ import { elements, mayContain } from './vocabulary.ts';
 /** The origin of a limit that nobody sets. */
 export const notSet = 'not set; this is the default';
 
+/** The element of the policy, or the account, that sets a limit. */
+export interface LimitOrigin {
+  readonly kind: LinkKind;
+  /** The name of the package, of the reseller, or of the account that set it; empty for others. */
+  readonly name: string;
+}
+
 export interface ExplainedLimit {
   /** The limit, as `LIMIT.ATTRIBUTE`. */
   readonly limit: string;
@@ -35,6 +43,8 @@ export interface ExplainedLimit {
   readonly value: string;
   /** The origin, for people: an element of the policy, somebody who set it, or the default. */
   readonly from: string;
+  /** The same in fields, for programs that translate it; absent if nobody sets it. */
+  readonly origin?: LimitOrigin;
   /** Absent if no line of the policy sets it. */
   readonly line?: number;
   /** The value of the reseller, or of the site's tenant, if it is the effective one. */
@@ -216,6 +226,7 @@ function explainOne(
     limit: key.replace('.', ' '),
     value: formatQuantity(kind, value),
     from: origin === undefined ? notSet : describe(origin.link),
+    ...(origin && { origin: { kind: origin.link.kind, name: origin.link.name } }),
     ...(line !== undefined && { line }),
     ...(bound && { bound: formatQuantity(kind, bound.value), boundBy: bound.by }),
   };

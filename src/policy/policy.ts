@@ -27,6 +27,7 @@ import type { FollowedSource } from './panel/panel-element.ts';
 import type { PanelRecord } from './panel/panel-record.ts';
 import type { AgentSettings } from './settings.ts';
 import type { OwnLimit, SetSiteLimits } from './sites/site-limits.ts';
+import { because, improvedBy } from '../../packages/base/layer-texts.ts';
 import { printable } from '../../packages/base/printable.ts';
 import type { Cause, Problem } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';
@@ -314,10 +315,7 @@ const observe = <Member extends { readonly values: LimitValues }>(member: Member
 });
 
 /** Explains a limit of such a policy, and how it is enforced. */
-export const onlyObserved = {
-  reason: 'the policy only observes limits',
-  improve: 'run: bulkhead setup --level limit; or remove limits="observe" from the policy',
-} as const;
+export const onlyObserved = { ...because('only observed'), ...improvedBy('stop observing') };
 
 /** Returns the limits that the policy gives a member, in force or only observed. */
 export const givenLimits = ({

@@ -69,7 +69,7 @@ class Stage implements Disposable {
     };
     const limits = new Map([
       ['cpu.limit', { level: 'full' }],
-      ['memory.limit', weakSupport('partial', [{ code: 'no sums' }], 'less')],
+      ['memory.limit', weakSupport('partial', [{ code: 'no sums' }], { code: 'use v2' })],
       ['processes.limit', { level: 'none' }],
     ]);
     const agent = {
@@ -114,7 +114,7 @@ test('the overview has what tenants use, were promised, and what this host does 
   assert.deepEqual([memory.committed, memory.unlimitedTenants], [2 ** 30, 1]);
   const limit = 'memory.limit' as const;
   assert.deepEqual(found.weak, [
-    { limit, ...weakSupport('partial', [{ code: 'no sums' }], 'less'), tenants: 1 },
+    { limit, ...weakSupport('partial', [{ code: 'no sums' }], { code: 'use v2' }), tenants: 1 },
   ]);
   assert.deepEqual(
     [found.outside, found.isOutsideUnknown, found.policy.state],

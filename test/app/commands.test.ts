@@ -77,6 +77,7 @@ test('applications are a layer where there are any', withoutSystemd, async () =>
       key: 'applications',
       state: 'unavailable',
       reason: 'systemd is not the init of this host',
+      reasons: [{ code: 'no systemd' }],
     },
   ]);
 });

@@ -8,13 +8,17 @@ test('weakSupport() has the text of all its weaknesses, and their codes', () => 
     { code: 'sum by the agent' },
     { code: 'buffered writes', value: '/home (zfs)' },
   ] as const;
-  assert.deepEqual(weakSupport('partial', weaknesses, 'use ext4'), {
-    level: 'partial',
-    reason:
-      'the kernel has no cap on a sum; the agent adjusts its caps at each tick; buffered writes to /home (zfs) are not charged to the tenant',
-    weaknesses,
-    help: 'use ext4',
-  });
+  assert.deepEqual(
+    weakSupport('partial', weaknesses, { code: 'use v2' }, { code: 'newer kernel', value: '5.14' }),
+    {
+      level: 'partial',
+      reason:
+        'the kernel has no cap on a sum; the agent adjusts its caps at each tick; buffered writes to /home (zfs) are not charged to the tenant',
+      weaknesses,
+      help: 'use cgroup v2; use Linux 5.14 or later',
+      helps: [{ code: 'use v2' }, { code: 'newer kernel', value: '5.14' }],
+    },
+  );
   assert.ok(!('help' in weakSupport('none', weaknesses)));
 });
 

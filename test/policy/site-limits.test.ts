@@ -63,7 +63,12 @@ test("resolvePolicy() applies the tenant's limit when the policy sets none for t
   );
   const told = explain({ tenant, site: found }, policy, new LineIndex(policy.text));
   const memory = told.limits.find(({ limit }) => limit === 'memory limit');
-  assert.deepEqual(memory, { limit: 'memory limit', value: '64MiB', from: 'set by uid 5001' });
+  assert.deepEqual(memory, {
+    limit: 'memory limit',
+    value: '64MiB',
+    from: 'set by uid 5001',
+    origin: { kind: 'set by tenant', name: 'uid 5001' },
+  });
   assert.equal(told.limits.find(({ limit }) => limit === 'cpu limit')?.from, 'the site itself');
   assert.deepEqual(told.idle, [
     {

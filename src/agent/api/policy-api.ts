@@ -172,14 +172,53 @@ export interface PolicyEditRequest {
 export interface PolicyOperation {
   /** The tenant, site or reseller; the host, for what concerns all. */
   readonly who: string;
+  /** Whether it concerns the host; `who` then has words for it, not a name. */
+  readonly isOfHost?: true;
   /** The file or the setting: `cpu.max`, `cgroup`, `quota on /home`. */
   readonly setting: string;
   /** The value before, for people; absent if there is none. */
   readonly from?: string;
   /** The value after, for people; absent if there is none. */
   readonly to?: string;
+  /** The action, for programs that translate it; absent if `setting`, `from` and `to` say all, and for lines of `bulkhead plan`. */
+  readonly action?: PolicyAction;
   /** All of it: `cpu.max of alice: 100% → 150%`. */
   readonly text: string;
+}
+
+/**
+ * The action of an operation. `create` and `remove`: the cgroup; `move`: processes, from one cgroup to another; `write unit`:
+ * settings of a slice, in its file; `remove unit`: the limits of a slice; `reload units`: systemd reads its files;
+ * `delegate` and `controllers`: the host is prepared. `quota`: `from` and `to` are a quota.
+ */
+export interface PolicyAction {
+  /** The code: a stable word. */
+  readonly code:
+    | 'create'
+    | 'move'
+    | 'remove'
+    | 'write unit'
+    | 'remove unit'
+    | 'reload units'
+    | 'delegate'
+    | 'controllers'
+    | 'quota';
+  /**
+   * The values in its text: `create` CGROUP; `move` FROM, TO; `remove` CGROUP, number of processes in it; `write unit` FILE,
+   * SETTING…; `remove unit` UNIT; `delegate` UNIT; `controllers` NAMES, MOUNT POINT; `quota` MOUNT POINT, which resellers
+   * do not see.
+   */
+  readonly values: readonly string[];
+  /** The quota before and after; of `quota` only. */
+  readonly quota?: { readonly from: PolicyQuota; readonly to: PolicyQuota };
+}
+
+/** A disk quota. */
+export interface PolicyQuota {
+  /** The space: `1GiB`, `unlimited`. */
+  readonly space: string;
+  /** The number of files, or `unlimited`. */
+  readonly files: string;
 }
 
 /**

@@ -1,8 +1,9 @@
 /** Responses that answer a question about a period at once; see api.ts for the others. */
 import type { LimitKey, Severity } from '../../limits/limit.ts';
-import type { Weakness } from '../../limits/support.ts';
+import type { Help, Weakness } from '../../limits/support.ts';
 import type { HeavyUser, SeenRequest } from '../../usage/causes/causes.ts';
 import type { Remedy } from '../../usage/causes/remedies.ts';
+import type { ValueChange } from '../../policy/changes/describe.ts';
 import type { Resource } from '../../usage/incident-topics.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
 import type { IncidentRow, Who } from './api.ts';
@@ -164,6 +165,8 @@ export interface WeakLimit {
   readonly weaknesses?: readonly Weakness[];
   /** The advice for better enforcement. */
   readonly help?: string;
+  /** The parts of the advice, for programs that translate them. */
+  readonly helps?: readonly Help[];
   /** The number of tenants that have the limit. */
   readonly tenants: number;
 }
@@ -184,4 +187,6 @@ export interface PolicyChangeRow {
   readonly valueCount?: number;
   /** The first changed values in words; at most 3. */
   readonly summary: readonly string[];
+  /** The same values in fields, for programs that translate them. */
+  readonly values: readonly ValueChange[];
 }

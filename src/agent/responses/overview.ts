@@ -129,16 +129,19 @@ function weakLimits(
   entries: readonly MemberEntry[],
 ): readonly WeakLimit[] {
   const limits = [...(driver?.capabilities.limits ?? [])];
-  return limits.flatMap(([limit, { level, reason, weaknesses, help }]): readonly WeakLimit[] => {
-    const tenants = entries.filter(({ given }) => given.numbers[limit] !== undefined).length;
-    if (level === 'full' || tenants === 0) return [];
-    const why = {
-      ...(reason !== undefined && { reason }),
-      ...(weaknesses !== undefined && { weaknesses }),
-      ...(help !== undefined && { help }),
-    };
-    return [{ limit, level, ...why, tenants }];
-  });
+  return limits.flatMap(
+    ([limit, { level, reason, weaknesses, help, helps }]): readonly WeakLimit[] => {
+      const tenants = entries.filter(({ given }) => given.numbers[limit] !== undefined).length;
+      if (level === 'full' || tenants === 0) return [];
+      const why = {
+        ...(reason !== undefined && { reason }),
+        ...(weaknesses !== undefined && { weaknesses }),
+        ...(help !== undefined && { help }),
+        ...(helps !== undefined && { helps }),
+      };
+      return [{ limit, level, ...why, tenants }];
+    },
+  );
 }
 
 /** Returns the last `bulkhead verify`; nothing if it has not run, or its result cannot be read or is none. */
@@ -167,6 +170,7 @@ function changesOf(agent: AgentContext): Pick<OverviewResponse, 'changes'> {
       outcome,
       ...(changed !== undefined && { valueCount: changed.count }),
       summary: (changed?.values ?? []).slice(0, summaryMax).map(describeChange),
+      values: (changed?.values ?? []).slice(0, summaryMax),
     }),
   );
   return { changes };

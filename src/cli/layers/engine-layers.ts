@@ -1,7 +1,6 @@
 /** The layers that the engine itself enforces: the policy, each limit, the agent, and the entry paths. */
 import { planPolicy } from '../../apply/apply.ts';
 import type { StatusResponse } from '../../agent/api/status-response.ts';
-import { count } from '../../../packages/base/list.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
 import type { Driver } from '../../host/driver.ts';
@@ -18,10 +17,17 @@ import { agentUnit } from '../../host/systemd/own-units.ts';
 import { systemctl } from '../../host/systemd/systemctl.ts';
 import { limits } from '../../limits/limits.ts';
 import type { Limit, LimitKey } from '../../limits/limit.ts';
-import type { Support } from '../../limits/support.ts';
+import type { Help, Support, Weakness } from '../../limits/support.ts';
 import { givenLimits, observesLimits, onlyObserved, type Policy } from '../../policy/policy.ts';
 import { comparable } from '../../usage/detect.ts';
 import type { Layer, LayerState } from '../../../packages/base/layer.ts';
+import {
+  because,
+  improvedBy,
+  joined,
+  type LayerPart,
+  type LayerReason,
+} from '../../../packages/base/layer-texts.ts';
 
 /** Web servers enforce entries, so a capability reports them. */
 const reportedElsewhere = 'entries';
@@ -42,7 +48,7 @@ export function policyLayers(
   const supports = driver.capabilities.limits;
   if (policy === undefined)
     return [
-      withoutPolicy('policy', problem, setup),
+      withoutPolicy('policy', problem, { improve: setup }),
       ...limitsHere.map(
         (limit) =>
           impossibleLayer(limit, keysOf(limit), supports) ??
@@ -68,16 +74,20 @@ const keyOf = ({ name }: Limit) => `limit ${name}`;
 const keysOf = ({ name, attributes }: Limit) =>
   Object.keys(attributes).map((each): LimitKey => `${name}.${each}`);
 
-const withoutPolicy = (key: string, problem: string | undefined, improve: string): Layer =>
+const withoutPolicy = (key: string, problem: string | undefined, step: Improvement): Layer =>
   problem === undefined
-    ? { key, state: 'open', reason: 'there is no policy', improve }
+    ? { key, state: 'open', ...because('no policy'), ...step }
     : { key, state: 'unknown', reason: problem, improve: 'bulkhead check' };
 
 /** The limits that `setup` sets; the others wait for somebody who knows how much each tenant needs. */
 const setBySetup: readonly string[] = ['cpu', 'memory', 'io', 'processes'];
 
-const firstStep = (limit: Limit) =>
-  setBySetup.includes(limit.name) ? setup : `${setup}, then ${setCommand(limit)}`;
+type Improvement = Pick<Layer, 'improve' | 'improves'>;
+
+const firstStep = (limit: Limit): Improvement =>
+  setBySetup.includes(limit.name)
+    ? { improve: setup }
+    : improvedBy('first and next', setup, setCommand(limit));
 
 /** The command that sets the limit for all tenants. */
 const setCommand = (limit: Limit) => `bulkhead defaults set ${keysOf(limit)[0]}=VALUE`;
@@ -96,12 +106,15 @@ function impossibleLayer(
 
 function appliedLayer({ tenants }: Policy, { any, differences }: Applied): Layer {
   const key = 'policy';
-  if (!any) return { key, state: 'open', reason: 'it is not applied', improve: apply };
-  if (differences > 0) {
-    const reason = `${count(differences, 'difference')} between the policy and the kernel`;
-    return { key, state: 'partly', reason, improve: 'bulkhead verify' };
-  }
-  return { key, state: 'enforced', reason: `in force for ${count(tenants.length, 'tenant')}` };
+  if (!any) return { key, state: 'open', ...because('not applied'), improve: apply };
+  if (differences > 0)
+    return {
+      key,
+      state: 'partly',
+      ...because('differences', differences),
+      improve: 'bulkhead verify',
+    };
+  return { key, state: 'enforced', ...because('in force', tenants.length) };
 }
 
 function limitLayer(
@@ -128,22 +141,22 @@ function limitLayer(
   if (tenants.length === 0 && forLater.length > 0)
     return isObserved
       ? observedLayer(key, forLater)
-      : { key, state: 'enforced', reason: 'for tenants that are added; there is none yet' };
+      : { key, state: 'enforced', ...because('for later') };
   if (limited.length === 0)
-    return { key, state: 'open', reason: 'no tenant has it', improve: setCommand(limit) };
-  if (!any) return { key, state: 'open', reason: 'it is not applied', improve: apply };
+    return { key, state: 'open', ...because('no tenant has it'), improve: setCommand(limit) };
+  if (!any) return { key, state: 'open', ...because('not applied'), improve: apply };
   if (isObserved) return observedLayer(key, used);
   const who =
     limited.length === tenants.length
-      ? count(limited.length, 'tenant')
-      : `${limited.length} of ${count(tenants.length, 'tenant')}`;
+      ? because('all tenants', limited.length)
+      : because('some tenants', limited.length, tenants.length);
   const weak = considered
     .flatMap((each) => supports.get(each) ?? [])
     .find(({ level }) => level !== 'full');
-  if (weak !== undefined) return { key, state: 'partly', ...reasonOf(weak, `${who}; `) };
+  if (weak !== undefined) return { key, state: 'partly', ...reasonOf(weak, who) };
   if (differences > 0)
-    return { key, state: 'partly', reason: `${who}; the policy is not fully applied` };
-  return { key, state: limited.length === tenants.length ? 'enforced' : 'partly', reason: who };
+    return { key, state: 'partly', ...joined(who, because('not fully applied')) };
+  return { key, state: limited.length === tenants.length ? 'enforced' : 'partly', ...who };
 }
 
 /** A limit that is only observed: usage is compared with some, and nothing shows what would have hit the others. */
@@ -156,9 +169,25 @@ function observedLayer(key: string, used: readonly LimitKey[]): Layer {
   };
 }
 
-const reasonOf = ({ reason = 'this host cannot enforce it', help }: Support, before = '') => ({
-  reason: `${before}${reason}`,
-  ...(help === undefined ? {} : { improve: help }),
+function reasonOf(support: Support, who?: LayerReason) {
+  const { help, helps = [] } = support;
+  const weak = whyWeak(support);
+  return {
+    ...(who === undefined ? weak : joined(who, weak)),
+    ...(help !== undefined && { improve: help, improves: helps.map(partOf) }),
+  };
+}
+
+function whyWeak({ reason, weaknesses }: Support): LayerReason {
+  if (reason === undefined) return because('host cannot');
+  return weaknesses === undefined
+    ? because('english', reason)
+    : { reason, reasons: weaknesses.map(partOf) };
+}
+
+const partOf = ({ code, value }: Weakness | Help): LayerPart => ({
+  code,
+  ...(value !== undefined && { values: [value] }),
 });
 
 /** The agent moves what starts elsewhere, measures, and keeps history. */
@@ -173,22 +202,22 @@ export async function agentLayer(
     return { key, state, reason: agent.error.reason, improve };
   }
   const { starting, history, policy, placement } = agent.value;
-  if (starting !== undefined) return { key, state: 'partly', reason: 'it is starting' };
+  if (starting !== undefined) return { key, state: 'partly', ...because('starting') };
   if (policy.state !== 'in force')
     return {
       key,
       state: 'partly',
-      reason: `its policy is ${policy.state}`,
+      ...because('policy state', policy.state),
       improve: 'bulkhead check',
     };
   if (placement.state === 'off')
-    return { key, state: 'partly', reason: `it polls: ${placement.problem ?? ''}` };
+    return { key, state: 'partly', ...joined(because('polls'), placement.problem ?? '', ': ') };
   if (history.state === 'off')
-    return { key, state: 'partly', reason: `it keeps no history: ${history.problem ?? ''}` };
+    return { key, state: 'partly', ...joined(because('no history'), history.problem ?? '', ': ') };
   const isOwn = paths.instance === 'bulkhead' && runsSystemd();
   if (isOwn && !(await systemctl('is-enabled', '--quiet', agentUnit)).ok)
-    return { key, state: 'partly', reason: 'it runs, and does not start at boot', improve };
-  return { key, state: 'enforced', reason: 'it moves processes, measures and keeps history' };
+    return { key, state: 'partly', ...because('not at boot'), improve };
+  return { key, state: 'enforced', ...because('agent works') };
 }
 
 const ofEntryPath: Readonly<Record<Enforced, LayerState>> = {
@@ -206,14 +235,16 @@ export const entryPathLayers = (reports: readonly EntryPathReport[]): readonly L
     const state = ofEntryPath[each.enforced];
     const { jail } = each;
     if (jail?.unknown === true && state === 'enforced') {
-      const reason = `${each.enforced}; ${jail.reason ?? 'whether in the jail is unknown'}`;
-      return [{ key: `entry ${each.entryPath}`, state: 'unknown', reason }];
+      const reason = joined(because(each.enforced), jail.reason ?? because('jail unknown'));
+      return [{ key: `entry ${each.entryPath}`, state: 'unknown', ...reason }];
     }
     return [
       {
         key: `entry ${each.entryPath}`,
         state: outside && state === 'enforced' ? 'partly' : state,
-        reason: outside ? `${each.enforced}, outside the jail` : `${each.enforced}: ${each.reason}`,
+        ...(outside
+          ? joined(because(each.enforced), because('outside the jail'), ', ')
+          : joined(because(each.enforced), each.reason, ': ')),
         ...(each.improve === undefined ? {} : { improve: each.improve }),
       },
     ];

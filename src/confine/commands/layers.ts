@@ -1,6 +1,6 @@
 /** The sandboxes of daemons as a layer of protection. */
 import type { Layer } from '../../../packages/base/layer.ts';
-import { count, listSome } from '../../../packages/base/list.ts';
+import { because } from '../../../packages/base/layer-texts.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
@@ -8,8 +8,7 @@ import { confinePathsOf, dropInOf, installedServices } from '../io/places.ts';
 
 export function confineLayers({ paths }: EntryPathContext): readonly Layer[] {
   const key = 'daemons';
-  if (!runsSystemd())
-    return [{ key, state: 'unavailable', reason: 'systemd is not the init of this host' }];
+  if (!runsSystemd()) return [{ key, state: 'unavailable', ...because('no systemd') }];
   const places = confinePathsOf(paths);
   const services = installedServices(places);
   if (services.length === 0) return [];
@@ -19,14 +18,14 @@ export function confineLayers({ paths }: EntryPathContext): readonly Layer[] {
       {
         key,
         state: 'enforced',
-        reason: `${count(services.length, 'daemon')} with a sandbox, from its next start`,
+        ...because('sandboxes', services.length),
       },
     ];
   return [
     {
       key,
       state: open.length === services.length ? 'open' : 'partly',
-      reason: `not confined: ${listSome(open.map(({ name }) => name))}`,
+      ...because('not confined', ...open.map(({ name }) => name)),
       improve: 'bulkhead confine list',
     },
   ];

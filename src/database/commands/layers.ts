@@ -1,6 +1,6 @@
 /** Bulkhead's rights in database servers as a layer of protection: without them, no limit on databases is enforced. */
 import type { Layer } from '../../../packages/base/layer.ts';
-import { count, listSome } from '../../../packages/base/list.ts';
+import { because } from '../../../packages/base/layer-texts.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { readServers } from '../io/record-file.ts';
@@ -22,14 +22,14 @@ export function databaseLayers({ paths }: EntryPathContext): readonly Layer[] {
       {
         key,
         state: 'enforced',
-        reason: `Bulkhead has its rights in ${count(sockets.length, 'server')}`,
+        ...because('rights in servers', sockets.length),
       },
     ];
   return [
     {
       key,
       state: open.length === sockets.length ? 'open' : 'partly',
-      reason: `Bulkhead has no rights at ${listSome(open)}`,
+      ...because('no rights at', ...open),
       improve: 'bulkhead db enable',
     },
   ];

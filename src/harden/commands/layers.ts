@@ -1,6 +1,6 @@
 /** The kernel settings that `harden enable` sets by default, as a layer of protection. */
 import type { Layer } from '../../../packages/base/layer.ts';
-import { count, listSome } from '../../../packages/base/list.ts';
+import { because } from '../../../packages/base/layer-texts.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { judgeSettings } from '../core/judge.ts';
 import { settings } from '../core/settings.ts';
@@ -15,12 +15,12 @@ export function hardenLayers({ paths }: EntryPathContext): readonly Layer[] {
   const lacking = judged.filter(({ verdict }) => verdict === 'lacking');
   const good = judged.filter(({ verdict }) => verdict === 'good' || verdict === 'covered');
   if (lacking.length === 0)
-    return [{ key, state: 'enforced', reason: `${count(good.length, 'setting')} as recommended` }];
+    return [{ key, state: 'enforced', ...because('settings good', good.length) }];
   return [
     {
       key,
       state: good.length === 0 ? 'open' : 'partly',
-      reason: `lacking: ${listSome(lacking.map(({ item }) => item))}`,
+      ...because('settings lacking', ...lacking.map(({ item }) => item)),
       improve: 'bulkhead harden enable',
     },
   ];

@@ -26,6 +26,7 @@ export function enableControllers(
         {
           id: 'controllers',
           summary: `controllers ${names.join(' ')} for cgroups below ${mountPoint}`,
+          names: [names.join(' '), mountPoint],
         },
       ];
     },

@@ -78,7 +78,11 @@ export function delegateFromSystemd(
       const written = readText(path) === text;
       if (written && cgroupExists()) return [];
       return [
-        { id: 'unit', summary: `systemd unit ${unit}, whose cgroup is delegated to Bulkhead` },
+        {
+          id: 'unit',
+          summary: `systemd unit ${unit}, whose cgroup is delegated to Bulkhead`,
+          names: [unit],
+        },
       ];
     },
     make: () => startUnit(instance, text, cgroupExists),

@@ -1,7 +1,7 @@
 /** Jails as layers of protection: that tenants have one, and that the kernel keeps jails apart. */
 import { unreadable } from '../../../packages/base/io/read.ts';
 import type { Layer, LayerState } from '../../../packages/base/layer.ts';
-import { count } from '../../../packages/base/list.ts';
+import { because, improvedBy } from '../../../packages/base/layer-texts.ts';
 import { formatCause } from '../../../packages/base/problem.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { blockedState, lsmProblem } from '../../sys/bpf/lsm.ts';
@@ -23,11 +23,16 @@ export function jailLayers({ policy, paths }: EntryPathContext): readonly Layer[
   const blocker = jailBlocker();
   if (blocker !== undefined) return [{ key, state: 'unavailable', reason: formatCause(blocker) }];
   const wanted = policy === undefined ? [] : jailTenants(policy);
-  const improve = '<jail profile="web"/> in <defaults> of the policy';
-  if (policy?.tenants.length === 0)
-    return [{ key, state: 'partly', reason: 'there is no tenant yet' }];
+  if (policy?.tenants.length === 0) return [{ key, state: 'partly', ...because('no tenant yet') }];
   if (policy === undefined || wanted.length === 0)
-    return [{ key, state: 'open', reason: 'no tenant has a jail', improve }];
+    return [
+      {
+        key,
+        state: 'open',
+        ...because('no jail'),
+        ...improvedBy('jail by default', '<jail profile="web"/>'),
+      },
+    ];
   return [jailedLayer(policy.tenants.length, wanted, paths), isolationLayer(wanted, paths)];
 }
 
@@ -46,24 +51,25 @@ function jailedLayer(tenants: number, wanted: Wanted, paths: EntryPathContext['p
     return {
       key,
       state: ready === 0 ? 'open' : 'partly',
-      reason: `${ready} of ${count(wanted.length, 'jail')} ready`,
+      ...because('jails ready', ready, wanted.length),
       improve: 'bulkhead jail status',
     };
   if (outside > 0)
     return {
       key,
       state: 'partly',
-      reason: `${count(outside, 'process', 'processes')} of these tenants outside`,
+      ...because('processes outside', outside),
       improve: 'bulkhead jail status',
     };
-  const reason = `${jailed} of ${count(tenants, 'tenant')}`;
-  return { key, state: jailed < tenants ? 'partly' : 'enforced', reason };
+  const reason = because('some tenants', jailed, tenants);
+  return { key, state: jailed < tenants ? 'partly' : 'enforced', ...reason };
 }
 
 function isolationLayer(wanted: Wanted, paths: EntryPathContext['paths']): Layer {
-  const { level, reason = 'the kernel keeps them apart' } = isolationOf(uidsOf(wanted), paths);
+  const { level, reason } = isolationOf(uidsOf(wanted), paths);
   const key = 'jails apart';
-  if (level !== 'none') return { key, state: isolationStates[level], reason };
+  const why = reason === undefined ? because('kept apart') : { reason };
+  if (level !== 'none') return { key, state: isolationStates[level], ...why };
   const blocker = lsmProblem(paths);
-  return { key, state: blocker === undefined ? 'open' : blockedState(blocker), reason };
+  return { key, state: blocker === undefined ? 'open' : blockedState(blocker), ...why };
 }

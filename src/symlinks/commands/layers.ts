@@ -1,5 +1,6 @@
 /** The symlink guard as a layer of protection. */
 import type { Layer } from '../../../packages/base/layer.ts';
+import { because } from '../../../packages/base/layer-texts.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { blockedLayer, lsmProblem } from '../../sys/bpf/lsm.ts';
 import { inForce } from '../io/guard/guard.ts';
@@ -8,25 +9,25 @@ import { guardView } from './guard/status.ts';
 const key = 'symlinks guard';
 
 export function symlinkLayers({ policy, paths }: EntryPathContext): readonly Layer[] {
-  if (process.geteuid?.() !== 0) return [{ key, state: 'unknown', reason: 'only root can see it' }];
+  if (process.geteuid?.() !== 0)
+    return [{ key, state: 'unknown', ...because('only root sees it') }];
   const blocker = lsmProblem(paths);
   if (blocker !== undefined) return [blockedLayer(key, blocker)];
   const { state, asWanted, problem, counters } = guardView(policy?.symlinks, paths);
   if (state === 'off') {
-    const reason = problem ?? 'web servers follow every link';
-    return [{ key, state: 'open', reason, improve: 'bulkhead symlinks guard enable --watch' }];
+    const reason = problem === undefined ? because('links followed') : { reason: problem };
+    return [{ key, state: 'open', ...reason, improve: 'bulkhead symlinks guard enable --watch' }];
   }
   if (!asWanted) {
-    const reason = problem ?? 'what is loaded is not what the policy says';
-    return [{ key, state: 'partly', reason, improve: 'bulkhead symlinks guard sync' }];
+    const reason = problem === undefined ? because('not as wanted') : { reason: problem };
+    return [{ key, state: 'partly', ...reason, improve: 'bulkhead symlinks guard sync' }];
   }
-  if (state === 'on')
-    return [{ key, state: 'enforced', reason: 'tried just now: a foreign link is refused' }];
+  if (state === 'on') return [{ key, state: 'enforced', ...because('link refused') }];
   return [
     {
       key,
       state: 'watched',
-      reason: 'foreign links are reported, and followed',
+      ...because('links reported'),
       improve: 'bulkhead symlinks guard enable',
       reported: counters?.watched ?? 'unknown',
       mark: `${inForce(paths)?.generation} ${counters?.watched}`,

@@ -6,6 +6,7 @@
  */
 import { existsSync } from 'node:fs';
 import type { Layer } from '../../../packages/base/layer.ts';
+import { because, improvedBy, type LayerPart } from '../../../packages/base/layer-texts.ts';
 import type { Cause } from '../../../packages/base/problem.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { readKernelConfig } from '../kernel-config.ts';
@@ -22,6 +23,9 @@ export const parseLsmList = (text: string): readonly string[] =>
     .filter((each) => each !== '');
 
 export interface LsmProblem extends Cause {
+  /** The parts of the reason and of the hint, for programs that translate them. */
+  readonly reasons?: readonly LayerPart[];
+  readonly improves?: readonly LayerPart[];
   /** The kernel may ask BPF programs; nothing here shows whether it does. */
   readonly isUnknown?: true;
 }
@@ -32,23 +36,16 @@ export function lsmProblem({ sys, proc }: Roots): LsmProblem | undefined {
   const text = readText(list);
   if (text === undefined) {
     const mount = 'mount -t securityfs securityfs /sys/kernel/security';
-    return {
-      reason: `it is unknown whether BPF is in force: there is no ${list}`,
-      hint: mount,
-      isUnknown: true,
-    };
+    return { ...because('bpf unknown', list), hint: mount, isUnknown: true };
   }
   const modules = parseLsmList(text);
   if (!modules.includes('bpf')) {
-    return {
-      reason: `this kernel does not ask BPF programs: "bpf" is not in ${list} (${modules.join(',')})`,
-      hint: bootHint({ proc }),
-    };
+    return { ...because('no bpf', list, modules.join(',')), ...hinted(bootHint({ proc })) };
   }
   if (existsSync(`${sys}/kernel/btf/vmlinux`)) return undefined;
   return {
-    reason: `this kernel was built without the description of its types: there is no ${sys}/kernel/btf/vmlinux`,
-    hint: 'use a kernel that has CONFIG_DEBUG_INFO_BTF, as those of the distributions have',
+    ...because('no types', `${sys}/kernel/btf/vmlinux`),
+    ...hinted(improvedBy('kernel with types')),
   };
 }
 
@@ -61,12 +58,18 @@ export const blockedLayer = (key: string, problem: LsmProblem): Layer => ({
   key,
   state: blockedState(problem),
   reason: problem.reason,
+  ...(problem.reasons === undefined ? {} : { reasons: problem.reasons }),
   ...(problem.hint === undefined ? {} : { improve: problem.hint }),
+  ...(problem.improves === undefined ? {} : { improves: problem.improves }),
 });
 
-function bootHint(roots: Pick<Roots, 'proc'>): string {
+const hinted = ({ improve, improves }: ReturnType<typeof improvedBy>) => ({
+  hint: improve,
+  improves,
+});
+
+function bootHint(roots: Pick<Roots, 'proc'>): ReturnType<typeof improvedBy> {
   const config = readKernelConfig(roots);
-  if (config !== undefined && config.get('BPF_LSM') !== 'y')
-    return 'this kernel was built without CONFIG_BPF_LSM; use one that has it';
-  return 'run "bulkhead setup boot", which adds it to the boot options, and reboot';
+  if (config !== undefined && config.get('BPF_LSM') !== 'y') return improvedBy('kernel with bpf');
+  return improvedBy('boot with bpf');
 }

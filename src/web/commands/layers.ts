@@ -1,6 +1,6 @@
 /** Entries at the web servers, and suexec, as layers of protection. */
 import type { Layer } from '../../../packages/base/layer.ts';
-import { count } from '../../../packages/base/list.ts';
+import { because } from '../../../packages/base/layer-texts.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { observesLimits, onlyObserved, type Policy } from '../../policy/policy.ts';
@@ -12,7 +12,7 @@ import { findServers, hasServer, refusedServer, sessionOf } from './entries/sess
 const key = 'limit entries';
 const enable = 'bulkhead web entries enable';
 const sync = 'bulkhead web entries sync';
-const differ = 'files differ from the policy';
+const differ = because('files differ');
 
 export async function webLayers(context: EntryPathContext): Promise<readonly Layer[]> {
   return [...suexecLayers(context), ...(await entriesLayers(context))];
@@ -24,18 +24,20 @@ function suexecLayers({ paths }: EntryPathContext): readonly Layer[] {
   const layer = { key: 'web suexec' };
   if (state === 'damaged')
     return [{ ...layer, state: 'partly', reason, improve: 'bulkhead web suexec enable' }];
-  return state === 'enabled' ? [{ ...layer, state: 'enforced', reason: `before ${program}` }] : [];
+  return state === 'enabled'
+    ? [{ ...layer, state: 'enforced', ...because('before', program) }]
+    : [];
 }
 
 async function entriesLayers({ paths, policy }: EntryPathContext): Promise<readonly Layer[]> {
   if (process.geteuid?.() !== 0)
-    return [{ key, state: 'unknown', reason: 'web servers show their configuration only to root' }];
+    return [{ key, state: 'unknown', ...because('web server for root') }];
   const programs = findServers(paths);
   const refused = refusedServer(programs);
   if (!hasServer(programs))
     return refused === undefined ? [] : [{ key, state: 'unavailable', reason: refused }];
   if (policy === undefined)
-    return [{ key, state: 'open', reason: 'there is no policy', improve: 'bulkhead setup' }];
+    return [{ key, state: 'open', ...because('no policy'), improve: 'bulkhead setup' }];
   const session = await sessionOf(paths, policy, programs);
   const planned = await planAll(session);
   if (!planned.ok) return [{ key, state: 'unknown', reason: formatProblem(planned.error) }];
@@ -43,13 +45,11 @@ async function entriesLayers({ paths, policy }: EntryPathContext): Promise<reado
   const none = withoutLimit(policy, session.limits.size);
   const isStale = servers.some(({ enabled, changes }) => enabled && changes.length > 0);
   if (none !== undefined)
-    return [isStale ? { key, state: 'partly', reason: differ, improve: sync } : none];
+    return [isStale ? { key, state: 'partly', ...differ, improve: sync } : none];
   const off = servers.filter(({ enabled }) => !enabled).map(({ server }) => server);
   if (off.length > 0) {
-    const reason = `not enabled at ${off.join(' and ')}`;
-    return [
-      { key, state: off.length === servers.length ? 'open' : 'partly', reason, improve: enable },
-    ];
+    const state = off.length === servers.length ? 'open' : 'partly';
+    return [{ key, state, ...because('not enabled at', ...off), improve: enable }];
   }
   return [atSites(servers, refused)];
 }
@@ -64,11 +64,11 @@ function atSites(servers: readonly ServerEntries[], refused: string | undefined)
     return {
       key,
       state: 'partly',
-      reason: old ? differ : `${limited} of ${count(sites.length, 'site')}`,
+      ...(old ? differ : because('some sites', limited, sites.length)),
       improve: old ? sync : 'bulkhead web entries status',
     };
   if (refused !== undefined) return { key, state: 'partly', reason: refused };
-  return { key, state: 'enforced', reason: count(sites.length, 'site') };
+  return { key, state: 'enforced', ...because('sites', sites.length) };
 }
 
 function withoutLimit(policy: Policy, limited: number): Layer | undefined {
@@ -77,5 +77,5 @@ function withoutLimit(policy: Policy, limited: number): Layer | undefined {
   const isForLater = tenants.length === 0 && defaults['entries.limit'] !== undefined;
   if (limited > 0 || isForLater) return undefined;
   const improve = 'bulkhead defaults set entries=20';
-  return { key, state: 'open', reason: 'no tenant has it', improve };
+  return { key, state: 'open', ...because('no tenant has it'), improve };
 }

@@ -7,9 +7,10 @@
 import { quantityKinds, unlimited } from '../../../../packages/base/quantity.ts';
 import { formatBytes } from '../../../../packages/base/quantity.ts';
 import { printable } from '../../../../packages/base/printable.ts';
-import { formatOperation, formatQuota, formatValue } from '../../../plan/format.ts';
-import type { Operation, WriteFile } from '../../../plan/operations.ts';
-import type { PolicyOperation } from '../../api/policy-api.ts';
+import { formatOperation, formatQuota, formatValue, settingChanges } from '../../../plan/format.ts';
+import type { Operation, SetQuota, WriteFile, WriteUnit } from '../../../plan/operations.ts';
+import type { QuotaLimits } from '../../../plan/quota.ts';
+import type { PolicyAction, PolicyOperation } from '../../api/policy-api.ts';
 
 const host = 'the host';
 /** The period of quotas for CPU time that Bulkhead writes. */
@@ -23,26 +24,75 @@ export function describeOperation(operation: Operation): readonly PolicyOperatio
     case 'unit':
       return operation.writes.length > 0
         ? operation.writes.map(describeWrite)
-        : [inWords(operation.label, operation.unit, operation)];
+        : [inWords(operation.label, operation.unit, operation, unitAction(operation))];
     case 'realize':
       return operation.writes.map(describeWrite);
     case 'create':
-      return [inWords(operation.label, 'cgroup', operation)];
-    case 'move':
-      return [inWords(operation.label, 'processes', operation)];
-    case 'remove':
-      return [inWords(operation.unit ?? operation.cgroup, 'cgroup', operation)];
-    case 'quota': {
-      const setting = `quota on ${operation.mountPoint}`;
+      return [inWords(operation.label, 'cgroup', operation, action('create', operation.cgroup))];
+    case 'move': {
+      const { from, to } = operation;
+      return [inWords(operation.label, 'processes', operation, action('move', from, to))];
+    }
+    case 'remove': {
+      const { unit, cgroup, processes } = operation;
       return [
-        change(operation.label, setting, formatQuota(operation.from), formatQuota(operation.to)),
+        unit === undefined
+          ? inWords(cgroup, 'cgroup', operation, action('remove', cgroup, String(processes.length)))
+          : inWords(unit, 'cgroup', operation, action('remove unit', unit)),
       ];
     }
-    case 'prepare':
+    case 'quota':
+      return [describeQuota(operation, `quota on ${operation.mountPoint}`, operation.mountPoint)];
+    case 'prepare': {
+      const code = preparations.get(operation.id);
+      return [ofHost(operation, code && action(code, ...(operation.names ?? [])))];
+    }
     case 'reload':
-      return [inWords(host, 'systemd and cgroups', operation)];
+      return [ofHost(operation, action('reload units'))];
   }
 }
+
+/** The steps of drivers that have codes. */
+const preparations: ReadonlyMap<string, PolicyAction['code']> = new Map([
+  ['unit', 'delegate'],
+  ['controllers', 'controllers'],
+]);
+
+const action = (code: PolicyAction['code'], ...values: readonly string[]): PolicyAction => ({
+  code,
+  values: values.map(printable),
+});
+
+/** The file, and each setting that changes in it. */
+const unitAction = (unit: WriteUnit) =>
+  action(
+    'write unit',
+    unit.path,
+    ...settingChanges(unit).map(({ key, from = '–', to = '–' }) => `${key} ${from} → ${to}`),
+  );
+
+const ofHost = (operation: Operation, what: PolicyAction | undefined): PolicyOperation => ({
+  ...inWords(host, 'systemd and cgroups', operation, what),
+  isOfHost: true,
+});
+
+/** Describes a quota; a reseller does not learn the mount point. */
+function describeQuota(
+  { label, from, to }: SetQuota,
+  setting: string,
+  ...mountPoint: readonly string[]
+): PolicyOperation {
+  const quota = { from: shownQuota(from), to: shownQuota(to) };
+  return {
+    ...change(label, setting, formatQuota(from), formatQuota(to)),
+    action: { ...action('quota', ...mountPoint), quota },
+  };
+}
+
+const shownQuota = ({ spaceBytes, files }: QuotaLimits) => ({
+  space: spaceBytes === undefined ? unlimited : formatBytes(spaceBytes),
+  files: String(files ?? unlimited),
+});
 
 /**
  * Describes values only, without the host's disks and mounts: a reseller learns neither where cgroups are nor what
@@ -54,7 +104,7 @@ export function withoutHost(operations: readonly Operation[]): readonly PolicyOp
     if (each.kind === 'unit' || each.kind === 'realize')
       return each.writes.map((write) => describeWrite(withoutDevice(write)));
     if (each.kind !== 'quota') return [];
-    return [change(each.label, 'disk quota', formatQuota(each.from), formatQuota(each.to))];
+    return [describeQuota(each, 'disk quota')];
   });
   // Each disk and each file system has one.
   return [...new Map(described.map((each) => [each.text, each])).values()];
@@ -67,30 +117,43 @@ function withoutDevice({ device: _device, ...write }: WriteFile): WriteFile {
 /** Describes a line of a capability's plan. */
 export const describeLine = (line: string): PolicyOperation => ({
   who: host,
+  isOfHost: true,
   setting: '',
   text: printable(line),
 });
 
 /** The text of `bulkhead plan`, without its sign. */
-const inWords = (who: string, setting: string, operation: Operation): PolicyOperation => ({
+const inWords = (
+  who: string,
+  setting: string,
+  operation: Operation,
+  what: PolicyAction | undefined,
+): PolicyOperation => ({
   who: printable(who),
   setting,
+  ...(what !== undefined && { action: what }),
   text: printable(formatOperation(operation).replace(/^[+~-] /, '')),
 });
 
 function describeWrite({ label, file, device, from, to }: WriteFile): PolicyOperation {
   const setting = device === undefined ? file : `${file} ${device}`;
-  return change(label, setting, shown(setting, file, from), shown(setting, file, to));
+  const before = from === undefined ? undefined : shown(setting, file, from);
+  return change(label, setting, before, shown(setting, file, to));
 }
 
-function change(who: string, setting: string, from: string, to: string): PolicyOperation {
+function change(
+  who: string,
+  setting: string,
+  from: string | undefined,
+  to: string,
+): PolicyOperation {
   const name = printable(who);
-  return { who: name, setting, from, to, text: `${setting} of ${name}: ${from} → ${to}` };
+  const text = `${setting} of ${name}: ${from ?? 'not set'} → ${to}`;
+  return { who: name, setting, ...(from !== undefined && { from }), to, text };
 }
 
 /** Returns a value of a kernel file in the units of the policy. */
-function shown(setting: string, file: string, value: string | undefined): string {
-  if (value === undefined) return 'not set';
+function shown(setting: string, file: string, value: string): string {
   if (file === 'cpu.max' || file === 'cpu.cfs_quota_us') {
     const [quota = '', period = `${periodMicroseconds}`] = value.split(' ');
     const share = Number(quota) / Number(period);

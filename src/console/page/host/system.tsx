@@ -9,6 +9,7 @@ import type { StatusResponse } from '../../../agent/api/status-response.ts';
 import { Attention } from '../overview/attention.tsx';
 import { CommandLine } from '../parts/command-line.tsx';
 import { Dialog } from '../parts/dialog.tsx';
+import { English } from '../parts/english.tsx';
 import { Facts, type Fact } from '../parts/facts.tsx';
 import { Answered, FailureNote } from '../parts/notes.tsx';
 import { ask, useAnswer } from '../state/answer.ts';
@@ -213,7 +214,7 @@ function TestResults({ results }: { readonly results: AlertsTestResponse['result
           <span class="badge" data-kind={ok ? 'good' : 'killed'}>
             {ok ? system.sent : system.notSent}
           </span>
-          {problem !== undefined && <span class="quiet">{problem}</span>}
+          {problem !== undefined && <English class="quiet">{problem}</English>}
         </li>
       ))}
     </ul>

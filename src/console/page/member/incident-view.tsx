@@ -11,6 +11,7 @@ import { role, who as members } from '../state/live.ts';
 import { ChangeLimits } from '../parts/change-limits.tsx';
 import { CommandLine, CopyButton, shellWord } from '../parts/command-line.tsx';
 import { Disclosure } from '../parts/dialog.tsx';
+import { English } from '../parts/english.tsx';
 import { SeverityBadge } from '../parts/badge.tsx';
 import { Answered } from '../parts/notes.tsx';
 import { Refusals } from './refusals.tsx';
@@ -52,11 +53,11 @@ function Details({ incident }: { readonly incident: IncidentResponse }) {
       <Advice incident={incident} />
       <Snapshots key={incident.id} snapshots={evidence} showCommands={mayShow(incident)} />
       <Disclosure summary={texts.inFull}>
-        <div lang="en">
-          {explanation.map((paragraph) => (
-            <p key={paragraph}>{paragraph}</p>
-          ))}
-        </div>
+        {explanation.map((paragraph) => (
+          <p key={paragraph}>
+            <English>{paragraph}</English>
+          </p>
+        ))}
       </Disclosure>
       <p class="command">
         <CopyButton text={textOf(incident)} label={texts.copyText} />

@@ -45,7 +45,7 @@ function Origins({ who }: { readonly who: TopRow }) {
               </tr>
             </thead>
             <tbody>
-              {limits.map(({ limit, value, from, line, bound }) => (
+              {limits.map(({ limit, value, origin, line, bound }) => (
                 <tr key={limit}>
                   <th scope="row">{limitWords(keyOf(limit))}</th>
                   <td>
@@ -53,7 +53,9 @@ function Origins({ who }: { readonly who: TopRow }) {
                     {bound !== undefined && <span class="line quiet">{origins.bound(bound)}</span>}
                   </td>
                   <td>
-                    {from}
+                    {origin === undefined
+                      ? origins.notSet
+                      : origins.kinds[origin.kind](origin.name)}
                     {line !== undefined && role.value === 'root' && (
                       <span class="line quiet">{origins.line(file, line)}</span>
                     )}

@@ -1,8 +1,10 @@
 /** The policy's changes that concern a tenant. */
+import { Fragment } from 'preact';
 import type { TopRow } from '../../../agent/api/api.ts';
 import type { PolicyChangesResponse } from '../../../agent/api/policy-api.ts';
 import { useAnswer } from '../state/answer.ts';
-import { changeAuthor, changedValue, changeWords } from '../state/change-words.ts';
+import { ChangedValue } from '../parts/changed-value.tsx';
+import { changeAuthor, changeWords } from '../state/change-words.ts';
 import { numbers } from '../state/language.ts';
 import { href } from '../state/route.ts';
 import { tenantWords } from './tenant-words.ts';
@@ -30,7 +32,12 @@ export function TenantChanges({ who }: { readonly who: TopRow }) {
             <span class="quiet">
               {change.values === undefined
                 ? changeWords.value.valuesUnknown
-                : change.values.slice(0, valuesMax).map(changedValue).join(' · ')}
+                : change.values.slice(0, valuesMax).map((each, at) => (
+                    <Fragment key={at}>
+                      {at > 0 && ' · '}
+                      <ChangedValue change={each} />
+                    </Fragment>
+                  ))}
               {(change.valueCount ?? 0) > valuesMax && ' …'}
             </span>
             {change.comment !== undefined && <q>{change.comment}</q>}

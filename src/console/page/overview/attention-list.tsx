@@ -1,10 +1,11 @@
 /** A list of what needs attention, with the reasons of each. */
+import type { ComponentChildren } from 'preact';
 import { Disclosure } from '../parts/dialog.tsx';
-import { words } from './words.ts';
+import { attentionWords } from './attention-words.ts';
 
 export interface AttentionItem {
   readonly title: string;
-  readonly details: readonly string[];
+  readonly details: readonly ComponentChildren[];
 }
 
 /** Longer lists open on demand. */
@@ -21,12 +22,12 @@ export const AttentionList = ({ items }: { readonly items: readonly AttentionIte
   </ul>
 );
 
-function Details({ lines }: { readonly lines: readonly string[] }) {
-  const list = lines.map((each) => (
-    <span class="quiet line" key={each}>
+function Details({ lines }: { readonly lines: AttentionItem['details'] }) {
+  const list = lines.map((each, at) => (
+    <span class="quiet line" key={at}>
       {each}
     </span>
   ));
   if (lines.length <= openMax) return <>{list}</>;
-  return <Disclosure summary={words.value.overview.reasons(lines.length)}>{list}</Disclosure>;
+  return <Disclosure summary={attentionWords.value.reasons(lines.length)}>{list}</Disclosure>;
 }

@@ -3,7 +3,9 @@ import type { IncidentRow } from '../../../agent/api/api.ts';
 import type { PolicyChangeRow } from '../../../agent/api/report-api.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
 import { SeverityBadge } from '../parts/badge.tsx';
+import { ChangedValue } from '../parts/changed-value.tsx';
 import { Course } from '../parts/course.tsx';
+import { English } from '../parts/english.tsx';
 import { Answered } from '../parts/notes.tsx';
 import type { Asked } from '../state/answer.ts';
 import type { IncidentSummary } from '../state/incidents.ts';
@@ -65,13 +67,20 @@ export function LastChanges({ changes }: { readonly changes: readonly PolicyChan
     <section class="panel">
       <h2>{overview.changes}</h2>
       <ul class="list">
-        {changes.map(({ number, at, user, way, outcome, summary }) => (
+        {changes.map(({ number, at, user, way, outcome, values }) => (
           <li key={number} class="change-row">
             <span class="quiet">{numbers.value.time(at, Date.now())}</span>
             <span>
-              {user ?? overview.byHand} {user !== undefined && <span class="quiet">({way})</span>}
+              {user ?? overview.byHand}{' '}
+              {user !== undefined && <English class="quiet">({way})</English>}
             </span>
-            <span>{summary.join(', ')}</span>
+            <span>
+              {values.map((each, index) => (
+                <span class="line" key={index}>
+                  <ChangedValue change={each} />
+                </span>
+              ))}
+            </span>
             <span class="quiet">{outcomeText(outcome)}</span>
           </li>
         ))}

@@ -1,27 +1,24 @@
-/** The limits that this host cannot enforce, or not fully, with the reasons. */
-import '../shell/chunk.ts';
+/** The limits that this host cannot enforce, or not fully, with the reasons and with advice. */
 import type { WeakLimit } from '../../../agent/api/report-api.ts';
-import { weaknessTexts } from '../../../limits/support.ts';
-import { limitWords, wordsOfPart } from '../state/language.ts';
-import { AttentionList, type AttentionItem } from './attention-list.tsx';
-import { words } from './words.ts';
+import { limitWords } from '../state/language.ts';
+import type { AttentionItem } from './attention-list.tsx';
+import { attentionWords, supportWords } from './attention-words.ts';
 
-const reasons = wordsOfPart(weaknessTexts, {
-  de: async () => (await import('../words/de/weaknesses.ts')).weaknesses,
-});
-
-export const WeakLimits = ({ weak }: { readonly weak: readonly WeakLimit[] }) => (
-  <AttentionList items={weak.map(itemOf)} />
-);
-
-function itemOf({ limit, level, weaknesses = [], help, tenants }: WeakLimit): AttentionItem {
-  const { overview } = words.value;
+export function weakItem({
+  limit,
+  level,
+  weaknesses = [],
+  helps = [],
+  tenants,
+}: WeakLimit): AttentionItem {
+  const text = attentionWords.value;
+  const { reasons, helps: advice } = supportWords.value;
   const name = limitWords(limit);
   return {
-    title: level === 'none' ? overview.notEnforced(name, tenants) : overview.partly(name, tenants),
+    title: level === 'none' ? text.notEnforced(name, tenants) : text.partly(name, tenants),
     details: [
-      ...weaknesses.map(({ code, value = '' }) => reasons.value[code](value)),
-      ...(help === undefined ? [] : [help]),
+      ...weaknesses.map(({ code, value = '' }) => reasons[code](value)),
+      ...helps.map(({ code, value = '' }) => advice[code](value)),
     ],
   };
 }

@@ -1,9 +1,10 @@
 /** Names and values, one line each. */
+import type { ComponentChildren } from 'preact';
 
 export interface Fact {
   readonly name: string;
   /** A fact without a value is not shown. */
-  readonly value: string | undefined;
+  readonly value: ComponentChildren;
 }
 
 export const Facts = ({ facts }: { readonly facts: readonly Fact[] }) => (

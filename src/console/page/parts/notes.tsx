@@ -3,6 +3,7 @@ import type { ComponentChildren } from 'preact';
 import type { Asked } from '../state/answer.ts';
 import { words } from '../state/language.ts';
 import { failureWords, type Failure } from '../state/request.ts';
+import { English } from './english.tsx';
 
 export const Loading = () => (
   <p class="note quiet" role="status">
@@ -35,7 +36,11 @@ export const FailureNote = ({ failure, again }: FailureNoteProps) => (
       <b>{words.value.errors.title}</b>
     </p>
     <p>{failureWords(failure)}</p>
-    {failure.error !== undefined && <p class="quiet">{failure.error.error}</p>}
+    {failure.error !== undefined && (
+      <p class="quiet">
+        <English>{failure.error.error}</English>
+      </p>
+    )}
     {again !== undefined && (
       <button type="button" onClick={again}>
         {words.value.tryAgain}

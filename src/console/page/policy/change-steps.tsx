@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { Loading } from '../parts/notes.tsx';
 import type { Change } from './change.ts';
-import { Done, PlanView } from './plan-view.tsx';
+import { Done, PlanView } from './plan/plan-view.tsx';
 
 interface ChangeStepsProps {
   readonly change: Change;

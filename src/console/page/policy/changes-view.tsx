@@ -9,7 +9,9 @@ import type { ValueChange } from '../../../policy/changes/describe.ts';
 import { CommandLine } from '../parts/command-line.tsx';
 import { Answered, Empty } from '../parts/notes.tsx';
 import { useAnswer } from '../state/answer.ts';
-import { changeAuthor, changedValue, changeWords } from '../state/change-words.ts';
+import { ChangedValue } from '../parts/changed-value.tsx';
+import { English } from '../parts/english.tsx';
+import { changeAuthor, changeWords } from '../state/change-words.ts';
 import { numbers, words } from '../state/language.ts';
 import { queryOf, setQuery } from '../state/route.ts';
 import { sessionInfo } from '../state/session.ts';
@@ -115,8 +117,8 @@ function ChangeItem({ change, undo }: ChangeItemProps) {
         <Values values={values} count={change.valueCount ?? values?.length ?? 0} />
         {comment !== undefined && <p class="quiet">“{comment}”</p>}
         {problems.map((each, index) => (
-          <p key={index} class="at-limit" lang="en">
-            {each}
+          <p key={index} class="at-limit">
+            <English>{each}</English>
           </p>
         ))}
         <details open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
@@ -146,7 +148,9 @@ function Values({ values, count }: ValuesProps) {
   return (
     <>
       {values.slice(0, valuesMax).map((each, at) => (
-        <p key={at}>{changedValue(each)}</p>
+        <p key={at}>
+          <ChangedValue change={each} />
+        </p>
       ))}
       {values.length === 0 && <p class="quiet">{text.noValues}</p>}
       {count > valuesMax && <p class="quiet">{text.andMore(count - valuesMax)}</p>}

@@ -5,6 +5,7 @@ import type { LimitKey } from '../../../limits/limit.ts';
 import { attributes } from '../../../limits/limits.ts';
 import { quantityKinds } from '../../../../packages/base/quantity.ts';
 import { Disclosure } from '../parts/dialog.tsx';
+import { English } from '../parts/english.tsx';
 import { limitWords } from '../state/language.ts';
 import {
   inheritedValue,
@@ -91,7 +92,7 @@ function LimitField({ policy, target, typed, setTyped, name, isDisabled }: Limit
       />
       <span id={`${id}-note`} class={problem === undefined ? 'quiet' : 'at-limit'}>
         {problem !== undefined ? (
-          <span lang="en">{problem}</span>
+          <English>{problem}</English>
         ) : (
           <>
             {own !== undefined ? text.ownValue(own.value, own.line) : originText(inherited)}

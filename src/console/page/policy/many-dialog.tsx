@@ -2,6 +2,7 @@
 import { useId, useState } from 'preact/hooks';
 import type { PolicyResponse, PolicyRight } from '../../../agent/api/policy-api.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
+import { English } from '../parts/english.tsx';
 import { FailureNote } from '../parts/notes.tsx';
 import { limitWords, words } from '../state/language.ts';
 import { ChangeSteps } from './change-steps.tsx';
@@ -162,7 +163,7 @@ function LimitChoice({ name, setName, value, setValue, problem }: LimitChoicePro
         {problem === undefined ? (
           `${exampleText(name)} ${text.many.emptyRemoves}`
         ) : (
-          <span lang="en">{problem}</span>
+          <English>{problem}</English>
         )}
       </span>
     </div>

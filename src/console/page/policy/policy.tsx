@@ -2,6 +2,7 @@
 import type { PolicyResponse } from '../../../agent/api/policy-api.ts';
 import { Chips, chosenOf } from '../parts/chips.tsx';
 import { CommandLine } from '../parts/command-line.tsx';
+import { English } from '../parts/english.tsx';
 import { Answered } from '../parts/notes.tsx';
 import { role } from '../state/live.ts';
 import { href } from '../state/route.ts';
@@ -92,7 +93,7 @@ function Problems({ policy: { diagnostics, file } }: { readonly policy: PolicyRe
                 <b>
                   {text.severities[severity]}, {text.line(line)}
                 </b>{' '}
-                <span lang="en">{message}</span>
+                <English>{message}</English>
               </li>
             ))}
           </ul>

@@ -11,6 +11,7 @@ import type { Diagnostic } from '../../../policy/diagnostic.ts';
 import { parsePolicy } from '../../../policy/parse.ts';
 import { CommandLine } from '../parts/command-line.tsx';
 import { Dialog } from '../parts/dialog.tsx';
+import { English } from '../parts/english.tsx';
 import { FailureNote } from '../parts/notes.tsx';
 import { words } from '../state/language.ts';
 import { sessionInfo } from '../state/session.ts';
@@ -160,7 +161,7 @@ function Editor({ text, setText, diagnostics, isReadOnly }: EditorProps) {
                   {words.position(each.line, each.column)}
                 </button>
                 <span>
-                  <b>{words.severities[each.severity]}:</b> <span lang="en">{each.message}</span>
+                  <b>{words.severities[each.severity]}:</b> <English>{each.message}</English>
                 </span>
               </li>
             ))}

@@ -9,6 +9,7 @@ import { Badge } from '../parts/badge.tsx';
 import { chosenOf } from '../parts/chips.tsx';
 import { CommandLine, shellWord } from '../parts/command-line.tsx';
 import { Dialog } from '../parts/dialog.tsx';
+import { English } from '../parts/english.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { Answered, Empty } from '../parts/notes.tsx';
 import { SearchChips } from '../parts/search-chips.tsx';
@@ -182,15 +183,20 @@ function Explanation({ module, onClose }: ExplanationProps) {
             name: text.requirement,
             value: accepted === null ? text.unknown : accepted ? text.met : text.notMet,
           },
-          { name: text.denied, value: deniedReason ?? undefined },
+          {
+            name: text.denied,
+            value: deniedReason === null ? undefined : <English>{deniedReason}</English>,
+          },
         ]}
       />
       {reasons.length > 0 && (
         <>
           <h3>{text.whyRefused}</h3>
-          <ul lang="en">
+          <ul>
             {reasons.map((each, at) => (
-              <li key={at}>{each}</li>
+              <li key={at}>
+                <English>{each}</English>
+              </li>
             ))}
           </ul>
         </>
@@ -200,7 +206,7 @@ function Explanation({ module, onClose }: ExplanationProps) {
       <ul>
         {evidence.map(({ weight, message }, at) => (
           <li key={at}>
-            <b>{text.weights[weight]}:</b> <span lang="en">{message}</span>
+            <b>{text.weights[weight]}:</b> <English>{message}</English>
           </li>
         ))}
       </ul>

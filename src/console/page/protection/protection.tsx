@@ -1,5 +1,5 @@
 /** Protection: the guards as they are now, and what commands found when they last ran: the layers, and the attacks. */
-import type { Layer, LayerState } from '../../../../packages/base/layer.ts';
+import type { LayerState } from '../../../../packages/base/layer.ts';
 import type {
   LadderReport,
   ProofReport,
@@ -8,11 +8,14 @@ import type {
 } from '../../../agent/responses/protection-response.ts';
 import { Badge } from '../parts/badge.tsx';
 import { Disclosure } from '../parts/dialog.tsx';
+import { English } from '../parts/english.tsx';
 import { Answered } from '../parts/notes.tsx';
 import { Tile, Tiles } from '../parts/tile.tsx';
 import { useAnswer } from '../state/answer.ts';
 import { numbers } from '../state/language.ts';
 import { Kept } from './kept.tsx';
+import { attackWords } from './layer-words.ts';
+import { layerName, Layers } from './layers.tsx';
 import { protectionWords } from './words.ts';
 
 const refreshSeconds = 30;
@@ -40,9 +43,11 @@ export function Protection() {
 
 export const Problems = ({ problems }: { readonly problems: readonly string[] }) =>
   problems.length === 0 ? null : (
-    <ul class="warning" lang="en">
+    <ul class="warning">
       {problems.map((each) => (
-        <li key={each}>{each}</li>
+        <li key={each}>
+          <English>{each}</English>
+        </li>
       ))}
     </ul>
   );
@@ -116,15 +121,6 @@ const states: readonly LayerState[] = [
   'unavailable',
   'enforced',
 ];
-const badges = {
-  enforced: 'good',
-  partly: 'throttled',
-  watched: 'throttled',
-  open: 'killed',
-  unavailable: 'plain',
-  unknown: 'refused',
-} as const satisfies Readonly<Record<LayerState, string>>;
-
 function Ladder({ report: { level, layers, slippedBack } }: { readonly report: LadderReport }) {
   const text = protectionWords.value;
   const counts = states
@@ -137,49 +133,13 @@ function Ladder({ report: { level, layers, slippedBack } }: { readonly report: L
         {numbers.value.list(counts.map(({ state, count }) => `${count} ${text.states[state]}`))}.
       </p>
       {slippedBack.length > 0 && (
-        <p class="at-limit">{text.slippedBack(numbers.value.list(slippedBack))}</p>
+        <p class="at-limit">{text.slippedBack(numbers.value.list(slippedBack.map(layerName)))}</p>
       )}
       {states.map((state) => (
         <Layers key={state} state={state} layers={layers.filter((each) => each.state === state)} />
       ))}
     </>
   );
-}
-
-interface LayersProps {
-  readonly state: LayerState;
-  readonly layers: readonly Layer[];
-}
-
-function Layers({ state, layers }: LayersProps) {
-  const text = protectionWords.value;
-  if (layers.length === 0) return null;
-  const list = (
-    <ul class="list">
-      {layers.map(({ key, reason, improve, boot, reported }) => (
-        <li key={key}>
-          <span>
-            <Badge kind={badges[state]} text={text.states[state]} /> <b>{key}</b>
-          </span>
-          <span lang="en">{reason}</span>
-          {reported !== undefined && (
-            <span>
-              {typeof reported === 'number' ? text.reports(reported) : text.reportsUnknown}
-            </span>
-          )}
-          {boot !== undefined && <span>{text.boots[boot]}</span>}
-          {improve !== undefined && (
-            <span class="quiet">
-              {text.next} <code>{improve}</code>
-            </span>
-          )}
-        </li>
-      ))}
-    </ul>
-  );
-  // What is in force needs nobody.
-  if (state !== 'enforced') return list;
-  return <Disclosure summary={text.showEnforced(layers.length)}>{list}</Disclosure>;
 }
 
 function Proof({ report: { kernel, entries, broken } }: { readonly report: ProofReport }) {
@@ -214,26 +174,27 @@ function Proof({ report: { kernel, entries, broken } }: { readonly report: Proof
 
 const Attacks = ({ entries }: { readonly entries: readonly ProvedAttack[] }) => (
   <ul class="list">
-    {entries.map(({ attack, summary, verdict, detail, demanded, remedy }) => (
-      <li key={attack}>
-        <span>
-          <Badge
-            kind={
-              verdict === 'blocked'
-                ? 'good'
-                : verdict === 'not blocked' && demanded
-                  ? 'killed'
-                  : 'plain'
-            }
-            text={protectionWords.value.verdicts[verdict]}
-          />{' '}
-          <b>{attack}</b> <span lang="en">{summary}</span>
-        </span>
-        <span class="quiet" lang="en">
-          {detail}
-        </span>
-        {verdict === 'not blocked' && <span lang="en">{remedy}</span>}
-      </li>
+    {entries.map((each) => (
+      <Attack key={each.attack} entry={each} />
     ))}
   </ul>
 );
+
+function Attack({ entry }: { readonly entry: ProvedAttack }) {
+  const { attack, summary, verdict, detail, demanded, remedy } = entry;
+  const all = attackWords.value;
+  const known = Object.hasOwn(all, attack) ? all[attack] : undefined;
+  const kind =
+    verdict === 'blocked' ? 'good' : verdict === 'not blocked' && demanded ? 'killed' : 'plain';
+  return (
+    <li>
+      <span>
+        <Badge kind={kind} text={protectionWords.value.verdicts[verdict]} /> <code>{attack}</code>{' '}
+        {known?.summary ?? <English>{summary}</English>}
+      </span>
+      <English class="quiet">{detail}</English>
+      {verdict === 'not blocked' &&
+        (known === undefined ? <English>{remedy}</English> : <span>{known.remedy}</span>)}
+    </li>
+  );
+}

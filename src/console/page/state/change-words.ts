@@ -1,6 +1,5 @@
 /** A recorded change of the policy in words: by whom, and what. */
 import type { PolicyChange } from '../../../agent/api/policy-api.ts';
-import type { ValueChange } from '../../../policy/changes/describe.ts';
 import { change } from '../words/en/change.ts';
 import { wordsOfPart } from './language.ts';
 
@@ -14,12 +13,4 @@ export function changeAuthor({ user, loginBy, by, way }: PolicyChange): string {
   const who = user ?? text.somebody;
   const asWhom = loginBy === undefined ? who : text.loginBy(who, loginBy);
   return `${asWhom} (${text.ways[by]}${by === 'command' ? `: ${way}` : ''})`;
-}
-
-/** Returns `tenant "alice": cpu.limit 100% → 150%`. */
-export function changedValue({ kind, element, setting = '', from, to }: ValueChange): string {
-  if (kind === 'set') return `${element}: ${setting} ${from ?? '–'} → ${to ?? '–'}`;
-  const value = to ?? from;
-  const what = setting === '' ? '' : ` ${setting}${value === undefined ? '' : ` ${value}`}`;
-  return `${element}:${what} ${changeWords.value.kinds[kind]}`;
 }

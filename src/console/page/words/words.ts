@@ -3,7 +3,6 @@
  *
  * A message is plain text, or a function of its numbers and names. It is never read as HTML.
  */
-import type { weaknessTexts } from '../../../limits/support.ts';
 import type { en } from './en.ts';
 import type { shared } from './en/shared.ts';
 
@@ -19,5 +18,3 @@ export type Catalogue<Own> = {
 export type Words = Catalogue<typeof en>;
 /** The messages that several parts of the page use. */
 export type SharedWords = Catalogue<typeof shared>;
-/** The reasons why a limit is not enforced, or not fully. */
-export type SupportWords = Catalogue<typeof weaknessTexts>;

@@ -1,5 +1,6 @@
 /** Layers of protection that a boot option raises: the command that writes it, or that it is written. */
 import type { Layer } from '../../../../packages/base/layer.ts';
+import { because, joined } from '../../../../packages/base/layer-texts.ts';
 import { thisHost } from '../../../host/boot/boot-host.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { raises, type OptionState } from '../../core/boot/state.ts';
@@ -29,19 +30,22 @@ const canRise = ({ state, improve }: Layer) =>
 export function layerAtBoot(layer: Layer, states: readonly OptionState[]): Layer {
   const option = raises(states, layer.key);
   if (option === undefined || !canRise(layer)) return layer;
-  const { improve, ...rest } = layer;
+  const { improve, improves: _improves, ...rest } = layer;
   switch (option.state) {
     case 'at next reboot': {
-      const written = `the boot option "${option.name}" is written, for the next reboot`;
-      const reason = layer.state === 'partly' ? `${layer.reason}; ${written}` : written;
-      return { ...rest, reason, boot: 'written' };
+      const written = because('boot option written', option.name);
+      const { reason, reasons = because('english', reason).reasons } = layer;
+      const why = layer.state === 'partly' ? joined({ reason, reasons }, written) : written;
+      return { ...rest, ...why, boot: 'written' };
     }
     case 'needs a reboot':
     case 'without effect':
       return { ...rest, improve: command, boot: 'needed' };
     case 'only if named':
-      return { ...rest, improve: improve ?? `${command} --add ${option.name}` };
+      return improve === undefined
+        ? { ...rest, improve: `${command} --add ${option.name}` }
+        : layer;
     case 'by hand':
-      return { ...rest, improve: improve ?? command };
+      return improve === undefined ? { ...rest, improve: command } : layer;
   }
 }

@@ -40,23 +40,7 @@ export const overview: Catalogue<typeof english> = {
   nothingHappened: 'In den letzten 24 Stunden wurde keine Grenze erreicht.',
   allTenants: 'Alle Kunden nach Verbrauch',
   allIncidents: 'Alle Vorfälle',
-  attention: 'Was Aufmerksamkeit braucht',
-  policyProblems: {
-    'in force': 'Die Richtlinie ist in Kraft, mit Warnungen.',
-    refused: 'Die Datei der Richtlinie ist nicht in Kraft. Die vorige bleibt in Kraft.',
-    failed: 'Die Richtlinie konnte nicht vollständig angewendet werden.',
-    absent: 'Es gibt keine Richtlinie.',
-  },
-  placementOff: 'Der Kernel meldet hier keine neuen Prozesse. Der Agent sucht sie bei jedem Takt.',
-  historyOff: 'Es werden keine Messwerte aufbewahrt.',
-  unknownOutside: 'Vielleicht sind mehr Prozesse außerhalb.',
-  process: (pid, uid) => `Prozess ${pid} von uid ${uid}`,
-  notEnforced: (limit, tenants) =>
-    `Die Grenze für ${limit} wird hier nicht durchgesetzt. ${count(tenants, { one: 'Kunde hat', other: 'Kunden haben' })} sie.`,
-  partly: (limit, tenants) =>
-    `Die Grenze für ${limit} wird nur teilweise durchgesetzt. ${count(tenants, { one: 'Kunde hat', other: 'Kunden haben' })} sie.`,
   changes: 'Letzte Änderungen der Richtlinie',
   allChanges: 'Alle Änderungen',
   byHand: 'im Editor',
-  reasons: (value) => count(value, { one: 'Grund', other: 'Gründe' }),
 };

@@ -92,6 +92,26 @@ export const policy: Catalogue<typeof english> = {
   inTheKernel: (value) => `Im Kernel: ${count(value, { one: 'Wert', other: 'Werte' })}`,
   noOperations: 'Kein Wert im Kernel ändert sich.',
   operations: 'Änderungen im Kernel',
+  host: 'der Server',
+  actions: {
+    create: (cgroup = '') =>
+      cgroup === ''
+        ? 'Die Cgroup aller Kunden wird angelegt'
+        : `Die Cgroup ${cgroup} wird angelegt`,
+    move: (from = '', to = '') => `Prozesse kommen aus ${from} nach ${to}`,
+    remove: (cgroup = '', processes = '0') =>
+      processes === '0'
+        ? `Die Cgroup ${cgroup} wird entfernt`
+        : `Die Cgroup ${cgroup} wird entfernt; Prozesse darin: ${processes}`,
+    'write unit': (file = '', ...settings) => `${file}: ${settings.join(', ')}`,
+    'remove unit': (unit = '') => `Die Grenzen von ${unit} werden entfernt`,
+    'reload units': () => 'systemd liest seine Dateien neu',
+    delegate: (unit = '') => `Die systemd-Unit ${unit} bekommt eine Cgroup für Bulkhead`,
+    controllers: (names = '', mountPoint = '') =>
+      `Controller werden unterhalb von ${mountPoint} eingeschaltet: ${names}`,
+  },
+  quota: (mountPoint) => (mountPoint === undefined ? 'Quota' : `Quota auf ${mountPoint}`),
+  quotaValue: (space, files) => `${space}, Dateien: ${files}`,
   showOperations: (value) => `${count(value, { one: 'Wert', other: 'Werte' })} zeigen`,
   affected: (value) =>
     value === 0

@@ -38,24 +38,7 @@ export const overview = {
   nothingHappened: 'No limit was hit in the last 24 hours.',
   allTenants: 'All tenants by use',
   allIncidents: 'All incidents',
-  attention: 'What needs attention',
-  policyProblems: {
-    'in force': 'The policy is in force, with warnings.',
-    refused: 'The policy file is not in force. The policy before it stays in force.',
-    failed: 'The policy could not be applied in full.',
-    absent: 'There is no policy.',
-  },
-  placementOff:
-    'The kernel does not report new processes here. The agent looks for them at each tick.',
-  historyOff: 'No measurements are being kept.',
-  unknownOutside: 'More processes may be outside.',
-  process: (pid: number, uid: number) => `Process ${pid} of uid ${uid}`,
-  notEnforced: (limit: string, tenants: number) =>
-    `The limit of ${limit} is not enforced here. ${count(tenants, { one: 'tenant has', other: 'tenants have' })} it.`,
-  partly: (limit: string, tenants: number) =>
-    `The limit of ${limit} is enforced only in part. ${count(tenants, { one: 'tenant has', other: 'tenants have' })} it.`,
   changes: 'Last changes of the policy',
   allChanges: 'All changes',
   byHand: 'in an editor',
-  reasons: (value: number) => count(value, { one: 'reason', other: 'reasons' }),
 };

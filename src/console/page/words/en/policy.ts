@@ -92,6 +92,25 @@ export const policy = {
     `In the kernel: ${count(value, { one: 'value', other: 'values' })}`,
   noOperations: 'No value in the kernel changes.',
   operations: 'Changes in the kernel',
+  host: 'the host',
+  actions: {
+    create: (cgroup = '') =>
+      cgroup === '' ? 'The cgroup of all tenants is created' : `The cgroup ${cgroup} is created`,
+    move: (from = '', to = '') => `Processes move from ${from} to ${to}`,
+    remove: (cgroup = '', processes = '0') =>
+      processes === '0'
+        ? `The cgroup ${cgroup} is removed`
+        : `The cgroup ${cgroup} is removed; processes in it: ${processes}`,
+    'write unit': (file = '', ...settings: string[]) => `${file}: ${settings.join(', ')}`,
+    'remove unit': (unit = '') => `The limits of ${unit} are removed`,
+    'reload units': () => 'systemd reads its files again',
+    delegate: (unit = '') => `The systemd unit ${unit} gets a cgroup for Bulkhead`,
+    controllers: (names = '', mountPoint = '') =>
+      `Controllers are enabled below ${mountPoint}: ${names}`,
+  },
+  quota: (mountPoint?: string) =>
+    mountPoint === undefined ? 'Disk quota' : `Quota on ${mountPoint}`,
+  quotaValue: (space: string, files: string) => `${space}, files: ${files}`,
   showOperations: (value: number) => `Show ${count(value, { one: 'value', other: 'values' })}`,
   affected: (value: number) =>
     value === 0

@@ -1,13 +1,15 @@
 /** The preview of a change: lines, kernel, who is affected, what to watch out for; and the button that makes it. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { PolicyPlan, PolicyWarning } from '../../../agent/api/policy-api.ts';
-import { Disclosure } from '../parts/dialog.tsx';
-import { FailureNote } from '../parts/notes.tsx';
-import { ScrollingTable } from '../parts/scrolling-table.tsx';
-import { limitWords, numbers } from '../state/language.ts';
-import type { Change, Step } from './change.ts';
-import { Diff } from './diff.tsx';
-import { policyWords } from './words.ts';
+import type { PolicyPlan, PolicyWarning } from '../../../../agent/api/policy-api.ts';
+import { Disclosure } from '../../parts/dialog.tsx';
+import { English } from '../../parts/english.tsx';
+import { FailureNote } from '../../parts/notes.tsx';
+import { ScrollingTable } from '../../parts/scrolling-table.tsx';
+import { limitWords, numbers } from '../../state/language.ts';
+import type { Change, Step } from '../change.ts';
+import { Diff } from '../diff.tsx';
+import { OperationRow } from './operation-row.tsx';
+import { policyWords } from '../words.ts';
 
 type PlanStep = Extract<Step, { readonly kind: 'plan' }>;
 
@@ -102,7 +104,7 @@ function Effects({ plan }: { readonly plan: PolicyPlan }) {
             ))}
             {plan.diagnostics.map(({ line, message }, at) => (
               <li key={`line ${at}`}>
-                <b>{text.line(line)}</b> <span lang="en">{message}</span>
+                <b>{text.line(line)}</b> <English>{message}</English>
               </li>
             ))}
           </ul>
@@ -118,7 +120,7 @@ function Warning({ warning }: { readonly warning: PolicyWarning }) {
   const name = limit === undefined ? '' : limitWords(limit);
   if (kind === 'removed') return <>{warnings.removed(tenantCount)}</>;
   if (kind === 'in use' || kind === 'memory') return <>{warnings[kind](tenantCount, name)}</>;
-  if (overcommit === undefined) return <span lang="en">{warning.text}</span>;
+  if (overcommit === undefined) return <English>{warning.text}</English>;
   const [before, after] = [overcommit.before, overcommit.after].map((each) =>
     numbers.value.number(each, 1),
   );
@@ -154,23 +156,8 @@ function Operations({ plan: { operations, operationCount } }: { readonly plan: P
         )
       }
     >
-      {operations.map(({ who, setting, from, to, text: sentence }, at) => (
-        <tr key={at}>
-          <th scope="row">{who}</th>
-          <td>
-            <code>{setting}</code>
-          </td>
-          {from === undefined && to === undefined ? (
-            <td colSpan={2} lang="en">
-              {sentence}
-            </td>
-          ) : (
-            <>
-              <td>{from ?? '–'}</td>
-              <td>{to ?? '–'}</td>
-            </>
-          )}
-        </tr>
+      {operations.map((each, at) => (
+        <OperationRow key={at} operation={each} />
       ))}
     </ScrollingTable>
   );
@@ -228,9 +215,11 @@ export function Done({ step: { written }, onUndo, onClose }: DoneProps) {
         {text.states[state]}
       </h3>
       {failures.length > 0 && (
-        <ul class="warning" lang="en">
+        <ul class="warning">
           {failures.map((each, at) => (
-            <li key={at}>{each}</li>
+            <li key={at}>
+              <English>{each}</English>
+            </li>
           ))}
         </ul>
       )}

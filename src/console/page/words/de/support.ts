@@ -1,7 +1,8 @@
-/** The reasons why a limit is not enforced, or not fully. */
-import type { SupportWords } from '../words.ts';
+/** The reasons why a limit is not enforced, or not fully, and advice. */
+import type { helpTexts, weaknessTexts } from '../../../../limits/support.ts';
+import type { Catalogue } from '../words.ts';
 
-export const weaknesses: SupportWords = {
+export const reasons: Catalogue<typeof weaknessTexts> = {
   'not yet': () => 'diese Version von Bulkhead setzt es noch nicht durch',
   'no controller': (controller) =>
     `der Controller ${controller} steht Bulkhead nicht zur Verfügung`,
@@ -40,4 +41,24 @@ export const weaknesses: SupportWords = {
   'enabled servers': () => 'nur auf Servern, in denen es eingeschaltet ist',
   'only below resellers': () =>
     'systemd hat keine Einstellung dafür: es wirkt nur bei Kunden von Resellern',
+};
+
+export const helps: Catalogue<typeof helpTexts> = {
+  run: (command) => `Abhilfe: „${command}“ ausführen`,
+  'run on Linux 5.7': (command) => `Abhilfe ab Linux 5.7: „${command}“ ausführen`,
+  'newer kernel': (version) => `Abhilfe: Linux ${version} oder neuer`,
+  'kernel option': (option) => `Abhilfe: ein Kernel, der mit ${option} gebaut ist`,
+  'enable controller': (controller) =>
+    `Abhilfe: den Cgroup-Controller ${controller} einhängen oder einschalten (Kernelzeile: kein cgroup_disable=${controller})`,
+  'swap accounting': () => 'Abhilfe: mit swapaccount=1 starten; „bulkhead setup boot“ trägt es ein',
+  'user quotas': () => 'Abhilfe: dort Benutzerquotas einschalten; „bulkhead setup boot“ zeigt wie',
+  'v2 counts writes': () => 'cgroup v2 zählt alles, was geschrieben wird',
+  'v2 enforces it': () => 'cgroup v2 setzt es ganz durch',
+  'v2 always enforces it': () => 'cgroup v2 setzt es immer durch',
+  'use v2': () => 'Abhilfe: cgroup v2',
+  'use the driver': (driver) => `Abhilfe: der Treiber „${driver}“`,
+  'enable entries': () =>
+    'Abhilfe: „bulkhead web entries enable“; „bulkhead web entries status“ zeigt, wo sie durchgesetzt werden',
+  'enable databases': () =>
+    'Abhilfe: „bulkhead db enable“; „bulkhead db status“ zeigt die Server und was dort durchgesetzt wird',
 };
