@@ -38,6 +38,7 @@ export const kernelSuites = [
   'test/panel/agent.test.ts',
   'test/database/freezer.test.ts',
   'test/database/holder.test.ts',
+  'test/database/thaw.test.ts',
   'test/digest/agent.test.ts',
   'test/pam/ftp/daemons.test.ts',
   'test/placer/parts.test.ts',
