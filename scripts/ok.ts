@@ -36,6 +36,7 @@ export const kernelSuites = [
   'test/console/page/policy-kernel.test.ts',
   'test/console/policy-agent.test.ts',
   'test/panel/agent.test.ts',
+  'test/database/clients.test.ts',
   'test/database/freezer.test.ts',
   'test/database/holder.test.ts',
   'test/database/thaw.test.ts',
