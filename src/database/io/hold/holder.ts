@@ -43,8 +43,8 @@ export interface HeldTenant {
   readonly pausedMicroseconds: number;
   /** The part of its connections that it keeps. */
   readonly connectionsFraction: number;
-  /** Whether its oldest statement is to be killed now. */
-  readonly killsOldest: boolean;
+  /** How many of its statements are to be ended now. */
+  readonly ends: number;
   /** Why some of its clients cannot be frozen. */
   readonly refused: readonly string[];
 }
@@ -104,20 +104,20 @@ export class Holder implements Disposable {
   #judge(use: TenantUse, sockets: readonly string[]): HeldTenant | undefined {
     const entry = this.#entryOf(use.tenant);
     const { mode } = this.#options;
-    const judged = judge(entry.hold, { ...use, canFreeze: this.#canFreeze(entry) }, mode);
-    entry.hold = judged.hold;
+    const hold = judge(entry.hold, { ...use, canFreeze: this.#canFreeze(entry) }, mode);
+    entry.hold = hold;
     const paused = this.#takePaused(entry);
-    if (judged.hold.rung === 'none') return undefined;
-    if (mode === 'on' && judged.hold.owes) this.#search(entry, sockets);
-    const isCapped = judged.hold.rung === 'connections' || judged.hold.rung === 'statements';
+    if (hold.rung === 'none') return undefined;
+    if (mode === 'on' && hold.owes) this.#search(entry, sockets);
+    const isCapped = hold.rung === 'connections' || hold.rung === 'statements';
     return {
       uid: use.tenant.uid,
-      rung: judged.hold.rung,
-      owes: judged.hold.owes,
-      balanceMicroseconds: judged.hold.balance,
+      rung: hold.rung,
+      owes: hold.owes,
+      balanceMicroseconds: hold.balance,
       pausedMicroseconds: paused,
       connectionsFraction: isCapped ? keptConnectionsFraction : 1,
-      killsOldest: judged.killsOldest,
+      ends: hold.ends,
       refused: entry.clients.refused,
     };
   }
