@@ -29,6 +29,9 @@
 
 #define SILENCE_MS 3000
 #define AGAIN_MS 500
+/* How long to try what fails; systemd waits for longer. */
+#define LAST_MS 10000
+#define REPORTS_MAX 20
 #define CGROUP1_MAGIC 0x27e0eb
 #define CGROUP2_MAGIC 0x63677270
 #define LINE_SIZE (4 * PATH_SIZE)
@@ -42,48 +45,86 @@ static void on_signal(int number)
 	told = 1;
 }
 
+static void report(const char *what, const char *path)
+{
+	static int reports;
+
+	if (reports++ < REPORTS_MAX)
+		(void)fprintf(stderr, "bulkhead: Cannot %s %s: %s\n", what, path, reason_of(errno));
+}
+
+enum answer { NO, YES, UNKNOWN };
+
 /* In a text of JSON, a quotation mark inside of a value has a backslash. */
-static bool keeps_frozen(const char *stop)
+static enum answer keeps_frozen(const char *stop)
 {
 	static char text[STOP_SIZE];
-	int fd = open_owned(AT_FDCWD, stop, O_RDONLY, S_IFREG);
-	bool keeps = fd >= 0 && !read_text(fd, text, sizeof(text)) && strstr(text, "\"frozen\":true");
+	int fd = stop ? open_owned(AT_FDCWD, stop, O_RDONLY, S_IFREG) : -1;
+	int failed;
 
+	if (!stop || (fd < 0 && (errno == ENOENT || errno == NOT_OWNED)))
+		return NO;
+	failed = fd < 0 || read_text(fd, text, sizeof(text));
+	if (failed)
+		report("read", stop);
 	close_if_open(fd);
-	return keeps;
+	if (failed)
+		return UNKNOWN;
+	return strstr(text, "\"frozen\":true") ? YES : NO;
 }
 
-static void thaw(const char *path, const char *stop)
+/* Whether the cgroup of the file is thawed, unless it is stopped. */
+static bool thaw_open(int fd, const char *path, const char *stop)
 {
 	bool is_v2 = strlen(path) > 7 && !strcmp(path + strlen(path) - 7, ".freeze");
-	const char *text = is_v2 ? "0" : "THAWED";
-	int fd = open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct statfs fs;
+	const char *text = is_v2 ? "0" : "THAWED", *back = is_v2 ? "1" : "FROZEN";
+	enum answer keeps = keeps_frozen(stop);
 
-	/* It is gone, and nothing is frozen in it. */
-	if (fd < 0)
-		return;
-	if (!fstatfs(fd, &fs) && (fs.f_type == CGROUP1_MAGIC || fs.f_type == CGROUP2_MAGIC) && !(stop && keeps_frozen(stop))) {
-		if (write(fd, text, strlen(text)) < 0 && errno != ENODEV)
-			(void)fprintf(stderr, "bulkhead: Cannot thaw %s: %s\n", path, strerror(errno));
-		/* It was stopped meanwhile. */
-		if (stop && keeps_frozen(stop) && write(fd, is_v2 ? "1" : "FROZEN", is_v2 ? 1 : 6) < 0)
-			(void)fprintf(stderr, "bulkhead: Cannot freeze %s again: %s\n", path, strerror(errno));
+	if (keeps != NO)
+		return keeps == YES;
+	if (write(fd, text, strlen(text)) < 0 && errno != ENODEV) {
+		report("thaw", path);
+		return false;
 	}
-	(void)close(fd);
+	/* It was stopped meanwhile. */
+	if (keeps_frozen(stop) == YES && write(fd, back, strlen(back)) < 0)
+		report("freeze again", path);
+	return true;
 }
 
-static void thaw_all(const char *record)
+/* Whether nothing is left to thaw there: it is thawed, gone, or no cgroup. A shortage, such as of descriptors, passes. */
+static bool thaw(const char *path, const char *stop)
+{
+	int fd = open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	bool is_done = true;
+	struct statfs fs;
+
+	if (fd < 0) {
+		if (errno == ENOENT || errno == ENODEV)
+			return true;
+		report("open", path);
+		return false;
+	}
+	if (!fstatfs(fd, &fs) && (fs.f_type == CGROUP1_MAGIC || fs.f_type == CGROUP2_MAGIC))
+		is_done = thaw_open(fd, path, stop);
+	(void)close(fd);
+	return is_done;
+}
+
+/* Whether nothing is left to thaw. */
+static bool thaw_all(const char *record)
 {
 	static char line[LINE_SIZE];
 	int fd = open_owned(AT_FDCWD, record, O_RDONLY, S_IFREG);
 	FILE *lines = fd < 0 ? NULL : fdopen(fd, "r");
+	bool is_done = true;
 
 	if (!lines) {
-		if (errno != ENOENT)
-			(void)fprintf(stderr, "bulkhead: Cannot read %s: %s\n", record, reason_of(errno));
+		is_done = errno == ENOENT;
+		if (!is_done)
+			report("read", record);
 		close_if_open(fd);
-		return;
+		return is_done;
 	}
 	while (fgets(line, sizeof(line), lines)) {
 		char *stop;
@@ -92,9 +133,11 @@ static void thaw_all(const char *record)
 		stop = strchr(line, '\t');
 		if (stop)
 			*stop++ = '\0';
-		thaw(line, stop);
+		is_done = thaw(line, stop) && is_done;
 	}
+	is_done = !ferror(lines) && is_done;
 	(void)fclose(lines);
+	return is_done;
 }
 
 static void ignore(ssize_t result)
@@ -170,11 +213,14 @@ int main(int argc, char **argv)
 		if (heard)
 			due = now_ms() + SILENCE_MS;
 		else if (now_ms() >= due) {
-			thaw_all(argv[1]);
+			(void)thaw_all(argv[1]);
 			/* An agent that was stopped may still freeze something when it goes on. */
 			due = now_ms() + AGAIN_MS;
 		}
 	}
-	thaw_all(argv[1]);
+	/* Nobody comes after this process but the next agent. */
+	due = now_ms() + LAST_MS;
+	while (!thaw_all(argv[1]) && now_ms() < due)
+		(void)poll(NULL, 0, AGAIN_MS);
 	return 0;
 }

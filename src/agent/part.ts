@@ -68,8 +68,8 @@ export interface TenantApps {
 /** The use of the host's database servers by one tenant. */
 export interface DatabaseUse {
   readonly cpuSeconds: number;
-  /** The number of connections now. */
-  readonly connections: number;
+  /** The number of connections now; absent if a server has more than can be counted. */
+  readonly connections?: number;
   /** The time for which its programs were paused. */
   readonly pausedSeconds: number;
 }

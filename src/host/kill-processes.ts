@@ -91,11 +91,16 @@ function endThese(
 
 type Whose = 'tenant' | 'other' | 'gone';
 
-function whose(pid: number, owner: CgroupOwner, spared: ReadonlySet<number>): Whose {
+function whose(
+  pid: number,
+  owner: CgroupOwner,
+  spared: ReadonlySet<number>,
+  pairsOf = ownPair,
+): Whose {
   const found = openProcess(pid);
   if (!found.ok) return found.error === 'ESRCH' ? 'gone' : 'other';
   using process = found.value;
-  return judge(process, owner, spared);
+  return judge(process, owner, spared, pairsOf);
 }
 
 /** Judges whose process it is. One that cannot be read counts as another's. */
@@ -103,21 +108,37 @@ function judge(
   process: OpenProcess,
   { uid, ownership }: CgroupOwner,
   spared: ReadonlySet<number>,
+  pairsOf: (status: string) => readonly Uids[] | undefined = ownPair,
 ): Whose {
   const status = process.read('status');
   if (!status.ok) return status.error === 'ESRCH' ? 'gone' : 'other';
-  const uids = uidsIn(status.value);
-  if (spared.has(process.pid) || uids === undefined || uid === undefined) return 'other';
-  const tenant = ownership.tenantOf(uids, () =>
-    userNamespaceMaker(process.pid, process.at('ns/user')),
-  );
-  return tenant.ok && tenant.value === uid ? 'tenant' : 'other';
+  const pairs = pairsOf(status.value);
+  if (spared.has(process.pid) || pairs === undefined || uid === undefined) return 'other';
+  const askMaker = () => userNamespaceMaker(process.pid, process.at('ns/user'));
+  const isTenants = pairs.every((uids) => {
+    const tenant = ownership.tenantOf(uids, askMaker);
+    return tenant.ok && tenant.value === uid;
+  });
+  return isTenants ? 'tenant' : 'other';
 }
 
 function uidsIn(status: string): Uids | undefined {
   const match = /^(\d+)\t(\d+)\t/.exec(statusValue(status, 'Uid') ?? '');
   return match === null ? undefined : { ruid: Number(match[1]), euid: Number(match[2]) };
 }
+
+const ownPair = (status: string) => {
+  const uids = uidsIn(status);
+  return uids && [uids];
+};
+
+/** Its real, effective, saved and file-system uid, each as if it had no other. */
+const eachUid = (status: string) =>
+  ownPair(status) &&
+  [...new Set((statusValue(status, 'Uid') ?? '').split('\t').map(Number))].map((each) => ({
+    ruid: each,
+    euid: each,
+  }));
 
 /** Returns this process and its parents. */
 function ownLine(): ReadonlySet<number> {
@@ -166,4 +187,13 @@ export const ownProcesses = (pids: readonly number[], owner: CgroupOwner): reado
 export function includesOthers(pids: readonly number[], owner: CgroupOwner): boolean {
   const spared = ownLine();
   return pids.some((pid) => whose(pid, owner, spared) === 'other');
+}
+
+/**
+ * Returns whether some of them are not the tenant's, or have the rights of another account, as setuid programs have: they
+ * may have locked what the host needs.
+ */
+export function includesOthersRights(pids: readonly number[], owner: CgroupOwner): boolean {
+  const spared = ownLine();
+  return pids.some((pid) => whose(pid, owner, spared, eachUid) === 'other');
 }

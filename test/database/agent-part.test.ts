@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import type { Log } from '../../src/agent/log.ts';
 import type { ReportedFault } from '../../src/agent/part.ts';
 import { connectDatabase } from '../../src/database/io/client/connect.ts';
+import { readAccounts } from '../../src/database/io/connection-numbers.ts';
 import { databasePart } from '../../src/database/io/agent-part.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
@@ -117,6 +118,54 @@ alice:x:${aliceUid}:${aliceUid}::/home/alice:/bin/false\n`,
     } finally {
       await part[Symbol.asyncDispose]?.();
     }
+  });
+
+  test('ends nothing of an account that is new and has global privileges', async () => {
+    const part = databasePart(paths, log);
+    part.adopt?.(policyWith('<database statement="1s"/>'), new Map());
+    const isSeen = (connections: number) => () =>
+      part.databaseUse?.(aliceUid)?.connections === connections;
+    const first = await server.connect('alice_1');
+    try {
+      await eventually('the accounts are known', isSeen(1));
+      await server.sql("CREATE USER alice_2@localhost IDENTIFIED BY ''");
+      const second = await server.connect('alice_2');
+      const [spared, ended] = await Promise.all([
+        second.query('SELECT SLEEP(5) AS interrupted'),
+        first.query('SELECT SLEEP(600) AS interrupted'),
+      ]);
+      second.close();
+      assert.equal(spared.ok && spared.value[0]?.get('interrupted'), '0', JSON.stringify(spared));
+      assert.ok(!ended.ok || ended.value[0]?.get('interrupted') === '1');
+    } finally {
+      first.close();
+      await part[Symbol.asyncDispose]?.();
+      await server.sql('DROP USER alice_2@localhost');
+    }
+  });
+
+  test('of very many accounts the first are read, and those that are asked for', async () => {
+    const [view] = await server.sql(
+      "SELECT view_definition AS statement FROM information_schema.views WHERE table_schema = 'bulkhead'",
+    );
+    const zeros = ['connections', 'is_role', 'access', 'roles', 'creates_events', 'grants'];
+    await server.sql(
+      `CREATE OR REPLACE VIEW bulkhead.accounts AS SELECT CONCAT('a', seq) AS account, 'localhost' AS host, ${zeros.map((each) => `0 AS ${each}`).join(', ')} FROM bulkhead.seq_1_to_12000`,
+    );
+    const opened = await connectDatabase(server.socket, { user: 'watcher', password: 'sesame' });
+    assert.ok(opened.ok);
+    const all = await readAccounts(opened.value);
+    assert.ok(all.ok && opened.value.isOpen, JSON.stringify(all).slice(0, 500));
+    assert.equal(all.value.length, 10_000);
+    const some = await readAccounts(opened.value, 'worker', ['a11999', 'a7', "a'\\", 'A8']);
+    assert.ok(some.ok);
+    assert.deepEqual(
+      some.value.map(({ account }) => account),
+      ['a11999', 'a7'],
+    );
+    assert.deepEqual(await readAccounts(opened.value, 'worker', []), { ok: true, value: [] });
+    opened.value.close();
+    await server.sql(`CREATE OR REPLACE VIEW bulkhead.accounts AS ${view?.get('statement')}`);
   });
 
   test('holds nobody for clients who can use any name', async () => {

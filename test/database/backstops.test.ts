@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import {
   decideEndings,
+  heaviest,
   noAttempts,
   type BackstopLimits,
   type BackstopRules,
@@ -140,6 +141,32 @@ test('connections above the number are ended, idle ones first, of all accounts t
     '2 connection connections',
     '4 connection connections',
   ]);
+});
+
+test('without a number, only idle connections above a part of them are ended', () => {
+  const sessions = [1, 2, 3, 4, 5, 6].map((id) => session({ id, isRunning: id > 4 }));
+  const to = (idleConnections: number) => endings(sessions, rules({ idleConnections }));
+  assert.deepEqual(to(6), []);
+  assert.deepEqual(to(4), ['4 connection connections', '3 connection connections']);
+  assert.equal(to(1).length, 4, 'those that work stay');
+  assert.deepEqual(endings(sessions, rules({ idleConnections: 1, connections: 6 })), []);
+});
+
+test('the statements that have used most are ended first, and then the oldest', () => {
+  const sessions = [
+    session({ id: 1, statementMilliseconds: 9000 }),
+    session({ id: 2, statementMilliseconds: 300, runningCpuMicroseconds: 200_000 }),
+    session({ id: 3, statementMilliseconds: 100, runningCpuMicroseconds: 300_000 }),
+    session({ id: 4, statementMilliseconds: 9500 }),
+    session({ id: 5, isRunning: false }),
+    session({ id: 6, account: 'alice_super', runningCpuMicroseconds: 900_000 }),
+    session({ id: 7, account: 'root', runningCpuMicroseconds: 900_000 }),
+  ];
+  const ids = (count: number) =>
+    heaviest(sessions, 1001, new Set(['alice_super']), count).map(({ id }) => id);
+  assert.deepEqual(ids(0), []);
+  assert.deepEqual(ids(3), [3, 2, 4]);
+  assert.deepEqual(ids(64), [3, 2, 4, 1]);
 });
 
 const account = (given: Partial<ServerAccount>): ServerAccount => ({

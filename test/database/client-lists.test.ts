@@ -16,17 +16,18 @@ test('a list that took long is used again', () => {
   const list = (milliseconds: number) => () => {
     now += milliseconds;
     lists += 1;
-    return ok(new Set([lists]));
+    return ok(new Map([[lists, 1001]]));
   };
   const slow = new ClientLists(list(200), () => now);
   for (let tenant = 0; tenant < 50; tenant += 1) slow.of('/run/a.sock');
   assert.equal(lists, 1);
   now += 2000;
-  assert.deepEqual(slow.of('/run/a.sock'), ok(new Set([2])));
+  assert.deepEqual(slow.of('/run/a.sock'), ok(new Map([[2, 1001]])));
   slow.of('/run/b.sock');
   assert.equal(lists, 3);
   const quick = new ClientLists(list(0), () => now);
-  for (const each of [4, 5, 6]) assert.deepEqual(quick.of('/run/a.sock'), ok(new Set([each])));
+  for (const each of [4, 5, 6])
+    assert.deepEqual(quick.of('/run/a.sock'), ok(new Map([[each, 1001]])));
 });
 
 test('a cgroup that is found again and again is kept once', () => {

@@ -35,7 +35,7 @@ suite('databaseCpuEvidence', () => {
       text,
       /^Its database statements used 100 % of a core for 20 s; 50 % are allowed\./,
     );
-    assert.match(text, /its oldest statement was ended every 5 s/);
+    assert.match(text, /the statements that used most were ended/);
   });
 
   test('shows statements only to root and the tenant', () => {

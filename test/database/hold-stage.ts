@@ -22,6 +22,7 @@ interface Connection {
 
 export class Stage {
   longestPause = 0;
+  ended = 0;
   readonly #load: Load;
   readonly #limit: number;
   readonly #connections: Connection[];
@@ -54,13 +55,24 @@ export class Stage {
           limitFraction: this.#limit,
           canFreeze: true,
         };
-        this.#hold = judge(this.#hold, use, 'on').hold;
+        this.#hold = judge(this.#hold, use, 'on');
+        this.#end(this.#hold.ends);
         [lookedAt, seen] = [this.#now, this.#total];
       }
       const next = nextSlice(this.#slice, this.#hold.owes, this.#now);
       if (next !== this.#slice && this.#slice.isFrozen)
         this.longestPause = Math.max(this.longestPause, this.#now - this.#slice.since);
       this.#slice = next;
+    }
+  }
+
+  /** Ends the statements that have used most. */
+  #end(count: number): void {
+    const running = this.#connections.filter(({ left }) => left > 0);
+    for (const each of running.toSorted((a, b) => a.left - b.left).slice(0, count)) {
+      each.left = 0;
+      each.asksAt = this.#now;
+      this.ended += 1;
     }
   }
 

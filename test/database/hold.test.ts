@@ -110,7 +110,7 @@ suite('judge()', () => {
     ...more,
   });
   const after = (uses: readonly HoldUse[], from: Hold = newHold) =>
-    uses.reduce((hold, each) => judge(hold, each, 'on').hold, from);
+    uses.reduce((hold, each) => judge(hold, each, 'on'), from);
   const times = (n: number, each: HoldUse) => Array.from({ length: n }, () => each);
 
   test('holds nobody within the limit', () => {
@@ -132,15 +132,30 @@ suite('judge()', () => {
   test('takes the next rung after 10 s in which freezing did not help, and the last 10 s later', () => {
     let hold: Hold = newHold;
     const seen: string[] = [];
-    const kills: number[] = [];
-    for (let at = 0; at < 40; at++) {
-      const judged = judge(hold, use(1.5), 'on');
-      hold = judged.hold;
+    const ends: number[] = [];
+    for (let at = 0; at < 30; at++) {
+      hold = judge(hold, use(1.5), 'on');
       if (seen.at(-1) !== hold.rung) seen.push(hold.rung);
-      if (judged.killsOldest) kills.push(at);
+      ends.push(hold.ends);
     }
     assert.deepEqual(seen, ['freeze', 'connections', 'statements']);
-    assert.deepEqual(kills, [20, 25, 30, 35], 'one statement each 5 s');
+    assert.deepEqual(ends.slice(20), [1, 2, 4, 8, 16, 32, 64, 64, 64, 64]);
+    assert.ok(ends.slice(0, 20).every((each) => each === 0));
+  });
+
+  test('ends nothing on the last rung for a peak of less than a second', () => {
+    let hold = after(times(30, use(1.5)));
+    hold = after(times(30, use(0)), hold);
+    assert.deepEqual([hold.owes, hold.rung, hold.ends], [false, 'statements', 0]);
+    const peak = { usedMicroseconds: 1.5 * second, elapsedMicroseconds: second / 10 };
+    hold = after(times(9, use(0, peak)), hold);
+    assert.deepEqual([hold.owes, hold.ends], [true, 0]);
+    assert.equal(after([use(0, peak)], hold).ends, 1);
+  });
+
+  test('takes the use by time of servers that are looked at one after another', () => {
+    const free = { ...use(0), usedMicroseconds: 0.6 * second, elapsedMicroseconds: 1_000 };
+    assert.equal(judge(newHold, { ...free, rate: 0.6 }, 'on').freeRate, 0.6);
   });
 
   test('takes the next rung at once where nothing can be frozen, and waits while that is unknown', () => {
@@ -159,12 +174,11 @@ suite('judge()', () => {
   test('never climbs, nor kills, where it only watches', () => {
     let hold: Hold = newHold;
     for (let at = 0; at < 100; at++) {
-      const judged = judge(hold, use(1.5, { canFreeze: false }), 'watch');
-      assert.equal(judged.killsOldest, false);
-      hold = judged.hold;
+      hold = judge(hold, use(1.5, { canFreeze: false }), 'watch');
+      assert.equal(hold.ends, 0);
     }
     assert.deepEqual([hold.rung, hold.owes], ['freeze', true]);
-    hold = times(60, use(0)).reduce((each, next) => judge(each, next, 'watch').hold, hold);
+    hold = times(60, use(0)).reduce((each, next) => judge(each, next, 'watch'), hold);
     assert.equal(hold.rung, 'none');
   });
 });
@@ -188,12 +202,15 @@ suite('a held load, simulated', () => {
         assert.ok(stage.longestPause <= second, String(stage.longestPause));
       });
 
-  test('statements that are longer than a pause are for the next rungs', () => {
-    const stage = new Stage({ connections: 2, statementMicroseconds: 1_200_000 }, 0.2);
-    stage.run(60 * second, 100_000);
-    assert.equal(stage.rung, 'statements');
-    assert.ok(stage.longestPause <= second);
-  });
+  for (const connections of [2, 8])
+    test(`${connections} statements that are longer than a pause are ended until they keep to the limit`, () => {
+      const stage = new Stage({ connections, statementMicroseconds: 1_200_000 }, 0.2);
+      stage.run(120 * second, 100_000);
+      assert.equal(stage.rung, 'statements');
+      assert.ok(stage.longestPause <= second);
+      const rates = stage.ratesPer(40 * second).slice(1);
+      for (const rate of rates) assert.ok(rate <= 0.2 * 1.2, rates.join(', '));
+    });
 
   test('tenants that come and go, clocks that jump and counters that fall end no hold too late', () => {
     const spans = fc.array(
@@ -216,7 +233,7 @@ suite('a held load, simulated', () => {
             limitFraction: 0.2,
             canFreeze,
           };
-          hold = judge(hold, next, 'on').hold;
+          hold = judge(hold, next, 'on');
           assert.equal(hold.owes, hold.balance < 0);
           assert.ok(hold.rung !== 'none' || !hold.owes, 'what is held has a rung');
         }
@@ -228,7 +245,7 @@ suite('a held load, simulated', () => {
             limitFraction: 0.2,
             canFreeze: true,
           };
-          hold = judge(hold, idle, 'on').hold;
+          hold = judge(hold, idle, 'on');
         }
         assert.deepEqual([hold.owes, hold.rung], [false, 'none']);
       }),

@@ -13,6 +13,7 @@ import { fail, ok } from '../../../packages/base/result.ts';
 import type { Delivery, DeliveryProblem } from './alert.ts';
 import type { MailText } from './message.ts';
 import { printable } from '../../../packages/base/printable.ts';
+import { beNice } from '../../sys/processes/priority.ts';
 
 export interface MailRoute {
   readonly smtp: AlertSettings['smtp'];
@@ -122,6 +123,8 @@ function runSendmail(
     // SIGTERM would let it send the half that it has read.
     killSignal: 'SIGKILL',
   });
+  // What it leaves behind, such as a queue, goes on without our precedence.
+  beNice(child.pid);
   const output = firstBytes(child.stderr);
   child.on('error', (error: NodeJS.ErrnoException) => {
     problem(signal.aborted ? 'it took too long' : startProblem(error));

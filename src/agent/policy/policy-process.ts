@@ -4,11 +4,11 @@
  */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { statSync } from 'node:fs';
-import { setPriority } from 'node:os';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { scriptFile } from '../../sys/package-files.ts';
 import { spawnScript } from '../../sys/processes/child-script.ts';
+import { beNice } from '../../sys/processes/priority.ts';
 import { Frames, frameOf } from '../../sys/processes/frames.ts';
 import type { PolicyJob, PolicyJobAnswer } from './policy-job.ts';
 
@@ -60,7 +60,7 @@ export class PolicyProcess {
     const started = spawnScript(script, [], heapMebibytes);
     if (!started.ok) return started;
     const { pid } = started.value;
-    if (pid !== undefined && niceness > 0) beNice(pid, niceness);
+    if (niceness > 0) beNice(pid, niceness);
     return ok(new PolicyProcess(started.value));
   }
 
@@ -119,14 +119,6 @@ export class PolicyProcess {
     this.#child.kill('SIGKILL');
     this.#settle?.(undefined);
     this.#settle = undefined;
-  }
-}
-
-function beNice(pid: number, niceness: number): void {
-  try {
-    setPriority(pid, niceness);
-  } catch {
-    // It has ended already, which its first question notices.
   }
 }
 

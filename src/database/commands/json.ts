@@ -150,10 +150,10 @@ export interface DbTopRowJson {
   readonly account: string | null;
   /** CPU time as a part of a core; null if it is unknown. */
   readonly cpuFraction: number | null;
-  /** The number of connections. */
-  readonly connections: number;
-  /** The number of connections that run a statement. */
-  readonly running: number;
+  /** The number of connections; null if the server has more than can be counted. */
+  readonly connections: number | null;
+  /** The number of connections that run a statement; null likewise. */
+  readonly running: number | null;
 }
 
 /** `bulkhead db accounts` */

@@ -55,15 +55,16 @@ function rowsOf(
 }
 
 function rowOf(own: readonly ShownAccount[], tenant: string | undefined): DbTopRowJson {
-  const sum = (field: (each: ShownAccount) => number) =>
-    own.reduce((all, each) => all + field(each), 0);
-  const isKnown = own.every(({ cpuFraction }) => cpuFraction !== undefined);
+  const sum = (field: 'cpuFraction' | 'connections' | 'running') =>
+    own.some((each) => each[field] === undefined)
+      ? null
+      : own.reduce((all, each) => all + (each[field] ?? 0), 0);
   return {
     tenant: tenant ?? null,
     account: tenant === undefined ? (own[0]?.account ?? '') : null,
-    cpuFraction: isKnown ? sum(({ cpuFraction }) => cpuFraction ?? 0) : null,
-    connections: sum(({ connections }) => connections),
-    running: sum(({ running }) => running),
+    cpuFraction: sum('cpuFraction'),
+    connections: sum('connections'),
+    running: sum('running'),
   };
 }
 
@@ -74,17 +75,22 @@ function textOf({ socket, rows, serverItself, problem }: DbTopServerJson): strin
     .map(({ tenant, account, ...row }) => [
       tenant ?? `${printable(account ?? '')} (no tenant)`,
       percent(row.cpuFraction ?? undefined),
-      String(row.connections),
-      String(row.running),
+      String(row.connections ?? '?'),
+      String(row.running ?? '?'),
     ]);
   const own = ['(server itself)', percent(serverItself ?? undefined), '', ''];
   const rest = rows.length - rowsMax;
-  const note = rows.some(({ cpuFraction }) => cpuFraction === null)
+  const uncounted = rows.some(({ cpuFraction }) => cpuFraction === null)
     ? '\nThe server does not count what accounts use: run "bulkhead db enable"'
+    : '';
+  const more = rows.some(({ connections }) => connections === null)
+    ? '\nThe server has more than the first 10,000 connections, so their numbers are unknown'
     : '';
   return [
     printable(socket),
-    table([['TENANT', 'CPU', 'CONNECTIONS', 'RUNNING'], ...lines, own], [1, 2, 3]) + note,
+    table([['TENANT', 'CPU', 'CONNECTIONS', 'RUNNING'], ...lines, own], [1, 2, 3]) +
+      uncounted +
+      more,
     ...(rest > 0 ? [`and ${rest} more; --json shows all`] : []),
   ].join('\n');
 }

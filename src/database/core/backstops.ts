@@ -6,12 +6,16 @@
  *     transaction   its connection is ended: an idle one has no statement that could be ended
  *     connections   the server refuses them (`connection-numbers.ts`); what is open above the number is ended, idle
  *                   ones first
+ *     cpu           what pausing does not hold: idle connections, and the statements that use most
  */
 import type { Look, Session } from './look.ts';
 import { isServersOwn } from '../../policy/databases/servers-own.ts';
 import type { DatabaseLimits } from './database-limits.ts';
 
-export type BackstopLimits = Omit<DatabaseLimits, 'cpu'>;
+export interface BackstopLimits extends Omit<DatabaseLimits, 'cpu'> {
+  /** Idle connections are ended as long as more than this are open; it counts without `connections`. */
+  readonly idleConnections?: number;
+}
 
 /** The sessions that may be ended, and when. */
 export interface BackstopRules {
@@ -133,17 +137,43 @@ function lateTransaction(
 function excess(
   sessions: readonly Session[],
   tenant: number,
-  { connections: allowed }: BackstopLimits,
+  { connections, idleConnections }: BackstopLimits,
 ): readonly Ending[] {
+  const allowed = connections ?? idleConnections;
   if (allowed === undefined || sessions.length <= allowed) return [];
   const found = sessions.length;
   return sessions
+    .filter(({ isRunning }) => connections !== undefined || !isRunning)
     .toSorted((a, b) => Number(a.isRunning) - Number(b.isRunning) || b.id - a.id)
     .slice(0, found - allowed)
     .map((each) =>
       endingOf(each, tenant, { what: 'connection', why: 'connections', found, allowed }),
     );
 }
+
+/** Returns the statements of a tenant to end that have used most; those whose use is not known by their age. */
+export const heaviest = (
+  sessions: readonly Session[],
+  tenant: number,
+  privileged: ReadonlySet<string>,
+  count: number,
+): readonly Ending[] =>
+  sessions
+    .filter(({ account, isRunning }) => isRunning && !privileged.has(account))
+    .filter(({ account }) => !isServersOwn(account))
+    .toSorted((a, b) => cpuOf(b) - cpuOf(a) || ageOf(b) - ageOf(a))
+    .slice(0, count)
+    .map((each) =>
+      endingOf(each, tenant, {
+        what: 'statement',
+        why: 'statement',
+        found: ageOf(each),
+        allowed: 0,
+      }),
+    );
+
+const cpuOf = ({ runningCpuMicroseconds = 0 }: Session) => runningCpuMicroseconds;
+const ageOf = ({ statementMilliseconds = 0 }: Session) => statementMilliseconds;
 
 const endingOf = (
   { id, account, statement }: Session,

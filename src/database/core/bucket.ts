@@ -16,6 +16,8 @@ export interface CpuUse {
   readonly limitFraction: number;
   /** The CPU time so far of its longest statement that still runs. */
   readonly statementMicroseconds?: number;
+  /** The use by time, 1 is one core, of several servers that are looked at at different times. */
+  readonly rate?: number;
 }
 
 export const savedMicrosecondsMax = 500_000;

@@ -78,7 +78,7 @@ function rungText(items: readonly DatabaseCpuEvidence[]): string {
       ? ''
       : `Its programs with a connection to the server were paused for ${seconds(paused)} in all, in slices of at most 1 s.`;
   const more = rungs.has('statements')
-    ? 'Pausing did not help: it got a quarter of its connections, and its oldest statement was ended every 5 s.'
+    ? 'Pausing did not help: it got a quarter of its connections, and the statements that used most were ended.'
     : rungs.has('connections')
       ? 'Pausing did not help: it got a quarter of its connections.'
       : '';

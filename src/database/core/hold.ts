@@ -2,7 +2,7 @@
  * Measures against a tenant that uses more of a database server than its limit.
  *
  * Its clients are frozen while it owes. Where that does not help, since its clients are elsewhere or its statements run
- * without them, the next rung comes on top: fewer connections, and then the oldest statement is killed again and again.
+ * without them, the next rung comes on top: fewer connections, and then statements are ended.
  */
 import type { HoldMode } from '../../policy/databases/databases-element.ts';
 import { charge, savedMicrosecondsMax, type CpuUse } from './bucket.ts';
@@ -26,14 +26,10 @@ export interface Hold {
   readonly freeRate: number;
   /** The time since it owed. */
   readonly quietMicroseconds: number;
-  /** The time since a statement of it was to be killed. */
-  readonly sparedMicroseconds: number;
-}
-
-export interface Judged {
-  readonly hold: Hold;
-  /** Whether its oldest statement is to be killed now. */
-  readonly killsOldest: boolean;
+  /** The time for which it has owed. */
+  readonly owedMicroseconds: number;
+  /** How many of its statements are to be ended now. */
+  readonly ends: number;
 }
 
 export const newHold: Hold = {
@@ -44,11 +40,15 @@ export const newHold: Hold = {
   elapsedMicroseconds: 0,
   freeRate: 0,
   quietMicroseconds: 0,
-  sparedMicroseconds: 0,
+  owedMicroseconds: 0,
+  ends: 0,
 };
 
 const judgeMicroseconds = 10_000_000;
-const killMicroseconds = 5_000_000;
+/** A shorter time of debt is a peak, which pausing pays. */
+const peakMicroseconds = 1_000_000;
+/** A look ends no more of its statements. */
+export const endsMax = 64;
 /** The next rung would be on and off every few seconds otherwise. */
 const releaseMicroseconds = 60_000_000;
 /** Freezing helps if it brings use down by a third, or to the limit. */
@@ -57,23 +57,32 @@ const nearLimitFraction = 1.1;
 /** The part of its connections that a tenant keeps. */
 export const keptConnectionsFraction = 1 / 4;
 
-export function judge(before: Hold, use: HoldUse, mode: HoldMode): Judged {
+export function judge(before: Hold, use: HoldUse, mode: HoldMode): Hold {
   const balance = charge(before.balance, use);
   // It owes until its debt is paid in full.
   const owes = balance < 0;
   const elapsed = Math.max(0, finite(use.elapsedMicroseconds));
-  const counted = count(before, owes, use.usedMicroseconds, elapsed);
+  const counted = count(before, owes, use, elapsed);
   const next = { ...counted, balance, owes };
   const hold = mode === 'watch' ? watched(next) : climbed(next, use);
-  const kills =
-    hold.rung === 'statements' && hold.owes && hold.sparedMicroseconds >= killMicroseconds;
-  return { hold: kills ? { ...hold, sparedMicroseconds: 0 } : hold, killsOldest: kills };
+  return { ...hold, ends: endsAfter(hold) };
 }
 
-function count(before: Hold, owes: boolean, used: number | undefined, elapsed: number): Hold {
+/** One at first, and twice as many with each look while it owes: as many as it takes, soon. */
+const endsAfter = ({ rung, owes, owedMicroseconds, ends }: Hold): number =>
+  rung === 'statements' && owes && owedMicroseconds >= peakMicroseconds
+    ? Math.min(endsMax, Math.max(1, 2 * ends))
+    : 0;
+
+function count(
+  before: Hold,
+  owes: boolean,
+  { usedMicroseconds: used, rate: ofServers }: HoldUse,
+  elapsed: number,
+): Hold {
   const spent = finite(used);
   const isHeld = before.rung !== 'none';
-  const rate = elapsed === 0 || used === undefined ? 0 : spent / elapsed;
+  const rate = finite(ofServers ?? (elapsed === 0 || used === undefined ? 0 : spent / elapsed));
   const isStale = !isHeld && before.elapsedMicroseconds >= judgeMicroseconds;
   const fresh = isStale ? 0 : before.freeRate;
   return {
@@ -82,7 +91,7 @@ function count(before: Hold, owes: boolean, used: number | undefined, elapsed: n
     elapsedMicroseconds: (isStale ? 0 : before.elapsedMicroseconds) + elapsed,
     freeRate: isHeld ? before.freeRate : Math.max(fresh, rate),
     quietMicroseconds: owes ? 0 : before.quietMicroseconds + elapsed,
-    sparedMicroseconds: before.sparedMicroseconds + elapsed,
+    owedMicroseconds: owes ? before.owedMicroseconds + elapsed : 0,
   };
 }
 
@@ -108,11 +117,9 @@ function climbed(hold: Hold, { canFreeze, limitFraction }: HoldUse): Hold {
 
 const above = (rung: Rung): Rung => rungs[rungs.indexOf(rung) + 1] ?? rung;
 
-/** The first statement is killed as soon as the last rung is reached. */
 const onRung = (hold: Hold, rung: Rung): Hold => ({
   ...hold,
   rung,
   usedMicroseconds: 0,
   elapsedMicroseconds: 0,
-  ...(rung === hold.rung ? {} : { sparedMicroseconds: killMicroseconds }),
 });

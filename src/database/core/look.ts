@@ -15,6 +15,10 @@ export interface Look {
   readonly serverCpuMicroseconds: number | undefined;
   /** The server's background threads. */
   readonly backgroundCpuMicroseconds: number | undefined;
+  /** Whether the server has more accounts than are in the list: those that have used most are. */
+  readonly hasMoreAccounts?: boolean;
+  /** Whether it has more connections than are in the list, so that nobody's number is known. */
+  readonly hasMoreSessions?: boolean;
 }
 
 export interface AccountUse {

@@ -14,6 +14,7 @@ import { printable } from '../../../packages/base/printable.ts';
 import type { Ending } from './backstops.ts';
 import type { ServerAccount, WantedNumber } from './connection-numbers.ts';
 import type { AccountUse, Look, Session } from './look.ts';
+import { rowsMax } from './protocol/reply.ts';
 import { isConnectionNumber } from './rights/record.ts';
 
 export interface ConnectRequest {
@@ -29,7 +30,8 @@ export type WorkerRequest =
   | ConnectRequest
   | { readonly kind: 'look' }
   | { readonly kind: 'end'; readonly endings: readonly Ending[] }
-  | { readonly kind: 'accounts' }
+  /** Accounts of these names; absent: all. */
+  | { readonly kind: 'accounts'; readonly names?: readonly string[] }
   | { readonly kind: 'cap'; readonly numbers: readonly WantedNumber[] };
 
 export type WorkerAnswer =
@@ -44,7 +46,6 @@ export type WorkerAnswer =
 
 /** The longest line: 10,000 connections with a statement each, escaped. */
 export const answerBytesMax = 32 * 2 ** 20;
-const rowsMax = 10_000;
 const nameMax = 128;
 const statementMax = 200;
 const reasonMax = 1000;
@@ -94,6 +95,8 @@ function readLook(value: unknown): Look | undefined {
     sessions: listOf(value['sessions'], rowsMax, readSession),
     serverCpuMicroseconds: amountOf(value['serverCpuMicroseconds']),
     backgroundCpuMicroseconds: amountOf(value['backgroundCpuMicroseconds']),
+    ...(value['hasMoreAccounts'] === true ? { hasMoreAccounts: true } : {}),
+    ...(value['hasMoreSessions'] === true ? { hasMoreSessions: true } : {}),
   };
 }
 

@@ -2,8 +2,8 @@
  * The agent's part: looks at the host's database servers, and holds tenants to their limits. Without a limit in the
  * policy no server is asked anything.
  *
- * A look a second, or ten while a tenant is near its share. Servers are asked by processes of their own, so one that
- * hangs delays nothing here, and nobody stays paused for it.
+ * A look a second, or ten while a tenant is near its share. Servers are asked by processes of their own, each in a loop
+ * of its own, so one that hangs delays nothing here, and nobody stays paused for it.
  */
 import { formatProblem } from '../../../packages/base/problem.ts';
 import type { Log } from '../../agent/log.ts';
@@ -14,12 +14,13 @@ import { UseTotals } from '../core/use/use-totals.ts';
 import { DatabaseFaults } from './database-faults.ts';
 import { Enforcement } from './enforcement.ts';
 import type { SeenServer } from './seen-server.ts';
+import { ServerLoops } from './worker/server-loops.ts';
 import { findServers } from './watched-servers.ts';
 
 const lookMilliseconds = 1000;
 const nearMilliseconds = 100;
-/** Servers come and go, and so do their accounts. */
-const refreshMilliseconds = 60_000;
+/** Servers come and go. */
+const findMilliseconds = 60_000;
 
 export const databasePart = (paths: Paths, log: Log): AgentPart => new DatabasePart(paths, log);
 
@@ -28,13 +29,10 @@ class DatabasePart implements AgentPart {
   readonly #log: Log;
   readonly #faults = new DatabaseFaults();
   readonly #totals = new UseTotals();
-  readonly #servers = new Map<string, SeenServer>();
+  readonly #loops = new ServerLoops<SeenServer>((server) => this.#turn(server));
   #enforcement: Enforcement | undefined;
-  #refreshedAt = -Infinity;
   #timer: NodeJS.Timeout | undefined;
   #logged = new Map<string, string>();
-  /** Grows with each policy, so that a look that is under way does not go on for an older one. */
-  #turn = 0;
 
   constructor(paths: Paths, log: Log) {
     this.#paths = paths;
@@ -49,10 +47,9 @@ class DatabasePart implements AgentPart {
       totals: this.#totals,
       warn: (text) => this.#once('hold', text),
     });
-    if (enforcement === undefined) return this.#forget(new Set());
+    if (enforcement === undefined) return this.#loops.keep(new Map());
     this.#enforcement = enforcement;
-    this.#refreshedAt = -Infinity;
-    void this.#run(this.#turn);
+    this.#find(enforcement);
   }
 
   databaseUse(uid: number): DatabaseUse | undefined {
@@ -65,51 +62,34 @@ class DatabasePart implements AgentPart {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#leave();
-    this.#forget(new Set());
+    this.#loops[Symbol.dispose]();
   }
 
   /** Ends the current enforcement, which thaws everybody. */
   #leave(): void {
-    this.#turn += 1;
     clearTimeout(this.#timer);
     this.#enforcement?.[Symbol.dispose]();
     this.#enforcement = undefined;
   }
 
-  async #run(turn: number): Promise<void> {
-    const enforcement = this.#enforcement;
-    if (enforcement === undefined || turn !== this.#turn) return;
-    const isRefresh = performance.now() - this.#refreshedAt > refreshMilliseconds;
-    if (isRefresh) this.#refresh(enforcement);
-    const seen = await Promise.all(
-      [...this.#servers.values()].map(async (server) => ({ server, use: await server.look() })),
-    );
-    if (turn !== this.#turn) return;
-    for (const { server } of seen) this.#report(server);
-    if (isRefresh) await enforcement.refresh(seen.map(({ server }) => server));
-    if (turn !== this.#turn) return;
-    const isNear = await enforcement.judge(seen);
-    if (turn !== this.#turn) return;
-    const pause = isNear ? nearMilliseconds : lookMilliseconds;
-    this.#timer = setTimeout(() => void this.#run(turn), pause).unref();
-  }
-
-  #refresh({ policy }: Enforcement): void {
-    this.#refreshedAt = performance.now();
-    const found = findServers(this.#paths, policy);
+  #find(enforcement: Enforcement): void {
+    this.#timer = setTimeout(() => this.#find(enforcement), findMilliseconds).unref();
+    const found = findServers(this.#paths, enforcement.policy);
     if (!found.ok) return this.#once('servers', formatProblem(found.error));
-    const sockets = new Set(found.value.map(({ address }) => address.at));
-    this.#forget(sockets);
-    for (const { address, make } of found.value)
-      if (!this.#servers.has(address.at)) this.#servers.set(address.at, make());
+    this.#loops.keep(new Map(found.value.map(({ address, make }) => [address.at, make])));
   }
 
-  #forget(except: ReadonlySet<string>): void {
-    for (const [socket, server] of this.#servers) {
-      if (except.has(socket)) continue;
-      server[Symbol.dispose]();
-      this.#servers.delete(socket);
-    }
+  /** Looks at a server, and acts on it. Returns when to come again. */
+  async #turn(server: SeenServer): Promise<number> {
+    const use = await server.look();
+    const enforcement = this.#enforcement;
+    if (enforcement === undefined || !this.#loops.has(server)) return lookMilliseconds;
+    this.#report(server);
+    await enforcement.refresh(server);
+    // Another policy may have come meanwhile.
+    if (enforcement !== this.#enforcement || !this.#loops.has(server)) return nearMilliseconds;
+    const isNear = await enforcement.judge(server, use, this.#loops.servers);
+    return isNear ? nearMilliseconds : lookMilliseconds;
   }
 
   #report({ watched: { address, state } }: SeenServer): void {

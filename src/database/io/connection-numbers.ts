@@ -2,23 +2,38 @@
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { keyOf, type ServerAccount, type WantedNumber } from '../core/connection-numbers.ts';
-import { accountsStatement, capStatement, schemaName } from '../core/rights/enable-sql.ts';
+import {
+  accountsStatement,
+  capStatement,
+  schemaName,
+  textLiteral,
+} from '../core/rights/enable-sql.ts';
 import { privilegesOf } from '../core/rights/privileges.ts';
 import { isOurs, type KeptNumber } from '../core/rights/record.ts';
-import type { Row } from '../core/protocol/reply.ts';
+import { rowsMax, type Row } from '../core/protocol/reply.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { DatabaseConnection } from './client/connect.ts';
 import { lockDatabases, readNumbers, readServers, writeNumbers } from './record-file.ts';
 
-/** Returns the accounts and roles of the server: for the worker by the view, for root without it. */
+/**
+ * Returns the accounts and roles of the server, or those of some names: for the worker by the view, for root without it.
+ * The server has more accounts than are listed if there are `rowsMax`.
+ */
 export async function readAccounts(
   connection: DatabaseConnection,
   by: 'worker' | 'root' = 'worker',
+  names?: readonly string[],
 ): Promise<Result<readonly ServerAccount[], Problem>> {
-  const view = `SELECT * FROM \`${schemaName}\`.accounts`;
-  const rows = await connection.query(by === 'worker' ? view : accountsStatement);
+  if (names?.length === 0) return ok([]);
+  const view = `SELECT * FROM \`${schemaName}\`.accounts a`;
+  const some =
+    names === undefined ? '' : ` WHERE BINARY account IN (${names.map(binaryText).join(', ')})`;
+  const table = by === 'worker' ? view : `SELECT * FROM (${accountsStatement}) a`;
+  const rows = await connection.query(`${table}${some} ORDER BY account, host LIMIT ${rowsMax}`);
   return rows.ok ? ok(rows.value.map(accountOf)) : rows;
 }
+
+const binaryText = (text: string) => `BINARY ${textLiteral(text)}`;
 
 function accountOf(row: Row): ServerAccount {
   const text = (column: string) => row.get(column) ?? '';
@@ -99,6 +114,10 @@ function planNumbers(
     rows.push(was);
     changes.push({ account, host, connections: was.before, before: was.before });
   }
+  // Accounts that are not in the list may still exist.
+  const listed = new Set(accounts.map(keyOf));
+  if (accounts.length === rowsMax)
+    rows.push(...[...kept.values()].filter((each) => !listed.has(keyOf(each))));
   return { changes, kept: rows };
 }
 

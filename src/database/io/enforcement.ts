@@ -6,20 +6,21 @@ import { probeDriver } from '../../host/probe.ts';
 import { defaultDatabases } from '../../policy/databases/database-settings.ts';
 import type { Policy, Tenant } from '../../policy/policy.ts';
 import type { AccountOwners } from '../core/accounts.ts';
-import { decideEndings, noAttempts, type Attempts, type Ending } from '../core/backstops.ts';
-import { connectionNumbers, isAnonymous, isOrdinary } from '../core/connection-numbers.ts';
+import { connectionNumbers, isAnonymous } from '../core/connection-numbers.ts';
 import { databaseLimits, type DatabaseLimits } from '../core/database-limits.ts';
-import type { Look, Session } from '../core/look.ts';
+import type { Session } from '../core/look.ts';
 import type { UseTotals } from '../core/use/use-totals.ts';
 import { accountOwners } from './account-owners.ts';
 import { noteNumbers } from './connection-numbers.ts';
 import type { DatabaseFaults } from './database-faults.ts';
 import { Holder, type HeldTenant, type TenantUse } from './hold/holder.ts';
 import type { SeenServer, SeenUse } from './seen-server.ts';
+import { SessionEndings } from './hold/session-endings.ts';
 
+/** A server with what a look at it has shown. */
 interface Seen {
   readonly server: SeenServer;
-  readonly use: SeenUse | undefined;
+  readonly use: SeenUse;
 }
 
 interface Needs {
@@ -32,6 +33,10 @@ interface Needs {
 /** The part of the limit above which looks come more often. */
 const nearFraction = 0.8;
 
+/** Accounts come and go. */
+const refreshMilliseconds = 60_000;
+const unknownMilliseconds = 5_000;
+
 /** Stands for the tenant of accounts that belong to none. */
 const nobody = -1;
 
@@ -43,11 +48,15 @@ export class Enforcement implements Disposable {
   readonly #tenants: ReadonlyMap<number, Tenant>;
   readonly #driver: Driver;
   readonly #holder: Holder;
-  /** Accounts by server that are never ended; undefined until they are known. */
-  readonly #privileged = new Map<SeenServer, ReadonlySet<string>>();
   /** Servers with an account for everybody. A name there proves nothing, so nobody is held for it. */
   readonly #anonymous = new Set<SeenServer>();
-  readonly #attempts = new Map<SeenServer, Attempts>();
+  readonly #endings = new Map<SeenServer, SessionEndings>();
+  /** The latest look at each server that answers. */
+  readonly #latest = new Map<SeenServer, Seen>();
+  /** Use of each server by each tenant, by uid: 1 is one core. */
+  readonly #rates = new Map<SeenServer, ReadonlyMap<number, number>>();
+  readonly #refreshAt = new Map<SeenServer, number>();
+  #judgedAt = -Infinity;
 
   /** Returns undefined if the policy has no limit on database servers, or the host's cgroups are unknown. */
   static of(policy: Policy, needs: Needs): Enforcement | undefined {
@@ -83,31 +92,32 @@ export class Enforcement implements Disposable {
     this.#driver[Symbol.dispose]();
   }
 
-  /** Reads the accounts of each server, and sets their numbers of connections. */
-  async refresh(servers: readonly SeenServer[]): Promise<void> {
-    for (const server of servers) {
-      const accounts = await server.watched.accounts();
-      if (accounts === undefined) continue;
-      this.#privileged.set(
-        server,
-        new Set(accounts.filter((each) => !isOrdinary(each)).map(({ account }) => account)),
-      );
-      this.#noteAnonymous(server, accounts.some(isAnonymous));
-      const owners = this.#ownersOf(accounts.map(({ account }) => account));
-      const limits = new Map(
-        [...this.#limits].flatMap(([uid, { connections }]) =>
-          connections === undefined ? [] : [[uid, connections] as const],
-        ),
-      );
-      const { wanted } = connectionNumbers({ accounts, owners, limits });
-      const target = { paths: this.#needs.paths, socket: server.watched.address.at };
-      const changes = noteNumbers(target, accounts, wanted);
-      if (!changes.ok) {
-        this.#needs.warn(formatProblem(changes.error));
-        continue;
-      }
-      for (const each of await server.watched.cap(changes.value)) this.#needs.warn(each);
-    }
+  /** Reads the accounts of a server, and sets their numbers of connections, if it is time for that. */
+  async refresh(server: SeenServer): Promise<void> {
+    if (performance.now() < (this.#refreshAt.get(server) ?? -Infinity)) return;
+    const accounts = await server.watched.accounts();
+    const pause = accounts === undefined ? unknownMilliseconds : refreshMilliseconds;
+    this.#refreshAt.set(server, performance.now() + pause);
+    if (accounts === undefined) return;
+    this.#endingsOf(server).know(accounts);
+    this.#noteAnonymous(server, accounts.some(isAnonymous));
+    const owners = this.#ownersOf(accounts.map(({ account }) => account));
+    const limits = new Map(
+      [...this.#limits].flatMap(([uid, { connections }]) =>
+        connections === undefined ? [] : [[uid, connections] as const],
+      ),
+    );
+    const { wanted } = connectionNumbers({ accounts, owners, limits });
+    const target = { paths: this.#needs.paths, socket: server.watched.address.at };
+    const changes = noteNumbers(target, accounts, wanted);
+    if (!changes.ok) return this.#needs.warn(formatProblem(changes.error));
+    for (const each of await server.watched.cap(changes.value)) this.#needs.warn(each);
+  }
+
+  #endingsOf(server: SeenServer): SessionEndings {
+    const found = this.#endings.get(server) ?? new SessionEndings(server.watched);
+    this.#endings.set(server, found);
+    return found;
   }
 
   #noteAnonymous(server: SeenServer, is: boolean): void {
@@ -121,31 +131,47 @@ export class Enforcement implements Disposable {
     }
   }
 
-  /** Acts on a look at each server. Returns whether a tenant is near its share of the CPU. */
-  async judge(seen: readonly Seen[]): Promise<boolean> {
-    const known = seen.flatMap(({ server, use }) =>
-      use === undefined || this.#anonymous.has(server) ? [] : [{ server, use }],
-    );
-    if (known.length === 0) {
+  /**
+   * Acts on a look at one of the servers; undefined if it shows nothing now. Returns whether a tenant is near its share of
+   * the CPU.
+   */
+  async judge(
+    server: SeenServer,
+    use: SeenUse | undefined,
+    servers: readonly SeenServer[],
+  ): Promise<boolean> {
+    for (const each of this.#latest.keys()) if (!servers.includes(each)) this.#forget(each);
+    if (use === undefined || this.#anonymous.has(server)) {
+      this.#forget(server);
       // Nobody waits for a server that does not answer.
-      this.#holder.releaseAll();
+      if (this.#latest.size === 0) this.#holder.releaseAll();
       return false;
     }
-    const sessions = this.#sessionsOf(known.map(({ use }) => use));
-    const uses = this.#usesOf(
-      known.map(({ use }) => use),
-      sessions,
-    );
-    const sockets = seen.map(({ server }) => server.watched.address.at);
+    const seen = { server, use };
+    this.#latest.set(server, seen);
+    const sessions = this.#sessionsOf([...this.#latest.values()].map((each) => each.use));
+    const uses = this.#usesOf(seen, sessions);
+    const sockets = servers.map(({ watched }) => watched.address.at);
     const held = this.#holder.look(uses, sockets);
     this.#reportHeld(held, uses, sessions);
-    for (const each of known) {
-      await this.#end(each.server, each.use, held);
-    }
-    return uses.some(
-      ({ usedMicroseconds = 0, elapsedMicroseconds, limitFraction }) =>
-        usedMicroseconds > nearFraction * limitFraction * elapsedMicroseconds,
-    );
+    const owners = this.#ownersOf(use.look.sessions.map(({ account }) => account));
+    const rules = { owners, limits: this.#limits, held };
+    for (const each of await this.#endingsOf(server).end(use.look, rules))
+      this.#needs.faults.ended(each);
+    return uses.some(({ rate = 0, limitFraction }) => rate > nearFraction * limitFraction);
+  }
+
+  #forget(server: SeenServer): void {
+    this.#latest.delete(server);
+    this.#rates.delete(server);
+  }
+
+  /** The time since the previous look at any of them: it is the time of the tenants, not of a server. */
+  #elapsed({ elapsedMicroseconds }: SeenUse): number {
+    const now = performance.now() * 1000;
+    const elapsed = Math.min(now - this.#judgedAt, elapsedMicroseconds);
+    this.#judgedAt = now;
+    return elapsed;
   }
 
   #tenantOf(account: string): number | undefined {
@@ -172,19 +198,28 @@ export class Enforcement implements Disposable {
   }
 
   #usesOf(
-    uses: readonly SeenUse[],
+    { server, use }: Seen,
     sessions: ReadonlyMap<number, readonly Session[]>,
   ): readonly TenantUse[] {
     const used = new Map<number, number>();
-    for (const [account, microseconds] of uses.flatMap((each) => [...each.used])) {
+    for (const [account, microseconds] of use.used) {
       const tenant = this.#tenantOf(account);
       if (tenant !== undefined) used.set(tenant, (used.get(tenant) ?? 0) + microseconds);
     }
+    const perTime = [...used].map(([uid, each]) => [uid, each / use.elapsedMicroseconds] as const);
+    this.#rates.set(server, new Map(perTime));
     const connections = [...sessions].map(([uid, own]) => [uid, own.length] as const);
-    this.#needs.totals.add(used, new Map(connections.filter(([uid]) => uid !== nobody)));
+    const isWhole = [...this.#latest.values()].every(
+      (each) => each.use.look.hasMoreSessions !== true,
+    );
+    this.#needs.totals.add(
+      used,
+      isWhole ? new Map(connections.filter(([uid]) => uid !== nobody)) : undefined,
+    );
     // A server that counts nothing lists no account; one that counts lists ours.
-    const isKnown = uses.every(({ look }) => look.accounts.length > 0);
-    const elapsedMicroseconds = Math.max(...uses.map((each) => each.elapsedMicroseconds));
+    const isKnown = use.look.accounts.length > 0;
+    const elapsedMicroseconds = this.#elapsed(use);
+    const rates = [...this.#rates.values()];
     return [...this.#limits].flatMap(([uid, { cpu }]) => {
       const tenant = this.#tenants.get(uid);
       if (cpu === undefined || tenant === undefined) return [];
@@ -195,6 +230,7 @@ export class Enforcement implements Disposable {
           usedMicroseconds: isKnown ? (used.get(uid) ?? 0) : undefined,
           elapsedMicroseconds,
           limitFraction: cpu,
+          rate: rates.reduce((sum, each) => sum + (each.get(uid) ?? 0), 0),
           statementMicroseconds: Math.max(0, ...running),
         },
       ];
@@ -221,64 +257,5 @@ export class Enforcement implements Disposable {
       this.#needs.totals.paused(uid, isWatched ? 0 : paused);
       this.#needs.faults.held(uid, { used, elapsed, paused, limit, rung, isWatched }, rows);
     }
-  }
-
-  /** Ends statements and connections above a limit, once it is known which accounts have global privileges. */
-  async #end(server: SeenServer, { look }: SeenUse, held: readonly HeldTenant[]): Promise<void> {
-    const privileged = this.#privileged.get(server);
-    if (privileged === undefined) return;
-    const owners = this.#ownersOf(look.sessions.map(({ account }) => account));
-    const limits = this.#limitsWith(held);
-    const before = this.#attempts.get(server) ?? noAttempts;
-    const { endings, attempts } = decideEndings(look, { owners, limits, privileged }, before);
-    this.#attempts.set(server, attempts);
-    const ids = new Set(endings.map(({ id }) => id));
-    const all = [
-      ...endings,
-      ...this.#oldest(look, held, privileged).filter(({ id }) => !ids.has(id)),
-    ];
-    const ended = new Set(await server.watched.end(all));
-    for (const each of all) if (ended.has(each.id)) this.#needs.faults.ended(each);
-  }
-
-  /** Returns the oldest statement of each tenant that nothing else holds. */
-  #oldest(
-    { sessions }: Look,
-    held: readonly HeldTenant[],
-    privileged: ReadonlySet<string>,
-  ): readonly Ending[] {
-    return held.flatMap(({ uid, killsOldest }) => {
-      if (!killsOldest) return [];
-      const [oldest] = sessions
-        .filter(({ account, isRunning }) => isRunning && !privileged.has(account))
-        .filter(({ account }) => this.#tenantOf(account) === uid)
-        .toSorted((a, b) => (b.statementMilliseconds ?? 0) - (a.statementMilliseconds ?? 0));
-      if (oldest === undefined) return [];
-      const { id, account, statement, statementMilliseconds: found = 0 } = oldest;
-      return [
-        {
-          id,
-          account,
-          statement,
-          tenant: uid,
-          what: 'statement',
-          why: 'statement',
-          found,
-          allowed: 0,
-        },
-      ];
-    });
-  }
-
-  /** A tenant that pausing does not hold keeps only a part of its connections. */
-  #limitsWith(held: readonly HeldTenant[]): ReadonlyMap<number, DatabaseLimits> {
-    const limits = new Map(this.#limits);
-    for (const { uid, connectionsFraction } of held) {
-      const own = limits.get(uid);
-      if (connectionsFraction >= 1 || own?.connections === undefined) continue;
-      const connections = Math.max(1, Math.floor(own.connections * connectionsFraction));
-      limits.set(uid, { ...own, connections });
-    }
-    return limits;
   }
 }

@@ -6,7 +6,7 @@ import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { serverProcess } from '../../host/databases/server-process.ts';
 import { processCpuMicroseconds } from '../../sys/syscalls.ts';
 import type { AccountUse, Look } from '../core/look.ts';
-import type { Row } from '../core/protocol/reply.ts';
+import { rowsMax, type Row } from '../core/protocol/reply.ts';
 import { Sessions, type ListedSession } from '../core/use/sessions.ts';
 import type { DatabaseConnection, DatabaseProblem } from './client/connect.ts';
 import type { DatabaseServer, Sight } from './server.ts';
@@ -82,6 +82,8 @@ class Mariadb implements DatabaseServer {
       sessions: this.#sessions.follow(sessions, atMicroseconds),
       serverCpuMicroseconds: pid === undefined ? undefined : processCpuMicroseconds(pid),
       backgroundCpuMicroseconds: this.#background?.read(),
+      ...(counted.value.length === rowsMax ? { hasMoreAccounts: true } : {}),
+      ...(listed.value.length === rowsMax ? { hasMoreSessions: true } : {}),
     });
   }
 }
@@ -93,12 +95,13 @@ function statementsFor(has: Has) {
   return {
     accounts: has('user_statistics', 'cpu_time')
       ? `SELECT user, cpu_time, total_connections,
-           select_commands + update_commands + other_commands AS statements FROM information_schema.user_statistics`
+           select_commands + update_commands + other_commands AS statements FROM information_schema.user_statistics
+           ORDER BY cpu_time DESC LIMIT ${rowsMax}`
       : undefined,
     processes: `SELECT id, user, host, command, ${time} AS time_ms, ${tid} AS tid, LEFT(info, 200) AS info
-      FROM information_schema.processlist`,
+      FROM information_schema.processlist LIMIT ${rowsMax}`,
     transactions: has('innodb_trx', 'trx_mysql_thread_id')
-      ? 'SELECT trx_mysql_thread_id AS id FROM information_schema.innodb_trx'
+      ? `SELECT trx_mysql_thread_id AS id FROM information_schema.innodb_trx LIMIT ${rowsMax}`
       : undefined,
   };
 }

@@ -22,18 +22,18 @@ export async function findEndings(
   connection: DatabaseConnection,
   { tenant, isOwn, what }: Wanted,
 ): Promise<Result<readonly Ending[], Problem>> {
-  const accounts = await readAccounts(connection, 'root');
-  if (!accounts.ok) return accounts;
   const server = await openMariadb(connection);
   if (!server.ok) return server;
   const look = await server.value.look();
   if (!look.ok) return look;
-  const excluded = new Set(
-    accounts.value.filter((each) => !isOrdinary(each)).map(({ account }) => account),
-  );
+  const own = look.value.sessions.filter(({ account }) => isOwn(account));
+  const names = [...new Set(own.map(({ account }) => account))];
+  const accounts = await readAccounts(connection, 'root', names);
+  if (!accounts.ok) return accounts;
+  const groups = Map.groupBy(accounts.value, ({ account }) => account);
   return ok(
-    look.value.sessions
-      .filter(({ account }) => isOwn(account) && !excluded.has(account))
+    own
+      .filter(({ account }) => groups.get(account)?.every(isOrdinary) === true)
       .filter(({ isRunning }) => what === 'connection' || isRunning)
       .map(({ id, account, statement }) => ({
         id,

@@ -10,6 +10,7 @@ import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { packageFile } from '../../sys/package-files.ts';
+import { beNice } from '../../sys/processes/priority.ts';
 import { jailTenants } from './jail-tenants.ts';
 
 /** The wait before another start, so that a broker that ends at once is not started again and again. */
@@ -28,6 +29,8 @@ export function brokerPart(
     const child = spawn(packageFile('libexec/bulkhead-broker'), [instance, '--listen'], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
+    // Programs of tenants start there.
+    beNice(child.pid);
     running = child;
     createInterface(child.stderr).on('line', (line) => log.info(line));
     child.on('error', (error) => log.error(`Cannot start the broker of jails: ${error.message}`));

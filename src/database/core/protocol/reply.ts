@@ -10,7 +10,8 @@ import { Fields } from './fields.ts';
 export type Row = ReadonlyMap<string, string | null>;
 export type Rows = readonly Row[];
 
-const rowsMax = 10_000;
+/** Statements ask for no more, since a longer reply ends the connection. */
+export const rowsMax = 10_000;
 const columnsMax = 200;
 const endMark = 0xfe;
 /** A longer packet with the same first byte is a row. */

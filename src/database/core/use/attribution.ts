@@ -31,7 +31,10 @@ export function attribute(
   };
   const before = new Map(previous.accounts.map((each) => [each.account, each]));
   for (const account of current.accounts) {
-    const since = sinceThen(before.get(account.account), account);
+    const last = before.get(account.account);
+    // It was left out of the list: what it has used before is not known.
+    if (last === undefined && previous.hasMoreAccounts === true) continue;
+    const since = sinceThen(last, account);
     add(account.account, since.cpuMicroseconds + between(since, constants));
   }
   for (const session of previous.sessions)

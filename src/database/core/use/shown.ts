@@ -6,8 +6,9 @@ export interface ShownAccount {
   readonly account: string;
   /** The part of a core that it used between the looks; undefined if it is unknown. */
   readonly cpuFraction: number | undefined;
-  readonly connections: number;
-  readonly running: number;
+  /** Undefined if the server has more connections than are listed. */
+  readonly connections: number | undefined;
+  readonly running: number | undefined;
   readonly statements: number | undefined;
 }
 
@@ -26,13 +27,13 @@ export function shownUse(previous: Look, current: Look, isCounting: boolean): Sh
   const sessions = Map.groupBy(current.sessions, ({ account }) => account);
   const names = new Set([...counters.keys(), ...sessions.keys()]);
   const accounts = [...names].map((account): ShownAccount => {
-    const own = sessions.get(account) ?? [];
+    const own = current.hasMoreSessions === true ? undefined : (sessions.get(account) ?? []);
     const counted = counters.get(account);
     return {
       account,
       cpuFraction: isCounting ? Math.max(0, (used.get(account) ?? 0) / elapsed) : undefined,
-      connections: own.length,
-      running: own.filter(({ isRunning }) => isRunning).length,
+      connections: own?.length,
+      running: own?.filter(({ isRunning }) => isRunning).length,
       statements: counted?.statements,
     };
   });
@@ -40,7 +41,7 @@ export function shownUse(previous: Look, current: Look, isCounting: boolean): Sh
     accounts: accounts.toSorted(
       (a, b) =>
         (b.cpuFraction ?? 0) - (a.cpuFraction ?? 0) ||
-        b.connections - a.connections ||
+        (b.connections ?? 0) - (a.connections ?? 0) ||
         a.account.localeCompare(b.account),
     ),
     serverItself: isCounting ? itself(previous, current, used, elapsed) : undefined,

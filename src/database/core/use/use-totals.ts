@@ -7,21 +7,25 @@ interface Total {
   /** The highest so far: a counter never falls. */
   shown: number;
   paused: number;
-  connections: number;
+  connections: number | undefined;
 }
 
 export class UseTotals {
   readonly #totals = new Map<number, Total>();
 
-  /** Adds the use since the previous call, in microseconds by uid. */
-  add(used: ReadonlyMap<number, number>, connections: ReadonlyMap<number, number>): void {
+  /** Adds the use since the previous call, in microseconds by uid. `connections` are undefined if they are not known. */
+  add(
+    used: ReadonlyMap<number, number>,
+    connections: ReadonlyMap<number, number> | undefined,
+  ): void {
     for (const [uid, microseconds] of used) {
       const total = this.#totalOf(uid);
       total.cpu += microseconds;
       total.shown = Math.max(total.shown, total.cpu);
     }
-    for (const uid of connections.keys()) this.#totalOf(uid);
-    for (const [uid, total] of this.#totals) total.connections = connections.get(uid) ?? 0;
+    for (const uid of connections?.keys() ?? []) this.#totalOf(uid);
+    for (const [uid, total] of this.#totals)
+      total.connections = connections === undefined ? undefined : (connections.get(uid) ?? 0);
   }
 
   paused(uid: number, microseconds: number): void {
@@ -30,7 +34,8 @@ export class UseTotals {
 
   of(uid: number): DatabaseUse {
     const { shown, paused, connections } = this.#totals.get(uid) ?? none;
-    return { cpuSeconds: shown / 1e6, connections, pausedSeconds: paused / 1e6 };
+    const known = connections === undefined ? {} : { connections };
+    return { cpuSeconds: shown / 1e6, ...known, pausedSeconds: paused / 1e6 };
   }
 
   #totalOf(uid: number): Total {

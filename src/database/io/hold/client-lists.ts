@@ -5,9 +5,9 @@
  */
 import type { Problem } from '../../../../packages/base/problem.ts';
 import type { Result } from '../../../../packages/base/result.ts';
-import { clientsOfSocket } from '../../../sys/sockets/unix-diag.ts';
+import { clientsOfSocket, type SocketClients } from '../../../sys/sockets/unix-diag.ts';
 
-type Found = Result<ReadonlySet<number>, Problem>;
+type Found = Result<SocketClients, Problem>;
 
 const usedAgain = 10;
 

@@ -3,6 +3,7 @@
  * files of the tenant's processes show which of them has one.
  */
 import { readdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { listSome } from '../../../../packages/base/list.ts';
 import type { Problem } from '../../../../packages/base/problem.ts';
 import { failed } from '../../../../packages/base/problem.ts';
@@ -10,15 +11,15 @@ import { ok, type Result } from '../../../../packages/base/result.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
 import type { Driver } from '../../../host/driver.ts';
 import { findEntryPaths } from '../../../host/entry-paths/entry-path-of-process.ts';
-import { includesOthers } from '../../../host/kill-processes.ts';
+import { includesOthersRights } from '../../../host/kill-processes.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { stopFile } from '../../../host/stops.ts';
 import { sliceCgroup } from '../../../plan/slice.ts';
 import { tenantCgroup } from '../../../plan/wanted.ts';
 import type { Tenant } from '../../../policy/policy.ts';
-import { runBounded } from '../../../sys/processes/run-bounded.ts';
 import { unitsOf, type CgroupNode } from '../../core/client-cgroups.ts';
 import { ClientLists } from './client-lists.ts';
+import { processesWith } from './client-processes.ts';
 import type { FreezeFile } from './record.ts';
 
 export interface ClientCgroups {
@@ -26,6 +27,8 @@ export interface ClientCgroups {
   readonly freezable: readonly FreezeFile[];
   /** The reasons why others with clients may not. */
   readonly refused: readonly string[];
+  /** All cgroups with its processes, where no process has a client's socket any more although the tenant made one. */
+  readonly likely: readonly FreezeFile[];
 }
 
 /** A cgroup with its processes. */
@@ -36,12 +39,8 @@ interface Unit {
 
 const depthMax = 8;
 const cgroupsMax = 1_000;
-/** A tenant with more processes has its whole share of cgroups taken for clients. */
-const processesMax = 5_000;
 /** Nothing with more processes is frozen: each of them is examined before each pause. */
 const examinedMax = 2_000;
-const searchMilliseconds = 1_500;
-const outputBytesMax = 32 * 2 ** 20;
 /** Entry paths of people who are logged in, and would think that the host hangs. */
 const sessionPaths: ReadonlySet<string> = new Set(['ssh', 'su']);
 
@@ -79,23 +78,30 @@ export class Clients {
     const top = this.#topOf(tenant);
     if (top === undefined)
       return failed({ action: 'freeze clients', reason: this.obstacle ?? 'there is no freezer' });
-    const peers = new Set<number>();
+    const peers = new Map<number, number | undefined>();
     for (const each of sockets) {
       const found = this.#lists.of(each);
       if (!found.ok) return found;
-      for (const inode of found.value) peers.add(inode);
+      for (const [inode, uid] of found.value) peers.set(inode, uid);
     }
-    if (peers.size === 0) return ok({ freezable: [], refused: [] });
+    if (peers.size === 0) return ok({ freezable: [], refused: [], likely: [] });
     const units = unitsOf(readTree(top)).map((path) => ({ path, pids: pidsBelow(path) }));
-    const pids = await pidsWith(this.#paths.proc, units.flatMap(allPids), peers);
-    const withClients = units
-      .filter((unit) => unit.pids.some((pid) => pids.has(pid)))
-      .map(({ path, ...unit }) => ({ path, refusal: this.#refusal(tenant, { path, ...unit }) }));
-    const freezable = withClients.filter(({ refusal }) => refusal === undefined);
-    return ok({
+    const pids = await processesWith(this.#paths.proc, units.flatMap(allPids), peers);
+    const withClients = units.filter((unit) => unit.pids.some((pid) => pids.has(pid)));
+    if (withClients.length > 0) return ok({ ...this.#divide(tenant, withClients), likely: [] });
+    const isHere = [...peers.values()].includes(tenant.uid);
+    const used = isHere ? units.filter((unit) => unit.pids.length > 0) : [];
+    const { freezable: likely, refused } = this.#divide(tenant, used);
+    return ok({ freezable: [], refused: likely.length === 0 ? refused : [], likely });
+  }
+
+  #divide(tenant: Tenant, units: readonly Unit[]): Omit<ClientCgroups, 'likely'> {
+    const judged = units.map((unit) => ({ ...unit, refusal: this.#refusal(tenant, unit) }));
+    const freezable = judged.filter(({ refusal }) => refusal === undefined);
+    return {
       freezable: freezable.map(({ path }) => this.#fileOf(tenant, path)),
-      refused: withClients.flatMap(({ refusal }) => refusal ?? []),
-    });
+      refused: judged.flatMap(({ refusal }) => refusal ?? []),
+    };
   }
 
   #fileOf(tenant: Tenant, path: string): FreezeFile {
@@ -108,15 +114,24 @@ export class Clients {
 
   /** Whether nothing has come into the cgroup since that must not be frozen. */
   mayFreeze(tenant: Tenant, { path }: FreezeFile): boolean {
-    const cgroup = path.slice(0, path.lastIndexOf('/'));
+    const cgroup = dirname(path);
     return this.#refusal(tenant, { path: cgroup, pids: pidsBelow(cgroup) }) === undefined;
+  }
+
+  /** Whether no process in the cgroup has got the rights of others while it was being frozen. */
+  mayStayFrozen(tenant: Tenant, { path }: FreezeFile): boolean {
+    return !this.#hasOthersRights(tenant, pidsBelow(dirname(path)));
+  }
+
+  #hasOthersRights(tenant: Tenant, pids: readonly number[]): boolean {
+    return includesOthersRights(pids, this.#driver.ownerOf(tenantCgroup(tenant)));
   }
 
   #refusal(tenant: Tenant, { path, pids }: Unit): string | undefined {
     const name = path.slice(path.lastIndexOf('/') + 1);
     if (pids.length > examinedMax) return `more than ${examinedMax} processes are in ${name}`;
-    if (includesOthers(pids, this.#driver.ownerOf(tenantCgroup(tenant))))
-      return `processes of other accounts are in ${name}`;
+    if (this.#hasOthersRights(tenant, pids))
+      return `processes of other accounts, or with their rights, are in ${name}`;
     const entryPathOf = findEntryPaths(tenant.uid, pathsFor(this.#paths));
     const logins = pids.filter((pid) => sessionPaths.has(entryPathOf(pid) ?? ''));
     return logins.length === 0
@@ -155,30 +170,4 @@ function pidsBelow(path: string): readonly number[] {
   };
   add(readTree(path));
   return pids;
-}
-
-/**
- * Returns which of these processes have one of these sockets. Another program reads their links, since a process can make
- * its reader wait: then any of them may be a client.
- */
-async function pidsWith(
-  proc: string,
-  pids: readonly number[],
-  sockets: ReadonlySet<number>,
-): Promise<ReadonlySet<number>> {
-  if (pids.length === 0) return new Set();
-  if (pids.length > processesMax) return new Set(pids);
-  const directories = pids.map((pid) => `${proc}/${pid}/fd`);
-  const tests = ['-maxdepth', '1', '-lname', 'socket:*', '-printf', '%h %l\\n'];
-  const run = await runBounded('/usr/bin/find', [...directories, ...tests], {
-    timeoutMs: searchMilliseconds,
-    bytesMax: outputBytesMax,
-  });
-  if (!run.ok) return new Set(pids);
-  const found = new Set<number>();
-  for (const line of Buffer.from(run.value.stdout).toString('latin1').split('\n')) {
-    const [, pid, inode] = /\/(\d+)\/fd socket:\[(\d+)\]$/.exec(line) ?? [];
-    if (pid !== undefined && sockets.has(Number(inode))) found.add(Number(pid));
-  }
-  return found;
 }

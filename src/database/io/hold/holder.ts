@@ -12,7 +12,8 @@ import type { Tenant } from '../../../policy/policy.ts';
 import type { CpuUse } from '../../core/bucket.ts';
 import { judge, keptConnectionsFraction, newHold, type Hold, type Rung } from '../../core/hold.ts';
 import { changesIn, nextSlice, type Slice } from '../../core/slices.ts';
-import { Clients, type ClientCgroups } from './clients.ts';
+import { ClientSearch } from './client-search.ts';
+import { Clients } from './clients.ts';
 import { Freezer } from './freezer.ts';
 import { distinct, recordFile, type FreezeFile } from './record.ts';
 import { Watchdog } from './watchdog.ts';
@@ -42,8 +43,8 @@ export interface HeldTenant {
   readonly pausedMicroseconds: number;
   /** The part of its connections that it keeps. */
   readonly connectionsFraction: number;
-  /** Whether its oldest statement is to be killed now. */
-  readonly killsOldest: boolean;
+  /** How many of its statements are to be ended now. */
+  readonly ends: number;
   /** Why some of its clients cannot be frozen. */
   readonly refused: readonly string[];
 }
@@ -56,12 +57,12 @@ interface Entry {
   paused: number;
   countedAt: number;
   frozen: readonly FreezeFile[];
-  clients: ClientCgroups | undefined;
-  searchedAt: number;
+  readonly clients: ClientSearch;
   isSearching: boolean;
 }
 
-const searchMicroseconds = 2_000_000;
+/** A process that got the rights of others while it was being frozen has them by then. */
+const settledMilliseconds = 20;
 /** The time after which nobody is paused any more by an old sample. */
 const staleMicroseconds = 2_000_000;
 
@@ -103,21 +104,21 @@ export class Holder implements Disposable {
   #judge(use: TenantUse, sockets: readonly string[]): HeldTenant | undefined {
     const entry = this.#entryOf(use.tenant);
     const { mode } = this.#options;
-    const judged = judge(entry.hold, { ...use, canFreeze: this.#canFreeze(entry) }, mode);
-    entry.hold = judged.hold;
+    const hold = judge(entry.hold, { ...use, canFreeze: this.#canFreeze(entry) }, mode);
+    entry.hold = hold;
     const paused = this.#takePaused(entry);
-    if (judged.hold.rung === 'none') return undefined;
-    if (mode === 'on' && judged.hold.owes) this.#search(entry, sockets);
-    const isCapped = judged.hold.rung === 'connections' || judged.hold.rung === 'statements';
+    if (hold.rung === 'none') return undefined;
+    if (mode === 'on' && hold.owes) this.#search(entry, sockets);
+    const isCapped = hold.rung === 'connections' || hold.rung === 'statements';
     return {
       uid: use.tenant.uid,
-      rung: judged.hold.rung,
-      owes: judged.hold.owes,
-      balanceMicroseconds: judged.hold.balance,
+      rung: hold.rung,
+      owes: hold.owes,
+      balanceMicroseconds: hold.balance,
       pausedMicroseconds: paused,
       connectionsFraction: isCapped ? keptConnectionsFraction : 1,
-      killsOldest: judged.killsOldest,
-      refused: entry.clients?.refused ?? [],
+      ends: hold.ends,
+      refused: entry.clients.refused,
     };
   }
 
@@ -134,8 +135,7 @@ export class Holder implements Disposable {
       paused: 0,
       countedAt: 0,
       frozen: [],
-      clients: undefined,
-      searchedAt: -Infinity,
+      clients: new ClientSearch(),
       isSearching: false,
     };
     this.#entries.set(tenant.uid, entry);
@@ -149,19 +149,18 @@ export class Holder implements Disposable {
 
   #canFreeze({ clients }: Entry): boolean | undefined {
     if (this.#obstacle !== undefined) return false;
-    return clients === undefined ? undefined : clients.freezable.length > 0;
+    return clients.canFreeze;
   }
 
   /** Finds the clients, also again: they come and go. */
   #search(entry: Entry, sockets: readonly string[]): void {
-    const isRecent = this.#now() - entry.searchedAt < searchMicroseconds;
-    if (entry.isSearching || isRecent || this.#obstacle !== undefined) return;
+    if (entry.isSearching || !entry.clients.isDue(this.#now()) || this.#obstacle !== undefined)
+      return;
     this.#watchdog ??= this.#startWatchdog();
     entry.isSearching = true;
     void this.#clients.find(entry.tenant, sockets).then((found) => {
       entry.isSearching = false;
-      entry.searchedAt = this.#now();
-      entry.clients = found.ok ? found.value : undefined;
+      entry.clients.add(found.ok ? found.value : undefined, this.#now());
       if (!found.ok) this.#report([found.error]);
       this.#turn();
     });
@@ -197,9 +196,7 @@ export class Holder implements Disposable {
 
   #isReady({ clients }: Entry): boolean {
     if (this.#options.mode === 'watch') return true;
-    return (
-      this.#watchdog?.isAlive === true && clients !== undefined && clients.freezable.length > 0
-    );
+    return this.#watchdog?.isAlive === true && clients.freezable.length > 0;
   }
 
   #change(entry: Entry, slice: Slice, now: number): void {
@@ -213,11 +210,19 @@ export class Holder implements Disposable {
   }
 
   #freeze(entry: Entry, slice: Slice): void {
-    const frozen = (entry.clients?.freezable ?? []).filter((file) => this.#freezeOne(entry, file));
+    const frozen = entry.clients.freezable.filter((file) => this.#freezeOne(entry, file));
     entry.frozen = distinct([...entry.frozen, ...frozen]);
-    if (frozen.length > 0) entry.slice = slice;
     // They are searched for again.
-    else entry.clients = undefined;
+    if (frozen.length === 0) return entry.clients.forget();
+    entry.slice = slice;
+    setTimeout(() => this.#examine(entry, slice, frozen), settledMilliseconds).unref();
+  }
+
+  /** Thaws what must not be frozen after all. */
+  #examine(entry: Entry, slice: Slice, frozen: readonly FreezeFile[]): void {
+    if (entry.slice !== slice) return;
+    const wrong = frozen.filter((file) => !this.#clients.mayStayFrozen(entry.tenant, file));
+    this.#report(this.#freezer.thaw(wrong));
   }
 
   #freezeOne({ tenant }: Entry, file: FreezeFile): boolean {

@@ -38,7 +38,7 @@ async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
     return { kind: 'ended', ids: ended.map(({ id }) => id) };
   }
   if (request.kind === 'accounts') {
-    const accounts = await readAccounts(server.connection);
+    const accounts = await readAccounts(server.connection, 'worker', request.names);
     return accounts.ok
       ? { kind: 'accounts', accounts: accounts.value }
       : unanswered(accounts.error);

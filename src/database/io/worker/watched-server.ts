@@ -93,9 +93,10 @@ export class WatchedServer implements Disposable {
     return answer?.kind === 'ended' ? answer.ids : [];
   }
 
-  /** Returns the accounts of the server; undefined if they are not known now. */
-  async accounts(): Promise<readonly ServerAccount[] | undefined> {
-    const answer = this.#isConnected ? await this.#ask({ kind: 'accounts' }) : undefined;
+  /** Returns the accounts of the server, or those of some names; undefined if they are not known now. */
+  async accounts(names?: readonly string[]): Promise<readonly ServerAccount[] | undefined> {
+    const request = { kind: 'accounts', ...(names === undefined ? {} : { names }) } as const;
+    const answer = this.#isConnected ? await this.#ask(request) : undefined;
     return answer?.kind === 'accounts' ? answer.accounts : undefined;
   }
 

@@ -6,10 +6,13 @@ import type { Result } from '../../../../packages/base/result.ts';
 import { ok } from '../../../../packages/base/result.ts';
 import { scriptFile } from '../../../sys/package-files.ts';
 import { spawnScript } from '../../../sys/processes/child-script.ts';
+import { beNice } from '../../../sys/processes/priority.ts';
 import type { Accounts, AuditReply, AuditRequest } from './protocol.ts';
 
 /** The time after which a silent process is killed. A disk may be busy, but it answers now and then. */
 export const silenceMs = 60_000;
+/** It reads whole homes, and nobody waits for it. */
+const niceness = 5;
 
 export class ReaderProcess implements Disposable {
   readonly #child: ChildProcessWithoutNullStreams;
@@ -32,7 +35,9 @@ export class ReaderProcess implements Disposable {
 
   static start(accounts: Accounts, silence = silenceMs): Result<ReaderProcess, Problem> {
     const started = spawnScript(scriptFile('symlinks/io/audit/main'));
-    return started.ok ? ok(new ReaderProcess(started.value, accounts, silence)) : started;
+    if (!started.ok) return started;
+    beNice(started.value.pid, niceness);
+    return ok(new ReaderProcess(started.value, accounts, silence));
   }
 
   /** Sends a request and passes all replies to `taken`; returns the cause if the process ended too early. */
