@@ -44,7 +44,9 @@ static const char usage[] =
 	"                    and listens at the path in PORT; this process passes connections on to it\n"
 	"  --app-descriptor  the application listens at its own descriptor 3, as systemd passes sockets\n"
 	"  --app-tcp         the application listens at the TCP port in PORT, in a network of its own\n"
+	"  --app-private     only processes of TENANT may connect, not even root\n"
 	"  --app-idle SECS   end the application after so long without a connection\n"
+	"  --app-ready SECS  how long the application may take until it listens; 60 without this\n"
 	"  --app-end SECS    kill the application so long after it was asked to end; 10 without this\n"
 	"  --app-env FILE    set the variables in this file, which is read as TENANT\n"
 	"  --stay-in-slice   do not leave a unit that is in the slice of TENANT already\n"
@@ -107,6 +109,8 @@ static bool take_flag(struct options *o, const char *word)
 		o->service.takes_descriptor = true;
 	else if (!strcmp(word, "--app-tcp"))
 		o->service.takes_tcp = true;
+	else if (!strcmp(word, "--app-private"))
+		o->service.is_private = true;
 	else if (!strcmp(word, "--stay-in-slice"))
 		o->stays = true;
 	else if (!strcmp(word, "--without-jail"))
@@ -137,6 +141,8 @@ static bool take_app_value(struct options *o, int argc, char **argv, int *at)
 		o->service.name = value;
 	} else if ((value = value_of("--app-idle", argc, argv, at)) != NULL) {
 		o->service.idle_seconds = seconds_of(value);
+	} else if ((value = value_of("--app-ready", argc, argv, at)) != NULL) {
+		o->service.ready_seconds = seconds_of(value);
 	} else if ((value = value_of("--app-end", argc, argv, at)) != NULL) {
 		o->service.end_seconds = seconds_of(value);
 	} else if ((value = value_of("--app-env", argc, argv, at)) != NULL) {

@@ -337,6 +337,17 @@ static void tell_refused(struct server *s, const char *why)
 	tell(s, "A visitor of the application \"%s\" was refused: %s", s->service->name, why);
 }
 
+/* The application sees this process at the other end of each connection, and so the uid of its own account. */
+static bool is_welcome(const struct server *s, int visitor)
+{
+	struct ucred who;
+	socklen_t size = sizeof(who);
+
+	if (!s->service->is_private)
+		return true;
+	return !getsockopt(visitor, SOL_SOCKET, SO_PEERCRED, &who, &size) && who.uid == geteuid();
+}
+
 static void accept_visitors(struct server *s)
 {
 	while (s->count < CONNECTIONS_MAX) {
@@ -345,6 +356,11 @@ static void accept_visitors(struct server *s)
 
 		if (visitor < 0)
 			return;
+		if (!is_welcome(s, visitor)) {
+			tell_refused(s, "it belongs to another account");
+			(void)close(visitor);
+			continue;
+		}
 		c = malloc(sizeof(*c));
 		if (!c) {
 			tell_refused(s, "there is no memory");
@@ -422,6 +438,11 @@ static bool connect_inside(struct server *s, struct connection *c)
 	return true;
 }
 
+static long ready_milliseconds(const struct server *s)
+{
+	return s->service->ready_seconds ? s->service->ready_seconds * 1000L : READY_MILLISECONDS;
+}
+
 static void connect_waiting(struct server *s)
 {
 	const char *refused = NULL;
@@ -435,13 +456,13 @@ static void connect_waiting(struct server *s)
 		}
 		if (!refused)
 			refused = errno == EAGAIN ? "the application is busy" : strerror(errno);
-		if (now() - c->since < READY_MILLISECONDS) {
+		if (now() - c->since < ready_milliseconds(s)) {
 			each++;
 			continue;
 		}
 		if (!s->answers) {
-			tell(s, "The application \"%s\" does not listen at $PORT, %s, after %d s", s->service->name,
-			     port_of(s), READY_MILLISECONDS / 1000);
+			tell(s, "The application \"%s\" does not listen at $PORT, %s, after %ld s", s->service->name,
+			     port_of(s), ready_milliseconds(s) / 1000);
 			s->failed = true;
 			ask_to_end(s);
 			return;

@@ -9,9 +9,11 @@ struct service {
 	const char *name;	 /* NULL: the command is no application */
 	const char *environment; /* a file with variables, or NULL */
 	unsigned int idle_seconds; /* 0: it is never stopped for that */
+	unsigned int ready_seconds; /* in which it has to listen; 0: READY_MILLISECONDS */
 	unsigned int end_seconds;  /* before it is killed once it was asked to end; 0: STOP_MILLISECONDS */
 	bool takes_descriptor;	 /* rather than a path in PORT */
 	bool takes_tcp;		 /* a TCP port in PORT, in a network of its own */
+	bool is_private;	 /* only processes of this account are served */
 };
 
 /* Whether it is a name that a path can have as its last part: lower-case letters, digits and dashes. */

@@ -139,6 +139,7 @@ const app: Capability = {
   layers: async () => (await import('./app/commands/layers.ts')).appLayers,
   releaseBlocker: async () => (await import('./app/io/policy-part.ts')).appReleaseBlocker,
   undo: async () => (await import('./app/commands/undo.ts')).undoApps,
+  ownDatabases: async () => (await import('./app/io/own-databases.ts')).readOwnDatabases,
 };
 
 const pam: Capability = {

@@ -165,7 +165,7 @@ const elementNotes: Readonly<Record<string, string>> = {
 const limitsIntroduction =
   'These elements are children of `<defaults>`, `<package>`, `<reseller>` and `<tenant>`, each at most once. [limits.md](limits.md) describes how the kernel enforces them; `bulkhead doctor` shows what it can enforce on your host.';
 
-function limitSection({ name, summary, attributes }: Limit): string {
+function limitSection({ name, summary, attributes, words = {} }: Limit): string {
   const rows = Object.entries(attributes).map(([key, attribute]) => [
     code(key),
     quantityNames[attribute.kind] + (attribute.unlimited ? ' or `unlimited`' : ''),
@@ -173,10 +173,17 @@ function limitSection({ name, summary, attributes }: Limit): string {
     textMin(attribute),
     attribute.summary,
   ]);
+  const others = Object.entries(words).map(([key, each]) => [
+    code(key),
+    each.words.map(code).join(', '),
+    code(each.words[0] ?? ''),
+    '',
+    each.summary,
+  ]);
   return [
     `### ${name}`,
     summary,
-    table(['attribute', 'value', 'default', 'minimum', 'meaning'], rows),
+    table(['attribute', 'value', 'default', 'minimum', 'meaning'], [...rows, ...others]),
     reached[name] ?? '',
     '```xml\n' + limitExample(name, attributes) + '\n```',
   ].join('\n\n');

@@ -118,7 +118,7 @@ function choiceType(values: readonly string[]): Lines {
   return tag('simpleType', {}, tag('restriction', { base: 'xs:string' }, choices));
 }
 
-function limitType({ name, summary, attributes }: Limit): Lines {
+function limitType({ name, summary, attributes, words = {} }: Limit): Lines {
   const inside = Object.entries(attributes).flatMap(([key, attribute]) =>
     tag(
       'attribute',
@@ -126,7 +126,13 @@ function limitType({ name, summary, attributes }: Limit): Lines {
       documentation(attribute.summary),
     ),
   );
-  return tag('complexType', { name: `${name}-limit` }, [...documentation(summary), ...inside]);
+  return tag('complexType', { name: `${name}-limit` }, [
+    ...documentation(summary),
+    ...inside,
+    ...Object.entries(words).flatMap(([key, each]) =>
+      attributeLines(key, { kind: each.words, required: false, summary: each.summary }),
+    ),
+  ]);
 }
 
 const quantityType = (attribute: Attribute) =>

@@ -8,8 +8,8 @@ import type { Log } from '../agent/log.ts';
 import type { AgentPart } from '../agent/part.ts';
 import type { Lazy, PolicyCapability } from '../apply/capability.ts';
 import type { PolicyReader } from '../apply/load-policy.ts';
-import type { Cause } from '../../packages/base/problem.ts';
-import type { Result } from '../../packages/base/result.ts';
+import type { Cause, Problem } from '../../packages/base/problem.ts';
+import { ok, type Result } from '../../packages/base/result.ts';
 import type { SecurityItem } from '../../packages/base/security-item.ts';
 import type {
   EntryPathContext,
@@ -19,6 +19,7 @@ import type {
 } from '../host/entry-paths/entry-paths.ts';
 import type { Paths } from '../host/paths.ts';
 import type { ImportedLimits } from '../policy/elements/add-limits.ts';
+import type { OwnDatabase } from '../policy/databases/own-database.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { DoctorReport } from './doctor-report.ts';
 import type { Layer } from '../../packages/base/layer.ts';
@@ -72,6 +73,10 @@ export interface Capability extends PolicyCapability {
    * in the list knows better: the control panel knows which of an account's domains is the main one.
    */
   readonly mainDomains?: Lazy<(paths: Paths) => Promise<MainDomains>>;
+  /** The database servers that tenants have of their own, with their states. */
+  readonly ownDatabases?: Lazy<
+    (paths: Paths, policy: Policy) => Promise<Result<readonly OwnDatabase[], Problem>>
+  >;
   /** Facts about processes that started by one of these entry paths. */
   readonly origins?: { readonly entryPath: EntryPathName; readonly load: Lazy<Origins> };
 }
@@ -104,6 +109,21 @@ export async function policyReaderOf(command: Command): Promise<PolicyReader> {
   // Help and commands that read no policy start without it.
   const { policyReader } = await import('../apply/load-policy.ts');
   return policyReader(capabilitiesOf(command));
+}
+
+/** Returns the database servers that tenants have of their own, from everything that runs some. */
+export async function ownDatabasesOf(
+  command: Command,
+  paths: Paths,
+  policy: Policy,
+): Promise<Result<readonly OwnDatabase[], Problem>> {
+  const found: OwnDatabase[] = [];
+  for (const { ownDatabases } of capabilitiesOf(command)) {
+    const read = await (await ownDatabases?.())?.(paths, policy);
+    if (read?.ok === false) return read;
+    found.push(...(read?.value ?? []));
+  }
+  return ok(found);
 }
 
 /** Returns the main domain of each tenant, by uid, from everything that knows one. */

@@ -28,6 +28,9 @@ const kernel = withoutFiles(byAgent);
 const time = (summary: string) =>
   ({ kind: 'duration', fallback: unlimited, unlimited: true, min: 1000, summary }) as const;
 
+/** Whether a tenant has a server of its own, or only its part of the servers that all share. */
+export const databaseInstances = ['shared', 'own'] as const;
+
 export const database: Limit = {
   name: 'database',
   summary: "Use of the host's database servers.",
@@ -51,6 +54,13 @@ export const database: Limit = {
     transaction: time(
       'The longest that a connection may wait in an open transaction. After it, the connection is closed.',
     ),
+  },
+  words: {
+    instance: {
+      words: databaseInstances,
+      summary:
+        '"own": a MariaDB server for this tenant alone, which runs as the tenant, within its limits; not in a reseller. The attributes above are for the shared servers.',
+    },
   },
   faults: [],
   reported: [

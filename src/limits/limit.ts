@@ -16,6 +16,12 @@ import type {
 /** The kernel's resource controllers, by their cgroup v2 names. v1 calls `io` `blkio`. */
 export type Controller = 'cpu' | 'memory' | 'io' | 'pids';
 
+/** An attribute with one of a few words, which no kernel file and no counter has. */
+export interface WordAttribute {
+  readonly words: readonly string[];
+  readonly summary: string;
+}
+
 export interface Attribute<Kind extends QuantityKind = QuantityKind> {
   readonly kind: Kind;
   /** The value in force if no line of the policy sets it. */
@@ -224,6 +230,8 @@ export interface Limit {
   readonly name: string;
   readonly summary: string;
   readonly attributes: Readonly<Record<string, Attribute>>;
+  /** Attributes of its element that are no quantities. */
+  readonly words?: Readonly<Record<string, WordAttribute>>;
   readonly faults: readonly FaultRule[];
   /** Faults that another program reports, since no kernel counter shows them. */
   readonly reported?: readonly Pick<FaultRule, 'attribute' | 'severity'>[];

@@ -50,7 +50,7 @@ export function checkElement(
 }
 
 function checkLimit(element: XmlElement, limit: Limit, diagnostics: Diagnostics): void {
-  const names = Object.keys(limit.attributes);
+  const names = Object.keys({ ...limit.attributes, ...limit.words });
   checkAttributes(element, names, diagnostics);
   for (const child of element.children) {
     diagnostics.error(

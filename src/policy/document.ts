@@ -7,6 +7,7 @@ import type { AppElement, OwnAppsElement } from './apps/app.ts';
 import type { JailElement } from './jail.ts';
 import type { ConsoleSettings } from './elements/console-settings.ts';
 import type { DatabasesElement } from './databases/databases-element.ts';
+import type { DatabaseInstance } from './databases/own-database.ts';
 import type { PanelElement } from './panel/panel-element.ts';
 import type { AgentSettings } from './settings.ts';
 import type { XmlElement } from './xml.ts';
@@ -40,6 +41,8 @@ export interface InheritedBlock extends LimitBlock {
   readonly siteLimits?: SiteLimitSetters | undefined;
   /** How many applications a tenant may define itself. */
   readonly ownApps?: OwnAppsElement | undefined;
+  /** Whether a tenant has a database server of its own. */
+  readonly databaseInstance?: Located<DatabaseInstance> | undefined;
 }
 
 /** `<site name="shop.example"><cpu limit="50%"/></site>` */

@@ -3,10 +3,12 @@ import type { Cause } from '../../packages/base/problem.ts';
 import type { LimitValues } from '../limits/limit.ts';
 import { attributes, limitAttribute, type KeyedAttribute } from '../limits/limits.ts';
 import { formatQuantity, unlimited, type Quantity } from '../../packages/base/quantity.ts';
+import type { DatabaseInstance } from './databases/own-database.ts';
 import type { PolicyRight } from './document.ts';
 import type { LineIndex } from './diagnostic.ts';
 import type { Jail } from './jail.ts';
 import {
+  databaseInstanceOriginOf,
   givenLimits,
   isWritten,
   jailOf,
@@ -77,6 +79,12 @@ export interface ExplainedApps {
   readonly own?: ExplainedOwnApps;
 }
 
+/** Which database server a tenant has, and the line that says so. */
+export interface ExplainedDatabase extends Pick<ExplainedLimit, 'from' | 'line'> {
+  /** `own`, or the ones that all tenants share. */
+  readonly instance: DatabaseInstance;
+}
+
 export interface ExplainedOwnApps extends Pick<ExplainedLimit, 'from' | 'line'> {
   /** The most at once. */
   readonly max: number;
@@ -126,6 +134,8 @@ export interface Explanation {
   readonly jail?: ExplainedJail;
   /** The applications; absent if there are none, and the tenant may define none. */
   readonly apps?: ExplainedApps;
+  /** The tenant's database server; absent if no line of the policy says so, and for a site. */
+  readonly database?: ExplainedDatabase;
   /** Limits that are not in force; absent if there are none. */
   readonly idle?: readonly IdleLimit[];
 }
@@ -149,6 +159,7 @@ export function explain(subject: ExplainSubject, policy: Policy, lines: LineInde
   const jail = explainJail([...(site?.chain ?? []), ...tenant.chain], lines);
   const idle = site === undefined ? [] : idleLimits(site);
   const apps = explainApps(subject, lines);
+  const database = site === undefined ? explainDatabase(tenant.chain, lines) : undefined;
   return {
     file: policy.file,
     user: tenant.account?.user,
@@ -166,6 +177,7 @@ export function explain(subject: ExplainSubject, policy: Policy, lines: LineInde
     ...(observesLimits(policy) && { observed: true as const }),
     ...(jail && { jail }),
     ...(apps && { apps }),
+    ...(database && { database }),
     ...(idle.length > 0 && { idle }),
   };
 }
@@ -183,11 +195,20 @@ function explainJail(chain: Chain, lines: LineIndex): ExplainedJail | undefined 
   return { jail: jailOf({ chain }), from: describe(origin.link), line };
 }
 
+function explainDatabase(chain: Chain, lines: LineIndex): ExplainedDatabase | undefined {
+  const origin = databaseInstanceOriginOf(chain);
+  if (origin === undefined) return undefined;
+  const { line } = lines.at(origin.at.start);
+  return { instance: origin.at.value, from: describe(origin.link), line };
+}
+
 function explainApps(
   { tenant, site }: ExplainSubject,
   lines: LineIndex,
 ): ExplainedApps | undefined {
-  const apps = (tenant.apps ?? []).filter((each) => site === undefined || each.site === site.name);
+  const apps = (tenant.apps ?? []).filter(
+    (each) => each.isDatabase !== true && (site === undefined || each.site === site.name),
+  );
   const origin = site === undefined ? ownAppsOriginOf(tenant.chain) : undefined;
   if (apps.length === 0 && origin === undefined) return undefined;
   return {

@@ -30,6 +30,7 @@ import { readAgent } from './parse-agent.ts';
 import { parseLimit } from './parse-limit.ts';
 import { readApp, readOwnApps } from './apps/parse-app.ts';
 import { readConsole } from './elements/parse-console.ts';
+import { readInstance, refuseInstance } from './databases/parse-instance.ts';
 import { readDatabases } from './databases/parse-databases.ts';
 import { readPanel } from './panel/parse-panel.ts';
 import { LocatedValues, namesIn, span, words } from './elements/located-values.ts';
@@ -164,6 +165,7 @@ class Reader {
     if (name === undefined) return [];
     const packageName = this.#name(element, 'package');
     const may = this.#values.value(element, 'may', 'rights');
+    refuseInstance(element, this.#diagnostics);
     return [
       {
         ...span(element),
@@ -267,6 +269,7 @@ class Reader {
     const [jail] = childrenOf(element, 'jail');
     const [sites] = childrenOf(element, 'sites');
     const [apps] = childrenOf(element, 'apps');
+    const instance = readInstance(element, this.#diagnostics);
     const ownApps = apps && readOwnApps(apps, this.#diagnostics);
     const read = jail && this.#jails.tenant(jail);
     const setter = sites && this.#values.value(sites, 'limits', 'setters');
@@ -275,6 +278,7 @@ class Reader {
       ...(read && { jail: read }),
       ...(setter && { siteLimits: setter.value }),
       ...(ownApps && { ownApps }),
+      ...(instance && { databaseInstance: instance }),
     };
   }
 

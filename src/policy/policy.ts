@@ -21,6 +21,7 @@ import type { Account } from './accounts/account.ts';
 import type { MissingAccount, NamedAccount } from './accounts/named-accounts.ts';
 import type { Jail, JailElement } from './jail.ts';
 import type { DatabaseSettings } from './databases/database-settings.ts';
+import type { DatabaseInstance } from './databases/own-database.ts';
 import type { ConsoleSettings } from './elements/console-settings.ts';
 import type { LastPackages } from './panel/last-packages.ts';
 import type { FollowedSource } from './panel/panel-element.ts';
@@ -70,6 +71,7 @@ export interface Link {
   readonly jail?: JailElement | undefined;
   readonly siteLimits?: SiteLimitSetters | undefined;
   readonly ownApps?: OwnAppsElement | undefined;
+  readonly databaseInstance?: Located<DatabaseInstance> | undefined;
 }
 
 /** Links, nearest first. */
@@ -204,6 +206,7 @@ export const linksTo = (kind: LinkKind, block: InheritedBlock | undefined, name 
           ...(block.jail && { jail: block.jail }),
           ...(block.siteLimits && { siteLimits: block.siteLimits }),
           ...(block.ownApps && { ownApps: block.ownApps }),
+          ...(block.databaseInstance && { databaseInstance: block.databaseInstance }),
         },
       ];
 
@@ -250,6 +253,20 @@ export function ownAppsOriginOf(chain: Chain): { link: Link; at: OwnAppsElement 
 /** Returns how many applications a tenant may define itself. */
 export const ownAppsMaxOf = ({ chain }: { readonly chain: Chain }): number =>
   ownAppsOriginOf(chain)?.at.max ?? 0;
+
+/** Returns the element that decides whether a tenant has a database server of its own. */
+export function databaseInstanceOriginOf(
+  chain: Chain,
+): { link: Link; at: Located<DatabaseInstance> } | undefined {
+  for (const link of chain) {
+    if (link.databaseInstance !== undefined) return { link, at: link.databaseInstance };
+  }
+  return undefined;
+}
+
+/** Whether a tenant has a database server of its own. */
+export const hasOwnDatabase = ({ chain }: { readonly chain: Chain }): boolean =>
+  databaseInstanceOriginOf(chain)?.at.value === 'own';
 
 /** Whether a line of the policy has it. */
 export const isWritten = ({ kind }: Link): boolean =>

@@ -197,7 +197,7 @@ class Resolver {
       package: (packageElement ?? bound.package)?.name.value,
       ...this.#planOf(identity, packageElement),
       ...this.#sitesOf(element.sites, identity, inherited, bound.uid),
-      ...this.#apps.resolve(element, identity),
+      ...this.#apps.resolve(element, { ...identity, chain: inherited.chain }),
       ...inherited,
     });
   }
@@ -344,6 +344,7 @@ class Resolver {
       package: (packageElement ?? bound.package)?.name.value,
       ...this.#planOf(identity, packageElement),
       ...this.#sitesOf([], identity, inherited, bound.uid),
+      ...this.#apps.resolve({ sites: [] }, { ...identity, chain: inherited.chain }),
       ...inherited,
     });
   }

@@ -2,7 +2,7 @@
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { formatDisabled, parseDisabled, withDisabled } from '../../src/app/core/disabled.ts';
@@ -10,7 +10,9 @@ import { parseUnitName, socketPath, unitName } from '../../src/app/core/names.ts
 import { RestWatch } from '../../src/app/core/rest-watch.ts';
 import { endText, stateOf } from '../../src/app/core/state.ts';
 import { quoted, serviceUnit, socketUnit } from '../../src/app/core/units.ts';
+import { withoutComments } from '../../src/app/core/database-server.ts';
 import type { App } from '../../src/policy/apps/app.ts';
+import { ownDatabase } from '../../src/policy/databases/own-database.ts';
 import { isUnitOf } from '../../src/stop/io/tenant-units.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
@@ -19,6 +21,7 @@ const setting = {
   launcher: '/usr/libexec/bulkhead/bulkhead-exec',
   state: '/var/lib/bulkhead',
   webGroup: 'www-data',
+  databaseScript: 'set -eu\n\techo "$HOME 100%" \'\\\'\n',
   hasPollLimit: true,
 };
 const owner = { uid: 1001, user: 'alice' };
@@ -55,6 +58,24 @@ test('a command that means the same without a shell starts without', () => {
   assert.equal(words('node a%b.js'), 'node "a%%b.js"');
   for (const text of ['node *.js', 'node ~/x.js', 'node $A', "node 'a b'", 'node a#b', 'read x'])
     assert.match(words(text) ?? '', /^\/bin\/sh -c /, text);
+});
+
+test("a tenant's own database server is for its processes only, and gets our script", () => {
+  const socket = socketUnit(setting, owner, ownDatabase);
+  assert.match(socket, /^ListenStream=\/run\/bulkhead\/databases\/1001\/mysqld.sock$/m);
+  assert.match(socket, /^SocketUser=1001\nSocketGroup=root\nSocketMode=0600\nDirectoryMode=0711$/m);
+  const service = serviceUnit(setting, owner, ownDatabase);
+  assert.match(service, /^Description=Database server of tenant alice$/m);
+  assert.match(service, /^TimeoutStopSec=40$/m);
+  assert.equal(
+    /^ExecStart=(.*)$/m.exec(service)?.[1],
+    String.raw`/usr/libexec/bulkhead/bulkhead-exec --instance bulkhead --app mariadb --app-idle 600 --app-private --app-ready 300 --app-end 30 alice -- /bin/sh -c "set -eu\n\techo \"$$HOME 100%%\" '\\'\n"`,
+  );
+});
+
+test('comments of the script are in no unit, and those of what it writes are', () => {
+  const script = '#!/bin/sh\n# Reason.\n\n\techo x\n\t# Reason.\n\t\t# Text.\n';
+  assert.equal(withoutComments(script), '\techo x\n\t\t# Text.');
 });
 
 test('the program gets the process of the shell, unless the command has several parts', () => {
@@ -173,11 +194,15 @@ test(
     const launcher = '/bin/true';
     const path = (type: 'service' | 'socket') =>
       `${scratch.path}/${unitName('bulkhead', { uid: 1001, name: 'blog' }, type)}`;
+    const databaseScript = withoutComments(readFileSync('libexec/bulkhead-mariadb', 'utf8'));
+    const database = `${scratch.path}/${unitName('bulkhead', { uid: 1001, name: 'mariadb' }, 'service')}`;
+    const withScript = { ...setting, launcher, databaseScript };
+    writeFileSync(database, serviceUnit(withScript, owner, ownDatabase));
     writeFileSync(path('service'), serviceUnit({ ...setting, launcher }, owner, app));
     writeFileSync(path('socket'), socketUnit({ ...setting, webGroup: 'root' }, owner, app));
     const run = spawnSync(
       'systemd-analyze',
-      ['verify', '--man=no', path('service'), path('socket')],
+      ['verify', '--man=no', database, path('service'), path('socket')],
       {
         encoding: 'utf8',
       },

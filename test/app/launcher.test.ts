@@ -18,6 +18,7 @@ const refused: readonly (readonly [args: readonly string[], message: RegExp])[] 
   [['--app', 'blog', '--app-idle', '1x'], /is not a number of seconds/],
   [['--app', 'blog', '--app-idle', '99999999999999999999'], /is not a number of seconds/],
   [['--app', 'blog', '--app-end', 'x'], /is not a number of seconds/],
+  [['--app', 'blog', '--app-ready', '0'], /is not a number of seconds/],
   [['--app-tcp'], /--app-tcp and --app-descriptor need --app/],
   [['--app-descriptor'], /--app-tcp and --app-descriptor need --app/],
   [['--app', 'blog', '--app-tcp', '--app-descriptor'], /exclude each other/],

@@ -1,7 +1,7 @@
 /** An application behind a socket, as systemd and the launcher start it, with the account of the test. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -43,9 +43,12 @@ socket(my $s, AF_UNIX, SOCK_STREAM, 0) or die; bind($s, sockaddr_un("$path.new")
 dup2(fileno($s), 3) or die; exec @ARGV or die`;
 
 export interface ServingOptions {
-  readonly takes?: 'port' | 'descriptor' | 'tcp';
+  /** `private`: as `port`, for processes of the same account only. */
+  readonly takes?: 'port' | 'descriptor' | 'tcp' | 'private';
   readonly idleSeconds?: number;
   readonly environment?: string;
+  /** The account whose program it is; absent for the one of the test. */
+  readonly account?: { readonly uid: number; readonly name: string };
   /** Whether visitors wait for a second only. */
   readonly isImpatient?: boolean;
 }
@@ -59,12 +62,22 @@ export class Serving implements AsyncDisposable {
 
   /** Starts the program; a second start is what systemd does with the next request. */
   start(command: readonly string[], options: ServingOptions = {}): void {
-    const { takes = 'port', idleSeconds = 0, environment = '-', isImpatient = false } = options;
+    const {
+      takes = 'port',
+      idleSeconds = 0,
+      environment = '-',
+      isImpatient = false,
+      account,
+    } = options;
     const program = compileWithEntry(`test/app/${isImpatient ? 'impatient' : 'serving'}.c`);
     const args = [program, 'blog', `${idleSeconds}`, takes, environment, ...command];
-    const env = { HOME: this.home, PATH: '/usr/bin:/bin' };
+    const user = account && { USER: account.name };
+    const env = { HOME: this.home, PATH: '/usr/bin:/bin', ...user };
+    const as = account && { uid: account.uid, gid: account.uid };
+    if (account !== undefined) chownSync(this.home, account.uid, account.uid);
     const words = ['-e', listener, this.socket, ...args];
-    const child = spawn('perl', words, { env, cwd: this.home, stdio: ['ignore', 'pipe', 'pipe'] });
+    const stdio = ['ignore', 'pipe', 'pipe'] as const;
+    const child = spawn('perl', words, { env, cwd: this.home, stdio: [...stdio], ...as });
     this.process = child;
     child.stderr?.on('data', (data: Buffer) => (this.stderr += data.toString()));
   }

@@ -136,6 +136,20 @@ test('mayEdit() adds up CPU and connections of database servers, and compares ti
   assert.match(set(tenant('bob'), ['database.statement=61s'], [], both), /above yours: 1min/);
 });
 
+test('mayEdit() lets a reseller give no database servers, except by a package for it', () => {
+  const own = '<database instance="own"/>';
+  const with_ = (before: string, user: string, element: string) =>
+    before.replace(`<tenant user="${user}">`, `<tenant user="${user}">${element}`);
+  assert.match(judge(text(), with_(text(), 'bob', own)), /which database server bob has/);
+  const given = with_(text(), 'bob', own);
+  assert.match(judge(given, text()), /which database server bob has/);
+  assert.equal(judge(given, with_(text(), 'bob', own.replace('/', ' cpu="10%"/'))), 'may');
+  const packages = (name: string, more = '') =>
+    text(undefined, `<package name="${name}"${more}>${own}<cpu limit="50%"/></package>`);
+  assert.match(set(tenant('bob'), ['package=db'], [], packages('db')), /more than limits/);
+  assert.equal(set(tenant('bob'), ['package=db'], [], packages('db', ' for="acme"')), 'may');
+});
+
 test('mayEdit() asks for the right that a change needs', () => {
   const limits = text(' may="limits"');
   assert.equal(set(tenant('alice'), ['cpu=10%'], [], limits), 'may');

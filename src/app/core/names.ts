@@ -3,8 +3,10 @@
  * in its tenant:
  *
  *     bulkhead-app@1001:blog.service        bulkhead-app@1001:blog.socket        /run/bulkhead-app/1001/blog.sock
+ *     bulkhead-app@1001:mariadb.service     bulkhead-app@1001:mariadb.socket     /run/bulkhead/databases/1001/mysqld.sock
  */
 import { appNamePattern, type App } from '../../policy/apps/app.ts';
+import { databaseSocketsDirectory } from '../../policy/databases/own-database.ts';
 
 /** An application, as its units are named. */
 export interface AppId {
@@ -41,9 +43,12 @@ export const uidOfKey = (key: string): number => Number.parseInt(key, 10);
 
 export const socketsDirectory = (instance: string): string => `/run/${appStem(instance)}`;
 
-/** Returns the path at which web servers connect. */
+/** Returns the path at which web servers connect, or to a database the programs of its tenant. */
 export const socketPath = (
   instance: string,
   uid: number,
-  { name, socket }: Pick<App, 'name' | 'socket'>,
-): string => socket ?? `${socketsDirectory(instance)}/${uid}/${name}.sock`;
+  { name, socket, isDatabase }: Pick<App, 'name' | 'socket' | 'isDatabase'>,
+): string =>
+  isDatabase === true
+    ? `${databaseSocketsDirectory(instance)}/${uid}/mysqld.sock`
+    : (socket ?? `${socketsDirectory(instance)}/${uid}/${name}.sock`);

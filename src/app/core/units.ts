@@ -8,6 +8,8 @@
  */
 import type { App } from '../../policy/apps/app.ts';
 import type { AppRow } from '../../policy/apps/app-state.ts';
+import { databaseSocketsMode } from '../../policy/databases/own-database.ts';
+import { databaseEndSeconds, databaseReadySeconds } from './database-server.ts';
 import { socketPath, unitName } from './names.ts';
 
 /** The account of an application. */
@@ -25,6 +27,8 @@ export interface AppSetting {
   readonly state: string;
   /** The group of the web server, which alone may connect. */
   readonly webGroup: string;
+  /** The shell script that runs a database server. */
+  readonly databaseScript: string;
   /** Whether systemd has PollLimitBurst=, from version 255. */
   readonly hasPollLimit: boolean;
 }
@@ -50,6 +54,11 @@ const endSeconds: Readonly<Record<DefinedBy, number | undefined>> = {
 const stopSeconds: Readonly<Record<DefinedBy, number>> = { policy: 20, tenant: 6 };
 const startsWithinSeconds = 60;
 
+const endsOf = ({ isDatabase }: App, by: DefinedBy) =>
+  isDatabase === true ? databaseEndSeconds : endSeconds[by];
+const stopsOf = ({ isDatabase }: App, by: DefinedBy) =>
+  isDatabase === true ? databaseEndSeconds + 10 : stopSeconds[by];
+
 export function socketUnit(
   setting: AppSetting,
   owner: AppOwner,
@@ -62,12 +71,7 @@ Documentation=man:bulkhead(8)
 ${unlessStopped(setting, owner)}
 [Socket]
 ListenStream=${socketPath(setting.instance, owner.uid, app)}
-# Whoever can connect runs the program as the tenant, so only the web server may.
-SocketUser=root
-SocketGroup=${setting.webGroup}
-SocketMode=0660
-DirectoryMode=0755
-RemoveOnStop=yes
+${app.isDatabase === true ? ofTenant(owner) : ofWebServer(setting)}RemoveOnStop=yes
 # How often the service starts is limited there.
 TriggerLimitIntervalSec=0
 ${setting.hasPollLimit ? 'PollLimitIntervalSec=0\n' : ''}
@@ -75,6 +79,23 @@ ${setting.hasPollLimit ? 'PollLimitIntervalSec=0\n' : ''}
 WantedBy=sockets.target
 `;
 }
+
+const ofWebServer = ({ webGroup }: AppSetting): string =>
+  `# Whoever can connect runs the program as the tenant, so only the web server may.
+SocketUser=root
+SocketGroup=${webGroup}
+SocketMode=0660
+DirectoryMode=0755
+`;
+
+/** Tenants may have the same group, so none gets access by it. */
+const ofTenant = ({ uid }: AppOwner): string =>
+  `# Whoever can connect is the tenant for the server, so only the tenant may.
+SocketUser=${uid}
+SocketGroup=root
+SocketMode=0600
+DirectoryMode=0${databaseSocketsMode.toString(8)}
+`;
 
 export function serviceUnit(
   setting: AppSetting,
@@ -84,9 +105,10 @@ export function serviceUnit(
 ): string {
   const { instance } = setting;
   const socket = unitName(instance, { uid: owner.uid, name: app.name }, 'socket');
+  const what = app.isDatabase === true ? 'Database server' : `Application ${app.name}`;
   const ofSite = app.site === undefined ? '' : `, site ${app.site}`;
   return `${headers[by]}[Unit]
-Description=${describe(`Application ${app.name} of tenant ${owner.user}${ofSite}`)}
+Description=${describe(`${what} of tenant ${owner.user}${ofSite}`)}
 Documentation=man:bulkhead(8)
 ${unlessStopped(setting, owner)}StartLimitIntervalSec=${startsWithinSeconds}
 StartLimitBurst=${startsWithin(app)}
@@ -98,11 +120,11 @@ After=${socket} network.target ${instance}.service ${instance}-tenants.service $
 # The process is the tenant's: what it could tell systemd is how long to wait for it (EXTEND_TIMEOUT_USEC=).
 Type=exec
 NotifyAccess=none
-${variables(app)}ExecStart=${launch(setting, owner, app, endSeconds[by])}
+${variables(app)}ExecStart=${launch(setting, owner, app, endsOf(app, by))}
 ${app.idleSeconds === 0 ? 'Restart=on-failure\nRestartSec=1\n' : ''}SyslogIdentifier=${instance}-app
 KillMode=mixed
 SendSIGKILL=yes
-TimeoutStopSec=${stopSeconds[by]}
+TimeoutStopSec=${stopsOf(app, by)}
 # A process that uses up the tenant's memory ends alone.
 OOMPolicy=continue
 ${
@@ -130,7 +152,7 @@ const variables = ({ variables: list }: App): string =>
   list.map(({ name, value }) => `Environment=${quoted(`${name}=${value}`)}\n`).join('');
 
 function launch(
-  { launcher, instance }: AppSetting,
+  { launcher, instance, databaseScript }: AppSetting,
   owner: AppOwner,
   app: App,
   ends: number | undefined,
@@ -143,6 +165,7 @@ function launch(
     name,
     ...launcherOptions[listen],
     ...(idleSeconds === 0 ? [] : ['--app-idle', `${idleSeconds}`]),
+    ...(app.isDatabase === true ? ['--app-private', '--app-ready', `${databaseReadySeconds}`] : []),
     ...(ends === undefined ? [] : ['--app-end', `${ends}`]),
     ...(environment === undefined ? [] : ['--app-env', environment]),
     ...(directory === undefined ? [] : ['--chdir', directory]),
@@ -150,9 +173,12 @@ function launch(
     ...app.variables.flatMap((each) => ['--keep-env', each.name]),
     accountOf(owner),
     '--',
-    ...programWords(command),
   ];
-  return [launcher, ...words.map(wordOf)].join(' ');
+  const program =
+    app.isDatabase === true
+      ? ['/bin/sh', '-c', scriptWord(databaseScript)]
+      : programWords(command).map(wordOf);
+  return [launcher, ...words.map(wordOf), ...program].join(' ');
 }
 
 const launcherOptions: Readonly<Record<App['listen'], readonly string[]>> = {
@@ -185,11 +211,20 @@ const accountOf = ({ uid, user }: AppOwner): string =>
 const wordOf = (text: string): string =>
   /^[A-Za-z0-9/_.,:=-]+$/.test(text) ? text : quoted(text).replaceAll('$', '$$$$');
 
+/** Returns a script of ours as a word: systemd puts line breaks and tabs in place of their escapes. */
+const scriptWord = (script: string): string => {
+  const lines = script.split('\n').map((line) => line.split('\t').map(inQuotes).join('\\t'));
+  return `"${lines.join('\\n')}"`.replaceAll('$', '$$$$');
+};
+
 /** Returns a text that systemd reads as one word. There are no control characters in it: the policy's reader refuses them. */
 export function quoted(text: string): string {
   if (/\p{Cc}/u.test(text)) throw new Error('A text for a unit has a control character');
-  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('%', '%%')}"`;
+  return `"${inQuotes(text)}"`;
 }
+
+const inQuotes = (text: string): string =>
+  text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('%', '%%');
 
 /** Account names of directory services may have signs that mean something to systemd. */
 const describe = (text: string): string => text.replace(/[^A-Za-z0-9 ,._@+-]/g, '_');

@@ -1,4 +1,5 @@
 /** The paths of everything that belongs to applications, apart from sockets. Root owns all of it. */
+import { readFileSync } from 'node:fs';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { namesIn, readText } from '../../../packages/base/io/read.ts';
@@ -10,8 +11,9 @@ import type { Paths } from '../../host/paths.ts';
 import { runningWebGroups } from '../../host/servers/web-groups.ts';
 import { systemdVersion } from '../../host/systemd/systemctl.ts';
 import { webGroups } from '../../layouts/layouts.ts';
-import { entryFile } from '../../sys/package-files.ts';
+import { entryFile, packageFile } from '../../sys/package-files.ts';
 import type { Account } from '../../policy/policy.ts';
+import { withoutComments } from '../core/database-server.ts';
 import { parseUnitName } from '../core/names.ts';
 import type { AppSetting } from '../core/units.ts';
 import type { Homes } from './own-apps.ts';
@@ -68,6 +70,7 @@ export function appLayout(paths: Paths, hasPollLimit: boolean, homes?: Homes): A
     state: paths.state,
     hasPollLimit,
     launcher: entryFile('bulkhead-exec'),
+    databaseScript: withoutComments(readFileSync(packageFile('libexec/bulkhead-mariadb'), 'utf8')),
     homesOf: (accounts) => homes ?? new Map(markHomes(accounts, paths)),
     ...webGroupOf(paths, own.units, homes !== undefined),
   };

@@ -48,7 +48,8 @@ export const appReleaseBlocker = (paths: Paths): Problem | undefined =>
   hasApps(paths)
     ? {
         action: 'remove the limits',
-        reason: 'tenants have applications, which do not start without them',
-        hint: 'remove <app> and <apps> from the policy and run bulkhead apply first',
+        reason:
+          'tenants have applications or database servers of their own, which do not start without them',
+        hint: 'remove <app>, <apps> and <database instance="own"> from the policy and run bulkhead apply first',
       }
     : undefined;

@@ -16,6 +16,7 @@ import {
   unitStates,
   type UnitState,
 } from '../../host/systemd/systemctl.ts';
+import { databaseSocketsDirectory } from '../../policy/databases/own-database.ts';
 import { ownAppsMaxOf, type Policy, type Tenant } from '../../policy/policy.ts';
 import {
   applyFileChanges,
@@ -207,7 +208,11 @@ class Run {
     const { instance } = this.#layout;
     const uids = this.#plan.leaving.flatMap((unit) => parseUnitName(instance, unit)?.uid ?? []);
     const above = socketsDirectory(instance);
-    removeEmptyDirectories([...new Set(uids)].map((uid) => `${above}/${uid}`));
+    // Jails have it mounted, so it stays.
+    const databases = databaseSocketsDirectory(instance);
+    removeEmptyDirectories(
+      [...new Set(uids)].flatMap((uid) => [`${above}/${uid}`, `${databases}/${uid}`]),
+    );
     removeEmptyDirectories([above]);
   }
 

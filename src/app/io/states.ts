@@ -59,7 +59,8 @@ export async function readApps(
     const reason = refusals.get(each) ?? leftOut.get(each) ?? reasonOf(each, state, units);
     return { ...each, state, ...(reason !== undefined && { reason }) };
   });
-  return ok({ apps: seen, plan, ...groupNote(layout) });
+  const isServed = seen.some(({ app }) => app.isDatabase !== true);
+  return ok({ apps: seen, plan, ...(isServed && groupNote(layout)) });
 }
 
 /** Sockets that nobody but root can connect to are served by no web server. */

@@ -1,5 +1,7 @@
 /** The values that `db` commands print with `--json`. Their schemas are generated from these types. */
 
+import type { AppState } from '../../policy/apps/app-state.ts';
+
 /** `bulkhead db enable` */
 export interface DbEnableJson {
   /** The system user of the worker. */
@@ -109,6 +111,27 @@ export interface DbStatusJson {
   readonly servers: readonly DbStatusServerJson[];
   /** The number of tenants with a limit on database servers. */
   readonly limitedTenants: number;
+  /** The servers that tenants have of their own, by uid. */
+  readonly own: readonly DbOwnServerJson[];
+  /** Why the states of these are not known; null if they are. */
+  readonly ownProblem: string | null;
+}
+
+/** A database server of a tenant's own. */
+export interface DbOwnServerJson {
+  /** The tenant. */
+  readonly tenant: string;
+  readonly uid: number;
+  /** The path at which only the tenant's processes can connect. */
+  readonly socket: string;
+  /** Its state, as of an application. */
+  readonly state: AppState;
+  /** The reason for the state; null if there is no more to say. */
+  readonly reason: string | null;
+  /** The time of its last start or stop, in milliseconds since 1970; null if it is not known. */
+  readonly since: number | null;
+  /** The memory that its processes take, in bytes; null if it does not run, or is not known. */
+  readonly memoryBytes: number | null;
 }
 
 export interface DbStatusServerJson {

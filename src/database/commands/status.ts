@@ -1,15 +1,21 @@
 /** `bulkhead db status`: the servers, and what is seen of each. */
 import type { Command } from 'commander';
-import type { ExitCode } from '../../cli/shared/command.ts';
-import { failWith } from '../../cli/shared/output.ts';
+import { ownDatabasesOf } from '../../cli/capability.ts';
+import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
+import { dateTime } from '../../cli/shared/format.ts';
+import { failWith, print, printJson } from '../../cli/shared/output.ts';
+import { table } from '../../cli/shared/terminal.ts';
 import { printable } from '../../../packages/base/printable.ts';
+import { formatProblem } from '../../../packages/base/problem.ts';
+import type { Paths } from '../../host/paths.ts';
+import type { Policy } from '../../policy/policy.ts';
 import { databaseLimits } from '../core/database-limits.ts';
 import { readServers } from '../io/record-file.ts';
 import type { DbStatusJson, DbStatusServerJson } from './json.ts';
 import {
   liveCommand,
+  noServers,
   policyOf,
-  showLive,
   socketsFor,
   withServer,
   type LiveOptions,
@@ -38,15 +44,52 @@ async function status(options: LiveOptions, command: Command): Promise<ExitCode>
     );
   }
   const tenants = policy === undefined ? 0 : databaseLimits(policy).size;
-  return showLive(options, { servers, limitedTenants: tenants }, textOf);
+  const own = await ownServers(command, paths, policy);
+  const result: DbStatusJson = { servers, limitedTenants: tenants, ...own };
+  if (options.json === true) printJson(result);
+  else print(textOf(result));
+  const isWhole = servers.every(({ problem }) => problem === null) && own.ownProblem === null;
+  return isWhole ? exitCodes.done : exitCodes.failed;
 }
 
-function textOf({ servers, limitedTenants }: DbStatusJson): string {
+async function ownServers(
+  command: Command,
+  paths: Paths,
+  policy: Policy | undefined,
+): Promise<Pick<DbStatusJson, 'own' | 'ownProblem'>> {
+  if (policy === undefined) return { own: [], ownProblem: null };
+  const found = await ownDatabasesOf(command, paths, policy);
+  if (!found.ok) return { own: [], ownProblem: formatProblem(found.error) };
+  const own = found.value.map(({ reason = null, since = null, memoryBytes = null, ...rest }) => ({
+    ...rest,
+    reason,
+    since,
+    memoryBytes,
+  }));
+  return { own, ownProblem: null };
+}
+
+function textOf({ servers, limitedTenants, own, ownProblem }: DbStatusJson): string {
   const limits =
     limitedTenants === 0
       ? 'No tenant has a limit on database servers: set one with <database>, and the agent asks them.'
       : `Tenants with limits on database servers: ${limitedTenants}.`;
-  return [...servers.flatMap(linesOf), limits].join('\n');
+  return [
+    ...(servers.length === 0 ? [noServers] : [...servers.flatMap(linesOf), limits]),
+    ...(ownProblem === null ? [] : [`Servers of tenants' own: unknown: ${printable(ownProblem)}`]),
+    ...(own.length === 0 ? [] : ["Servers of tenants' own:", ownTable(own)]),
+  ].join('\n');
+}
+
+function ownTable(own: DbStatusJson['own']): string {
+  const rows = own.map(({ tenant, state, reason, since, memoryBytes, socket }) => [
+    printable(tenant),
+    printable(reason === null ? state : `${state}: ${reason}`),
+    since === null ? '?' : dateTime(since),
+    memoryBytes === null ? '' : `${Math.round(memoryBytes / 2 ** 20)} MiB`,
+    socket,
+  ]);
+  return table([['TENANT', 'STATE', 'SINCE', 'MEMORY', 'SOCKET'], ...rows]);
 }
 
 function linesOf({ socket, isEnabled, version, pid, missing, problem }: DbStatusServerJson) {

@@ -14,6 +14,7 @@
  */
 import type { Account } from '../../policy/policy.ts';
 import { checkHome, commandsOf, isAt, type Jail, type JailCommand } from '../../policy/jail.ts';
+import { databaseSocketsDirectory } from '../../policy/databases/own-database.ts';
 import { splitWords } from './split-words.ts';
 import type { Cause } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
@@ -114,6 +115,8 @@ export const brokerDirectory = '/run/bulkhead/broker';
 /** The directory inside with the agent's socket, and the name under which clients look for it. */
 export const agentDirectory = '/run/bulkhead/agent';
 export const agentSocket = '/run/bulkhead/control.sock';
+/** The directory inside with the sockets of tenants' own database servers. */
+export const ownDatabasesDirectory = databaseSocketsDirectory('bulkhead');
 const programOf = {
   sendmail: '/usr/sbin/sendmail',
   crontab: '/usr/bin/crontab',
@@ -180,7 +183,10 @@ export function partsOf(jail: Jail, account: Account | undefined): readonly Jail
     own('/dev/pts', `its own terminals, ${terminals.max} at most`),
     own('/dev/shm', `its own, in memory, ${sharedMemory.size.replace('m', ' MiB')} at most`),
     ...(jail.home === undefined
-      ? [read(agentSocket, "the agent's API: reads about the tenant, defines its applications")]
+      ? [
+          read(agentSocket, "the agent's API: reads about the tenant, defines its applications"),
+          read(ownDatabasesDirectory, "the socket of the tenant's own database server"),
+        ]
       : []),
     ...commandsOf(jail).map((name) => read(programOf[name], 'runs outside, by the broker')),
     ...jail.paths.map(({ at, access }): JailPart => ({ at, access, what: 'named in the policy' })),

@@ -31,6 +31,8 @@ export interface JailPaths {
   readonly siteBroker: string;
   /** The directory with the agent's socket for tenants' jails. */
   readonly agent: string;
+  /** The directory with the sockets of tenants' own database servers. */
+  readonly ownDatabases: string;
   /** Locks of the broker, and copies of programs that it runs. */
   readonly slots: string;
   /** Counts of mail, a file for each tenant. */
@@ -58,6 +60,7 @@ export function jailPathsOf(paths: Paths): JailPaths {
     broker: `${runtime}/broker`,
     siteBroker: `${runtime}/broker-sites`,
     agent: jailSocketDirectory(paths),
+    ownDatabases: `${runtime}/databases`,
     slots: `${runtime}/broker-slots`,
     mail: `${runtime}/broker-mail`,
     programs: `${state}/broker`,

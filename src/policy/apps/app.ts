@@ -27,6 +27,8 @@ export interface App {
   readonly variables: readonly AppVariable[];
   /** The site in whose cgroup and jail it runs; absent for the tenant's own. */
   readonly site?: string;
+  /** Whether it is a database server of the tenant's own, to which only the tenant's processes connect. */
+  readonly isDatabase?: true;
 }
 
 export interface AppVariable {
@@ -35,7 +37,7 @@ export interface AppVariable {
 }
 
 /** `<app name="blog" command="node server.js" directory="/home/alice/blog"/>` */
-export interface AppElement extends Span, Omit<App, 'name' | 'socket' | 'site'> {
+export interface AppElement extends Span, Omit<App, 'name' | 'socket' | 'site' | 'isDatabase'> {
   readonly name: Located<string>;
   readonly socket?: Located<string>;
 }

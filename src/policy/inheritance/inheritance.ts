@@ -52,5 +52,6 @@ export class Inheritance {
   }
 }
 
-const setsNothing = ({ values, jail, siteLimits, ownApps }: InheritedBlock) =>
-  values.size === 0 && [jail, siteLimits, ownApps].every((each) => each === undefined);
+const setsNothing = ({ values, jail, siteLimits, ownApps, databaseInstance }: InheritedBlock) =>
+  values.size === 0 &&
+  [jail, siteLimits, ownApps, databaseInstance].every((each) => each === undefined);

@@ -20,8 +20,10 @@ import type {
   TenantName,
 } from '../document.ts';
 import {
+  databaseInstanceOriginOf,
   delegatesOf,
   givenLimits,
+  hasOwnDatabase,
   jailOriginOf,
   nameOf,
   ownAppsMaxOf,
@@ -177,7 +179,7 @@ const nameKey = (name: TenantName): string =>
   name.kind === 'uid' ? `uid ${name.uid}` : `user ${name.user}`;
 
 function whyNot(changed: ChangedTenant, document: PolicyDocument): Cause | undefined {
-  return packageProblem(changed, document) ?? boundProblem(changed);
+  return packageProblem(changed, document) ?? instanceProblem(changed) ?? boundProblem(changed);
 }
 
 function packageProblem(
@@ -196,7 +198,7 @@ function packageProblem(
   };
 }
 
-/** Whether both have the same jail, applications and setters of sites' limits. */
+/** Whether both have the same jail, applications, setters of sites' limits, and kind of database server. */
 const isSameBesidesLimits = (was: Tenant, is: Tenant): boolean =>
   besidesLimits(was) === besidesLimits(is);
 
@@ -204,8 +206,25 @@ function besidesLimits({ chain }: Tenant): string {
   const jail = jailOriginOf(chain)?.at;
   const { profile, paths, commands, databases } = jail ?? {};
   const seen = [profile?.value, paths, commands, databases];
-  return JSON.stringify([seen, ownAppsMaxOf({ chain }), delegatesOf({ chain })]);
+  return JSON.stringify([
+    seen,
+    ownAppsMaxOf({ chain }),
+    delegatesOf({ chain }),
+    hasOwnDatabase({ chain }),
+  ]);
 }
+
+/** Resellers change limits. They give a server only by a package that has one. */
+function instanceProblem({ was, is }: ChangedTenant): Cause | undefined {
+  if (ownInstance(was) === ownInstance(is)) return undefined;
+  return {
+    reason: `you may not change which database server ${nameOf(is)} has`,
+    hint: askAdministrator,
+  };
+}
+
+const ownInstance = ({ chain }: Tenant): string | undefined =>
+  databaseInstanceOriginOf(chain.filter(isOwn))?.at.value;
 
 /** Returns the first limit that is higher than the reseller may give. */
 function boundProblem({ was, is, reseller }: ChangedTenant): Cause | undefined {

@@ -148,6 +148,11 @@ function printExplanation(explained: Explanation): void {
   print(table([['LIMIT', 'VALUE', 'FROM', 'LINE'].map(colors.dim), ...cells]));
   if (explained.observed === true) print('Only observed: the kernel enforces none of these limits');
   if (explained.apps !== undefined) print(appsText(explained.apps, file));
+  if (explained.database !== undefined) {
+    const { instance, from, line } = explained.database;
+    const server = instance === 'own' ? 'its own' : 'the shared ones';
+    print(`Database server: ${server} (${from}, ${file}:${line})`);
+  }
   if (explained.delegated !== undefined) {
     const { rights, line } = explained.delegated;
     print(`Reseller ${reseller ?? ''} may change: ${rights.join(', ')} (${file}:${line})`);

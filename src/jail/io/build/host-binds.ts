@@ -26,6 +26,7 @@ import {
 } from '../../../sys/mount-calls.ts';
 import { packageFile } from '../../../sys/package-files.ts';
 import { isAt } from '../../../policy/jail.ts';
+import { databaseSocketsMode } from '../../../policy/databases/own-database.ts';
 import { jailSocketName } from '../../../host/paths.ts';
 import {
   agentDirectory,
@@ -33,6 +34,7 @@ import {
   brokerDirectory,
   brokeredPrograms,
   hostSockets,
+  ownDatabasesDirectory,
 } from '../../core/layout.ts';
 import type { JailPaths } from '../jail-paths.ts';
 import { realPathOf } from '../../../../packages/base/io/read.ts';
@@ -47,7 +49,10 @@ interface BindPlaces {
 }
 
 /** Mounts them in the directories of a skeleton, in the vault. Throws Node's errors. */
-export function bindOfHost({ root, tree, broker, agent }: BindPlaces, { inside }: JailPaths): void {
+export function bindOfHost(
+  { root, tree, broker, agent }: BindPlaces,
+  { inside, ownDatabases }: JailPaths,
+): void {
   for (const path of hostSockets) {
     const source = realPathOf(path);
     if (source === undefined || !lstatSync(source).isSocket()) continue;
@@ -58,6 +63,7 @@ export function bindOfHost({ root, tree, broker, agent }: BindPlaces, { inside }
   bindDirectory(broker, brokerDirectory, { root, tree });
   if (agent !== undefined) {
     bindDirectory(agent, agentDirectory, { root, tree });
+    bindDirectory(ownDatabases, ownDatabasesDirectory, { root, tree }, databaseSocketsMode);
     linkOnce(
       relative(dirname(agentSocket), `${agentDirectory}/${jailSocketName}`),
       `${root}${agentSocket}`,
@@ -78,8 +84,9 @@ function bindDirectory(
   source: string,
   path: string,
   { root, tree }: Pick<BindPlaces, 'root' | 'tree'>,
+  mode = 0o755,
 ): void {
-  mkdirSync(source, { recursive: true, mode: 0o755 });
+  mkdirSync(source, { recursive: true, mode });
   mkdirSync(`${root}${path}`, { recursive: true, mode: 0o755 });
   bind(tree, source, path, quiet | mountAttributes.noexec);
 }
