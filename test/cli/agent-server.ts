@@ -290,6 +290,7 @@ function adviseResponse(from: number, to: number): AdviseResponse {
       {
         package: 'business',
         tenants: 333,
+        tenantsKnown: 333,
         limit: 'memory.limit',
         current: '4GiB',
         neverHit: '1GiB',

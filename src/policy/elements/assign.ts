@@ -13,7 +13,7 @@ import {
 } from '../xml-edit.ts';
 import type { XmlElement } from '../xml.ts';
 
-/** Where assignments go. */
+/** The element that assignments change, and its layout. */
 export interface AssignmentPlace {
   /** Finds the element in a text that was edited since. */
   readonly find: (text: string) => XmlElement;

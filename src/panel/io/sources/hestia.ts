@@ -116,13 +116,13 @@ function readDomains(files: PanelFiles, directory: PinnedDirectory): readonly Pa
 function readDatabases(files: PanelFiles, directory: PinnedDirectory): StatedDatabases {
   const lines = readLines(files, directory, 'db.conf', 'DBUSER');
   if (lines === undefined) return {};
-  const [postgresql, mysql] = [true, false].map((isPostgresql) =>
-    lines
-      .filter((each) => (each.get('TYPE') === 'pgsql') === isPostgresql)
-      .map((each) => each.get('DBUSER') ?? '')
-      .filter((name) => name !== ''),
-  ) as [readonly string[], readonly string[]];
-  return { databaseAccounts: mysql, postgresqlAccounts: postgresql };
+  const ofPostgresql = (each: ReadonlyMap<string, string>) => each.get('TYPE') === 'pgsql';
+  const namesIn = (some: typeof lines) =>
+    some.map((each) => each.get('DBUSER') ?? '').filter((name) => name !== '');
+  return {
+    databaseAccounts: namesIn(lines.filter((each) => !ofPostgresql(each))),
+    postgresqlAccounts: namesIn(lines.filter(ofPostgresql)),
+  };
 }
 
 /** Returns the lines of a list, and reports the first one that lacks the key; undefined if there is no list. */
