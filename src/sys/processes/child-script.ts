@@ -7,12 +7,15 @@ import { causeOf } from '../../../packages/base/io/errno.ts';
 import { signalAtEndOfParent } from '../syscalls.ts';
 import { noteExit, ownBuild } from './same-build.ts';
 
+/** Processes that read whole policies: with a small young half, most of what they drop would have to be found twice. */
+const largeHeapMebibytes = 1024;
+
 /**
- * Options for a small process with one thread. The heap has a few megabytes, of which the young half would take many
- * more. The engine's threads would delay it, and do not have the priority that the first thread may request.
+ * Options for a process with one thread. The heap of a small one has a few megabytes, of which the young half would take
+ * many more. The engine's threads would delay it, and do not have the priority that the first thread may request.
  */
 const nodeOptions = (heapMebibytes: number) => [
-  '--max-semi-space-size=1',
+  `--max-semi-space-size=${heapMebibytes < largeHeapMebibytes ? 1 : 16}`,
   `--max-old-space-size=${heapMebibytes}`,
   '--v8-pool-size=0',
   '--single-threaded',
