@@ -2,7 +2,8 @@
  * Facts about the fields of JSON values that follow from their names, so that no type has to repeat them: which numbers
  * are integers, and what a field means that has no doc comment.
  */
-import { metricKeys, metrics } from '../../src/usage/metrics.ts';
+import { metricWords } from '../../src/usage/chart/metric-words.ts';
+import { metricKeys } from '../../src/usage/metrics.ts';
 
 /** Fields whose numbers are ids, positions, counts or bytes; with the type's name if other types have fractions. */
 const integers: ReadonlySet<string> = new Set(
@@ -23,7 +24,7 @@ const integers: ReadonlySet<string> = new Set(
 );
 
 /** Records of averages and rates, whatever their keys are. */
-const ofFractions: ReadonlySet<string | undefined> = new Set(['usage', 'metrics']);
+const ofFractions: ReadonlySet<string | undefined> = new Set(['Usage', 'usage', 'metrics']);
 
 /** The type, and the fields that lead to a field in it: `['JailsApart', 'refused', 'process']`. */
 export type Path = readonly string[];
@@ -32,7 +33,7 @@ export type Path = readonly string[];
 export function isInteger(path: Path): boolean {
   const [type = '', ...fields] = path;
   const [parent, field = ''] = [fields.at(-2), fields.at(-1)];
-  if (ofFractions.has(parent)) return false;
+  if (ofFractions.has(parent ?? type)) return false;
   if (parent !== undefined && parent in byKey) return true;
   return integers.has(field) || integers.has(`${type}.${field}`);
 }
@@ -70,6 +71,7 @@ const byName: Readonly<Record<string, string>> = {
 
 /** Keys of records, by the name of the field that has the record. */
 const byKey: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  Usage: metricSummaries(),
   usage: metricSummaries(),
   metrics: metricSummaries(),
   found: {
@@ -100,7 +102,7 @@ const byKey: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 function metricSummaries(): Readonly<Record<string, string>> {
-  return Object.fromEntries(metricKeys.map((key) => [key, metrics[key].summary]));
+  return Object.fromEntries(metricKeys.map((key) => [key, metricWords[key].summary]));
 }
 
 /** Returns the description of a field without a doc comment, if its name has one. */

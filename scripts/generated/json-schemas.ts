@@ -150,8 +150,10 @@ function completeFields(schema: unknown, path: Path, definitions: Definitions): 
     return;
   }
   const { properties = {}, ...rest } = schema as Definition;
-  for (const [name, field] of Object.entries(properties)) {
-    if (typeof field === 'boolean') continue;
+  for (const [name, shared] of Object.entries(properties)) {
+    if (typeof shared === 'boolean') continue;
+    // The fields of a record are one object.
+    const field = (properties[name] = { ...shared });
     const inner: Path = [...path, name];
     completeFields(field, inner, definitions);
     if (isInteger(inner)) useIntegers(field);

@@ -28,6 +28,7 @@ import { socketOf } from './api/client.ts';
 import { DigestChoiceFile } from '../host/digest-choices.ts';
 import { readHostFigures } from '../host/host-figures.ts';
 import { panelRecordPath } from '../host/panel-record.ts';
+import { DatabaseReadings } from './sampling/database-readings.ts';
 import { DiskUsages } from './sampling/disk-usages.ts';
 import { haltFaults } from './sampling/halt-fault.ts';
 import { IoShifter } from './sampling/io-shifter.ts';
@@ -70,6 +71,7 @@ export class Agent implements AsyncDisposable {
   #slow = 0;
   #isStopping = false;
   readonly #diskUsages: DiskUsages;
+  readonly #databases = new DatabaseReadings();
   /** Tenants that had to be stopped since the last tick because they forked too fast. */
   readonly #halted: number[] = [];
 
@@ -235,7 +237,13 @@ export class Agent implements AsyncDisposable {
     const moment = now();
     const seconds = (moment.monotonic - this.#lastTick) / 1000;
     this.#lastTick = moment.monotonic;
-    const { readings, missing } = this.#meter?.sample() ?? { readings: [], missing: [] };
+    const { readings: kernel, missing } = this.#meter?.sample() ?? { readings: [], missing: [] };
+    const readings = this.#databases.with(
+      kernel,
+      this.#memberIndex.entries,
+      this.#databaseUse,
+      moment.monotonic / 1000,
+    );
     this.#shifter?.shift(readings, moment.monotonic, this.#settings.intervalSeconds);
     const tick = measure(readings, moment.at, seconds);
     const reported = this.#reportedFaults();
@@ -316,10 +324,7 @@ export class Agent implements AsyncDisposable {
       status: () => this.#status(),
       protections: () => this.#options.parts.flatMap((part) => part.protection?.() ?? []),
       mailOf: ({ who }) => (who.kind === 'tenant' ? this.#mailOf(who) : undefined),
-      databaseUseOf: ({ who }) =>
-        who.kind === 'tenant'
-          ? this.#options.parts.find((part) => part.databaseUse)?.databaseUse?.(who.uid)
-          : undefined,
+      databaseUseOf: ({ who }) => (who.kind === 'tenant' ? this.#databaseUse(who.uid) : undefined),
       diskUsages: () => this.#diskUsages.latest(this.#memberIndex),
       hostFigures: () => readHostFigures(this.#options.host.paths),
       freshStatus: async () =>
@@ -330,6 +335,9 @@ export class Agent implements AsyncDisposable {
       testAlerts: async () => ({ results: await this.#composed.alerting.test() }),
     };
   }
+
+  readonly #databaseUse = (uid: number) =>
+    this.#options.parts.find((part) => part.databaseUse)?.databaseUse?.(uid);
 
   /** Counts the tenant's mail; there is none for an account that no policy was applied with yet. */
   #mailOf({ uid, member }: Who): MailCount | 'unknown' {

@@ -65,9 +65,12 @@ export interface TenantApps {
   readonly isInForce: (uid: number, change: OwnAppChange) => boolean;
 }
 
-/** The use of the host's database servers by one tenant. */
+/** The use of the host's database servers by one tenant, since the agent started. */
 export interface DatabaseUse {
-  readonly cpuSeconds: number;
+  /** The time at which the servers were last asked, by a monotonic clock. */
+  readonly atSeconds: number;
+  /** The CPU time; absent if a server does not count it. */
+  readonly cpuSeconds?: number;
   /** The number of connections now; absent if a server has more than can be counted. */
   readonly connections?: number;
   /** The time for which its programs were paused. */
@@ -102,7 +105,7 @@ export interface AgentPart extends Partial<AsyncDisposable> {
    * is not known. Called for each page of metrics.
    */
   readonly mail?: (uid: number, tenantSince: number) => MailCount | undefined;
-  /** Returns what a tenant has used of database servers since the agent started; undefined while none is asked. */
+  /** Returns the use by a tenant; undefined while none is asked, or one does not answer: what it used there is unknown. */
   readonly databaseUse?: (uid: number) => DatabaseUse | undefined;
   /** Called after each tick; `rows` computes what each member used. */
   readonly afterTick?: (rows: () => readonly TopRow[], defaults: LimitNumbers) => void;

@@ -31,6 +31,8 @@ export const advised: readonly (readonly [limit: LimitKey, metric: MetricKey])[]
   ['io.writes', 'writes'],
   ['io.operations', 'operations'],
   ['processes.limit', 'threads'],
+  ['database.cpu', 'databaseCpu'],
+  ['database.connections', 'databaseConnections'],
 ];
 
 export interface SeenUsage {

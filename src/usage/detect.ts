@@ -38,7 +38,8 @@ export function observedFaults(
     if (value === undefined || value === unlimited) return [];
     // A rate without an earlier reading is 0.
     const used = valueOf(metric, reading, seconds);
-    if (used <= value) return [];
+    // What is not a number is unknown.
+    if (!(used > value)) return [];
     return [{ member, limit, severity: 'observed', count: 1, inferred: true }];
   });
 }

@@ -169,7 +169,7 @@ function happened(
 }
 
 function noticed({ severity, faults, limit }: Incident, { effect }: Topic): string {
-  if (severity === 'observed') return enforcedEffect(limit);
+  if (severity === 'observed') return effect.observed ?? enforcedEffect(limit);
   const text = effect[severity] ?? otherTopic(limit).effect[severity] ?? '';
   if (severity !== 'killed' || !isKilledByKernel(limit)) return text;
   return `${text} In total, it hit the limit or had a process killed ${times(faults)}.`;

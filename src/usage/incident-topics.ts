@@ -31,7 +31,7 @@ const lessReading =
 const lessWriting =
   'Look for verbose logs, backups, and caches or sessions on disk that are rewritten with each request.';
 const slowStatements =
-  'Look for statements that read whole tables: an index, or a cache in front of the page, helps most. The incident shows the statements that took the longest.';
+  'Look for statements that read whole tables: an index, or a cache in front of the page, helps most. The incident shows those that took the longest.';
 
 export const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
   'cpu.limit': {
@@ -78,6 +78,8 @@ export const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
     effect: {
       throttled:
         'Its programs were paused, for at most a second at a time, until its database statements had used no more than their share. Pages took longer; nothing failed.',
+      observed:
+        'If the limit were enforced, its programs would have been paused, for at most a second at a time.',
     },
     advice: slowStatements,
   },

@@ -6,7 +6,7 @@ import type { LimitKey } from '../limits/limit.ts';
 import type { Evidence } from './evidence.ts';
 import type { Severity } from './fault.ts';
 import type { Member } from './member.ts';
-import type { MetricKey } from './metrics.ts';
+import type { Usage } from './metrics.ts';
 
 export interface Incident {
   /** The id, assigned by the store, ascending from 1. */
@@ -91,7 +91,7 @@ export interface Snapshot {
   /** The total number of processes. */
   readonly processCount: number;
   /** Usage by metric, as in the last tick. */
-  readonly usage: Readonly<Record<MetricKey, number>>;
+  readonly usage: Usage;
   /** Processes killed by the OOM killer; absent if the kernel log cannot be read. */
   readonly killed?: readonly KilledProcess[];
   /** Details about faults that a capability reported since the snapshot before. */

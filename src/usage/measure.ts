@@ -1,7 +1,14 @@
 /** Computes the usage between two samples of counters. Pure; time is an argument. */
 import type { Counters } from '../limits/limit.ts';
 import type { Member } from './member.ts';
-import { metricKeys, metrics, type MetricKey } from './metrics.ts';
+import {
+  databaseKeys,
+  isDatabaseKey,
+  metricKeys,
+  metrics,
+  type DatabaseFigures,
+  type MetricKey,
+} from './metrics.ts';
 import { emptyColumns, type Tick } from './tick.ts';
 
 export interface Reading {
@@ -11,6 +18,8 @@ export interface Reading {
   readonly now: Readonly<Counters>;
   /** The time between the two; the tick's length if absent. */
   readonly seconds?: number;
+  /** The use of database servers; absent while it is unknown. */
+  readonly database?: DatabaseFigures;
 }
 
 /**
@@ -19,8 +28,12 @@ export interface Reading {
  */
 export const counterGrowth = (before: number, now: number): number => Math.max(0, now - before);
 
-/** Returns the value of one metric; a rate needs a `before`, and is zero without it. */
+/**
+ * Returns the value of one metric: a rate needs a `before`, and is zero without it. What database servers do is not a
+ * number while it is unknown.
+ */
 export function valueOf(key: MetricKey, reading: Reading, seconds: number): number {
+  if (isDatabaseKey(key)) return reading.database?.[key] ?? NaN;
   const { kind, counter, plus, minus, scale, peakOf } = metrics[key];
   const { before, now } = reading;
   const level = now[counter] - (minus === undefined ? 0 : now[minus]);
@@ -36,7 +49,10 @@ export function valueOf(key: MetricKey, reading: Reading, seconds: number): numb
 }
 
 /** Whether the cgroup is idle. The reader returns the same object while nothing changes. */
-const isIdle = ({ before, now }: Reading) => now.threads === 0 && (before ?? now) === now;
+const isIdle = ({ before, now, database = {} }: Reading) =>
+  now.threads === 0 &&
+  (before ?? now) === now &&
+  Object.values(database).every((each) => each === 0);
 
 export function measure(readings: readonly Reading[], at: number, seconds: number): Tick {
   const busy = readings.filter((each) => !isIdle(each));
@@ -46,5 +62,8 @@ export function measure(readings: readonly Reading[], at: number, seconds: numbe
     for (const [index, reading] of busy.entries())
       column[index] = valueOf(key, reading, reading.seconds ?? seconds);
   }
-  return { at, seconds, members: busy.map((each) => each.member), columns };
+  const known = databaseKeys.filter((key) =>
+    readings.some(({ database }) => database?.[key] !== undefined),
+  );
+  return { at, seconds, members: busy.map((each) => each.member), columns, known };
 }

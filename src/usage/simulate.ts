@@ -34,6 +34,8 @@ export const replayRules: Readonly<Partial<Record<LimitKey, readonly Rule[]>>> =
   'io.reads': [{ metric: 'reads', effect: 'slowed' }],
   'io.writes': [{ metric: 'writes', effect: 'slowed' }],
   'io.operations': [{ metric: 'operations', effect: 'slowed' }],
+  'database.cpu': [{ metric: 'databaseCpu', effect: 'slowed' }],
+  'database.connections': [{ metric: 'databaseConnections', effect: 'refused' }],
 };
 
 /** Returns the metrics by which these limits are replayed; at least one. */

@@ -5,7 +5,7 @@
  * it left behind does not count as usage.
  */
 import type { Member } from './member.ts';
-import { metricKeys, type MetricKey } from './metrics.ts';
+import { metricKeys, type DatabaseKey, type MetricKey } from './metrics.ts';
 
 export type Columns = Readonly<Record<MetricKey, Float32Array>>;
 
@@ -16,6 +16,8 @@ export interface Tick {
   readonly seconds: number;
   readonly members: readonly Member[];
   readonly columns: Columns;
+  /** The metrics of database servers that are known; none if absent. They are zero for tenants that are left out. */
+  readonly known?: readonly DatabaseKey[];
 }
 
 export function emptyColumns(length: number): Columns {

@@ -37,6 +37,50 @@ const beginnings: Readonly<Record<Member, number>> = {
   u64528: 29,
 };
 
+function adviceFrom(
+  index: MemberIndex,
+  events: EventStore,
+  reader: HistoryReader,
+  beginningOf: (member: Member) => number,
+) {
+  const history: Partial<HistoryView> = {
+    usage: (query) => Promise.resolve(reader.usage(query)),
+    quantiles: (query) => Promise.resolve(reader.quantiles(query)),
+    columns: (query) => Promise.resolve(reader.columns(query)),
+    peakTotal: (query) => Promise.resolve(reader.peakTotal(query)),
+  };
+  const agent = { memberIndex: index, events, membership: { beginningOf } };
+  const query = new QueryReader(new URLSearchParams(`from=${start - 5 * hour}&to=${end}`));
+  const caller = { kind: 'uid', uid: 0 };
+  return answerAdvise({ agent, history, caller, query } as unknown as RequestContext);
+}
+
+test('a lower limit on a database needs a day in which databases were asked', async () => {
+  for (const [asked, proposed] of [
+    [2, '200%'],
+    [26, '40%'],
+  ] as const) {
+    using place = new Place();
+    using events = new EventStore(place.directory);
+    using metrics = new MetricsStore(place.directory);
+    for (let at = start + hour / 2; at <= end; at += hour / 2) {
+      const databaseCpu = at > end - asked * hour ? { databaseCpu: 0.3 } : {};
+      value(metrics.add(tickOf(at, { u64521: { cpu: 0.3, ...databaseCpu } }, 1_800)));
+    }
+    using reader = new HistoryReader(place.directory);
+    const index = new MemberIndex(
+      policyOf('<tenant uid="64521"><database cpu="200%"/></tenant><tenant uid="64522"/>'),
+    );
+    const { tenants } = value(await adviceFrom(index, events, reader, () => start));
+    const own = tenants.filter(({ limit }) => limit === 'database.cpu');
+    // Of the other one nothing was seen, so nothing is proposed.
+    assert.deepEqual(
+      own.map(({ member, neverHit }) => [member, neverHit]),
+      [['u64521', proposed]],
+    );
+  }
+});
+
 test('a lower limit is proposed only after a day of history, and the answer has its beginning', async () => {
   using place = new Place();
   using events = new EventStore(place.directory);
@@ -46,18 +90,8 @@ test('a lower limit is proposed only after a day of history, and the answer has 
   for (let at = start + hour / 2; at <= end; at += hour / 2)
     value(metrics.add(tickOf(at, use, 1_800)));
   using reader = new HistoryReader(place.directory);
-  const history: Partial<HistoryView> = {
-    usage: (query) => Promise.resolve(reader.usage(query)),
-    quantiles: (query) => Promise.resolve(reader.quantiles(query)),
-    columns: (query) => Promise.resolve(reader.columns(query)),
-    peakTotal: (query) => Promise.resolve(reader.peakTotal(query)),
-  };
   const beginningOf = (member: Member) => start + (beginnings[member] ?? Infinity) * hour;
-  const agent = { memberIndex, events, membership: { beginningOf } };
-  const query = new QueryReader(new URLSearchParams(`from=${start - 5 * hour}&to=${end}`));
-  const caller = { kind: 'uid', uid: 0 };
-  const request = { agent, history, caller, query } as unknown as RequestContext;
-  const { tenants, packages } = value(await answerAdvise(request));
+  const { tenants, packages } = value(await adviceFrom(memberIndex, events, reader, beginningOf));
   const cpu = tenants.filter(({ limit }) => limit === 'cpu.limit');
   assert.deepEqual(
     cpu.map(({ current, neverHit, onePercentHit, knownSince }) => [

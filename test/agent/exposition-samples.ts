@@ -183,7 +183,7 @@ const mailer: ExposedMember = {
   limits: {},
   mail: { accepted: 12, refused: 3 },
   disk: { spaceBytes: 2 ** 30, files: 5000 },
-  database: { cpuSeconds: 2.5, connections: 3, pausedSeconds: 1.5 },
+  database: { atSeconds: 60, cpuSeconds: 2.5, connections: 3, pausedSeconds: 1.5 },
 };
 
 export const everything: Exposed = {

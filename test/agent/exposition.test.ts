@@ -197,7 +197,7 @@ describe('exposition()', () => {
   });
 
   test('gives the use of database servers where they are asked', () => {
-    const database = { cpuSeconds: 2.5, connections: 3, pausedSeconds: 1.5 };
+    const database = { atSeconds: 60, cpuSeconds: 2.5, connections: 3, pausedSeconds: 1.5 };
     const [member, known] = memberOf(alice);
     const unknown = memberOf(whoOf(tenantMember(1002), 'bob'));
     const page = pageOf({ members: new Map([[member, { ...known, database }], unknown]) });

@@ -38,6 +38,8 @@ interface Case {
   readonly other: readonly (string | undefined)[];
   readonly faults: readonly (readonly [member: number, limit: LimitKey])[];
   readonly isPruned: boolean;
+  /** Whether database servers were asked. */
+  readonly asksDatabases: boolean;
 }
 
 const mib = 2 ** 20;
@@ -53,7 +55,10 @@ const others = fc.record({
   threadsPeak: fc.integer({ min: 1, max: 30 }),
   read: fc.double({ min: 0, max: 9 * mib, noNaN: true }),
 });
-const use = fc.tuple(memory, others).map(([one, two]) => ({ ...one, ...two }));
+const databases = fc.record({ databaseCpu: fc.double({ min: 0, max: 1, noNaN: true }) });
+const use = fc
+  .tuple(memory, others, databases)
+  .map(([one, two, three]) => ({ ...one, ...two, ...three }));
 const perMember = <T>(each: fc.Arbitrary<T>) =>
   fc.array(each, { minLength: members.length, maxLength: members.length });
 const limits = fc
@@ -62,7 +67,7 @@ const limits = fc
     fc.constantFrom('', '<memory limit="4MiB"/>', '<memory limit="8MiB"/>'),
     fc.constantFrom('', '<processes limit="9"/>', '<processes limit="25"/>'),
     fc.constantFrom('', '<io read="2MiB/s"/>', '<io write="2MiB/s"/>'),
-    fc.constantFrom('', '<entries limit="5"/>'),
+    fc.constantFrom('', '<entries limit="5"/>', '<database cpu="30%"/>'),
   )
   .map((all) => all.join(''));
 const cases: fc.Arbitrary<Case> = fc.record({
@@ -82,6 +87,7 @@ const cases: fc.Arbitrary<Case> = fc.record({
     { maxLength: 4 },
   ),
   isPruned: fc.boolean(),
+  asksDatabases: fc.boolean(),
 });
 
 function indexOf(all: readonly (string | undefined)[]): MemberIndex {
@@ -101,13 +107,15 @@ class Stage implements Disposable {
   readonly #place = new Place();
   readonly end: number;
 
-  constructor({ ticks, faults, isPruned }: Case) {
+  constructor({ ticks, faults, isPruned, asksDatabases }: Case) {
     this.events = new EventStore(this.#place.directory);
     using metrics = new MetricsStore(this.#place.directory);
     for (const [index, tick] of ticks.entries()) {
       const at = start + ((index + 1) * hour) / 2;
       const own = tick.flatMap((each, member) => (each ? [[members[member], each] as const] : []));
-      assert.deepEqual(metrics.add(tickOf(at, Object.fromEntries(own), 1_800)), done);
+      const all = tickOf(at, Object.fromEntries(own), 1_800);
+      const known = asksDatabases ? (['databaseCpu'] as const) : [];
+      assert.deepEqual(metrics.add({ ...all, known }), done);
       rollUpAll(metrics, at);
     }
     this.end = start + Math.ceil(ticks.length / 2) * hour;
@@ -197,7 +205,7 @@ class Plainly {
     if (after === undefined || (before !== undefined && after > before))
       return happened > 0 ? { ...common, effect: 'less, unknown' } : undefined;
     const rules = replayRules[limit];
-    if (rules === undefined) return { ...common, effect: 'unknown' };
+    if (rules === undefined || this.#isUnknown(rules)) return { ...common, effect: 'unknown' };
     for (const { metric, effect } of rules) {
       if (!isAboveLimit(this.#max(member, metric), after)) continue;
       const { secondsMax, ...rest } = this.#replay(member, metric, after);
@@ -205,6 +213,11 @@ class Plainly {
       return { ...common, effect, ...rest, ...most };
     }
     return happened > 0 ? { ...common, effect: 'unknown' } : undefined;
+  }
+
+  #isUnknown(rules: NonNullable<(typeof replayRules)[LimitKey]>): boolean {
+    const metrics = rules.map(({ metric }) => metric);
+    return value(this.#stage.reader.usage({ ...this.#period, metrics })).unknown.length > 0;
   }
 
   #max(member: Member, metric: MetricKey): number {

@@ -23,7 +23,14 @@ import type {
 } from '../../src/agent/api/api.ts';
 import { socketOf } from '../../src/agent/api/client.ts';
 import { pathsOf } from '../../src/host/paths.ts';
-import { metricKeys, metrics, type MetricKey } from '../../src/usage/metrics.ts';
+import {
+  isDatabaseKey,
+  metricKeys,
+  metrics,
+  type KernelKey,
+  type MetricKey,
+  type Usage,
+} from '../../src/usage/metrics.ts';
 
 export const tenantCount = 1000;
 const tickSeconds = 1;
@@ -55,7 +62,10 @@ export function whoIs(index: number): Who {
 
 const reseller: Who = { member: 'r9000', uid: 9000, name: 'acme', kind: 'reseller' };
 
-function usageOf(index: number, tick: number): Record<MetricKey, number> {
+/** No database server is asked here. */
+const kernelKeys = metricKeys.filter((key): key is KernelKey => !isDatabaseKey(key));
+
+function usageOf(index: number, tick: number): Usage {
   const busy = noise(index, 1) ** 6;
   const now = 0.5 + noise(index, tick) / 2;
   const memory = 4e6 + busy * 9e8;
@@ -106,8 +116,8 @@ export function topResponse(at: number, all: boolean): TopResponse {
     .map((each) => topRow(each, tick));
   const sum = tenants.filter((row) => row.reseller === 'acme');
   const usage = Object.fromEntries(
-    metricKeys.map((key) => [key, sum.reduce((total, row) => total + row.usage[key], 0)]),
-  ) as Record<MetricKey, number>;
+    kernelKeys.map((key) => [key, sum.reduce((total, row) => total + row.usage[key], 0)]),
+  ) as Record<KernelKey, number>;
   return {
     at: tick * tickSeconds * 1000,
     durationSeconds: tickSeconds,
@@ -225,7 +235,7 @@ function usageResponse(from: number, to: number, names: readonly string[]): Usag
     rows: chosen.map((index) => ({
       ...whoIs(index),
       metrics: Object.fromEntries(
-        metricKeys.map((key) => [key, distribution(usageOf(index, 1)[key])]),
+        kernelKeys.map((key) => [key, distribution(usageOf(index, 1)[key])]),
       ),
       limits,
       limitTexts,
@@ -255,7 +265,7 @@ function seriesResponse(query: URLSearchParams): SeriesResponse | undefined {
   const points = Number(query.get('points'));
   const [from, to] = [Number(query.get('from')), Number(query.get('to'))];
   const averages = Array.from({ length: points }, (_, each) =>
-    each < 3 ? null : usageOf(index, each)[metric] * (each / points),
+    each < 3 ? null : (usageOf(index, each)[metric] ?? 0) * (each / points),
   );
   const secondsOf = (each: number | null) => (each === null ? 0 : (to - from) / 1000 / points);
   const maxima = averages.map((each) => (each === null ? null : each * 1.25));

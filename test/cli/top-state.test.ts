@@ -47,7 +47,16 @@ function pressAll(state: TopState, ...keys: string[]): TopState {
 }
 
 test('press() reverses the order at the same sort key, and changes columns by < and >', () => {
-  assert.deepEqual(topSorts, ['name', 'cpu', 'memory', 'io', 'iops', 'processes', 'faults']);
+  assert.deepEqual(topSorts, [
+    'name',
+    'cpu',
+    'memory',
+    'io',
+    'iops',
+    'processes',
+    'database',
+    'faults',
+  ]);
   assert.equal(pressAll(firstState, 'm').sort, 'memory');
   assert.equal(pressAll(firstState, 'c').reverse, true);
   assert.equal(pressAll(firstState, 'm', 'm', 'c').reverse, false);

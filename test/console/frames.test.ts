@@ -60,6 +60,24 @@ test('a frame says which limits were hit or nearly hit lately, also of members t
   assert.equal(frame.idle, 2);
 });
 
+test('a frame has what databases do for tenants once it is known, and no zero before', async () => {
+  await using stage = await Stage.start();
+  stage.adopt(`<defaults><database cpu="50%"/></defaults>${policy}`);
+  const { token } = await stage.login(0);
+  stage.tick(5, { [uids.alice]: 1 });
+  assert.ok(!('databases' in (await frameFor(stage, token))));
+  const databases = { databaseCpu: 0.48, databaseConnections: 3, databasePaused: 0.25 };
+  stage.measure(10, { [uids.alice]: { cpu: 1, ...databases }, [uids.bob]: { cpu: 0.5 } });
+  const frame = await frameFor(stage, token);
+  assert.deepEqual(frame.members.slice(0, 2), [alice, bob]);
+  assert.deepEqual(frame.databases, {
+    databaseCpu: [0.48, 0],
+    databaseConnections: [3, 0],
+    databasePaused: [0.25, 0],
+  });
+  assert.deepEqual(frame.limitsNear[0], ['database.cpu']);
+});
+
 test('a frame has nothing of others, and an audience gets the frame of its own', async () => {
   await using stage = await Stage.start();
   stage.tick(5, { [uids.alice]: 1, [uids.bob]: 2 }, [slowed(1)]);

@@ -34,8 +34,13 @@ import { EventStore } from '../../src/store/events/event-store.ts';
 import { IncidentKinds } from '../../src/usage/incident-kinds.ts';
 import type { Fault } from '../../src/usage/fault.ts';
 import { emptyColumns } from '../../src/usage/tick.ts';
-import { tenantMember } from '../../src/usage/member.ts';
-import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
+import { kindOf, tenantMember, uidOf, type Member } from '../../src/usage/member.ts';
+import {
+  databaseKeys,
+  metricKeys,
+  type DatabaseFigures,
+  type MetricKey,
+} from '../../src/usage/metrics.ts';
 import { entriesIncidents } from '../../src/web/core/entries/entries-incidents.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
@@ -228,12 +233,18 @@ export class Stage implements AsyncDisposable {
       columns[key].set(Object.values(usage).map((each) => each[key] ?? 0));
     this.lastTick = performance.now();
     const moment = { at, monotonic: this.lastTick };
-    const readings = [...this.#index.entries.keys()].map((member) => ({
-      member,
-      before: noCounters,
-      now: noCounters,
-    }));
-    this.#latest.update({ at, seconds: 5, members, columns }, readings, faults, moment);
+    const used = new Set(Object.values(usage).flatMap((each) => Object.keys(each)));
+    const known = databaseKeys.filter((key) => used.has(key));
+    const databaseOf = (member: Member): DatabaseFigures | undefined =>
+      known.length === 0 || kindOf(member) === 'site'
+        ? undefined
+        : Object.fromEntries(known.map((key) => [key, usage[uidOf(member)]?.[key] ?? 0]));
+    const readings = [...this.#index.entries.keys()].map((member) => {
+      const database = databaseOf(member);
+      const reading = { member, before: noCounters, now: noCounters };
+      return database === undefined ? reading : { ...reading, database };
+    });
+    this.#latest.update({ at, seconds: 5, members, columns, known }, readings, faults, moment);
   }
 
   #context(loginPace: ChangePace): AgentContext {

@@ -4,8 +4,17 @@ import fc from 'fast-check';
 import {
   databaseCpuEvidence,
   databaseCpuIncidents,
+  watchedRung,
   type DatabaseCpuEvidence,
 } from '../../src/database/core/cpu-incidents.ts';
+import {
+  sessionEvidence,
+  type SessionEvidence,
+} from '../../src/database/core/use/session-incidents.ts';
+import { evidenceOf, type Evidence } from '../../src/usage/evidence.ts';
+import { explainIncident, incidentTitle } from '../../src/usage/explain-incident.ts';
+import type { Incident } from '../../src/usage/incident.ts';
+import { incidentOf, kinds, snapshotOf, whole } from '../usage/incidents.ts';
 import { withoutLiterals } from '../../src/database/core/statement-text.ts';
 
 const item: DatabaseCpuEvidence = {
@@ -52,6 +61,65 @@ suite('databaseCpuEvidence', () => {
   test('an observed fault says that nothing was paused', () => {
     const happened = databaseCpuIncidents.happened?.({ severity: 'observed', faults: 2 }, [item]);
     assert.equal(happened, 'used more of a database server than allowed twice');
+  });
+});
+
+suite('incidents of database servers', () => {
+  const told = (evidence: Evidence, changes: Partial<Incident>) => {
+    const incident = incidentOf({ faults: 3, value: '50%', ...changes });
+    const title = incidentTitle(incident, 'alice', { kinds });
+    const text = explainIncident(incident, [snapshotOf([], {}, { evidence })], 'alice', whole);
+    return [title, ...text].join('\n');
+  };
+  const cpu = (changes: Partial<DatabaseCpuEvidence> = {}) =>
+    evidenceOf(databaseCpuEvidence, [{ ...item, ...changes }]);
+  const session = (why: string, found: number) =>
+    evidenceOf(sessionEvidence, [
+      { at: item.at, why, account: 'alice_wp', found, statement: 'SELECT * FROM t' },
+    ]);
+
+  test('a limit that is only watched pauses nobody', () => {
+    const text = told(cpu({ rung: watchedRung('freeze') }), {
+      limit: 'database.cpu',
+      severity: 'observed',
+    });
+    assert.match(text, /would have been paused for 8\.1 s in all/);
+    assert.match(text, /With <databases hold="on"\/> the limit is enforced/);
+    assert.doesNotMatch(text, /were paused|was paused/);
+    assert.match(
+      databaseCpuEvidence.line({ ...item, rung: watchedRung('freeze') }),
+      /pauses due: /,
+    );
+  });
+
+  test('who could not be paused was not paused', () => {
+    const text = told(cpu({ pausedSeconds: 0, rung: 'connections' }), { limit: 'database.cpu' });
+    assert.match(text, /It could not be paused: it got a quarter of its connections/);
+    assert.match(text, /\nalice was held back at a database server 3 times/);
+    assert.doesNotMatch(text, /were paused/);
+  });
+
+  test('ended statements and closed connections say how much was seen', () => {
+    const connections = told(session('connections', 23), {
+      limit: 'database.connections',
+      severity: 'refused',
+      value: '20',
+    });
+    assert.match(connections, /alice had database connections closed 3 times/);
+    assert.match(connections, /The most that was seen: one of 23 connections/);
+    const killed = { limit: 'database.statement', severity: 'killed', value: '30s' } as const;
+    const statement = told(session('statement', 31), killed);
+    assert.match(statement, /alice had database statements ended 3 times/);
+    assert.match(statement, /a statement of 31 s\. The statement there: SELECT/);
+    assert.doesNotMatch(statement, /kernel/);
+  });
+
+  test('a hostile reason in the file is left out', () => {
+    for (const why of ['constructor', '__proto__', 'x\n'])
+      assert.equal(
+        sessionEvidence.line(session(why, 1).items[0] as SessionEvidence),
+        'alice_wp, SELECT * FROM t',
+      );
   });
 });
 

@@ -5,7 +5,7 @@ import { formatProblem } from '../../packages/base/problem.ts';
 import type { HistorySettings } from '../../src/policy/settings.ts';
 import type { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import type { Member } from '../../src/usage/member.ts';
-import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
+import { databaseKeys, metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
 import { emptyColumns, type Tick } from '../../src/usage/tick.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
@@ -42,7 +42,8 @@ export function tickOf(at: number, use: Readonly<Record<Member, Use>>, seconds =
       columns[key as MetricKey][index] = value;
     }
   }
-  return { at, seconds, members, columns };
+  const used = new Set(Object.values(use).flatMap((each) => Object.keys(each)));
+  return { at, seconds, members, columns, known: databaseKeys.filter((key) => used.has(key)) };
 }
 
 const wide = Object.fromEntries(metricKeys.map((key, index) => [key, index + 1]));

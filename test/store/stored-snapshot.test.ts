@@ -10,7 +10,7 @@ import { encodeEvidence, evidenceBytesMax } from '../../src/store/events/snapsho
 import { explainIncident } from '../../src/usage/explain-incident.ts';
 import { IncidentKinds, loadIncidentKinds } from '../../src/usage/incident-kinds.ts';
 import type { Snapshot } from '../../src/usage/incident.ts';
-import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
+import { isDatabaseKey, metricKeys, type KernelKey } from '../../src/usage/metrics.ts';
 import { Place, start, value } from './samples.ts';
 
 const kinds = await loadIncidentKinds(capabilities);
@@ -26,7 +26,9 @@ const incident: NewIncident = {
   value: 'owner-match',
   from: '<symlinks> of the policy',
 };
-const zeros = Object.fromEntries(metricKeys.map((key) => [key, 0])) as Record<MetricKey, number>;
+const zeros = Object.fromEntries(
+  metricKeys.filter((key) => !isDatabaseKey(key)).map((key) => [key, 0]),
+) as Record<KernelKey, number>;
 const link = {
   at: start,
   program: 'nginx',

@@ -41,7 +41,7 @@ import type { Incident, ProcessEvidence, Snapshot } from '../../usage/incident.t
 import type { Member, MemberKind } from '../../usage/member.ts';
 import type { HeavyUser, SeenRequest } from '../../usage/causes/causes.ts';
 import type { Resource } from '../../usage/incident-topics.ts';
-import type { MetricKey } from '../../usage/metrics.ts';
+import type { MetricKey, Usage } from '../../usage/metrics.ts';
 import type { Replay } from '../../usage/simulate.ts';
 
 /** The reason why there is no answer. */
@@ -79,7 +79,7 @@ export interface TopRow extends Who {
   /** Present if an administrator has stopped it: it runs nothing, or is frozen. */
   readonly stopped?: true;
   /** Usage by metric: CPU in cores, memory in bytes, rates per second, shares of the time from 0 to 1. */
-  readonly usage: Readonly<Record<MetricKey, number>>;
+  readonly usage: Usage;
   readonly limits: LimitNumbers;
   readonly limitTexts: LimitTexts;
   /** Faults in the last five minutes, by limit. */

@@ -20,7 +20,7 @@ import {
 } from '../../usage/advise.ts';
 import { MeasuredParts, type KnownHistory } from '../../usage/measured-parts.ts';
 import type { Member } from '../../usage/member.ts';
-import { peakKeys, type MetricKey } from '../../usage/metrics.ts';
+import { isDatabaseKey, peakKeys, type MetricKey } from '../../usage/metrics.ts';
 import type { Advice, AdviseResponse } from '../api/api.ts';
 import type { FaultCounts } from '../sampling/latest-sample.ts';
 import type { MemberEntry } from '../sampling/member-index.ts';
@@ -37,6 +37,8 @@ const week = 7 * 86_400_000;
 interface Measured {
   readonly limit: LimitKey;
   readonly seen: ReadonlyMap<Member, SeenUsage>;
+  /** The parts of the period in which the metric was known. */
+  readonly parts: MeasuredParts;
 }
 
 export async function answerAdvise(request: RequestContext): Promise<HttpResult<AdviseResponse>> {
@@ -47,16 +49,16 @@ export async function answerAdvise(request: RequestContext): Promise<HttpResult<
   if (!asked.ok) return asked;
   const entries = asked.value.filter((each) => each.who.kind === 'tenant');
   const visible = visibleParts(request, entries, period.value);
-  const measured = await readSeen(request, visible);
+  const measured = await readSeen(request, period.value, visible);
   if (!measured.ok) return measured;
   const usage = await history.usage({ ...period.value, metrics: ['cpu'], members: [] });
   const hits = readHits(request, visible);
   if (!hits.ok) return hits;
-  const parts = await measuredParts(request, period.value);
-  if (!parts.ok) return parts;
-  const known = ({ who }: MemberEntry) =>
-    parts.value.since(request.agent.membership.beginningOf(who.member));
-  const evidence = { hits: hits.value, known };
+  const { membership } = request.agent;
+  const evidence: Evidence = {
+    hits: hits.value,
+    known: ({ who }, { parts }) => parts.since(membership.beginningOf(who.member)),
+  };
   const tenants = measured.value.flatMap((each) =>
     entries.flatMap((entry) => adviceFor(entry, each, evidence)),
   );
@@ -84,11 +86,18 @@ function readHits({ agent }: RequestContext, parts: readonly PeriodPart[]): Http
 }
 
 async function readSeen(
-  { history }: RequestContext,
+  request: RequestContext,
+  period: HistoryPeriod,
   parts: readonly PeriodPart[],
 ): Promise<HttpResult<readonly Measured[]>> {
+  const { history } = request;
+  const kernel = await measuredParts(request, period, 'cpu');
+  if (!kernel.ok) return kernel;
   const all: Measured[] = [];
   for (const [limit, metric] of advised) {
+    // Database servers may be asked since yesterday, on a host that is measured for weeks.
+    const own = isDatabaseKey(metric) ? await measuredParts(request, period, metric) : kernel;
+    if (!own.ok) return own;
     const seen = new Map<Member, SeenUsage>();
     for (const part of parts) {
       // History written by an older version has no peaks, but always samples.
@@ -102,7 +111,7 @@ async function readSeen(
         }
       }
     }
-    all.push({ limit, seen });
+    all.push({ limit, seen, parts: own.value });
   }
   return ok(all);
 }
@@ -134,21 +143,27 @@ class Hits {
   }
 }
 
-/** Finds which parts of the period were measured. */
+/** Finds in which parts of the period a metric was known. */
 async function measuredParts(
   { history }: RequestContext,
   { from, to }: HistoryPeriod,
+  metric: MetricKey,
 ): Promise<HttpResult<MeasuredParts>> {
   const points = Math.min(pointsMax, Math.max(1, Math.ceil((to - from) / hourMilliseconds)));
-  const asked = { from, to, points, metrics: ['cpu'], of: 'tenants' } as const;
+  const asked = { from, to, points, metrics: [metric], of: 'tenants' } as const;
   const found = fromStore(await history.columns(asked));
-  return found.ok ? ok(new MeasuredParts({ from, to }, found.value.seconds)) : found;
+  if (!found.ok) return found;
+  const averages = found.value.metrics.get(metric)?.averages ?? [];
+  const seconds = found.value.seconds.map((each, part) =>
+    (averages[part] ?? null) === null ? 0 : each,
+  );
+  return ok(new MeasuredParts({ from, to }, seconds));
 }
 
 interface Evidence {
   readonly hits: Hits;
-  /** Returns the history of an account; undefined if there is none. */
-  readonly known: (entry: MemberEntry) => KnownHistory | undefined;
+  /** Returns the history of a metric of an account; undefined if there is none. */
+  readonly known: (entry: MemberEntry, measured: Measured) => KnownHistory | undefined;
 }
 
 interface Proposed {
@@ -160,14 +175,15 @@ interface Proposed {
 /** Returns a proposal; none if the limit was neither used nor hit. */
 function proposedFor(
   entry: MemberEntry,
-  { limit, seen }: Measured,
+  measured: Measured,
   { hits, known }: Evidence,
 ): readonly Proposed[] {
+  const { limit, seen } = measured;
   const hit = hits.of(entry, limit);
   const mine = seen.get(entry.who.member) ?? (hit === undefined ? undefined : nothingSeen);
   if (mine === undefined) return [];
   const proposal = propose(limit, mine, entry.limits[limit], hit);
-  return [{ proposal, hit, known: known(entry) }];
+  return [{ proposal, hit, known: known(entry, measured) }];
 }
 
 interface Together {

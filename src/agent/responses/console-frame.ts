@@ -7,6 +7,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { ok } from '../../../packages/base/result.ts';
 import type { Member } from '../../usage/member.ts';
+import { databaseKeys, type DatabaseKey } from '../../usage/metrics.ts';
 import {
   frameMetrics,
   type ConsoleFrame,
@@ -69,6 +70,7 @@ function frameOf(
     host: { cores: availableParallelism(), memoryBytes: totalmem() },
     members,
     usage: columnsOf(members, latest),
+    ...databasesOf(members, latest),
     limitsHit: members.map((member) => [...(hits.get(member) ?? [])]),
     limitsNear: members.map((member) =>
       latest.limitsNear(member).filter((key) => hits.get(member)?.has(key) !== true),
@@ -86,6 +88,20 @@ function columnsOf(members: readonly Member[], latest: LatestSample): ConsoleFra
     FrameMetric,
     number[]
   >;
+}
+
+function databasesOf(
+  members: readonly Member[],
+  latest: LatestSample,
+): Pick<ConsoleFrame, 'databases'> {
+  const { known = [] } = latest.tick;
+  if (known.length === 0) return {};
+  const usages = members.map((member) => latest.usage(member));
+  const columns = databaseKeys.map((key) => {
+    const values = usages.map(({ [key]: value }) => (value === undefined ? null : rounded(value)));
+    return [key, values] as const;
+  });
+  return { databases: Object.fromEntries(columns) as Record<DatabaseKey, (number | null)[]> };
 }
 
 /** Returns the ticks before, as far as the caller may see them. */

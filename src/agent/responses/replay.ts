@@ -32,8 +32,8 @@ export async function answerMaxima(request: RequestContext): Promise<HttpResult<
   if (!found.ok) return found;
   const faults = query.flag('faults') ? fromStore(agent.events.faultCounts(asked)) : noFaults;
   if (!faults.ok) return faults;
-  const { measuredSeconds, rows: measured } = found.value;
-  const known = measuredSeconds > 0 ? metrics.value : [];
+  const { measuredSeconds, unknown, rows: measured } = found.value;
+  const known = measuredSeconds > 0 ? metrics.value.filter((key) => !unknown.includes(key)) : [];
   const rows = entries.value.flatMap(({ who: { member } }): readonly MaximaRow[] => {
     const [own, hits] = [measured.get(member), faults.value.get(member)];
     if (own === undefined && hits === undefined && members === undefined) return [];

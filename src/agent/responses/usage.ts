@@ -1,8 +1,15 @@
 /** `GET /v1/usage`: usage over a period. */
 import { periodParts } from '../../store/events/event-store.ts';
 import type { Member } from '../../usage/member.ts';
-import { metricKeys, metrics, peakKeys, sampledKeys, type MetricKey } from '../../usage/metrics.ts';
-import type { Distribution, UsageResponse, UsageRow } from '../api/api.ts';
+import {
+  isDatabaseKey,
+  metricKeys,
+  metrics,
+  peakKeys,
+  sampledKeys,
+  type MetricKey,
+} from '../../usage/metrics.ts';
+import type { Distribution, UsageResponse, UsageRow, Who } from '../api/api.ts';
 import { isAdministrator, mayChange } from '../api/caller.ts';
 import { ok } from '../../../packages/base/result.ts';
 import { fromStore, httpError, type HttpResult } from '../api/http-result.ts';
@@ -40,15 +47,20 @@ async function usageFor(request: RequestContext): Promise<HttpResult<UsageRespon
   const faults = new Map<Member, UsageRow['faults']>();
   let detail: UsageResponse['detail'] = 'ticks';
   let measuredSeconds = 0;
-  const measuredMembers = new Set<Member>();
+  /** The metrics that were known, by member. */
+  const known = new Map<Member, readonly MetricKey[]>();
   for (const visible of visibleParts(request, entries.value, period.value)) {
     const found = fromStore(await history.usage({ ...visible, metrics: withPeaks(asked.value) }));
     if (!found.ok) return found;
     const counts = fromStore(agent.events.faultCounts({ ...visible, part: part.value }));
     if (!counts.ok) return counts;
+    const { unknown } = found.value;
     if (found.value.measuredSeconds > 0)
       for (const member of visible.members ?? agent.memberIndex.entries.keys())
-        measuredMembers.add(member);
+        known.set(
+          member,
+          asked.value.filter((key) => !unknown.includes(key)),
+        );
     for (const [member, row] of found.value.rows) byMember.set(member, row);
     for (const [member, row] of counts.value) faults.set(member, row);
     if (found.value.detail === 'hours') detail = 'hours';
@@ -63,10 +75,7 @@ async function usageFor(request: RequestContext): Promise<HttpResult<UsageRespon
     return [
       {
         ...who,
-        metrics: withMaxima(
-          asked.value,
-          measured ?? (measuredMembers.has(who.member) ? idle(asked.value) : {}),
-        ),
+        metrics: withMaxima(asked.value, measured ?? idle(who, known.get(who.member) ?? [])),
         limits,
         limitTexts,
         faults: hits ?? {},
@@ -87,8 +96,12 @@ export const withPeaks = (asked: readonly MetricKey[]) => [
 type Distributions = Readonly<Partial<Record<MetricKey, Distribution>>>;
 
 /** The history has no row of a member that used nothing while others were measured. */
-const idle = (asked: readonly MetricKey[]): Distributions =>
-  Object.fromEntries(asked.map((key) => [key, { average: 0, p95: 0, max: 0 }]));
+const idle = ({ kind }: Who, known: readonly MetricKey[]): Distributions =>
+  Object.fromEntries(
+    known
+      .filter((key) => kind !== 'site' || !isDatabaseKey(key))
+      .map((key) => [key, { average: 0, p95: 0, max: 0 }]),
+  );
 
 /** Raises the maximum of a metric to the kernel's high-water marks, if there are any. */
 function withMaxima(asked: readonly MetricKey[], measured: Distributions): Distributions {
@@ -128,5 +141,7 @@ export function askedMetrics(request: RequestContext): HttpResult<readonly Metri
 /** Returns the metrics that this host can measure; only cgroup v2 counts pressure. */
 function measuredHere({ agent }: RequestContext): readonly MetricKey[] {
   if (agent.driver?.tree.version !== 1) return sampledKeys;
-  return sampledKeys.filter((key) => !metrics[key].counter.includes('Pressure'));
+  return sampledKeys.filter(
+    (key) => isDatabaseKey(key) || !metrics[key].counter.includes('Pressure'),
+  );
 }

@@ -4,7 +4,13 @@ import type { Fault } from '../../usage/fault.ts';
 import type { Moment } from '../../usage/incident-log.ts';
 import type { Reading } from '../../usage/measure.ts';
 import type { Member } from '../../usage/member.ts';
-import { metricKeys, type MetricKey } from '../../usage/metrics.ts';
+import {
+  isDatabaseKey,
+  metricKeys,
+  type DatabaseFigures,
+  type KernelKey,
+  type Usage,
+} from '../../usage/metrics.ts';
 import { emptyColumns, type Tick } from '../../usage/tick.ts';
 import type { FaultTotals } from '../metrics/exposition.ts';
 import type { MemberEntry } from './member-index.ts';
@@ -22,13 +28,15 @@ interface FaultedTick {
 export type FaultCounts = Readonly<Partial<Record<LimitKey, number>>>;
 
 const noTick: Tick = { at: 0, seconds: 0, members: [], columns: emptyColumns(0) };
-const noUsage = Object.fromEntries(metricKeys.map((key) => [key, 0])) as Record<MetricKey, number>;
+const kernelKeys = metricKeys.filter((key): key is KernelKey => !isDatabaseKey(key));
+const noUsage = Object.fromEntries(kernelKeys.map((key) => [key, 0])) as Record<KernelKey, number>;
 
 export class LatestSample {
   #tick: Tick = noTick;
   #monotonic = 0;
   #rowOf: ReadonlyMap<Member, number> = new Map();
   #counters: ReadonlyMap<Member, Readonly<Counters>> = new Map();
+  #database: ReadonlyMap<Member, DatabaseFigures> = new Map();
   readonly #recent: FaultedTick[] = [];
   /** Faults since the agent started. */
   readonly #totals = new Map<
@@ -56,6 +64,9 @@ export class LatestSample {
     this.#monotonic = monotonic;
     this.#rowOf = new Map(tick.members.map((member, row) => [member, row]));
     this.#counters = new Map(readings.map((each) => [each.member, each.now]));
+    this.#database = new Map(
+      readings.flatMap(({ member, database }) => (database ? [[member, database] as const] : [])),
+    );
     while ((this.#recent[0]?.monotonic ?? Infinity) < monotonic - recentMilliseconds) {
       this.#recent.shift();
     }
@@ -92,11 +103,12 @@ export class LatestSample {
     return !this.#rowOf.has(member);
   }
 
-  usage(member: Member): Readonly<Record<MetricKey, number>> {
+  usage(member: Member): Usage {
     const row = this.#rowOf.get(member);
-    if (row === undefined) return noUsage;
-    const pairs = metricKeys.map((key) => [key, this.#tick.columns[key][row] ?? 0] as const);
-    return Object.fromEntries(pairs) as Record<MetricKey, number>;
+    const database = this.#database.get(member);
+    if (row === undefined) return { ...noUsage, ...database };
+    const pairs = kernelKeys.map((key) => [key, this.#tick.columns[key][row] ?? 0] as const);
+    return { ...(Object.fromEntries(pairs) as Record<KernelKey, number>), ...database };
   }
 
   /** Returns the faults of the last five minutes. */

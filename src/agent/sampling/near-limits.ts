@@ -22,7 +22,9 @@ export class NearLimits {
       const limits = entries.get(member)?.limits ?? {};
       for (const [key, metric] of advised) {
         const limit = limits[key];
-        if (limit === undefined || (tick.columns[metric][row] ?? 0) < nearShare * limit) continue;
+        const used = tick.columns[metric][row] ?? 0;
+        // What is not a number is unknown.
+        if (limit === undefined || !(used >= nearShare * limit)) continue;
         let mine = this.#last.get(member);
         if (mine === undefined) this.#last.set(member, (mine = new Map()));
         mine.set(key, now);

@@ -20,7 +20,7 @@ const keys = [
 ];
 
 const meaning =
-  'CPU is in percent of one core. MEMORY excludes page cache, which is shown as CACHE. PROCS is processes/threads/limit. WAIT is the share of the time in which something waited for CPU, memory or I/O. FAULTS are those of the last 5 minutes; "!" means that a limit was hit in the last tick.';
+  'CPU is in percent of one core. MEMORY excludes page cache, which is shown as CACHE. PROCS is processes/threads/limit. WAIT is the share of the time in which something waited for CPU, memory or I/O. DB is database servers, and PAUSED the share of the time for which it was paused for them. FAULTS are those of the last 5 minutes; "!" means that a limit was hit in the last tick.';
 
 /** The column in which the texts next to the keys start, and the width above which a paragraph is hard to read. */
 const textColumn = 14;

@@ -6,6 +6,7 @@ import {
   dateTime,
   duration,
   percent,
+  quantity,
   shortLimit,
 } from '../shared/format.ts';
 import { composeFrame, keyLine, reverse, type Size } from './frame.ts';
@@ -15,6 +16,7 @@ import type { Style } from './top-columns.ts';
 import type { TopState } from './top-state.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { shortBytes } from '../../../packages/base/bytes.ts';
+import { count } from '../../../packages/base/list.ts';
 import { cutTo } from '../shared/width.ts';
 
 export const incidentsShown = 4;
@@ -99,9 +101,18 @@ function useTexts({ row }: TenantData): readonly string[] {
   ];
   const faults = countsText(row.faults);
   const hits = row.limitsHit.map(shortLimit).join(' ');
-  const io = `Read ${bytesRate(usage.read)}, write ${bytesRate(usage.write)}`;
+  const io = `Read ${bytesRate(usage.read)}, write ${bytesRate(usage.write)}${databaseText(row, of)}`;
   const recent = faults === '' ? 'no faults' : `faults in 5 minutes: ${faults}`;
   return [use.join(', '), printable(`${io}; ${recent}${hits === '' ? '' : `; now: ${hits}`}`)];
+}
+
+/** Describes what database servers do for it; nothing while that is unknown. */
+function databaseText({ usage, limitTexts }: TopRow, of: (text: string | undefined) => string) {
+  const { databaseCpu, databaseConnections: connections, databasePaused: paused = 0 } = usage;
+  if (connections === undefined) return '';
+  const cpu = `CPU ${quantity('fraction', databaseCpu)}${of(limitTexts['database.cpu'])}`;
+  const open = `${count(connections, 'connection')}${of(limitTexts['database.connections'])}`;
+  return `; database: ${cpu}, ${open}${paused > 0 ? `, paused ${percent(paused)}` : ''}`;
 }
 
 /** Formats the peak within the tick, if it is above the sample. */

@@ -7,7 +7,14 @@
 import type { TopRow } from '../../agent/api/api.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import { type Terminal } from '../shared/terminal.ts';
-import { bytesRate, percent, shortCount, shortLimit, sumOfCounts } from '../shared/format.ts';
+import {
+  bytesRate,
+  percent,
+  quantity,
+  shortCount,
+  shortLimit,
+  sumOfCounts,
+} from '../shared/format.ts';
 import { bar } from '../shared/graph.ts';
 import { ownMemory, type TopSort } from './top-rows.ts';
 import { printable } from '../../../packages/base/printable.ts';
@@ -79,6 +86,16 @@ function processesText({ usage, limits }: TopRow, style: Style): string {
   const limit = limits['processes.limit'];
   const of = limit === undefined ? none(style) : shortCount(limit);
   return `${shortCount(usage.processes)}/${shortCount(usage.threads)}/${of}`;
+}
+
+/** Whether it is known what database servers do for a row: a column of dashes only would say nothing. */
+const hasDatabases = ({ usage }: TopRow) => usage.databaseConnections !== undefined;
+
+function connectionsText({ usage, limits }: TopRow, style: Style): string {
+  const { databaseConnections: connections } = usage;
+  if (connections === undefined) return '-';
+  const limit = limits['database.connections'];
+  return `${shortCount(connections)}/${limit === undefined ? none(style) : shortCount(limit)}`;
 }
 
 const pressures = ({ usage }: TopRow) => [
@@ -178,6 +195,30 @@ const topColumns: readonly TopColumn[] = [
         .map((each) => String(Math.round(each * 100)))
         .join('/'),
     when: (row) => pressures(row).some((each) => each > 0),
+  },
+  {
+    title: 'DB CPU',
+    width: 6,
+    priority: 6,
+    sort: 'database',
+    text: ({ usage }) => quantity('fraction', usage.databaseCpu),
+    paint: near(({ usage }) => usage.databaseCpu ?? 0, 'database.cpu'),
+    when: hasDatabases,
+  },
+  {
+    title: 'DB CONN',
+    width: 7,
+    priority: 8,
+    text: connectionsText,
+    paint: near(({ usage }) => usage.databaseConnections ?? 0, 'database.connections'),
+    when: hasDatabases,
+  },
+  {
+    title: 'PAUSED',
+    width: 6,
+    priority: 8,
+    text: ({ usage }) => quantity('fraction', usage.databasePaused),
+    when: ({ usage }) => (usage.databasePaused ?? 0) > 0,
   },
   {
     title: 'FAULTS',

@@ -3,7 +3,16 @@ import type { TopRow } from '../../agent/api/api.ts';
 import { sumOfCounts } from '../shared/format.ts';
 
 /** The sort keys in the order of the columns, which `<` and `>` follow. */
-export const topSorts = ['name', 'cpu', 'memory', 'io', 'iops', 'processes', 'faults'] as const;
+export const topSorts = [
+  'name',
+  'cpu',
+  'memory',
+  'io',
+  'iops',
+  'processes',
+  'database',
+  'faults',
+] as const;
 export type TopSort = (typeof topSorts)[number];
 
 export interface Selection {
@@ -25,6 +34,7 @@ const weights: Readonly<Record<Exclude<TopSort, 'name'>, (row: TopRow) => number
   io: ({ usage }) => usage.read + usage.write,
   iops: ({ usage }) => usage.reads + usage.writes,
   processes: ({ usage }) => usage.threads,
+  database: ({ usage }) => usage.databaseCpu ?? -1,
   faults: ({ faults }) => sumOfCounts(faults),
 };
 

@@ -16,7 +16,10 @@ export interface DatabaseCpuEvidence {
   readonly limit: number;
   /** The time for which its clients were paused, or would have been. */
   readonly pausedSeconds: number;
-  /** Its connections were fewer for a while, or statements were killed: a rung of `hold.ts`. */
+  /**
+   * Its connections were fewer for a while, or statements were killed: a rung of `hold.ts`; after `watched ` if all this
+   * would only have been done.
+   */
   readonly rung: string;
   /** The statement without literals; empty if it is not known, or not shown. */
   readonly statement: string;
@@ -42,7 +45,7 @@ export const databaseCpuEvidence: EvidenceKind<DatabaseCpuEvidence> = {
     usedSeconds: 'number',
     limit: 'number',
     pausedSeconds: 'number',
-    rung: 16,
+    rung: 32,
     statement: statementMax,
     seen: 'number',
     statementSeconds: 'number',
@@ -55,7 +58,7 @@ export const databaseCpuEvidence: EvidenceKind<DatabaseCpuEvidence> = {
   line: (each) =>
     [
       `${percent(rate(each.usedSeconds, each.seconds))} of a core for ${seconds(each.seconds)}`,
-      `paused for ${seconds(each.pausedSeconds)}`,
+      `${isWatched(each) ? 'pauses due:' : 'paused for'} ${seconds(each.pausedSeconds)}`,
       ...(each.statement === '' ? [] : [cut(each.statement, statementMax)]),
     ].join(', '),
   redact: (each) => ({ ...each, statement: '' }),
@@ -70,17 +73,34 @@ function useText(items: readonly DatabaseCpuEvidence[]): string {
   return `Its database statements used ${used} of a core for ${seconds(time)}; ${allowed} are allowed.`;
 }
 
+const watched = 'watched ';
+export const watchedRung = (rung: string): string => `${watched}${rung}`;
+const isWatched = ({ rung }: DatabaseCpuEvidence) => rung.startsWith(watched);
+
 function rungText(items: readonly DatabaseCpuEvidence[]): string {
+  const [would, done] = [items.filter(isWatched), items.filter((each) => !isWatched(each))];
+  return [watchedText(sum(would, 'pausedSeconds')), doneText(done)]
+    .filter((each) => each !== '')
+    .join(' ');
+}
+
+const watchedText = (paused: number) =>
+  paused === 0
+    ? ''
+    : `If its limit were not only watched, its programs with a connection to the server would have been paused for ${seconds(paused)} in all.`;
+
+function doneText(items: readonly DatabaseCpuEvidence[]): string {
   const paused = sum(items, 'pausedSeconds');
   const rungs = new Set(items.map(({ rung }) => rung));
   const pauses =
     paused === 0
       ? ''
       : `Its programs with a connection to the server were paused for ${seconds(paused)} in all, in slices of at most 1 s.`;
+  const reason = paused === 0 ? 'It could not be paused:' : 'Pausing did not help:';
   const more = rungs.has('statements')
-    ? 'Pausing did not help: it got a quarter of its connections, and the statements that used most were ended.'
+    ? `${reason} it got a quarter of its connections, and the statements that used most were ended.`
     : rungs.has('connections')
-      ? 'Pausing did not help: it got a quarter of its connections.'
+      ? `${reason} it got a quarter of its connections.`
       : '';
   return [pauses, more].filter((each) => each !== '').join(' ');
 }
@@ -95,20 +115,27 @@ function statementText(items: readonly DatabaseCpuEvidence[]): string {
 
 export const databaseCpuIncidents: IncidentKind<DatabaseCpuEvidence> = {
   limit: 'database.cpu',
-  topic: {
-    noun: 'database CPU',
-    resource: 'other',
-    effect: {
-      throttled:
-        'Pages that need the database took longer. The server itself, and its other users, were not slowed down.',
-      observed: 'Nothing was paused: the policy only watches.',
-    },
-    advice:
-      'Look for a statement without a fitting index, a page that asks for the same again and again, or a crawler. "bulkhead db explain" shows the statements.',
-  },
   evidence: databaseCpuEvidence,
-  happened: ({ severity, faults }) =>
-    severity === 'observed'
-      ? `used more of a database server than allowed ${times(faults)}`
-      : `had its database clients paused ${times(faults)}`,
+  happened({ severity, faults }, items) {
+    if (severity === 'observed')
+      return `used more of a database server than allowed ${times(faults)}`;
+    return isUnpaused(items)
+      ? `was held back at a database server ${times(faults)}`
+      : `had its database clients paused ${times(faults)}`;
+  },
+  effect: (items) =>
+    isUnpaused(items)
+      ? 'Connections of its programs were closed, or statements ended, which they see as errors.'
+      : undefined,
+  advice: ({ severity }, tenant) =>
+    [
+      `"bulkhead db explain ${tenant}" shows the statements of all its incidents.`,
+      severity === 'observed' ? 'With <databases hold="on"/> the limit is enforced.' : '',
+    ]
+      .filter((each) => each !== '')
+      .join(' '),
 };
+
+/** Whether nothing was paused although the limit is not only watched: its clients are on other hosts, for example. */
+const isUnpaused = (items: readonly DatabaseCpuEvidence[]) =>
+  items.length > 0 && items.every((each) => !isWatched(each)) && sum(items, 'pausedSeconds') === 0;

@@ -47,7 +47,10 @@ class DatabasePart implements AgentPart {
       totals: this.#totals,
       warn: (text) => this.#once('hold', text),
     });
-    if (enforcement === undefined) return this.#loops.keep(new Map());
+    if (enforcement === undefined) {
+      this.#totals.lose();
+      return this.#loops.keep(new Map());
+    }
     this.#enforcement = enforcement;
     this.#find(enforcement);
   }

@@ -43,6 +43,7 @@ export class DatabaseFaults {
     if (why === 'request') return;
     const item = {
       at: Date.now(),
+      why,
       account,
       found: why === 'connections' ? found : found / 1000,
       statement: withoutLiterals(statement),
@@ -69,7 +70,7 @@ export class DatabaseFaults {
         severity: isWatched ? 'observed' : 'throttled',
         count: 1,
         inferred: false,
-        evidence: evidenceOf(databaseCpuEvidence, [time.evidence(limit, Date.now())]),
+        evidence: evidenceOf(databaseCpuEvidence, [time.evidence(limit, Date.now(), isWatched)]),
       });
     this.#owed.clear();
     const taken = this.#faults;

@@ -8,7 +8,7 @@ import type { Policy, Tenant } from '../../policy/policy.ts';
 import type { AccountOwners } from '../core/accounts.ts';
 import { connectionNumbers, isAnonymous } from '../core/connection-numbers.ts';
 import { databaseLimits, type DatabaseLimits } from '../core/database-limits.ts';
-import type { Session } from '../core/look.ts';
+import type { Look, Session } from '../core/look.ts';
 import type { UseTotals } from '../core/use/use-totals.ts';
 import { accountOwners } from './account-owners.ts';
 import { noteNumbers } from './connection-numbers.ts';
@@ -36,6 +36,9 @@ const nearFraction = 0.8;
 /** Accounts come and go. */
 const refreshMilliseconds = 60_000;
 const unknownMilliseconds = 5_000;
+
+/** A server that counts nothing lists no account; one that counts lists ours. */
+const isCounting = ({ accounts }: Look) => accounts.length > 0;
 
 /** Stands for the tenant of accounts that belong to none. */
 const nobody = -1;
@@ -145,12 +148,13 @@ export class Enforcement implements Disposable {
       this.#forget(server);
       // Nobody waits for a server that does not answer.
       if (this.#latest.size === 0) this.#holder.releaseAll();
+      this.#needs.totals.lose();
       return false;
     }
     const seen = { server, use };
     this.#latest.set(server, seen);
     const sessions = this.#sessionsOf([...this.#latest.values()].map((each) => each.use));
-    const uses = this.#usesOf(seen, sessions);
+    const uses = this.#usesOf(seen, sessions, servers);
     const sockets = servers.map(({ watched }) => watched.address.at);
     const held = this.#holder.look(uses, sockets);
     this.#reportHeld(held, uses, sessions);
@@ -200,6 +204,7 @@ export class Enforcement implements Disposable {
   #usesOf(
     { server, use }: Seen,
     sessions: ReadonlyMap<number, readonly Session[]>,
+    servers: readonly SeenServer[],
   ): readonly TenantUse[] {
     const used = new Map<number, number>();
     for (const [account, microseconds] of use.used) {
@@ -209,15 +214,18 @@ export class Enforcement implements Disposable {
     const perTime = [...used].map(([uid, each]) => [uid, each / use.elapsedMicroseconds] as const);
     this.#rates.set(server, new Map(perTime));
     const connections = [...sessions].map(([uid, own]) => [uid, own.length] as const);
-    const isWhole = [...this.#latest.values()].every(
-      (each) => each.use.look.hasMoreSessions !== true,
-    );
+    const looks = [...this.#latest.values()].map((each) => each.use.look);
+    const isWhole = looks.every(({ hasMoreSessions }) => hasMoreSessions !== true);
+    const isAll = servers.every((each) => this.#latest.has(each));
     this.#needs.totals.add(
-      used,
-      isWhole ? new Map(connections.filter(([uid]) => uid !== nobody)) : undefined,
+      {
+        used,
+        connections: isWhole ? new Map(connections.filter(([uid]) => uid !== nobody)) : undefined,
+        isCounted: looks.every(isCounting),
+      },
+      isAll ? performance.now() / 1000 : undefined,
     );
-    // A server that counts nothing lists no account; one that counts lists ours.
-    const isKnown = use.look.accounts.length > 0;
+    const isKnown = isCounting(use.look);
     const elapsedMicroseconds = this.#elapsed(use);
     const rates = [...this.#rates.values()];
     return [...this.#limits].flatMap(([uid, { cpu }]) => {

@@ -1,6 +1,6 @@
 /**
  * A stored snapshot, field by field: the file may be damaged, of an earlier version, or written by somebody else. What
- * is unknown is left out, and a missing metric is 0.
+ * is unknown is left out, and a missing metric of the kernel is 0.
  */
 import type { IncidentKinds } from '../../usage/incident-kinds.ts';
 import type {
@@ -9,7 +9,7 @@ import type {
   ServedRequest,
   Snapshot,
 } from '../../usage/incident.ts';
-import { metricKeys, type MetricKey } from '../../usage/metrics.ts';
+import { isDatabaseKey, metricKeys, type Usage } from '../../usage/metrics.ts';
 
 const processesMax = 50;
 /** The length of the longest text: a command line. */
@@ -36,9 +36,12 @@ export function parseSnapshot(value: unknown, kinds: IncidentKinds): Snapshot | 
 }
 
 const readUsage = (stored: Stored) =>
-  Object.fromEntries(metricKeys.map((key) => [key, numberIn(stored[key]) ?? 0])) as Readonly<
-    Record<MetricKey, number>
-  >;
+  Object.fromEntries(
+    metricKeys.flatMap((key) => {
+      const value = numberIn(stored[key]) ?? (isDatabaseKey(key) ? undefined : 0);
+      return value === undefined ? [] : [[key, value] as const];
+    }),
+  ) as Usage;
 
 function readProcess(stored: Stored): ProcessEvidence | undefined {
   const pid = numberIn(stored['pid']);

@@ -34,12 +34,14 @@ export interface UsageHistory {
   readonly detail: Detail;
   /** The measured part of the period; more than its length if the clock was set back. */
   readonly measuredSeconds: number;
-  /** Members that used anything, with the requested metrics. */
+  /** Requested metrics that were unknown all the time. */
+  readonly unknown: readonly MetricKey[];
+  /** Members that used anything, with the requested metrics except unknown ones. */
   readonly rows: ReadonlyMap<Member, Readonly<Partial<Record<MetricKey, HistoryDistribution>>>>;
 }
 
-/** The maxima of members that used anything, with all requested metrics. */
-export interface Maxima extends Pick<UsageHistory, 'measuredSeconds'> {
+/** The maxima of members that used anything, with all requested metrics except unknown ones. */
+export interface Maxima extends Pick<UsageHistory, 'measuredSeconds' | 'unknown'> {
   readonly rows: ReadonlyMap<Member, Readonly<Partial<Record<MetricKey, number>>>>;
 }
 

@@ -9,8 +9,8 @@ import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
-import type { Member } from '../../usage/member.ts';
-import { peakKeys, type MetricKey } from '../../usage/metrics.ts';
+import { kindOf, type Member } from '../../usage/member.ts';
+import { isDatabaseKey, peakKeys, type MetricKey } from '../../usage/metrics.ts';
 import { replayLimit, type Replay } from '../../usage/simulate.ts';
 import { Distributions, type MemberDistribution } from '../metrics/distributions.ts';
 import { peakOf } from '../metrics/hour-row.ts';
@@ -33,7 +33,7 @@ import {
   type UsageQuery,
   nobodyWaits,
 } from './history-query.ts';
-import { metricsFile, quotedName } from '../metrics/metrics-schema.ts';
+import { metricsFile } from '../metrics/metrics-schema.ts';
 import { Recording } from '../metrics/recording.ts';
 import { sampleValues } from '../metrics/sample-code.ts';
 import { HourCache } from '../metrics/hour-totals.ts';
@@ -41,7 +41,7 @@ import { membersIn, slotsOf, tenantsIn, type KnownMember } from '../metrics/know
 import { maximaOf } from '../metrics/member-maxima.ts';
 import { partsOf } from '../metrics/member-parts.ts';
 import { columnsOf } from '../metrics/series.ts';
-import { findSource, hoursOf, type RowSource } from '../metrics/source.ts';
+import { findSource, hoursOf, unknownIn, type RowSource } from '../metrics/source.ts';
 import { formatSqliteError, isDamage } from '../sqlite-error.ts';
 import { TickColumns } from '../metrics/tick-columns.ts';
 
@@ -95,8 +95,11 @@ export class HistoryReader implements Disposable {
           }
         }
       }
-      for (const row of rows.values()) fillIn(row, query.metrics);
-      return { detail: source.detail, measuredSeconds: source.measuredSeconds, rows };
+      const unknown = unknownIn(db, source, query.metrics);
+      const known = query.metrics.filter((each) => !unknown.includes(each));
+      for (const [member, row] of rows) fillIn(row, knownOf(member, known));
+      const { detail, measuredSeconds } = source;
+      return { detail, measuredSeconds, unknown, rows };
     });
   }
 
@@ -106,15 +109,20 @@ export class HistoryReader implements Disposable {
       const source = findSource(db, period, this.#step);
       const { slots, members } = slotsOf(membersIn(db, wanted));
       const subject = { slots, count: members.length };
-      const found = metrics.map(
+      const unknown = unknownIn(db, source, metrics);
+      const known = metrics.filter((each) => !unknown.includes(each));
+      const found = known.map(
         (metric) => [metric, maximaOf(db, source, metric, subject, this.#hours)] as const,
       );
       const rows = new Map<Member, Partial<Record<MetricKey, number>>>();
       for (const [slot, member] of members.entries()) {
-        const own = found.map(([metric, maxima]) => [metric, maxima[slot] ?? 0] as const);
+        const may = knownOf(member, known);
+        const own = found
+          .filter(([metric]) => may.includes(metric))
+          .map(([metric, maxima]) => [metric, maxima[slot] ?? 0] as const);
         if (own.some(([, max]) => max > 0)) rows.set(member, Object.fromEntries(own));
       }
-      return { measuredSeconds: source.measuredSeconds, rows };
+      return { measuredSeconds: source.measuredSeconds, unknown, rows };
     });
   }
 
@@ -155,7 +163,11 @@ export class HistoryReader implements Disposable {
     return this.#read(query, (db) => {
       const known = of === 'tenants' ? tenantsIn(db) : membersIn(db, [of]);
       const { slots } = slotsOf(known);
-      const subject = { slots, isSum: of === 'tenants' };
+      const subject = {
+        slots,
+        isSum: of === 'tenants',
+        known: of === 'tenants' ? query.metrics : knownOf(of, query.metrics),
+      };
       return columnsOf(db, findSource(db, query, this.#step), query, subject, this.#hours);
     });
   }
@@ -198,14 +210,13 @@ export class HistoryReader implements Disposable {
   /** Returns the maximum that all tenants used together in one tick. */
   peakTotal(query: PeakQuery): Read<number> {
     return this.#read(query, (db) => {
-      const column = quotedName(query.metric);
       const source = findSource(db, query, this.#step);
       let peak = 0;
-      for (const [, , , , bytes] of hoursOf(db, source, column)) {
+      for (const { bytes } of hoursOf(db, source, query.metric)) {
         if (bytes !== null) peak = Math.max(peak, peakOf(bytes));
       }
       const { slots } = slotsOf(tenantsIn(db));
-      for (const tick of new TickColumns([column], slots).over(db, source)) {
+      for (const tick of new TickColumns([query.metric], slots).over(db, source)) {
         const codes = tick.codes(0);
         let total = 0;
         for (let each = 0; each < tick.present; each++) {
@@ -299,6 +310,10 @@ function chunksOf<T>(all: readonly T[], max: number): readonly (readonly T[])[] 
 
 const columnsAtOnce = (group: readonly KnownMember[]) =>
   Math.max(1, Math.floor(slotsAtOnce / group.length));
+
+/** Returns the metrics that a member can have: database servers know nothing of sites. */
+const knownOf = (member: Member, metrics: readonly MetricKey[]): readonly MetricKey[] =>
+  kindOf(member) === 'site' ? metrics.filter((each) => !isDatabaseKey(each)) : metrics;
 
 function fillIn(
   row: Partial<Record<MetricKey, HistoryDistribution>>,

@@ -6,9 +6,8 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Member } from '../../usage/member.ts';
-import type { MetricKey } from '../../usage/metrics.ts';
+import { isDatabaseKey, type MetricKey } from '../../usage/metrics.ts';
 import { decodeHourColumn } from './hour-row.ts';
-import { quotedName } from './metrics-schema.ts';
 import type { Recording } from './recording.ts';
 import { hoursOf, type RowSource } from './source.ts';
 import { Refinement, Tally, type Rank } from './tally.ts';
@@ -39,7 +38,8 @@ export class Distributions {
   readonly #source: RowSource;
   readonly #subject: Subject;
   readonly #recording: Recording | undefined;
-  readonly #columns: readonly string[];
+  /** The seconds for which each metric was known. */
+  readonly #known: Float64Array;
   readonly #ticks: TickColumns;
   readonly #tally: Tally;
 
@@ -50,19 +50,19 @@ export class Distributions {
     this.#subject = subject;
     const slots = subject.members.length * subject.metrics.length;
     this.#recording = source.detail === 'ticks' && slots <= fewSlots ? recording : undefined;
-    this.#columns = subject.metrics.map(quotedName);
-    this.#ticks = new TickColumns(this.#columns, subject.slots);
+    this.#ticks = new TickColumns(subject.metrics, subject.slots);
+    this.#known = new Float64Array(subject.metrics.length);
     this.#tally = new Tally(slots);
   }
 
   /** Finds the distributions; may be called only once. */
   find(fractions: readonly number[]): readonly MemberDistribution[] {
-    for (const metric of this.#columns.keys()) this.#addHours(metric);
+    for (const [index, metric] of this.#subject.metrics.entries()) this.#addHours(index, metric);
     this.#addTicks();
     const tally = this.#tally;
-    const { detail, measuredSeconds } = this.#source;
+    const { detail } = this.#source;
     const places = Array.from(tally.maxima.keys()).flatMap((slot) =>
-      fractions.map((fraction) => tally.place(slot, fraction, measuredSeconds)),
+      fractions.map((fraction) => tally.place(slot, fraction, this.#secondsOf(slot))),
     );
     const refined = detail === 'ticks' ? this.#refine(places, fractions.length) : undefined;
     return Array.from(tally.maxima.entries()).flatMap(([slot, maximum]) => {
@@ -72,9 +72,17 @@ export class Distributions {
         const at = slot * fractions.length + index;
         return refined?.value(at) ?? tally.middle(slot, places[at] ?? idle);
       });
-      const average = (tally.sums[slot] ?? 0) / measuredSeconds;
+      const average = (tally.sums[slot] ?? 0) / this.#secondsOf(slot);
       return [{ ...whose, average, max: tally.maximum(slot), quantiles }];
     });
+  }
+
+  /** Returns for how many seconds the metric of a slot was known. */
+  #secondsOf(slot: number): number {
+    const index = Math.floor(slot / this.#subject.members.length);
+    const metric = this.#subject.metrics[index];
+    if (metric !== undefined && isDatabaseKey(metric)) return this.#known[index] ?? 0;
+    return this.#source.measuredSeconds;
   }
 
   #whose(slot: number): Pick<MemberDistribution, 'member' | 'metric'> | undefined {
@@ -88,15 +96,15 @@ export class Distributions {
     return metric * this.#subject.members.length;
   }
 
-  #addHours(metric: number): void {
+  #addHours(index: number, metric: MetricKey): void {
     const { slots } = this.#subject;
-    const column = this.#columns[metric] ?? '';
-    for (const [, , count, members, bytes] of hoursOf(this.#db, this.#source, column)) {
+    for (const { count, members, bytes, seconds } of hoursOf(this.#db, this.#source, metric)) {
+      this.#known[index] = (this.#known[index] ?? 0) + seconds;
       const numbers = decodeNumbers(members, count);
       // Unpacking an hour is most of the work.
       if (bytes === null || !isAnyIn(numbers, slots)) continue;
       const hour = decodeHourColumn(bytes, count);
-      if (hour !== undefined) this.#tally.addHour(slots, numbers, hour, this.#offset(metric));
+      if (hour !== undefined) this.#tally.addHour(slots, numbers, hour, this.#offset(index));
     }
   }
 
@@ -105,7 +113,9 @@ export class Distributions {
     const recording = this.#recording;
     recording?.begin();
     for (const tick of this.#ticks.over(this.#db, this.#source)) {
-      for (let metric = 0; metric < this.#columns.length; metric++) {
+      for (let metric = 0; metric < this.#known.length; metric++) {
+        if (!tick.isKnown(metric)) continue;
+        this.#known[metric] = (this.#known[metric] ?? 0) + tick.seconds;
         const codes = tick.codes(metric);
         tally.addTick(tick, codes, this.#offset(metric));
         recording?.add(tick, codes, this.#offset(metric));
@@ -122,7 +132,7 @@ export class Distributions {
       return refinement;
     }
     for (const tick of this.#ticks.over(this.#db, this.#source)) {
-      for (let metric = 0; metric < this.#columns.length; metric++) {
+      for (let metric = 0; metric < this.#known.length; metric++) {
         refinement.addTick(tick, tick.codes(metric), this.#offset(metric));
       }
     }

@@ -10,8 +10,13 @@
  *     entries  16 bits × n   used bins of each        │ deflated
  *     bins     16 bits × m   how far above the last   │
  *     seconds  code × m                               ┘
+ *
+ * A metric that can be unknown has another `float` before all this: the seconds for which it was known. Nothing follows
+ * if it was zero then.
  */
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
+import type { MetricKey } from '../../usage/metrics.ts';
+import { isDatabaseKey } from '../../usage/metrics.ts';
 import { binCount, binShift, encodeSample, sampleValues } from './sample-code.ts';
 
 export interface HourColumn {
@@ -28,6 +33,7 @@ export interface HourColumn {
 export type HourTotals = Pick<HourColumn, 'peak' | 'sums' | 'maxima'>;
 
 const peakBytes = 4;
+const knownBytes = 4;
 const bytesPerTotal = 8 + 2;
 const bytesPerMember = bytesPerTotal + 2;
 const bytesPerEntry = 2 + 2;
@@ -42,6 +48,39 @@ export function encodeHourColumn(column: HourColumn): Uint8Array {
   );
   const head = new Uint8Array(new Float32Array([peak]).buffer);
   return Buffer.concat([head, deflateRawSync(Buffer.concat(parts), { level })]);
+}
+
+/** Adds the seconds for which a metric was known, if it can be unknown. */
+export function withKnown(
+  metric: MetricKey,
+  bytes: Uint8Array | undefined,
+  seconds: number,
+): Uint8Array | undefined {
+  if (!isDatabaseKey(metric)) return bytes;
+  if (seconds === 0) return undefined;
+  const head = new Uint8Array(new Float32Array([seconds]).buffer);
+  return bytes === undefined ? head : Buffer.concat([head, bytes]);
+}
+
+/** A column, and the seconds of its run for which the metric was known. */
+export interface KnownColumn {
+  readonly seconds: number;
+  /** Null if it was zero then. */
+  readonly bytes: Uint8Array | null;
+}
+
+/** Splits what `withKnown` has put together; `seconds`: of the run. */
+export function splitKnown(
+  metric: MetricKey,
+  bytes: Uint8Array | null,
+  seconds: number,
+): KnownColumn {
+  if (!isDatabaseKey(metric)) return { seconds, bytes };
+  if (bytes === null || bytes.byteLength < knownBytes) return { seconds: 0, bytes: null };
+  const [known = 0] = new Float32Array(Uint8Array.from(bytes.subarray(0, knownBytes)).buffer);
+  const column = bytes.byteLength === knownBytes ? null : bytes.subarray(knownBytes);
+  // A number that is none, or not above 0, is damaged; one above the run's is rounded.
+  return { seconds: known > 0 ? Math.min(known, seconds) : 0, bytes: column };
 }
 
 export function peakOf(bytes: Uint8Array): number {

@@ -6,8 +6,8 @@
  * ticks are never used again in the same file; another file needs another cache.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { MetricKey } from '../../usage/metrics.ts';
-import { decodeHourTotals, type HourTotals } from './hour-row.ts';
+import { isDatabaseKey, type MetricKey } from '../../usage/metrics.ts';
+import { decodeHourTotals, splitKnown, type HourTotals } from './hour-row.ts';
 import { quotedName } from './metrics-schema.ts';
 import type { RowSource } from './source.ts';
 import type { Slots } from './tick-columns.ts';
@@ -16,7 +16,7 @@ import { decodeNumbers } from './tick-row.ts';
 export interface MetricHour {
   /** The beginning of the hour. */
   readonly hour: number;
-  /** How much of it was measured. */
+  /** How much of it was measured, and the metric known. */
   readonly seconds: number;
   /** The members that were busy with anything, by their numbers in the registry. */
   readonly numbers: Uint16Array | Uint32Array;
@@ -26,7 +26,18 @@ export interface MetricHour {
 
 interface Kept {
   readonly totals: HourTotals | undefined;
+  /** How much of the hour the metric was known. */
+  readonly seconds: number;
   readonly size: number;
+}
+
+/** One column of an hour in the file. */
+interface Packed {
+  readonly columns: StatementSync;
+  readonly id: number;
+  readonly metric: MetricKey;
+  readonly seconds: number;
+  readonly count: number;
 }
 
 type Head = readonly [
@@ -69,19 +80,24 @@ export class HourCache {
       const numbers = decodeNumbers(members, count);
       const isAny = numbers.some((number) => (slots[number] ?? -1) >= 0);
       const key = `${metric} ${id} ${hour} ${first} ${last}`;
-      const totals = isAny ? this.#totals(key, columns, id, count) : undefined;
-      yield { hour, seconds, numbers, totals };
+      // Without any of the members, the column still says for how long the metric was known.
+      if (!isAny && !isDatabaseKey(metric)) yield { hour, seconds, numbers, totals: undefined };
+      else {
+        const kept =
+          this.#kept.get(key) ?? this.#unpack(key, { columns, id, metric, seconds, count });
+        yield { hour, seconds: kept.seconds, numbers, totals: isAny ? kept.totals : undefined };
+      }
     }
   }
 
-  #totals(key: string, columns: StatementSync, id: number, count: number): HourTotals | undefined {
-    const known = this.#kept.get(key);
-    if (known !== undefined) return known.totals;
-    const [bytes] = (columns.get(id) ?? []) as unknown as readonly (Uint8Array | null)[];
+  #unpack(key: string, { columns, id, metric, seconds: all, count }: Packed): Kept {
+    const [read] = (columns.get(id) ?? []) as unknown as readonly (Uint8Array | null)[];
     this.unpacked++;
-    const totals = bytes instanceof Uint8Array ? decodeHourTotals(bytes, count) : undefined;
-    this.#keep(key, { totals, size: sizeOf(totals === undefined ? 0 : count) });
-    return totals;
+    const { bytes, seconds } = splitKnown(metric, read ?? null, all);
+    const totals = bytes === null ? undefined : decodeHourTotals(bytes, count);
+    const kept = { totals, seconds, size: sizeOf(totals === undefined ? 0 : count) };
+    this.#keep(key, kept);
+    return kept;
   }
 
   /** Keeps an hour, and drops the oldest ones beyond `sizeMax`. */

@@ -2,7 +2,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { MetricKey } from '../../usage/metrics.ts';
 import type { HourCache, MetricHour } from './hour-totals.ts';
-import { quotedName } from './metrics-schema.ts';
 import { sampleValues } from './sample-code.ts';
 import type { RowSource } from './source.ts';
 import { TickColumns, type Slots } from './tick-columns.ts';
@@ -17,8 +16,7 @@ export function maximaOf(
 ): Float32Array {
   const codes = new Uint16Array(count);
   for (const each of cache.over(db, source, metric, slots)) addHour(codes, each, slots);
-  for (const tick of new TickColumns([quotedName(metric)], slots).over(db, source))
-    addTick(codes, tick);
+  for (const tick of new TickColumns([metric], slots).over(db, source)) addTick(codes, tick);
   return Float32Array.from(codes, (code) => sampleValues[code] ?? 0);
 }
 

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { MetricKey } from '../../usage/metrics.ts';
 import type { HourCache, MetricHour } from './hour-totals.ts';
-import { hourMilliseconds, quotedName } from './metrics-schema.ts';
+import { hourMilliseconds } from './metrics-schema.ts';
 import { Parts, type Division, type Share } from './parts.ts';
 import { sampleValues } from './sample-code.ts';
 import type { RowSource } from './source.ts';
@@ -22,7 +22,8 @@ export function partsOf(
     parts.measure(shares, each.seconds);
     addHour(parts, shares, each, slots);
   }
-  for (const tick of new TickColumns([quotedName(metric)], slots).over(db, source, true)) {
+  for (const tick of new TickColumns([metric], slots).over(db, source, true)) {
+    if (!tick.isKnown(0)) continue;
     const shares = parts.sharesOfTick(tick.at, tick.seconds);
     parts.measure(shares, tick.seconds);
     addTick(parts, shares, tick);

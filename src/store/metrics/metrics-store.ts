@@ -12,7 +12,7 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { HistorySettings } from '../../policy/settings.ts';
-import { metricKeys } from '../../usage/metrics.ts';
+import { isDatabaseKey, metricKeys } from '../../usage/metrics.ts';
 import type { Tick } from '../../usage/tick.ts';
 import { Database, type Migration, type Open } from '../database.ts';
 import {
@@ -26,7 +26,7 @@ import { preparePrune, pruneMetrics, type PruneStatements } from './prune-metric
 import { Registry } from '../registry.ts';
 import { findRun, prepareRollUp, RollUp, watermarkOf, type RollUpStatements } from './roll-up.ts';
 import { SteadyClock } from '../steady-clock.ts';
-import { ColumnEncoder, encodeNumbers } from './tick-row.ts';
+import { allZero, ColumnEncoder, encodeNumbers } from './tick-row.ts';
 
 /** The metrics' share of the space for all of the history; the rest is for events. */
 const share = 0.9;
@@ -173,14 +173,17 @@ export class MetricsStore implements Disposable {
     }
   }
 
-  #insertRow({ registry, insert }: Statements, { at, seconds, members, columns }: Tick): void {
+  #insertRow(
+    { registry, insert }: Statements,
+    { at, seconds, members, columns, known = [] }: Tick,
+  ): void {
     const numbers = registry.numbersOf(members, at);
     const row: SQLInputValue[] = [this.#nextId, Math.round(at), seconds, members.length];
     row.push(members.length === 0 ? null : encodeNumbers(numbers, registry.largest));
     this.#encoder.begin(members.length, metricKeys.length);
     for (const key of metricKeys) {
-      const bytes = this.#encoder.encode(columns[key]);
-      row.push(bytes === undefined ? null : bytes);
+      if (!isDatabaseKey(key)) row.push(this.#encoder.encode(columns[key]) ?? null);
+      else row.push(known.includes(key) ? (this.#encoder.encode(columns[key]) ?? allZero) : null);
     }
     insert.run(...row);
     this.#nextId++;

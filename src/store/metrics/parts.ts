@@ -81,6 +81,11 @@ export class Parts {
     }
   }
 
+  /** How much of each part was measured. */
+  get seconds(): readonly number[] {
+    return Array.from(this.#seconds);
+  }
+
   /** Returns the averages, maxima and seconds of a slot; what is unknown is not a number. */
   recorded(slot: number): RecordedParts & { readonly maxima: Float64Array } {
     const averages = new Float64Array(this.#points);
@@ -96,7 +101,7 @@ export class Parts {
 
   series(slot: number): Series {
     const { averages, maxima } = this.recorded(slot);
-    const seconds = Array.from(this.#seconds);
+    const { seconds } = this;
     const known = (values: ArrayLike<number>) =>
       seconds.map((each, part) => {
         const value = values[part] ?? NaN;

@@ -6,7 +6,8 @@
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { kindOf, type Member } from '../../usage/member.ts';
-import { encodeHourColumn, HourTally } from './hour-row.ts';
+import { metricKeys, type MetricKey } from '../../usage/metrics.ts';
+import { encodeHourColumn, HourTally, withKnown } from './hour-row.ts';
 import { hourMilliseconds, hourOf, metricColumns } from './metrics-schema.ts';
 import { ColumnDecoder, decodeNumbers, encodeNumbers } from './tick-row.ts';
 
@@ -106,11 +107,12 @@ export class RollUp {
       return false;
     }
     const next = this.#statements.columns[this.#columns.length];
-    if (next === undefined) {
+    const metric = metricKeys[this.#columns.length];
+    if (next === undefined || metric === undefined) {
       this.#write();
       return true;
     }
-    this.#columns.push(this.#column(next, this.#tally));
+    this.#columns.push(this.#column(metric, next, this.#tally));
     return false;
   }
 
@@ -131,10 +133,12 @@ export class RollUp {
     return new HourTally(isTenant);
   }
 
-  #column(statement: StatementSync, tally: HourTally): Uint8Array | null {
+  #column(metric: MetricKey, statement: StatementSync, tally: HourTally): Uint8Array | null {
     const { first, last } = this.#run;
+    let known = 0;
     for (const row of statement.iterate(first, last)) {
       const [seconds, count, members, bytes] = row as unknown as Sample;
+      known += seconds;
       const numbers = decodeNumbers(members, count);
       if (numbers.length > this.#slots.length) this.#slots = new Uint32Array(numbers.length * 2);
       for (let index = 0; index < numbers.length; index++) {
@@ -143,7 +147,8 @@ export class RollUp {
       tally.add(this.#slots, this.#decoder.decode(bytes, numbers.length), seconds);
     }
     const column = tally.take();
-    return column === undefined ? null : encodeHourColumn(column);
+    const bytes = column === undefined ? undefined : encodeHourColumn(column);
+    return withKnown(metric, bytes, known) ?? null;
   }
 
   #write(): void {

@@ -3,10 +3,10 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { HourCache } from './hour-totals.ts';
 import type { Columns, ColumnsQuery } from '../history/history-query.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
-import { hourMilliseconds, quotedName } from './metrics-schema.ts';
+import { hourMilliseconds } from './metrics-schema.ts';
 import { Parts } from './parts.ts';
 import { sampleValues } from './sample-code.ts';
-import type { RowSource } from './source.ts';
+import { secondsOfHours, type RowSource } from './source.ts';
 import { TickColumns, type Slots } from './tick-columns.ts';
 
 interface Subject {
@@ -14,6 +14,8 @@ interface Subject {
   readonly slots: Slots;
   /** Whether they are all tenants, for whose sum hours have a maximum; otherwise it is at most one member. */
   readonly isSum: boolean;
+  /** The metrics that it can have; others are unknown. */
+  readonly known: readonly MetricKey[];
 }
 
 export function columnsOf(
@@ -24,12 +26,17 @@ export function columnsOf(
   cache: HourCache,
 ): Columns {
   const parts = metrics.map(() => new Parts({ from, to, points }, 1));
+  const time = new Parts({ from, to, points }, 0);
+  for (const { hour, seconds } of secondsOfHours(db, source))
+    time.measure(time.sharesOf(hour, hour + hourMilliseconds), seconds);
+  const has = metrics.map((metric) => subject.known.includes(metric));
   for (const [index, metric] of metrics.entries())
-    addHours(db, source, metric, subject, cache, parts[index]);
-  const names = metrics.map(quotedName);
-  for (const tick of new TickColumns(names, subject.slots).over(db, source, true)) {
+    if (has[index] === true) addHours(db, source, metric, subject, cache, parts[index]);
+  for (const tick of new TickColumns(metrics, subject.slots).over(db, source, true)) {
+    const shares = time.sharesOfTick(tick.at, tick.seconds);
+    time.measure(shares, tick.seconds);
     for (const [index, each] of parts.entries()) {
-      const shares = each.sharesOfTick(tick.at, tick.seconds);
+      if (has[index] !== true || !tick.isKnown(index)) continue;
       each.measure(shares, tick.seconds);
       each.add(0, shares, tick.seconds, sumOf(tick.codes(index), tick.present));
     }
@@ -39,7 +46,7 @@ export function columnsOf(
     const { averages = [], maxima = [] } = all[index] ?? {};
     return [metric, { averages, maxima }] as const;
   });
-  return { seconds: all[0]?.seconds ?? [], metrics: new Map(found) };
+  return { seconds: time.seconds, metrics: new Map(found) };
 }
 
 function sumOf(codes: Uint16Array, present: number): number {

@@ -7,7 +7,9 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Detail, HistoryPeriod } from '../history/history-query.ts';
-import { hourMilliseconds } from './metrics-schema.ts';
+import { isDatabaseKey, type MetricKey } from '../../usage/metrics.ts';
+import { splitKnown, type KnownColumn } from './hour-row.ts';
+import { hourMilliseconds, quotedName } from './metrics-schema.ts';
 
 /** Ids from `first` to `last`. */
 interface Range {
@@ -88,9 +90,46 @@ function secondsOfTicks(
   );
 }
 
+/** Returns the metrics that were unknown all the time. */
+export function unknownIn(
+  db: DatabaseSync,
+  { from, to, tickRanges, hourIds }: RowSource,
+  metrics: readonly MetricKey[],
+): readonly MetricKey[] {
+  const unsure = metrics.filter(isDatabaseKey);
+  if (unsure.length === 0) return [];
+  const any = unsure.map((key) => `max(${quotedName(key)} IS NOT NULL)`).join(', ');
+  const arrays = { returnArrays: true };
+  const ofHours = db.prepare(
+    `SELECT ${any} FROM hours WHERE id IN (SELECT value FROM json_each(?))`,
+    arrays,
+  );
+  const ofTicks = db.prepare(
+    `SELECT ${any} FROM ticks WHERE at > ? AND at <= ? AND id BETWEEN ? AND ?`,
+    arrays,
+  );
+  const found = [
+    ofHours.get(JSON.stringify(hourIds)),
+    ...tickRanges.map(({ first, last }) => ofTicks.get(from, to, first, last)),
+  ] as unknown as readonly (readonly (number | null)[] | undefined)[];
+  return unsure.filter((_, index) => found.every((row) => row?.[index] !== 1));
+}
+
+/** Yields how much of each hour of a source was measured. */
+export function* secondsOfHours(
+  db: DatabaseSync,
+  { hourIds }: RowSource,
+): Generator<{ readonly hour: number; readonly seconds: number }> {
+  const statement = db.prepare('SELECT hour, seconds FROM hours WHERE id = ?');
+  for (const id of hourIds) {
+    const row = statement.get(id);
+    if (row !== undefined) yield { hour: Number(row['hour']), seconds: Number(row['seconds']) };
+  }
+}
+
 /**
  * One tick: `[at, seconds, count, bytes, length, length…]`. The bytes encode its members and the columns, concatenated;
- * the lengths are in the same order.
+ * the lengths are in the same order, -1 for a column that is absent.
  */
 export type TickSample = readonly [
   at: number,
@@ -110,7 +149,7 @@ export function* ticksOf(
   const parts = ['members', ...columns];
   // SQLite concatenates bytes as text, and returns them unchanged.
   const bytes = parts.map((part) => `coalesce(${part}, x'')`).join(' || ');
-  const lengths = parts.map((part) => `coalesce(length(${part}), 0)`).join(', ');
+  const lengths = parts.map((part) => `coalesce(length(${part}), -1)`).join(', ');
   const used = columns.map((column) => `${column} IS NOT NULL`).join(' OR ');
   const statement = db.prepare(
     `SELECT at, seconds, count, CAST(${bytes} AS BLOB), ${lengths} FROM ticks
@@ -127,25 +166,32 @@ export function* ticksOf(
 }
 
 type HourSample = readonly [
-  hour: number,
   seconds: number,
   count: number,
   members: Uint8Array | null,
   column: Uint8Array | null,
 ];
 
+/** One metric of an hour, with the seconds for which it was known. */
+interface HourOf extends KnownColumn {
+  readonly count: number;
+  readonly members: Uint8Array | null;
+}
+
 export function* hoursOf(
   db: DatabaseSync,
   source: RowSource,
-  column: string,
-): Generator<HourSample> {
+  metric: MetricKey,
+): Generator<HourOf> {
   const statement = db.prepare(
-    `SELECT hour, seconds, count, members, ${column} FROM hours WHERE id = ?`,
+    `SELECT seconds, count, members, ${quotedName(metric)} FROM hours WHERE id = ?`,
     { returnArrays: true },
   );
   for (const id of source.hourIds) {
     source.step();
     const row = statement.get(id);
-    if (row !== undefined) yield row as unknown as HourSample;
+    if (row === undefined) continue;
+    const [seconds, count, members, bytes] = row as unknown as HourSample;
+    yield { count, members, ...splitKnown(metric, bytes, seconds) };
   }
 }

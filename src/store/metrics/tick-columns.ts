@@ -5,6 +5,8 @@
  * one concatenated value, with their lengths.
  */
 import type { DatabaseSync } from 'node:sqlite';
+import { isDatabaseKey, type MetricKey } from '../../usage/metrics.ts';
+import { quotedName } from './metrics-schema.ts';
 import { ticksOf, type RowSource, type TickSample } from './source.ts';
 
 /** The slot of each member, by its number in the registry; -1 for members not in the query. */
@@ -14,9 +16,12 @@ const none = new Uint16Array(0);
 
 export class TickColumns {
   readonly #columns: readonly string[];
+  readonly #canBeUnknown: readonly boolean[];
   readonly #slotOf: Slots;
   readonly #begins: Int32Array;
   readonly #lengths: Int32Array;
+  /** Whether each column is absent. */
+  readonly #isAbsent: boolean[] = [];
   #words: Uint16Array = none;
   #count = 0;
   #at = 0;
@@ -26,11 +31,12 @@ export class TickColumns {
   #slots = new Int32Array(16);
   #codes = new Uint16Array(16);
 
-  constructor(columns: readonly string[], slotOf: Slots) {
-    this.#columns = columns;
+  constructor(metrics: readonly MetricKey[], slotOf: Slots) {
+    this.#columns = metrics.map(quotedName);
+    this.#canBeUnknown = metrics.map(isDatabaseKey);
     this.#slotOf = slotOf;
-    this.#begins = new Int32Array(columns.length);
-    this.#lengths = new Int32Array(columns.length);
+    this.#begins = new Int32Array(metrics.length);
+    this.#lengths = new Int32Array(metrics.length);
   }
 
   get at(): number {
@@ -59,6 +65,11 @@ export class TickColumns {
     }
   }
 
+  /** Whether the metric of a column was known in this tick. */
+  isKnown(column: number): boolean {
+    return this.#canBeUnknown[column] !== true || this.#isAbsent[column] !== true;
+  }
+
   /** Returns the codes of a column for these members. Reused for the next column. */
   codes(column: number): Uint16Array {
     const length = this.#lengths[column] ?? 0;
@@ -75,16 +86,18 @@ export class TickColumns {
     this.#count = count;
     const all = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
     this.#words = new Uint16Array(all.buffer, all.byteOffset, all.byteLength >> 1);
-    let begin = lengths[0] ?? 0;
+    let begin = Math.max(0, lengths[0] ?? 0);
     for (let column = 0; column < this.#columns.length; column++) {
-      const length = lengths[column + 1] ?? 0;
+      const read = lengths[column + 1] ?? -1;
+      const length = Math.max(0, read);
+      this.#isAbsent[column] = read < 0;
       // An odd length is corrupt.
       const isWhole = begin % 2 === 0 && length % 2 === 0;
       this.#begins[column] = begin >> 1;
       this.#lengths[column] = isWhole ? length >> 1 : 0;
       begin += length;
     }
-    this.#find(numbersIn(all, lengths[0] ?? 0, count));
+    this.#find(numbersIn(all, Math.max(0, lengths[0] ?? 0), count));
   }
 
   #find(numbers: Uint16Array | Uint32Array): void {

@@ -1,7 +1,8 @@
 /**
  * One tick as a row: its members as numbers of the registry, and one column of codes per metric.
  *
- * An all-zero column is absent. A column with many zeros is a bitmap of the nonzero members, in words of 16 bits, and
+ * An all-zero column is absent, except that of a metric that can be unknown: there an absent column means unknown, and
+ * an empty one all zero, which is no longer. A column with many zeros is a bitmap of the nonzero members, in words of 16 bits, and
  * their codes; any other has one code per member. The length distinguishes them. Everything is in this machine's byte
  * order: the file is not meant to be moved between machines.
  *
@@ -12,6 +13,8 @@
 import { encodeSamples } from './sample-code.ts';
 
 const empty = new Uint8Array(0);
+/** A column of a metric that can be unknown, and was known to be zero. */
+export const allZero = empty;
 
 /** Turns the columns of a row into bytes, in memory that is reused for the next row. */
 export class ColumnEncoder {

@@ -1,5 +1,6 @@
 /** The chart of one metric: what it is, a sentence of numbers, and use over time under its limit. */
-import { metrics, type MetricKey } from '../metrics.ts';
+import { metricWords } from './metric-words.ts';
+import type { MetricKey } from '../metrics.ts';
 import { drawBands, wordsHeight, type ChartIncident } from './bands.ts';
 import { element } from './markup.ts';
 import { momentAt, runsOf, xOf, yOf, type Plot, type Run } from './plot.ts';
@@ -77,11 +78,13 @@ const titles: Readonly<Partial<Record<MetricKey, string>>> = {
   cpuPressure: 'Waiting for CPU',
   memoryPressure: 'Waiting for memory',
   ioPressure: 'Waiting for disks',
+  databaseCpu: 'CPU of database servers',
+  databaseConnections: 'Connections to database servers',
 };
 
 /** Returns the name of a metric in words. */
 export function metricTitle(metric: MetricKey): string {
-  const { title } = metrics[metric];
+  const { title } = metricWords[metric];
   return titles[metric] ?? `${title.slice(0, 1).toUpperCase()}${title.slice(1)}`;
 }
 

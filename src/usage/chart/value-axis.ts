@@ -1,4 +1,5 @@
 /** The vertical axis: its unit in words, and steps at which people expect lines. */
+import { metricWords } from './metric-words.ts';
 import type { MetricKey, MetricUnit } from '../metrics.ts';
 import { metrics } from '../metrics.ts';
 
@@ -46,7 +47,8 @@ const scales: Readonly<Record<MetricUnit, readonly Scale[]>> = {
 
 const cores = one('percent of one core', ' %', 0.01);
 
-const scalesOf = (metric: MetricKey) => (metric === 'cpu' ? cores : scales[metrics[metric].unit]);
+const scalesOf = (metric: MetricKey) =>
+  metricWords[metric].isOfCore === true ? cores : scales[metrics[metric].unit];
 
 const isBinary = (metric: MetricKey) => metrics[metric].unit.startsWith('bytes');
 

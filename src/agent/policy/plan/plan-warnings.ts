@@ -68,6 +68,8 @@ const words: Readonly<Partial<Record<LimitKey, string>>> = {
   'cpu.limit': 'CPU time',
   'memory.limit': 'memory',
   'processes.limit': 'processes',
+  'database.cpu': 'database CPU time',
+  'database.connections': 'database connections',
 };
 
 /** Warns of members that use more now than a limit that is lowered. */

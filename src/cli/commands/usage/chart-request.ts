@@ -42,7 +42,14 @@ const defaultTickSeconds = 30;
 const incidentsMax = 1000;
 
 const usual: readonly MetricKey[] = ['cpu', 'memory', 'read', 'write', 'threads'];
-const ifLimited: readonly MetricKey[] = ['total', 'reads', 'writes', 'operations'];
+const ifLimited: readonly MetricKey[] = [
+  'total',
+  'reads',
+  'writes',
+  'operations',
+  'databaseCpu',
+  'databaseConnections',
+];
 
 export async function askChart(
   ask: AgentRequest,

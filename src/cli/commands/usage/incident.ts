@@ -1,6 +1,7 @@
 /** `bulkhead incident ID`: what happened, why, and which processes were running. */
 import type { Command } from 'commander';
 import type { IncidentResponse, Who } from '../../../agent/api/api.ts';
+import { metricWords } from '../../../usage/chart/metric-words.ts';
 import { metrics, peakKeys, sampledKeys } from '../../../usage/metrics.ts';
 import { loadIncidentKinds, type IncidentKinds } from '../../../usage/incident-kinds.ts';
 import type { KilledProcess, Snapshot } from '../../../usage/incident.ts';
@@ -89,13 +90,14 @@ function killedText({ pid, name, memoryBytes }: KilledProcess): string {
 
 /** Describes the usage at that moment, without zeros; with the peak since the tick before, if that was higher. */
 function usageText({ usage }: Snapshot): string {
-  const used = sampledKeys.filter((key) => usage[key] > 0);
+  const used = sampledKeys.filter((key) => (usage[key] ?? 0) > 0);
   const texts = used.map((key) => {
-    const { title, unit } = metrics[key];
+    const { unit } = metrics[key];
+    const value = usage[key] ?? 0;
     const peakKey = peakKeys.get(key);
-    const peak = peakKey === undefined ? 0 : usage[peakKey];
-    const more = peak > usage[key] ? ` (peak ${quantity(unit, peak)})` : '';
-    return `${title} ${quantity(unit, usage[key])}${more}`;
+    const peak = peakKey === undefined ? 0 : (usage[peakKey] ?? 0);
+    const more = peak > value ? ` (peak ${quantity(unit, peak)})` : '';
+    return `${metricWords[key].title} ${quantity(unit, value)}${more}`;
   });
   return texts.length === 0 ? 'No usage' : texts.join(', ');
 }

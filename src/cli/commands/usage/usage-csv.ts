@@ -1,6 +1,7 @@
 /** `bulkhead usage --csv`: every metric, limit and fault, one line per tenant. */
 import type { UsageResponse, UsageRow } from '../../../agent/api/api.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
+import { metricWords } from '../../../usage/chart/metric-words.ts';
 import { metrics, sampledKeys, type MetricKey, type MetricUnit } from '../../../usage/metrics.ts';
 import { csvText, type CsvField } from '../../../../packages/base/csv.ts';
 import { isoTime, limitKeys, sumOfCounts } from '../../shared/format.ts';
@@ -13,7 +14,7 @@ const unitNames: Readonly<Record<MetricUnit, string>> = {
   count: 'count',
 };
 const unitOf = (key: MetricKey) =>
-  key === 'cpu' || key === 'throttled' ? 'cores' : unitNames[metrics[key].unit];
+  metricWords[key].isOfCore === true ? 'cores' : unitNames[metrics[key].unit];
 
 const parts = ['average', 'p95', 'max'] as const;
 /** Limits in the units of the metrics that they limit; two metrics may share one. */

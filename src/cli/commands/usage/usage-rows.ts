@@ -6,7 +6,15 @@ import type { Distribution, UsageRow } from '../../../agent/api/api.ts';
 import { metrics, type MetricKey } from '../../../usage/metrics.ts';
 import { percent, quantity, sumOfCounts } from '../../shared/format.ts';
 
-export const usageSorts = ['cpu', 'memory', 'io', 'iops', 'processes', 'faults'] as const;
+export const usageSorts = [
+  'cpu',
+  'memory',
+  'io',
+  'iops',
+  'processes',
+  'database',
+  'faults',
+] as const;
 export type UsageSort = (typeof usageSorts)[number];
 
 /** Reads and writes side by side, then their sum, which has a limit of its own. */
@@ -16,12 +24,15 @@ export const metricsOf: Readonly<Record<UsageSort, readonly MetricKey[]>> = {
   io: ['read', 'write', 'total'],
   iops: ['reads', 'writes', 'operations'],
   processes: ['threads'],
+  database: ['databaseCpu', 'databaseConnections', 'databasePaused'],
   faults: [],
 };
 
 function weigh(row: UsageRow, by: UsageSort): number {
   if (by === 'faults') return sumOfCounts(row.faults);
-  return metricsOf[by].reduce((sum, key) => sum + (row.metrics[key]?.average ?? 0), 0);
+  // The others of a database are in other units.
+  const keys = by === 'database' ? (['databaseCpu'] as const) : metricsOf[by];
+  return keys.reduce((sum, key) => sum + (row.metrics[key]?.average ?? 0), 0);
 }
 
 /** Sorts rows: largest average first, names ascending. */

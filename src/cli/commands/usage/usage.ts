@@ -1,7 +1,8 @@
 /** `bulkhead usage`: the usage of tenants over a period, next to their limits. */
 import { Option, type Command } from 'commander';
 import type { SeriesResponse, UsageResponse, UsageRow } from '../../../agent/api/api.ts';
-import { metrics, sampledKeys, type MetricKey } from '../../../usage/metrics.ts';
+import { metricWords } from '../../../usage/chart/metric-words.ts';
+import { isDatabaseKey, metrics, sampledKeys, type MetricKey } from '../../../usage/metrics.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
 import {
   responseOrReport,
@@ -96,10 +97,14 @@ async function printUsage(
   const more = alone ? 0 : answer.rows.length - options.count;
   if (more > 0) print(`… and ${more} more; -n shows them`);
   const keys = alone ? sampledKeys : metricsOf[options.by];
-  const isShownAbove = (row: UsageRow) => keys.some((key) => isAbove(row, key));
-  if (answer.rows.slice(0, alone ? 1 : options.count).some(isShownAbove)) {
-    print(`\n${wrap(aboveText, terminalOf(process.stdout).columns)}`);
-  }
+  const shown = answer.rows.slice(0, alone ? 1 : options.count);
+  const isShownAbove = (key: MetricKey) => shown.some((row) => isAbove(row, key));
+  const above = keys.filter(isShownAbove);
+  for (const text of [
+    above.some((key) => !isDatabaseKey(key)) ? aboveText : '',
+    above.some(isDatabaseKey) ? databaseAboveText : '',
+  ])
+    if (text !== '') print(`\n${wrap(text, terminalOf(process.stdout).columns)}`);
 }
 
 const wordColumns = ['TENANT', 'METRIC', 'WHICH', 'TREND'];
@@ -122,7 +127,7 @@ async function metricTable(row: UsageRow, period: Period, ask: AgentRequest): Pr
   const keys = sampledKeys.filter((key) => row.metrics[key] !== undefined);
   const trends = await eachOf(keys, (key) => trendOf(ask, row, key, period));
   const lines = keys.map((key, index) => [
-    metrics[key].title,
+    metricWords[key].title,
     ...metricCells(row, key),
     trends[index] ?? '',
   ]);
@@ -137,6 +142,8 @@ function isAbove({ metrics: measured, limits }: UsageRow, key: MetricKey): boole
 }
 const aboveText =
   'A maximum above the limit is from before the limit was lowered; or the kernel, which grants CPU time for each tenth of a second, granted one more than the tick is long; or processes were started before they were moved into the cgroup.';
+const databaseAboveText =
+  'Limits on database servers are held after the fact: a tenant is paused until what it has used too much is paid, unless they are only watched.';
 
 function faultsLine(row: UsageRow): string {
   const sum = sumOfCounts(row.faults);
@@ -177,7 +184,7 @@ async function tenantTable(
 function tenantHeader(by: UsageSort, trend: MetricKey | undefined): string[] {
   const keys = metricsOf[by];
   const titles = keys.flatMap((key) => {
-    const name = keys.length > 1 ? `${metrics[key].title.toUpperCase()} ` : '';
+    const name = keys.length > 1 ? `${metricWords[key].title.toUpperCase()} ` : '';
     return [`${name}AVERAGE`, 'P95', 'MAX', 'LIMIT', 'OF LIMIT'];
   });
   const which = by === 'faults' ? ['WHICH'] : [];
@@ -227,6 +234,7 @@ export const command: CommandModule = {
         examples(
           ['bulkhead usage', 'CPU in the last hour'],
           ['bulkhead usage --by io --period yesterday', ''],
+          ['bulkhead usage --by database', 'CPU and connections of database servers'],
           ['bulkhead usage alice --period 7d', 'every metric of one tenant'],
           ['bulkhead usage alice/shop.example', 'every metric of one of her sites'],
           ["bulkhead usage --from 2026-11-01 --to '2026-11-01 12:00' --csv", ''],

@@ -13,7 +13,17 @@ import { words } from './words.ts';
 
 type Cell = string | number | undefined;
 
-const columns = ['cpu', 'anonymous', 'cache', 'read', 'write', 'total', 'threads'] as const;
+const columns = [
+  'cpu',
+  'anonymous',
+  'cache',
+  'read',
+  'write',
+  'total',
+  'threads',
+  'databaseCpu',
+  'databaseConnections',
+] as const;
 
 /** Returns the file; usage is left out where no tick has come yet. */
 export function tenantsCsv(tenants: readonly LiveMember[], isMeasured: boolean): string {

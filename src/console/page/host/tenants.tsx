@@ -164,6 +164,9 @@ function columnsOf(): readonly Column<LiveMember>[] {
     measureColumn('memory', columns.memory),
     { ...measureColumn('disk', columns.disk), isWide: true },
     { ...measureColumn('processes', columns.processes), isWide: true },
+    ...(frame.value?.databases === undefined
+      ? []
+      : [{ ...measureColumn('databases', columns.databases), isExtra: true }]),
     {
       key: 'course',
       title: columns.course,
@@ -189,7 +192,7 @@ const measureColumn = (key: MeasureKey, title: string): Column<LiveMember> => ({
   value: (member) => {
     const { share, used } = measure(member, key);
     // Those without a limit come after all with one, in their own order.
-    return share ?? -1 / (1 + used);
+    return share ?? (Number.isNaN(used) ? -2 : -1 / (1 + used));
   },
   cell: (member) => <MeasureCell member={member} measureKey={key} />,
 });

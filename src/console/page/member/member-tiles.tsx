@@ -8,7 +8,14 @@ import { UseBar } from '../parts/meter.tsx';
 import { Tile, Tiles } from '../parts/tile.tsx';
 
 const always = ['cpu', 'anonymous', 'read', 'write', 'threads'] as const;
-const ifLimited = ['total', 'reads', 'writes', 'operations'] as const;
+const ifLimited = [
+  'total',
+  'reads',
+  'writes',
+  'operations',
+  'databaseCpu',
+  'databaseConnections',
+] as const;
 type TileKey = (typeof always)[number] | (typeof ifLimited)[number];
 
 interface MemberTilesProps {

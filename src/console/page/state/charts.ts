@@ -10,6 +10,8 @@ export interface ChartKind {
   readonly lines: readonly MetricKey[];
   /** Whether it is shown only if there is a limit. */
   readonly onlyLimited?: true;
+  /** Whether it is shown only if something of it is known. */
+  readonly onlyKnown?: true;
 }
 
 const kinds = [
@@ -22,6 +24,8 @@ const kinds = [
   { key: 'writes', lines: ['writes'], onlyLimited: true },
   { key: 'operations', lines: ['operations'], onlyLimited: true },
   { key: 'processes', lines: ['threads'] },
+  { key: 'database', lines: ['databaseCpu', 'databasePaused'], onlyKnown: true },
+  { key: 'databaseConnections', lines: ['databaseConnections'], onlyKnown: true },
   { key: 'pressure', lines: ['cpuPressure', 'memoryPressure', 'ioPressure'] },
 ] as const satisfies readonly ChartKind[];
 
@@ -31,6 +35,7 @@ export type LineKey = (typeof kinds)[number]['lines'][number];
 export interface Chart {
   readonly key: ChartKey;
   readonly lines: readonly LineKey[];
+  readonly onlyKnown?: true;
 }
 
 /** Returns the charts that a member with these limits can have. */
@@ -47,7 +52,10 @@ export const measuredCharts = (
 ): readonly Chart[] =>
   charts.flatMap((chart) => {
     const lines = chart.lines.filter((line) => measured[line] !== undefined);
-    return lines.length === 0 ? [] : [{ ...chart, lines }];
+    const isKnown = lines.some((line) => measured[line]?.average.some((each) => each !== null));
+    return lines.length === 0 || (chart.onlyKnown === true && !isKnown)
+      ? []
+      : [{ ...chart, lines }];
   });
 
 /** Returns the chart that marks the incidents of a limit; the first one marks what has none of its own. */

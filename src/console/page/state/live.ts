@@ -8,7 +8,7 @@ import type { ConsoleFrame, FrameMetric } from '../../../agent/api/console-api.t
 import type { TopResponse, TopRow } from '../../../agent/api/api.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
 import type { Member } from '../../../usage/member.ts';
-import type { MetricKey } from '../../../usage/metrics.ts';
+import type { DatabaseKey, MetricKey } from '../../../usage/metrics.ts';
 import { ask } from './answer.ts';
 import type { Failure } from './request.ts';
 import { session, sessionInfo } from './session.ts';
@@ -19,6 +19,7 @@ export type Role = 'root' | 'reseller' | 'tenant';
 export interface LiveMember {
   /** Its name and limits; the usage in it is old. */
   readonly who: TopRow;
+  /** The last tick; not a number if it is unknown. */
   readonly usage: (metric: MetricKey) => number;
   /** The limits that it hit in the last minute. */
   readonly limitsHit: readonly LimitKey[];
@@ -49,7 +50,12 @@ export const members = computed<readonly LiveMember[]>(() => {
     const at = index.get(row.member);
     return {
       who: row,
-      usage: (metric) => (at === undefined || now === undefined ? 0 : usageIn(now, at, metric)),
+      usage: (metric) =>
+        isOfDatabases(metric)
+          ? databaseIn(now, row, at, metric)
+          : at === undefined || now === undefined
+            ? 0
+            : usageIn(now, at, metric),
       limitsHit: valueIn(now?.limitsHit, at) ?? [],
       limitsNear: valueIn(now?.limitsNear, at) ?? [],
       faults: valueIn(now?.faults, at) ?? 0,
@@ -60,6 +66,21 @@ export const members = computed<readonly LiveMember[]>(() => {
 
 function valueIn<Value>(column: readonly Value[] | undefined, at: number | undefined) {
   return at === undefined ? undefined : column?.[at];
+}
+
+// The table of metrics is not needed for the first page.
+const isOfDatabases = (metric: MetricKey): metric is DatabaseKey => metric.startsWith('database');
+
+/** A member that is left out is idle; of a site, nothing is known. */
+function databaseIn(
+  frame: ConsoleFrame | undefined,
+  { kind }: TopRow,
+  at: number | undefined,
+  metric: DatabaseKey,
+): number {
+  const values = frame?.databases?.[metric];
+  if (values === undefined || kind === 'site') return NaN;
+  return at === undefined ? 0 : (values[at] ?? NaN);
 }
 
 /** Frames leave out what is a sum or a difference of what they have. */

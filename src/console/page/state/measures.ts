@@ -1,4 +1,4 @@
-/** Use beside limit, as tables and tiles show it: four measures, each with the limit that is nearest. */
+/** Use beside limit, as tables and tiles show it: each measure with the limit that is nearest. */
 import type { LimitKey } from '../../../limits/limit.ts';
 import { metrics, type MetricKey } from '../../../usage/metrics.ts';
 import { numbers } from './language.ts';
@@ -11,6 +11,7 @@ const candidates = {
   memory: ['anonymous'],
   disk: ['total', 'read', 'write'],
   processes: ['threads'],
+  databases: ['databaseCpu', 'databaseConnections'],
 } as const satisfies Readonly<Record<string, readonly MetricKey[]>>;
 
 export type MeasureKey = keyof typeof candidates;
@@ -18,10 +19,11 @@ export const measureKeys = Object.keys(candidates) as readonly MeasureKey[];
 
 export interface Measure {
   readonly metric: MetricKey;
+  /** Not a number if it is unknown. */
   readonly used: number;
   readonly limitKey?: LimitKey;
   readonly limit?: number;
-  /** Used divided by the limit; absent if there is none. */
+  /** Used divided by the limit; absent if there is none, or if it is unknown. */
   readonly share?: number;
 }
 
@@ -37,6 +39,7 @@ export function measureMetric(member: LiveMember, metric: MetricKey): Measure {
   const limitKey = metrics[metric].limit;
   const limit = limitKey === undefined ? undefined : member.who.limits[limitKey];
   if (limitKey === undefined || limit === undefined || limit <= 0) return { metric, used };
+  if (Number.isNaN(used)) return { metric, used, limitKey, limit };
   return { metric, used, limitKey, limit, share: used / limit };
 }
 
@@ -44,8 +47,9 @@ export function measureMetric(member: LiveMember, metric: MetricKey): Measure {
 export const highestShare = (member: LiveMember): number =>
   Math.max(...measureKeys.map((key) => measure(member, key).share ?? 0));
 
-/** Returns a value of a metric in its unit. */
+/** Returns a value of a metric in its unit; a dash if it is not a number. */
 export function metricText(metric: MetricKey, value: number): string {
+  if (Number.isNaN(value)) return '–';
   const { number, bytes, rate, percent } = numbers.value;
   switch (metrics[metric].unit) {
     case 'fraction':

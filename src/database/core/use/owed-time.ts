@@ -1,5 +1,5 @@
 /** Collects what a tenant used while it was above its share, until the agent takes it as evidence. */
-import type { DatabaseCpuEvidence } from '../cpu-incidents.ts';
+import { watchedRung, type DatabaseCpuEvidence } from '../cpu-incidents.ts';
 import type { Session } from '../look.ts';
 import { withoutLiterals } from '../statement-text.ts';
 
@@ -39,7 +39,8 @@ export class OwedTime {
     }
   }
 
-  evidence(limit: number, at: number): DatabaseCpuEvidence {
+  /** `isWatched`: whether the limit is only watched, so that nothing of it was done. */
+  evidence(limit: number, at: number, isWatched = false): DatabaseCpuEvidence {
     const [most] = [...this.#statements].toSorted(
       ([, a], [, b]) => b.microseconds - a.microseconds,
     );
@@ -49,7 +50,7 @@ export class OwedTime {
       usedSeconds: this.#used / 1e6,
       limit,
       pausedSeconds: this.#paused / 1e6,
-      rung: this.#rung,
+      rung: isWatched ? watchedRung(this.#rung) : this.#rung,
       statement: most?.[0].slice(0, 200) ?? '',
       seen: most?.[1].seen ?? 0,
       statementSeconds: (most?.[1].microseconds ?? 0) / 1e6,

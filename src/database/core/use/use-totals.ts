@@ -1,4 +1,4 @@
-/** The use of database servers by each tenant since the agent started, for metrics. */
+/** The use of database servers by each tenant since the agent started. */
 import type { DatabaseUse } from '../../../agent/part.ts';
 
 interface Total {
@@ -10,14 +10,25 @@ interface Total {
   connections: number | undefined;
 }
 
+/** The result of a look at a server. */
+interface Looked {
+  /** CPU time in this server since the look before, in microseconds by uid. */
+  readonly used: ReadonlyMap<number, number>;
+  /** Connections now to all servers, by uid; undefined if they are not known. */
+  readonly connections: ReadonlyMap<number, number> | undefined;
+  /** Whether every server counts CPU time. */
+  readonly isCounted: boolean;
+}
+
 export class UseTotals {
   readonly #totals = new Map<number, Total>();
+  #atSeconds: number | undefined;
+  #isCounted = false;
 
-  /** Adds the use since the previous call, in microseconds by uid. `connections` are undefined if they are not known. */
-  add(
-    used: ReadonlyMap<number, number>,
-    connections: ReadonlyMap<number, number> | undefined,
-  ): void {
+  /** `atSeconds`: the time of the look, by a monotonic clock; undefined if another server does not answer. */
+  add({ used, connections, isCounted }: Looked, atSeconds: number | undefined): void {
+    this.#atSeconds = atSeconds;
+    this.#isCounted = isCounted;
     for (const [uid, microseconds] of used) {
       const total = this.#totalOf(uid);
       total.cpu += microseconds;
@@ -32,10 +43,18 @@ export class UseTotals {
     this.#totalOf(uid).paused += microseconds;
   }
 
-  of(uid: number): DatabaseUse {
+  /** Called when a server does not answer. */
+  lose(): void {
+    this.#atSeconds = undefined;
+  }
+
+  /** Returns undefined while it is unknown. */
+  of(uid: number): DatabaseUse | undefined {
+    if (this.#atSeconds === undefined) return undefined;
     const { shown, paused, connections } = this.#totals.get(uid) ?? none;
-    const known = connections === undefined ? {} : { connections };
-    return { cpuSeconds: shown / 1e6, ...known, pausedSeconds: paused / 1e6 };
+    const cpu = this.#isCounted && { cpuSeconds: shown / 1e6 };
+    const counted = connections === undefined ? {} : { connections };
+    return { atSeconds: this.#atSeconds, ...cpu, ...counted, pausedSeconds: paused / 1e6 };
   }
 
   #totalOf(uid: number): Total {

@@ -30,6 +30,9 @@ export const tenant: Catalogue<typeof english> = {
     cpuPressure: 'auf CPU',
     memoryPressure: 'auf Speicher',
     ioPressure: 'auf Platten',
+    databaseCpu: 'Datenbank, CPU',
+    databaseConnections: 'Datenbankverbindungen',
+    databasePaused: 'pausiert',
   },
   charts: {
     title: 'Verlauf',
@@ -55,6 +58,8 @@ export const tenant: Catalogue<typeof english> = {
       writes: 'Schreibzugriffe',
       operations: 'Plattenzugriffe',
       processes: 'Prozesse und Threads',
+      database: 'CPU der Datenbanken',
+      databaseConnections: 'Verbindungen zu Datenbanken',
       pressure: 'Zeit mit Warten',
     },
     average: (value) => `im Mittel ${value}`,

@@ -27,6 +27,9 @@ export const tenant = {
     cpuPressure: 'for CPU',
     memoryPressure: 'for memory',
     ioPressure: 'for disks',
+    databaseCpu: 'Database CPU',
+    databaseConnections: 'Database connections',
+    databasePaused: 'paused',
   },
   charts: {
     title: 'Use over time',
@@ -52,6 +55,8 @@ export const tenant = {
       writes: 'Disk write operations',
       operations: 'Disk operations',
       processes: 'Processes and threads',
+      database: 'CPU of databases',
+      databaseConnections: 'Connections to databases',
       pressure: 'Time spent waiting',
     },
     average: (value: string) => `average ${value}`,
