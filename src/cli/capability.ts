@@ -9,7 +9,7 @@ import type { AgentPart } from '../agent/part.ts';
 import type { Lazy, PolicyCapability } from '../apply/capability.ts';
 import type { PolicyReader } from '../apply/load-policy.ts';
 import type { Cause, Problem } from '../../packages/base/problem.ts';
-import { ok, type Result } from '../../packages/base/result.ts';
+import type { Result } from '../../packages/base/result.ts';
 import type { SecurityItem } from '../../packages/base/security-item.ts';
 import type {
   EntryPathContext,
@@ -109,21 +109,6 @@ export async function policyReaderOf(command: Command): Promise<PolicyReader> {
   // Help and commands that read no policy start without it.
   const { policyReader } = await import('../apply/load-policy.ts');
   return policyReader(capabilitiesOf(command));
-}
-
-/** Returns the database servers that tenants have of their own, from everything that runs some. */
-export async function ownDatabasesOf(
-  command: Command,
-  paths: Paths,
-  policy: Policy,
-): Promise<Result<readonly OwnDatabase[], Problem>> {
-  const found: OwnDatabase[] = [];
-  for (const { ownDatabases } of capabilitiesOf(command)) {
-    const read = await (await ownDatabases?.())?.(paths, policy);
-    if (read?.ok === false) return read;
-    found.push(...(read?.value ?? []));
-  }
-  return ok(found);
 }
 
 /** Returns the main domain of each tenant, by uid, from everything that knows one. */

@@ -15,5 +15,5 @@ export const databaseEndSeconds = 30;
 export const withoutComments = (script: string): string =>
   script
     .split('\n')
-    .filter((line) => !/^\s*(?:#|$)/.test(line) || /^\t\t# /.test(line))
+    .filter((line) => !/^\s*(?:#|$)/.test(line) || line.startsWith('\t\t# '))
     .join('\n');

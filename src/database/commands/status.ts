@@ -1,6 +1,6 @@
 /** `bulkhead db status`: the servers, and what is seen of each. */
 import type { Command } from 'commander';
-import { ownDatabasesOf } from '../../cli/capability.ts';
+import { capabilitiesOf } from '../../cli/capability.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { dateTime } from '../../cli/shared/format.ts';
 import { failWith, print, printJson } from '../../cli/shared/output.ts';
@@ -8,6 +8,7 @@ import { table } from '../../cli/shared/terminal.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import type { Paths } from '../../host/paths.ts';
+import type { OwnDatabase } from '../../policy/databases/own-database.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { databaseLimits } from '../core/database-limits.ts';
 import { readServers } from '../io/record-file.ts';
@@ -52,15 +53,19 @@ async function status(options: LiveOptions, command: Command): Promise<ExitCode>
   return isWhole ? exitCodes.done : exitCodes.failed;
 }
 
+/** Asks everything that runs servers of tenants' own. */
 async function ownServers(
   command: Command,
   paths: Paths,
   policy: Policy | undefined,
 ): Promise<Pick<DbStatusJson, 'own' | 'ownProblem'>> {
-  if (policy === undefined) return { own: [], ownProblem: null };
-  const found = await ownDatabasesOf(command, paths, policy);
-  if (!found.ok) return { own: [], ownProblem: formatProblem(found.error) };
-  const own = found.value.map(({ reason = null, since = null, memoryBytes = null, ...rest }) => ({
+  const found: OwnDatabase[] = [];
+  for (const { ownDatabases } of policy === undefined ? [] : capabilitiesOf(command)) {
+    const read = policy && (await (await ownDatabases?.())?.(paths, policy));
+    if (read?.ok === false) return { own: [], ownProblem: formatProblem(read.error) };
+    found.push(...(read?.value ?? []));
+  }
+  const own = found.map(({ reason = null, since = null, memoryBytes = null, ...rest }) => ({
     ...rest,
     reason,
     since,

@@ -13,6 +13,7 @@ import {
   explain as explainSubject,
   notSet,
   type ExplainedApps,
+  type ExplainedDatabase,
   type ExplainedPlan,
   type Explanation,
   type ExplainSubject,
@@ -148,11 +149,7 @@ function printExplanation(explained: Explanation): void {
   print(table([['LIMIT', 'VALUE', 'FROM', 'LINE'].map(colors.dim), ...cells]));
   if (explained.observed === true) print('Only observed: the kernel enforces none of these limits');
   if (explained.apps !== undefined) print(appsText(explained.apps, file));
-  if (explained.database !== undefined) {
-    const { instance, from, line } = explained.database;
-    const server = instance === 'own' ? 'its own' : 'the shared ones';
-    print(`Database server: ${server} (${from}, ${file}:${line})`);
-  }
+  if (explained.database !== undefined) print(databaseText(explained.database, file));
   if (explained.delegated !== undefined) {
     const { rights, line } = explained.delegated;
     print(`Reseller ${reseller ?? ''} may change: ${rights.join(', ')} (${file}:${line})`);
@@ -169,6 +166,10 @@ function appsText({ policy, own }: ExplainedApps, file: string): string {
   const max = own.max === 0 ? 'none' : `${own.max}`;
   return `Applications: ${names}; the tenant may define ${max} itself (${own.from}, ${file}:${own.line})`;
 }
+
+/** Returns for example `Database server: its own (package "business", policy.xml:4)`. */
+const databaseText = ({ instance, from, line }: ExplainedDatabase, file: string): string =>
+  `Database server: ${instance === 'own' ? 'its own' : 'the shared ones'} (${from}, ${file}:${line})`;
 
 /** Says what the panel's plan decides. */
 function planText({ panel, plan, by, line }: ExplainedPlan, { file, package: used }: Explanation) {
