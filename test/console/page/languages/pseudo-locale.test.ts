@@ -79,7 +79,7 @@ describe('the language for tests', { skip }, async () => {
     await bounded('axe', view.check(`pseudo-${uid}-${address.route.replaceAll(/\W/g, '_')}`));
     await view.close();
   };
-  /** Looks at all addresses before it fails, and then shows everything that is wrong. */
+  /** Checks all addresses before it fails, and then shows everything that is wrong. */
   const check = async (site: ConsoleSite<Stage>, uid: number, addresses: readonly Address[]) => {
     const problems: string[] = [];
     for (const address of addresses)
