@@ -58,7 +58,7 @@ function factsOf(status: StatusResponse): readonly Fact[] {
     { name: system.driver, value: status.driver },
     { name: system.instance, value: status.instance },
     { name: system.startedAt, value: dateTime(status.startedAt) },
-    { name: system.policyFile, value: policy.file },
+    { name: system.policyFile, value: <code>{policy.file}</code> },
     { name: system.policyState, value: system.policyStates[policy.state] },
     { name: system.tick, value: duration(tick.intervalSeconds) },
     {

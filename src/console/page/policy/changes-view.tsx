@@ -115,7 +115,11 @@ function ChangeItem({ change, undo }: ChangeItemProps) {
           {words.value.outcomes[outcome]}
         </span>
         <Values values={values} count={change.valueCount ?? values?.length ?? 0} />
-        {comment !== undefined && <p class="quiet">“{comment}”</p>}
+        {comment !== undefined && (
+          <p class="quiet">
+            <q>{comment}</q>
+          </p>
+        )}
         {problems.map((each, index) => (
           <p key={index} class="at-limit">
             <English>{each}</English>

@@ -43,8 +43,8 @@ function Item({ layer }: { readonly layer: Layer }) {
   return (
     <li>
       <span>
-        <Badge kind={badges[state]} text={text.states[state]} /> <b>{layerName(key)}</b>{' '}
-        <code class="quiet">{key}</code>
+        <Badge kind={badges[state]} text={text.states[state]} />{' '}
+        {layerName(key) !== key && <b>{layerName(key)}</b>} <code class="quiet">{key}</code>
       </span>
       <span>
         <Parts parts={reasons} english={reason} />

@@ -32,7 +32,7 @@ test('German texts name the values that English ones name', () => {
     // Those that list any number of names have no parameter that counts.
     const values = here?.length === 0 ? ['seven', 'nine'] : [7, 9].slice(0, here?.length);
     const named = (text: Text | undefined) =>
-      values.filter((each) => `${text?.(...values)}`.includes(`${each}`));
+      values.filter((each) => String(text?.(...values)).includes(`${each}`));
     assert.deepEqual(named(there), named(here), code);
   }
 });

@@ -22,13 +22,13 @@ export async function bounded<T>(what: string, promise: Promise<T>): Promise<T> 
 }
 
 /**
- * Returns the texts without a translation: text nodes, and attributes that are read aloud. Commands, file names and texts
- * that somebody types are in elements of their own, and whatever else is English on purpose says so by `lang`.
+ * Returns the texts without a translation: text nodes, and attributes that are read aloud. Commands, file names and remarks
+ * that somebody typed are in elements of their own, and whatever else is English on purpose says so by `lang`.
  */
 export async function plainTexts(view: View): Promise<readonly string[]> {
   const found = await view.page.evaluate(() => {
     const isExempt = (element: Element | null) =>
-      element?.closest('noscript, script, style, code, textarea, body [lang]') !== null;
+      element?.closest('noscript, script, style, code, textarea, q, body [lang]') !== null;
     const texts: string[] = [document.title];
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (walker.nextNode() !== null) {

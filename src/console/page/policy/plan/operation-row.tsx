@@ -9,7 +9,7 @@ export function OperationRow({ operation }: { readonly operation: PolicyOperatio
   const quota = action?.quota;
   return (
     <tr>
-      <th scope="row">{isOfHost === true ? text.host : who}</th>
+      <th scope="row">{isOfHost === true ? text.host : <English>{who}</English>}</th>
       {from === undefined && to === undefined ? (
         <td colSpan={3}>
           {action === undefined ? <English>{operation.text}</English> : sentenceOf(action)}
