@@ -66,6 +66,25 @@ const settledMilliseconds = 20;
 /** The time after which nobody is paused any more by an old sample. */
 const staleMicroseconds = 2_000_000;
 
+function heldOf(
+  { tenant, hold, clients }: Entry,
+  pausedMicroseconds: number,
+  ends: number,
+): HeldTenant | undefined {
+  if (hold.rung === 'none') return undefined;
+  const isCapped = hold.rung === 'connections' || hold.rung === 'statements';
+  return {
+    uid: tenant.uid,
+    rung: hold.rung,
+    owes: hold.owes,
+    balanceMicroseconds: hold.balance,
+    pausedMicroseconds,
+    connectionsFraction: isCapped ? keptConnectionsFraction : 1,
+    ends,
+    refused: clients.refused,
+  };
+}
+
 export class Holder implements Disposable {
   readonly #options: HolderOptions;
   readonly #freezer: Freezer;
@@ -85,16 +104,26 @@ export class Holder implements Disposable {
     this.#report(this.#freezer.begin());
   }
 
-  /** Judges all tenants with a limit after a look, and returns those that are held. `sockets` are the servers'. */
-  look(uses: readonly TenantUse[], sockets: readonly string[]): readonly HeldTenant[] {
+  /**
+   * Judges tenants after a look, and returns all that are held. `sockets` are the servers'. `isAll`: whether the others have
+   * no limit any more; otherwise they were not looked at.
+   */
+  look(
+    uses: readonly TenantUse[],
+    sockets: readonly string[],
+    isAll = true,
+  ): readonly HeldTenant[] {
     this.#lookedAt = this.#now();
     const known = new Set(uses.map(({ tenant }) => tenant.uid));
-    for (const [uid, entry] of this.#entries)
-      if (!known.has(uid)) {
-        this.#letGo(entry);
-        this.#entries.delete(uid);
-      }
-    const held = uses.flatMap((use) => this.#judge(use, sockets) ?? []);
+    const others = [...this.#entries].filter(([uid]) => !known.has(uid));
+    for (const [uid, entry] of isAll ? others : []) {
+      this.#letGo(entry);
+      this.#entries.delete(uid);
+    }
+    const held = [
+      ...uses.flatMap((use) => this.#judge(use, sockets) ?? []),
+      ...(isAll ? [] : others.flatMap(([, entry]) => heldOf(entry, 0, 0) ?? [])),
+    ];
     const frozen = [...this.#entries.values()].flatMap((each) => each.frozen);
     this.#report(this.#freezer.releaseOthers(frozen));
     this.#turn();
@@ -107,19 +136,8 @@ export class Holder implements Disposable {
     const hold = judge(entry.hold, { ...use, canFreeze: this.#canFreeze(entry) }, mode);
     entry.hold = hold;
     const paused = this.#takePaused(entry);
-    if (hold.rung === 'none') return undefined;
-    if (mode === 'on' && hold.owes) this.#search(entry, sockets);
-    const isCapped = hold.rung === 'connections' || hold.rung === 'statements';
-    return {
-      uid: use.tenant.uid,
-      rung: hold.rung,
-      owes: hold.owes,
-      balanceMicroseconds: hold.balance,
-      pausedMicroseconds: paused,
-      connectionsFraction: isCapped ? keptConnectionsFraction : 1,
-      ends: hold.ends,
-      refused: entry.clients.refused,
-    };
+    if (hold.rung !== 'none' && mode === 'on' && hold.owes) this.#search(entry, sockets);
+    return heldOf(entry, paused, hold.ends);
   }
 
   #entryOf(tenant: Tenant): Entry {
