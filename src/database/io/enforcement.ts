@@ -7,9 +7,11 @@ import { defaultDatabases } from '../../policy/databases/database-settings.ts';
 import type { Policy, Tenant } from '../../policy/policy.ts';
 import type { AccountOwners } from '../core/accounts.ts';
 import { connectionNumbers, isAnonymous } from '../core/connection-numbers.ts';
+import { resellerRung } from '../core/cpu-incidents.ts';
 import { databaseLimits, type DatabaseLimits } from '../core/database-limits.ts';
 import type { Look, Session } from '../core/look.ts';
 import { NearAccounts } from '../core/near-accounts.ts';
+import { ResellerShares } from '../core/reseller-shares.ts';
 import type { UseTotals } from '../core/use/use-totals.ts';
 import { accountOwners } from './account-owners.ts';
 import { noteNumbers } from './connection-numbers.ts';
@@ -61,6 +63,7 @@ export class Enforcement implements Disposable {
   readonly #rates = new Map<SeenServer, ReadonlyMap<number, number>>();
   /** The tenants near their share, since all accounts were asked about. */
   readonly #near = new Map<SeenServer, NearAccounts>();
+  readonly #resellers: ResellerShares;
   readonly #refreshAt = new Map<SeenServer, number>();
   /** The time at which each tenant was judged, by uid. */
   readonly #judgedAt = new Map<number, number>();
@@ -84,6 +87,7 @@ export class Enforcement implements Disposable {
     this.policy = policy;
     this.#needs = needs;
     this.#limits = limits;
+    this.#resellers = new ResellerShares(policy);
     this.#driver = driver;
     this.#tenants = new Map(policy.tenants.map((each) => [each.uid, each]));
     const { paths, warn } = needs;
@@ -161,7 +165,8 @@ export class Enforcement implements Disposable {
     const uses = this.#usesOf(seen, sessions, servers);
     const { isAll } = use;
     const sockets = servers.map(({ watched }) => watched.address.at);
-    const held = this.#holder.look(uses, sockets, isAll);
+    const paused = isAll ? this.#resellers.add(uses, performance.now() * 1000) : undefined;
+    const held = this.#holder.look(uses, sockets, isAll, paused);
     if (isAll) this.#noteNear(seen, uses);
     this.#reportHeld(held, uses, sessions);
     const owners = this.#ownersOf(use.look.sessions.map(({ account }) => account));
@@ -280,15 +285,13 @@ export class Enforcement implements Disposable {
   ): void {
     const isWatched = (this.policy.databases ?? defaultDatabases).hold === 'watch';
     const byUid = new Map(uses.map((each) => [each.tenant.uid, each]));
-    for (const { uid, owes, rung, pausedMicroseconds: paused } of held) {
+    for (const { uid, owes, isForReseller, pausedMicroseconds: paused, ...on } of held) {
       const use = byUid.get(uid);
       // A tenant that has paid keeps its rung for a minute, and does nothing wrong.
       if (use === undefined || (!owes && paused === 0)) continue;
-      const {
-        usedMicroseconds: used = 0,
-        elapsedMicroseconds: elapsed,
-        limitFraction: limit,
-      } = use;
+      const { usedMicroseconds: used = 0, elapsedMicroseconds: elapsed } = use;
+      const limit = use.limitFraction;
+      const rung = isForReseller ? resellerRung : on.rung;
       const rows = sessions.get(uid) ?? [];
       this.#needs.totals.paused(uid, isWatched ? 0 : paused);
       this.#needs.faults.held(uid, { used, elapsed, paused, limit, rung, isWatched }, rows);
