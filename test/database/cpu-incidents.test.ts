@@ -47,6 +47,19 @@ suite('databaseCpuEvidence', () => {
     assert.match(text, /the statements that used most were ended/);
   });
 
+  test('tells that the tenants of a reseller used too much together', () => {
+    const text = databaseCpuEvidence.describe([{ ...item, rung: 'reseller' }], true);
+    assert.match(
+      text,
+      /allowed\. The tenants of its reseller used more together than the reseller may\. Its programs/,
+    );
+    const watched = databaseCpuEvidence.describe([{ ...item, rung: 'watched reseller' }], true);
+    assert.match(
+      watched,
+      /more together than the reseller may\. If its limit were not only watched/,
+    );
+  });
+
   test('shows statements only to root and the tenant', () => {
     assert.doesNotMatch(databaseCpuEvidence.describe([item], false), /wp_options/);
     assert.equal(databaseCpuEvidence.redact(item).statement, '');

@@ -73,13 +73,20 @@ function useText(items: readonly DatabaseCpuEvidence[]): string {
   return `Its database statements used ${used} of a core for ${seconds(time)}; ${allowed} are allowed.`;
 }
 
+/** Stands for a rung where it owed nothing itself. */
+export const resellerRung = 'reseller';
 const watched = 'watched ';
 export const watchedRung = (rung: string): string => `${watched}${rung}`;
 const isWatched = ({ rung }: DatabaseCpuEvidence) => rung.startsWith(watched);
 
 function rungText(items: readonly DatabaseCpuEvidence[]): string {
   const [would, done] = [items.filter(isWatched), items.filter((each) => !isWatched(each))];
-  return [watchedText(sum(would, 'pausedSeconds')), doneText(done)]
+  const isForReseller = items.some(({ rung }) => rung.endsWith(resellerRung));
+  return [
+    isForReseller ? 'The tenants of its reseller used more together than the reseller may.' : '',
+    watchedText(sum(would, 'pausedSeconds')),
+    doneText(done),
+  ]
     .filter((each) => each !== '')
     .join(' ');
 }

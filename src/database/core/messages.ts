@@ -28,7 +28,8 @@ export interface ConnectRequest {
 /** The agent sends one request, and waits for its answer. */
 export type WorkerRequest =
   | ConnectRequest
-  | { readonly kind: 'look' }
+  /** `only`: the counters of these accounts; absent: of all. */
+  | { readonly kind: 'look'; readonly only?: readonly string[] }
   | { readonly kind: 'end'; readonly endings: readonly Ending[] }
   /** Accounts of these names; absent: all. */
   | { readonly kind: 'accounts'; readonly names?: readonly string[] }

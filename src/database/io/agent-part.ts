@@ -10,6 +10,7 @@ import type { Log } from '../../agent/log.ts';
 import type { AgentPart, DatabaseUse, ReportedFault } from '../../agent/part.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
+import { nearPauseMilliseconds } from '../core/near-accounts.ts';
 import { UseTotals } from '../core/use/use-totals.ts';
 import { DatabaseFaults } from './database-faults.ts';
 import { Enforcement } from './enforcement.ts';
@@ -18,7 +19,7 @@ import { ServerLoops } from './worker/server-loops.ts';
 import { findServers } from './watched-servers.ts';
 
 const lookMilliseconds = 1000;
-const nearMilliseconds = 100;
+const soonMilliseconds = 100;
 /** Servers come and go. */
 const findMilliseconds = 60_000;
 
@@ -84,15 +85,15 @@ class DatabasePart implements AgentPart {
 
   /** Looks at a server, and acts on it. Returns when to come again. */
   async #turn(server: SeenServer): Promise<number> {
-    const use = await server.look();
+    const use = await server.look(this.#enforcement?.nearAccounts(server));
     const enforcement = this.#enforcement;
     if (enforcement === undefined || !this.#loops.has(server)) return lookMilliseconds;
     this.#report(server);
     await enforcement.refresh(server);
     // Another policy may have come meanwhile.
-    if (enforcement !== this.#enforcement || !this.#loops.has(server)) return nearMilliseconds;
+    if (enforcement !== this.#enforcement || !this.#loops.has(server)) return soonMilliseconds;
     const isNear = await enforcement.judge(server, use, this.#loops.servers);
-    return isNear ? nearMilliseconds : lookMilliseconds;
+    return isNear ? nearPauseMilliseconds(use?.look.accounts.length ?? 0) : lookMilliseconds;
   }
 
   #report({ watched: { address, state } }: SeenServer): void {

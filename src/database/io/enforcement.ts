@@ -7,8 +7,11 @@ import { defaultDatabases } from '../../policy/databases/database-settings.ts';
 import type { Policy, Tenant } from '../../policy/policy.ts';
 import type { AccountOwners } from '../core/accounts.ts';
 import { connectionNumbers, isAnonymous } from '../core/connection-numbers.ts';
+import { resellerRung } from '../core/cpu-incidents.ts';
 import { databaseLimits, type DatabaseLimits } from '../core/database-limits.ts';
 import type { Look, Session } from '../core/look.ts';
+import { NearAccounts } from '../core/near-accounts.ts';
+import { ResellerShares } from '../core/reseller-shares.ts';
 import type { UseTotals } from '../core/use/use-totals.ts';
 import { accountOwners } from './account-owners.ts';
 import { noteNumbers } from './connection-numbers.ts';
@@ -58,8 +61,12 @@ export class Enforcement implements Disposable {
   readonly #latest = new Map<SeenServer, Seen>();
   /** Use of each server by each tenant, by uid: 1 is one core. */
   readonly #rates = new Map<SeenServer, ReadonlyMap<number, number>>();
+  /** The tenants near their share, since all accounts were asked about. */
+  readonly #near = new Map<SeenServer, NearAccounts>();
+  readonly #resellers: ResellerShares;
   readonly #refreshAt = new Map<SeenServer, number>();
-  #judgedAt = -Infinity;
+  /** The time at which each tenant was judged, by uid. */
+  readonly #judgedAt = new Map<number, number>();
 
   /** Returns undefined if the policy has no limit on database servers, or the host's cgroups are unknown. */
   static of(policy: Policy, needs: Needs): Enforcement | undefined {
@@ -80,6 +87,7 @@ export class Enforcement implements Disposable {
     this.policy = policy;
     this.#needs = needs;
     this.#limits = limits;
+    this.#resellers = new ResellerShares(policy);
     this.#driver = driver;
     this.#tenants = new Map(policy.tenants.map((each) => [each.uid, each]));
     const { paths, warn } = needs;
@@ -155,26 +163,42 @@ export class Enforcement implements Disposable {
     this.#latest.set(server, seen);
     const sessions = this.#sessionsOf([...this.#latest.values()].map((each) => each.use));
     const uses = this.#usesOf(seen, sessions, servers);
+    const { isAll } = use;
     const sockets = servers.map(({ watched }) => watched.address.at);
-    const held = this.#holder.look(uses, sockets);
+    const paused = isAll ? this.#resellers.add(uses, performance.now() * 1000) : undefined;
+    const held = this.#holder.look(uses, sockets, isAll, paused);
+    if (isAll) this.#noteNear(seen, uses);
     this.#reportHeld(held, uses, sessions);
     const owners = this.#ownersOf(use.look.sessions.map(({ account }) => account));
     const rules = { owners, limits: this.#limits, held };
     for (const each of await this.#endingsOf(server).end(use.look, rules))
       this.#needs.faults.ended(each);
-    return uses.some(({ rate = 0, limitFraction }) => rate > nearFraction * limitFraction);
+    return uses.some(isNear);
+  }
+
+  /** Returns the accounts that are to be looked at now; undefined: all of them. */
+  nearAccounts(server: SeenServer): readonly string[] | undefined {
+    return this.#near.get(server)?.accounts(performance.now());
+  }
+
+  #noteNear({ server, use }: Seen, uses: readonly TenantUse[]): void {
+    const uids = new Set(uses.filter(isNear).map(({ tenant }) => tenant.uid));
+    const accounts = use.look.accounts.map(({ account }) => account);
+    const tenantOf = (account: string) => this.#tenantOf(account);
+    this.#near.set(server, new NearAccounts(accounts, uids, tenantOf, performance.now()));
   }
 
   #forget(server: SeenServer): void {
     this.#latest.delete(server);
     this.#rates.delete(server);
+    this.#near.delete(server);
   }
 
-  /** The time since the previous look at any of them: it is the time of the tenants, not of a server. */
-  #elapsed({ elapsedMicroseconds }: SeenUse): number {
+  /** The time since the previous look at any server with this tenant, at most the time since the one at this server. */
+  #elapsed(uid: number, sinceLook: number): number {
     const now = performance.now() * 1000;
-    const elapsed = Math.min(now - this.#judgedAt, elapsedMicroseconds);
-    this.#judgedAt = now;
+    const elapsed = Math.min(now - (this.#judgedAt.get(uid) ?? -Infinity), sinceLook);
+    this.#judgedAt.set(uid, now);
     return elapsed;
   }
 
@@ -206,43 +230,52 @@ export class Enforcement implements Disposable {
     sessions: ReadonlyMap<number, readonly Session[]>,
     servers: readonly SeenServer[],
   ): readonly TenantUse[] {
+    const { isAll } = use;
+    const near = this.#near.get(server);
+    const since = (uid: number) =>
+      near?.has(uid) === true ? use.elapsedMicroseconds : use.allMicroseconds;
     const used = new Map<number, number>();
     for (const [account, microseconds] of use.used) {
       const tenant = this.#tenantOf(account);
       if (tenant !== undefined) used.set(tenant, (used.get(tenant) ?? 0) + microseconds);
     }
-    const perTime = [...used].map(([uid, each]) => [uid, each / use.elapsedMicroseconds] as const);
-    this.#rates.set(server, new Map(perTime));
+    const perTime = [...used].map(([uid, each]) => [uid, each / since(uid)] as const);
+    this.#rates.set(server, new Map([...(isAll ? [] : this.#ratesAt(server, near)), ...perTime]));
     const connections = [...sessions].map(([uid, own]) => [uid, own.length] as const);
     const looks = [...this.#latest.values()].map((each) => each.use.look);
     const isWhole = looks.every(({ hasMoreSessions }) => hasMoreSessions !== true);
-    const isAll = servers.every((each) => this.#latest.has(each));
+    const areSeen = servers.every((each) => this.#latest.has(each));
     this.#needs.totals.add(
       {
         used,
         connections: isWhole ? new Map(connections.filter(([uid]) => uid !== nobody)) : undefined,
         isCounted: looks.every(isCounting),
       },
-      isAll ? performance.now() / 1000 : undefined,
+      areSeen ? performance.now() / 1000 : undefined,
     );
     const isKnown = isCounting(use.look);
-    const elapsedMicroseconds = this.#elapsed(use);
     const rates = [...this.#rates.values()];
     return [...this.#limits].flatMap(([uid, { cpu }]) => {
       const tenant = this.#tenants.get(uid);
       if (cpu === undefined || tenant === undefined) return [];
+      if (!isAll && near?.has(uid) !== true) return [];
       const running = (sessions.get(uid) ?? []).map((each) => each.runningCpuMicroseconds ?? 0);
       return [
         {
           tenant,
           usedMicroseconds: isKnown ? (used.get(uid) ?? 0) : undefined,
-          elapsedMicroseconds,
+          elapsedMicroseconds: this.#elapsed(uid, since(uid)),
           limitFraction: cpu,
           rate: rates.reduce((sum, each) => sum + (each.get(uid) ?? 0), 0),
           statementMicroseconds: Math.max(0, ...running),
         },
       ];
     });
+  }
+
+  /** The rates of those that were not looked at now. */
+  #ratesAt(server: SeenServer, near: NearAccounts | undefined) {
+    return [...(this.#rates.get(server) ?? [])].filter(([uid]) => near?.has(uid) !== true);
   }
 
   #reportHeld(
@@ -252,18 +285,19 @@ export class Enforcement implements Disposable {
   ): void {
     const isWatched = (this.policy.databases ?? defaultDatabases).hold === 'watch';
     const byUid = new Map(uses.map((each) => [each.tenant.uid, each]));
-    for (const { uid, owes, rung, pausedMicroseconds: paused } of held) {
+    for (const { uid, owes, isForReseller, pausedMicroseconds: paused, ...on } of held) {
       const use = byUid.get(uid);
       // A tenant that has paid keeps its rung for a minute, and does nothing wrong.
       if (use === undefined || (!owes && paused === 0)) continue;
-      const {
-        usedMicroseconds: used = 0,
-        elapsedMicroseconds: elapsed,
-        limitFraction: limit,
-      } = use;
+      const { usedMicroseconds: used = 0, elapsedMicroseconds: elapsed } = use;
+      const limit = use.limitFraction;
+      const rung = isForReseller ? resellerRung : on.rung;
       const rows = sessions.get(uid) ?? [];
       this.#needs.totals.paused(uid, isWatched ? 0 : paused);
       this.#needs.faults.held(uid, { used, elapsed, paused, limit, rung, isWatched }, rows);
     }
   }
 }
+
+const isNear = ({ rate = 0, limitFraction }: TenantUse): boolean =>
+  rate > nearFraction * limitFraction;

@@ -7,6 +7,7 @@ import { serverProcess } from '../../host/databases/server-process.ts';
 import { processCpuMicroseconds } from '../../sys/syscalls.ts';
 import type { AccountUse, Look } from '../core/look.ts';
 import { rowsMax, type Row } from '../core/protocol/reply.ts';
+import { textLiteral } from '../core/rights/enable-sql.ts';
 import { Sessions, type ListedSession } from '../core/use/sessions.ts';
 import type { DatabaseConnection, DatabaseProblem } from './client/connect.ts';
 import type { DatabaseServer, Sight } from './server.ts';
@@ -63,9 +64,9 @@ class Mariadb implements DatabaseServer {
     this.#background = sight.pid === undefined ? undefined : new BackgroundThreads(sight.pid);
   }
 
-  async look(): Promise<Result<Look, DatabaseProblem>> {
+  async look(only?: readonly string[]): Promise<Result<Look, DatabaseProblem>> {
     const { accounts, processes, transactions } = this.#sql;
-    const counted = accounts === undefined ? ok([]) : await this.connection.query(accounts);
+    const counted = accounts === undefined ? ok([]) : await this.connection.query(accounts(only));
     if (!counted.ok) return counted;
     const open = transactions === undefined ? ok([]) : await this.connection.query(transactions);
     if (!open.ok) return open;
@@ -94,9 +95,9 @@ function statementsFor(has: Has) {
   const tid = has('processlist', 'tid') ? 'tid' : 'NULL';
   return {
     accounts: has('user_statistics', 'cpu_time')
-      ? `SELECT user, cpu_time, total_connections,
+      ? (only?: readonly string[]) => `SELECT user, cpu_time, total_connections,
            select_commands + update_commands + other_commands AS statements FROM information_schema.user_statistics
-           ORDER BY cpu_time DESC LIMIT ${rowsMax}`
+           ${whereUser(only)} ORDER BY cpu_time DESC LIMIT ${rowsMax}`
       : undefined,
     processes: `SELECT id, user, host, command, ${time} AS time_ms, ${tid} AS tid, LEFT(info, 200) AS info
       FROM information_schema.processlist LIMIT ${rowsMax}`,
@@ -105,6 +106,9 @@ function statementsFor(has: Has) {
       : undefined,
   };
 }
+
+const whereUser = (only: readonly string[] | undefined) =>
+  only === undefined || only.length === 0 ? '' : `WHERE user IN (${only.map(textLiteral).join()})`;
 
 const numberOf = (row: Row, column: string): number => {
   const value = Number(row.get(column) ?? 0);

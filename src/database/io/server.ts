@@ -14,5 +14,6 @@ export interface DatabaseServer {
   readonly sight: Sight;
   /** The connection for statements that change something: kill, cap. */
   readonly connection: DatabaseConnection;
-  readonly look: () => Promise<Result<Look, DatabaseProblem>>;
+  /** `only`: the accounts whose counters are needed; a kind of server may ignore it. */
+  readonly look: (only?: readonly string[]) => Promise<Result<Look, DatabaseProblem>>;
 }

@@ -38,6 +38,8 @@ export interface HeldTenant {
   readonly uid: number;
   readonly rung: Rung;
   readonly owes: boolean;
+  /** Whether it pauses because the tenants of its reseller owe together. */
+  readonly isForReseller: boolean;
   readonly balanceMicroseconds: number;
   /** The time for which clients were frozen since the sample before; of `watch`, for which they would have been. */
   readonly pausedMicroseconds: number;
@@ -52,6 +54,7 @@ export interface HeldTenant {
 interface Entry {
   tenant: Tenant;
   hold: Hold;
+  isForReseller: boolean;
   slice: Slice;
   /** The time paused that was not reported yet, and until when it is counted. */
   paused: number;
@@ -65,6 +68,28 @@ interface Entry {
 const settledMilliseconds = 20;
 /** The time after which nobody is paused any more by an old sample. */
 const staleMicroseconds = 2_000_000;
+
+const owesNow = ({ hold, isForReseller }: Entry) => hold.owes || isForReseller;
+
+function heldOf(
+  { tenant, hold, isForReseller, clients }: Entry,
+  pausedMicroseconds: number,
+  ends: number,
+): HeldTenant | undefined {
+  if (hold.rung === 'none' && !isForReseller) return undefined;
+  const isCapped = hold.rung === 'connections' || hold.rung === 'statements';
+  return {
+    uid: tenant.uid,
+    rung: hold.rung === 'none' ? 'freeze' : hold.rung,
+    owes: hold.owes || isForReseller,
+    isForReseller: isForReseller && !hold.owes,
+    balanceMicroseconds: hold.balance,
+    pausedMicroseconds,
+    connectionsFraction: isCapped ? keptConnectionsFraction : 1,
+    ends,
+    refused: clients.refused,
+  };
+}
 
 export class Holder implements Disposable {
   readonly #options: HolderOptions;
@@ -85,16 +110,29 @@ export class Holder implements Disposable {
     this.#report(this.#freezer.begin());
   }
 
-  /** Judges all tenants with a limit after a look, and returns those that are held. `sockets` are the servers'. */
-  look(uses: readonly TenantUse[], sockets: readonly string[]): readonly HeldTenant[] {
+  /**
+   * Judges tenants after a look, and returns all that are held. `isAll`: the others have no limit any more; otherwise they
+   * were not looked at. `forResellers` pause although they owe nothing themselves; absent: the same as before.
+   */
+  look(
+    uses: readonly TenantUse[],
+    sockets: readonly string[],
+    isAll = true,
+    forResellers?: ReadonlySet<number>,
+  ): readonly HeldTenant[] {
     this.#lookedAt = this.#now();
     const known = new Set(uses.map(({ tenant }) => tenant.uid));
-    for (const [uid, entry] of this.#entries)
-      if (!known.has(uid)) {
-        this.#letGo(entry);
-        this.#entries.delete(uid);
-      }
-    const held = uses.flatMap((use) => this.#judge(use, sockets) ?? []);
+    const others = [...this.#entries].filter(([uid]) => !known.has(uid));
+    for (const [uid, entry] of isAll ? others : []) {
+      this.#letGo(entry);
+      this.#entries.delete(uid);
+    }
+    for (const { tenant } of forResellers === undefined ? [] : uses)
+      this.#entryOf(tenant).isForReseller = forResellers?.has(tenant.uid) === true;
+    const held = [
+      ...uses.flatMap((use) => this.#judge(use, sockets) ?? []),
+      ...(isAll ? [] : others.flatMap(([, entry]) => heldOf(entry, 0, 0) ?? [])),
+    ];
     const frozen = [...this.#entries.values()].flatMap((each) => each.frozen);
     this.#report(this.#freezer.releaseOthers(frozen));
     this.#turn();
@@ -107,19 +145,8 @@ export class Holder implements Disposable {
     const hold = judge(entry.hold, { ...use, canFreeze: this.#canFreeze(entry) }, mode);
     entry.hold = hold;
     const paused = this.#takePaused(entry);
-    if (hold.rung === 'none') return undefined;
-    if (mode === 'on' && hold.owes) this.#search(entry, sockets);
-    const isCapped = hold.rung === 'connections' || hold.rung === 'statements';
-    return {
-      uid: use.tenant.uid,
-      rung: hold.rung,
-      owes: hold.owes,
-      balanceMicroseconds: hold.balance,
-      pausedMicroseconds: paused,
-      connectionsFraction: isCapped ? keptConnectionsFraction : 1,
-      ends: hold.ends,
-      refused: entry.clients.refused,
-    };
+    if (mode === 'on' && owesNow(entry)) this.#search(entry, sockets);
+    return heldOf(entry, paused, hold.ends);
   }
 
   #entryOf(tenant: Tenant): Entry {
@@ -131,6 +158,7 @@ export class Holder implements Disposable {
     const entry: Entry = {
       tenant,
       hold: newHold,
+      isForReseller: false,
       slice: { isFrozen: false, since: -Infinity },
       paused: 0,
       countedAt: 0,
@@ -184,7 +212,7 @@ export class Holder implements Disposable {
     const isStale = now - this.#lookedAt > staleMicroseconds;
     let next = Infinity;
     for (const entry of this.#entries.values()) {
-      const owes = entry.hold.owes && !isStale && this.#isReady(entry);
+      const owes = owesNow(entry) && !isStale && this.#isReady(entry);
       const slice = nextSlice(entry.slice, owes, now);
       if (slice !== entry.slice) this.#change(entry, slice, now);
       if (!owes && entry.frozen.length > 0) this.#letGo(entry);

@@ -47,7 +47,7 @@ async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
     const problems = await setNumbers(server.connection, request.numbers);
     return { kind: 'capped', problems: problems.map(formatProblem) };
   }
-  const look = await server.look();
+  const look = await server.look(request.only);
   return look.ok ? { kind: 'look', look: look.value } : leave(look.error);
 }
 

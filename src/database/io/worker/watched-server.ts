@@ -73,10 +73,13 @@ export class WatchedServer implements Disposable {
     return this.#child?.pid;
   }
 
-  /** Returns a look, after connecting if it is time for that; undefined if the server shows nothing now. */
-  async look(): Promise<Look | undefined> {
+  /**
+   * Returns a look, after connecting if it is time for that; undefined if the server shows nothing now. `only`: the accounts
+   * whose counters are needed.
+   */
+  async look(only?: readonly string[]): Promise<Look | undefined> {
     if (!this.#isConnected && !(await this.#connect())) return undefined;
-    const answer = await this.#ask({ kind: 'look' });
+    const answer = await this.#ask({ kind: 'look', ...(only === undefined ? {} : { only }) });
     if (answer?.kind === 'look') {
       this.#failures = 0;
       this.#late = 0;
