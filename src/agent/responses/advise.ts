@@ -257,7 +257,7 @@ function packageAdvice(
   const found = tenants.flatMap((each) => proposedFor(each, measured, evidence));
   if (found.length === 0) return [];
   const own = tenants.find((each) => !ownValue(each, limit)) ?? tenants[0];
-  const tenantsKnown = tenants.filter((each) => hasDay(evidence.known(each))).length;
+  const tenantsKnown = tenants.filter((each) => hasDay(evidence.known(each, measured))).length;
   return [
     {
       package: name,
