@@ -78,6 +78,11 @@ const cloudLinux: Capability = {
       summary: "show tenants that run something now, like CloudLinux's lveps",
       load: () => import('./cloudlinux/commands/lveps.ts'),
     },
+    dbtop: {
+      usage: '[options]',
+      summary: "show who uses database servers now, like MySQL Governor's dbtop",
+      load: () => import('./cloudlinux/commands/databases/dbtop.ts'),
+    },
     cloudlinux: {
       usage: '',
       summary: "install CloudLinux's commands on this host",

@@ -121,7 +121,7 @@ test('cloudlinux-top fails with a status and a message, as JSON with --json', op
   const rows: readonly (readonly [code: number, message: RegExp, ...args: string[]])[] = [
     [2, /Cannot order by "ep": web servers report which requests they refuse/, '-o', 'ep'],
     [2, /Cannot use the field "cpus": there is no such field; did you mean "cpu"\?/, '-o', 'cpus'],
-    [2, /Bulkhead does not measure databases/, '-o', 'mysql_cpu'],
+    [2, /only the CPU time is measured: mysql_cpu/, '-o', 'mysql_io'],
     [2, /Cannot set --max to "many": that is not a number/, '-m', 'many'],
   ];
   for (const [code, message, ...args] of rows) {

@@ -230,7 +230,7 @@ test('set refuses what it cannot do, and changes nothing', async () => {
   const rows: readonly (readonly [RegExp, Partial<LimitsOptions>])[] = [
     [/Cannot set --cagefs to "enabled": the policy says who has a jail/, { cagefs: 'enabled' }],
     [/Cannot set --inodes to "1,2": a quota has no soft limit here/, { inodes: '1,2' }],
-    [/Bulkhead does not measure databases/, { mysqlCpu: '50' }],
+    [/MySQL Governor is not here/, { mysqlCpu: '50' }],
     [/Cannot set --speed to "1;id"/, { speed: '1;id' }],
     [/Cannot set --pmem to "-5": that is not a size/, { pmem: '-5' }],
     [/Cannot set --vmem to "1G": the kernel has no limit/, { vmem: '1G' }],

@@ -18,7 +18,7 @@ import type {
 } from '../../src/agent/api/api.ts';
 import { socketOf } from '../../src/agent/api/client.ts';
 import { pathsOf } from '../../src/host/paths.ts';
-import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
+import { isDatabaseKey, metricKeys, type KernelKey, type Usage } from '../../src/usage/metrics.ts';
 import { resellerMember, tenantMember } from '../../src/usage/member.ts';
 
 const limits: LimitNumbers = {
@@ -35,8 +35,9 @@ const limits: LimitNumbers = {
 /** User 2 has no limits at all; uid 1004 has no account. */
 const limitsOf = (number: number): LimitNumbers => (number === 2 ? {} : limits);
 
-function usageOf(number: number): Readonly<Record<MetricKey, number>> {
-  const zero = Object.fromEntries(metricKeys.map((key) => [key, 0])) as Record<MetricKey, number>;
+function usageOf(number: number): Usage {
+  const kernelKeys = metricKeys.filter((key): key is KernelKey => !isDatabaseKey(key));
+  const zero = Object.fromEntries(kernelKeys.map((key) => [key, 0])) as Record<KernelKey, number>;
   return {
     ...zero,
     cpu: (number % 10) / 5,

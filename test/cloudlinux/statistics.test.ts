@@ -156,7 +156,7 @@ test(
     const rows: readonly (readonly [code: number, message: RegExp, ...args: string[]])[] = [
       [2, /Cannot use the field "ep": web servers report which/, '--by-usage', 'ep'],
       [2, /Cannot use the field "__proto__": there is no such field/, '--order-by', '__proto__'],
-      [2, /Bulkhead does not measure databases/, '-o', 'mysql_cpu'],
+      [2, /of databases, only the CPU time is measured/, '-o', 'mysql_io'],
       [2, /Cannot show the field "x": there is no such field/, '--show', 'x'],
       [2, /Cannot show the id "1003;id": that is not a uid/, '--id', '1003;id'],
       [2, /Cannot set --limit to "-1"/, '--limit=-1'],

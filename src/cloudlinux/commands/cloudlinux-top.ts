@@ -21,7 +21,6 @@ import {
   type TopChoice,
   type TopField,
   type TopUser,
-  type UsedField,
 } from './top-shape.ts';
 import { agentRequest } from '../../cli/shared/agent-request.ts';
 import { mainDomainsOf } from '../../cli/capability.ts';
@@ -92,10 +91,12 @@ function choiceOf(options: TopOptions): Result<TopChoice, Problem> {
     max: max === 0 ? Infinity : max,
     orderBy: orderBy.value,
     show,
+    hidesDatabases: options.hideMysql === true,
   });
 }
 
-function usedField(word: string): Result<UsedField, Problem> {
+function usedField(word: string): Result<TopChoice['orderBy'], Problem> {
+  if (word === 'mysql_cpu') return ok(word);
   const found = fieldNamed(word);
   if (!found.ok) return found;
   if (found.value !== 'ep') return ok(found.value);
@@ -110,7 +111,7 @@ function usedField(word: string): Result<UsedField, Problem> {
 function fieldNamed(word: string): Result<TopField, Problem> {
   const cannot = { action: 'use the field', object: word };
   if (word.startsWith('mysql')) {
-    return failed({ ...cannot, reason: 'Bulkhead does not measure databases' });
+    return failed({ ...cannot, reason: 'of databases, only the CPU time is measured: mysql_cpu' });
   }
   const found = topFieldNames.find((each) => each === word);
   if (found !== undefined) return ok(found);
@@ -174,9 +175,13 @@ export const command: CommandModule = {
       )
       .option('-d, --domain <name>', 'only users whose main domain contains this')
       .option('-m, --max <number>', 'maximum number of users; 0 is all', '25')
-      .option('-o, --order-by <field>', 'sort by one of cpu, io, iops, nproc, pmem', 'cpu')
+      .option(
+        '-o, --order-by <field>',
+        'sort by one of cpu, io, iops, nproc, pmem, mysql_cpu',
+        'cpu',
+      )
       .option('--show <fields...>', 'only these fields')
-      .option('--hide-mysql', 'accepted and ignored: databases are not measured')
+      .option('--hide-mysql', 'without the CPU time of database servers')
       .addHelpText(
         'after',
         examples(

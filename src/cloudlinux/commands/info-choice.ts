@@ -12,8 +12,16 @@ import {
   type Criterion,
   type InfoRow,
 } from './info-columns.ts';
+import {
+  allDbgovColumns,
+  dbgovColumns,
+  dbgovFaultCriteria,
+  dbgovUsageCriteria,
+} from './databases/dbgov-columns.ts';
 
 export interface ChoiceOptions {
+  /** Whether the rows are about database servers. */
+  readonly dbgov?: boolean;
   readonly orderBy?: string;
   readonly byUsage?: readonly string[];
   readonly percentage: string;
@@ -36,10 +44,11 @@ interface Filter {
 }
 
 export function infoChoice(options: ChoiceOptions): Result<InfoChoice, Problem> {
-  const columns = columnsOf(options);
-  const order = options.orderBy === undefined ? ok(undefined) : named(options.orderBy, allColumns);
-  const usage = filterOf(options.byUsage, usageCriteria, options.percentage, '--percentage');
-  const fault = filterOf(options.byFault, faultCriteria, options.threshold, '--threshold');
+  const kind = options.dbgov === true ? databaseKind : lveKind;
+  const columns = columnsOf(options, kind);
+  const order = options.orderBy === undefined ? ok(undefined) : named(options.orderBy, kind.all);
+  const usage = filterOf(options.byUsage, kind.usage, options.percentage, '--percentage');
+  const fault = filterOf(options.byFault, kind.faults, options.threshold, '--threshold');
   const max = numberOf(options.limit, '--limit');
   if (!columns.ok) return columns;
   if (!order.ok) return order;
@@ -57,20 +66,44 @@ export function infoChoice(options: ChoiceOptions): Result<InfoChoice, Problem> 
   });
 }
 
-function columnsOf({
-  showAll,
-  showColumns,
-  timeUnit,
-}: ChoiceOptions): Result<readonly Column[], Problem> {
-  if (showAll === true) return ok(allColumns);
+/** The columns that there are, and what rows can be chosen by. */
+interface InfoKind {
+  readonly all: readonly Column[];
+  readonly brief: readonly Column[];
+  /** The columns before brief ones, if there are several rows of a tenant. */
+  readonly periods: readonly Column[];
+  readonly usage: readonly Criterion[];
+  readonly faults: readonly Criterion[];
+}
+
+const lveKind: InfoKind = {
+  all: allColumns,
+  brief: briefColumns,
+  periods: periodColumns,
+  usage: usageCriteria,
+  faults: faultCriteria,
+};
+const databaseKind: InfoKind = {
+  all: allDbgovColumns,
+  brief: dbgovColumns,
+  periods: [],
+  usage: dbgovUsageCriteria,
+  faults: dbgovFaultCriteria,
+};
+
+function columnsOf(
+  { showAll, showColumns, timeUnit }: ChoiceOptions,
+  { all, brief, periods }: InfoKind,
+): Result<readonly Column[], Problem> {
+  if (showAll === true) return ok(all);
   const words = (showColumns ?? []).flatMap((each) => each.split(/[, ]/)).filter(Boolean);
-  if (words.some((word) => word.toLowerCase() === 'all')) return ok(allColumns);
+  if (words.some((word) => word.toLowerCase() === 'all')) return ok(all);
   if (words.length === 0) {
-    return ok(timeUnit === undefined ? briefColumns : [...periodColumns, ...briefColumns]);
+    return ok(timeUnit === undefined ? brief : [...periods, ...brief]);
   }
   const columns: Column[] = [];
   for (const word of words) {
-    const found = named(word, allColumns, (column) => [column.name.toLowerCase()]);
+    const found = named(word, all, (column) => [column.name.toLowerCase()]);
     if (!found.ok) return found;
     columns.push(found.value);
   }
@@ -92,7 +125,7 @@ function named<T extends Named>(
   if (found !== undefined) return ok(found);
   const cannot = { action: 'use the column', object: word };
   if (/dbgov|mysql/i.test(word)) {
-    return failed({ ...cannot, reason: 'Bulkhead does not measure databases' });
+    return failed({ ...cannot, reason: '--dbgov shows the use of database servers' });
   }
   const hint = suggestion(word.toLowerCase(), known.flatMap(namesOf));
   return failed({ ...cannot, reason: `there is no such column${hint}` });

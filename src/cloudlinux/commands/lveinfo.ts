@@ -121,6 +121,7 @@ export const command: CommandModule = {
       .option('-l, --limit <rows>', 'maximum number of rows; 0 is all', '10')
       .option('-c, --csv [file]', 'print CSV')
       .option('-j, --json', 'print JSON')
+      .option('--dbgov', 'the use of database servers: CPU, connections, and who was held')
       .option('--show-all', 'every column')
       .option('--show-columns <columns...>', 'only these columns, for example id aCPU CPUf')
       .option('--time-unit <length>', 'split the period of one tenant into rows of this length')
@@ -132,6 +133,7 @@ export const command: CommandModule = {
           ['bulkhead lveinfo --by-fault any --period=today -d --json', ''],
           ['bulkhead lveinfo --user alice --period=24h --time-unit=1h', ''],
           ['bulkhead lveinfo --show-columns id,aCPU,lCPU,CPUf --csv', ''],
+          ['bulkhead lveinfo --dbgov --period=5m -o cpu --json', ''],
         ),
       )
       .action(run(info));

@@ -9,15 +9,22 @@
  *
  * cpu is percent of one core, io bytes/s, mem bytes, pno processes and their threads, as their
  * limit counts them. A limit of 0 is none. Nothing counts the entries in use, so `usage` has no `ep`: CloudLinux leaves
- * out what is not measured, too (`mysql`).
+ * out what is not measured, too, such as `mysql` in `cpu`, which is the CPU time of database servers.
  */
 import type { LimitNumbers, TopResponse, TopRow } from '../../agent/api/api.ts';
 import { accountOf, lveLimits } from '../core/lve-info.ts';
 import { isOfReseller } from '../core/reseller-filter.ts';
 
+interface TopCpu {
+  /** The tenant's processes. */
+  readonly all: number;
+  /** Database servers; absent where it is not known. */
+  readonly mysql?: number;
+}
+
 export interface TopSection {
-  /** CPU time in percent of one core, in `all`. */
-  readonly cpu?: { readonly all: number };
+  /** CPU time in percent of one core: of the tenant's processes in `all`, of database servers in `mysql` where it is known. */
+  readonly cpu?: TopCpu;
   /** The limit on entries (concurrent requests). The usage never has it: nothing counts them. */
   readonly ep?: number;
   /** Disk traffic in bytes per second, in `all`. */
@@ -61,8 +68,8 @@ export interface Top {
   readonly result: 'success';
   /** The time of the last tick, in seconds since 1970. */
   readonly timestamp: number;
-  /** Always `error`: MySQL Governor is not available. */
-  readonly mySqlGov: 'error';
+  /** Whether the use of database servers is known; `error`: it is not. */
+  readonly mySqlGov: 'enabled' | 'error';
   /** Always `none`. */
   readonly mySqlGovMode: 'none';
   /** The tenants. */
@@ -92,8 +99,10 @@ export interface TopChoice {
   /** A part of the main domain. */
   readonly domain?: string | undefined;
   readonly max: number;
-  readonly orderBy: UsedField;
+  readonly orderBy: UsedField | 'mysql_cpu';
   readonly show: readonly TopField[];
+  /** Whether database servers are left out. */
+  readonly hidesDatabases: boolean;
 }
 
 /** The text that CloudLinux prints if there is no name. */
@@ -112,19 +121,19 @@ export function topOf({ at, rows }: TopResponse, choice: TopChoice, domainOf: Do
   return {
     result: 'success',
     timestamp: at / 1000,
-    mySqlGov: 'error',
+    mySqlGov: rows.some(({ usage }) => usage.databaseCpu !== undefined) ? 'enabled' : 'error',
     mySqlGovMode: 'none',
     users: users.map((row) => ({
       id: row.uid,
       username: accountOf(row) ?? notKnown,
       domain: domainOf(row) ?? notKnown,
       reseller: row.reseller ?? notKnown,
-      ...sections(row, choice.show),
+      ...sections(row, choice),
     })),
     resellers: resellers.map((row) => ({
       id: row.uid,
       name: row.name,
-      ...sections(row, choice.show),
+      ...sections(row, choice),
     })),
   };
 }
@@ -139,10 +148,19 @@ function isAsked(
   return isOfReseller(reseller, row.reseller);
 }
 
-const sections = (row: TopRow, show: readonly TopField[]) => ({
-  limit: shown(limitSection(row.limits), show),
-  usage: shown(usageSection(row), show),
-});
+function sections(row: TopRow, { show, hidesDatabases }: TopChoice) {
+  const [limit, usage] = [limitSection(row.limits), usageSection(row)];
+  const used = hidesDatabases ? undefined : row.usage.databaseCpu;
+  if (used === undefined) return { limit: shown(limit, show), usage: shown(usage, show) };
+  const withDatabases = <Section extends TopSection>(section: Section, cores: number) => ({
+    ...section,
+    cpu: { all: section.cpu?.all ?? 0, mysql: rounded(cores * 100) },
+  });
+  return {
+    limit: shown(withDatabases(limit, row.limits['database.cpu'] ?? 0), show),
+    usage: shown(withDatabases(usage, used), show),
+  };
+}
 
 /** The use of everything that is measured. */
 type UsageSection = Required<Omit<TopSection, 'ep'>>;
@@ -178,7 +196,8 @@ function shown(section: TopSection, show: readonly TopField[]): TopSection {
   return Object.fromEntries(Object.entries(section).filter(([name]) => names.includes(name)));
 }
 
-function use(row: TopRow, field: UsedField): number {
+function use(row: TopRow, field: TopChoice['orderBy']): number {
+  if (field === 'mysql_cpu') return row.usage.databaseCpu ?? -1;
   const value = usageSection(row)[topFields[field]];
   return typeof value === 'number' ? value : value.all;
 }

@@ -88,6 +88,30 @@ export function maximumUse(key: LveKey, use: LveUse): number | undefined {
   return values.length === 0 ? undefined : Math.max(...values) * scale;
 }
 
+/** The use of database servers by one tenant; what is unknown is absent. */
+export interface DatabaseAverages {
+  /** Percent of one core. */
+  readonly cpu?: number;
+  readonly connections?: number;
+  /** Percent of one core; 0 is none. */
+  readonly cpuLimit: number;
+  /** Percent of the limit that the CPU is. */
+  readonly share?: number;
+  readonly faults: number;
+}
+
+export function databaseAverages({ usage }: LveUse): DatabaseAverages {
+  const { databaseCpu, databaseConnections } = usage.metrics;
+  const cpuLimit = (usage.limits['database.cpu'] ?? 0) * 100;
+  const cpu = databaseCpu && databaseCpu.average * 100;
+  return {
+    ...(cpu !== undefined && { cpu, ...(cpuLimit > 0 && { share: (cpu / cpuLimit) * 100 }) }),
+    ...(databaseConnections && { connections: databaseConnections.average }),
+    cpuLimit,
+    faults: usage.faults['database.cpu'] ?? 0,
+  };
+}
+
 /** Returns the percentage of the limit; undefined if there is none. */
 export function shareOfLimit(
   key: LveKey,

@@ -36,6 +36,7 @@ export const wrapped = [
   'lvechart',
   'lve-read-snapshot',
   'lveps',
+  'dbtop',
 ] as const;
 type Wrapped = (typeof wrapped)[number];
 

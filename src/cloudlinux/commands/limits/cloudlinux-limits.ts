@@ -41,7 +41,7 @@ export const command: CommandModule = {
       .option('--default <limits>', 'set: inherit these limits again, such as cpu,io; or all')
       .option('--cagefs <state>', 'set: only the state that the policy has; see bulkhead jail')
       .option('--inodes <soft,hard>', 'not supported: see bulkhead set')
-      .option('--mysql-gov <state>', 'not supported: databases are not measured')
+      .option('--mysql-gov <state>', 'not supported: see bulkhead set')
       .option('--mysql-cpu <percent>', 'the same')
       .option('--mysql-io <rate>', 'the same')
       .option('--no-apply', 'write the policy without applying it')

@@ -254,7 +254,8 @@ function refusals(options: LimitsOptions, tenant: Tenant | undefined): readonly 
         ]),
     ...databases.map(() => ({
       action: 'limit databases',
-      reason: 'Bulkhead does not measure databases',
+      reason: 'MySQL Governor is not here',
+      hint: 'see "bulkhead set TENANT database.cpu=50%"',
     })),
   ];
 }

@@ -5,6 +5,7 @@ import { suggestion } from '../../../policy/diagnostic.ts';
 import {
   allFaults,
   averageUse,
+  databaseAverages,
   faultsOf,
   lveKeys,
   shareOfLimit,
@@ -80,6 +81,7 @@ const faults: Values = new Map<string, ValueOf>([
 const orders: Values = new Map<string, ValueOf | string>([
   ['any_faults', allFaults],
   ...byKey(averageUse),
+  ['mysql_cpu', (use: LveUse) => databaseAverages(use).cpu],
   ...faultValues.map(([key, valueOf]) => [`${key}_faults`, valueOf] as const),
   ['iops_fault', (use: LveUse) => faultsOf('iops', use)],
 ]);
@@ -90,7 +92,7 @@ function named(word: string, known: Values): Result<ValueOf, Problem> {
   if (typeof found === 'string') return failed({ ...cannot, reason: found });
   if (found !== undefined) return ok(found);
   if (word.startsWith('mysql')) {
-    return failed({ ...cannot, reason: 'Bulkhead does not measure databases' });
+    return failed({ ...cannot, reason: 'of databases, only the CPU time is measured' });
   }
   const names = [...known.keys()];
   return failed({ ...cannot, reason: `there is no such field${suggestion(word, names)}` });
@@ -98,7 +100,7 @@ function named(word: string, known: Values): Result<ValueOf, Problem> {
 
 function shownKeys(words: readonly string[] | undefined): Result<readonly LveKey[], Problem> {
   const asked = (words ?? []).flatMap((each) => each.split(',')).filter(Boolean);
-  // "mysql" shows what there is: nothing.
+  // "mysql" is shown with "cpu".
   const unknown = asked.find(
     (word) => !['all', 'mysql'].includes(word) && !lveKeys.some((key) => key === word),
   );

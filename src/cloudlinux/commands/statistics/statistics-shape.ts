@@ -6,7 +6,8 @@
  *      "nproc": {"lve": 1}, "pmem": {"lve": 360448}, "vmem": {"lve": 0}}
  *
  * cpu is percent of one core, io bytes/s, pmem bytes; a limit of 0 is none. A field that is not measured is absent, as
- * CloudLinux leaves out `mysql` without its database governor.
+ * CloudLinux leaves out `mysql` without its database governor: it is the CPU time of database servers, where that is
+ * known.
  */
 import type { UsageResponse } from '../../../agent/api/api.ts';
 import type { MainDomains } from '../../../cli/capability.ts';
@@ -15,6 +16,7 @@ import { printable } from '../../../../packages/base/printable.ts';
 import { accountOf } from '../../core/lve-info.ts';
 import {
   averageUse,
+  databaseAverages,
   faultsOf,
   limitOf,
   lveKeys,
@@ -31,9 +33,14 @@ interface Share {
   readonly lve: number;
 }
 
+interface CpuShare extends Share {
+  /** The value for database servers; absent where it is not measured. */
+  readonly mysql?: number;
+}
+
 export interface StatisticsSection {
   /** CPU time in percent of one core. */
-  readonly cpu?: Share;
+  readonly cpu?: CpuShare;
   /** Entries: concurrent requests. The usage never has it, the faults only while they are counted. */
   readonly ep?: Share;
   /** Disk traffic in bytes per second. */
@@ -85,8 +92,8 @@ export interface StatisticsPart extends Sections {
 interface StatisticsHead {
   /** Seconds since 1970. */
   readonly timestamp: number;
-  /** Always `error`: MySQL Governor is not available. */
-  readonly mySqlGov: 'error';
+  /** Whether the use of database servers is known; `error`: it is not. */
+  readonly mySqlGov: 'enabled' | 'error';
   /** Always `success`. */
   readonly result: 'success';
 }
@@ -103,9 +110,9 @@ export interface StatisticsDetails extends StatisticsHead {
   readonly user: readonly StatisticsPart[];
 }
 
-const head = (now: number): StatisticsHead => ({
+const head = (now: number, uses: readonly LveUse[]): StatisticsHead => ({
   timestamp: Math.floor(now / 1000),
-  mySqlGov: 'error',
+  mySqlGov: uses.some((use) => databaseAverages(use).cpu !== undefined) ? 'enabled' : 'error',
   result: 'success',
 });
 
@@ -127,7 +134,7 @@ export function summaryOf(
       name: use.usage.name,
       id: use.usage.uid,
     })),
-    ...head(now),
+    ...head(now, asked),
     users: users.map((use) => ({
       username: accountOf(use.usage) ?? notKnown,
       domain: printable(domains.get(use.usage.uid) ?? notKnown),
@@ -143,7 +150,10 @@ export const detailsOf = (
   keys: readonly LveKey[],
   now: number,
 ): StatisticsDetails => ({
-  ...head(now),
+  ...head(
+    now,
+    parts.map(([, use]) => use),
+  ),
   user: parts.map(([{ from, to }, use]) => ({
     ...sectionsOf(use, keys),
     from: Math.floor(from / 1000),
@@ -152,20 +162,26 @@ export const detailsOf = (
 });
 
 function sectionsOf(use: LveUse, keys: readonly LveKey[]): Sections {
-  const section = (valueOf: (key: LveKey) => number | undefined): StatisticsSection =>
+  const { cpu, cpuLimit, faults } = databaseAverages(use);
+  const section = (
+    valueOf: (key: LveKey) => number | undefined,
+    mysql: number | undefined,
+  ): StatisticsSection =>
     Object.fromEntries(
       lveKeys
         .filter((key) => keys.includes(key))
         .flatMap((key) => {
           const value = valueOf(key);
-          return value === undefined ? [] : [[key, { lve: rounded(value) }]];
+          const databases = key === 'cpu' && mysql !== undefined && { mysql: rounded(mysql) };
+          return value === undefined ? [] : [[key, { lve: rounded(value), ...databases }]];
         }),
     );
+  const ifKnown = (value: number) => (cpu === undefined ? undefined : value);
   return {
-    usage: section((key) => averageUse(key, use)),
-    limits: section((key) => limitOf(key, use)),
+    usage: section((key) => averageUse(key, use), cpu),
+    limits: section((key) => limitOf(key, use), ifKnown(cpuLimit)),
     // Without a limit there are no faults.
-    faults: section((key) => (key === 'vmem' ? 0 : faultsOf(key, use))),
+    faults: section((key) => (key === 'vmem' ? 0 : faultsOf(key, use)), ifKnown(faults)),
   };
 }
 
