@@ -2,15 +2,13 @@
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { formatProblem, type Problem } from '../../packages/base/problem.ts';
-import type { Result } from '../../packages/base/result.ts';
 import { capStatement, sessionStatements } from '../../src/database/core/rights/enable-sql.ts';
-import type { DatabaseConnection } from '../../src/database/io/client/connect.ts';
 import { readAccounts } from '../../src/database/io/connection-numbers.ts';
 import { disableServer, enableServer } from '../../src/database/io/enable.ts';
-import { lockDatabases, writeNumbers } from '../../src/database/io/record-file.ts';
-import { mariadbMissing, startMariadb, type MariadbServer } from '../../testing/mariadb.ts';
+import { writeNumbers } from '../../src/database/io/record-file.ts';
+import { mariadbMissing } from '../../testing/mariadb.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { startEnabled, valueOf, type EnabledServer } from '../database/enabled-server.ts';
 
 const hostileNames = [
   "al'ice",
@@ -33,25 +31,16 @@ const hostileNames = [
 const sqlModes = ['', 'NO_BACKSLASH_ESCAPES', 'ANSI_QUOTES', 'ORACLE', 'PAD_CHAR_TO_FULL_LENGTH'];
 
 describe('the procedure', { skip: mariadbMissing }, () => {
-  let server: MariadbServer;
-  let root: DatabaseConnection;
-  let worker: DatabaseConnection;
+  let enabled: EnabledServer;
+  let { server, root, worker } = {} as EnabledServer;
   const directory = suiteDirectory('database-cap');
   const paths = { state: suiteDirectory('database-cap-state') };
 
   before(async () => {
-    server = await startMariadb(directory, [`--log-bin=${directory}/data/bin`]);
-    root = await server.connect();
-    valueOf(lockDatabases(paths)).release();
-    valueOf(await enableServer({ paths, socket: server.socket, connection: root }));
-    await server.sql("ALTER USER `bulkhead-db`@localhost IDENTIFIED BY ''");
-    worker = await server.connect('bulkhead-db');
+    enabled = await startEnabled(directory, paths.state, [`--log-bin=${directory}/data/bin`]);
+    ({ server, root, worker } = enabled);
   });
-  after(async () => {
-    worker.close();
-    root.close();
-    await server.stop();
-  });
+  after(() => enabled[Symbol.asyncDispose]());
 
   const quoted = (name: string) => `\`${name.replaceAll('`', '``')}\``;
   const priv = async (account: string) => {
@@ -259,8 +248,3 @@ describe('the procedure', { skip: mariadbMissing }, () => {
     assert.ok(!done.ok && done.error.code === 1290, JSON.stringify(done));
   });
 });
-
-function valueOf<T>(result: Result<T, Problem>): T {
-  if (!result.ok) throw new Error(formatProblem(result.error));
-  return result.value;
-}

@@ -142,6 +142,31 @@ suite('clients of a socket', { skip }, () => {
     await end(client);
   });
 
+  test('are paused for a reseller whose tenants owe together, and no longer', async () => {
+    const client = start('perl', '-e', lasting, socket);
+    await connected();
+    using holder = new Holder({
+      paths: host.paths,
+      mode: 'on',
+      driver: driverOf(),
+      onProblem: (problem) => assert.fail(formatProblem(problem)),
+    });
+    const use = { tenant, usedMicroseconds: 0, elapsedMicroseconds: 1e5, limitFraction: 1 };
+    const look = async (pausing: readonly number[]) => {
+      const held = holder.look([use], [socket], true, new Set(pausing));
+      await sleep(50);
+      return held[0];
+    };
+    await eventually('it is frozen', async () => {
+      const held = await look([uid]);
+      assert.deepEqual([held?.owes, held?.isForReseller, held?.rung], [true, true, 'freeze']);
+      return frozenOf(host.paths).length === 1;
+    });
+    assert.equal(await look([]), undefined);
+    assert.deepEqual(frozenOf(host.paths), []);
+    await end(client);
+  });
+
   test('are thawed when a program gets the rights of root while they are being frozen', async () => {
     const client = start('perl', '-e', lasting, socket);
     await connected();

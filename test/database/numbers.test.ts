@@ -2,38 +2,28 @@
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { formatProblem, type Problem } from '../../packages/base/problem.ts';
-import type { Result } from '../../packages/base/result.ts';
 import { connectionNumbers } from '../../src/database/core/connection-numbers.ts';
-import { connectDatabase, type DatabaseConnection } from '../../src/database/io/client/connect.ts';
+import { connectDatabase } from '../../src/database/io/client/connect.ts';
 import { noteNumbers, readAccounts, setNumbers } from '../../src/database/io/connection-numbers.ts';
-import { enableServer, restoreNumbers } from '../../src/database/io/enable.ts';
-import { lockDatabases, readNumbers } from '../../src/database/io/record-file.ts';
-import { mariadbMissing, startMariadb, type MariadbServer } from '../../testing/mariadb.ts';
+import { restoreNumbers } from '../../src/database/io/enable.ts';
+import { readNumbers } from '../../src/database/io/record-file.ts';
+import { mariadbMissing } from '../../testing/mariadb.ts';
 import { suiteDirectory, temporaryDirectory } from '../../testing/temporary-directory.ts';
+import { startEnabled, valueOf, type EnabledServer } from './enabled-server.ts';
 
 describe('numbers of connections', { skip: mariadbMissing }, () => {
-  let server: MariadbServer;
-  let root: DatabaseConnection;
-  let worker: DatabaseConnection;
+  let enabled: EnabledServer;
+  let { server, root, worker } = {} as EnabledServer;
   let paths: { readonly state: string };
   const directory = suiteDirectory('database-numbers');
   const states = suiteDirectory('database-numbers-state');
 
   before(async () => {
-    server = await startMariadb(directory);
-    root = await server.connect();
     paths = { state: temporaryDirectory('state', states).path };
-    valueOf(lockDatabases(paths)).release();
-    valueOf(await enableServer({ paths, socket: server.socket, connection: root }));
-    await server.sql("ALTER USER `bulkhead-db`@localhost IDENTIFIED BY ''");
-    worker = await server.connect('bulkhead-db');
+    enabled = await startEnabled(directory, paths.state);
+    ({ server, root, worker } = enabled);
   });
-  after(async () => {
-    worker.close();
-    root.close();
-    await server.stop();
-  });
+  after(() => enabled[Symbol.asyncDispose]());
   beforeEach(async () => {
     for (const each of ['alice_1', 'alice_2', 'bob_1'])
       await server.sql(`CREATE OR REPLACE USER ${each}@localhost WITH MAX_USER_CONNECTIONS 50`);
@@ -123,8 +113,3 @@ describe('numbers of connections', { skip: mariadbMissing }, () => {
     assert.deepEqual(valueOf(noteNumbers(other, [account], wanted)), []);
   });
 });
-
-function valueOf<T>(result: Result<T, Problem>): T {
-  if (!result.ok) throw new Error(formatProblem(result.error));
-  return result.value;
-}
