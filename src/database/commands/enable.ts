@@ -14,7 +14,6 @@ import { workerAccount } from '../core/rights/enable-sql.ts';
 import { findWorkerUser, makeWorkerUser } from '../io/account.ts';
 import { readCredentials } from '../io/credentials.ts';
 import { enableServer, planServer } from '../io/enable.ts';
-import { nativeHash } from '../io/client/native-hash.ts';
 import { readOptionFile, writeOptionFile } from '../io/option-file.ts';
 import { lockDatabases } from '../io/record-file.ts';
 import type { DbEnableJson, DbServerChangeJson } from './json.ts';
@@ -45,8 +44,8 @@ async function enable(options: EnableOptions, command: Command): Promise<ExitCod
       reason: 'no socket of a MariaDB server was found',
       hint: 'start the server, or name its socket: --socket PATH',
     });
-  const hash = hashIn(credentials);
-  if (!hash.ok) return failWith(hash.error);
+  const password = passwordIn(credentials);
+  if (!password.ok) return failWith(password.error);
   const lock = dryRun ? ok(undefined) : lockDatabases(paths);
   if (!lock.ok) return failWith(lock.error);
   using _lock = lock.value;
@@ -56,7 +55,7 @@ async function enable(options: EnableOptions, command: Command): Promise<ExitCod
   for (const socket of sockets)
     servers.push(
       await changeServer(socket, login, async (connection) => {
-        const target = { paths, socket, connection, ...hash.value };
+        const target = { paths, socket, connection, ...password.value };
         const done = await (dryRun ? planServer : enableServer)(target);
         if (!done.ok) return done;
         const { steps, remarks } = done.value;
@@ -69,13 +68,13 @@ async function enable(options: EnableOptions, command: Command): Promise<ExitCod
   return hasFailed(servers) ? exitCodes.failed : exitCodes.done;
 }
 
-/** Returns the hash of the worker's password, for servers in which it cannot log in by its process. */
-function hashIn(file: string | undefined): Result<{ readonly passwordHash?: string }, Problem> {
+/** Returns the worker's password, for servers in which it cannot log in by its process. */
+function passwordIn(file: string | undefined): Result<{ readonly password?: string }, Problem> {
   if (file === undefined) return ok({});
   const read = readCredentials(file);
   if (!read.ok) return read;
   const { user, password } = read.value;
-  if (user === workerAccount) return ok({ passwordHash: nativeHash(password) });
+  if (user === workerAccount) return ok({ password });
   const reason = `its user is not "${workerAccount}"`;
   return fail({ action: 'use the login in', object: file, reason });
 }

@@ -14,7 +14,7 @@ import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { shownUse, type ShownUse } from '../core/use/shown.ts';
 import { accountOwners } from '../io/account-owners.ts';
-import { openMariadb } from '../io/mariadb.ts';
+import { kindOf } from '../io/kinds.ts';
 import type { DatabaseServer } from '../io/server.ts';
 import { connectAsAdministrator, serverSockets, type ServerOptions } from './servers.ts';
 
@@ -97,7 +97,7 @@ export async function withServer<T>(
   const connection = await connectAsAdministrator(socket, login);
   if (!connection.ok) return formatProblem(connection.error);
   try {
-    const server = await openMariadb(connection.value);
+    const server = await kindOf(connection.value).open(connection.value);
     return server.ok ? await use(server.value) : formatProblem(server.error);
   } finally {
     connection.value.close();

@@ -95,3 +95,12 @@ export const keyOf = ({
   readonly account: string;
   readonly host: string;
 }): string => `${account}\0${host}`;
+
+/** Returns the name of an account for people, who must make it printable: `alice_1@localhost`. */
+export const accountName = ({
+  account,
+  host,
+}: {
+  readonly account: string;
+  readonly host: string;
+}): string => (host === '' ? account : `${account}@${host}`);

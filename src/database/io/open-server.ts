@@ -10,7 +10,7 @@ import {
   type DatabaseProblem,
   type Login,
 } from './client/connect.ts';
-import { openMariadb } from './mariadb.ts';
+import { kindOf } from './kinds.ts';
 import type { DatabaseServer } from './server.ts';
 
 export interface ServerAddress {
@@ -29,7 +29,7 @@ export async function openServer(
 ): Promise<Result<DatabaseServer, DatabaseProblem>> {
   const connection = await connectServer(address, login);
   if (!connection.ok) return connection;
-  const opened = await openMariadb(connection.value);
+  const opened = await kindOf(connection.value).open(connection.value);
   if (!opened.ok) connection.value.close();
   return opened;
 }
