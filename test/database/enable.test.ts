@@ -244,6 +244,7 @@ test(
 function ending(connection: DatabaseConnection, statements: number): DatabaseConnection {
   let left = statements;
   return {
+    protocol: connection.protocol,
     version: connection.version,
     pid: connection.pid,
     isOpen: true,

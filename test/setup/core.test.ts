@@ -564,7 +564,7 @@ suite('the plan', () => {
 });
 
 suite('the step for databases', () => {
-  test('it is only for a host on which a MariaDB server runs', () => {
+  test('it is only for a host on which a database server runs', () => {
     const { obstacle, changes } = stepOf('databases');
     const socket = '/run/mysqld/mysqld.sock';
     const at = (more: Partial<HostLook>) => ({ ...context, look: { ...look, ...more } });
@@ -577,7 +577,7 @@ suite('the step for databases', () => {
       { databases: ['MySQL'], databaseSockets: [socket] },
       { databases: ['PostgreSQL'] },
     ])
-      assert.match(obstacle?.(at(more)) ?? '', /no MariaDB server/);
+      assert.match(obstacle?.(at(more)) ?? '', /no server of MariaDB or PostgreSQL/);
   });
 });
 

@@ -7,13 +7,15 @@ import {
   type ExitCode,
 } from '../../cli/shared/command.ts';
 import { failWith, print, printJson } from '../../cli/shared/output.ts';
-import type { Problem } from '../../../packages/base/problem.ts';
+import { formatCause, type Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
+import { isPostgresqlSocket } from '../../policy/databases/postgresql-socket.ts';
 import { workerAccount } from '../core/rights/enable-sql.ts';
 import { findWorkerUser, makeWorkerUser } from '../io/account.ts';
 import { readCredentials } from '../io/credentials.ts';
-import { enableServer, planServer } from '../io/enable.ts';
+import { enableServer, planServer, type EnableTarget } from '../io/enable.ts';
+import { workerObstacle } from '../io/open-server.ts';
 import { readOptionFile, writeOptionFile } from '../io/option-file.ts';
 import { lockDatabases } from '../io/record-file.ts';
 import type { DbEnableJson, DbServerChangeJson } from './json.ts';
@@ -41,7 +43,7 @@ async function enable(options: EnableOptions, command: Command): Promise<ExitCod
   if (sockets.length === 0)
     return failWith({
       action,
-      reason: 'no socket of a MariaDB server was found',
+      reason: 'no socket of a database server was found',
       hint: 'start the server, or name its socket: --socket PATH',
     });
   const password = passwordIn(credentials);
@@ -59,7 +61,8 @@ async function enable(options: EnableOptions, command: Command): Promise<ExitCod
         const done = await (dryRun ? planServer : enableServer)(target);
         if (!done.ok) return done;
         const { steps, remarks } = done.value;
-        return ok({ steps: steps.map(({ text }) => text), remarks });
+        const more = dryRun ? [] : await loginRemarks(paths, target);
+        return ok({ steps: steps.map(({ text }) => text), remarks: [...remarks, ...more] });
       }),
     );
   const result: DbEnableJson = { ...host.value, servers, dryRun };
@@ -77,6 +80,20 @@ function passwordIn(file: string | undefined): Result<{ readonly password?: stri
   if (user === workerAccount) return ok({ password });
   const reason = `its user is not "${workerAccount}"`;
   return fail({ action: 'use the login in', object: file, reason });
+}
+
+/** Tries the worker's login where the server's files decide who may log in, and its tables do not show it. */
+async function loginRemarks(
+  paths: Paths,
+  { socket, password }: EnableTarget,
+): Promise<readonly string[]> {
+  const worker = findWorkerUser(paths);
+  if (!isPostgresqlSocket(socket) || password !== undefined || !worker.ok || !worker.value)
+    return [];
+  const obstacle = await workerObstacle(socket, worker.value);
+  return obstacle === undefined
+    ? []
+    : [`"${workerAccount}" cannot log in yet: ${formatCause(obstacle)}`];
 }
 
 /** Makes the user and the option file, except in a dry run. Returns what was missing. */
@@ -107,7 +124,9 @@ function show({ user, optionFile, servers, dryRun }: DbEnableJson): void {
       'Note: the configuration of servers includes no directory that only root can change; add "userstat = 1" to it',
     );
   else if (optionFile.missing)
-    print(`writes ${optionFile.path}: servers count what each account uses from their next start`);
+    print(
+      `writes ${optionFile.path}: MariaDB servers count what each account uses from their next start`,
+    );
   showServers(servers);
   if (!dryRun && !hasFailed(servers))
     print('Set limits in the policy: <database connections="20" statement="30s"/>');
@@ -124,7 +143,7 @@ export const command: CommandModule = {
         'after',
         examples(
           ['bulkhead db enable --dry-run', 'print each change'],
-          ['bulkhead db enable', 'all MariaDB servers of this host; can be repeated'],
+          ['bulkhead db enable', 'all database servers of this host; can be repeated'],
           ['bulkhead db enable --login /root/.my.cnf', 'if root needs a password'],
         ),
       )

@@ -118,6 +118,6 @@ export async function useDuring(
   return shownUse(first.value, second.value, second.value.accounts.length > 0);
 }
 
-export const noServers = 'No MariaDB or MySQL server was found on this host';
+export const noServers = 'No database server was found on this host';
 export const percent = (fraction: number | undefined): string =>
   fraction === undefined ? '?' : `${(fraction * 100).toFixed(fraction < 0.1 ? 1 : 0)}%`;

@@ -2,7 +2,12 @@
 import { count, listSome } from '../../../packages/base/list.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { isServersOwn } from '../../policy/databases/servers-own.ts';
-import { isAnonymous, type ServerAccount } from './connection-numbers.ts';
+import {
+  accountName,
+  anybodysLogin,
+  isAnonymous,
+  type ServerAccount,
+} from './connection-numbers.ts';
 import type { DatabaseLimits } from './database-limits.ts';
 
 /** A server, as far as it could be asked. */
@@ -60,6 +65,8 @@ function serverText(server: DoctorServer, limits: LimitNames): string {
 }
 
 const nameOf = (version: string): string => {
+  const [other] = /^PostgreSQL \d+(?:\.\d+)?/.exec(version) ?? [];
+  if (other !== undefined) return other;
   const number = /^\d+\.\d+\.\d+/.exec(version)?.[0];
   return number !== undefined && /mariadb/i.test(version)
     ? `MariaDB ${number}`
@@ -121,11 +128,9 @@ function accountRemarks(socket: string, accounts: readonly DoctorAccount[]): rea
           `${socket}: ${count(found.length, 'account')} ${what}, ${effect}: ${listSome(found.map(accountText), accountsShown)}`,
         ];
   return [
-    ...remark(
-      accounts.filter(isAnonymous),
-      'without a name',
-      'so anybody can use any name there, and only connections are limited; remove it (DROP USER)',
-    ),
+    ...(accounts.some(isAnonymous)
+      ? [`${socket}: only connections are limited, since ${anybodysLogin(socket)}`]
+      : []),
     ...remark(powerful, 'with global privileges', 'for which no limit holds'),
     ...remark(unknown, 'with privileges that cannot be read', 'for which no limit holds'),
     ...remark(creators, 'of tenants that may create events', 'which are charged to nobody'),
@@ -134,6 +139,6 @@ function accountRemarks(socket: string, accounts: readonly DoctorAccount[]): rea
 }
 
 const accountText = ({ account, host, privileges = [] }: DoctorAccount): string => {
-  const name = `${printable(account)}@${printable(host)}`;
+  const name = printable(accountName({ account, host }));
   return privileges.length === 0 ? name : `${name} (${privileges.join(', ')})`;
 };

@@ -6,7 +6,7 @@ import { probeDriver } from '../../host/probe.ts';
 import { defaultDatabases } from '../../policy/databases/database-settings.ts';
 import type { Policy, Tenant } from '../../policy/policy.ts';
 import type { AccountOwners } from '../core/accounts.ts';
-import { connectionNumbers, isAnonymous } from '../core/connection-numbers.ts';
+import { anybodysLogin, connectionNumbers, isAnonymous } from '../core/connection-numbers.ts';
 import { resellerRung } from '../core/cpu-incidents.ts';
 import { databaseLimits, type DatabaseLimits } from '../core/database-limits.ts';
 import type { Look, Session } from '../core/look.ts';
@@ -136,9 +136,7 @@ export class Enforcement implements Disposable {
     else if (!this.#anonymous.has(server)) {
       this.#anonymous.add(server);
       const { at } = server.watched.address;
-      this.#needs.warn(
-        `${at}: nobody is held to limits there, since an account without a name lets everybody in under any name; remove it: DROP USER ''@localhost`,
-      );
+      this.#needs.warn(`${at}: nobody is held to limits there, since ${anybodysLogin(at)}`);
     }
   }
 
