@@ -49,7 +49,7 @@ const lookOf = (backends: Backends, ...listed: readonly ListedBackend[]): Look =
 const usedBetween = (first: Look, second: Look) =>
   Object.fromEntries(attribute(first, second, measuredConstants));
 
-test('a connection is charged with what its process has used since the last look', () => {
+test('a connection is charged with what its process has used since the previous sample', () => {
   const backends = new Backends();
   const first = lookOf(backends, backend(1, { cpu: 5000 }));
   const second = lookOf(backends, backend(1, { cpu: 7000 }));
