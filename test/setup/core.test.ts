@@ -574,10 +574,10 @@ suite('the step for databases', () => {
     assert.match(changes(runs), /the 1 server at \/run\/mysqld\/mysqld\.sock/);
     for (const more of [
       { databases: ['MariaDB'] },
-      { databases: ['MySQL'], databaseSockets: [socket] },
+      { databases: ['Redis'], databaseSockets: [socket] },
       { databases: ['PostgreSQL'] },
     ])
-      assert.match(obstacle?.(at(more)) ?? '', /no server of MariaDB or PostgreSQL/);
+      assert.match(obstacle?.(at(more)) ?? '', /no server of MariaDB, MySQL or PostgreSQL/);
   });
 });
 

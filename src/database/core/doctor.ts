@@ -1,6 +1,7 @@
 /** The text of `doctor` about database servers: which there are, which limits are enforced, and what gets around them. */
 import { count, listSome } from '../../../packages/base/list.ts';
 import { printable } from '../../../packages/base/printable.ts';
+import { isPostgresqlSocket } from '../../policy/databases/postgresql-socket.ts';
 import { isServersOwn } from '../../policy/databases/servers-own.ts';
 import {
   accountName,
@@ -40,6 +41,9 @@ const limitWords: Readonly<Record<keyof DatabaseLimits, string>> = {
   transactionMilliseconds: 'transaction',
 };
 
+/** PostgreSQL counts nothing by account. */
+const keptCpu = 'cpu of kept connections';
+
 export interface DoctorText {
   readonly text: string;
   readonly remarks: readonly string[];
@@ -60,12 +64,12 @@ function serverText(server: DoctorServer, limits: LimitNames): string {
   if (problem !== undefined) return `${name}: unknown`;
   const enforced = [...limits]
     .filter((each) => !lacks(server, each))
-    .map((each) => limitWords[each]);
+    .map((each) => (each === 'cpu' && isPostgresqlSocket(socket) ? keptCpu : limitWords[each]));
   return `${name}: ${enforced.length === 0 ? 'no limit is enforced' : `${enforced.join(', ')} enforced`}`;
 }
 
 const nameOf = (version: string): string => {
-  const [other] = /^PostgreSQL \d+(?:\.\d+)?/.exec(version) ?? [];
+  const [other] = /^(?:PostgreSQL|MySQL|Percona Server) \d+(?:\.\d+)*/.exec(version) ?? [];
   if (other !== undefined) return other;
   const number = /^\d+\.\d+\.\d+/.exec(version)?.[0];
   return number !== undefined && /mariadb/i.test(version)

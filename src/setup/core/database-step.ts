@@ -2,7 +2,7 @@
 import { count, listSome } from '../../../packages/base/list.ts';
 import type { Step } from './step.ts';
 
-const supported: ReadonlySet<string> = new Set(['MariaDB', 'PostgreSQL']);
+const supported: ReadonlySet<string> = new Set(['MariaDB', 'MySQL', 'PostgreSQL']);
 
 export const databaseStep: Step = {
   key: 'databases',
@@ -14,7 +14,7 @@ export const databaseStep: Step = {
   obstacle: ({ look }) =>
     look.databases.some((each) => supported.has(each)) && look.databaseSockets.length > 0
       ? undefined
-      : 'no server of MariaDB or PostgreSQL runs here',
+      : 'no server of MariaDB, MySQL or PostgreSQL runs here',
   commands: () => [['db', 'enable']],
   undo: () => [['db', 'disable']],
   layers: ['database servers'],

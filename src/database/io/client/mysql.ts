@@ -7,7 +7,9 @@ import {
   nativePassword,
   readGreeting,
   readLoginStep,
+  sha2Password,
   socketPlugins,
+  type LoginStep,
 } from '../../core/protocol/login.ts';
 import { packetOf, Packets } from '../../core/protocol/packets.ts';
 import { Reply, type Rows } from '../../core/protocol/reply.ts';
@@ -44,15 +46,20 @@ export class MysqlProtocol implements Protocol {
     if (!greeting.ok) return greeting;
     this.version = greeting.value.version;
     this.#send(loginOf(user, proofOf(password, greeting.value.challenge)));
+    let plugin = '';
     for (let steps = 0; steps < loginStepsMax; steps += 1) {
       const packet = await this.#channel.next(deadline);
       if (!packet.ok) return packet;
       const step = readLoginStep(packet.value);
       if (!step.ok) return step;
       if (step.value.kind === 'accepted') return ok(undefined);
-      const { plugin, challenge } = step.value;
-      if (plugin !== nativePassword && !socketPlugins.has(plugin)) return fail(unsupported(plugin));
-      this.#send(socketPlugins.has(plugin) ? new Uint8Array() : proofOf(password, challenge));
+      // Nothing else than this plugin may ask for the password itself.
+      if (step.value.kind === 'prove') plugin = step.value.plugin;
+      if (step.value.kind === 'password' && plugin !== sha2Password)
+        return fail(unsupported(plugin));
+      const answer = answerOf(step.value, password);
+      if (!answer.ok) return answer;
+      if (answer.value !== undefined) this.#send(answer.value);
     }
     return fail({ reason: 'the server asks for a login again and again' });
   }
@@ -83,9 +90,22 @@ export class MysqlProtocol implements Protocol {
   }
 }
 
+/** Nobody can read along at a unix socket, so servers accept a password there as it is. */
+function answerOf(
+  step: Exclude<LoginStep, { readonly kind: 'accepted' }>,
+  password: string,
+): Result<Uint8Array | undefined, DatabaseFailure> {
+  if (step.kind === 'proven') return ok(undefined);
+  if (step.kind === 'password') return ok(Buffer.from(`${password}\0`));
+  const { plugin, challenge } = step;
+  if (socketPlugins.has(plugin)) return ok(new Uint8Array());
+  if (plugin === nativePassword) return ok(proofOf(password, challenge));
+  return plugin === sha2Password ? ok(sha2ProofOf(password, challenge)) : fail(unsupported(plugin));
+}
+
 const unsupported = (plugin: string): DatabaseFailure => ({
   reason: `the account's authentication plugin "${plugin}" is not supported`,
-  hint: 'use an account with unix_socket or mysql_native_password',
+  hint: 'use an account with unix_socket, auth_socket, caching_sha2_password or mysql_native_password',
 });
 
 const sha1 = (...parts: readonly Uint8Array[]) =>
@@ -96,5 +116,16 @@ function proofOf(password: string, challenge: Uint8Array): Uint8Array {
   if (password === '') return new Uint8Array();
   const once = sha1(Buffer.from(password));
   const mask = sha1(challenge, sha1(once));
+  return once.map((byte, index) => byte ^ (mask[index] ?? 0));
+}
+
+const sha256 = (...parts: readonly Uint8Array[]) =>
+  parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest();
+
+/** Likewise for caching_sha2_password. Source: MySQL Reference Manual, "Caching SHA-2 Pluggable Authentication". */
+export function sha2ProofOf(password: string, challenge: Uint8Array): Uint8Array {
+  if (password === '') return new Uint8Array();
+  const once = sha256(Buffer.from(password));
+  const mask = sha256(sha256(once), challenge);
   return once.map((byte, index) => byte ^ (mask[index] ?? 0));
 }

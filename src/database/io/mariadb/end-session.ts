@@ -8,6 +8,7 @@ import type { DatabaseConnection } from '../client/connect.ts';
 const serverCommands: ReadonlySet<string> = new Set([
   'Daemon',
   'Binlog Dump',
+  'Binlog Dump GTID',
   'Slave_IO',
   'Slave_SQL',
   'Slave_worker',
@@ -15,7 +16,7 @@ const serverCommands: ReadonlySet<string> = new Set([
 ]);
 
 /** The server's error for an id that is no more. */
-const noSuchThread = 1094;
+export const noSuchThread = 1094;
 
 export async function endSession(
   connection: DatabaseConnection,
@@ -47,13 +48,14 @@ function idOf({ id }: Ending): string {
   return String(id);
 }
 
-interface Doing {
+export interface Doing {
   readonly command: string;
   readonly milliseconds: number;
   readonly inTransaction: boolean;
 }
 
-function stillDoes(
+/** Whether the session still does what it is ended for. */
+export function stillDoes(
   { why, what, allowed }: Ending,
   { command, milliseconds, inTransaction }: Doing,
 ): boolean {

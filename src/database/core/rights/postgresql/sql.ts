@@ -30,7 +30,7 @@ export const isName = (column: string, text: string): string =>
 const harmless =
   "'pg_monitor', 'pg_read_all_settings', 'pg_read_all_stats', 'pg_stat_scan_tables', 'pg_database_owner', 'pg_checkpoint'";
 
-/** Rights of a role \`r\` for which no limit holds. */
+/** Rights of a role `r` for which no limit holds. */
 const powers = (r: string) =>
   `${r}.rolsuper OR ${r}.rolcreaterole OR ${r}.rolreplication OR ${r}.rolbypassrls
     OR ${r}.rolname LIKE 'pg\\_%' AND ${r}.rolname NOT IN (${harmless})`;
