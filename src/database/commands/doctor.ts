@@ -3,6 +3,7 @@ import type { DoctorReport } from '../../cli/doctor-report.ts';
 import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
+import { accountKindAt } from '../../policy/databases/postgresql-socket.ts';
 import { databaseLimits } from '../core/database-limits.ts';
 import { doctorText, type DoctorServer, type LimitNames } from '../core/doctor.ts';
 import { accountOwners } from '../io/account-owners.ts';
@@ -37,12 +38,13 @@ export async function databaseDoctor({
     recorded.value.filter(({ undoing }) => undoing === undefined).map(({ socket }) => socket),
   );
   const owners = policy === undefined ? undefined : accountOwners(paths, policy);
-  const isTenants = (account: string) => owners?.ownerOf(account).tenant !== undefined;
+  const isTenantsAt = (socket: string) => (account: string) =>
+    owners?.ownerOf(account, accountKindAt(socket)).tenant !== undefined;
   const servers = await Promise.all(
     sockets.map(async (socket): Promise<DoctorServer> => {
       const isEnabled = enabled.has(socket);
       if (limits.size === 0 || !isEnabled) return { socket, isEnabled };
-      const asked = await ask(socket, isTenants);
+      const asked = await ask(socket, isTenantsAt(socket));
       return asked.ok
         ? { socket, isEnabled, ...asked.value }
         : { socket, isEnabled, problem: formatProblem(asked.error) };

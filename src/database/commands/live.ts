@@ -11,6 +11,7 @@ import { print, printJson } from '../../cli/shared/output.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import type { Paths } from '../../host/paths.ts';
+import { accountKindAt } from '../../policy/databases/postgresql-socket.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { shownUse, type ShownUse } from '../core/use/shown.ts';
 import { accountOwners } from '../io/account-owners.ts';
@@ -69,13 +70,14 @@ export async function policyOf(
 export function tenantNames(
   policy: Policy | undefined,
   paths: Paths,
-): (account: string) => string | undefined {
+): (account: string, socket: string) => string | undefined {
   if (policy === undefined) return () => undefined;
   const owners = accountOwners(paths, policy);
   const names = new Map(
     policy.tenants.map(({ uid, account }) => [uid, account?.user ?? String(uid)]),
   );
-  return (account) => names.get(owners.ownerOf(account).tenant ?? -1);
+  return (account, socket) =>
+    names.get(owners.ownerOf(account, accountKindAt(socket)).tenant ?? -1);
 }
 
 export function socketsFor(

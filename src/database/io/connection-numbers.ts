@@ -7,6 +7,7 @@ import {
   type ServerAccount,
   type WantedNumber,
 } from '../core/connection-numbers.ts';
+import { rowsMax } from '../core/protocol/reply.ts';
 import { isOurs, type KeptNumber } from '../core/rights/record.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { DatabaseConnection } from './client/connect.ts';
@@ -92,7 +93,7 @@ function planNumbers(
   }
   // Accounts that are not in the list may still exist.
   const listed = new Set(accounts.map(keyOf));
-  if (accounts.length === rowsMax)
+  if (accounts.length >= rowsMax)
     rows.push(...[...kept.values()].filter((each) => !listed.has(keyOf(each))));
   return { changes, kept: rows };
 }

@@ -34,11 +34,15 @@ const accountsMax = 10_000;
 
 export class Backends {
   #known: ReadonlyMap<string, Known> | undefined;
+  #wasWhole = true;
   /** The CPU time of each account since the first look. */
   readonly #totals = new Map<string, number>();
 
-  /** Takes the list of a look, and returns the connections and the accounts' counters. */
-  follow(listed: readonly ListedBackend[]): {
+  /** Takes the list of a look, which may be a part, and returns the connections and the accounts' counters. */
+  follow(
+    listed: readonly ListedBackend[],
+    isWhole = true,
+  ): {
     readonly sessions: readonly Session[];
     readonly accounts: readonly AccountUse[];
   } {
@@ -61,6 +65,7 @@ export class Backends {
       return sessionOf(each, statementCpu);
     });
     this.#known = known;
+    this.#wasWhole = isWhole;
     this.#forget(listed);
     return { sessions, accounts: this.#accounts(running) };
   }
@@ -83,7 +88,8 @@ export class Backends {
     const { cpuMicroseconds: cpu } = backend;
     if (cpu === undefined || this.#known === undefined) return 0;
     const before = this.#known.get(keyOf(backend));
-    if (before === undefined) return cpu;
+    // It may have been left out of a list that was too long.
+    if (before === undefined) return this.#wasWhole ? cpu : 0;
     return before.cpu === undefined ? 0 : Math.max(0, cpu - before.cpu);
   }
 

@@ -2,8 +2,8 @@
 import type { Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { ServerAccount } from '../../core/connection-numbers.ts';
-import type { Row } from '../../core/protocol/reply.ts';
-import { schemaName } from '../../core/rights/enable-sql.ts';
+import { rowsMax, type Row } from '../../core/protocol/reply.ts';
+import { schemaName, textLiteral } from '../../core/rights/enable-sql.ts';
 import { accountsStatement } from '../../core/rights/mysql/sql.ts';
 import type { DatabaseConnection } from '../client/connect.ts';
 import type { Asker } from '../server.ts';
@@ -12,9 +12,15 @@ import type { Asker } from '../server.ts';
 export async function readAccounts(
   connection: DatabaseConnection,
   by: Asker,
+  names?: readonly string[],
 ): Promise<Result<readonly ServerAccount[], Problem>> {
-  const view = `SELECT * FROM \`${schemaName}\`.accounts`;
-  const rows = await connection.query(by === 'worker' ? view : accountsStatement);
+  const view = `SELECT * FROM \`${schemaName}\`.accounts a`;
+  const table = by === 'worker' ? view : `SELECT * FROM (${accountsStatement}) a`;
+  const some =
+    names === undefined
+      ? ''
+      : ` WHERE CAST(account AS BINARY) IN (${names.map((each) => `CAST(${textLiteral(each)} AS BINARY)`).join(', ')})`;
+  const rows = await connection.query(`${table}${some} ORDER BY account, host LIMIT ${rowsMax}`);
   return rows.ok ? ok(rows.value.map(accountOf)) : rows;
 }
 

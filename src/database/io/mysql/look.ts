@@ -7,7 +7,7 @@ import { ok, type Result } from '../../../../packages/base/result.ts';
 import { serverProcess } from '../../../host/databases/server-process.ts';
 import { processCpuMicroseconds } from '../../../sys/syscalls.ts';
 import type { Look } from '../../core/look.ts';
-import type { Row } from '../../core/protocol/reply.ts';
+import { rowsMax, type Row } from '../../core/protocol/reply.ts';
 import { consumer } from '../../core/rights/mysql/sql.ts';
 import { Sessions, type ListedSession } from '../../core/use/sessions.ts';
 import type { DatabaseConnection, DatabaseProblem } from '../client/connect.ts';
@@ -26,15 +26,15 @@ const accountsSql = `SELECT u.USER AS user, u.TOTAL_CONNECTIONS AS connections, 
   FROM performance_schema.users u LEFT JOIN (
     SELECT USER, SUM(SUM_CPU_TIME) AS cpu, SUM(COUNT_STAR) AS statements FROM performance_schema.${summary}
       WHERE EVENT_NAME NOT LIKE 'statement/sp/%' GROUP BY USER) s ON s.USER = u.USER
-  WHERE u.USER IS NOT NULL`;
+  WHERE u.USER IS NOT NULL ORDER BY s.cpu DESC LIMIT ${rowsMax}`;
 
 const threadsSql = `SELECT t.TYPE AS type, t.PROCESSLIST_ID AS id, t.PROCESSLIST_USER AS user, t.CONNECTION_TYPE AS connection,
     t.PROCESSLIST_COMMAND AS command, t.PROCESSLIST_TIME * 1000 AS time_ms, s.TIMER_WAIT / 1000000000 AS statement_ms,
     t.THREAD_OS_ID AS tid, LEFT(t.PROCESSLIST_INFO, 200) AS info
   FROM performance_schema.threads t LEFT JOIN performance_schema.events_statements_current s
-    ON s.THREAD_ID = t.THREAD_ID AND s.NESTING_EVENT_ID IS NULL AND s.END_EVENT_ID IS NULL`;
+    ON s.THREAD_ID = t.THREAD_ID AND s.NESTING_EVENT_ID IS NULL AND s.END_EVENT_ID IS NULL LIMIT ${rowsMax}`;
 
-const transactionsSql = 'SELECT trx_mysql_thread_id AS id FROM information_schema.innodb_trx';
+const transactionsSql = `SELECT trx_mysql_thread_id AS id FROM information_schema.innodb_trx LIMIT ${rowsMax}`;
 
 /** Asks a server what it shows. */
 export async function openMysql(
@@ -97,6 +97,8 @@ class Mysql implements DatabaseServer {
       serverCpuMicroseconds: pid === undefined ? undefined : processCpuMicroseconds(pid),
       // Names of threads differ between versions, so the constants stay those of MariaDB.
       backgroundCpuMicroseconds: undefined,
+      ...(counted.value.length === rowsMax ? { hasMoreAccounts: true } : {}),
+      ...(threads.value.length === rowsMax ? { hasMoreSessions: true } : {}),
     });
   }
 }

@@ -33,6 +33,8 @@ export async function readAccounts(
     `SELECT * FROM (${accountsStatement}) a${some} ORDER BY account LIMIT ${rowsMax}`,
   );
   if (!rows.ok) return rows;
+  // Whoever asks about some knows all already.
+  if (names !== undefined) return ok(rows.value.map(accountOf));
   const asked = `SELECT ${schemaName}.trusts() AS trusts`;
   const trusts = await connection.query(by === 'worker' ? asked : trustsStatement);
   if (!trusts.ok) return trusts;

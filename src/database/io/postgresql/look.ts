@@ -75,7 +75,7 @@ class Postgresql implements DatabaseServer {
     const backends = listed.value.map((row) => backendOf(row, pid !== undefined));
     return ok({
       atMicroseconds,
-      ...this.#backends.follow(backends),
+      ...this.#backends.follow(backends, listed.value.length < rowsMax),
       serverCpuMicroseconds: pid === undefined ? undefined : serverMicroseconds(pid),
       // No constants are to be learnt: what processes use is all that connections and statements take.
       backgroundCpuMicroseconds: undefined,
