@@ -20,6 +20,7 @@ for (const suite of [
   'modules',
   'web',
   'databases',
+  'postgresql',
   'console-page',
   'bpf',
   'pam',

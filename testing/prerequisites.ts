@@ -89,6 +89,11 @@ const suites = {
     purpose: 'the tests of database sockets in jails (a MariaDB of their own)',
     packages: ['mariadb-server-core'], // the server alone, without what starts it
   },
+  postgresql: {
+    purpose: 'the tests of limits on PostgreSQL (servers of their own)',
+    packages: ['postgresql'],
+    daemons: ['postgresql'],
+  },
   bpf: {
     purpose: 'the BPF programs (compiled once, for the package and the tests)',
     packages: [

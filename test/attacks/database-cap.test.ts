@@ -194,7 +194,7 @@ describe('the procedure', { skip: mariadbMissing }, () => {
       const done = await worker.query(statement);
       assert.ok(!done.ok, statement);
       assert.ok(
-        [1044, 1045, 1142, 1227, 1370, 1410, 1290].includes(done.error.code ?? 0),
+        [1044, 1045, 1142, 1227, 1370, 1410, 1290].includes(Number(done.error.code)),
         `${statement}: ${done.error.reason}`,
       );
     }

@@ -6,7 +6,7 @@ import { decideEndings, noAttempts, type Attempts } from '../../src/database/cor
 import type { BackstopLimits } from '../../src/database/core/backstops.ts';
 import type { DatabaseConnection } from '../../src/database/io/client/connect.ts';
 import { endSessions } from '../../src/database/io/end-sessions.ts';
-import { openMariadb } from '../../src/database/io/mariadb.ts';
+import { openMariadb } from '../../src/database/io/mariadb/look.ts';
 import type { DatabaseServer } from '../../src/database/io/server.ts';
 import { formatProblem, type Problem } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';

@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { attribute, Calibration } from '../../src/database/core/use/attribution.ts';
 import type { Look } from '../../src/database/core/look.ts';
 import type { DatabaseServer } from '../../src/database/io/server.ts';
-import { openMariadb } from '../../src/database/io/mariadb.ts';
+import { openMariadb } from '../../src/database/io/mariadb/look.ts';
 import { mariadbMissing, startMariadb, type MariadbServer } from '../../testing/mariadb.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
 

@@ -6,6 +6,7 @@ import {
   doctorText,
   type DoctorAccount,
   type DoctorServer,
+  type LimitNames,
 } from '../../src/database/core/doctor.ts';
 
 const socket = '/run/mysqld/mysqld.sock';
@@ -59,7 +60,7 @@ test('a server with an account without a name enforces only connections', () => 
     limits,
   );
   assert.equal(text, `MariaDB 11.8.6 at ${socket}: connections enforced`);
-  assert.match(remarks.join('\n'), /1 account without a name.*''?@localhost|@localhost/);
+  assert.match(remarks.join('\n'), /only connections are limited, since an account without a name/);
 });
 
 test('a read-only server cannot be told numbers of connections', () => {
@@ -86,4 +87,18 @@ test('what gets around limits is named, and hostile names stay on their line', (
   assert.match(remarks[3] ?? '', /1 account of tenants that may create events.*alice_2/);
   assert.match(remarks[4] ?? '', /GRANT OPTION.*alice_2/);
   for (const odd of ['\n', '\u001b']) assert.ok(!remarks.join('').includes(odd));
+});
+
+test('PostgreSQL enforces the limit of CPU time in part, and lines with trust are named', () => {
+  const at = '/run/postgresql/.s.PGSQL.5432';
+  const version = 'PostgreSQL 17.2 (Debian 17.2-1)';
+  const missing = ['the CPU time of connections that end within a second'];
+  const own = { socket: at, version, missing };
+  const cpu: LimitNames = new Set(['cpu', 'connections']);
+  const { text, remarks } = doctorText([server(own)], cpu);
+  assert.equal(text, `PostgreSQL 17.2 at ${at}: cpu of kept connections, connections enforced`);
+  assert.match(remarks.join('\n'), /does not show the CPU time of connections that end within/);
+  const anybody = account({ account: '', host: '', isTenants: false });
+  const open = doctorText([server({ ...own, accounts: [anybody] })], cpu);
+  assert.match(open.remarks.join('\n'), /only connections are limited, since pg_hba\.conf/);
 });

@@ -6,7 +6,6 @@ import { formatProblem, type Problem } from '../../packages/base/problem.ts';
 import type { Result } from '../../packages/base/result.ts';
 import { capStatement } from '../../src/database/core/rights/enable-sql.ts';
 import { connectDatabase, type DatabaseConnection } from '../../src/database/io/client/connect.ts';
-import { nativeHash } from '../../src/database/io/client/native-hash.ts';
 import {
   disableServer,
   enableServer,
@@ -221,7 +220,7 @@ test(
       const refused = await enableServer(target);
       assert.ok(!refused.ok);
       assert.match(refused.error.reason, /unix_socket is not active/);
-      valueOf(await enableServer({ ...target, passwordHash: nativeHash('sesame') }));
+      valueOf(await enableServer({ ...target, password: 'sesame' }));
       const worker = await login('bulkhead-db', 'sesame');
       assert.ok(worker.ok, JSON.stringify(worker));
       worker.value.close();
@@ -245,6 +244,7 @@ test(
 function ending(connection: DatabaseConnection, statements: number): DatabaseConnection {
   let left = statements;
   return {
+    protocol: connection.protocol,
     version: connection.version,
     pid: connection.pid,
     isOpen: true,

@@ -564,7 +564,7 @@ suite('the plan', () => {
 });
 
 suite('the step for databases', () => {
-  test('it is only for a host on which a MariaDB server runs', () => {
+  test('it is only for a host on which a database server runs', () => {
     const { obstacle, changes } = stepOf('databases');
     const socket = '/run/mysqld/mysqld.sock';
     const at = (more: Partial<HostLook>) => ({ ...context, look: { ...look, ...more } });
@@ -574,10 +574,10 @@ suite('the step for databases', () => {
     assert.match(changes(runs), /the 1 server at \/run\/mysqld\/mysqld\.sock/);
     for (const more of [
       { databases: ['MariaDB'] },
-      { databases: ['MySQL'], databaseSockets: [socket] },
+      { databases: ['Redis'], databaseSockets: [socket] },
       { databases: ['PostgreSQL'] },
     ])
-      assert.match(obstacle?.(at(more)) ?? '', /no MariaDB server/);
+      assert.match(obstacle?.(at(more)) ?? '', /no server of MariaDB, MySQL or PostgreSQL/);
   });
 });
 

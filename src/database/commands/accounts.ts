@@ -5,6 +5,7 @@ import { table } from '../../cli/shared/terminal.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import type { Paths } from '../../host/paths.ts';
+import { accountKindAt } from '../../policy/databases/postgresql-socket.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { formatOwnerReason } from '../core/accounts.ts';
 import type { ServerAccount } from '../core/connection-numbers.ts';
@@ -30,7 +31,7 @@ async function accounts(options: LiveOptions, command: Command): Promise<ExitCod
   for (const socket of socketsFor(options, policy, paths)) {
     const found = await withServer(socket, options, async ({ connection }) => {
       const read = await readAccounts(connection, 'root');
-      return read.ok ? rowsOf(read.value, policy, paths) : formatProblem(read.error);
+      return read.ok ? rowsOf(read.value, socket, policy, paths) : formatProblem(read.error);
     });
     servers.push(
       typeof found === 'string'
@@ -44,6 +45,7 @@ async function accounts(options: LiveOptions, command: Command): Promise<ExitCod
 
 function rowsOf(
   found: readonly ServerAccount[],
+  socket: string,
   policy: Policy | undefined,
   paths: Paths,
 ): readonly DbAccountJson[] {
@@ -54,11 +56,11 @@ function rowsOf(
     .map(([account, rows]) => ({
       account,
       hosts: rows.map(({ host }) => host),
-      tenant: tenantOf(account) ?? null,
+      tenant: tenantOf(account, socket) ?? null,
       reason:
         owners === undefined
           ? 'there is no valid policy'
-          : formatOwnerReason(owners.ownerOf(account)),
+          : formatOwnerReason(owners.ownerOf(account, accountKindAt(socket))),
       privileges: privilegesOf(rows),
     }))
     .toSorted((a, b) => a.account.localeCompare(b.account));

@@ -20,7 +20,7 @@ const parts: CommandTable = {
   },
   enable: {
     usage: '[options]',
-    summary: 'give Bulkhead the rights in MariaDB servers that it needs, and no others',
+    summary: 'give Bulkhead the rights in database servers that it needs, and no others',
     load: () => import('./enable.ts'),
   },
   disable: {

@@ -3,12 +3,12 @@ import type { DoctorReport } from '../../cli/doctor-report.ts';
 import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
+import { accountKindAt } from '../../policy/databases/postgresql-socket.ts';
 import { databaseLimits } from '../core/database-limits.ts';
 import { doctorText, type DoctorServer, type LimitNames } from '../core/doctor.ts';
 import { accountOwners } from '../io/account-owners.ts';
 import type { DatabaseConnection } from '../io/client/connect.ts';
-import { readAccounts } from '../io/connection-numbers.ts';
-import { openMariadb } from '../io/mariadb.ts';
+import { kindOf } from '../io/kinds.ts';
 import { connectForRoot } from '../io/open-server.ts';
 import { readServers } from '../io/record-file.ts';
 import { databaseRemarks } from './remarks.ts';
@@ -38,12 +38,13 @@ export async function databaseDoctor({
     recorded.value.filter(({ undoing }) => undoing === undefined).map(({ socket }) => socket),
   );
   const owners = policy === undefined ? undefined : accountOwners(paths, policy);
-  const isTenants = (account: string) => owners?.ownerOf(account).tenant !== undefined;
+  const isTenantsAt = (socket: string) => (account: string) =>
+    owners?.ownerOf(account, accountKindAt(socket)).tenant !== undefined;
   const servers = await Promise.all(
     sockets.map(async (socket): Promise<DoctorServer> => {
       const isEnabled = enabled.has(socket);
       if (limits.size === 0 || !isEnabled) return { socket, isEnabled };
-      const asked = await ask(socket, isTenants);
+      const asked = await ask(socket, isTenantsAt(socket));
       return asked.ok
         ? { socket, isEnabled, ...asked.value }
         : { socket, isEnabled, problem: formatProblem(asked.error) };
@@ -71,21 +72,18 @@ async function answersOf(
   connection: DatabaseConnection,
   isTenants: (account: string) => boolean,
 ): Promise<Result<Answers, Problem>> {
-  const server = await openMariadb(connection);
+  const kind = kindOf(connection);
+  const server = await kind.open(connection);
   if (!server.ok) return server;
-  const settings = await connection.query(
-    'SELECT @@GLOBAL.read_only AS read_only, @@GLOBAL.event_scheduler AS events',
-  );
+  const settings = await kind.settings(connection);
   if (!settings.ok) return settings;
-  const accounts = await readAccounts(connection, 'root');
+  const accounts = await kind.accounts(connection, 'root');
   if (!accounts.ok) return accounts;
-  const isOn = (name: string) => ['1', 'ON'].includes(settings.value[0]?.get(name) ?? '');
   const { version, missing } = server.value.sight;
   return ok({
     version,
     missing,
-    isReadOnly: isOn('read_only'),
-    runsEvents: isOn('events'),
+    ...settings.value,
     accounts: accounts.value.map((each) => ({ ...each, isTenants: isTenants(each.account) })),
   });
 }

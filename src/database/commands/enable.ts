@@ -7,14 +7,15 @@ import {
   type ExitCode,
 } from '../../cli/shared/command.ts';
 import { failWith, print, printJson } from '../../cli/shared/output.ts';
-import type { Problem } from '../../../packages/base/problem.ts';
+import { formatCause, type Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
+import { isPostgresqlSocket } from '../../policy/databases/postgresql-socket.ts';
 import { workerAccount } from '../core/rights/enable-sql.ts';
 import { findWorkerUser, makeWorkerUser } from '../io/account.ts';
 import { readCredentials } from '../io/credentials.ts';
-import { enableServer, planServer } from '../io/enable.ts';
-import { nativeHash } from '../io/client/native-hash.ts';
+import { enableServer, planServer, type EnableTarget } from '../io/enable.ts';
+import { workerObstacle } from '../io/open-server.ts';
 import { readOptionFile, writeOptionFile } from '../io/option-file.ts';
 import { lockDatabases } from '../io/record-file.ts';
 import type { DbEnableJson, DbServerChangeJson } from './json.ts';
@@ -42,11 +43,11 @@ async function enable(options: EnableOptions, command: Command): Promise<ExitCod
   if (sockets.length === 0)
     return failWith({
       action,
-      reason: 'no socket of a MariaDB server was found',
+      reason: 'no socket of a database server was found',
       hint: 'start the server, or name its socket: --socket PATH',
     });
-  const hash = hashIn(credentials);
-  if (!hash.ok) return failWith(hash.error);
+  const password = passwordIn(credentials);
+  if (!password.ok) return failWith(password.error);
   const lock = dryRun ? ok(undefined) : lockDatabases(paths);
   if (!lock.ok) return failWith(lock.error);
   using _lock = lock.value;
@@ -56,11 +57,12 @@ async function enable(options: EnableOptions, command: Command): Promise<ExitCod
   for (const socket of sockets)
     servers.push(
       await changeServer(socket, login, async (connection) => {
-        const target = { paths, socket, connection, ...hash.value };
+        const target = { paths, socket, connection, ...password.value };
         const done = await (dryRun ? planServer : enableServer)(target);
         if (!done.ok) return done;
         const { steps, remarks } = done.value;
-        return ok({ steps: steps.map(({ text }) => text), remarks });
+        const more = dryRun ? [] : await loginRemarks(paths, target);
+        return ok({ steps: steps.map(({ text }) => text), remarks: [...remarks, ...more] });
       }),
     );
   const result: DbEnableJson = { ...host.value, servers, dryRun };
@@ -69,15 +71,29 @@ async function enable(options: EnableOptions, command: Command): Promise<ExitCod
   return hasFailed(servers) ? exitCodes.failed : exitCodes.done;
 }
 
-/** Returns the hash of the worker's password, for servers in which it cannot log in by its process. */
-function hashIn(file: string | undefined): Result<{ readonly passwordHash?: string }, Problem> {
+/** Returns the worker's password, for servers in which it cannot log in by its process. */
+function passwordIn(file: string | undefined): Result<{ readonly password?: string }, Problem> {
   if (file === undefined) return ok({});
   const read = readCredentials(file);
   if (!read.ok) return read;
   const { user, password } = read.value;
-  if (user === workerAccount) return ok({ passwordHash: nativeHash(password) });
+  if (user === workerAccount) return ok({ password });
   const reason = `its user is not "${workerAccount}"`;
   return fail({ action: 'use the login in', object: file, reason });
+}
+
+/** Tries the worker's login where the server's files decide who may log in, and its tables do not show it. */
+async function loginRemarks(
+  paths: Paths,
+  { socket, password }: EnableTarget,
+): Promise<readonly string[]> {
+  const worker = findWorkerUser(paths);
+  if (!isPostgresqlSocket(socket) || password !== undefined || !worker.ok || !worker.value)
+    return [];
+  const obstacle = await workerObstacle(socket, worker.value);
+  return obstacle === undefined
+    ? []
+    : [`"${workerAccount}" cannot log in yet: ${formatCause(obstacle)}`];
 }
 
 /** Makes the user and the option file, except in a dry run. Returns what was missing. */
@@ -108,7 +124,9 @@ function show({ user, optionFile, servers, dryRun }: DbEnableJson): void {
       'Note: the configuration of servers includes no directory that only root can change; add "userstat = 1" to it',
     );
   else if (optionFile.missing)
-    print(`writes ${optionFile.path}: servers count what each account uses from their next start`);
+    print(
+      `writes ${optionFile.path}: MariaDB servers count what each account uses from their next start`,
+    );
   showServers(servers);
   if (!dryRun && !hasFailed(servers))
     print('Set limits in the policy: <database connections="20" statement="30s"/>');
@@ -125,7 +143,7 @@ export const command: CommandModule = {
         'after',
         examples(
           ['bulkhead db enable --dry-run', 'print each change'],
-          ['bulkhead db enable', 'all MariaDB servers of this host; can be repeated'],
+          ['bulkhead db enable', 'all database servers of this host; can be repeated'],
           ['bulkhead db enable --login /root/.my.cnf', 'if root needs a password'],
         ),
       )

@@ -14,6 +14,7 @@ import { policyOption } from '../../cli/shared/policy-option.ts';
 import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import type { Paths } from '../../host/paths.ts';
+import { accountKindAt } from '../../policy/databases/postgresql-socket.ts';
 import type { Policy, Tenant } from '../../policy/policy.ts';
 import type { Ending } from '../core/backstops.ts';
 import { accountOwners } from '../io/account-owners.ts';
@@ -130,7 +131,6 @@ async function openServers(
   const { tenant, policy } = subject;
   const { login, connections } = options;
   const owners = accountOwners(paths, policy);
-  const isOwn = (account: string) => owners.ownerOf(account).tenant === tenant.uid;
   const open: OpenServer[] = [];
   const problems: Problem[] = [];
   for (const socket of socketsOf(paths, subject, options)) {
@@ -140,6 +140,8 @@ async function openServers(
       continue;
     }
     const connection = connected.value;
+    const kind = accountKindAt(socket);
+    const isOwn = (account: string) => owners.ownerOf(account, kind).tenant === tenant.uid;
     const what = connections === true ? 'connection' : 'statement';
     const endings = await findEndings(connection, { tenant: tenant.uid, isOwn, what });
     if (endings.ok) open.push({ socket, connection, endings: endings.value });

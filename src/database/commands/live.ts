@@ -11,10 +11,11 @@ import { print, printJson } from '../../cli/shared/output.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { formatProblem } from '../../../packages/base/problem.ts';
 import type { Paths } from '../../host/paths.ts';
+import { accountKindAt } from '../../policy/databases/postgresql-socket.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { shownUse, type ShownUse } from '../core/use/shown.ts';
 import { accountOwners } from '../io/account-owners.ts';
-import { openMariadb } from '../io/mariadb.ts';
+import { kindOf } from '../io/kinds.ts';
 import type { DatabaseServer } from '../io/server.ts';
 import { connectAsAdministrator, serverSockets, type ServerOptions } from './servers.ts';
 
@@ -69,13 +70,14 @@ export async function policyOf(
 export function tenantNames(
   policy: Policy | undefined,
   paths: Paths,
-): (account: string) => string | undefined {
+): (account: string, socket: string) => string | undefined {
   if (policy === undefined) return () => undefined;
   const owners = accountOwners(paths, policy);
   const names = new Map(
     policy.tenants.map(({ uid, account }) => [uid, account?.user ?? String(uid)]),
   );
-  return (account) => names.get(owners.ownerOf(account).tenant ?? -1);
+  return (account, socket) =>
+    names.get(owners.ownerOf(account, accountKindAt(socket)).tenant ?? -1);
 }
 
 export function socketsFor(
@@ -97,7 +99,7 @@ export async function withServer<T>(
   const connection = await connectAsAdministrator(socket, login);
   if (!connection.ok) return formatProblem(connection.error);
   try {
-    const server = await openMariadb(connection.value);
+    const server = await kindOf(connection.value).open(connection.value);
     return server.ok ? await use(server.value) : formatProblem(server.error);
   } finally {
     connection.value.close();
@@ -118,6 +120,6 @@ export async function useDuring(
   return shownUse(first.value, second.value, second.value.accounts.length > 0);
 }
 
-export const noServers = 'No MariaDB or MySQL server was found on this host';
+export const noServers = 'No database server was found on this host';
 export const percent = (fraction: number | undefined): string =>
   fraction === undefined ? '?' : `${(fraction * 100).toFixed(fraction < 0.1 ? 1 : 0)}%`;

@@ -42,10 +42,10 @@ export function rootPaths(command: Command, action: string): Paths | ExitCode {
     : failWith({ action, reason: 'only root may', hint: 'run it as root' });
 }
 
-/** Returns the sockets of MariaDB and MySQL servers of this host that are there. */
+/** Returns the sockets of the database servers of this host that are there. */
 export const serverSockets = (paths: Paths): readonly string[] =>
   findDatabases(paths)
-    .filter(({ kind, at }) => kind === 'mysql' && isSocket(at))
+    .filter(({ at }) => isSocket(at))
     .map(({ at }) => at);
 
 /** A link leads to a socket that has a path of its own, and is not followed. */

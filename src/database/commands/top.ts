@@ -32,7 +32,7 @@ async function top(options: LiveOptions, command: Command): Promise<ExitCode> {
         useDuring(server, periodMilliseconds),
       );
       if (typeof use === 'string') return { socket, rows: [], serverItself: null, problem: use };
-      const rows = rowsOf(use, tenantOf);
+      const rows = rowsOf(use, (account) => tenantOf(account, socket));
       return { socket, rows, serverItself: use.serverItself ?? null, problem: null };
     }),
   );

@@ -4,6 +4,7 @@
  * while their account had one.
  */
 
+import { isPostgresqlSocket } from '../../policy/databases/postgresql-socket.ts';
 import { isServersOwn } from '../../policy/databases/servers-own.ts';
 
 /** An account, as `bulkhead.accounts` lists it. */
@@ -54,6 +55,12 @@ export const isAnonymous = ({
   isRole,
 }: Pick<ServerAccount, 'account' | 'isRole'>): boolean => account === '' && !isRole;
 
+/** Returns why names prove nothing in a server with such an account, and what to do. */
+export const anybodysLogin = (socket: string): string =>
+  isPostgresqlSocket(socket)
+    ? 'pg_hba.conf has lines with "trust" that let everybody in under any name; write "peer" or "scram-sha-256" there'
+    : "an account without a name lets everybody in under any name; remove it: DROP USER ''@localhost";
+
 /** The most that `cap` accepts. */
 export const numberMax = 100_000;
 
@@ -95,3 +102,12 @@ export const keyOf = ({
   readonly account: string;
   readonly host: string;
 }): string => `${account}\0${host}`;
+
+/** Returns the name of an account for people, who must make it printable: `alice_1@localhost`. */
+export const accountName = ({
+  account,
+  host,
+}: {
+  readonly account: string;
+  readonly host: string;
+}): string => (host === '' ? account : `${account}@${host}`);

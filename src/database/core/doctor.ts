@@ -1,8 +1,14 @@
 /** The text of `doctor` about database servers: which there are, which limits are enforced, and what gets around them. */
 import { count, listSome } from '../../../packages/base/list.ts';
 import { printable } from '../../../packages/base/printable.ts';
+import { isPostgresqlSocket } from '../../policy/databases/postgresql-socket.ts';
 import { isServersOwn } from '../../policy/databases/servers-own.ts';
-import { isAnonymous, type ServerAccount } from './connection-numbers.ts';
+import {
+  accountName,
+  anybodysLogin,
+  isAnonymous,
+  type ServerAccount,
+} from './connection-numbers.ts';
 import type { DatabaseLimits } from './database-limits.ts';
 
 /** A server, as far as it could be asked. */
@@ -35,6 +41,9 @@ const limitWords: Readonly<Record<keyof DatabaseLimits, string>> = {
   transactionMilliseconds: 'transaction',
 };
 
+/** PostgreSQL counts nothing by account. */
+const keptCpu = 'cpu of kept connections';
+
 export interface DoctorText {
   readonly text: string;
   readonly remarks: readonly string[];
@@ -55,11 +64,13 @@ function serverText(server: DoctorServer, limits: LimitNames): string {
   if (problem !== undefined) return `${name}: unknown`;
   const enforced = [...limits]
     .filter((each) => !lacks(server, each))
-    .map((each) => limitWords[each]);
+    .map((each) => (each === 'cpu' && isPostgresqlSocket(socket) ? keptCpu : limitWords[each]));
   return `${name}: ${enforced.length === 0 ? 'no limit is enforced' : `${enforced.join(', ')} enforced`}`;
 }
 
 const nameOf = (version: string): string => {
+  const [other] = /^(?:PostgreSQL|MySQL|Percona Server) \d+(?:\.\d+)*/.exec(version) ?? [];
+  if (other !== undefined) return other;
   const number = /^\d+\.\d+\.\d+/.exec(version)?.[0];
   return number !== undefined && /mariadb/i.test(version)
     ? `MariaDB ${number}`
@@ -121,11 +132,9 @@ function accountRemarks(socket: string, accounts: readonly DoctorAccount[]): rea
           `${socket}: ${count(found.length, 'account')} ${what}, ${effect}: ${listSome(found.map(accountText), accountsShown)}`,
         ];
   return [
-    ...remark(
-      accounts.filter(isAnonymous),
-      'without a name',
-      'so anybody can use any name there, and only connections are limited; remove it (DROP USER)',
-    ),
+    ...(accounts.some(isAnonymous)
+      ? [`${socket}: only connections are limited, since ${anybodysLogin(socket)}`]
+      : []),
     ...remark(powerful, 'with global privileges', 'for which no limit holds'),
     ...remark(unknown, 'with privileges that cannot be read', 'for which no limit holds'),
     ...remark(creators, 'of tenants that may create events', 'which are charged to nobody'),
@@ -134,6 +143,6 @@ function accountRemarks(socket: string, accounts: readonly DoctorAccount[]): rea
 }
 
 const accountText = ({ account, host, privileges = [] }: DoctorAccount): string => {
-  const name = `${printable(account)}@${printable(host)}`;
+  const name = printable(accountName({ account, host }));
   return privileges.length === 0 ? name : `${name} (${privileges.join(', ')})`;
 };

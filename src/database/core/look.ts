@@ -24,8 +24,9 @@ export interface Look {
 export interface AccountUse {
   readonly account: string;
   readonly cpuMicroseconds: number;
-  readonly connections: number;
-  readonly statements: number;
+  /** Absent if the server does not count them. */
+  readonly connections?: number;
+  readonly statements?: number;
 }
 
 export interface Session {

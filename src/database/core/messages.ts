@@ -108,13 +108,13 @@ function readAccount(value: unknown): AccountUse | undefined {
     'connections',
     'statements',
   ].map((name) => amountOf(value[name]));
-  return cpuMicroseconds === undefined || connections === undefined || statements === undefined
+  return cpuMicroseconds === undefined
     ? undefined
     : {
         account: textOf(value['account'], nameMax),
         cpuMicroseconds,
-        connections,
-        statements,
+        ...(connections === undefined ? {} : { connections }),
+        ...(statements === undefined ? {} : { statements }),
       };
 }
 

@@ -4,26 +4,16 @@ import { defaultDatabases } from '../../policy/databases/database-settings.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { databaseLimits } from './database-limits.ts';
 
-export interface FoundServer {
-  /** `mysql`: MySQL or MariaDB. */
-  readonly kind: 'mysql' | 'postgresql';
-}
-
 /** Returns the remarks; none if no tenant has such a limit, since no server is asked anything then. */
-export function serverRemarks(policy: Policy, found: readonly FoundServer[]): readonly string[] {
+export function serverRemarks(policy: Policy, found: readonly unknown[]): readonly string[] {
   const limits = [...databaseLimits(policy).values()];
   if (limits.length === 0) return [];
   const { servers, hold } = policy.databases ?? defaultDatabases;
   const tenants = `${count(limits.length, 'tenant')} with <database> limits`;
-  const isRead = found.some(({ kind }) => kind === 'mysql');
-  if (!isRead && servers.every(({ kind }) => kind !== 'mariadb')) {
-    const others = found.length > 0 || servers.length > 0;
+  if (found.length === 0 && servers.length === 0)
     return [
-      others
-        ? `Nothing enforces the limits of ${tenants}: this version reads only MariaDB, and this host has none`
-        : `Nothing enforces the limits of ${tenants}: no database server is found; name one: <databases><server kind="mariadb" socket="…"/></databases>`,
+      `Nothing enforces the limits of ${tenants}: no database server is found; name one: <databases><server kind="mariadb" socket="…"/></databases>`,
     ];
-  }
   const held = limits.filter(({ cpu }) => cpu !== undefined).length;
   return hold === 'watch' && held > 0
     ? [

@@ -1,53 +1,30 @@
-/** Reads the accounts of a server as the worker sees them, and sets their numbers of connections by the procedure. */
+/** Reads the accounts of a server, and sets their numbers of connections. */
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { keyOf, type ServerAccount, type WantedNumber } from '../core/connection-numbers.ts';
 import {
-  accountsStatement,
-  capStatement,
-  schemaName,
-  textLiteral,
-} from '../core/rights/enable-sql.ts';
-import { privilegesOf } from '../core/rights/privileges.ts';
+  accountName,
+  keyOf,
+  type ServerAccount,
+  type WantedNumber,
+} from '../core/connection-numbers.ts';
+import { rowsMax } from '../core/protocol/reply.ts';
 import { isOurs, type KeptNumber } from '../core/rights/record.ts';
-import { rowsMax, type Row } from '../core/protocol/reply.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { DatabaseConnection } from './client/connect.ts';
+import { kindOf } from './kinds.ts';
 import { lockDatabases, readNumbers, readServers, writeNumbers } from './record-file.ts';
+import type { Asker } from './server.ts';
 
 /**
- * Returns the accounts and roles of the server, or those of some names: for the worker by the view, for root without it.
- * The server has more accounts than are listed if there are `rowsMax`.
+ * Returns the accounts and roles of the server, or those of some names. The server has more accounts than are listed if
+ * there are `rowsMax`.
  */
-export async function readAccounts(
+export const readAccounts = async (
   connection: DatabaseConnection,
-  by: 'worker' | 'root' = 'worker',
+  by: Asker = 'worker',
   names?: readonly string[],
-): Promise<Result<readonly ServerAccount[], Problem>> {
-  if (names?.length === 0) return ok([]);
-  const view = `SELECT * FROM \`${schemaName}\`.accounts a`;
-  const some =
-    names === undefined ? '' : ` WHERE BINARY account IN (${names.map(binaryText).join(', ')})`;
-  const table = by === 'worker' ? view : `SELECT * FROM (${accountsStatement}) a`;
-  const rows = await connection.query(`${table}${some} ORDER BY account, host LIMIT ${rowsMax}`);
-  return rows.ok ? ok(rows.value.map(accountOf)) : rows;
-}
-
-const binaryText = (text: string) => `BINARY ${textLiteral(text)}`;
-
-function accountOf(row: Row): ServerAccount {
-  const text = (column: string) => row.get(column) ?? '';
-  const [own, ofRoles] = [privilegesOf(text('access')), privilegesOf(text('roles'))];
-  return {
-    account: text('account'),
-    host: text('host'),
-    connections: Number(text('connections')),
-    isRole: text('is_role') === '1',
-    privileges: own && ofRoles && [...new Set([...own, ...ofRoles])],
-    createsEvents: text('creates_events') === '1',
-    grants: text('grants') === '1',
-  };
-}
+): Promise<Result<readonly ServerAccount[], Problem>> =>
+  names?.length === 0 ? ok([]) : kindOf(connection).accounts(connection, by, names);
 
 interface NumbersTarget {
   readonly paths: Pick<Paths, 'state'>;
@@ -116,7 +93,7 @@ function planNumbers(
   }
   // Accounts that are not in the list may still exist.
   const listed = new Set(accounts.map(keyOf));
-  if (accounts.length === rowsMax)
+  if (accounts.length >= rowsMax)
     rows.push(...[...kept.values()].filter((each) => !listed.has(keyOf(each))));
   return { changes, kept: rows };
 }
@@ -127,9 +104,10 @@ export async function setNumbers(
   changes: readonly WantedNumber[],
 ): Promise<readonly Problem[]> {
   const problems: Problem[] = [];
-  for (const { account, host, connections } of changes) {
-    const done = await connection.query(capStatement(account, host, connections));
-    const object = `${account}@${host}`;
+  const { setNumber } = kindOf(connection);
+  for (const each of changes) {
+    const done = await setNumber(connection, each);
+    const object = accountName(each);
     const action = 'set the number of connections of the account';
     if (!done.ok) problems.push({ ...done.error, action, object });
     if (!connection.isOpen) break;

@@ -5,45 +5,32 @@
 import { failed, formatCause, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
-import {
-  enableRemarks,
-  planDisable,
-  planEnable,
-  type EnableStep,
-  type ServerFacts,
-} from '../core/rights/enable.ts';
-import { numberStatement, restoreStatement } from '../core/rights/enable-sql.ts';
+import type { EnableStep } from '../core/rights/enable.ts';
+import { accountName } from '../core/connection-numbers.ts';
 import { isOurs, type EnabledServer, type KeptNumber } from '../core/rights/record.ts';
 import type { DatabaseConnection } from './client/connect.ts';
+import { kindOf } from './kinds.ts';
 import { readNumbers, readServers, writeNumbers, writeServers } from './record-file.ts';
-import { readServerFacts } from './server-facts.ts';
+import type { RightsPlan, UndoPlan } from './server.ts';
 
 /** A server to which root is connected. The caller has the lock of the records, unless it only plans. */
 export interface EnableTarget {
   readonly paths: Pick<Paths, 'state'>;
   readonly socket: string;
   readonly connection: DatabaseConnection;
-  /** The hash of the worker's password, for a server without unix_socket. */
-  readonly passwordHash?: string;
-}
-
-export interface ServerPlan {
-  readonly facts: ServerFacts;
-  readonly steps: readonly EnableStep[];
-  readonly remarks: readonly string[];
+  /** The worker's password, for a server that cannot know it by its process. */
+  readonly password?: string;
 }
 
 /** Returns what `enable` would do in the server. */
-export async function planServer(target: EnableTarget): Promise<Result<ServerPlan, Problem>> {
-  const facts = await readServerFacts(target.connection);
-  if (!facts.ok) return facts;
+export async function planServer(target: EnableTarget): Promise<Result<RightsPlan, Problem>> {
+  const { connection, password } = target;
   const servers = readServers(target.paths);
   if (!servers.ok) return servers;
   const isOurs = servers.value.some(({ socket }) => socket === target.socket);
-  const { passwordHash } = target;
-  const steps = planEnable(facts.value, { isOurs, ...(passwordHash && { passwordHash }) });
-  if (!steps.ok) return failed({ ...steps.error, ...cannotEnable(target) });
-  return ok({ facts: facts.value, steps: steps.value, remarks: enableRemarks(facts.value) });
+  const { rights } = kindOf(connection);
+  const plan = await rights.plan(connection, { isOurs, ...(password && { password }) });
+  return plan.ok ? plan : failed({ ...plan.error, ...cannotEnable(target) });
 }
 
 const cannotEnable = ({ socket }: EnableTarget) => ({
@@ -52,18 +39,18 @@ const cannotEnable = ({ socket }: EnableTarget) => ({
 });
 
 /** Does it, and checks that nothing is missing then. Returns the plan that it has carried out. */
-export async function enableServer(target: EnableTarget): Promise<Result<ServerPlan, Problem>> {
+export async function enableServer(target: EnableTarget): Promise<Result<RightsPlan, Problem>> {
   const plan = await planServer(target);
   if (!plan.ok) return plan;
-  const { steps, facts } = plan.value;
-  const recorded = record(target, facts);
+  const { steps, isCounting } = plan.value;
+  const recorded = record(target, isCounting);
   if (!recorded.ok) return recorded;
   const done = await runSteps(target, steps);
   if (!done.ok) return done;
   const after = await planServer(target);
   if (!after.ok) return after;
-  // A server without unix_socket gets its password with each run: nobody can read whether it has it.
-  const [missing] = target.passwordHash === undefined ? after.value.steps : [];
+  // A password is set with each run: nobody can read whether the account has it.
+  const [missing] = target.password === undefined ? after.value.steps : [];
   return missing === undefined
     ? plan
     : failed({
@@ -72,16 +59,13 @@ export async function enableServer(target: EnableTarget): Promise<Result<ServerP
       });
 }
 
-function record({ paths, socket }: EnableTarget, facts: ServerFacts): Result<void, Problem> {
+function record({ paths, socket }: EnableTarget, isCounting: boolean): Result<void, Problem> {
   const servers = readServers(paths);
   if (!servers.ok) return servers;
   const found = servers.value.find((each) => each.socket === socket);
   if (found !== undefined && found.undoing === undefined) return ok(undefined);
   const others = servers.value.filter((each) => each !== found);
-  return writeServers(paths, [
-    ...others,
-    { socket, userstat: found?.userstat ?? facts.hasUserstat },
-  ]);
+  return writeServers(paths, [...others, { socket, userstat: found?.userstat ?? isCounting }]);
 }
 
 async function runSteps(
@@ -105,14 +89,13 @@ async function runSteps(
 export async function planUndo(target: EnableTarget): Promise<Result<readonly string[], Problem>> {
   const state = await readUndo(target);
   if (!state.ok) return state;
-  const { before, after, restore, numbers } = state.value;
+  const { before, after, numbers } = state.value;
   const lines = [
     ...before.map(({ text }) => text),
     ...(numbers.length === 0
       ? []
       : [`sets the numbers of connections of ${numbers.length} accounts back`]),
     ...after.map(({ text }) => text),
-    ...restore.map(({ text }) => text),
   ];
   return ok(lines);
 }
@@ -125,12 +108,12 @@ export async function disableServer(
   if (!marked.ok) return marked;
   const state = await readUndo(target);
   if (!state.ok) return state;
-  const { before, after, restore } = state.value;
+  const { before, after } = state.value;
   const stopped = await runSteps(target, before);
   if (!stopped.ok) return stopped;
   const numbers = await restoreNumbers(target);
   if (!numbers.ok) return numbers;
-  const removed = await runSteps(target, [...after, ...restore]);
+  const removed = await runSteps(target, after);
   if (!removed.ok) return removed;
   const servers = readServers(target.paths);
   if (!servers.ok) return servers;
@@ -139,27 +122,21 @@ export async function disableServer(
   return written.ok ? numbers : written;
 }
 
-interface Undo {
-  readonly before: readonly EnableStep[];
-  readonly after: readonly EnableStep[];
-  readonly restore: readonly EnableStep[];
+interface Undo extends UndoPlan {
   readonly numbers: readonly KeptNumber[];
 }
 
 async function readUndo(target: EnableTarget): Promise<Result<Undo, Problem>> {
-  const facts = await readServerFacts(target.connection);
-  if (!facts.ok) return facts;
-  const servers = readServers(target.paths);
+  const { connection, paths, socket } = target;
+  const servers = readServers(paths);
   if (!servers.ok) return servers;
-  const numbers = readNumbers(target.paths);
+  const numbers = readNumbers(paths);
   if (!numbers.ok) return numbers;
-  const kept = servers.value.find(({ socket }) => socket === target.socket);
-  const off = { text: 'no longer counts what accounts use', sql: 'SET GLOBAL userstat = 0' };
-  return ok({
-    ...planDisable(facts.value),
-    restore: kept?.userstat === false && facts.value.hasUserstat ? [off] : [],
-    numbers: numbers.value.filter(({ socket }) => socket === target.socket),
-  });
+  const kept = servers.value.find((each) => each.socket === socket);
+  const wasCounting = kept?.userstat !== false;
+  const plan = await kindOf(connection).rights.planUndo(connection, { wasCounting });
+  if (!plan.ok) return plan;
+  return ok({ ...plan.value, numbers: numbers.value.filter((each) => each.socket === socket) });
 }
 
 function mark({ paths, socket }: EnableTarget): Result<void, Problem> {
@@ -179,19 +156,20 @@ export async function restoreNumbers({
 }: EnableTarget): Promise<Result<readonly string[], Problem>> {
   const numbers = readNumbers(paths);
   if (!numbers.ok) return numbers;
+  const { rights } = kindOf(connection);
   const own = numbers.value.filter((each) => each.socket === socket);
   const changed: string[] = [];
   for (const each of own) {
-    const now = await numberOf(connection, each);
+    const now = await rights.numberOf(connection, each);
     if (!now.ok) return now;
     if (now.value === undefined) continue;
     if (!isOurs(each, now.value) && now.value !== each.before) {
-      changed.push(`${each.account}@${each.host}`);
+      changed.push(accountName(each));
       continue;
     }
     if (now.value === each.before) continue;
     const { account, host, before } = each;
-    const done = await connection.query(restoreStatement(account, host, before));
+    const done = await rights.restoreNumber(connection, { account, host, connections: before });
     if (!done.ok) return done;
   }
   const written = writeNumbers(
@@ -199,15 +177,4 @@ export async function restoreNumbers({
     numbers.value.filter((each) => each.socket !== socket),
   );
   return written.ok ? ok(changed) : written;
-}
-
-/** Returns the account's number now; undefined if there is no such account. */
-async function numberOf(
-  connection: DatabaseConnection,
-  { account, host }: KeptNumber,
-): Promise<Result<number | undefined, Problem>> {
-  const rows = await connection.query(numberStatement(account, host));
-  if (!rows.ok) return rows;
-  const value = rows.value[0]?.get('connections');
-  return ok(value === undefined || value === null ? undefined : Number(value));
 }

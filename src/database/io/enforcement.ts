@@ -4,9 +4,10 @@ import type { Driver } from '../../host/driver.ts';
 import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
 import { defaultDatabases } from '../../policy/databases/database-settings.ts';
+import { accountKindAt } from '../../policy/databases/postgresql-socket.ts';
 import type { Policy, Tenant } from '../../policy/policy.ts';
 import type { AccountOwners } from '../core/accounts.ts';
-import { connectionNumbers, isAnonymous } from '../core/connection-numbers.ts';
+import { anybodysLogin, connectionNumbers, isAnonymous } from '../core/connection-numbers.ts';
 import { resellerRung } from '../core/cpu-incidents.ts';
 import { databaseLimits, type DatabaseLimits } from '../core/database-limits.ts';
 import type { Look, Session } from '../core/look.ts';
@@ -112,7 +113,7 @@ export class Enforcement implements Disposable {
     if (accounts === undefined) return;
     this.#endingsOf(server).know(accounts);
     this.#noteAnonymous(server, accounts.some(isAnonymous));
-    const owners = this.#ownersOf(accounts.map(({ account }) => account));
+    const owners = this.#ownersOf(server, accounts);
     const limits = new Map(
       [...this.#limits].flatMap(([uid, { connections }]) =>
         connections === undefined ? [] : [[uid, connections] as const],
@@ -136,9 +137,7 @@ export class Enforcement implements Disposable {
     else if (!this.#anonymous.has(server)) {
       this.#anonymous.add(server);
       const { at } = server.watched.address;
-      this.#needs.warn(
-        `${at}: nobody is held to limits there, since an account without a name lets everybody in under any name; remove it: DROP USER ''@localhost`,
-      );
+      this.#needs.warn(`${at}: nobody is held to limits there, since ${anybodysLogin(at)}`);
     }
   }
 
@@ -161,7 +160,7 @@ export class Enforcement implements Disposable {
     }
     const seen = { server, use };
     this.#latest.set(server, seen);
-    const sessions = this.#sessionsOf([...this.#latest.values()].map((each) => each.use));
+    const sessions = this.#sessionsOf([...this.#latest.values()]);
     const uses = this.#usesOf(seen, sessions, servers);
     const { isAll } = use;
     const sockets = servers.map(({ watched }) => watched.address.at);
@@ -169,7 +168,7 @@ export class Enforcement implements Disposable {
     const held = this.#holder.look(uses, sockets, isAll, paused);
     if (isAll) this.#noteNear(seen, uses);
     this.#reportHeld(held, uses, sessions);
-    const owners = this.#ownersOf(use.look.sessions.map(({ account }) => account));
+    const owners = this.#ownersOf(server, use.look.sessions);
     const rules = { owners, limits: this.#limits, held };
     for (const each of await this.#endingsOf(server).end(use.look, rules))
       this.#needs.faults.ended(each);
@@ -184,7 +183,7 @@ export class Enforcement implements Disposable {
   #noteNear({ server, use }: Seen, uses: readonly TenantUse[]): void {
     const uids = new Set(uses.filter(isNear).map(({ tenant }) => tenant.uid));
     const accounts = use.look.accounts.map(({ account }) => account);
-    const tenantOf = (account: string) => this.#tenantOf(account);
+    const tenantOf = (account: string) => this.#tenantOf(server, account);
     this.#near.set(server, new NearAccounts(accounts, uids, tenantOf, performance.now()));
   }
 
@@ -202,23 +201,29 @@ export class Enforcement implements Disposable {
     return elapsed;
   }
 
-  #tenantOf(account: string): number | undefined {
-    return this.#owners.ownerOf(account).tenant;
+  #tenantOf({ watched }: SeenServer, account: string): number | undefined {
+    return this.#owners.ownerOf(account, accountKindAt(watched.address.at)).tenant;
   }
 
-  #ownersOf(accounts: readonly string[]): ReadonlyMap<string, number> {
+  #ownersOf(
+    server: SeenServer,
+    accounts: readonly { readonly account: string }[],
+  ): ReadonlyMap<string, number> {
     return new Map(
-      accounts.flatMap((account) => {
-        const tenant = this.#tenantOf(account);
+      accounts.flatMap(({ account }) => {
+        const tenant = this.#tenantOf(server, account);
         return tenant === undefined ? [] : [[account, tenant] as const];
       }),
     );
   }
 
-  #sessionsOf(uses: readonly SeenUse[]): ReadonlyMap<number, readonly Session[]> {
-    const owned = uses
-      .flatMap(({ look }) => look.sessions)
-      .map((session) => ({ session, tenant: this.#tenantOf(session.account) ?? nobody }));
+  #sessionsOf(seen: readonly Seen[]): ReadonlyMap<number, readonly Session[]> {
+    const owned = seen.flatMap(({ server, use }) =>
+      use.look.sessions.map((session) => ({
+        session,
+        tenant: this.#tenantOf(server, session.account) ?? nobody,
+      })),
+    );
     const grouped = Map.groupBy(owned, ({ tenant }) => tenant);
     return new Map(
       [...grouped].map(([tenant, rows]) => [tenant, rows.map(({ session }) => session)]),
@@ -236,7 +241,7 @@ export class Enforcement implements Disposable {
       near?.has(uid) === true ? use.elapsedMicroseconds : use.allMicroseconds;
     const used = new Map<number, number>();
     for (const [account, microseconds] of use.used) {
-      const tenant = this.#tenantOf(account);
+      const tenant = this.#tenantOf(server, account);
       if (tenant !== undefined) used.set(tenant, (used.get(tenant) ?? 0) + microseconds);
     }
     const perTime = [...used].map(([uid, each]) => [uid, each / since(uid)] as const);

@@ -1,7 +1,10 @@
 /** Opens a database server by its socket, which only root and the server can have made. */
 import { closeSync, lstatSync } from 'node:fs';
 import { causeOf, errnoOf } from '../../../packages/base/io/errno.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import { fail, type Result } from '../../../packages/base/result.ts';
+import { parsePasswd } from '../../host/accounts/accounts.ts';
+import { isPostgresqlSocket } from '../../policy/databases/postgresql-socket.ts';
 import { missingSocket, openDatabaseSocket } from '../../host/databases/open-socket.ts';
 import {
   connectDatabase,
@@ -10,7 +13,8 @@ import {
   type DatabaseProblem,
   type Login,
 } from './client/connect.ts';
-import { openMariadb } from './mariadb.ts';
+import { workerAccount } from '../core/rights/enable-sql.ts';
+import { kindOf } from './kinds.ts';
 import type { DatabaseServer } from './server.ts';
 
 export interface ServerAddress {
@@ -29,7 +33,7 @@ export async function openServer(
 ): Promise<Result<DatabaseServer, DatabaseProblem>> {
   const connection = await connectServer(address, login);
   if (!connection.ok) return connection;
-  const opened = await openMariadb(connection.value);
+  const opened = await kindOf(connection.value).open(connection.value);
   if (!opened.ok) connection.value.close();
   return opened;
 }
@@ -50,8 +54,38 @@ export async function connectForRoot(
     const cause = errnoOf(error) === 'ENOENT' ? missingSocket : causeOf(error);
     return fail({ ...cause, action, object: at });
   }
+  if (isPostgresqlSocket(at)) return connectForOwner({ at, uid }, login, options);
   // Whoever is in the socket's group could have made it, so no group counts as the server's.
   return connectServer({ at, server: { uid, gid: 0 } }, login, options);
+}
+
+/**
+ * PostgreSQL has no account of root's: its superuser is the account that it runs as, which root can be. The directory of
+ * its sockets belongs to that account's group in distributions.
+ */
+async function connectForOwner(
+  { at, uid }: { readonly at: string; readonly uid: number },
+  login: Login,
+  options?: ConnectOptions,
+): Promise<Result<DatabaseConnection, DatabaseProblem>> {
+  const owner = parsePasswd(readText('/etc/passwd') ?? '').find((each) => each.uid === uid);
+  if (owner === undefined)
+    return fail({ action, object: at, reason: `no account of this host has its uid ${uid}` });
+  const address = { at, server: { uid, gid: owner.gid } };
+  return login.password === undefined
+    ? connectServer(address, { user: owner.user }, { ...options, asUid: uid })
+    : connectServer(address, login, options);
+}
+
+/** Tries to log in as the worker does, by the uid of its account. Returns why it cannot; undefined if it can. */
+export async function workerObstacle(
+  at: string,
+  worker: { readonly uid: number },
+): Promise<DatabaseProblem | undefined> {
+  const opened = await connectDatabase(at, { user: workerAccount }, { asUid: worker.uid });
+  if (!opened.ok) return opened.error;
+  opened.value.close();
+  return undefined;
 }
 
 async function connectServer(

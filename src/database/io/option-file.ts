@@ -25,7 +25,14 @@ type Etc = Pick<Paths, 'etc'>;
 /** Its name is the last in its directory: a later file would win. */
 const name = 'zz-bulkhead.cnf';
 const firstLine = '# Written by "bulkhead db enable"; "bulkhead db disable" removes it.';
-const optionFileText = `${firstLine}\n[mariadbd]\nuserstat = 1\n`;
+/** MariaDB reads none of these sections, and an older MySQL does not stop at the option. */
+const mysqlSections = ['8.0', '8.4']
+  .map(
+    (version) =>
+      `[mysqld-${version}]\nloose-performance-schema-consumer-events-statements-cpu = ON\n`,
+  )
+  .join('');
+const optionFileText = `${firstLine}\n[mariadbd]\nuserstat = 1\n${mysqlSections}`;
 
 const filesMax = 50;
 const bytesMax = 2 ** 20;

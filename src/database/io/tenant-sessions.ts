@@ -5,7 +5,7 @@ import type { Ending } from '../core/backstops.ts';
 import { isOrdinary } from '../core/connection-numbers.ts';
 import type { DatabaseConnection } from './client/connect.ts';
 import { readAccounts } from './connection-numbers.ts';
-import { openMariadb } from './mariadb.ts';
+import { kindOf } from './kinds.ts';
 
 interface Wanted {
   /** The tenant's uid. */
@@ -22,7 +22,7 @@ export async function findEndings(
   connection: DatabaseConnection,
   { tenant, isOwn, what }: Wanted,
 ): Promise<Result<readonly Ending[], Problem>> {
-  const server = await openMariadb(connection);
+  const server = await kindOf(connection).open(connection);
   if (!server.ok) return server;
   const look = await server.value.look();
   if (!look.ok) return look;

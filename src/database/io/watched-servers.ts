@@ -1,6 +1,7 @@
 /** The servers that the agent watches: those that were enabled, and those that the policy names with a login. */
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
+import { isPostgresqlSocket } from '../../policy/databases/postgresql-socket.ts';
 import { findDatabases } from '../../host/databases/find.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
@@ -26,7 +27,7 @@ export function findServers(paths: Paths, policy: Policy): Result<readonly Found
   if (!worker.ok) return worker;
   const enabled = readServers(paths);
   if (!enabled.ok) return enabled;
-  const named = policy.databases?.servers.filter(({ kind }) => kind === 'mariadb') ?? [];
+  const named = policy.databases?.servers ?? [];
   const sockets = new Set([
     ...enabled.value.filter(({ undoing }) => undoing !== true).map(({ socket }) => socket),
     ...named.filter(({ credentials }) => credentials !== undefined).map(({ socket }) => socket),
@@ -37,12 +38,13 @@ export function findServers(paths: Paths, policy: Policy): Result<readonly Found
   const user = worker.value;
   if (user === undefined)
     return failed({ action, reason: `the system user ${workerAccount} is missing`, hint });
-  const servers = findDatabases(paths).filter(({ kind }) => kind === 'mysql');
-  const [some] = servers;
+  const servers = findDatabases(paths);
   return ok(
     [...sockets].flatMap((at) => {
       // A server at another place than configurations say has the account of the others.
-      const found = servers.find((each) => each.at === at) ?? some;
+      const kind = isPostgresqlSocket(at) ? 'postgresql' : 'mysql';
+      const found =
+        servers.find((each) => each.at === at) ?? servers.find((each) => each.kind === kind);
       if (found === undefined) return [];
       const address = { at, server: found.server };
       const credentials = named.find(({ socket }) => socket === at)?.credentials;

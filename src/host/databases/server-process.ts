@@ -2,7 +2,7 @@
 import { readText } from '../../../packages/base/io/read.ts';
 import { statusName, statusValue } from '../../sys/processes/process-status.ts';
 
-const programs: ReadonlySet<string> = new Set(['mariadbd', 'mysqld']);
+const programs: ReadonlySet<string> = new Set(['mariadbd', 'mysqld', 'postgres', 'postmaster']);
 
 /**
  * Returns the pid of the server that listens at a socket, if `listener` is one. The kernel reports the process that

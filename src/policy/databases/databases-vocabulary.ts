@@ -30,8 +30,11 @@ export const databaseElements: Readonly<Record<string, ElementSpec>> = {
     summary:
       'A database server that is not found by itself, or that needs credentials. The others are still found.',
     attributes: {
-      kind: required(serverKinds, 'The kind of server. Only MariaDB is read by this version.'),
-      socket: required('path', 'The unix socket on which it listens.'),
+      kind: required(serverKinds, 'The kind of server.'),
+      socket: required(
+        'path',
+        'The unix socket on which it listens. Those of PostgreSQL end with ".s.PGSQL." and the port.',
+      ),
       credentials: optional(
         'path',
         'The file with the name and the password of the account to use, which only root may read; default: none, since the server knows the caller by its uid.',

@@ -2,6 +2,7 @@
 import type { Diagnostics, Located, Span } from '../diagnostic.ts';
 import { LocatedValues, span, words } from '../elements/located-values.ts';
 import { childrenOf, xmlAttribute, type XmlElement } from '../xml.ts';
+import { isPostgresqlSocket } from './postgresql-socket.ts';
 import { isServersOwn } from './servers-own.ts';
 import {
   nobodysAccount,
@@ -30,14 +31,7 @@ export function readDatabases(element: XmlElement, diagnostics: Diagnostics): Da
       `The account "${name.value}" is a server's own, and never belongs to a tenant`,
     );
   }
-  for (const { server, at } of servers) {
-    if (server.kind === 'mariadb') continue;
-    diagnostics.add(
-      'note',
-      at.start,
-      `Servers of the kind "${server.kind}" are not read yet by this version`,
-    );
-  }
+  for (const { server, at } of servers) refuseOtherKind(server, at, diagnostics);
   return {
     ...span(element),
     rule: values.choice<AccountRule>(element, 'accounts', 'databases')?.value ?? 'prefix',
@@ -46,6 +40,21 @@ export function readDatabases(element: XmlElement, diagnostics: Diagnostics): Da
     servers,
     accounts,
   };
+}
+
+function refuseOtherKind(
+  { kind, socket }: ServerElement['server'],
+  at: Span,
+  diagnostics: Diagnostics,
+): void {
+  const isPostgresql = isPostgresqlSocket(socket);
+  if (isPostgresql === (kind === 'postgresql')) return;
+  diagnostics.error(
+    at,
+    isPostgresql
+      ? `"${socket}" is a socket of PostgreSQL; write kind="postgresql"`
+      : `"${socket}" is not a socket of PostgreSQL: these end with ".s.PGSQL." and the port, as "/run/postgresql/.s.PGSQL.5432"`,
+  );
 }
 
 function readServer(element: XmlElement, values: LocatedValues): readonly ServerElement[] {

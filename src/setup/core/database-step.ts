@@ -1,18 +1,20 @@
-/** The step that prepares limits on databases, on a host where a MariaDB server runs. */
+/** The step that prepares limits on databases, on a host where a database server runs. */
 import { count, listSome } from '../../../packages/base/list.ts';
 import type { Step } from './step.ts';
+
+const supported: ReadonlySet<string> = new Set(['MariaDB', 'MySQL', 'PostgreSQL']);
 
 export const databaseStep: Step = {
   key: 'databases',
   level: 'limit',
-  title: 'Give Bulkhead the rights in MariaDB servers that limits on databases need',
+  title: 'Give Bulkhead the rights in database servers that limits on databases need',
   changes: ({ look }) =>
-    `makes the system user bulkhead-db; makes two accounts and a schema in the ${count(look.databaseSockets.length, 'server')} at ${listSome(look.databaseSockets)}`,
+    `makes the system user bulkhead-db; makes accounts and a schema in the ${count(look.databaseSockets.length, 'server')} at ${listSome(look.databaseSockets)}`,
   customers: 'nothing, until the policy has limits for them',
   obstacle: ({ look }) =>
-    look.databases.includes('MariaDB') && look.databaseSockets.length > 0
+    look.databases.some((each) => supported.has(each)) && look.databaseSockets.length > 0
       ? undefined
-      : 'no MariaDB server runs here',
+      : 'no server of MariaDB, MySQL or PostgreSQL runs here',
   commands: () => [['db', 'enable']],
   undo: () => [['db', 'disable']],
   layers: ['database servers'],

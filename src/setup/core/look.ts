@@ -61,7 +61,7 @@ export interface HostLook {
   readonly php: readonly FoundPhp[];
   /** The names of database servers. */
   readonly databases: readonly string[];
-  /** The sockets of MariaDB and MySQL servers that are there. */
+  /** The sockets of database servers that are there. */
   readonly databaseSockets: readonly string[];
   /** Accounts in the range of uids that belongs to people. */
   readonly accounts: readonly string[];

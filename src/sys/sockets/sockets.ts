@@ -6,6 +6,7 @@ import {
   openSocket,
   readSocketOption,
   sendTo,
+  setThreadUids,
   type OpenedFd,
 } from '../syscalls.ts';
 
@@ -48,6 +49,25 @@ export const datagramSocketAt = (path: string): OpenedFd => attach(SOCK_DGRAM, p
 /** Opens a stream to `address`. Its reader and writer wait themselves, for as long as they want. */
 export const connectStream = (address: string): OpenedFd =>
   attach(SOCK_STREAM, address, connectSocket);
+
+/** An argument of setresuid(2) that leaves the uid as it is. */
+const sameUid = 0xffffffff;
+
+/**
+ * Opens a stream likewise, for whose listener the other end is an account of that uid. Needs root. Only this thread is that
+ * account, and only until the call returns: the kernel notes the uid when it connects.
+ */
+export function connectStreamAs(uid: number, address: string): OpenedFd {
+  const failed = setThreadUids(sameUid, uid, sameUid);
+  if (failed !== undefined) return { error: failed };
+  try {
+    return connectStream(address);
+  } finally {
+    const stuck = setThreadUids(sameUid, 0, sameUid);
+    // A root process must not go on as somebody else.
+    if (stuck !== undefined) process.abort();
+  }
+}
 
 function attach(type: number, address: string, call: typeof connectSocket): OpenedFd {
   const target = unixAddress(address);

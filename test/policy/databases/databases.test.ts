@@ -70,9 +70,9 @@ describe('<databases>', () => {
     ['<server kind="maria" socket="/s"/>', '', /"maria" is not one of .*did you mean "mariadb"/],
     ['<server kind="mariadb" socket="s"/>', '', /2:43: error: .*not an absolute path/],
     [
-      '<server kind="mysql" socket="/s"/>',
+      '<server kind="postgresql" socket="/s"/>',
       '',
-      /note: Servers of the kind "mysql" are not read yet/,
+      /error: "\/s" is not a socket of PostgreSQL: these end with "\.s\.PGSQL\."/,
     ],
     [
       '<server kind="mariadb" socket="/s"/>\n<server kind="mariadb" socket="/s"/>',

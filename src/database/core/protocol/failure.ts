@@ -4,8 +4,11 @@ import { printable } from '../../../../packages/base/printable.ts';
 import { Fields } from './fields.ts';
 
 export interface DatabaseFailure extends Cause {
-  /** The server's own error number; absent if the server did not answer so. Source: MariaDB Error Codes. */
-  readonly code?: number;
+  /**
+   * The server's own error code; absent if the server did not answer so. Sources: MariaDB Error Codes; PostgreSQL's
+   * manual, "PostgreSQL Error Codes".
+   */
+  readonly code?: number | string;
   /** Whether the server did not answer in time. */
   readonly isLate?: true;
 }

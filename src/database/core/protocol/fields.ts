@@ -2,7 +2,8 @@
  * Reads the fields of a packet. Each method returns undefined if the packet is too short for the field, and so do all
  * calls after that. Source: MariaDB Server Documentation, "Protocol Data Types".
  */
-const decoder = new TextDecoder();
+// A byte order mark is part of a name.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 export class Fields {
   readonly #bytes: Uint8Array;

@@ -40,6 +40,8 @@ const packetBytesMax = 2 ** 24;
 const characterSet = 45;
 
 export const nativePassword = 'mysql_native_password';
+/** Source: MySQL Reference Manual, "Caching SHA-2 Pluggable Authentication". */
+export const sha2Password = 'caching_sha2_password';
 /** Plugins that take the identity of the client's process from the kernel. */
 export const socketPlugins: ReadonlySet<string> = new Set(['unix_socket', 'auth_socket']);
 
@@ -63,11 +65,16 @@ export function loginOf(user: string, proof: Uint8Array): Uint8Array {
 /** The next step of a login. */
 export type LoginStep =
   | { readonly kind: 'accepted' }
-  | { readonly kind: 'prove'; readonly plugin: string; readonly challenge: Uint8Array };
+  | { readonly kind: 'prove'; readonly plugin: string; readonly challenge: Uint8Array }
+  /** The plugin's own answer: the proof is right, or the password itself is needed. */
+  | { readonly kind: 'proven' }
+  | { readonly kind: 'password' };
 
 export function readLoginStep(packet: Uint8Array): Result<LoginStep, DatabaseFailure> {
   if (isFailure(packet)) return fail(readFailure(packet));
   if (packet[0] === 0) return ok({ kind: 'accepted' });
+  if (packet[0] === 1 && packet.length === 2 && packet[1] === 3) return ok({ kind: 'proven' });
+  if (packet[0] === 1 && packet.length === 2 && packet[1] === 4) return ok({ kind: 'password' });
   const fields = new Fields(packet);
   const mark = fields.integer(1);
   const plugin = fields.zeroTerminated();

@@ -4,6 +4,7 @@
  */
 import type { Cause } from '../../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../../packages/base/result.ts';
+import { ByteQueue } from './byte-queue.ts';
 
 /** The size up to which a reply is read. */
 export const replyBytesMax = 16 * 2 ** 20;
@@ -12,8 +13,7 @@ const headBytes = 4;
 const continued = 0xffffff;
 
 export class Packets {
-  #chunks: Uint8Array[] = [];
-  #length = 0;
+  readonly #queue = new ByteQueue();
   #received = 0;
   #next = 0;
 
@@ -35,16 +35,16 @@ export class Packets {
 
   /** Returns the contents of the packets that are complete now. An error ends the connection. */
   push(chunk: Uint8Array): Result<readonly Uint8Array[], Cause> {
-    this.#chunks.push(chunk);
-    this.#length += chunk.length;
+    this.#queue.add(chunk);
     this.#received += chunk.length;
     if (this.#received > replyBytesMax) return fail({ reason: 'its reply is too long' });
     const packets: Uint8Array[] = [];
     for (;;) {
       const length = this.#contentLength();
       if (!length.ok) return length;
-      if (length.value === undefined || this.#length < headBytes + length.value) return ok(packets);
-      const packet = this.#take(headBytes + length.value);
+      if (length.value === undefined || this.#queue.length < headBytes + length.value)
+        return ok(packets);
+      const packet = this.#queue.take(headBytes + length.value);
       if (packet[3] !== this.#next) return fail({ reason: 'its packets are not in order' });
       this.sent();
       packets.push(packet.subarray(headBytes));
@@ -52,31 +52,11 @@ export class Packets {
   }
 
   #contentLength(): Result<number | undefined, Cause> {
-    if (this.#length < headBytes) return ok(undefined);
-    // The head can be spread over chunks.
-    if ((this.#chunks[0]?.length ?? 0) < headBytes) this.#join();
-    const [low = 0, middle = 0, high = 0] = this.#chunks[0] ?? [];
+    const head = this.#queue.peek(headBytes);
+    if (head === undefined) return ok(undefined);
+    const [low = 0, middle = 0, high = 0] = head;
     const length = low + middle * 2 ** 8 + high * 2 ** 16;
     return length === continued ? fail({ reason: 'a packet is too long' }) : ok(length);
-  }
-
-  #take(count: number): Uint8Array {
-    if ((this.#chunks[0]?.length ?? 0) < count) this.#join();
-    const [first = new Uint8Array(), ...others] = this.#chunks;
-    const rest = first.subarray(count);
-    this.#chunks = rest.length === 0 ? others : [rest, ...others];
-    this.#length -= count;
-    return first.subarray(0, count);
-  }
-
-  #join(): void {
-    const all = new Uint8Array(this.#length);
-    let at = 0;
-    for (const chunk of this.#chunks) {
-      all.set(chunk, at);
-      at += chunk.length;
-    }
-    this.#chunks = [all];
   }
 }
 

@@ -29,12 +29,12 @@ export function attribute(
   const add = (account: string, microseconds: number) => {
     if (microseconds !== 0) used.set(account, (used.get(account) ?? 0) + microseconds);
   };
-  const before = new Map(previous.accounts.map((each) => [each.account, each]));
+  const before = new Map(previous.accounts.map((each) => [each.account, countersOf(each)]));
   for (const account of current.accounts) {
     const last = before.get(account.account);
     // It was left out of the list: what it has used before is not known.
     if (last === undefined && previous.hasMoreAccounts === true) continue;
-    const since = sinceThen(last, account);
+    const since = sinceThen(last, countersOf(account));
     add(account.account, since.cpuMicroseconds + between(since, constants));
   }
   for (const session of previous.sessions)
@@ -49,13 +49,20 @@ export function attribute(
 const eventBefore = ({ id, isEvent }: Session, previous: ReadonlyMap<number, Session>) =>
   isEvent === true ? (previous.get(id)?.runningCpuMicroseconds ?? 0) : 0;
 
-const nothing: Omit<AccountUse, 'account'> = {
-  cpuMicroseconds: 0,
-  connections: 0,
-  statements: 0,
-};
+type Counters = Required<Omit<AccountUse, 'account'>>;
 
-type Counters = typeof nothing;
+const nothing: Counters = { cpuMicroseconds: 0, connections: 0, statements: 0 };
+
+/** Nothing is added for connections and statements that the server does not count. */
+const countersOf = ({
+  cpuMicroseconds,
+  connections = 0,
+  statements = 0,
+}: AccountUse): Counters => ({
+  cpuMicroseconds,
+  connections,
+  statements,
+});
 
 /** Counters only grow. If one is smaller, all have begun anew: a restart, FLUSH USER_STATISTICS, or DROP USER. */
 function sinceThen(before: Counters | undefined, now: Counters): Counters {

@@ -2,15 +2,15 @@
  * MariaDB, and Percona Server with its USER_STATISTICS: what accounts have used, the connections, and the CPU time of
  * their threads. Source: MariaDB Server Documentation, "USER_STATISTICS Table", "PROCESSLIST Table", "INNODB_TRX Table".
  */
-import { fail, ok, type Result } from '../../../packages/base/result.ts';
-import { serverProcess } from '../../host/databases/server-process.ts';
-import { processCpuMicroseconds } from '../../sys/syscalls.ts';
-import type { AccountUse, Look } from '../core/look.ts';
-import { rowsMax, type Row } from '../core/protocol/reply.ts';
-import { textLiteral } from '../core/rights/enable-sql.ts';
-import { Sessions, type ListedSession } from '../core/use/sessions.ts';
-import type { DatabaseConnection, DatabaseProblem } from './client/connect.ts';
-import type { DatabaseServer, Sight } from './server.ts';
+import { fail, ok, type Result } from '../../../../packages/base/result.ts';
+import { serverProcess } from '../../../host/databases/server-process.ts';
+import { processCpuMicroseconds } from '../../../sys/syscalls.ts';
+import type { AccountUse, Look } from '../../core/look.ts';
+import { rowsMax, type Row } from '../../core/protocol/reply.ts';
+import { textLiteral } from '../../core/rights/enable-sql.ts';
+import { Sessions, type ListedSession } from '../../core/use/sessions.ts';
+import type { DatabaseConnection, DatabaseProblem } from '../client/connect.ts';
+import type { DatabaseServer, Sight } from '../server.ts';
 import { BackgroundThreads, isEventThread, threadCpuMicroseconds } from './threads.ts';
 
 /** Columns that this kind needs, with what is not seen without them. */

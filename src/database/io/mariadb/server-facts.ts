@@ -1,7 +1,7 @@
 /** Reads what `enable` and `disable` decide by, as root. */
-import type { Problem } from '../../../packages/base/problem.ts';
-import { ok, type Result } from '../../../packages/base/result.ts';
-import type { OwnAccount, ServerFacts } from '../core/rights/enable.ts';
+import type { Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import type { OwnAccount, ServerFacts } from '../../core/rights/enable.ts';
 import {
   definerAccount,
   procedureComment,
@@ -9,9 +9,9 @@ import {
   schemaName,
   sessionStatements,
   workerAccount,
-} from '../core/rights/enable-sql.ts';
-import type { Row, Rows } from '../core/protocol/reply.ts';
-import type { DatabaseConnection } from './client/connect.ts';
+} from '../../core/rights/enable-sql.ts';
+import type { Row, Rows } from '../../core/protocol/reply.ts';
+import type { DatabaseConnection } from '../client/connect.ts';
 
 const ours = `('${workerAccount}', '${definerAccount}')`;
 

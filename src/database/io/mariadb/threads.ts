@@ -3,7 +3,7 @@
  *
  *     /proc/812/task/815/schedstat: 51532412 1200432 310
  */
-import { namesIn, readText } from '../../../packages/base/io/read.ts';
+import { namesIn, readText } from '../../../../packages/base/io/read.ts';
 
 /** The names that MariaDB gives to threads that run tenants' statements. */
 const connectionThread = 'one_connection';
