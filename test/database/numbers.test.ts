@@ -3,6 +3,7 @@ import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { connectionNumbers } from '../../src/database/core/connection-numbers.ts';
+import { accountsStatement } from '../../src/database/core/rights/enable-sql.ts';
 import { connectDatabase } from '../../src/database/io/client/connect.ts';
 import { noteNumbers, readAccounts, setNumbers } from '../../src/database/io/connection-numbers.ts';
 import { restoreNumbers } from '../../src/database/io/enable.ts';
@@ -70,6 +71,15 @@ describe('numbers of connections', { skip: mariadbMissing }, () => {
     assert.deepEqual(await numbers(), { alice_1: 50, alice_2: 50, bob_1: 50 });
     assert.equal(await keep(new Map()), 0);
     assert.deepEqual(valueOf(readNumbers(paths)), []);
+  });
+
+  test('very many accounts are read by the indexes of the tables', async () => {
+    for (const each of ['alice_1', 'alice_2', 'bob_1'])
+      await server.sql(`GRANT SELECT ON \`${each}\`.* TO ${each}@localhost`);
+    const steps = await server.sql(`EXPLAIN ${accountsStatement}`);
+    const grants = steps.filter((each) => each.get('table') === 'd');
+    assert.equal(grants.length, 2);
+    for (const each of grants) assert.notEqual(each.get('key'), null, JSON.stringify([...each]));
   });
 
   test('an end between the note and the server loses no number', async () => {

@@ -17,7 +17,7 @@ export const schemaName = 'bulkhead';
 /** The mark of our schema. */
 export const schemaComment = 'Made by Bulkhead';
 /** The mark of our procedure; another text of the procedure or the view needs another number. */
-export const procedureComment = 'Bulkhead 1';
+export const procedureComment = 'Bulkhead 2';
 
 /** Returns a string as SQL that no sql_mode reads in another way. */
 export const textLiteral = (text: string): string => {
@@ -48,21 +48,23 @@ const privilegesOfRoles = `
     SELECT BIT_OR(CAST(COALESCE(JSON_VALUE(r.Priv, '$.access'), '0') AS UNSIGNED))
       FROM mysql.global_priv r JOIN held ON r.User = held.name WHERE r.Host = ''`;
 
+const isAccountOf = (table: string) =>
+  `${table}.User = g.User AND ${table}.Host = g.Host AND BINARY ${table}.User = BINARY g.User AND BINARY ${table}.Host = BINARY g.Host`;
+
 /**
- * Accounts without their passwords, for root; the worker reads the same through the view. `roles` are the privileges of roles that the account has itself; `cap` also looks at
- * the roles of those roles.
+ * Accounts without their passwords, for root; the worker reads the same through the view. `roles` are the privileges of roles
+ * that the account has itself; `cap` also looks at the roles of those roles. Names are compared as the tables have them, by
+ * their indexes, and then byte by byte: a server may have thousands of accounts.
  */
 export const accountsStatement = `SELECT g.User AS account, g.Host AS host,
     COALESCE(JSON_VALUE(g.Priv, '$.max_user_connections'), '0') AS connections,
     COALESCE(JSON_VALUE(g.Priv, '$.is_role'), 0) <> 0 AS is_role,
     COALESCE(JSON_VALUE(g.Priv, '$.access'), '0') AS access,
     (SELECT BIT_OR(CAST(COALESCE(JSON_VALUE(r.Priv, '$.access'), '0') AS UNSIGNED))
-       FROM mysql.roles_mapping m JOIN mysql.global_priv r ON BINARY r.User = BINARY m.Role
-       WHERE BINARY m.User = BINARY g.User AND BINARY m.Host = BINARY g.Host) AS roles,
-    EXISTS (SELECT 1 FROM mysql.db d WHERE BINARY d.User = BINARY g.User AND BINARY d.Host = BINARY g.Host
-       AND d.Event_priv = 'Y') AS creates_events,
-    EXISTS (SELECT 1 FROM mysql.db d WHERE BINARY d.User = BINARY g.User AND BINARY d.Host = BINARY g.Host
-       AND d.Grant_priv = 'Y') AS grants
+       FROM mysql.roles_mapping m JOIN mysql.global_priv r ON r.User = m.Role AND BINARY r.User = BINARY m.Role
+       WHERE ${isAccountOf('m')}) AS roles,
+    EXISTS (SELECT 1 FROM mysql.db d WHERE ${isAccountOf('d')} AND d.Event_priv = 'Y') AS creates_events,
+    EXISTS (SELECT 1 FROM mysql.db d WHERE ${isAccountOf('d')} AND d.Grant_priv = 'Y') AS grants
   FROM mysql.global_priv g`;
 
 export const viewStatement = `CREATE OR REPLACE DEFINER = ${definer} SQL SECURITY DEFINER VIEW \`${schemaName}\`.accounts AS ${accountsStatement}`;
