@@ -177,7 +177,7 @@ function Explanation({ module, onClose }: ExplanationProps) {
           { name: text.columns.verdict, value: verdictText(module) },
           { name: text.columns.claim, value: module.license ?? text.noLicense },
           { name: text.package, value: module.package ?? text.noPackage },
-          { name: text.file, value: module.file },
+          { name: text.file, value: <code>{module.file}</code> },
           { name: text.columns.loaded, value: loadedText(module.isLoaded) },
           {
             name: text.requirement,
