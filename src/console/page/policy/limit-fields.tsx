@@ -123,27 +123,49 @@ export function exampleText(key: LimitKey): string {
 }
 
 function PackageField({ policy, target, typed, setTyped }: FieldsProps) {
-  const id = useId();
   const text = policyWords.value;
   const mayPackages = policy.may === 'all' || policy.may.includes('packages');
-  const isUnknown =
-    typed.package !== '' && policy.packages.every(({ name }) => name !== typed.package);
   const { inheritedPackage } = target;
   return (
+    <PackageSelect
+      policy={policy}
+      value={typed.package}
+      setValue={(name) => setTyped({ ...typed, package: name })}
+      none={
+        inheritedPackage === undefined
+          ? text.noPackage
+          : text.packageFromElsewhere(inheritedPackage)
+      }
+      isDisabled={!mayPackages}
+    />
+  );
+}
+
+interface PackageSelectProps {
+  readonly policy: PolicyResponse;
+  /** The name of the package; empty if none is chosen. */
+  readonly value: string;
+  readonly setValue: (name: string) => void;
+  /** The text of the choice without a package. */
+  readonly none: string;
+  readonly isDisabled?: boolean;
+}
+
+export function PackageSelect(props: PackageSelectProps) {
+  const { policy, value, setValue, none, isDisabled = false } = props;
+  const id = useId();
+  const isUnknown = value !== '' && policy.packages.every(({ name }) => name !== value);
+  return (
     <div class="field">
-      <label for={id}>{text.package}</label>
+      <label for={id}>{policyWords.value.package}</label>
       <select
         id={id}
-        value={typed.package}
-        disabled={!mayPackages}
-        onChange={(event) => setTyped({ ...typed, package: event.currentTarget.value })}
+        value={value}
+        disabled={isDisabled}
+        onChange={(event) => setValue(event.currentTarget.value)}
       >
-        <option value="">
-          {inheritedPackage === undefined
-            ? text.noPackage
-            : text.packageFromElsewhere(inheritedPackage)}
-        </option>
-        {isUnknown && <option value={typed.package}>{typed.package}</option>}
+        <option value="">{none}</option>
+        {isUnknown && <option value={value}>{value}</option>}
         {policy.packages.map(({ name }) => (
           <option key={name} value={name}>
             {name}

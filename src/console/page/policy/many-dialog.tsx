@@ -7,7 +7,7 @@ import { FailureNote } from '../parts/notes.tsx';
 import { limitWords, words } from '../state/language.ts';
 import { ChangeSteps } from './change-steps.tsx';
 import { useChange, type Change } from './change.ts';
-import { exampleText } from './limit-fields.tsx';
+import { exampleText, PackageSelect } from './limit-fields.tsx';
 import { PolicyDialog } from './policy-dialog.tsx';
 import { editOf, mainLimits, otherLimits, problemOf, targetOf, typedOf } from './targets.ts';
 import { policyWords } from './words.ts';
@@ -79,7 +79,7 @@ function ManyForm({ policy, uids, what, change, onClose }: ManyFormProps) {
         <p class="warning">{text.many.missing(uids.size - targets.length)}</p>
       )}
       {what === 'packages' ? (
-        <PackageChoice policy={policy} value={value} setValue={set} />
+        <PackageSelect policy={policy} value={value} setValue={set} none={text.noPackage} />
       ) : (
         <LimitChoice name={key} setName={setKey} value={value} setValue={set} problem={problem} />
       )}
@@ -98,35 +98,9 @@ function ManyForm({ policy, uids, what, change, onClose }: ManyFormProps) {
   );
 }
 
-interface ValueProps {
+interface LimitChoiceProps {
   readonly value: string;
   readonly setValue: (value: string) => void;
-}
-
-interface PackageChoiceProps extends ValueProps {
-  readonly policy: PolicyResponse;
-}
-
-function PackageChoice({ policy, value, setValue }: PackageChoiceProps) {
-  const id = useId();
-  const text = policyWords.value;
-  return (
-    <div class="field">
-      <label for={id}>{text.package}</label>
-      <select id={id} value={value} onChange={(event) => setValue(event.currentTarget.value)}>
-        <option value="">{text.noPackage}</option>
-        {policy.packages.map(({ name }) => (
-          <option key={name} value={name}>
-            {name}
-          </option>
-        ))}
-      </select>
-      <span class="quiet" />
-    </div>
-  );
-}
-
-interface LimitChoiceProps extends ValueProps {
   readonly name: LimitKey;
   readonly setName: (name: LimitKey) => void;
   readonly problem: string | undefined;
