@@ -9,7 +9,10 @@ import type { ReportedFault } from '../../src/agent/part.ts';
 import { connectDatabase } from '../../src/database/io/client/connect.ts';
 import { readAccounts } from '../../src/database/io/connection-numbers.ts';
 import { databasePart } from '../../src/database/io/agent-part.ts';
+import { DatabaseReadings } from '../../src/agent/sampling/database-readings.ts';
 import { pathsOf } from '../../src/host/paths.ts';
+import { noCounters } from '../../src/limits/limits.ts';
+import type { Reading } from '../../src/usage/measure.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 import type { Policy } from '../../src/policy/policy.ts';
@@ -166,6 +169,42 @@ alice:x:${aliceUid}:${aliceUid}::/home/alice:/bin/false\n`,
     assert.deepEqual(await readAccounts(opened.value, 'worker', []), { ok: true, value: [] });
     opened.value.close();
     await server.sql(`CREATE OR REPLACE VIEW bulkhead.accounts AS ${view?.get('statement')}`);
+  });
+
+  test('counts what a statement takes, and knows nothing while the server hangs', async () => {
+    const part = databasePart(paths, log);
+    const use = () => part.databaseUse?.(aliceUid);
+    assert.equal(use(), undefined);
+    part.adopt?.(policyWith('<database cpu="1000%"/>'), new Map());
+    const readings = new DatabaseReadings();
+    const kernel: Reading = { member: `u${aliceUid}`, before: noCounters, now: noCounters };
+    const figures = () => {
+      const now = performance.now() / 1000;
+      const entries = new Map([[kernel.member, { resellerUid: undefined }]]);
+      return readings.with([kernel], entries, (uid) => part.databaseUse?.(uid), now)[0]?.database;
+    };
+    const alice = await server.connect('alice_1');
+    const done = alice.query('SELECT BENCHMARK(1000000000, MD5(RAND()))');
+    try {
+      await eventually('her statement is in the figures', () => {
+        const found = figures();
+        return (found?.databaseCpu ?? 0) > 0.01 && found?.databaseConnections === 1;
+      });
+      process.kill(server.pid, 'SIGSTOP');
+      await eventually('nothing is known', () => use() === undefined);
+      assert.equal(figures(), undefined);
+      process.kill(server.pid, 'SIGCONT');
+      await eventually('it is known again', () => use()?.connections === 1);
+      // What was used meanwhile is in no figure.
+      assert.deepEqual(Object.keys(figures() ?? {}), ['databaseConnections']);
+    } finally {
+      process.kill(server.pid, 'SIGCONT');
+      await server.sql('KILL USER alice_1');
+      await done;
+      alice.close();
+      await part[Symbol.asyncDispose]?.();
+    }
+    assert.equal(use(), undefined);
   });
 
   test('holds nobody for clients who can use any name', async () => {
