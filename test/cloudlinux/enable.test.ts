@@ -39,6 +39,7 @@ const names = [
   'cloudlinux-packages',
   'cloudlinux-statistics',
   'cloudlinux-top',
+  'dbtop',
   'lve-read-snapshot',
   'lvechart',
   'lvectl',
