@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { axisSteps, axisTop, timeSteps } from '../../../src/console/page/charts/plot-axis.ts';
+import type { SeriesColumnsResponse } from '../../../src/agent/api/report-api.ts';
 import { tableRows } from '../../../src/console/page/state/chart-numbers.ts';
+import { chartOfLimit, chartsFor, measuredCharts } from '../../../src/console/page/state/charts.ts';
+import type { LimitKey } from '../../../src/limits/limit.ts';
 
 const line = (...values: (number | null)[]) => ({ kind: 'main' as const, values });
 
@@ -75,4 +78,31 @@ test('tableRows() averages what was measured, and leaves the rest unknown', () =
     { from: 200, to: 400, values: [null] },
     { from: 400, to: 600, values: [2] },
   ]);
+});
+
+test('charts of databases are there once something is known of them', () => {
+  const series = (average: readonly (number | null)[]): SeriesColumnsResponse => ({
+    from: 0,
+    to: 2,
+    seconds: [1, 1],
+    metrics: Object.fromEntries(
+      ['cpu', 'databaseCpu', 'databasePaused', 'databaseConnections'].map((key) => [
+        key,
+        { average: key === 'cpu' ? [1, 1] : average, max: average },
+      ]),
+    ),
+  });
+  const possible = chartsFor({});
+  const keysOf = (average: readonly (number | null)[]) =>
+    measuredCharts(possible, series(average)).map(({ key }) => key);
+  assert.deepEqual(keysOf([null, null]), ['cpu']);
+  assert.deepEqual(keysOf([null, 0]), ['cpu', 'database', 'databaseConnections']);
+});
+
+test('chartOfLimit() marks all limits on databases on their charts', () => {
+  const charts = chartsFor({});
+  const keyOf = (limit: LimitKey) => chartOfLimit(charts, limit)?.key;
+  assert.equal(keyOf('database.cpu'), 'database');
+  assert.equal(keyOf('database.connections'), 'databaseConnections');
+  assert.equal(keyOf('database.statement'), 'database');
 });
