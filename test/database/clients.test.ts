@@ -76,7 +76,7 @@ suite('clients of a socket', { skip }, () => {
     });
     children.push(child);
     writeFileSync(join(dirname(file), 'cgroup.procs'), String(child.pid));
-    child.stdin!.write('\n');
+    child.stdin.write('\n');
     return child;
   }
 
@@ -167,7 +167,7 @@ suite('clients of a socket', { skip }, () => {
     await end(client);
   });
 
-  test('are thawed when a program gets the rights of root while they are being frozen', async () => {
+  test('are thawed when a program gets the rights of root while they are being frozen', async (t) => {
     const client = start('perl', '-e', lasting, socket);
     await connected();
     const problems: string[] = [];
@@ -184,29 +184,24 @@ suite('clients of a socket', { skip }, () => {
       limitFraction: 0.01,
     };
     // As if it had begun after the processes were examined.
-    const { mayFreeze } = Clients.prototype;
-    Clients.prototype.mayFreeze = () => true;
-    try {
-      const look = async () => {
-        holder.look([use], [socket]);
-        await sleep(50);
-      };
-      const frozen = await eventually('it is frozen', async () => {
-        await look();
-        return frozenOf(host.paths)[0];
-      });
-      const root = startRoots(`${frozen}/cgroup.procs`);
-      let thawed = 0;
-      await eventually('it is thawed at once', async () => {
-        await look();
-        thawed = frozenOf(host.paths).length === 0 ? thawed + 1 : 0;
-        return thawed > 10;
-      });
-      assert.deepEqual(problems, []);
-      await end(root);
-    } finally {
-      Clients.prototype.mayFreeze = mayFreeze;
-    }
+    t.mock.method(Clients.prototype, 'mayFreeze', () => true);
+    const look = async () => {
+      holder.look([use], [socket]);
+      await sleep(50);
+    };
+    const frozen = await eventually('it is frozen', async () => {
+      await look();
+      return frozenOf(host.paths)[0];
+    });
+    const root = startRoots(`${frozen}/cgroup.procs`);
+    let thawed = 0;
+    await eventually('it is thawed at once', async () => {
+      await look();
+      thawed = frozenOf(host.paths).length === 0 ? thawed + 1 : 0;
+      return thawed > 10;
+    });
+    assert.deepEqual(problems, []);
+    await end(root);
     await end(client);
   });
 });

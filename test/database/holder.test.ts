@@ -82,10 +82,10 @@ suite('holding clients of a database', { skip }, () => {
 
   test('the next rung comes where her clients are elsewhere', async () => {
     using holder = stage.holder();
-    let isOver = false;
+    const over = new AbortController();
     const busy = (async () => {
       const connection = await stage.server.connect('alice');
-      while (!isOver) await connection.query('SELECT SUM(CRC32(c)) FROM alice.t');
+      while (!over.signal.aborted) await connection.query('SELECT SUM(CRC32(c)) FROM alice.t');
       connection.close();
     })();
     await eventually('the next rung', async () => {
@@ -93,7 +93,7 @@ suite('holding clients of a database', { skip }, () => {
       assert.equal(held.paused, 0);
       return held.last?.connectionsFraction === 1 / 4;
     });
-    isOver = true;
+    over.abort();
     await busy;
     assert.deepEqual(frozenOf(stage.host.paths), []);
   });
