@@ -49,8 +49,10 @@ async function status(options: LiveOptions, command: Command): Promise<ExitCode>
   const result: DbStatusJson = { servers, limitedTenants: tenants, ...own };
   if (options.json === true) printJson(result);
   else print(textOf(result));
-  const isWhole = servers.every(({ problem }) => problem === null) && own.ownProblem === null;
-  return isWhole ? exitCodes.done : exitCodes.failed;
+  const isWhole = servers.every(({ problem }) => problem === null);
+  return isWhole && (policy === undefined || own.ownProblem === null)
+    ? exitCodes.done
+    : exitCodes.failed;
 }
 
 /** Asks everything that runs servers of tenants' own. */
@@ -59,9 +61,10 @@ async function ownServers(
   paths: Paths,
   policy: Policy | undefined,
 ): Promise<Pick<DbStatusJson, 'own' | 'ownProblem'>> {
+  if (policy === undefined) return { own: [], ownProblem: 'there is no valid policy' };
   const found: OwnDatabase[] = [];
-  for (const { ownDatabases } of policy === undefined ? [] : capabilitiesOf(command)) {
-    const read = policy && (await (await ownDatabases?.())?.(paths, policy));
+  for (const { ownDatabases } of capabilitiesOf(command)) {
+    const read = await (await ownDatabases?.())?.(paths, policy);
     if (read?.ok === false) return { own: [], ownProblem: formatProblem(read.error) };
     found.push(...(read?.value ?? []));
   }

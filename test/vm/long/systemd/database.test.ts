@@ -80,6 +80,8 @@ suite('database servers with systemd', { skip: guests.skip, timeout }, () => {
     await host.until(`grep -qx 1 ${freeze}`);
     await host.succeed('pkill -u ann sh');
     await host.until('bulkhead faults --limit database.cpu ann | grep database');
+    // Nothing below needs the agent.
+    await host.succeed('bulkhead units disable');
   });
 
   test("a tenant's own server starts with the first connection, in its slice or its jail", async () => {
