@@ -113,8 +113,17 @@ struct files_struct {
   struct fdtable *fdt;
 };
 
+struct sched_entity {
+  u64 sum_exec_runtime;
+};
+
 struct task_struct {
+  int pid;
   int tgid;
+  struct sched_entity se;
+  u64 start_time;     /* nanoseconds of CLOCK_MONOTONIC */
+  u64 start_boottime; /* of CLOCK_BOOTTIME; Linux 5.5 */
+  struct task_struct *group_leader;
   struct task_struct *real_parent;
   struct mm_struct *mm;
   const struct cred *cred;
@@ -193,11 +202,18 @@ struct linux_binprm {
   const char *filename;
 };
 
+struct sock_common {
+  u16 skc_family;
+};
+
 struct sock {
+  struct sock_common __sk_common;
   kuid_t sk_uid;
+  const struct cred *sk_peer_cred;
 };
 
 struct socket {
+  short type;
   struct sock *sk;
 };
 

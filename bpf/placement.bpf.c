@@ -14,11 +14,13 @@
 #include "kernel.h"
 #include "events.h"
 
-#define EPERM 1
-#define NAME_BYTES 40
-/* One for each tenant; RANGES_STEPS halve that many to nothing. */
+/* One for each tenant. */
 #define RANGES 65536
 #define RANGES_STEPS 17
+#include "ranges.h"
+
+#define EPERM 1
+#define NAME_BYTES 40
 /* Cgroups of an event: the task's own one, and those above it. */
 #define GROUPS 4
 
@@ -42,13 +44,6 @@ struct place {
 
 /* Is nowhere: refused in every mode, which shows that these programs are asked. */
 #define NOWHERE (~0U)
-
-/* Subordinate uids, in ascending order. */
-struct range {
-  u32 first;
-  u32 count;
-  u32 owner;
-};
 
 /* The events that user space reads: src/placement/core/strict-event.ts. */
 struct event {
@@ -75,37 +70,14 @@ struct {
   __type(value, struct place);
 } tenants SEC(".maps");
 
-struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, RANGES);
-  __type(key, u32);
-  __type(value, struct range);
-} ranges SEC(".maps");
-
 /* Whose a uid is, by itself or as one of its subordinate ones; 0: nobody's. Verified by itself, once. */
 __noinline u32 tenant_of(u32 uid, u32 known)
 {
-  u32 low = 0, high = known;
-  int step;
-
   if (!uid)
     return 0;
   if (bpf_map_lookup_elem(&tenants, &uid))
     return uid;
-  for (step = 0; step < RANGES_STEPS && low < high; step++) {
-    u32 middle = low + (high - low) / 2;
-    struct range *range = bpf_map_lookup_elem(&ranges, &middle);
-
-    if (!range)
-      return 0;
-    if (uid < range->first)
-      high = middle;
-    else if (uid - range->first < range->count)
-      return range->owner;
-    else
-      low = middle + 1;
-  }
-  return 0;
+  return owner_in_ranges(uid, known);
 }
 
 static __always_inline bool is_named(const char *name, const char *wanted)

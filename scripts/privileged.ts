@@ -1,12 +1,13 @@
 /**
  * Checks what runs as root and is not TypeScript: shell scripts, Perl programs, C, and the structures that BPF programs
- * report: `node scripts/privileged.ts`. Prints what is wrong, and exits with 1 if anything is.
+ * share: `node scripts/privileged.ts`. Prints what is wrong, and exits with 1 if anything is.
  */
 import { spawnSync } from 'node:child_process';
 import { globSync, mkdtempDisposableSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { tmpdir } from 'node:os';
 import type { CStruct } from '../packages/base/c-struct.ts';
+import { threadStruct, userStruct } from '../src/database/core/peers/peer-maps.ts';
 import { refusalStruct } from '../src/jail/core/refusal.ts';
 import { gateEventStruct } from '../src/modules/core/gate/gate-event.ts';
 import { strictEventStruct } from '../src/placement/core/strict-event.ts';
@@ -15,12 +16,13 @@ import { ensurePrerequisites } from '../testing/prerequisites.ts';
 import { compileBpf } from './bpf.ts';
 import { root } from './steps.ts';
 
-/** `struct event` of bpf/NAME.bpf.c, as TypeScript reads it. */
-const events: Readonly<Record<string, CStruct<string>>> = {
-  jail: refusalStruct,
-  modules: gateEventStruct,
-  symlinks: refusedLinkStruct,
-  placement: strictEventStruct,
+/** Structures of bpf/NAME.bpf.c, as TypeScript reads them. */
+const structures: Readonly<Record<string, Readonly<Record<string, CStruct<string>>>>> = {
+  database: { thread: threadStruct, user: userStruct },
+  jail: { event: refusalStruct },
+  modules: { event: gateEventStruct },
+  symlinks: { event: refusedLinkStruct },
+  placement: { event: strictEventStruct },
 };
 
 const scripts = globSync(
@@ -51,8 +53,8 @@ function check(program: string, ...args: readonly string[]): string {
 }
 
 /** The fields of a structure as pahole prints them, with those of structures inside: `link.owner 68 4`. */
-function compiledFields(object: string): readonly string[] {
-  const lines = check('pahole', '--expand_types', '--class_name', 'event', object).split('\n');
+function compiledFields(object: string, structure: string): readonly string[] {
+  const lines = check('pahole', '--expand_types', '--class_name', structure, object).split('\n');
   const fields: string[] = [];
   let inside: string[] = [];
   for (const line of lines) {
@@ -67,19 +69,19 @@ function compiledFields(object: string): readonly string[] {
   return fields;
 }
 
-function compareEvents(): void {
+function compareStructures(): void {
   using directory = mkdtempDisposableSync(join(tmpdir(), 'bulkhead-privileged-'));
   for (const object of compileBpf(directory.path)) {
     const name = basename(object, '.bpf.o');
-    const compiled = compiledFields(object).join('\n');
-    const read = [...(events[name]?.fields ?? [])].map(
-      ([field, { offset, size }]) => `${field} ${offset} ${size}`,
-    );
-    if (compiled === read.join('\n')) continue;
-    failed = true;
-    process.stderr.write(
-      `struct event of bpf/${name}.bpf.c is (name, offset, size)\n${compiled}\nand TypeScript reads\n${read.join('\n')}\n`,
-    );
+    for (const [structure, { fields }] of Object.entries(structures[name] ?? {})) {
+      const compiled = compiledFields(object, structure).join('\n');
+      const read = [...fields].map(([field, { offset, size }]) => `${field} ${offset} ${size}`);
+      if (compiled === read.join('\n')) continue;
+      failed = true;
+      process.stderr.write(
+        `struct ${structure} of bpf/${name}.bpf.c is (name, offset, size)\n${compiled}\nand TypeScript reads\n${read.join('\n')}\n`,
+      );
+    }
   }
 }
 
@@ -93,6 +95,6 @@ if (ready.ok) {
   const analyzed = ['-fanalyzer', '-O2', '-std=c11', '-Wall', '-Wextra', '-Werror'];
   for (const file of globSync('{entry,test/entry}/*.c', { cwd: root }))
     check('gcc', ...analyzed, '-c', file, '-o', '/dev/null');
-  compareEvents();
+  compareStructures();
 } else process.stdout.write(`Skipped: ${ready.reason}\n`);
 process.exitCode = failed ? 1 : 0;

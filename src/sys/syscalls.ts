@@ -40,6 +40,8 @@ const cGetsockopt = libc.func(
 const cSocket = libc.func('int socket(int domain, int type, int protocol)');
 const cBind = libc.func('int bind(int fd, const void *address, uint32_t length)');
 const cConnect = libc.func('int connect(int fd, const void *address, uint32_t length)');
+const cListen = libc.func('int listen(int fd, int waiting)');
+const cAccept = libc.func('int accept4(int fd, void *address, void *length, int flags)');
 const cGetsockname = libc.func('int getsockname(int fd, void *address, void *length)');
 const cSetsockopt = libc.func(
   'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
@@ -287,6 +289,19 @@ export function bindSocket(fd: number, address: Uint8Array): Errno | undefined {
 /** Connects, and waits until the other end accepts. Source: connect(2). */
 export function connectSocket(fd: number, address: Uint8Array): Errno | undefined {
   return failed(cConnect(fd, address, address.byteLength));
+}
+
+/** Lets others connect; at most about `waiting` of them wait to be accepted. Source: listen(2). */
+export function listenSocket(fd: number, waiting: number): Errno | undefined {
+  return failed(cListen(fd, waiting));
+}
+
+const SOCK_CLOEXEC = 0o2000000;
+
+/** Accepts a connection, and waits until there is one. Source: accept(2). */
+export function acceptSocket(fd: number): OpenedFd {
+  const accepted = Number(cAccept(fd, null, null, SOCK_CLOEXEC));
+  return accepted >= 0 ? { fd: accepted } : { error: errnoName(koffi.errno()) };
 }
 
 /** Fills in the socket's address. Source: getsockname(2). */

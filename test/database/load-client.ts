@@ -28,6 +28,12 @@ const statements: Readonly<Record<string, (connection: number) => readonly strin
   insert: () => [
     `INSERT INTO ${database}.journal(v) VALUES(REPEAT('x', ${200 + (anyRow() % 800)}))`,
   ],
+  prepared: () => [
+    `PREPARE s FROM 'SELECT SUM(CRC32(c)) FROM ${database}.t'`,
+    'EXECUTE s',
+    'DEALLOCATE PREPARE s',
+  ],
+  routine: () => [`CALL ${database}.work()`],
   ddl: (at) => [
     `CREATE TABLE ${database}.d${at}(a INT PRIMARY KEY, b VARCHAR(20), KEY(b)) ENGINE=InnoDB`,
     `DROP TABLE ${database}.d${at}`,

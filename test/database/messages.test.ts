@@ -75,3 +75,15 @@ test('the privileges of an account stay unknown if they are', () => {
   assert.ok(answer?.kind === 'accounts');
   assert.equal(answer.accounts[0]?.privileges, undefined);
 });
+
+test('only a number that a process can have is the pid of a server', () => {
+  const pidOf = (pid: unknown) => {
+    const answer = readAnswer(
+      JSON.stringify({ kind: 'connected', version: '1', missing: [], pid }),
+    );
+    return answer?.kind === 'connected' ? answer.pid : undefined;
+  };
+  assert.equal(pidOf(812), 812);
+  for (const each of [-1, 1.5, 2 ** 22, '812', null, '../../self'])
+    assert.equal(pidOf(each), undefined);
+});

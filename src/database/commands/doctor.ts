@@ -3,6 +3,7 @@ import type { DoctorReport } from '../../cli/doctor-report.ts';
 import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
+import type { Paths } from '../../host/paths.ts';
 import { accountKindAt } from '../../policy/databases/postgresql-socket.ts';
 import { databaseLimits } from '../core/database-limits.ts';
 import { doctorText, type DoctorServer, type LimitNames } from '../core/doctor.ts';
@@ -10,6 +11,7 @@ import { accountOwners } from '../io/account-owners.ts';
 import type { DatabaseConnection } from '../io/client/connect.ts';
 import { kindOf } from '../io/kinds.ts';
 import { connectForRoot } from '../io/open-server.ts';
+import { seenBy } from '../io/peers/record.ts';
 import { readServers } from '../io/record-file.ts';
 import { databaseRemarks } from './remarks.ts';
 import { serverSockets } from './servers.ts';
@@ -44,7 +46,7 @@ export async function databaseDoctor({
     sockets.map(async (socket): Promise<DoctorServer> => {
       const isEnabled = enabled.has(socket);
       if (limits.size === 0 || !isEnabled) return { socket, isEnabled };
-      const asked = await ask(socket, isTenantsAt(socket));
+      const asked = await ask(socket, isTenantsAt(socket), limits.has('cpu') ? paths : undefined);
       return asked.ok
         ? { socket, isEnabled, ...asked.value }
         : { socket, isEnabled, problem: formatProblem(asked.error) };
@@ -55,14 +57,16 @@ export async function databaseDoctor({
 
 type Answers = Omit<DoctorServer, 'socket' | 'isEnabled'>;
 
+/** `seenIn`: the paths of the agent that sees tenants there, if one does. */
 async function ask(
   socket: string,
   isTenants: (account: string) => boolean,
+  seenIn: Paths | undefined,
 ): Promise<Result<Answers, Problem>> {
   const connection = await connectForRoot(socket, { user: 'root' });
   if (!connection.ok) return connection;
   try {
-    return await answersOf(connection.value, isTenants);
+    return await answersOf(connection.value, isTenants, seenIn);
   } finally {
     connection.value.close();
   }
@@ -71,6 +75,7 @@ async function ask(
 async function answersOf(
   connection: DatabaseConnection,
   isTenants: (account: string) => boolean,
+  seenIn: Paths | undefined,
 ): Promise<Result<Answers, Problem>> {
   const kind = kindOf(connection);
   const server = await kind.open(connection);
@@ -79,9 +84,10 @@ async function answersOf(
   if (!settings.ok) return settings;
   const accounts = await kind.accounts(connection, 'root');
   if (!accounts.ok) return accounts;
-  const { version, missing } = server.value.sight;
+  const { version, missing, pid } = server.value.sight;
   return ok({
     version,
+    ...(seenIn === undefined ? {} : { seenBy: seenBy(seenIn, pid) }),
     missing,
     ...settings.value,
     accounts: accounts.value.map((each) => ({ ...each, isTenants: isTenants(each.account) })),

@@ -145,6 +145,10 @@ export interface DbStatusServerJson {
   readonly pid: number | null;
   /** The things that are not seen, and why. */
   readonly missing: readonly string[];
+  /** How the agent sees tenants: by their sockets, or by the counters of their accounts; null if the server cannot be asked. */
+  readonly seenBy: 'socket' | 'accounts' | null;
+  /** Why not by their sockets; null if it is by those. */
+  readonly seenByReason: string | null;
   /** Why the server cannot be asked; null if it can. */
   readonly problem: string | null;
 }

@@ -11,6 +11,8 @@ import type { Paths } from '../../host/paths.ts';
 import type { OwnDatabase } from '../../policy/databases/own-database.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { databaseLimits } from '../core/database-limits.ts';
+import { formatSeenBy, type SeenBy } from '../core/peers/seen-by.ts';
+import { seenBy } from '../io/peers/record.ts';
 import { readServers } from '../io/record-file.ts';
 import type { DbStatusJson, DbStatusServerJson } from './json.ts';
 import {
@@ -34,10 +36,10 @@ async function status(options: LiveOptions, command: Command): Promise<ExitCode>
   for (const socket of socketsFor(options, policy, paths)) {
     const found = await withServer(socket, options, async ({ sight }) => {
       const { version, pid, missing } = sight;
-      return { version, pid: pid ?? null, missing };
+      return { version, pid: pid ?? null, missing, ...seenByJson(seenBy(paths, pid)) };
     });
     const isEnabled = enabled.has(socket);
-    const unseen = { version: null, pid: null, missing: [] };
+    const unseen = { version: null, pid: null, missing: [], seenBy: null, seenByReason: null };
     servers.push(
       typeof found === 'string'
         ? { socket, isEnabled, ...unseen, problem: found }
@@ -54,6 +56,11 @@ async function status(options: LiveOptions, command: Command): Promise<ExitCode>
     ? exitCodes.done
     : exitCodes.failed;
 }
+
+const seenByJson = (seen: SeenBy) => ({
+  seenBy: seen.by,
+  seenByReason: seen.by === 'socket' ? null : seen.reason,
+});
 
 /** Asks everything that runs servers of tenants' own. */
 async function ownServers(
@@ -100,15 +107,20 @@ function ownTable(own: DbStatusJson['own']): string {
   return table([['TENANT', 'STATE', 'SINCE', 'MEMORY', 'SOCKET'], ...rows]);
 }
 
-function linesOf({ socket, isEnabled, version, pid, missing, problem }: DbStatusServerJson) {
+function linesOf(server: DbStatusServerJson) {
+  const { socket, isEnabled, version, pid, missing, problem } = server;
   if (problem !== null) return [printable(socket), `  ${problem}`];
   const process = pid === null ? 'process unknown' : `pid ${pid}`;
   return [
     `${printable(socket)}: ${printable(version ?? '')}, ${process}`,
     isEnabled ? '  enabled' : '  not enabled: the agent does not ask it; run "bulkhead db enable"',
+    ...(isEnabled ? [`  ${seenByText(server)}`] : []),
     ...missing.map((each) => `  not seen: ${printable(each)}`),
   ];
 }
+
+const seenByText = ({ seenBy: by, seenByReason: reason }: DbStatusServerJson) =>
+  formatSeenBy(by === 'socket' ? { by } : { by: 'accounts', reason: reason ?? '' });
 
 export const command = liveCommand(
   status,

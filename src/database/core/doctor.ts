@@ -10,6 +10,7 @@ import {
   type ServerAccount,
 } from './connection-numbers.ts';
 import type { DatabaseLimits } from './database-limits.ts';
+import { formatSeenBy, type SeenBy } from './peers/seen-by.ts';
 
 /** A server, as far as it could be asked. */
 export interface DoctorServer {
@@ -19,6 +20,8 @@ export interface DoctorServer {
   /** Why it could not be asked; nothing else is known then. */
   readonly problem?: string;
   readonly version?: string;
+  /** How the agent sees its tenants; absent if nothing needs to see them. */
+  readonly seenBy?: SeenBy;
   /** Facts that the server does not show, and why. */
   readonly missing?: readonly string[];
   readonly isReadOnly?: boolean;
@@ -57,15 +60,17 @@ export function doctorText(servers: readonly DoctorServer[], limits: LimitNames)
 }
 
 function serverText(server: DoctorServer, limits: LimitNames): string {
-  const { socket, version, problem, isEnabled } = server;
+  const { socket, version, problem, isEnabled, seenBy } = server;
   const name = version === undefined ? socket : `${nameOf(version)} at ${socket}`;
   if (limits.size === 0) return `${name}: no limits are set`;
   if (!isEnabled) return `${name}: no limit is enforced, since it is not enabled`;
   if (problem !== undefined) return `${name}: unknown`;
+  const isKept = isPostgresqlSocket(socket) && seenBy?.by !== 'socket';
   const enforced = [...limits]
     .filter((each) => !lacks(server, each))
-    .map((each) => (each === 'cpu' && isPostgresqlSocket(socket) ? keptCpu : limitWords[each]));
-  return `${name}: ${enforced.length === 0 ? 'no limit is enforced' : `${enforced.join(', ')} enforced`}`;
+    .map((each) => (each === 'cpu' && isKept ? keptCpu : limitWords[each]));
+  const seen = seenBy === undefined ? '' : `, ${formatSeenBy(seenBy)}`;
+  return `${name}: ${enforced.length === 0 ? 'no limit is enforced' : `${enforced.join(', ')} enforced`}${seen}`;
 }
 
 const nameOf = (version: string): string => {

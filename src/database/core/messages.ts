@@ -36,7 +36,13 @@ export type WorkerRequest =
   | { readonly kind: 'cap'; readonly numbers: readonly WantedNumber[] };
 
 export type WorkerAnswer =
-  | { readonly kind: 'connected'; readonly version: string; readonly missing: readonly string[] }
+  | {
+      readonly kind: 'connected';
+      readonly version: string;
+      readonly missing: readonly string[];
+      /** The process of the server; absent if it is unknown. */
+      readonly pid?: number;
+    }
   | { readonly kind: 'look'; readonly look: Look }
   | { readonly kind: 'ended'; readonly ids: readonly number[] }
   | { readonly kind: 'accounts'; readonly accounts: readonly ServerAccount[] }
@@ -52,6 +58,8 @@ const statementMax = 200;
 const reasonMax = 1000;
 const missingMax = 20;
 const versionMax = 200;
+/** Source: `PID_MAX_LIMIT` of the kernel. */
+const pidsMax = 2 ** 22;
 const hostMax = 255;
 const privilegesMax = 100;
 
@@ -61,7 +69,10 @@ export function readAnswer(line: string): WorkerAnswer | undefined {
   switch (value?.['kind']) {
     case 'connected': {
       const missing = listOf(value['missing'], missingMax, reasonOf);
-      return { kind: 'connected', version: textOf(value['version'], versionMax), missing };
+      const version = textOf(value['version'], versionMax);
+      const pid = amountOf(value['pid']);
+      const isPid = pid !== undefined && Number.isInteger(pid) && pid < pidsMax;
+      return { kind: 'connected', version, missing, ...(isPid ? { pid } : {}) };
     }
     case 'look': {
       const look = readLook(value['look']);

@@ -14,6 +14,7 @@ import { nearPauseMilliseconds } from '../core/near-accounts.ts';
 import { UseTotals } from '../core/use/use-totals.ts';
 import { DatabaseFaults } from './database-faults.ts';
 import { Enforcement } from './enforcement.ts';
+import { PeerWatch } from './peers/peer-watch.ts';
 import type { SeenServer } from './seen-server.ts';
 import { ServerLoops } from './worker/server-loops.ts';
 import { findServers } from './watched-servers.ts';
@@ -30,6 +31,7 @@ class DatabasePart implements AgentPart {
   readonly #log: Log;
   readonly #faults = new DatabaseFaults();
   readonly #totals = new UseTotals();
+  readonly #peers: PeerWatch;
   readonly #loops = new ServerLoops<SeenServer>((server) => this.#turn(server));
   #enforcement: Enforcement | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -38,6 +40,7 @@ class DatabasePart implements AgentPart {
   constructor(paths: Paths, log: Log) {
     this.#paths = paths;
     this.#log = log;
+    this.#peers = new PeerWatch(paths);
   }
 
   adopt(policy: Policy): void {
@@ -50,9 +53,11 @@ class DatabasePart implements AgentPart {
     });
     if (enforcement === undefined) {
       this.#totals.lose();
+      this.#peers[Symbol.dispose]();
       return this.#loops.keep(new Map());
     }
     this.#enforcement = enforcement;
+    this.#peers.adopt(policy);
     this.#find(enforcement);
   }
 
@@ -67,6 +72,7 @@ class DatabasePart implements AgentPart {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#leave();
     this.#loops[Symbol.dispose]();
+    this.#peers[Symbol.dispose]();
   }
 
   /** Ends the current enforcement, which thaws everybody. */
@@ -85,7 +91,9 @@ class DatabasePart implements AgentPart {
 
   /** Looks at a server, and acts on it. Returns when to come again. */
   async #turn(server: SeenServer): Promise<number> {
-    const use = await server.look(this.#enforcement?.nearAccounts(server));
+    this.#peers.watch(this.#loops.servers.flatMap(({ process }) => process ?? []));
+    const near = this.#enforcement?.nearAccounts(server);
+    const use = await server.look(near, (process) => this.#peers.read(process));
     const enforcement = this.#enforcement;
     if (enforcement === undefined || !this.#loops.has(server)) return lookMilliseconds;
     this.#report(server);

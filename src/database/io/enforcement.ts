@@ -10,7 +10,7 @@ import type { AccountOwners } from '../core/accounts.ts';
 import { anybodysLogin, connectionNumbers, isAnonymous } from '../core/connection-numbers.ts';
 import { resellerRung } from '../core/cpu-incidents.ts';
 import { databaseLimits, type DatabaseLimits } from '../core/database-limits.ts';
-import type { Look, Session } from '../core/look.ts';
+import type { Session } from '../core/look.ts';
 import { NearAccounts } from '../core/near-accounts.ts';
 import { ResellerShares } from '../core/reseller-shares.ts';
 import type { UseTotals } from '../core/use/use-totals.ts';
@@ -41,8 +41,9 @@ const nearFraction = 0.8;
 const refreshMilliseconds = 60_000;
 const unknownMilliseconds = 5_000;
 
-/** A server that counts nothing lists no account; one that counts lists ours. */
-const isCounting = ({ accounts }: Look) => accounts.length > 0;
+/** Whether CPU time is known. A server that counts nothing lists no account; one that counts lists ours. */
+const isCounted = ({ server, use }: Seen) =>
+  server.shares.isBySocket || use.look.accounts.length > 0;
 
 /** Stands for the tenant of accounts that belong to none. */
 const nobody = -1;
@@ -239,26 +240,26 @@ export class Enforcement implements Disposable {
     const near = this.#near.get(server);
     const since = (uid: number) =>
       near?.has(uid) === true ? use.elapsedMicroseconds : use.allMicroseconds;
-    const used = new Map<number, number>();
-    for (const [account, microseconds] of use.used) {
-      const tenant = this.#tenantOf(server, account);
-      if (tenant !== undefined) used.set(tenant, (used.get(tenant) ?? 0) + microseconds);
-    }
+    const used = server.shares.divide(
+      use,
+      (account) => this.#tenantOf(server, account),
+      (uid) => near?.has(uid) === true,
+    );
     const perTime = [...used].map(([uid, each]) => [uid, each / since(uid)] as const);
     this.#rates.set(server, new Map([...(isAll ? [] : this.#ratesAt(server, near)), ...perTime]));
     const connections = [...sessions].map(([uid, own]) => [uid, own.length] as const);
-    const looks = [...this.#latest.values()].map((each) => each.use.look);
-    const isWhole = looks.every(({ hasMoreSessions }) => hasMoreSessions !== true);
+    const latest = [...this.#latest.values()];
+    const isWhole = latest.every((each) => each.use.look.hasMoreSessions !== true);
     const areSeen = servers.every((each) => this.#latest.has(each));
     this.#needs.totals.add(
       {
         used,
         connections: isWhole ? new Map(connections.filter(([uid]) => uid !== nobody)) : undefined,
-        isCounted: looks.every(isCounting),
+        isCounted: latest.every(isCounted),
       },
       areSeen ? performance.now() / 1000 : undefined,
     );
-    const isKnown = isCounting(use.look);
+    const isKnown = isCounted({ server, use });
     const rates = [...this.#rates.values()];
     return [...this.#limits].flatMap(([uid, { cpu }]) => {
       const tenant = this.#tenants.get(uid);

@@ -12,7 +12,7 @@ import { lockFile, type FileLock } from '../files/flock.ts';
 import type { PinnedDirectory } from '../../../packages/base/io/pinned-directory.ts';
 import { packageFile } from '../package-files.ts';
 import { lsmProblem } from './lsm.ts';
-import { PinnedMap } from './maps.ts';
+import { BpfMap } from './maps.ts';
 import { loadObject } from './object.ts';
 import {
   existingPins,
@@ -166,17 +166,17 @@ export class BpfGuard<Rule> {
   /** Calls `use` with these maps of the programs in force; does not call it if there are none, or one cannot be opened. */
   withMaps<Name extends string, T>(
     names: readonly Name[],
-    use: (maps: Readonly<Record<Name, PinnedMap>>, generation: string, directory: string) => T,
+    use: (maps: Readonly<Record<Name, BpfMap>>, generation: string, directory: string) => T,
   ): T | undefined {
     return this.inForce((directory, generation) => {
       using opened = new DisposableStack();
-      const maps: Partial<Record<Name, PinnedMap>> = {};
+      const maps: Partial<Record<Name, BpfMap>> = {};
       for (const name of names) {
-        const map = PinnedMap.open(`${directory}/map_${name}`);
+        const map = BpfMap.open(`${directory}/map_${name}`);
         if (!map.ok) return undefined;
         maps[name] = opened.use(map.value);
       }
-      return use(maps as Record<Name, PinnedMap>, generation, directory);
+      return use(maps as Record<Name, BpfMap>, generation, directory);
     });
   }
 

@@ -28,11 +28,15 @@ const prototypes = {
   bpf_link__pin: 'int bpf_link__pin(void *link, const char *path)',
   bpf_link__destroy: 'int bpf_link__destroy(void *link)',
   bpf_map__name: 'const char *bpf_map__name(void *map)',
+  bpf_map__fd: 'int bpf_map__fd(void *map)',
   bpf_map__pin: 'int bpf_map__pin(void *map, const char *path)',
   bpf_map__update_elem:
     'int bpf_map__update_elem(void *map, const void *key, size_t keyBytes, const void *value, size_t valueBytes, uint64_t flags)',
   bpf_obj_get: 'int bpf_obj_get(const char *path)',
   bpf_map_lookup_elem: 'int bpf_map_lookup_elem(int fd, const void *key, void *value)',
+  bpf_map_update_elem:
+    'int bpf_map_update_elem(int fd, const void *key, const void *value, uint64_t flags)',
+  bpf_map_delete_elem: 'int bpf_map_delete_elem(int fd, const void *key)',
   bpf_map_get_next_key: 'int bpf_map_get_next_key(int fd, const void *key, void *next)',
   ring_buffer__new:
     'void *ring_buffer__new(int fd, void *take, void *context, const void *options)',
@@ -60,6 +64,7 @@ export interface Libbpf {
   readonly bpf_link__pin: (link: Handle, path: string) => number;
   readonly bpf_link__destroy: (link: Handle) => number;
   readonly bpf_map__name: (map: Handle) => string;
+  readonly bpf_map__fd: (map: Handle) => number;
   readonly bpf_map__pin: (map: Handle, path: string) => number;
   readonly bpf_map__update_elem: (
     map: Handle,
@@ -71,6 +76,13 @@ export interface Libbpf {
   ) => number;
   readonly bpf_obj_get: (path: string) => number;
   readonly bpf_map_lookup_elem: (fd: number, key: Uint8Array, value: Uint8Array) => number;
+  readonly bpf_map_update_elem: (
+    fd: number,
+    key: Uint8Array,
+    value: Uint8Array,
+    flags: number,
+  ) => number;
+  readonly bpf_map_delete_elem: (fd: number, key: Uint8Array) => number;
   readonly bpf_map_get_next_key: (fd: number, key: Uint8Array | null, next: Uint8Array) => number;
   readonly ring_buffer__new: (
     fd: number,

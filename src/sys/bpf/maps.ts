@@ -1,25 +1,33 @@
-/** Pinned maps, as programs' observers read them. */
+/** Maps, as programs' observers read them. */
 import { closeSync } from 'node:fs';
 import koffi from 'koffi';
-import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { failed, type Errno, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { errnoCause } from '../../../packages/base/io/errno.ts';
 import { errnoOfAnswer, libbpf, type Handle, type Libbpf } from './libbpf.ts';
 
-export class PinnedMap implements Disposable {
+export class BpfMap implements Disposable {
   readonly #lib: Libbpf;
+  readonly #isOwn: boolean;
   readonly fd: number;
 
-  static open(path: string): Result<PinnedMap, Problem> {
+  /** Opens a pinned map. */
+  static open(path: string): Result<BpfMap, Problem> {
     const library = libbpf();
     if (!library.ok) return library;
     const fd = library.value.bpf_obj_get(path);
-    if (fd >= 0) return ok(new PinnedMap(library.value, fd));
+    if (fd >= 0) return ok(new BpfMap(library.value, fd, true));
     return failed({ ...errnoCause(errnoOfAnswer(fd)), action: 'open the map', object: path });
   }
 
-  private constructor(lib: Libbpf, fd: number) {
+  /** Returns a map of a loaded object, which closes it. */
+  static ofObject(lib: Libbpf, fd: number): BpfMap {
+    return new BpfMap(lib, fd, false);
+  }
+
+  private constructor(lib: Libbpf, fd: number, isOwn: boolean) {
     this.#lib = lib;
+    this.#isOwn = isOwn;
     this.fd = fd;
   }
 
@@ -27,6 +35,17 @@ export class PinnedMap implements Disposable {
   get(key: Uint8Array, valueBytes: number): Buffer | undefined {
     const value = Buffer.alloc(valueBytes);
     return this.#lib.bpf_map_lookup_elem(this.fd, key, value) < 0 ? undefined : value;
+  }
+
+  /** Sets the value of a key. Returns the error, such as E2BIG if the map is full. */
+  set(key: Uint8Array, value: Uint8Array): Errno | undefined {
+    const done = this.#lib.bpf_map_update_elem(this.fd, key, value, 0);
+    return done < 0 ? errnoOfAnswer(done) : undefined;
+  }
+
+  /** Removes a key, if the map has it. */
+  delete(key: Uint8Array): void {
+    this.#lib.bpf_map_delete_elem(this.fd, key);
   }
 
   /** Returns the sum of a counter over all processors, for a map with one counter per processor. */
@@ -53,7 +72,7 @@ export class PinnedMap implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    closeSync(this.fd);
+    if (this.#isOwn) closeSync(this.fd);
   }
 }
 
@@ -65,7 +84,7 @@ const enough = -1;
 
 interface Ring {
   readonly lib: Libbpf;
-  readonly map: PinnedMap;
+  readonly map: BpfMap;
   readonly callback: bigint;
   readonly handle: Handle;
 }
@@ -89,7 +108,7 @@ export class RingReader implements Disposable {
   static open(path: string): Result<RingReader, Problem> {
     const library = libbpf();
     if (!library.ok) return library;
-    const map = PinnedMap.open(path);
+    const map = BpfMap.open(path);
     if (!map.ok) return map;
     const taking = new Taking();
     const callback = koffi.register(

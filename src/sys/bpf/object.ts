@@ -1,7 +1,8 @@
 /**
- * Loads an object of BPF programs, fills its maps, attaches all programs and pins them: all of it, or nothing.
+ * Loads an object of BPF programs, fills its maps, and attaches all programs: all of it, or nothing.
  *
- * Older generations end only when the new one is complete, so that at no moment fewer programs decide than before.
+ * Guards pin their programs. Older generations end only when the new one is complete, so that at no moment fewer programs
+ * decide than before. Programs that only observe are held instead: they end with the process that holds them.
  */
 import type { MapEntry } from '../../../packages/base/map-entry.ts';
 import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
@@ -9,18 +10,25 @@ import { ok, type Result } from '../../../packages/base/result.ts';
 import { causeOf, formatErrno } from '../../../packages/base/io/errno.ts';
 import type { PinnedDirectory } from '../../../packages/base/io/pinned-directory.ts';
 import { errnoOfAnswer, libbpf, type Handle, type Libbpf } from './libbpf.ts';
+import { BpfMap } from './maps.ts';
 import { beginGeneration, linkPrefix, removeGenerations } from './pins.ts';
+
+/** Returns a map of the object. */
+export type MapOf = (name: string) => BpfMap;
 
 export interface BpfObject {
   readonly file: string;
-  /** The name of the pins: `symlinks`. */
+  /** The name of the object, and of the pins: `symlinks`. */
   readonly name: string;
-  readonly generation: string;
   readonly entries: readonly MapEntry[];
   /** Programs that are left out if the kernel lacks their hook. */
   readonly optional?: readonly string[];
   /** Checks, once everything is attached, that it works; returns why not. */
-  readonly prove: () => Cause | undefined;
+  readonly prove: (mapOf: MapOf) => Cause | undefined;
+}
+
+export interface PinnedObject extends BpfObject {
+  readonly generation: string;
 }
 
 export interface LoadedObject {
@@ -32,27 +40,47 @@ export interface LoadedObject {
 type Loading<T> = Result<T, Cause>;
 const because = (cause: Cause): Loading<never> => ({ ok: false, error: cause });
 
-/** Loads the object. Throws only on defects. */
+/** Loads the object and pins it. Throws only on defects. */
 export function loadObject(
-  object: BpfObject,
+  object: PinnedObject,
   pins: PinnedDirectory,
 ): Result<LoadedObject, Problem> {
+  const opened = openObject(object);
+  if (!opened.ok) return opened;
+  using loader = opened.value;
+  const { generation } = object;
+  const done = loader.run(() => loader.pin(pins, generation));
+  return done.ok ? done : cannotLoad(object, done.error);
+}
+
+/** The programs of an object, attached until it is disposed of. */
+export interface HeldObject extends Disposable {
+  readonly mapOf: MapOf;
+}
+
+/** Loads the object and holds it. Throws only on defects. */
+export function holdObject(object: BpfObject): Result<HeldObject, Problem> {
+  const opened = openObject(object);
+  if (!opened.ok) return opened;
+  const loader = opened.value;
+  const done = loader.run(() => undefined);
+  if (done.ok) return ok(loader);
+  loader[Symbol.dispose]();
+  return cannotLoad(object, done.error);
+}
+
+const cannotLoad = ({ name }: BpfObject, cause: Cause) =>
+  failed({ ...cause, action: 'load the BPF programs', object: name });
+
+function openObject(object: BpfObject): Result<Loader, Problem> {
   const library = libbpf();
   if (!library.ok) return library;
-  const cannot = (cause: Cause) =>
-    failed({ ...cause, action: 'load the BPF programs', object: object.name });
   const handle = library.value.bpf_object__open_file(object.file, null);
-  if (handle === null)
-    return cannot({
-      reason: `cannot open ${object.file}: ${formatErrno(errnoOfAnswer())}`,
-      hint: 'install the package again; in a clone run: node scripts/bpf.ts',
-    });
-  try {
-    const done = new Loader(library.value, handle, object).run(pins);
-    return done.ok ? done : cannot(done.error);
-  } finally {
-    library.value.bpf_object__close(handle);
-  }
+  if (handle !== null) return ok(new Loader(library.value, handle, object));
+  return cannotLoad(object, {
+    reason: `cannot open ${object.file}: ${formatErrno(errnoOfAnswer())}`,
+    hint: 'install the package again; in a clone run: node scripts/bpf.ts',
+  });
 }
 
 interface Program {
@@ -65,10 +93,11 @@ interface Program {
 const logBytes = 256 * 1024;
 const logLinesShown = 4;
 
-class Loader {
+class Loader implements HeldObject {
   readonly #lib: Libbpf;
   readonly #handle: Handle;
   readonly #object: BpfObject;
+  readonly #links: { readonly name: string; readonly handle: Handle }[] = [];
 
   constructor(lib: Libbpf, handle: Handle, object: BpfObject) {
     this.#lib = lib;
@@ -76,25 +105,33 @@ class Loader {
     this.#object = object;
   }
 
-  run(pins: PinnedDirectory): Loading<LoadedObject> {
+  /** Loads and attaches the programs, and has `finish` complete that. */
+  run(finish: () => Cause | undefined): Loading<LoadedObject> {
     const chosen = this.#choosePrograms();
     if (!chosen.ok) return chosen;
     const { programs, leftOut } = chosen.value;
     const loaded = this.#lib.bpf_object__load(this.#handle);
     if (loaded < 0) return because(refusal(programs, loaded));
-    const filled = this.#fill();
-    if (filled !== undefined) return because(filled);
-    const links: Handle[] = [];
-    try {
-      const problem = this.#attach(programs, links) ?? this.#object.prove();
-      if (problem !== undefined) return because(problem);
-      const pinned = this.#pin(programs, links, pins);
-      if (pinned !== undefined) return because(pinned);
-    } finally {
-      // Pinned programs stay attached.
-      for (const link of links) this.#lib.bpf_link__destroy(link);
-    }
-    return ok({ programs: programs.map(({ name }) => name), leftOut });
+    const problem =
+      this.#fill() ?? this.#attach(programs) ?? this.#object.prove(this.mapOf) ?? finish();
+    return problem === undefined
+      ? ok({ programs: programs.map(({ name }) => name), leftOut })
+      : because(problem);
+  }
+
+  /** The map is valid until the object is disposed of. */
+  readonly mapOf: MapOf = (name) => {
+    const map = each(this.#handle, this.#lib.bpf_object__next_map).find(
+      (one) => this.#lib.bpf_map__name(one) === name,
+    );
+    if (map === undefined) throw new Error(`The object has no map "${name}"`);
+    return BpfMap.ofObject(this.#lib, this.#lib.bpf_map__fd(map));
+  };
+
+  /** Pinned programs stay attached. */
+  [Symbol.dispose](): void {
+    for (const { handle } of this.#links.splice(0)) this.#lib.bpf_link__destroy(handle);
+    this.#lib.bpf_object__close(this.#handle);
   }
 
   #choosePrograms(): Loading<{ programs: readonly Program[]; leftOut: readonly string[] }> {
@@ -110,11 +147,11 @@ class Loader {
       for (const handle of each(this.#handle, lib.bpf_object__next_program)) {
         const name = lib.bpf_program__name(handle);
         const section = lib.bpf_program__section_name(handle);
-        const isThere = lib.btf__find_by_name_kind(types, functionOf(section), functionKind) > 0;
+        const isThere = lib.btf__find_by_name_kind(types, ...hookOf(section)) > 0;
         if (!isThere && this.#object.optional?.includes(name) !== true)
           return because({
             reason: `this kernel has no hook "${section}" for BPF programs`,
-            hint: 'use a kernel that has CONFIG_BPF_LSM and is not older than 5.15',
+            hint: hookHint(section),
           });
         if (!isThere) lib.bpf_program__set_autoload(handle, false);
         if (!isThere) leftOut.push(name);
@@ -147,26 +184,22 @@ class Loader {
     return undefined;
   }
 
-  #attach(programs: readonly Program[], links: Handle[]): Cause | undefined {
+  #attach(programs: readonly Program[]): Cause | undefined {
     for (const { handle, name } of programs) {
       const link = this.#lib.bpf_program__attach(handle);
       if (link === null)
         return { reason: `cannot attach ${name}: ${formatErrno(errnoOfAnswer())}` };
-      links.push(link);
+      this.#links.push({ name, handle: link });
     }
     return undefined;
   }
 
-  #pin(
-    programs: readonly Program[],
-    links: readonly Handle[],
-    pins: PinnedDirectory,
-  ): Cause | undefined {
-    const { name, generation } = this.#object;
+  /** Pins everything as a new generation, and ends the older ones. */
+  pin(pins: PinnedDirectory, generation: string): Cause | undefined {
+    const { name } = this.#object;
     try {
       using directory = beginGeneration(pins, name, generation);
-      const problem =
-        this.#pinMaps(directory.path) ?? this.#pinLinks(programs, links, directory.path);
+      const problem = this.#pinMaps(directory.path) ?? this.#pinLinks(directory.path);
       if (problem !== undefined) return problem;
       directory.finish();
       removeGenerations(pins, name, generation);
@@ -188,27 +221,31 @@ class Loader {
     return undefined;
   }
 
-  #pinLinks(
-    programs: readonly Program[],
-    links: readonly Handle[],
-    path: string,
-  ): Cause | undefined {
-    for (const [index, { name }] of programs.entries()) {
-      const link = links[index];
-      if (link === undefined) throw new Error(`No link of ${name}`);
-      const done = this.#lib.bpf_link__pin(link, `${path}/${linkPrefix}${name}`);
+  #pinLinks(path: string): Cause | undefined {
+    for (const { name, handle } of this.#links) {
+      const done = this.#lib.bpf_link__pin(handle, `${path}/${linkPrefix}${name}`);
       if (done < 0) return cannotPin(name, done);
     }
     return undefined;
   }
 }
 
-/** Source: linux/btf.h, `BTF_KIND_FUNC`. */
+/** Source: linux/btf.h, `BTF_KIND_FUNC` and `BTF_KIND_TYPEDEF`. */
 const functionKind = 12;
+const typedefKind = 8;
 
-/** Returns the kernel function at which a section's programs are called. */
-const functionOf = (section: string) =>
-  section.replace(/^lsm(\.s)?\//, 'bpf_lsm_').replace(/^fentry\//, '');
+/** Returns the name and the kind of what a section's programs are called at, in the kernel's types. */
+function hookOf(section: string): readonly [name: string, kind: number] {
+  const [type = '', name = ''] = section.split('/', 2);
+  if (type === 'tp_btf') return [`btf_trace_${name}`, typedefKind];
+  return [type.startsWith('lsm') ? `bpf_lsm_${name}` : name, functionKind];
+}
+
+/** Returns what makes a kernel have a section's hook. */
+const hookHint = (section: string) =>
+  section.startsWith('lsm')
+    ? 'use a kernel that has CONFIG_BPF_LSM and is not older than 5.15'
+    : 'use a kernel that is not older than 5.15, as those of the distributions';
 
 const cannotPin = (what: string, answer: number): Cause => ({
   reason: `cannot pin ${what}: ${formatErrno(errnoOfAnswer(answer))}`,

@@ -5,7 +5,7 @@
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { AnyGuard } from './bpf-guard.ts';
-import { PinnedMap, RingReader } from './maps.ts';
+import { BpfMap, RingReader } from './maps.ts';
 
 const tallyBytes = 24;
 /** The number of uids that the programs remember. */
@@ -67,7 +67,7 @@ export class ProgramEvents implements Disposable {
 }
 
 function readTotals(path: string): ReadonlyMap<number, number> {
-  const opened = PinnedMap.open(path);
+  const opened = BpfMap.open(path);
   if (!opened.ok) return new Map();
   using map = opened.value;
   return new Map(

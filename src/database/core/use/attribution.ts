@@ -45,6 +45,14 @@ export function attribute(
   return used;
 }
 
+/** Returns the part of that which events have used. */
+export function attributeEvents(previous: Look, current: Look): ReadonlyMap<string, number> {
+  const events = (sessions: readonly Session[]) =>
+    sessions.filter(({ isEvent }) => isEvent === true);
+  const only = (look: Look): Look => ({ ...look, accounts: [], sessions: events(look.sessions) });
+  return attribute(only(previous), only(current), none);
+}
+
 /** No counter takes over an event that has ended, so only what it used since then counts. */
 const eventBefore = ({ id, isEvent }: Session, previous: ReadonlyMap<number, Session>) =>
   isEvent === true ? (previous.get(id)?.runningCpuMicroseconds ?? 0) : 0;

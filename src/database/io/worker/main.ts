@@ -56,8 +56,8 @@ async function connect({ socket, server: owner, ...login }: ConnectRequest): Pro
   const opened = await openServer({ at: socket, server: owner }, login);
   if (!opened.ok) return leave(opened.error);
   server = opened.value;
-  const { version, missing } = server.sight;
-  return { kind: 'connected', version, missing };
+  const { version, missing, pid } = server.sight;
+  return { kind: 'connected', version, missing, ...(pid === undefined ? {} : { pid }) };
 }
 
 /** The server refused the statement, and goes on. */

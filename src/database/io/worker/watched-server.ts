@@ -17,8 +17,10 @@ import {
   type WorkerAnswer,
   type WorkerRequest,
 } from '../../core/messages.ts';
+import type { ServerProcess } from '../../core/peers/peer-maps.ts';
 import type { Login } from '../client/connect.ts';
 import type { ServerAddress } from '../open-server.ts';
+import { findServerProcess } from '../peers/server-process.ts';
 
 export interface WatchedOptions {
   readonly address: ServerAddress;
@@ -35,7 +37,12 @@ export interface WatchedOptions {
 /** `hung`: it has accepted connections or statements twice, and not answered. */
 export type ServerState =
   | { readonly kind: 'starting' }
-  | { readonly kind: 'seen'; readonly version: string; readonly missing: readonly string[] }
+  | {
+      readonly kind: 'seen';
+      readonly version: string;
+      readonly missing: readonly string[];
+      readonly process: ServerProcess | undefined;
+    }
   | { readonly kind: 'away'; readonly reason: string }
   | { readonly kind: 'hung'; readonly reason: string };
 
@@ -119,9 +126,9 @@ export class WatchedServer implements Disposable {
       this.#lost(answer);
       return false;
     }
-    const { version, missing } = answer;
+    const { version, missing, pid } = answer;
     this.#isConnected = true;
-    this.state = { kind: 'seen', version, missing };
+    this.state = { kind: 'seen', version, missing, process: findServerProcess(pid, server.uid) };
     return true;
   }
 

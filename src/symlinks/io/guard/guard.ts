@@ -3,7 +3,7 @@ import { failed, type Cause, type Problem } from '../../../../packages/base/prob
 import type { Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { BpfGuard } from '../../../sys/bpf/bpf-guard.ts';
-import type { PinnedMap } from '../../../sys/bpf/maps.ts';
+import type { BpfMap } from '../../../sys/bpf/maps.ts';
 import {
   entriesMax,
   guardMapEntries,
@@ -96,13 +96,13 @@ export function isGuardInForce(rule: GuardRule, paths: Paths): boolean {
   return symlinkGuard(paths).isCurrent(rule, now.generation);
 }
 
-const dump = (map: PinnedMap, keyBytes: number): readonly MapDump[] =>
+const dump = (map: BpfMap, keyBytes: number): readonly MapDump[] =>
   map.keys(keyBytes, 2 * entriesMax).flatMap((key) => {
     const value = map.get(key, 4);
     return value === undefined ? [] : [{ key, value }];
   });
 
-const readCounters = (map: PinnedMap): GuardCounters =>
+const readCounters = (map: BpfMap): GuardCounters =>
   Object.fromEntries(
     counterNames.map((name, index) => [name, map.sum(index)]),
   ) as unknown as GuardCounters;
