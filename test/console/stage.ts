@@ -2,7 +2,7 @@
  * The agent as the console needs it: its real sockets, API, sessions, policy and record of owners, and no cgroups.
  */
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import type { ErrorResponse } from '../../src/agent/api/api.ts';
 import type { ConsoleCodeResponse, ConsoleSessionStart } from '../../src/agent/api/console-api.ts';
@@ -205,10 +205,15 @@ export class Stage implements AsyncDisposable {
   }
 
   adopt(text: string): void {
-    const whole = `<bulkhead version="1">${text}</bulkhead>`;
+    writeFileSync(this.policyFile, `<bulkhead version="1">${text}</bulkhead>`);
+    this.follow();
+  }
+
+  /** Has the text of the file in force, as after an apply. */
+  follow(): void {
+    const whole = readFileSync(this.policyFile, 'utf8');
     const resolved = new PolicyReader().resolve('p.xml', whole, this.paths);
     assert.ok(resolved.policy, JSON.stringify(resolved.diagnostics));
-    writeFileSync(this.policyFile, whole);
     this.#index = new MemberIndex(resolved.policy);
     this.#membership.follow(this.#index.entries, new Map(), Date.now());
     this.#latest.follow(this.#index.entries);

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { eventually } from '../../../testing/patience.ts';
 import { uids } from '../stage.ts';
 import { ConsoleBrowser, skip } from './browser.ts';
+import { setHidden } from './person.ts';
 
 describe('login', { skip }, async () => {
   if (skip !== false) return;
@@ -216,23 +217,18 @@ describe('login', { skip }, async () => {
     await view.shows('50%', 'table');
     let loads = 0;
     view.page.on('request', (request) => (loads += request.url().includes('/v1/top') ? 1 : 0));
-    const setHidden = (isHidden: boolean) =>
-      view.page.evaluate((value) => {
-        Object.defineProperty(document, 'hidden', { configurable: true, get: () => value });
-        document.dispatchEvent(new Event('visibilitychange'));
-      }, isHidden);
-    await setHidden(true);
+    await setHidden(view, true);
     await view.shows('Paused', '.live');
     site.stage.tick(Date.now(), { [uids.bob]: 0.75 });
-    await setHidden(false);
+    await setHidden(view, false);
     await view.shows('Live', '.live');
     await view.shows('75%', 'table');
     assert.equal(loads, 0);
-    await setHidden(true);
+    await setHidden(view, true);
     await view.shows('Paused', '.live');
     site.stage.adopt('<tenant user="bob"/>');
     site.stage.tick(Date.now(), { [uids.bob]: 0.25 });
-    await setHidden(false);
+    await setHidden(view, false);
     await eventually('carol is gone', async () => !(await view.text('table')).includes('carol'));
     assert.equal(loads, 1);
     await view.check('shown-again');

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { Stage, uids } from '../stage.ts';
 import { ConsoleBrowser, skip, type View } from './browser.ts';
 import { busyTick, firstUid, hostWith } from './host.ts';
+import { fill, press, textOf } from './policy-page.ts';
 
 const body = `
   <package name="small"><cpu limit="50%"/></package>
@@ -13,10 +14,7 @@ const body = `
   <reseller user="acme" may="limits"><tenant user="carol"/></reseller>
 `;
 
-const press = (view: View, name: string) =>
-  view.page.getByRole('button', { name, exact: true }).click({ timeout: 0 });
 const tick = (view: View, name: string) => view.page.getByLabel(name).check({ timeout: 0 });
-const textOf = ({ policyFile }: Stage) => readFileSync(policyFile, 'utf8');
 
 describe('several tenants', { skip }, async () => {
   if (skip !== false) return;
@@ -52,10 +50,10 @@ describe('several tenants', { skip }, async () => {
     assert.match(textOf(site.stage), /user="alice" package="small"/);
     await press(view, 'Done');
     await press(view, 'Set a limit…');
-    await view.page.getByLabel('Value', { exact: true }).fill('12', { timeout: 0 });
+    await fill(view, 'Value', '12');
     await view.shows('write "12%" or "12 cores"', 'dialog');
     await view.check('tenants-limit-wrong');
-    await view.page.getByLabel('Value', { exact: true }).fill('60%', { timeout: 0 });
+    await fill(view, 'Value', '60%');
     await press(view, 'See what would change');
     await view.shows('2 tenants are affected', 'dialog');
     await press(view, 'Write and apply');
@@ -92,7 +90,7 @@ describe('several tenants', { skip }, async () => {
     await view.shows('The policy lets you change nothing.', 'dialog');
     await view.page.keyboard.press('Escape');
     await press(view, 'Set a limit…');
-    await view.page.getByLabel('Value', { exact: true }).fill('70%', { timeout: 0 });
+    await fill(view, 'Value', '70%');
     await press(view, 'See what would change');
     await view.shows('What would change', 'dialog');
     await press(view, 'Write and apply');

@@ -1,9 +1,9 @@
 /** The policy through the page: planned, written, kept and undone, by several at once and by hostile names. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { readFileSync } from 'node:fs';
 import { Stage, uids } from '../stage.ts';
-import { ConsoleBrowser, skip, type View } from './browser.ts';
+import { ConsoleBrowser, skip } from './browser.ts';
+import { fill, press, textOf } from './policy-page.ts';
 
 const body = `
   <!-- kept -->
@@ -14,12 +14,6 @@ const body = `
   <tenant user="bob" package="small"/>
   <reseller user="acme" may="limits"><cpu limit="200%"/><tenant user="carol"/></reseller>
 `;
-
-const press = (view: View, name: string) =>
-  view.page.getByRole('button', { name, exact: true }).click({ timeout: 0 });
-const fill = (view: View, label: string, text: string) =>
-  view.page.getByLabel(label, { exact: true }).fill(text, { timeout: 0 });
-const textOf = ({ policyFile }: Stage) => readFileSync(policyFile, 'utf8');
 
 describe('policy', { skip }, async () => {
   if (skip !== false) return;

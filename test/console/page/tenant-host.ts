@@ -29,7 +29,7 @@ const policy = `<agent><alerts><digest to="tenant" every="week" use="90%" choose
     <cpu limit="100%"/><memory limit="1GiB"/><processes limit="100"/>
     <io read="10MiB/s" write="10MiB/s"/><entries limit="20"/>
   </package>
-  <reseller user="acme"><cpu limit="400%"/>
+  <reseller user="acme" may="limits"><cpu limit="400%"/>
     <tenant user="alice" package="starter"><site name="shop.example"><cpu limit="50%"/></site></tenant>
   </reseller>
   <tenant user="bob" package="starter"/>`;
@@ -71,6 +71,14 @@ export async function tenantHost(): Promise<TenantHost> {
     directory.remove();
   });
   return { stage, incidents };
+}
+
+/** Starts the same host with a real policy: changes are planned and written, and the record begins empty. */
+export async function tenantHostWithPolicy(): Promise<Stage> {
+  const { stage } = await tenantHost();
+  const { policy: _recorded, ...parts } = stage.parts;
+  stage.parts = parts;
+  return stage;
 }
 
 /** A busy noon, a quiet night, and two hours of which nothing is known. */
@@ -182,6 +190,7 @@ function partsOf(now: number): Partial<AgentContext> {
     membership: { beginningOf: () => 0 },
     driver: {
       tree: { version: 2 },
+      capabilities: { limits: new Map() },
       processes: () => running.map(({ pid }) => pid),
       memoryInUse: () => undefined,
     },

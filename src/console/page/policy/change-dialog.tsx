@@ -1,5 +1,5 @@
 /** The dialog that changes the limits of one target, or shows the plan of a change that needs no form. */
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type {
   PolicyEdit,
   PolicyEditRequest,
@@ -93,6 +93,11 @@ function LimitForm({ policy, target, typed, setTyped, change, onClose }: LimitFo
   const isWrong = [...typed.values].some(([key, value]) => problemOf(key, value) !== undefined);
   const [isNothing, setNothing] = useState(false);
   useEffect(() => setNothing(false), [typed]);
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    // The keyboard of a phone would cover the form.
+    if (!matchMedia('(pointer: coarse)').matches) selectFirst(form.current);
+  }, []);
   const plan = (edits: PolicyEdit | undefined) => {
     if (edits === undefined) setNothing(true);
     else void change.plan({ edits: [edits] }, policy.etag);
@@ -104,6 +109,7 @@ function LimitForm({ policy, target, typed, setTyped, change, onClose }: LimitFo
     target.kind !== 'reseller';
   return (
     <form
+      ref={form}
       class="fields"
       onSubmit={(event) => {
         event.preventDefault();
@@ -133,6 +139,13 @@ function LimitForm({ policy, target, typed, setTyped, change, onClose }: LimitFo
       </div>
     </form>
   );
+}
+
+/** Puts the focus where people type, so that what they type replaces the value. */
+function selectFirst(form: HTMLFormElement | null): void {
+  const field = form?.querySelector<HTMLInputElement>('input:enabled');
+  field?.focus();
+  field?.select();
 }
 
 interface PlanDialogProps {
