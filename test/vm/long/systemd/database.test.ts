@@ -153,6 +153,9 @@ suite('database servers with systemd', { skip: guests.skip, timeout }, () => {
       '[ "$(systemctl list-units --state=active --no-legend "bulkhead-app@*.socket" | wc -l)" = 102 ]',
     );
     assert.equal(await host.succeed('pgrep -x mariadbd | wc -l'), '1\n');
+    // No unit of Bulkhead makes the jails at boot here.
+    await host.succeed('bulkhead apply');
+    assert.equal(await host.succeed('pgrep -x mariadbd | wc -l'), '1\n');
     assert.equal((await own('ben', 3002, 'SELECT 1')).stdout, '1\n');
   });
 });
