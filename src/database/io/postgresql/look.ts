@@ -28,9 +28,10 @@ export async function openPostgresql(
   const [row] = settings.value;
   const version = Number(row?.get('version'));
   const pid = serverProcess(connection.pid);
+  const isCounting = pid !== undefined && processMicroseconds(pid) !== undefined;
   const missing = [
-    pid === undefined
-      ? 'the CPU time of connections: the process of the server is unknown'
+    !isCounting
+      ? 'the CPU time of connections: the process of the server is unknown, or /proc hides it (hidepid)'
       : 'the CPU time of connections that end within a second: PostgreSQL does not count what accounts use',
     ...(row?.get('tracks') === 'on' ? [] : ['what connections do: track_activities is off']),
     ...(row?.get('reads') === 't'
@@ -40,7 +41,9 @@ export async function openPostgresql(
       ? []
       : ['which statement parallel processes work for: it is older than PostgreSQL 13']),
   ];
-  return ok(new Postgresql(connection, { version: connection.version, pid, missing }, version));
+  return ok(
+    new Postgresql(connection, { version: connection.version, pid, missing }, version, isCounting),
+  );
 }
 
 /** Texts are cut as bytes: a function for texts could fail by one that is not valid in this database's encoding. */
@@ -58,12 +61,14 @@ class Postgresql implements DatabaseServer {
   readonly connection: DatabaseConnection;
   readonly sight: Sight;
   readonly #sql: string;
+  readonly #isCounting: boolean;
   readonly #backends = new Backends();
 
-  constructor(connection: DatabaseConnection, sight: Sight, version: number) {
+  constructor(connection: DatabaseConnection, sight: Sight, version: number, isCounting: boolean) {
     this.connection = connection;
     this.sight = sight;
     this.#sql = backendsSql(version);
+    this.#isCounting = isCounting;
   }
 
   async look(): Promise<Result<Look, DatabaseProblem>> {
@@ -72,14 +77,18 @@ class Postgresql implements DatabaseServer {
     // The clock is the same in every process.
     const atMicroseconds = Number(process.hrtime.bigint()) / 1000;
     const { pid } = this.sight;
-    const backends = listed.value.map((row) => backendOf(row, pid !== undefined));
+    const backends = listed.value.map((row) => backendOf(row, this.#isCounting));
+    const isWhole = listed.value.length < rowsMax;
+    const { sessions, accounts } = this.#backends.follow(backends, isWhole);
     return ok({
       atMicroseconds,
-      ...this.#backends.follow(backends, listed.value.length < rowsMax),
+      sessions,
+      // A list without accounts says that nothing is known of them.
+      accounts: this.#isCounting ? accounts : [],
       serverCpuMicroseconds: pid === undefined ? undefined : serverMicroseconds(pid),
       // No constants are to be learnt: what processes use is all that connections and statements take.
       backgroundCpuMicroseconds: undefined,
-      ...(listed.value.length === rowsMax ? { hasMoreSessions: true } : {}),
+      ...(isWhole ? {} : { hasMoreSessions: true }),
     });
   }
 }
