@@ -9,6 +9,7 @@ import {
   planMysqlUndo,
   type MysqlFacts,
 } from '../../../src/database/core/rights/mysql/plan.ts';
+import { procedureComment } from '../../../src/database/core/rights/enable-sql.ts';
 import { passwordLiteral, restoreStatement } from '../../../src/database/core/rights/mysql/sql.ts';
 import type { DatabaseConnection } from '../../../src/database/io/client/connect.ts';
 import { sha2ProofOf } from '../../../src/database/io/client/mysql.ts';
@@ -244,7 +245,7 @@ describe('rights in a MySQL server', () => {
         ],
         objects: [
           { name: 'view accounts', mark: 'bulkhead-cap@localhost' },
-          { name: 'routine cap', mark: 'Bulkhead 1 bulkhead-cap@localhost' },
+          { name: 'routine cap', mark: `${procedureComment} bulkhead-cap@localhost` },
         ],
         strangers: [],
         grants: [
