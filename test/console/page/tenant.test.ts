@@ -202,7 +202,7 @@ describe('tenant', { skip }, async () => {
     const view = await site.login(0, '/tenants/alice');
     await view.page.getByRole('button', { name: 'Where limits come from' }).click();
     await view.shows('disk reading', 'dialog table');
-    await view.shows('package "starter"', 'dialog table');
+    await view.shows('package “starter”', 'dialog table');
     await view.check('origins');
   });
 
