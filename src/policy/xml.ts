@@ -72,7 +72,8 @@ export function parseXml(text: string, diagnostics: Diagnostics): XmlElement | u
     if (!(error instanceof Stop)) throw error;
     return undefined;
   }
-  if (builder.root !== undefined) keepTree(text, builder.root);
+  // Whoever parses a text with mistakes again must hear of them again.
+  if (builder.root !== undefined && !builder.hasMistakes) keepTree(text, builder.root);
   return builder.root;
 }
 
@@ -104,6 +105,8 @@ function keepTree(text: string, root: XmlElement): void {
 
 class Builder {
   root: BuildingElement | undefined;
+  /** Whether the text is well-formed, but has something that a policy must not have. */
+  hasMistakes = false;
   readonly #text: string;
   readonly #diagnostics: Diagnostics;
   readonly #parser = new SaxesParser({ position: true });
@@ -175,6 +178,7 @@ class Builder {
 
   #rejectText(content: string): void {
     if (content.trim() === '') return;
+    this.hasMistakes = true;
     // Searched from its first letter, since a search for much text of one letter takes a time with its square.
     const after = this.#text.lastIndexOf('>', this.#position - content.trimStart().length - 1) + 1;
     const at = after + this.#text.slice(after).search(/\S/);

@@ -40,6 +40,16 @@ test('parsePolicy() accepts the whole language', () => {
   );
 });
 
+test('parsePolicy() reports the mistakes of a large text each time it is parsed', () => {
+  const tenants = Array.from({ length: 4_000 }, (_, index) => `<tenant user="user${index}"/>`);
+  const text = `<bulkhead version="1">${tenants.join('\n')}-->\n</bulkhead>`;
+  const first = parsePolicy('p.xml', text);
+  const second = parsePolicy('p.xml', text);
+  assert.deepEqual(second.diagnostics.list, first.diagnostics.list);
+  assert.match(first.diagnostics.list.map(formatDiagnostic).join(), /Text is not allowed here/);
+  assert.ok(first.document !== undefined && first.document.text.length > 2 ** 16);
+});
+
 test('parsePolicy() accepts and suggests alert words that are not limits', () => {
   const rule = (limits: string) => {
     const body = `<agent><alerts><mail to="tenant" limits="${limits}"/></alerts></agent>`;
