@@ -94,6 +94,16 @@ test('slotsOf() lets rows that stay keep their key, and makes no more keys than 
   );
 });
 
+test('slotsOf() gives nobody the key of the row that has the focus', () => {
+  const before = new Map([
+    ['alice', 0],
+    ['bob', 1],
+  ]);
+  assert.deepEqual(slotsOf(['carol', 'dave'], before), [0, 1]);
+  assert.deepEqual(slotsOf(['carol', 'dave'], before, 0), [1, 2]);
+  assert.deepEqual(slotsOf(['alice', 'carol'], before, 0), [0, 1]);
+});
+
 test('numbersOf() writes numbers as people of a language do', () => {
   const [en, de] = [numbersOf('en'), numbersOf('de')];
   assert.equal(en.bytes(620 * 2 ** 20), '620\u00a0MiB');

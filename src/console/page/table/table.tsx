@@ -60,7 +60,10 @@ export function Table<Row>(props: TableProps<Row>) {
   const items = withGroups(sorted, props);
   const { first, end } = useWindow(body, items.length, rowHeight, showsAll);
   const shown = items.slice(first, end);
-  const slots = useSlots(shown.map(({ key }) => key));
+  const slots = useSlots(
+    shown.map(({ key }) => key),
+    focusedSlot(body.current),
+  );
   const widths = columns.reduce((sum, { parts = 1 }) => sum + parts, 0);
   if (rows.length === 0) return <>{empty}</>;
   return (
@@ -91,6 +94,7 @@ export function Table<Row>(props: TableProps<Row>) {
           {shown.map((item, at) => (
             <tr
               key={slots[at]}
+              data-slot={slots[at]}
               aria-rowindex={first + at + 2}
               data-level={item.kind === 'row' ? levelOf?.(item.row) : 'group'}
             >
@@ -125,6 +129,12 @@ export function Table<Row>(props: TableProps<Row>) {
       </p>
     </div>
   );
+}
+
+/** Returns the key of the row that has the focus. */
+function focusedSlot(body: HTMLElement | null): number | undefined {
+  const row = document.activeElement?.closest<HTMLElement>('[data-slot]');
+  return row && body?.contains(row) === true ? Number(row.dataset['slot']) : undefined;
 }
 
 const Spacer = ({ rows }: { readonly rows: number }) =>
