@@ -76,6 +76,9 @@ test('a frame has what databases do for tenants once it is known, and no zero be
     databasePaused: [0.25, 0],
   });
   assert.deepEqual(frame.limitsNear[0], ['database.cpu']);
+  // A page takes members that are left out for idle, so what no member has must be left out, too.
+  stage.measure(15, { [uids.alice]: { cpu: 1, databaseConnections: 3 } });
+  assert.deepEqual((await frameFor(stage, token)).databases, { databaseConnections: [3] });
 });
 
 test('a frame has nothing of others, and an audience gets the frame of its own', async () => {

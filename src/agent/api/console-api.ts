@@ -79,8 +79,8 @@ export interface ConsoleFrame {
   readonly members: readonly Member[];
   /** CPU in cores, memory in bytes, rates per second, with four digits. */
   readonly usage: Readonly<Record<FrameMetric, readonly number[]>>;
-  /** The use of database servers by each member; absent while it is unknown, and null for a site. */
-  readonly databases?: Readonly<Record<DatabaseKey, readonly (number | null)[]>>;
+  /** The use of database servers by each member; without what is unknown of all, and null for a site. Others are zero. */
+  readonly databases?: Readonly<Partial<Record<DatabaseKey, readonly (number | null)[]>>>;
   /** The limits that each hit in the last minute. */
   readonly limitsHit: readonly (readonly LimitKey[])[];
   /** The limits of which each used at least nine tenths in the last minute, without those that it hit. */

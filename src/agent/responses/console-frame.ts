@@ -7,7 +7,6 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { ok } from '../../../packages/base/result.ts';
 import type { Member } from '../../usage/member.ts';
-import { databaseKeys, type DatabaseKey } from '../../usage/metrics.ts';
 import {
   frameMetrics,
   type ConsoleFrame,
@@ -97,11 +96,11 @@ function databasesOf(
   const { known = [] } = latest.tick;
   if (known.length === 0) return {};
   const usages = members.map((member) => latest.usage(member));
-  const columns = databaseKeys.map((key) => {
+  const columns = known.map((key) => {
     const values = usages.map(({ [key]: value }) => (value === undefined ? null : rounded(value)));
     return [key, values] as const;
   });
-  return { databases: Object.fromEntries(columns) as Record<DatabaseKey, (number | null)[]> };
+  return { databases: Object.fromEntries(columns) };
 }
 
 /** Returns the ticks before, as far as the caller may see them. */
