@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { StatusResponse } from '../../../src/agent/api/status-response.ts';
 import { sortedBy } from '../../../src/console/page/table/table-order.ts';
 import { slotsOf } from '../../../src/console/page/table/row-slots.ts';
+import { needsSomebody } from '../../../src/console/page/overview/needs-somebody.ts';
 import { rowsInView } from '../../../src/console/page/table/table-window.ts';
 import { takeEvents } from '../../../src/console/page/state/connection/sse.ts';
 import { href, parseRoute } from '../../../src/console/page/state/route.ts';
@@ -102,6 +104,18 @@ test('slotsOf() gives nobody the key of the row that has the focus', () => {
   assert.deepEqual(slotsOf(['carol', 'dave'], before), [0, 1]);
   assert.deepEqual(slotsOf(['carol', 'dave'], before, 0), [1, 2]);
   assert.deepEqual(slotsOf(['alice', 'carol'], before, 0), [0, 1]);
+});
+
+test('needsSomebody() is true if changes that were to go back stay in force', () => {
+  const status = {
+    policy: { state: 'in force', problems: [] },
+    placement: { state: 'on', outside: [], unknown: [] },
+    history: { state: 'on' },
+  } as unknown as StatusResponse;
+  const { policy } = status;
+  assert.equal(needsSomebody({ status }), false);
+  const damaged = { ...status, policy: { ...policy, notGoingBack: 'the file was damaged' } };
+  assert.equal(needsSomebody({ status: damaged }), true);
 });
 
 test('numbersOf() writes numbers as people of a language do', () => {

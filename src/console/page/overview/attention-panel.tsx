@@ -32,6 +32,9 @@ function attentionOf({ policy, placement, history }: StatusResponse): readonly A
     policy.state === 'in force' && policy.problems.length === 0
       ? undefined
       : { title: text.policyProblems[policy.state], details: policy.problems.map(inEnglish) },
+    policy.notGoingBack === undefined
+      ? undefined
+      : { title: text.notGoingBack, details: listed(policy.notGoingBack) },
     placement.outside.length === 0
       ? undefined
       : {

@@ -2,6 +2,7 @@
 import { lazy } from '../parts/lazy.tsx';
 import { numbers } from '../state/language.ts';
 import { driftText, type StatusProps } from './drift-text.ts';
+import { needsSomebody } from './needs-somebody.ts';
 import { words } from './words.ts';
 
 export function StateSentence({ status, overview: host }: StatusProps) {
@@ -33,15 +34,3 @@ const Panel = lazy(async () => (await import('./attention-panel.tsx')).Attention
 
 export const Attention = (props: StatusProps) =>
   needsSomebody(props) ? <Panel {...props} /> : null;
-
-function needsSomebody({ status, overview }: StatusProps): boolean {
-  const { policy, placement, history } = status;
-  const { drift, weak = [] } = overview ?? {};
-  return (
-    policy.state !== 'in force' ||
-    placement.state === 'off' ||
-    history.state === 'off' ||
-    (drift?.differences ?? 0) > 0 ||
-    [policy.problems, placement.outside, placement.unknown, weak].some(({ length }) => length > 0)
-  );
-}

@@ -12,6 +12,7 @@ export const attention: Catalogue<typeof english> = {
     failed: 'Die Richtlinie konnte nicht vollständig angewendet werden.',
     absent: 'Es gibt keine Richtlinie.',
   },
+  notGoingBack: 'Änderungen der Richtlinie, die von selbst zurückgehen sollten, bleiben in Kraft.',
   placementOff: 'Der Kernel meldet hier keine neuen Prozesse. Der Agent sucht sie bei jedem Takt.',
   historyOff: 'Es werden keine Messwerte aufbewahrt.',
   unknownOutside: 'Vielleicht sind mehr Prozesse außerhalb.',

@@ -11,6 +11,7 @@ export const attention = {
     failed: 'The policy could not be applied in full.',
     absent: 'There is no policy.',
   },
+  notGoingBack: 'Changes of the policy that were to go back by themselves stay in force.',
   placementOff:
     'The kernel does not report new processes here. The agent looks for them at each tick.',
   historyOff: 'No measurements are being kept.',
