@@ -143,7 +143,7 @@ function isAbove({ metrics: measured, limits }: UsageRow, key: MetricKey): boole
 const aboveText =
   'A maximum above the limit is from before the limit was lowered; or the kernel, which grants CPU time for each tenth of a second, granted one more than the tick is long; or processes were started before they were moved into the cgroup.';
 const databaseAboveText =
-  'Limits on database servers are held after the fact: a tenant is paused until what it has used too much is paid, unless they are only watched.';
+  'Limits on database servers are enforced after the fact: a tenant that used more than its share is paused until it is within its share again, unless limits are only watched.';
 
 function faultsLine(row: UsageRow): string {
   const sum = sumOfCounts(row.faults);

@@ -41,3 +41,10 @@ test('each limit has a name as a layer', () => {
   for (const { name } of limits)
     assert.ok(Object.hasOwn(protection.layerNames, `limit ${name}`), name);
 });
+
+test('the German texts of layers have the right number, and no English states', () => {
+  assert.equal(layers['rights in servers'](1), 'Bulkhead hat seine Rechte in 1 Server');
+  assert.equal(layers['rights in servers'](3), 'Bulkhead hat seine Rechte in 3 Servern');
+  for (const state of ['refused', 'failed', 'absent'])
+    assert.ok(!layers['policy state'](state).includes(state), state);
+});

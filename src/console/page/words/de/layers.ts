@@ -8,6 +8,11 @@ const { count, number, list } = numbersOf('de');
 const tenants = (value: number) => count(value, { one: 'Kunde', other: 'Kunden' });
 const sites = (value: number) => count(value, { one: 'Site', other: 'Sites' });
 const shownMax = 5;
+const policyStates: Readonly<Record<string, string | undefined>> = {
+  refused: 'abgelehnt',
+  failed: 'nicht ganz angewendet',
+  absent: 'nicht vorhanden',
+};
 
 /** Lists names: the first ones, and the number of the others. */
 function some(names: readonly string[]): string {
@@ -30,7 +35,7 @@ const ofLayers: Catalogue<typeof layerTexts> = {
   'host cannot': () => 'dieser Server kann sie nicht durchsetzen',
   'only observed': () => 'die Richtlinie beobachtet Grenzen nur',
   starting: () => 'er startet',
-  'policy state': (state) => `Zustand seiner Richtlinie: ${state}`,
+  'policy state': (state) => `Zustand seiner Richtlinie: ${policyStates[state] ?? state}`,
   polls: () => 'er sucht neue Prozesse bei jeder Messung',
   'no history': () => 'er bewahrt keine Messwerte auf',
   'not at boot': () => 'er läuft, startet aber nicht mit dem Server',
@@ -81,7 +86,8 @@ const ofLayers: Catalogue<typeof layerTexts> = {
   'state for root': () => 'nur root sieht ihren Zustand',
   'apps not applied': (part, all) => `${number(part)} von ${number(all)} nicht angewendet`,
   applications: (all) => count(all, { one: 'Anwendung', other: 'Anwendungen' }),
-  'rights in servers': (value) => `Bulkhead hat seine Rechte in ${number(value)} Servern`,
+  'rights in servers': (value) =>
+    `Bulkhead hat seine Rechte in ${count(value, { one: 'Server', other: 'Servern' })}`,
   'no rights at': (...sockets) => `Bulkhead hat keine Rechte bei ${some(sockets)}`,
   sandboxes: (value) =>
     `${count(value, { one: 'Daemon', other: 'Daemons' })} mit Sandbox, ab dem nächsten Start`,
