@@ -1,6 +1,6 @@
 /** Changes of the policy that go back by themselves, whatever happened to the agent and to their file. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { PolicyResponse } from '../../src/agent/api/policy-api.ts';
 import {
@@ -196,6 +196,17 @@ test('a damaged file is kept and reported, and what is whole in it goes back', a
   writeFileSync(file, 'x');
   assert.ok(announceGoingBack(stage.paths, whole).ok);
   assert.equal(damagedFiles(stage.paths).length, 2);
+});
+
+test('a kill after a damaged file got its second name leaves one copy of it', async () => {
+  await using stage = await Stage.start();
+  const file = goingBackFile(stage.paths);
+  mkdirSync(stage.paths.state, { recursive: true });
+  writeFileSync(file, 'x');
+  linkSync(file, `${file}.damaged-20270114T100359123Z`);
+  assert.ok(announceGoingBack(stage.paths, pendingOf(stage, 60)).ok);
+  assert.equal(damagedFiles(stage.paths).length, 1);
+  assert.equal(goingBackEntries(stage.paths).length, 1);
 });
 
 test('a file that cannot be read stays, and no change is announced in it', async () => {

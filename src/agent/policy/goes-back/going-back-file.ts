@@ -7,7 +7,7 @@
  *
  *     policy-goes-back.json   policy-goes-back.json.damaged-20270114T100359123Z
  */
-import { existsSync, linkSync, rmSync } from 'node:fs';
+import { existsSync, linkSync, lstatSync, rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { causeOf } from '../../../../packages/base/io/errno.ts';
 import { namesIn } from '../../../../packages/base/io/read.ts';
@@ -133,7 +133,10 @@ function usableEntries(
   if (!read.value.isDamaged && usable.length === read.value.entries.length) return ok(usable);
   const object = goingBackFile(paths);
   try {
-    linkSync(object, `${object}${damagedMark}${stamp()}`);
+    // A kill, or a full disk, may have left the name that the last attempt gave it.
+    const { ino } = lstatSync(object);
+    if (damagedFiles(paths).every((each) => lstatSync(each).ino !== ino))
+      linkSync(object, `${object}${damagedMark}${stamp()}`);
     for (const oldest of damagedFiles(paths).slice(0, -damagedMax)) rmSync(oldest);
   } catch (error) {
     return failed({ action: 'set the damaged file aside', object, ...causeOf(error) });
