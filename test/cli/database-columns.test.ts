@@ -41,6 +41,14 @@ describe('top', () => {
     assert.doesNotMatch(textOf([alice], 80)[0] ?? '', /DB/);
   });
 
+  test('shows the one that is known if the other is not', () => {
+    const { databaseCpu: _, databaseConnections: _1, ...rest } = alice.usage;
+    const counted = { ...alice, usage: { ...rest, databaseCpu: 0.42 } };
+    assert.match(textOf([counted])[0] ?? '', / DB CPU FAULTS/);
+    const connected = { ...alice, usage: { ...rest, databaseConnections: 3 } };
+    assert.match(textOf([connected])[0] ?? '', /(?<!DB CPU) DB CONN FAULTS/);
+  });
+
   test('shows for how long tenants were paused, if one was', () => {
     const paused = { ...alice, usage: { ...alice.usage, databasePaused: 0.25 } };
     const [header = '', own = ''] = textOf([paused]);

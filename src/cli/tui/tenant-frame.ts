@@ -109,9 +109,10 @@ function useTexts({ row }: TenantData): readonly string[] {
 /** Describes what database servers do for it; nothing while that is unknown. */
 function databaseText({ usage, limitTexts }: TopRow, of: (text: string | undefined) => string) {
   const { databaseCpu, databaseConnections: connections, databasePaused: paused = 0 } = usage;
-  if (connections === undefined) return '';
+  if (connections === undefined && databaseCpu === undefined) return '';
   const cpu = `CPU ${quantity('fraction', databaseCpu)}${of(limitTexts['database.cpu'])}`;
-  const open = `${count(connections, 'connection')}${of(limitTexts['database.connections'])}`;
+  const known = connections === undefined ? '- connections' : count(connections, 'connection');
+  const open = `${known}${of(limitTexts['database.connections'])}`;
   return `; database: ${cpu}, ${open}${paused > 0 ? `, paused ${percent(paused)}` : ''}`;
 }
 

@@ -88,9 +88,6 @@ function processesText({ usage, limits }: TopRow, style: Style): string {
   return `${shortCount(usage.processes)}/${shortCount(usage.threads)}/${of}`;
 }
 
-/** Whether it is known what database servers do for a row: a column of dashes only would say nothing. */
-const hasDatabases = ({ usage }: TopRow) => usage.databaseConnections !== undefined;
-
 function connectionsText({ usage, limits }: TopRow, style: Style): string {
   const { databaseConnections: connections } = usage;
   if (connections === undefined) return '-';
@@ -203,7 +200,8 @@ const topColumns: readonly TopColumn[] = [
     sort: 'database',
     text: ({ usage }) => quantity('fraction', usage.databaseCpu),
     paint: near(({ usage }) => usage.databaseCpu ?? 0, 'database.cpu'),
-    when: hasDatabases,
+    // A column of dashes only would say nothing.
+    when: ({ usage }) => usage.databaseCpu !== undefined,
   },
   {
     title: 'DB CONN',
@@ -211,7 +209,7 @@ const topColumns: readonly TopColumn[] = [
     priority: 8,
     text: connectionsText,
     paint: near(({ usage }) => usage.databaseConnections ?? 0, 'database.connections'),
-    when: hasDatabases,
+    when: ({ usage }) => usage.databaseConnections !== undefined,
   },
   {
     title: 'PAUSED',
