@@ -89,6 +89,8 @@ export const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
     effect: {
       refused:
         'It had more connections open than its number. Those above it were closed, idle ones first, which its programs see as an error.',
+      observed:
+        'If the limit were enforced, connections above it would have been closed, idle ones first, which its programs see as an error.',
     },
     advice:
       'Look for programs that keep connections open without using them, and for slow pages that make visitors wait at once.',

@@ -97,7 +97,10 @@ suite('incidents of database servers', () => {
       severity: 'observed',
     });
     assert.match(text, /would have been paused for 8\.1 s in all/);
-    assert.match(text, /With <databases hold="on"\/> the limit is enforced/);
+    assert.match(
+      text,
+      /With <databases hold="on"\/> the limit is enforced, unless the policy only observes limits\./,
+    );
     assert.doesNotMatch(text, /were paused|was paused/);
     assert.match(
       databaseCpuEvidence.line({ ...item, rung: watchedRung('freeze') }),

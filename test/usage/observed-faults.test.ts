@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { noCounters } from '../../src/limits/limits.ts';
-import type { Counters, LimitValues } from '../../src/limits/limit.ts';
+import type { Counters, LimitKey, LimitValues } from '../../src/limits/limit.ts';
 import { unlimited, type Quantity } from '../../packages/base/quantity.ts';
 import { observedFaults } from '../../src/usage/detect.ts';
 import { incidentTitle } from '../../src/usage/explain-incident.ts';
@@ -88,9 +88,12 @@ describe('explainIncident() of an observed limit', () => {
   });
 
   test('names what would have been refused or killed', () => {
-    const of = (limitKey: 'memory.limit' | 'processes.limit', value: string) =>
+    const of = (limitKey: LimitKey, value: string) =>
       textOf(incidentOf({ ...observed, limit: limitKey, value }), [], 'alice', plain);
     assert.match(of('memory.limit', '1GiB'), /would have killed a process/);
     assert.match(of('processes.limit', '20'), /would have refused new processes/);
+    const connections = of('database.connections', '20');
+    assert.match(connections, /connections above it would have been closed/);
+    assert.doesNotMatch(connections, /would have waited/);
   });
 });

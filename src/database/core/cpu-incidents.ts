@@ -137,7 +137,9 @@ export const databaseCpuIncidents: IncidentKind<DatabaseCpuEvidence> = {
   advice: ({ severity }, tenant) =>
     [
       `"bulkhead db explain ${tenant}" shows the statements of all its incidents.`,
-      severity === 'observed' ? 'With <databases hold="on"/> the limit is enforced.' : '',
+      severity === 'observed'
+        ? 'With <databases hold="on"/> the limit is enforced, unless the policy only observes limits.'
+        : '',
     ]
       .filter((each) => each !== '')
       .join(' '),
