@@ -3,7 +3,8 @@ import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { u32le } from '../../packages/base/map-entry.ts';
-import { TenantShares } from '../../src/database/core/use/peer-use.ts';
+import { threadStruct } from '../../src/database/core/peers/peer-maps.ts';
+import { TenantShares, type PeerTotals } from '../../src/database/core/use/peer-use.ts';
 import { SocketPeers } from '../../src/database/io/peers/socket-peers.ts';
 import type { Libbpf } from '../../src/sys/bpf/libbpf.ts';
 import { BpfMap } from '../../src/sys/bpf/maps.ts';
@@ -81,4 +82,26 @@ test('a server that did not answer for a moment takes nothing back from its tena
   assert.equal(divide(), 0);
   use(maps, 50);
   assert.equal(divide(), 30_000);
+});
+
+test('a thread that ends while the threads are listed makes no other one count twice', () => {
+  const maps = new Maps();
+  const peers = peersOn(maps);
+  peers.watch([server]);
+  // Its CPU time is not zero; the others are no threads.
+  const [own, ended, last] = [process.pid, 4_194_301, 4_194_302];
+  for (const tid of [own, ended, last]) {
+    const value = new Uint8Array(threadStruct.size);
+    value.set(u32le(server.pid, alice), threadStruct.field('server').offset);
+    maps.of('threads').set(hex(u32le(tid)), value);
+  }
+  const usedBy = (read: PeerTotals | undefined) => read?.tenants.get(alice) ?? 0;
+  const before = usedBy(peers.read(server));
+  assert.ok(before > 0);
+  maps.onListed = (key) => {
+    if (key === hex(u32le(ended))) maps.of('threads').delete(key);
+  };
+  const now = usedBy(peers.read(server));
+  assert.equal(maps.of('threads').size, 2);
+  assert.ok(now < 1.5 * before, `${before} ${now}`);
 });
