@@ -1,4 +1,4 @@
-/** What a PostgreSQL server answers at the edges: very many roles, and numbers of processes that are not this host's. */
+/** Answers of a PostgreSQL server at the edges: very many roles, and numbers of processes that are not this host's. */
 import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';

@@ -27,7 +27,7 @@ const tidBytes = 4;
 
 interface Watched {
   readonly started: bigint;
-  /** When it was named: sums begin anew with each time. */
+  /** The time at which it was named: sums begin anew with each. */
   readonly since: bigint;
 }
 
