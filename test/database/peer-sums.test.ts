@@ -1,13 +1,17 @@
 /** The sums of clients by their sockets while servers come and go, with maps in memory: most kernels refuse the programs. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
+import { chmodSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { u32le } from '../../packages/base/map-entry.ts';
 import { threadStruct } from '../../src/database/core/peers/peer-maps.ts';
 import { TenantShares, type PeerTotals } from '../../src/database/core/use/peer-use.ts';
+import { peersSelfTest } from '../../src/database/io/peers/self-test.ts';
 import { SocketPeers } from '../../src/database/io/peers/socket-peers.ts';
 import type { Libbpf } from '../../src/sys/bpf/libbpf.ts';
 import { BpfMap } from '../../src/sys/bpf/maps.ts';
+import { testDirectory } from '../../testing/temporary-directory.ts';
 
 const names = ['servers', 'threads', 'used'] as const;
 const ENOENT = -2;
@@ -105,3 +109,37 @@ test('a thread that ends while the threads are listed makes no other one count t
   assert.equal(maps.of('threads').size, 2);
   assert.ok(now < 1.5 * before, `${before} ${now}`);
 });
+
+test(
+  'the self-test listens where nobody else can connect, and leaves nothing behind',
+  { skip: process.getuid?.() === 0 ? false : 'it needs root' },
+  (context) => {
+    const runtime = testDirectory(context, 'peers-self-test');
+    chmodSync(runtime, 0o755);
+    const listening = () =>
+      readFileSync('/proc/self/net/unix', 'utf8')
+        .split('\n')
+        .filter((line) => / 00010000 .*(?:peers-test-|@bulkhead-)/.test(line))
+        .map((line) => line.split(' ').at(-1) ?? '');
+    const before = new Set(listening());
+    let tries = 0;
+    const test = peersSelfTest(runtime, () => {
+      tries += 1;
+      const [own = '', ...others] = listening().filter((each) => !before.has(each));
+      assert.ok(own.startsWith(`${runtime}/`), own);
+      assert.deepEqual(others, []);
+      assert.equal(statSync(dirname(own)).mode & 0o777, 0o700);
+      assert.equal(statSync(dirname(own)).uid, 0);
+    });
+    const maps = new Maps();
+    assert.match(
+      test.run((name) => maps.mapOf(name))?.reason ?? '',
+      /does not run them: a client was charged 0 of/,
+    );
+    assert.equal(tries, 1);
+    assert.deepEqual(readdirSync(runtime), []);
+    assert.equal(process.getuid?.(), 0);
+    const nowhere = peersSelfTest(`${runtime}/absent`);
+    assert.equal(nowhere.run((name) => maps.mapOf(name))?.errno, 'ENOENT');
+  },
+);

@@ -49,7 +49,7 @@ async function objectFile(): Promise<string | undefined> {
 
 const file = await objectFile();
 const isRoot = process.getuid?.() === 0;
-const loaded = file === undefined || !isRoot ? undefined : SocketPeers.load(rule, file);
+const loaded = file === undefined || !isRoot ? undefined : SocketPeers.load(rule, '/run', file);
 const refusal =
   loaded === undefined
     ? 'it needs root, clang and libbpf'

@@ -40,15 +40,16 @@ export class SocketPeers implements Disposable {
   /** Tells sums of these programs from sums of others. */
   readonly #name = crypto.randomUUID();
 
-  /** Loads the programs. They count nothing until servers are named. */
+  /** Loads the programs, and tries them in the directory `runtime`. They count nothing until servers are named. */
   static load(
     rule: PeersRule,
+    runtime: string,
     file = packageFile('dist/bpf/database.bpf.o'),
   ): Result<SocketPeers, Problem> {
     const action = "see database servers' clients by their sockets";
     const tooMany = tooManyPeers(rule);
     if (tooMany !== undefined) return failed({ ...tooMany, action });
-    const test = peersSelfTest();
+    const test = peersSelfTest(runtime);
     const entries = [...peersMapEntries(rule), ...test.entries];
     const held = holdObject({ file, name: 'database', entries, prove: test.run });
     if (!held.ok) {
