@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { parsePasswd, readUidRange } from '../accounts/accounts.ts';
 import type { Paths } from '../paths.ts';
 import { namesIn, readText } from '../../../packages/base/io/read.ts';
+import { printable } from '../../../packages/base/printable.ts';
 import { decodeText, openRegularFile, readWhole } from '../../../packages/base/io/regular-file.ts';
 import { jailDatabases, type JailDatabase } from '../../policy/jail.ts';
 import {
@@ -28,7 +29,9 @@ export function findDatabases(paths: Paths): readonly DatabaseSocket[] {
   return jailDatabases.flatMap((kind) => {
     const server = serverOf(kind, paths);
     if (server === undefined) return [];
-    const named = new Set(configured[kind](paths.etc, server.uid).map(withoutVarRun));
+    // People read the paths, and the server's account may write them.
+    const readable = configured[kind](paths.etc, server.uid).filter((at) => printable(at) === at);
+    const named = new Set(readable.map(withoutVarRun));
     return [...new Set([...named, ...defaultSockets[kind]])]
       .slice(0, socketsMax)
       .map((at) => ({ kind, at, configured: named.has(at), server }));

@@ -95,6 +95,7 @@ test('findDatabases() reads clusters of PostgreSQL, also if others have some, an
     'postgresql/15/main/postgresql.conf': "unix_socket_directories = '/run/a'\nport = 5432",
     'postgresql/15/main/conf.d/x.conf': 'port = 5499',
     'postgresql/15/second/postgresql.conf': 'port = 5433 # directories are the default',
+    'postgresql/15/third/postgresql.conf': "unix_socket_directories = '/run/\u001b[2J'",
     'secret.conf': "unix_socket_directories = '/run/secret'",
   });
   for (const name of ['alice', 'open']) {
