@@ -202,6 +202,9 @@ test('sockets belong to the group of the web server that runs, or keep the one t
   assert.deepEqual(group(), ['www-data', true]);
   s.write('etc/systemd/system/bulkhead-app@1001:a.socket', 'SocketGroup=root\n');
   assert.deepEqual(group('agent'), ['nginx', true]);
+  // A database server's socket may come first.
+  s.write('etc/systemd/system/bulkhead-app@1001:z.socket', 'SocketGroup=apache\n');
+  assert.deepEqual(group('agent'), ['apache', undefined]);
   s.write('etc/systemd/system/bulkhead-app@1001:a.socket', 'SocketGroup=games\n');
   assert.deepEqual(group(), ['nginx', true]);
   s.write('etc/group', 'root:x:0:\nwww-data:x:33:\nnginx:x:995:\ngames:x:5:\n');

@@ -81,7 +81,10 @@ test('what gets around limits is named, and hostile names stay on their line', (
   ];
   const { remarks } = doctorText([server({ runsEvents: true, accounts })], limits);
   assert.equal(remarks.length, 5);
-  assert.match(remarks[0] ?? '', /event_scheduler is on/);
+  assert.match(
+    remarks[0] ?? '',
+    /event_scheduler is on: no account is charged for what an event uses after it was last seen/,
+  );
   assert.match(remarks[1] ?? '', /1 account with global privileges.*\(SUPER, FILE\)/);
   assert.match(remarks[2] ?? '', /alice_odd@localhost/);
   assert.match(remarks[3] ?? '', /1 account of tenants that may create events.*alice_2/);

@@ -30,6 +30,20 @@ suite('NearAccounts', () => {
     assert.equal(accountsOf(many, [11]), undefined, 'it has no account');
   });
 
+  test('has all accounts if the names of those near are too long for one statement', () => {
+    const long = Array.from({ length: 10_000 }, (_, each) =>
+      `t${each % 10}_${each}_`.padEnd(128, '√'),
+    );
+    const near = (uids: readonly number[]) =>
+      new NearAccounts(long, new Set(uids), tenantOf, 0).accounts(0);
+    assert.equal(near([1, 2, 3, 4, 5]), undefined);
+    assert.equal(near([1]), undefined);
+    assert.equal(
+      new NearAccounts(long.slice(0, 5_000), new Set([1]), tenantOf, 0).accounts(0)?.length,
+      500,
+    );
+  });
+
   test('looks at many accounts come less often', () => {
     const pauses = [0, 500, 1_250, 5_000, 1e6].map(nearPauseMilliseconds);
     assert.deepEqual(pauses, [100, 100, 100, 400, 1_000]);

@@ -24,7 +24,7 @@ const seconds = 5;
 
 const loaded =
   process.getuid?.() === 0 && programs !== undefined
-    ? SocketPeers.load({ tenants: [alice], ranges: [] })
+    ? SocketPeers.load({ tenants: [alice], ranges: [] }, '/run')
     : undefined;
 const skip =
   loaded === undefined

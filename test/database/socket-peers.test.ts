@@ -49,7 +49,7 @@ async function objectFile(): Promise<string | undefined> {
 
 const file = await objectFile();
 const isRoot = process.getuid?.() === 0;
-const loaded = file === undefined || !isRoot ? undefined : SocketPeers.load(rule, file);
+const loaded = file === undefined || !isRoot ? undefined : SocketPeers.load(rule, '/run', file);
 const refusal =
   loaded === undefined
     ? 'it needs root, clang and libbpf'
@@ -237,8 +237,11 @@ describe(
       assert.equal(totals().tenants.size, 0);
       const parts = await partsOf(() => run(alice, 'page'));
       assert.ok(parts.alice >= least, JSON.stringify(parts));
+      const before = totals();
       peers.watch([]);
       assert.equal(peers.read(process), undefined);
+      peers.watch([process]);
+      assert.notEqual(totals().name, before.name, 'its sums begin anew');
       // One that starts at another time has another process.
       peers.watch([{ ...process, started: process.started + 1n }]);
       await run(alice, 'point');

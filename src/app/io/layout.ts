@@ -87,7 +87,7 @@ function webGroupOf(
 ): Pick<AppLayout, 'webGroup' | 'webServes'> {
   const groups = readGroups(paths);
   const installed = installedGroup(paths, units);
-  const isThere = installed !== undefined && installed !== 'root' && groups.has(installed);
+  const isThere = installed !== undefined && groups.has(installed);
   if (isThere && isAgent) return { webGroup: installed };
   const running = runningWebGroups(paths.proc, readUidRange(paths).first);
   const serves = (name: string) => running.all.has(groups.get(name) ?? 0);
@@ -102,7 +102,13 @@ function webGroupOf(
   return { webGroup, ...(running.main.length > 0 && { webServes: serves(webGroup) }) };
 }
 
+/** Sockets of database servers are for no web server, and have root's group. */
 function installedGroup({ instance }: Paths, units: string): string | undefined {
-  const socket = namesIn(units).find((name) => parseUnitName(instance, name)?.type === 'socket');
-  return socket && /^SocketGroup=(\S+)$/m.exec(readText(`${units}/${socket}`) ?? '')?.[1];
+  for (const name of namesIn(units)) {
+    if (parseUnitName(instance, name)?.type !== 'socket') continue;
+    const text = readText(`${units}/${name}`) ?? '';
+    const group = /^SocketGroup=(\S+)$/m.exec(text)?.[1];
+    if (group !== undefined && group !== 'root') return group;
+  }
+  return undefined;
 }

@@ -58,7 +58,7 @@ export const isAnonymous = ({
 /** Returns why names prove nothing in a server with such an account, and what to do. */
 export const anybodysLogin = (socket: string): string =>
   isPostgresqlSocket(socket)
-    ? 'pg_hba.conf has lines with "trust" that let everybody in under any name; write "peer" or "scram-sha-256" there'
+    ? 'pg_hba.conf has lines with "trust" that let everybody in under the names of others; write "peer" or "scram-sha-256" there'
     : "an account without a name lets everybody in under any name; remove it: DROP USER ''@localhost";
 
 /** The most that `cap` accepts. */

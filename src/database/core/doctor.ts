@@ -111,7 +111,7 @@ function serverRemarks(server: DoctorServer, limits: LimitNames): readonly strin
   const events =
     runsEvents === true
       ? [
-          `${socket}: event_scheduler is on, and no account is charged for what events do; if no application needs them: SET GLOBAL event_scheduler = OFF`,
+          `${socket}: event_scheduler is on: no account is charged for what an event uses after it was last seen, and pausing holds no event; if no application needs them: SET GLOBAL event_scheduler = OFF`,
         ]
       : [];
   return [

@@ -6,6 +6,8 @@
 /** Up to so many accounts, all are asked about each time. */
 const accountsMany = 500;
 const allMilliseconds = 1_000;
+/** Longer names together could make a statement that is too long: each character takes up to six of the statement. */
+const charactersMax = 120_000;
 /** A look at an account takes about 4 µs of the agent's CPU time, of which it may use a twentieth. */
 const pauseMillisecondsPerAccount = 0.08;
 
@@ -31,8 +33,10 @@ export class NearAccounts {
     };
     const isMany = uids.size > 0 && accounts.length > accountsMany;
     const own = isMany ? accounts.filter(isNear) : [];
+    const characters = own.reduce((sum, account) => sum + account.length, 0);
     // A look at most of them costs no less than one at all.
-    this.#accounts = own.length > 0 && own.length <= accounts.length / 2 ? own : undefined;
+    const isPart = own.length > 0 && own.length <= accounts.length / 2;
+    this.#accounts = isPart && characters <= charactersMax ? own : undefined;
     this.#uids = this.#accounts === undefined ? new Set() : uids;
     this.#at = at;
   }

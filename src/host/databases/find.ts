@@ -6,12 +6,8 @@ import { join } from 'node:path';
 import { parsePasswd, readUidRange } from '../accounts/accounts.ts';
 import type { Paths } from '../paths.ts';
 import { namesIn, readText } from '../../../packages/base/io/read.ts';
-import {
-  decodeText,
-  openRegularFile,
-  readBounded,
-  readWhole,
-} from '../../../packages/base/io/regular-file.ts';
+import { printable } from '../../../packages/base/printable.ts';
+import { decodeText, openRegularFile, readWhole } from '../../../packages/base/io/regular-file.ts';
 import { jailDatabases, type JailDatabase } from '../../policy/jail.ts';
 import {
   parseMysqlFile,
@@ -33,7 +29,9 @@ export function findDatabases(paths: Paths): readonly DatabaseSocket[] {
   return jailDatabases.flatMap((kind) => {
     const server = serverOf(kind, paths);
     if (server === undefined) return [];
-    const named = new Set(configured[kind](paths.etc, server.uid).map(withoutVarRun));
+    // People read the paths, and the server's account may write them.
+    const readable = configured[kind](paths.etc, server.uid).filter((at) => printable(at) === at);
+    const named = new Set(readable.map(withoutVarRun));
     return [...new Set([...named, ...defaultSockets[kind]])]
       .slice(0, socketsMax)
       .map((at) => ({ kind, at, configured: named.has(at), server }));
@@ -87,7 +85,7 @@ function mysqlSockets(etc: string, server: number): readonly string[] {
 }
 
 /** Reads the clusters of Debian, and those of Enterprise Linux, whose configuration is in the data directory. */
-function postgresqlSockets(etc: string): readonly string[] {
+function postgresqlSockets(etc: string, server: number): readonly string[] {
   const debian = namesIn(`${etc}/postgresql`).flatMap((version) =>
     namesIn(join(etc, 'postgresql', version)).map((cluster) =>
       join(etc, 'postgresql', version, cluster),
@@ -99,16 +97,16 @@ function postgresqlSockets(etc: string): readonly string[] {
   ];
   return [...debian, ...red.map((each) => `${each}/data`)]
     .slice(0, filesMax)
-    .flatMap((directory) => clusterSockets(directory));
+    .flatMap((directory) => clusterSockets(directory, server));
 }
 
-function clusterSockets(directory: string): readonly string[] {
+function clusterSockets(directory: string, server: number): readonly string[] {
   const files = [
     `${directory}/postgresql.conf`,
     ...filesIn(`${directory}/conf.d`, '.conf'),
     `${directory}/postgresql.auto.conf`,
   ];
-  const texts = files.map(textOf);
+  const texts = files.map((each) => textOf(each, server));
   let directories: readonly string[] = texts[0] === '' ? [] : defaultPostgresqlDirectories;
   let port = 5432;
   for (const text of texts) {
@@ -119,20 +117,29 @@ function clusterSockets(directory: string): readonly string[] {
   return directories.map((each) => postgresqlSocket(each, port));
 }
 
-/** Returns the text; empty if there is no such file. The server can change the directory, so links do not count. */
-function textOf(file: string): string {
-  const read = readBounded(file, bytesMax, { links: 'refuse' });
-  return read.ok ? decodeText(read.value) : '';
-}
+/**
+ * Returns the text of a cluster's file; empty if there is none, or if it is somebody else's: a customer can have a cluster,
+ * and its files. The server can change the directory, so links do not count.
+ */
+const textOf = (path: string, server: number): string =>
+  trustedText(path, server, { links: 'refuse', others: 0o002 });
 
 /** Returns the text of a file that nobody but root and the server can change; otherwise empty. */
-function ownText(path: string, server: number): string {
-  const opened = openRegularFile(path, { links: 'follow' });
+const ownText = (path: string, server: number): string =>
+  trustedText(path, server, { links: 'follow', others: 0o022 });
+
+/** `others`: the bits of the mode that let others change the file. */
+function trustedText(
+  path: string,
+  server: number,
+  { links, others }: { readonly links: 'refuse' | 'follow'; readonly others: number },
+): string {
+  const opened = openRegularFile(path, { links });
   if (!opened.ok) return '';
   using file = opened.value;
   const { uid, mode } = file.stat;
   const isTrusted = uid === 0 || uid === server || uid === process.getuid?.();
-  if (!isTrusted || (mode & 0o022) !== 0) return '';
+  if (!isTrusted || (mode & others) !== 0) return '';
   const read = readWhole(file, bytesMax);
   return read.ok ? decodeText(read.value) : '';
 }

@@ -58,17 +58,20 @@ export class BpfMap implements Disposable {
     return Number(sum);
   }
 
-  /** Returns at most `max` keys: a map can change while it is read. */
+  /**
+   * Returns at most `max` keys, each once: a map can change while it is read, and after a key that is no more the kernel
+   * begins again with the first one.
+   */
   keys(keyBytes: number, max: number): readonly Buffer[] {
-    const keys: Buffer[] = [];
+    const keys = new Map<string, Buffer>();
     let last: Buffer | null = null;
-    while (keys.length < max) {
+    for (let steps = 0; steps < 2 * max && keys.size < max; steps += 1) {
       const next = Buffer.alloc(keyBytes);
       if (this.#lib.bpf_map_get_next_key(this.fd, last, next) < 0) break;
-      keys.push(next);
+      keys.set(next.toString('latin1'), next);
       last = next;
     }
-    return keys;
+    return [...keys.values()];
   }
 
   [Symbol.dispose](): void {

@@ -305,7 +305,7 @@ describe('rights in a PostgreSQL server', { skip: postgresqlMissing }, () => {
     valueOf(await disableServer(target));
   });
 
-  test('lines with trust are seen, and those for the server itself are not', async () => {
+  test('lines with trust are seen, also for the worker, and those for the server itself are not', async () => {
     valueOf(await enableServer(target));
     const isAnybodys = async () =>
       valueOf(await readAccounts(connection, 'root')).some(({ account }) => account === '');
@@ -313,6 +313,7 @@ describe('rights in a PostgreSQL server', { skip: postgresqlMissing }, () => {
     for (const [rules, is] of [
       ['local all postgres trust\n', false],
       ['local replication all trust\n', false],
+      ['local all bulkhead-db trust\n', true],
       ['local all all trust\n', true],
       ['host all all 127.0.0.1/32 trust\n', true],
       ['local alice +staff,alice_1 trust\n', true],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { pathsOf } from '../../../src/host/paths.ts';
@@ -87,7 +87,7 @@ test('findDatabases() follows includes, and takes no account of a person for the
   assert.deepEqual(found[0]?.server, { uid: 120, gid: 121 });
 });
 
-test('findDatabases() reads clusters of PostgreSQL, and follows no link of theirs', () => {
+test('findDatabases() reads clusters of PostgreSQL, also if others have some, and follows no link of theirs', () => {
   using scratch = temporaryDirectory('databases');
   const root = scratch.path;
   const paths = fixture(root, {
@@ -95,8 +95,20 @@ test('findDatabases() reads clusters of PostgreSQL, and follows no link of their
     'postgresql/15/main/postgresql.conf': "unix_socket_directories = '/run/a'\nport = 5432",
     'postgresql/15/main/conf.d/x.conf': 'port = 5499',
     'postgresql/15/second/postgresql.conf': 'port = 5433 # directories are the default',
+    'postgresql/15/third/postgresql.conf': "unix_socket_directories = '/run/\u001b[2J'",
     'secret.conf': "unix_socket_directories = '/run/secret'",
   });
+  for (const name of ['alice', 'open']) {
+    mkdirSync(`${root}/postgresql/15/${name}`);
+    writeFileSync(
+      `${root}/postgresql/15/${name}/postgresql.conf`,
+      `unix_socket_directories = '/home/${name}'`,
+    );
+  }
+  // A cluster can be a customer's.
+  if (process.getuid?.() === 0) chownSync(`${root}/postgresql/15/alice/postgresql.conf`, 1001, 0);
+  else rmSync(`${root}/postgresql/15/alice/postgresql.conf`);
+  chmodSync(`${root}/postgresql/15/open/postgresql.conf`, 0o666);
   mkdirSync(`${root}/postgresql/15/linked`);
   symlinkSync(`${root}/secret.conf`, `${root}/postgresql/15/linked/postgresql.conf`);
   assert.deepEqual(

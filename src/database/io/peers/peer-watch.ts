@@ -29,7 +29,7 @@ export class PeerWatch implements Disposable {
     if (text === this.#rule) return;
     this.#drop();
     this.#rule = text;
-    const loaded = SocketPeers.load(rule);
+    const loaded = SocketPeers.load(rule, this.#paths.runtime);
     if (loaded.ok) this.#peers = loaded.value;
     this.#reason = loaded.ok ? null : formatCause(loaded.error);
     this.#note();

@@ -2,10 +2,10 @@
  * The self-test of the programs: this process is a server for a moment, whose client has the uid of nobody. The CPU time
  * that it takes must be that client's. There are kernels that load such programs and never run them.
  */
-import { closeSync } from 'node:fs';
+import { closeSync, mkdtempSync, rmSync } from 'node:fs';
 import { u32le } from '../../../../packages/base/map-entry.ts';
 import type { Cause } from '../../../../packages/base/problem.ts';
-import { formatErrno } from '../../../../packages/base/io/errno.ts';
+import { causeOf, formatErrno } from '../../../../packages/base/io/errno.ts';
 import type { MapOf } from '../../../sys/bpf/object.ts';
 import {
   acceptSocket,
@@ -37,9 +37,16 @@ export interface PeersSelfTest {
   readonly run: (mapOf: MapOf) => Cause | undefined;
 }
 
-export function peersSelfTest(): PeersSelfTest {
+/** `runtime`: the directory in which the server listens; `work`: what it does for its client. */
+export function peersSelfTest(runtime: string, work = useTime): PeersSelfTest {
   const uid = testUid();
-  return { entries: entriesFor(uid), run: (mapOf) => run(uid, mapOf) };
+  return { entries: entriesFor(uid), run: (mapOf) => run({ uid, runtime, work }, mapOf) };
+}
+
+interface Test {
+  readonly uid: number;
+  readonly runtime: string;
+  readonly work: () => void;
 }
 
 const entriesFor = (uid: number) => [
@@ -50,15 +57,23 @@ const entriesFor = (uid: number) => [
   ),
 ];
 
-function run(uid: number, mapOf: MapOf): Cause | undefined {
+function run(test: Test, mapOf: MapOf): Cause | undefined {
   const opened: number[] = [];
+  let directory: string;
   try {
-    const problem = serve(uid, opened);
+    // Nobody else gets into it: this process would wait for a client that says nothing.
+    directory = mkdtempSync(`${test.runtime}/peers-test-`);
+  } catch (error) {
+    return causeOf(error);
+  }
+  try {
+    const problem = serve(test, `${directory}/socket`, opened);
     if (problem !== undefined) return { reason: `it cannot be tried: ${problem}` };
   } finally {
     for (const fd of opened) closeSync(fd);
+    rmSync(directory, { recursive: true, force: true });
   }
-  const key = u32le(process.pid, uid);
+  const key = u32le(process.pid, test.uid);
   const used = Number(mapOf('used').get(key, usedBytes)?.readBigUInt64LE() ?? 0n) / 1000;
   return used >= workMicroseconds / 2
     ? undefined
@@ -68,7 +83,7 @@ function run(uid: number, mapOf: MapOf): Cause | undefined {
 }
 
 /** Works for a client of this uid. Returns what failed. */
-function serve(uid: number, opened: number[]): string | undefined {
+function serve({ uid, work }: Test, path: string, opened: number[]): string | undefined {
   const open = (found: ReturnType<typeof openSocket>): number => {
     if ('error' in found) throw new Error(formatErrno(found.error));
     opened.push(found.fd);
@@ -80,9 +95,7 @@ function serve(uid: number, opened: number[]): string | undefined {
   try {
     const listener = open(openSocket(AF_UNIX, SOCK_STREAM_CLOEXEC, 0));
     const client = open(openSocket(AF_UNIX, SOCK_STREAM_CLOEXEC, 0));
-    // A name that only we know, and no file.
-    const name = `\0bulkhead-${process.pid}-${crypto.randomUUID()}`;
-    const address = Buffer.concat([Uint8Array.of(AF_UNIX, 0), Buffer.from(name)]);
+    const address = Buffer.concat([Uint8Array.of(AF_UNIX, 0), Buffer.from(`${path}\0`)]);
     check(bindSocket(listener, address));
     check(listenSocket(listener, 1));
     check(setThreadUids(uid, same, same));
@@ -107,7 +120,7 @@ function receiveByte(from: number, to: number): void {
   if (receiveFrom(to, byte, new Uint8Array(128)) !== 1) throw new Error('nothing was received');
 }
 
-function work(): void {
+function useTime(): void {
   const now = () => processCpuMicroseconds(process.pid) ?? 0;
   const end = now() + workMicroseconds;
   while (now() < end);

@@ -25,24 +25,31 @@ import { peersSelfTest } from './self-test.ts';
 
 const tidBytes = 4;
 
+interface Watched {
+  readonly started: bigint;
+  /** The time at which it was named: sums begin anew with each. */
+  readonly since: bigint;
+}
+
 export class SocketPeers implements Disposable {
   readonly #object: HeldObject;
   readonly #servers: BpfMap;
   readonly #threads: BpfMap;
   readonly #used: BpfMap;
-  readonly #watched = new Map<number, ServerProcess>();
+  readonly #watched = new Map<number, Watched>();
   /** Tells sums of these programs from sums of others. */
   readonly #name = crypto.randomUUID();
 
-  /** Loads the programs. They count nothing until servers are named. */
+  /** Loads the programs, and tries them in the directory `runtime`. They count nothing until servers are named. */
   static load(
     rule: PeersRule,
+    runtime: string,
     file = packageFile('dist/bpf/database.bpf.o'),
   ): Result<SocketPeers, Problem> {
     const action = "see database servers' clients by their sockets";
     const tooMany = tooManyPeers(rule);
     if (tooMany !== undefined) return failed({ ...tooMany, action });
-    const test = peersSelfTest();
+    const test = peersSelfTest(runtime);
     const entries = [...peersMapEntries(rule), ...test.entries];
     const held = holdObject({ file, name: 'database', entries, prove: test.run });
     if (!held.ok) {
@@ -55,7 +62,8 @@ export class SocketPeers implements Disposable {
     return ok(peers);
   }
 
-  private constructor(object: HeldObject) {
+  /** Takes programs that are loaded. */
+  constructor(object: HeldObject) {
     this.#object = object;
     this.#servers = object.mapOf('servers');
     this.#threads = object.mapOf('threads');
@@ -69,8 +77,9 @@ export class SocketPeers implements Disposable {
       if (wanted.get(pid)?.started !== started) this.#forget(pid);
     for (const each of wanted.values()) {
       if (this.#watched.has(each.pid)) continue;
-      const { key, value } = serverEntry(each, process.hrtime.bigint());
-      if (this.#servers.set(key, value) === undefined) this.#watched.set(each.pid, each);
+      const [{ pid, started }, since] = [each, process.hrtime.bigint()];
+      const { key, value } = serverEntry(each, since);
+      if (this.#servers.set(key, value) === undefined) this.#watched.set(pid, { started, since });
     }
   }
 
@@ -80,7 +89,8 @@ export class SocketPeers implements Disposable {
 
   /** Returns what the clients of a server have used since it was named; undefined if it was not. */
   read({ pid, started }: ServerProcess): PeerTotals | undefined {
-    if (this.#watched.get(pid)?.started !== started) return undefined;
+    const watched = this.#watched.get(pid);
+    if (watched?.started !== started) return undefined;
     const tenants = new Map<number, number>();
     let others = 0;
     const add = (uid: number, nanoseconds: bigint) => {
@@ -96,7 +106,7 @@ export class SocketPeers implements Disposable {
       const sum = this.#used.get(key, usedBytes);
       if (sum !== undefined) add(user.number('uid'), sum.readBigUInt64LE());
     }
-    return { name: `${this.#name} ${pid} ${started}`, tenants, others };
+    return { name: `${this.#name} ${pid} ${watched.since}`, tenants, others };
   }
 
   /** Returns what the threads of a server have used for the clients that they work for now. */

@@ -19,7 +19,7 @@ const rights = [
   ['bypasses', 'BYPASSRLS'],
 ] as const;
 
-/** Returns the roles, and one more account without a name if anybody is let in under any name. */
+/** Returns the roles, after an account without a name if anybody is let in under any name: a list that is cut has it. */
 export async function readAccounts(
   connection: DatabaseConnection,
   by: Asker,
@@ -39,7 +39,7 @@ export async function readAccounts(
   const trusts = await connection.query(by === 'worker' ? asked : trustsStatement);
   if (!trusts.ok) return trusts;
   const everybody = trusts.value[0]?.get('trusts') === 't' ? [anybody] : [];
-  return ok([...rows.value.map(accountOf), ...everybody]);
+  return ok([...everybody, ...rows.value.map(accountOf)]);
 }
 
 const anybody: ServerAccount = {

@@ -9,7 +9,7 @@ import { rowsMax, type Row } from '../../core/protocol/reply.ts';
 import { Backends, type ListedBackend } from '../../core/use/backends.ts';
 import type { DatabaseConnection, DatabaseProblem } from '../client/connect.ts';
 import type { DatabaseServer, Sight } from '../server.ts';
-import { processMicroseconds, serverMicroseconds } from './processes.ts';
+import { processMicroseconds, serverMicroseconds, sharesPids } from './processes.ts';
 
 /** The first release that tells which process helps which. */
 const withLeaders = 130_000;
@@ -28,11 +28,14 @@ export async function openPostgresql(
   const [row] = settings.value;
   const version = Number(row?.get('version'));
   const pid = serverProcess(connection.pid);
-  const isCounting = pid !== undefined && processMicroseconds(pid) !== undefined;
+  const isReadable = pid !== undefined && processMicroseconds(pid) !== undefined;
+  const isCounting = isReadable && sharesPids(pid);
   const missing = [
-    !isCounting
-      ? 'the CPU time of connections: the process of the server is unknown, or /proc hides it (hidepid)'
-      : 'the CPU time of connections that end within a second: PostgreSQL does not count what accounts use',
+    isCounting
+      ? 'the CPU time of connections that end within a second: PostgreSQL does not count what accounts use'
+      : isReadable
+        ? 'the CPU time of connections: the server is in a container, which numbers its processes itself'
+        : 'the CPU time of connections: the process of the server is unknown, or /proc hides it (hidepid)',
     ...(row?.get('tracks') === 'on' ? [] : ['what connections do: track_activities is off']),
     ...(row?.get('reads') === 't'
       ? []

@@ -3,9 +3,19 @@
  * number is nanoseconds on a CPU, and proc_pid_stat(5).
  */
 import { readText } from '../../../../packages/base/io/read.ts';
+import { statusValue } from '../../../sys/processes/process-status.ts';
 import { clockTicksPerSecond } from '../../../sys/syscalls.ts';
 
 const childrenMax = 20_000;
+
+/**
+ * Whether the server numbers its processes as this host does. A server in a container names pids that are other programs'
+ * here. Source: proc_pid_status(5), `NSpid`.
+ */
+export function sharesPids(pid: number): boolean {
+  const numbers = statusValue(readText(`/proc/${pid}/status`) ?? '', 'NSpid');
+  return numbers?.includes('\t') !== true;
+}
 
 /** Returns the CPU time of a process of one thread, in whole microseconds: sums of them are exact. */
 export function processMicroseconds(pid: number): number | undefined {

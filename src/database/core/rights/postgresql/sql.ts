@@ -11,7 +11,7 @@ export const schemaName = 'bulkhead';
 /** The mark of our schema. */
 export const schemaComment = 'Made by Bulkhead';
 /** The mark of our functions; another text of them needs another number. */
-export const functionComment = 'Bulkhead 1';
+export const functionComment = 'Bulkhead 2';
 
 export const role = `"${workerAccount}"`;
 export const workerMemberships = ['pg_read_all_stats', 'pg_signal_backend'] as const;
@@ -47,9 +47,12 @@ export const accountsStatement = `WITH RECURSIVE held (member, role) AS (
   WHERE a.rolname NOT LIKE 'pg\\_%'
   GROUP BY a.oid, a.rolname, a.rolconnlimit, a.rolcanlogin`;
 
-/** Whether a line of pg_hba.conf lets everybody in under any name, also one that an earlier line overrides. */
+/**
+ * Whether a line of pg_hba.conf lets everybody in under the name of a tenant or of the worker, who sees and ends all
+ * statements; also one that an earlier line overrides.
+ */
 export const trustsStatement = `SELECT EXISTS (SELECT FROM pg_catalog.pg_hba_file_rules
-    WHERE auth_method = 'trust' AND NOT user_name <@ ARRAY['postgres', 'root', '${workerAccount}']
+    WHERE auth_method = 'trust' AND NOT user_name <@ ARRAY['postgres', 'root']
       AND NOT database <@ ARRAY['replication']) AS trusts`;
 
 const refuse = (message: string) => `RAISE EXCEPTION '${message}'`;
