@@ -83,12 +83,13 @@ function removeSocketDirectories({
   broker,
   siteBroker,
   agent,
+  ownDatabases,
   slots,
   mail,
   programs,
 }: JailPaths): void {
   for (const each of [slots, mail, programs]) rmSync(each, { recursive: true, force: true });
-  for (const each of [broker, siteBroker, agent]) {
+  for (const each of [broker, siteBroker, agent, ownDatabases]) {
     try {
       rmdirSync(each);
     } catch {
