@@ -89,7 +89,7 @@ describe('tenants', { skip }, async () => {
     await using site = await browser.open(await hostWith(30));
     busyTick(site.stage, 30);
     const view = await site.login(0, '/tenants');
-    await view.shows('t0029', 'table');
+    await view.shows('t0020', 'table');
     await view.page.click('.chips button:nth-child(2)');
     await eventually('three are at a limit', async () => (await names(view)).length === 3);
     await view.page.click('thead button >> nth=0');
