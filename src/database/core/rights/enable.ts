@@ -277,36 +277,49 @@ function grantStep(account: string, right: string, object: string): EnableStep {
   };
 }
 
+const drop = (what: string, sql: string): EnableStep => ({ text: `removes ${what}`, sql });
+
+export const dropWorker = drop(`the account "${workerAccount}"`, `DROP USER IF EXISTS ${worker}`);
+
+/** Returns the statements that remove what belongs to the account of the view and the procedure, and this account. */
+export function dropDefined(
+  facts: Pick<ServerFacts, 'schema' | 'hasView' | 'hasProcedure'> & { readonly definer: unknown },
+): readonly EnableStep[] {
+  const own = facts.schema !== 'absent';
+  return [
+    ...(own && facts.hasProcedure
+      ? [drop('the procedure', `DROP PROCEDURE IF EXISTS \`${schemaName}\`.cap`)]
+      : []),
+    ...(own && facts.hasView
+      ? [drop('the view', `DROP VIEW IF EXISTS \`${schemaName}\`.accounts`)]
+      : []),
+    ...(facts.schema === 'ours'
+      ? [drop(`the schema "${schemaName}"`, `DROP SCHEMA IF EXISTS \`${schemaName}\``)]
+      : []),
+    ...(facts.definer === undefined
+      ? []
+      : [drop(`the account "${definerAccount}"`, `DROP USER IF EXISTS ${definer}`)]),
+  ];
+}
+
 /**
  * Returns the statements that undo everything but numbers of connections. The worker loses its rights first, so that
  * nothing sets a number while numbers are set back.
  */
 export function planDisable(
   facts: Pick<ServerFacts, 'worker' | 'definer' | 'schema' | 'hasView' | 'hasProcedure'>,
-): { readonly before: readonly EnableStep[]; readonly after: readonly EnableStep[] } {
-  const drop = (what: string, sql: string) => ({ text: `removes ${what}`, sql });
-  const own = facts.schema !== 'absent';
+): {
+  readonly before: readonly EnableStep[];
+  readonly after: readonly EnableStep[];
+} {
   return {
     before:
       facts.worker === undefined
         ? []
         : [
             { text: `ends the connections of "${workerAccount}"`, sql: `KILL USER ${worker}` },
-            drop(`the account "${workerAccount}"`, `DROP USER IF EXISTS ${worker}`),
+            dropWorker,
           ],
-    after: [
-      ...(own && facts.hasProcedure
-        ? [drop('the procedure', `DROP PROCEDURE IF EXISTS \`${schemaName}\`.cap`)]
-        : []),
-      ...(own && facts.hasView
-        ? [drop('the view', `DROP VIEW IF EXISTS \`${schemaName}\`.accounts`)]
-        : []),
-      ...(facts.schema === 'ours'
-        ? [drop(`the schema "${schemaName}"`, `DROP SCHEMA IF EXISTS \`${schemaName}\``)]
-        : []),
-      ...(facts.definer === undefined
-        ? []
-        : [drop(`the account "${definerAccount}"`, `DROP USER IF EXISTS ${definer}`)]),
-    ],
+    after: dropDefined(facts),
   };
 }

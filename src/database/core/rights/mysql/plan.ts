@@ -2,7 +2,7 @@
 import type { Cause } from '../../../../../packages/base/problem.ts';
 import { printable } from '../../../../../packages/base/printable.ts';
 import { fail, ok, type Result } from '../../../../../packages/base/result.ts';
-import type { EnableStep } from '../enable.ts';
+import { dropDefined, dropWorker, type EnableStep } from '../enable.ts';
 import { definer, definerAccount, schemaName, worker, workerAccount } from '../enable-sql.ts';
 import {
   consumerStatement,
@@ -221,32 +221,19 @@ export function planMysqlUndo(
   facts: MysqlFacts,
   wasCounting: boolean,
 ): { readonly before: readonly EnableStep[]; readonly after: readonly EnableStep[] } {
-  const drop = (what: string, sql: string) => ({ text: `removes ${what}`, sql });
-  const own = facts.schema !== 'absent';
   return {
     before:
       facts.worker === undefined
         ? []
         : [
-            drop(`the account "${workerAccount}"`, `DROP USER IF EXISTS ${worker}`),
+            dropWorker,
             ...facts.connections.map((id) => ({
               text: `ends a connection of "${workerAccount}"`,
               sql: `KILL CONNECTION ${id}`,
             })),
           ],
     after: [
-      ...(own && facts.hasProcedure
-        ? [drop('the procedure', `DROP PROCEDURE IF EXISTS \`${schemaName}\`.cap`)]
-        : []),
-      ...(own && facts.hasView
-        ? [drop('the view', `DROP VIEW IF EXISTS \`${schemaName}\`.accounts`)]
-        : []),
-      ...(facts.schema === 'ours'
-        ? [drop(`the schema "${schemaName}"`, `DROP SCHEMA IF EXISTS \`${schemaName}\``)]
-        : []),
-      ...(facts.definer === undefined
-        ? []
-        : [drop(`the account "${definerAccount}"`, `DROP USER IF EXISTS ${definer}`)]),
+      ...dropDefined(facts),
       ...(!wasCounting && facts.isCounting
         ? [
             {
