@@ -47,7 +47,7 @@ export interface ServingOptions {
   readonly takes?: 'port' | 'descriptor' | 'tcp' | 'private';
   readonly idleSeconds?: number;
   readonly environment?: string;
-  /** The account whose program it is; absent for the one of the test. */
+  /** The account that owns the program; absent if the test's account does. */
   readonly account?: { readonly uid: number; readonly name: string };
   /** Whether visitors wait for a second only. */
   readonly isImpatient?: boolean;

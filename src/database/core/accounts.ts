@@ -65,7 +65,7 @@ export class AccountOwners {
       this.#stated.set(key, { users: [...users, user], tenant });
   }
 
-  /** `kind`: that of the server; panels state the accounts of each kind apart. */
+  /** `kind`: the server's kind; panels state the accounts of each kind apart. */
   ownerOf(account: string, kind: AccountKind = 'mysql'): Owner {
     if (isServersOwn(account)) return nobody('server');
     if (this.#exempt.has(account)) return nobody('exempt');

@@ -59,7 +59,7 @@ test('a connection is charged with what its process has used since the previous 
   assert.deepEqual(usedBetween(idle, lookOf(backends)), {});
 });
 
-test('a connection that is new is charged from its beginning, but not those of the first look', () => {
+test('a new connection is charged from its beginning, but none of the first look is', () => {
   const backends = new Backends();
   const first = lookOf(backends, backend(1, { cpu: 9_000_000 }));
   const second = lookOf(

@@ -25,7 +25,7 @@ interface Known {
   readonly cpu: number | undefined;
   /** The begin of the statement that it was running; undefined if it ran none. */
   readonly statement: string | undefined;
-  /** The CPU time of that statement so far, with that of the processes that help it. */
+  /** The statement's CPU time so far, including the processes that help it. */
   readonly statementCpu: number;
 }
 

@@ -21,7 +21,7 @@ const settingsSql = `SELECT VERSION() AS version, @@version_comment AS edition, 
     AND column_name = 'SUM_CPU_TIME') AS has_cpu,
   (SELECT ENABLED FROM performance_schema.setup_consumers WHERE NAME = '${consumer}') AS counts`;
 
-/** The CPU time of a routine's statements is in that of its call. */
+/** A routine's call includes the CPU time of its statements. */
 const accountsSql = `SELECT u.USER AS user, u.TOTAL_CONNECTIONS AS connections, s.cpu AS cpu, s.statements AS statements
   FROM performance_schema.users u LEFT JOIN (
     SELECT USER, SUM(SUM_CPU_TIME) AS cpu, SUM(COUNT_STAR) AS statements FROM performance_schema.${summary}
