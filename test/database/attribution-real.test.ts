@@ -97,11 +97,13 @@ describe(
       connection.close();
     };
 
+    /** One that is long enough to be seen while it runs: the time of an event after the last look at it is lost. */
     async function events(): Promise<void> {
-      const busy = 'SELECT BENCHMARK(400000, MD5(RAND())) INTO @y';
-      await server.sql(`CREATE EVENT alice.e ON SCHEDULE EVERY 1 SECOND DO ${busy}`, 'alice');
+      const busy = `BEGIN DECLARE end DATETIME(6) DEFAULT SYSDATE(6) + INTERVAL ${seconds} SECOND;
+        WHILE SYSDATE(6) < end DO SELECT BENCHMARK(10000, MD5(RAND())) INTO @y; END WHILE; END`;
+      await server.sql(`CREATE EVENT alice.e ON SCHEDULE AT NOW() DO ${busy}`, 'alice');
       await sleep(seconds * 1000);
-      await server.sql('DROP EVENT alice.e', 'alice');
+      await server.sql('DROP EVENT IF EXISTS alice.e', 'alice');
     }
 
     const works: readonly (readonly [name: string, work: () => Promise<unknown>, least: number])[] =
@@ -117,8 +119,7 @@ describe(
           repeated(["PREPARE s FROM 'SELECT SUM(CRC32(c)) FROM alice.t'", 'EXECUTE s']),
           0.5,
         ],
-        // The time of an event after it was seen for the last time is lost.
-        ['events', events, 0.1],
+        ['an event', events, 0.5],
       ];
     for (const [name, work, least] of works)
       test(name, async (t) => {
