@@ -73,6 +73,7 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('panel'),
   ...capability('digest'),
   ...capability('database'),
+  ...capability('network'),
   ...capability('setup'),
   ...capability('console'),
   // It runs in browsers. Types of the agent tell it what answers have.
@@ -135,6 +136,9 @@ const layers: Readonly<Record<string, Layer>> = {
       'database/core',
       'database/io',
       'database/commands',
+      'network/core',
+      'network/io',
+      'network/commands',
       'setup/commands',
       'console/io',
       'console/commands',
