@@ -66,7 +66,7 @@ export interface NetworkRules {
   readonly tenants: readonly TenantNetwork[];
   /** The limits of resellers, by their names. */
   readonly resellers: ReadonlyMap<string, NetworkLimits>;
-  /** Subordinate uids, in ascending order, from the first to the last of each range. */
+  /** Subordinate uids, inclusive, in ascending order and disjoint. */
   readonly ranges: readonly (readonly [first: number, last: number, tenant: number])[];
   /** Ports at which root's sockets serve a tenant, such as those of PHP-FPM pools: by port, the tenant's uid. */
   readonly servedPorts: ReadonlyMap<number, number>;
