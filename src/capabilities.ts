@@ -195,7 +195,7 @@ const symlinks: Capability = {
     (await import('./symlinks/commands/security-items.ts')).symlinksSecurity,
   agentParts: [async () => (await import('./symlinks/io/guard/guard-part.ts')).guardPart],
   incidents: {
-    words: { symlinks: 'symlinks.guard' },
+    words: { symlinks: ['symlinks.guard'] },
     load: async () => [(await import('./symlinks/core/guard/link-incidents.ts')).linkIncidents],
   },
   releaseBlocker: async () => (await import('./symlinks/io/guard/follow.ts')).guardReleaseBlocker,
@@ -218,7 +218,7 @@ const jail: Capability = {
     async () => (await import('./jail/io/mail-part.ts')).mailPart,
   ],
   incidents: {
-    words: { jail: 'jail.isolation' },
+    words: { jail: ['jail.isolation'] },
     load: async () => [(await import('./jail/core/jail-incidents.ts')).jailIncidents],
   },
   doctor: async () => (await import('./jail/commands/doctor.ts')).jailDoctor,
@@ -363,6 +363,18 @@ const setup: Capability = {
   layersAtBoot: async () => (await import('./setup/commands/boot/layers.ts')).layersAtBoot,
 };
 
+const network: Capability = {
+  name: 'network',
+  commands: {},
+  incidents: {
+    words: {
+      mail: ['reach.mail'],
+      reach: ['reach.tenants', 'reach.metadata', 'reach.address', 'listen.ports', 'listen.public'],
+    },
+    load: async () => (await import('./network/core/network-incidents.ts')).networkIncidents,
+  },
+};
+
 const browserConsole: Capability = {
   name: 'console',
   commands: {
@@ -393,6 +405,7 @@ export const capabilities: readonly Capability[] = [
   panel,
   digest,
   database,
+  network,
   setup,
   browserConsole,
 ];

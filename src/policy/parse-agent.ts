@@ -75,7 +75,7 @@ function readAlerts(
   words: AlertWords,
 ): AlertSettings {
   const read = new AttributeReader(element, diagnostics);
-  const all: AlertWords = new Map([...words, ['protection', hostProtection]]);
+  const all: AlertWords = new Map([...words, ['protection', [hostProtection]]]);
   return {
     from: read.parsed('from', valueKinds.mail.parse),
     smtp: read.parsed('smtp', valueKinds.endpoint.parse),
@@ -205,8 +205,9 @@ export class AttributeReader {
   limits(name: string, words: AlertWords): readonly LimitKey[] {
     const given = (this.text(name) ?? '').split(/[\s,]+/).filter((word) => word !== '');
     return given.flatMap((word) => {
-      const found = findAttribute(word)?.key ?? words.get(word);
-      if (found !== undefined) return [found];
+      const attribute = findAttribute(word);
+      const found = attribute === undefined ? words.get(word) : [attribute.key];
+      if (found !== undefined) return found;
       const known = [...limitNames, ...words.keys()];
       this.error(name, `There is no limit "${word}"${suggestion(word, known)}`);
       return [];

@@ -67,7 +67,7 @@ export interface DigestRule {
 }
 
 /** The subjects of alerts that are not limits, by their word in `limits` of a rule: `jail` is `jail.isolation`. */
-export type AlertWords = ReadonlyMap<string, LimitKey>;
+export type AlertWords = ReadonlyMap<string, readonly LimitKey[]>;
 
 /**
  * The subject that is the host itself: protection that should be in force and is not, and refusals that concern no

@@ -7,7 +7,7 @@ import type { IncidentKind, WithoutLimit } from './incident-kind.ts';
 /** The incidents that a capability reports or explains. */
 export interface CapabilityIncidents {
   /** The words for keys that are not limits, in `limits` of an alert rule and in `faults --limit`. */
-  readonly words?: Readonly<Record<string, LimitKey>>;
+  readonly words?: Readonly<Record<string, readonly LimitKey[]>>;
   readonly load: () => Promise<readonly IncidentKind[]>;
 }
 
@@ -15,7 +15,9 @@ export interface CapabilityIncidents {
 type IncidentSources = readonly { readonly incidents?: CapabilityIncidents }[];
 
 /** Returns the words for what is not a limit. They cost nothing: every command that reads a policy needs them. */
-export const incidentWords = (capabilities: IncidentSources): ReadonlyMap<string, LimitKey> =>
+export const incidentWords = (
+  capabilities: IncidentSources,
+): ReadonlyMap<string, readonly LimitKey[]> =>
   new Map(capabilities.flatMap(({ incidents }) => Object.entries(incidents?.words ?? {})));
 
 export async function loadIncidentKinds(capabilities: IncidentSources): Promise<IncidentKinds> {

@@ -54,7 +54,8 @@ test('parsePolicy() accepts and suggests alert words that are not limits', () =>
   const rule = (limits: string) => {
     const body = `<agent><alerts><mail to="tenant" limits="${limits}"/></alerts></agent>`;
     const text = `<bulkhead version="1">${body}</bulkhead>`;
-    const { document, diagnostics } = parsePolicy('p', text, new Map([['bell', 'bell.rings']]));
+    const words = new Map([['bell', ['bell.rings'] as const]]);
+    const { document, diagnostics } = parsePolicy('p', text, words);
     const problems = diagnostics.list.map(({ message }) => message);
     return [document?.agent?.alerts.rules[0]?.limits, problems];
   };

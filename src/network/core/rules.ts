@@ -1,4 +1,5 @@
 /** The network rules of tenants: read from the policy, and put into the maps of `bpf/network.bpf.c`. */
+
 /** Limits of a tenant, or of a reseller for all its tenants together. Without an entry there is no limit. */
 export interface NetworkLimits {
   /** IP bytes per second to other hosts. */

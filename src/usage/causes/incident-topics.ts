@@ -116,6 +116,36 @@ export const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
     advice:
       'Look for programs that begin a transaction and then wait for something else, such as mail or another server.',
   },
+  'network.send': {
+    noun: 'network sending',
+    resource: 'other',
+    effect: {
+      throttled:
+        'What it sent waited until it kept to its rate. Pages and downloads took longer; nothing failed.',
+    },
+    advice:
+      'Look for large downloads, backups to other hosts, and images that could be smaller. Pages that the web server sends do not count.',
+  },
+  'network.receive': {
+    noun: 'network receiving',
+    resource: 'other',
+    effect: {
+      throttled:
+        'Those that sent to it were slowed down, and what came too fast was dropped and sent again. Transfers took longer.',
+    },
+    advice:
+      'Look for imports and backups that fetch large files, and for jobs that could run at night.',
+  },
+  'network.connections': {
+    noun: 'network connection',
+    resource: 'other',
+    effect: {
+      refused:
+        'Connections above the number failed: the program saw "Operation not permitted". Those that were open went on.',
+    },
+    advice:
+      'Look for programs that open a connection for each of many small requests, and for whoever tries many addresses: a hacked account scans others.',
+  },
 };
 
 /** Returns the texts for a limit without a row above. */

@@ -129,10 +129,14 @@ const incidentsCsv = (incidents: readonly IncidentRow[]) =>
   ]);
 
 /** Parses the name of a limit; `cpu` means `cpu.limit`. `words` are for what is not a limit. */
-function parseLimit(text: string, words: ReadonlyMap<string, LimitKey>): LimitKey {
+function parseLimit(text: string, words: ReadonlyMap<string, readonly LimitKey[]>): LimitKey {
   const attribute = findAttribute(text);
   if (attribute !== undefined) return attribute.key;
-  for (const [word, key] of words) if (text === word || text === key) return key;
+  const own = words.get(text);
+  if (own?.[0] !== undefined && own.length === 1) return own[0];
+  for (const keys of words.values()) for (const key of keys) if (text === key) return key;
+  if (own !== undefined)
+    throw new InvalidArgumentError(`"${text}" stands for several: write one of ${own.join(', ')}`);
   throw new InvalidArgumentError(
     `No limit has that name${suggestion(text, limitKeys().map(shortLimit))}`,
   );

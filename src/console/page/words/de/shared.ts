@@ -31,6 +31,12 @@ export const shared: SharedWords = {
     'database.transaction': 'Wartezeit in einer Datenbanktransaktion',
     'jail.isolation': 'Jail',
     'symlinks.guard': 'Symlinks',
+    'reach.mail': 'direkt gesendete Mail',
+    'reach.tenants': 'Dienste anderer Kunden',
+    'reach.metadata': 'Metadaten und Link-lokale Adressen',
+    'reach.address': 'verweigerte Adressen',
+    'listen.ports': 'vorbehaltene Ports',
+    'listen.public': 'von außen erreichbare Ports',
   },
   outcomes: {
     pending: 'noch nicht angewendet',

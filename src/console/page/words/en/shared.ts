@@ -31,6 +31,12 @@ export const shared = {
     'database.transaction': 'database transaction time',
     'jail.isolation': 'jail',
     'symlinks.guard': 'symlinks',
+    'reach.mail': 'mail sent directly',
+    'reach.tenants': 'services of other tenants',
+    'reach.metadata': 'metadata and link-local addresses',
+    'reach.address': 'refused addresses',
+    'listen.ports': 'kept ports',
+    'listen.public': 'ports open to other hosts',
   },
   /** The outcomes of a change of the policy. */
   outcomes: {
