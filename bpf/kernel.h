@@ -16,6 +16,7 @@ typedef __u16 __be16;
 typedef __u32 __be32;
 typedef __u32 __wsum;
 typedef __u16 __sum16;
+typedef __u8 u8;
 typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
@@ -29,8 +30,10 @@ typedef _Bool bool;
 enum bpf_map_type {
   BPF_MAP_TYPE_HASH = 1,
   BPF_MAP_TYPE_ARRAY = 2,
+  BPF_MAP_TYPE_PERCPU_HASH = 5,
   BPF_MAP_TYPE_PERCPU_ARRAY = 6,
   BPF_MAP_TYPE_LRU_HASH = 9,
+  BPF_MAP_TYPE_LPM_TRIE = 11,
   BPF_MAP_TYPE_RINGBUF = 27,
   BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
@@ -202,8 +205,25 @@ struct linux_binprm {
   const char *filename;
 };
 
+struct net {
+  struct user_namespace *user_ns;
+};
+
+typedef struct {
+  struct net *net;
+} possible_net_t;
+
+struct net_device {
+  unsigned int mtu;
+};
+
+struct sk_buff {
+  struct net_device *dev;
+};
+
 struct sock_common {
   u16 skc_family;
+  possible_net_t skc_net;
 };
 
 struct sock {

@@ -73,6 +73,7 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('panel'),
   ...capability('digest'),
   ...capability('database'),
+  ...capability('network'),
   ...capability('setup'),
   ...capability('console'),
   // It runs in browsers. Types of the agent tell it what answers have.

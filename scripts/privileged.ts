@@ -10,6 +10,8 @@ import type { CStruct } from '../packages/base/c-struct.ts';
 import { threadStruct, userStruct } from '../src/database/core/peers/peer-maps.ts';
 import { refusalStruct } from '../src/jail/core/refusal.ts';
 import { gateEventStruct } from '../src/modules/core/gate/gate-event.ts';
+import { networkEventStruct } from '../src/network/core/maps/refusal-event.ts';
+import { usageStruct } from '../src/network/core/maps/usage-value.ts';
 import { strictEventStruct } from '../src/placement/core/strict-event.ts';
 import { refusedLinkStruct } from '../src/symlinks/core/guard/refused-link.ts';
 import { ensurePrerequisites } from '../testing/prerequisites.ts';
@@ -21,6 +23,7 @@ const structures: Readonly<Record<string, Readonly<Record<string, CStruct<string
   database: { thread: threadStruct, user: userStruct },
   jail: { event: refusalStruct },
   modules: { event: gateEventStruct },
+  network: { event: networkEventStruct, usage: usageStruct },
   symlinks: { event: refusedLinkStruct },
   placement: { event: strictEventStruct },
 };

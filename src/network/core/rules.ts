@@ -1,5 +1,4 @@
 /** The network rules of tenants: read from the policy, and put into the maps of `bpf/network.bpf.c`. */
-import type { SubordinateUids } from '../../host/accounts/subordinate-uids.ts';
 
 /** Limits of a tenant, or of a reseller for all its tenants together. Without an entry there is no limit. */
 export interface NetworkLimits {
@@ -68,8 +67,8 @@ export interface NetworkRules {
   readonly tenants: readonly TenantNetwork[];
   /** By name. */
   readonly resellers: ReadonlyMap<string, NetworkLimits>;
-  /** Subordinate uids, in ascending order. */
-  readonly ranges: readonly SubordinateUids[];
+  /** Subordinate uids, inclusive, in ascending order and disjoint. */
+  readonly ranges: readonly (readonly [first: number, last: number, tenant: number])[];
   /** Ports at which root's sockets serve a tenant, such as those of PHP-FPM pools: by port, the tenant's uid. */
   readonly servedPorts: ReadonlyMap<number, number>;
 }

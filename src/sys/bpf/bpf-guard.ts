@@ -44,6 +44,13 @@ export interface GuardKind<Rule> {
   readonly tooLarge?: (rule: Rule) => Cause | undefined;
   /** Returns the entries of the maps, without the self-test's. */
   readonly entries: (rule: Rule) => readonly MapEntry[];
+  /** Returns why this kernel cannot run the programs; by default, why they could not decide as security modules. */
+  readonly blocker?: (paths: GuardPaths) => Cause | undefined;
+  /** Returns what needs new programs when it changes, where the maps of programs in force can take another rule. */
+  readonly needs?: (rule: Rule) => string;
+  /** As in BpfObject. */
+  readonly cgroup?: number;
+  readonly sizes?: (rule: Rule) => ReadonlyMap<string, number>;
   readonly selfTest: (rule: Rule, generation: string) => SelfTest;
   /** Whether the self-test also runs before a generation in force is kept. */
   readonly testsAgain?: true;
@@ -72,8 +79,8 @@ export class BpfGuard<Rule> {
 
   /** Loads the rule, unless it is in force. Returns whether anything was changed. */
   load(rule: Rule): Result<boolean, Problem> {
-    const { name, action, tooLarge, entries, beforeEnd } = this.#kind;
-    const blocker = lsmProblem(this.#paths) ?? tooLarge?.(rule);
+    const { name, action, tooLarge, entries, beforeEnd, blocker: whyNot = lsmProblem } = this.#kind;
+    const blocker = whyNot(this.#paths) ?? tooLarge?.(rule);
     if (blocker !== undefined) return failed({ ...blocker, action: action(rule) });
     const locked = this.#lock();
     if (!locked.ok) return locked;
@@ -82,7 +89,7 @@ export class BpfGuard<Rule> {
     if (!opened.ok) return opened;
     using pins = opened.value;
     const sources = entries(rule);
-    const digest = this.#digest(sources);
+    const digest = this.#digest(rule, sources);
     if (!digest.ok) return digest;
     const now = generationsOf(pins, name).at(-1);
     if (now?.endsWith(`-${digest.value}`) === true && this.#stillWorks(rule, now)) {
@@ -105,11 +112,20 @@ export class BpfGuard<Rule> {
     generation: string,
     pins: PinnedDirectory,
   ): Result<boolean, Problem> {
-    const { name, optional = [], selfTest } = this.#kind;
+    const { name, optional = [], selfTest, cgroup, sizes } = this.#kind;
     const test = selfTest(rule, generation);
     try {
       const entries = [...sources, ...test.entries];
-      const object = { file: this.#file, name, generation, entries, optional, prove: test.run };
+      const object = {
+        file: this.#file,
+        name,
+        generation,
+        entries,
+        optional,
+        prove: test.run,
+        ...(cgroup === undefined ? {} : { cgroup }),
+        ...(sizes === undefined ? {} : { sizes: sizes(rule) }),
+      };
       const loaded = loadObject(object, pins);
       return loaded.ok ? ok(true) : loaded;
     } finally {
@@ -138,13 +154,13 @@ export class BpfGuard<Rule> {
 
   /** Whether this rule is in force, by the programs of this version. True also if those cannot be read. */
   isCurrent(rule: Rule, generation: string): boolean {
-    const digest = this.#digest(this.#kind.entries(rule));
+    const digest = this.#digest(rule, this.#kind.entries(rule));
     return !digest.ok || generation.endsWith(`-${digest.value}`);
   }
 
   /** Returns why the programs cannot be read, if they cannot. */
   fileProblem(): Problem | undefined {
-    const digest = this.#digest([]);
+    const digest = this.#digestOf([]);
     return digest.ok ? undefined : digest.error;
   }
 
@@ -180,11 +196,20 @@ export class BpfGuard<Rule> {
     });
   }
 
+  #digest(rule: Rule, entries: readonly MapEntry[]): Result<string, Problem> {
+    const { needs } = this.#kind;
+    return this.#digestOf(
+      needs === undefined
+        ? entries.flatMap(({ map, key, value }) => [map, key, value])
+        : [needs(rule)],
+    );
+  }
+
   /** Returns the digest in hexadecimal. */
-  #digest(madeOf: readonly MapEntry[]): Result<string, Problem> {
+  #digestOf(parts: readonly (string | Uint8Array)[]): Result<string, Problem> {
     try {
       const hash = createHash('sha256').update(readFileSync(this.#file));
-      for (const { map, key, value } of madeOf) hash.update(map).update(key).update(value);
+      for (const part of parts) hash.update(part);
       return ok(hash.digest('hex').slice(0, 16));
     } catch (error) {
       const hint = 'install the package again; in a clone run: node scripts/bpf.ts';

@@ -25,11 +25,13 @@ const prototypes = {
   bpf_program__set_autoload: 'int bpf_program__set_autoload(void *program, bool autoload)',
   bpf_program__set_log_buf: 'int bpf_program__set_log_buf(void *program, void *log, size_t bytes)',
   bpf_program__attach: 'void *bpf_program__attach(void *program)',
+  bpf_program__attach_cgroup: 'void *bpf_program__attach_cgroup(void *program, int cgroup)',
   bpf_link__pin: 'int bpf_link__pin(void *link, const char *path)',
   bpf_link__destroy: 'int bpf_link__destroy(void *link)',
   bpf_map__name: 'const char *bpf_map__name(void *map)',
   bpf_map__fd: 'int bpf_map__fd(void *map)',
   bpf_map__pin: 'int bpf_map__pin(void *map, const char *path)',
+  bpf_map__set_max_entries: 'int bpf_map__set_max_entries(void *map, uint32_t entries)',
   bpf_map__update_elem:
     'int bpf_map__update_elem(void *map, const void *key, size_t keyBytes, const void *value, size_t valueBytes, uint64_t flags)',
   bpf_obj_get: 'int bpf_obj_get(const char *path)',
@@ -61,11 +63,13 @@ export interface Libbpf {
   readonly bpf_program__set_autoload: (program: Handle, autoload: boolean) => number;
   readonly bpf_program__set_log_buf: (program: Handle, log: Uint8Array, bytes: number) => number;
   readonly bpf_program__attach: (program: Handle) => MaybeHandle;
+  readonly bpf_program__attach_cgroup: (program: Handle, cgroup: number) => MaybeHandle;
   readonly bpf_link__pin: (link: Handle, path: string) => number;
   readonly bpf_link__destroy: (link: Handle) => number;
   readonly bpf_map__name: (map: Handle) => string;
   readonly bpf_map__fd: (map: Handle) => number;
   readonly bpf_map__pin: (map: Handle, path: string) => number;
+  readonly bpf_map__set_max_entries: (map: Handle, entries: number) => number;
   readonly bpf_map__update_elem: (
     map: Handle,
     key: Uint8Array,
@@ -127,3 +131,9 @@ function load(): Result<Libbpf, Problem> {
 /** Returns the error of a libbpf function that returned a negative number or no pointer. */
 export const errnoOfAnswer = (answer?: number): Errno =>
   errnoName(answer === undefined ? koffi.errno() : -answer);
+
+/** Returns the number of values that a map has of each key, where it has one for each processor; 0 without the library. */
+export function possibleProcessors(): number {
+  const library = libbpf();
+  return library.ok ? library.value.libbpf_num_possible_cpus() : 0;
+}

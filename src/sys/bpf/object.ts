@@ -12,6 +12,7 @@ import type { PinnedDirectory } from '../../../packages/base/io/pinned-directory
 import { errnoOfAnswer, libbpf, type Handle, type Libbpf } from './libbpf.ts';
 import { BpfMap } from './maps.ts';
 import { beginGeneration, linkPrefix, removeGenerations } from './pins.ts';
+import { refusal, verifierLogBytes, type VerifiedProgram } from './verifier-log.ts';
 
 /** Returns a map of the object. */
 export type MapOf = (name: string) => BpfMap;
@@ -23,6 +24,10 @@ export interface BpfObject {
   readonly entries: readonly MapEntry[];
   /** Programs that are left out if the kernel lacks their hook. */
   readonly optional?: readonly string[];
+  /** The descriptor of the cgroup whose processes the programs of sections `cgroup…` are asked about. */
+  readonly cgroup?: number;
+  /** The numbers of entries of maps that the object does not fix. */
+  readonly sizes?: ReadonlyMap<string, number>;
   /** Checks, once everything is attached, that it works; returns why not. */
   readonly prove: (mapOf: MapOf) => Cause | undefined;
 }
@@ -83,15 +88,9 @@ function openObject(object: BpfObject): Result<Loader, Problem> {
   });
 }
 
-interface Program {
+interface Program extends VerifiedProgram {
   readonly handle: Handle;
-  readonly name: string;
-  readonly log: Uint8Array;
 }
-
-/** The verifier's log buffer; the last lines of the log have the reason. */
-const logBytes = 256 * 1024;
-const logLinesShown = 4;
 
 class Loader implements HeldObject {
   readonly #lib: Libbpf;
@@ -110,6 +109,7 @@ class Loader implements HeldObject {
     const chosen = this.#choosePrograms();
     if (!chosen.ok) return chosen;
     const { programs, leftOut } = chosen.value;
+    this.#resize();
     const loaded = this.#lib.bpf_object__load(this.#handle);
     if (loaded < 0) return because(refusal(programs, loaded));
     const problem =
@@ -147,7 +147,8 @@ class Loader implements HeldObject {
       for (const handle of each(this.#handle, lib.bpf_object__next_program)) {
         const name = lib.bpf_program__name(handle);
         const section = lib.bpf_program__section_name(handle);
-        const isThere = lib.btf__find_by_name_kind(types, ...hookOf(section)) > 0;
+        const isThere =
+          isOfCgroup(section) || lib.btf__find_by_name_kind(types, ...hookOf(section)) > 0;
         if (!isThere && this.#object.optional?.includes(name) !== true)
           return because({
             reason: `this kernel has no hook "${section}" for BPF programs`,
@@ -164,9 +165,19 @@ class Loader implements HeldObject {
   }
 
   #logOf(handle: Handle): Uint8Array {
-    const log = new Uint8Array(logBytes);
+    const log = new Uint8Array(verifierLogBytes);
     this.#lib.bpf_program__set_log_buf(handle, log, log.length);
     return log;
+  }
+
+  /** Sets the sizes of maps; loading fails if the kernel cannot make them. */
+  #resize(): void {
+    const sizes = new Map(this.#object.sizes);
+    if (sizes.size === 0) return;
+    for (const map of each(this.#handle, this.#lib.bpf_object__next_map)) {
+      const size = sizes.get(this.#lib.bpf_map__name(map));
+      if (size !== undefined) this.#lib.bpf_map__set_max_entries(map, size);
+    }
   }
 
   #fill(): Cause | undefined {
@@ -186,12 +197,22 @@ class Loader implements HeldObject {
 
   #attach(programs: readonly Program[]): Cause | undefined {
     for (const { handle, name } of programs) {
-      const link = this.#lib.bpf_program__attach(handle);
-      if (link === null)
-        return { reason: `cannot attach ${name}: ${formatErrno(errnoOfAnswer())}` };
+      const link = this.#attachOne(handle);
+      if (link === null) {
+        const errno = errnoOfAnswer();
+        return { reason: `cannot attach ${name}: ${formatErrno(errno)}`, errno };
+      }
       this.#links.push({ name, handle: link });
     }
     return undefined;
+  }
+
+  #attachOne(program: Handle): Handle | null {
+    const { cgroup } = this.#object;
+    if (!isOfCgroup(this.#lib.bpf_program__section_name(program)))
+      return this.#lib.bpf_program__attach(program);
+    if (cgroup === undefined) throw new Error('The programs need a cgroup');
+    return this.#lib.bpf_program__attach_cgroup(program, cgroup);
   }
 
   /** Pins everything as a new generation, and ends the older ones. */
@@ -234,6 +255,9 @@ class Loader implements HeldObject {
 const functionKind = 12;
 const typedefKind = 8;
 
+/** Whether programs of the section are attached to a cgroup. Every kernel that has such links has these hooks. */
+const isOfCgroup = (section: string): boolean => /^cgroup(?:_skb)?\//.test(section);
+
 /** Returns the name and the kind of what a section's programs are called at, in the kernel's types. */
 function hookOf(section: string): readonly [name: string, kind: number] {
   const [type = '', name = ''] = section.split('/', 2);
@@ -255,33 +279,4 @@ function each(of: Handle, next: (of: Handle, last: Handle | null) => Handle | nu
   const all: Handle[] = [];
   for (let one = next(of, null); one !== null; one = next(of, one)) all.push(one);
   return all;
-}
-
-/** Returns why the kernel did not accept a program, with the last lines of the verifier's log, if any. */
-export function refusal(programs: readonly Pick<Program, 'name' | 'log'>[], answer: number): Cause {
-  const errno = errnoOfAnswer(answer);
-  const refused = programs
-    .map(({ name, log }) => ({ name, said: lastLines(log) }))
-    .findLast(({ said }) => said !== '');
-  if (refused === undefined)
-    return {
-      reason: `the kernel does not take them: ${formatErrno(errno)}`,
-      errno,
-      ...(errno === 'EPERM' ? { hint: 'run it as root, and not in a container' } : {}),
-    };
-  return {
-    reason: `the kernel's verifier refuses ${refused.name}: ${refused.said}`,
-    errno,
-    hint: 'report it with the release of the kernel (uname -r)',
-  };
-}
-
-function lastLines(log: Uint8Array): string {
-  const end = log.indexOf(0);
-  const lines = Buffer.from(log.subarray(0, end < 0 ? log.length : end))
-    .toString('latin1')
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !/^(processed \d|verification time|stack depth)/.test(line));
-  return lines.slice(-logLinesShown).join(' | ');
 }

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Tenants and their resellers: what limits them, and what they have used. User space writes: src/network/core/maps/. */
+#ifndef BULKHEAD_LIMITED_H
+#define BULKHEAD_LIMITED_H
+
+#include "contexts.h"
+
+/* The greatest number of subordinate ranges; user space makes the map as large as it needs to be. */
+#define RANGES 65536
+#define RANGES_STEPS 17
+#include "ranges.h"
+
+struct settings {
+  u64 network; /* the cookie of the host's network namespace */
+  u32 ranges;
+  u32 unused;
+};
+#include "settings.h"
+
+#define PER_SECOND 1000000000ULL
+#define MILLISECOND 1000000ULL
+
+/* Flags of a tenant. */
+#define MAIL_NOT_DIRECT (1 << 0)
+#define MAIL_BY_RELAY (1 << 1)
+#define MAIL_NOT_SUBMITTED (1 << 2)
+#define NO_TENANTS (1 << 3)
+#define NO_METADATA (1 << 4)
+#define HAS_RULES (1 << 5)
+#define NO_OTHERS (1 << 6)
+#define REACH_WATCHED (1 << 7)
+#define NOT_PUBLIC (1 << 8)
+#define PUBLIC_WATCHED (1 << 9)
+/* The self-test's: everything is refused to it, and nothing is counted. */
+#define CANARY (1 << 10)
+#define ANY_REACH (MAIL_NOT_DIRECT | MAIL_BY_RELAY | MAIL_NOT_SUBMITTED | NO_METADATA | HAS_RULES | NO_OTHERS)
+
+/* Keys are a tenant's uid, or a reseller's number and this bit. */
+#define RESELLER (1ULL << 32)
+
+struct limit {
+  u64 send; /* bytes per second; 0: no limit */
+  u64 receive;
+  u32 connections; /* per second */
+  u32 flags;
+  u32 list;     /* of address rules */
+  u32 reseller; /* 0: none; its number and one more */
+};
+
+/* When the next packet, or connection, of each kind would be due: nanoseconds of CLOCK_MONOTONIC. */
+struct clocks {
+  struct bpf_spin_lock lock;
+  u32 unused;
+  u64 send;
+  u64 express;
+  u64 receive;
+  u64 connect;
+};
+
+enum refusal { CONNECTIONS, MAIL, TENANTS, METADATA, ADDRESS, PORTS, PUBLIC, REFUSALS, NONE = REFUSALS };
+
+struct usage {
+  u64 sent_bytes;
+  u64 received_bytes;
+  u64 sent_packets;
+  u64 received_packets;
+  u64 connections_out;
+  u64 connections_in;
+  u64 local_bytes;
+  u64 held_packets;
+  u64 lost_packets;
+  u64 refusals[REFUSALS];
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 1024);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, u64);
+  __type(value, struct limit);
+} limits SEC(".maps");
+
+/* Made at the first use, of tenants and resellers only. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 1024);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, u64);
+  __type(value, struct clocks);
+} clocks SEC(".maps");
+
+/* For each processor; made at the first use, of tenants only. */
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+  __uint(max_entries, 1024);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, u64);
+  __type(value, struct usage);
+} usages SEC(".maps");
+
+static const struct clocks new_clocks;
+static const struct usage new_usage;
+
+struct tenant {
+  u64 key;
+  struct limit *limit;
+  struct usage *usage;
+};
+
+/* Whose a uid is, by itself or as one of its subordinate ones; 0: nobody's. */
+static __always_inline u64 tenant_of(u32 uid)
+{
+  struct settings *now;
+  u64 key = uid;
+
+  if (!uid || bpf_map_lookup_elem(&limits, &key))
+    return key;
+  now = current_settings();
+  return now ? owner_in_ranges(uid, now->ranges) : 0;
+}
+
+static __always_inline bool find_tenant(u32 uid, struct tenant *tenant)
+{
+  if (!uid)
+    return false;
+  tenant->key = tenant_of(uid);
+  if (!tenant->key)
+    return false;
+  tenant->limit = bpf_map_lookup_elem(&limits, &tenant->key);
+  if (!tenant->limit)
+    return false;
+  tenant->usage = bpf_map_lookup_elem(&usages, &tenant->key);
+  if (tenant->usage)
+    return true;
+  bpf_map_update_elem(&usages, &tenant->key, &new_usage, BPF_NOEXIST);
+  tenant->usage = bpf_map_lookup_elem(&usages, &tenant->key);
+  return tenant->usage != 0;
+}
+
+static __always_inline struct clocks *clocks_of(u64 key)
+{
+  struct clocks *found = bpf_map_lookup_elem(&clocks, &key);
+
+  if (found)
+    return found;
+  bpf_map_update_elem(&clocks, &key, &new_clocks, BPF_NOEXIST);
+  return bpf_map_lookup_elem(&clocks, &key);
+}
+
+/* Returns the limits that a tenant shares with others; 0: none. */
+static __always_inline struct limit *reseller_of(struct limit *limit, u64 *key)
+{
+  if (!limit->reseller)
+    return 0;
+  *key = RESELLER | (limit->reseller - 1);
+  return bpf_map_lookup_elem(&limits, key);
+}
+
+/* An interrupt can come between the reading of a counter and its writing, even with one for each processor. */
+static __always_inline void add(u64 *counter, u64 more)
+{
+  __sync_fetch_and_add(counter, more);
+}
+
+/*
+ * Whether a socket is in a network that root has made. One that a tenant has made leads out only through other sockets of
+ * the tenant's, which count themselves. The socket tells, as a process can leave its network and keep it.
+ */
+static __always_inline bool is_in_hosts_network(void *socket)
+{
+  struct sock *sock = as_number(socket);
+
+  return sock && BPF_CORE_READ(sock, __sk_common.skc_net.net, user_ns, level) == 0;
+}
+
+#endif

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What tenants send and receive, and whom they may talk to. The programs are asked about all processes below a cgroup of
+ * the version 2 tree; the uid that owns a socket tells the tenant. So they need no cgroup of the tenant's, no firewall, and
+ * no security module.
+ *
+ * A limit counts the bytes of IP on the wire. Loopback is counted apart, and has no limit.
+ */
+#include "kernel.h"
+#include "limited.h"
+#include "packet.h"
+#include "pace.h"
+#include "reach.h"
+
+#define LOOPBACK 1
+#define LOOPBACK_ADDRESS 0x7f000001
+
+/* Answers of programs for packets; others know only the first two. */
+enum answer { REFUSED, PASSED, DROPPED, PASSED_AND_TOLD };
+
+static __always_inline struct target target_of(const struct packet *packet)
+{
+  return (struct target){ .address = packet->to, .port = packet->to_port, .protocol = packet->protocol };
+}
+
+static __always_inline bool may_send(struct __sk_buff *skb, struct tenant *tenant, const struct packet *packet, bool is_local)
+{
+  struct target target = target_of(packet);
+  u32 why = NONE;
+
+  /* A connection was judged when it began; nobody else's answers are. */
+  if (packet->protocol == PROTOCOL_TCP && !packet->begins)
+    return true;
+  if (!is_local)
+    why = forbidden(tenant->limit, &target);
+  else if (is_anothers(skb, tenant, &target, &packet->from, packet->from_port))
+    why = TENANTS;
+  return !refuse(tenant, why, tenant->limit->flags & REACH_WATCHED, &target);
+}
+
+static __always_inline void wait_for_own_acknowledgement(struct tenant *tenant, struct departure *departure)
+{
+  struct limit *limit = tenant->limit, *shared;
+  u64 key, at = 0;
+
+  if (limit->receive)
+    at = acknowledged_at(tenant->key, limit->receive, departure->now);
+  shared = reseller_of(limit, &key);
+  if (shared && shared->receive)
+    at = larger(at, acknowledged_at(key, shared->receive, departure->now));
+  departure->at = larger(departure->at, at);
+}
+
+static __always_inline enum answer pace(struct __sk_buff *skb, struct tenant *tenant, const struct packet *packet)
+{
+  struct limit *limit = tenant->limit, *shared;
+  struct departure departure = { .now = bpf_ktime_get_ns() };
+  struct bpf_tcp_sock *tcp = 0;
+  struct bpf_sock *socket = skb->sk;
+  u32 flying = 0;
+  u64 key;
+
+  departure.at = departure.now;
+  departure.is_tcp = packet->protocol == PROTOCOL_TCP;
+  if (departure.is_tcp && socket) {
+    socket = bpf_sk_fullsock(socket);
+    tcp = socket ? bpf_tcp_sock(socket) : 0;
+    if (tcp)
+      flying = tcp->packets_out;
+  }
+  /* fq sorts by time: a small packet must not overtake data of its own connection. A SYN is itself in flight. */
+  departure.is_small = packet->bytes <= SMALL_BYTES &&
+                       (!departure.is_tcp || packet->acknowledges || packet->begins || !flying);
+  shared = reseller_of(limit, &key);
+  if (limit->send && !wait_for(tenant->key, limit->send, packet->bytes, &departure))
+    return DROPPED;
+  if (shared && shared->send && !wait_for(key, shared->send, packet->bytes, &departure))
+    return DROPPED;
+  if (departure.at > departure.now && is_told(&departure, flying)) {
+    add(&tenant->usage->held_packets, packet->packets);
+    if (departure.at > skb->tstamp)
+      skb->tstamp = departure.at;
+    return PASSED_AND_TOLD;
+  }
+  if (packet->acknowledges)
+    wait_for_own_acknowledgement(tenant, &departure);
+  if (departure.at > departure.now && departure.at > skb->tstamp) {
+    skb->tstamp = departure.at;
+    add(&tenant->usage->held_packets, packet->packets);
+  }
+  return PASSED;
+}
+
+SEC("cgroup_skb/egress")
+int network_send(struct __sk_buff *skb)
+{
+  struct tenant tenant = {};
+  struct packet packet = {};
+  bool is_local = skb->ifindex == LOOPBACK;
+  enum answer answer = PASSED;
+
+  if (!find_tenant(bpf_get_socket_uid(skb), &tenant))
+    return PASSED;
+  if (tenant.limit->flags & CANARY)
+    return REFUSED;
+  if (!is_in_hosts_network(skb->sk))
+    return PASSED;
+  if (!read_packet(skb, &packet) || !may_send(skb, &tenant, &packet, is_local))
+    return REFUSED;
+  if (is_local) {
+    add(&tenant.usage->local_bytes, packet.bytes);
+    return PASSED;
+  }
+  answer = pace(skb, &tenant, &packet);
+  if (answer == DROPPED) {
+    add(&tenant.usage->lost_packets, packet.packets);
+    return DROPPED;
+  }
+  add(&tenant.usage->sent_bytes, packet.bytes);
+  add(&tenant.usage->sent_packets, packet.packets);
+  return answer;
+}
+
+static __always_inline bool may_begin(struct tenant *tenant, const struct packet *packet)
+{
+  struct target target = { .address = packet->from, .port = packet->to_port, .protocol = packet->protocol };
+  u32 flags = tenant->limit->flags;
+
+  add(&tenant->usage->connections_in, 1);
+  return !(flags & NOT_PUBLIC) || !refuse(tenant, PUBLIC, flags & PUBLIC_WATCHED, &target);
+}
+
+static __always_inline bool may_receive(struct tenant *tenant, const struct packet *packet)
+{
+  struct limit *limit = tenant->limit, *shared;
+  u64 now = bpf_ktime_get_ns(), key;
+
+  if (limit->receive && !receive_by(tenant->key, limit->receive, packet, now))
+    return false;
+  shared = reseller_of(limit, &key);
+  return !shared || !shared->receive || receive_by(key, shared->receive, packet, now);
+}
+
+SEC("cgroup_skb/ingress")
+int network_receive(struct __sk_buff *skb)
+{
+  struct tenant tenant = {};
+  struct packet packet = {};
+
+  if (skb->ifindex == LOOPBACK || !find_tenant(bpf_get_socket_uid(skb), &tenant))
+    return PASSED;
+  if (!is_in_hosts_network(skb->sk) || !read_packet(skb, &packet))
+    return PASSED;
+  if (packet.begins && !may_begin(&tenant, &packet))
+    return REFUSED;
+  if (!may_receive(&tenant, &packet)) {
+    add(&tenant.usage->lost_packets, packet.packets);
+    return REFUSED;
+  }
+  add(&tenant.usage->received_bytes, packet.bytes);
+  add(&tenant.usage->received_packets, packet.packets);
+  return PASSED;
+}
+
+static __always_inline bool is_own_address(const struct address *address)
+{
+  u32 last = bpf_ntohl(address->words[3]);
+
+  if (is_mapped(address) && (last >> 24 == 127 || !last))
+    return true;
+  if (!address->words[0] && !address->words[1] && !address->words[2] && last <= 1)
+    return true;
+  return bpf_map_lookup_elem(&addresses, address) != 0;
+}
+
+static __always_inline void relay(struct bpf_sock_addr *context, bool is_ip6)
+{
+  if (!is_ip6) {
+    context->user_ip4 = bpf_htonl(LOOPBACK_ADDRESS);
+    return;
+  }
+  context->user_ip6[0] = 0;
+  context->user_ip6[1] = 0;
+  context->user_ip6[2] = bpf_htonl(0xffff);
+  context->user_ip6[3] = bpf_htonl(LOOPBACK_ADDRESS);
+}
+
+static __always_inline bool are_too_many(struct tenant *tenant)
+{
+  struct limit *limit = tenant->limit, *shared;
+  u64 key;
+
+  if (limit->connections && !connect_by(tenant->key, limit->connections))
+    return true;
+  shared = reseller_of(limit, &key);
+  return shared && shared->connections && !connect_by(key, shared->connections);
+}
+
+static __always_inline bool may_leave(struct bpf_sock_addr *context, struct tenant *tenant, const struct target *target, bool is_ip6)
+{
+  u32 flags = tenant->limit->flags;
+  bool is_watched = flags & REACH_WATCHED;
+  u32 why = forbidden(tenant->limit, target);
+
+  if (why == MAIL && target->port == SMTP && (flags & MAIL_BY_RELAY) && !is_watched) {
+    relay(context, is_ip6);
+    return true;
+  }
+  if (refuse(tenant, why, is_watched, target))
+    return false;
+  if (target->protocol != PROTOCOL_TCP)
+    return true;
+  if (are_too_many(tenant))
+    return !refuse(tenant, CONNECTIONS, false, target);
+  add(&tenant->usage->connections_out, 1);
+  return true;
+}
+
+static __always_inline int may_reach(struct bpf_sock_addr *context, struct address address, bool is_ip6)
+{
+  struct address anywhere = is_ip6 ? (struct address){} : mapped(0);
+  struct tenant tenant = {};
+  struct target target = {
+    .address = address,
+    .port = bpf_ntohs(context->user_port),
+    .protocol = plain_protocol(context->protocol),
+    .has_process = true,
+  };
+
+  if (!find_tenant(bpf_get_current_uid_gid(), &tenant))
+    return PASSED;
+  if (tenant.limit->flags & CANARY)
+    return REFUSED;
+  if (!is_in_hosts_network(context->sk))
+    return PASSED;
+  if (!is_own_address(&target.address))
+    return may_leave(context, &tenant, &target, is_ip6);
+  if (!is_anothers(context, &tenant, &target, &anywhere, 0))
+    return PASSED;
+  return !refuse(&tenant, TENANTS, tenant.limit->flags & REACH_WATCHED, &target);
+}
+
+static __always_inline struct address address6(struct bpf_sock_addr *context)
+{
+  u32 first = context->user_ip6[0], second = context->user_ip6[1];
+  u32 third = context->user_ip6[2], fourth = context->user_ip6[3];
+
+  return (struct address){ { first, second, third, fourth } };
+}
+
+SEC("cgroup/connect4")
+int network_connect4(struct bpf_sock_addr *context)
+{
+  return may_reach(context, mapped(context->user_ip4), false);
+}
+
+SEC("cgroup/connect6")
+int network_connect6(struct bpf_sock_addr *context)
+{
+  return may_reach(context, address6(context), true);
+}
+
+SEC("cgroup/sendmsg4")
+int network_sendmsg4(struct bpf_sock_addr *context)
+{
+  return may_reach(context, mapped(context->user_ip4), false);
+}
+
+SEC("cgroup/sendmsg6")
+int network_sendmsg6(struct bpf_sock_addr *context)
+{
+  return may_reach(context, address6(context), true);
+}
+
+/* Only on the host's own network: what a container binds is nobody else's. */
+static __always_inline int may_bind(struct bpf_sock_addr *context, struct address address)
+{
+  struct settings *now = current_settings();
+  struct port key = { .protocol = plain_protocol(context->protocol), .number = bpf_ntohs(context->user_port) };
+  struct port_owner *owner = bpf_map_lookup_elem(&ports, &key);
+  struct target target = { .address = address, .port = key.number, .protocol = key.protocol, .has_process = true };
+  struct tenant tenant = {};
+
+  if (!owner || !(owner->flags & KEPT) || !find_tenant(bpf_get_current_uid_gid(), &tenant))
+    return PASSED;
+  if (owner->uid == tenant.key || !now || bpf_get_netns_cookie(context) != now->network)
+    return PASSED;
+  return !refuse(&tenant, PORTS, owner->flags & PORT_WATCHED, &target);
+}
+
+SEC("cgroup/bind4")
+int network_bind4(struct bpf_sock_addr *context)
+{
+  return may_bind(context, mapped(context->user_ip4));
+}
+
+SEC("cgroup/bind6")
+int network_bind6(struct bpf_sock_addr *context)
+{
+  return may_bind(context, address6(context));
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Whom tenants may talk to: by connect and its like, which can say why, and by the packet, whoever made the socket. */
+#ifndef BULKHEAD_REACH_H
+#define BULKHEAD_REACH_H
+
+#include "limited.h"
+#include "packet.h"
+
+#define EVENTS_BYTES (1 << 18)
+#include "events.h"
+#define REPORTS_PER_SECOND 5
+#include "tally.h"
+
+#define SMTP 25
+#define SMTPS 465
+#define SUBMISSION 587
+/* The address rules of a prefix, with those of shorter ones that hold it. */
+#define PREFIX_RULES 32
+
+#define KEPT (1 << 0)
+#define SERVED (1 << 1)
+#define PORT_WATCHED (1 << 2)
+
+struct port {
+  u32 protocol;
+  u32 number;
+};
+
+struct port_owner {
+  u32 uid;
+  u32 flags;
+};
+
+struct prefix {
+  u32 bits; /* with those of the list */
+  u32 list; /* twice its number, and one more for IPv4 */
+  struct address address;
+};
+
+struct rule {
+  u16 first; /* ports, inclusive */
+  u16 last;
+  u8 protocol; /* 0: any */
+  u8 allows;
+};
+
+/* The first that fits decides. */
+struct prefix_rules {
+  u32 count;
+  struct rule rules[PREFIX_RULES];
+};
+
+/* The events that user space reads: src/network/core/maps/refusal-event.ts. */
+struct event {
+  u32 uid;
+  u32 pid; /* 0: seen at a packet */
+  u32 kind;
+  u32 port;
+  u32 protocol;
+  u32 refused;
+  char address[16];
+  char command[16];
+};
+
+/* Ports that are kept for a tenant, or at which a socket of root's serves one. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 1024);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, struct port);
+  __type(value, struct port_owner);
+} ports SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+  __uint(max_entries, 1024);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, struct prefix);
+  __type(value, struct prefix_rules);
+} denied SEC(".maps");
+
+/* The host's own addresses. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 1024);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, struct address);
+  __type(value, u32);
+} addresses SEC(".maps");
+
+/* Where something goes, or is bound to. */
+struct target {
+  struct address address;
+  u16 port;
+  u8 protocol;
+  bool has_process; /* whose system call this is */
+};
+
+static __always_inline void report(struct tenant *tenant, u32 kind, bool refused, const struct target *target)
+{
+  struct event *event;
+
+  if (!total_to_report(tenant->key))
+    return;
+  event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+  if (!event)
+    return;
+  __builtin_memset(event, 0, sizeof(*event));
+  event->uid = tenant->key;
+  event->kind = kind;
+  event->port = target->port;
+  event->protocol = target->protocol;
+  event->refused = refused;
+  __builtin_memcpy(event->address, &target->address, sizeof(event->address));
+  if (target->has_process) {
+    event->pid = bpf_get_current_pid_tgid() >> 32;
+    bpf_get_current_comm(event->command, sizeof(event->command));
+  }
+  bpf_ringbuf_submit(event, 0);
+}
+
+/* Counts and reports a refusal. Returns whether it is one, and not only watched. */
+static __always_inline bool refuse(struct tenant *tenant, u32 kind, bool watched, const struct target *target)
+{
+  if (kind >= REFUSALS)
+    return false;
+  add(&tenant->usage->refusals[kind], 1);
+  report(tenant, kind, !watched, target);
+  return !watched;
+}
+
+static __always_inline bool is_mail(u32 flags, u16 port)
+{
+  if (port == SMTP)
+    return flags & (MAIL_NOT_DIRECT | MAIL_BY_RELAY | MAIL_NOT_SUBMITTED);
+  return (port == SMTPS || port == SUBMISSION) && (flags & MAIL_NOT_SUBMITTED);
+}
+
+/* 169.254.0.0/16, 100.100.100.200, fe80::/10, fd00:ec2::254. */
+static __always_inline bool is_metadata(const struct address *address)
+{
+  u32 first = bpf_ntohl(address->words[0]), last = bpf_ntohl(address->words[3]);
+
+  if (is_mapped(address))
+    return last >> 16 == (169 << 8 | 254) || last == (100U << 24 | 100 << 16 | 100 << 8 | 200);
+  return first >> 22 == 0xfe80 >> 6 ||
+         (first == 0xfd000ec2 && !address->words[1] && !address->words[2] && last == 0x254);
+}
+
+enum decision { UNDECIDED, ALLOWED, DENIED };
+
+static __always_inline enum decision decide(u32 list, const struct target *target)
+{
+  struct prefix key = { .bits = 160, .list = 2 * list + is_mapped(&target->address), .address = target->address };
+  struct prefix_rules *found = bpf_map_lookup_elem(&denied, &key);
+  u32 at;
+
+  if (!found)
+    return UNDECIDED;
+  for (at = 0; at < PREFIX_RULES; at++) {
+    struct rule *rule = &found->rules[at];
+
+    if (at >= found->count)
+      break;
+    if (rule->protocol && rule->protocol != target->protocol)
+      continue;
+    if (target->port >= rule->first && target->port <= rule->last)
+      return rule->allows ? ALLOWED : DENIED;
+  }
+  return UNDECIDED;
+}
+
+/* Returns which rule of a tenant's a target on another host is against. */
+static __always_inline u32 forbidden(struct limit *limit, const struct target *target)
+{
+  u32 flags = limit->flags;
+  u8 protocol = target->protocol;
+
+  if (!(flags & ANY_REACH))
+    return NONE;
+  if (protocol == PROTOCOL_TCP && is_mail(flags, target->port))
+    return MAIL;
+  /* The kernel asks about the others only here. */
+  if (protocol != PROTOCOL_TCP && protocol != PROTOCOL_UDP && protocol != PROTOCOL_ICMP && protocol != PROTOCOL_ICMP6)
+    return ADDRESS;
+  if (flags & HAS_RULES) {
+    enum decision decision = decide(limit->list, target);
+
+    if (decision != UNDECIDED)
+      return decision == DENIED ? ADDRESS : NONE;
+  }
+  if ((flags & NO_METADATA) && is_metadata(&target->address))
+    return METADATA;
+  return flags & NO_OTHERS ? ADDRESS : NONE;
+}
+
+static __always_inline u32 listener(void *context, const struct target *target, const struct address *from, u16 from_port)
+{
+  struct bpf_sock_tuple tuple = {};
+  struct bpf_sock *socket;
+  struct sock *sock;
+  u32 size, uid;
+
+  if (is_mapped(&target->address)) {
+    tuple.ipv4.saddr = from->words[3];
+    tuple.ipv4.daddr = target->address.words[3];
+    tuple.ipv4.sport = bpf_htons(from_port);
+    tuple.ipv4.dport = bpf_htons(target->port);
+    size = sizeof(tuple.ipv4);
+  } else {
+    __builtin_memcpy(tuple.ipv6.saddr, from, 16);
+    __builtin_memcpy(tuple.ipv6.daddr, &target->address, 16);
+    tuple.ipv6.sport = bpf_htons(from_port);
+    tuple.ipv6.dport = bpf_htons(target->port);
+    size = sizeof(tuple.ipv6);
+  }
+  if (target->protocol == PROTOCOL_TCP)
+    socket = bpf_sk_lookup_tcp(context, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+  else
+    socket = bpf_sk_lookup_udp(context, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+  if (!socket)
+    return 0;
+  sock = as_number(socket);
+  uid = BPF_CORE_READ(sock, sk_uid.val);
+  bpf_sk_release(socket);
+  return uid;
+}
+
+/* Whether another tenant offers what is at this address and port of the host. */
+static __always_inline bool is_anothers(void *context, struct tenant *tenant, const struct target *target, const struct address *from, u16 from_port)
+{
+  struct port key = { .protocol = target->protocol, .number = target->port };
+  struct port_owner *owner;
+  u64 other;
+
+  if (!(tenant->limit->flags & NO_TENANTS))
+    return false;
+  if (target->protocol != PROTOCOL_TCP && target->protocol != PROTOCOL_UDP)
+    return false;
+  owner = bpf_map_lookup_elem(&ports, &key);
+  other = owner && (owner->flags & SERVED) ? owner->uid : tenant_of(listener(context, target, from, from_port));
+  if (!other || other == tenant->key)
+    return false;
+  return bpf_map_lookup_elem(&limits, &other) != 0;
+}
+
+#endif

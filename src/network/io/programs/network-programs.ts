@@ -1,0 +1,217 @@
+/**
+ * The programs of `bpf/network.bpf.c`: loads them, gives them rules, and reads what they count. They stay in force until
+ * they are unloaded, whatever happens to the process that loaded them. New rules are written to their maps and hold at
+ * once; only another version of the programs, or many more rules, make a new generation, whose sums begin at 0.
+ */
+import type { MapEntry } from '../../../../packages/base/map-entry.ts';
+import { readText } from '../../../../packages/base/io/read.ts';
+import { failed, type Cause, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import { lockFile } from '../../../sys/files/flock.ts';
+import { BpfGuard } from '../../../sys/bpf/bpf-guard.ts';
+import { possibleProcessors } from '../../../sys/bpf/libbpf.ts';
+import { BpfMap, RingReader } from '../../../sys/bpf/maps.ts';
+import {
+  canaryEntry,
+  mapSizes,
+  networkMapEntries,
+  tooManyRules,
+  type MapSizes,
+} from '../../core/maps/network-maps.ts';
+import { parseNetworkRefusal } from '../../core/maps/refusal-event.ts';
+import { sumOfUsage, usageStruct } from '../../core/maps/usage-value.ts';
+import type { NetworkRules } from '../../core/rules.ts';
+import type { NetworkRefusal, NetworkUse } from '../../core/use.ts';
+import { readNetworkFacts } from './network-facts.ts';
+import { openCgroup, type CgroupPlace, type OpenCgroup } from './root-cgroup.ts';
+import { canaryUid, networkSelfTestProblem } from './self-test.ts';
+import { tenantUids, writeRules } from './write-rules.ts';
+
+/** Where the programs are; `cgroup` is another one than the root, for tests. */
+export type NetworkPlace = CgroupPlace;
+
+const mapNames = [
+  'settings',
+  'ranges',
+  'addresses',
+  'denied',
+  'ports',
+  'limits',
+  'clocks',
+  'usages',
+] as const;
+export type NetworkMaps = Readonly<Record<(typeof mapNames)[number], BpfMap>>;
+
+const refusalsMax = 4_096;
+const name = 'network';
+const action = 'limit the network of tenants';
+
+export class NetworkPrograms implements Disposable {
+  readonly #place: NetworkPlace;
+  #opened: OpenedPrograms;
+
+  /** Puts rules in force: by the programs that are, if they are of this version and large enough, or by new ones. */
+  static load(rules: NetworkRules, place: NetworkPlace): Result<NetworkPrograms, Problem> {
+    const opened = putInForce(rules, place);
+    return opened.ok ? ok(new NetworkPrograms(place, opened.value)) : opened;
+  }
+
+  /** Returns the programs in force, to read them; undefined if there are none. */
+  static open(place: NetworkPlace): NetworkPrograms | undefined {
+    const opened = openInForce(place);
+    return opened === undefined ? undefined : new NetworkPrograms(place, opened);
+  }
+
+  /** Ends the programs, and with them all limits. Returns whether there were any. */
+  static unload(place: NetworkPlace): Result<boolean, Problem> {
+    return guardFor(place).unload();
+  }
+
+  private constructor(place: NetworkPlace, opened: OpenedPrograms) {
+    this.#place = place;
+    this.#opened = opened;
+  }
+
+  /** The name of the programs in force. Sums begin anew with another one. */
+  get generation(): string {
+    return this.#opened.generation;
+  }
+
+  /** Puts other rules in force, and the host's current addresses. After a failure some of the new rules may hold. */
+  update(rules: NetworkRules): Problem | undefined {
+    const opened = putInForce(rules, this.#place);
+    if (!opened.ok) return opened.error;
+    if (opened.value.generation === this.generation) {
+      opened.value[Symbol.dispose]();
+      return undefined;
+    }
+    this.#opened[Symbol.dispose]();
+    this.#opened = opened.value;
+    return undefined;
+  }
+
+  /** Returns what tenants have used since the programs were loaded, by uid. */
+  readUse(): ReadonlyMap<number, NetworkUse> {
+    const { maps, generation } = this.#opened;
+    const bytes = usageStruct.size * possibleProcessors();
+    const canary = canaryUid(generation);
+    return new Map(
+      tenantUids(maps.limits)
+        .filter(({ uid }) => uid !== canary)
+        .map(({ uid, key }) => [uid, sumOfUsage(maps.usages.get(key, bytes))]),
+    );
+  }
+
+  /** Takes refusals that were reported; the rest waits for the next call. One process at a time can take them. */
+  readRefusals(max = refusalsMax): readonly NetworkRefusal[] {
+    const records = this.#opened.ring.take(max);
+    return records.flatMap((bytes) => parseNetworkRefusal(bytes) ?? []);
+  }
+
+  /** Tries the programs; returns why they cannot be relied on. */
+  selfTest(): Cause | undefined {
+    return networkSelfTestProblem(this.generation);
+  }
+
+  /** The programs stay in force. */
+  [Symbol.dispose](): void {
+    this.#opened[Symbol.dispose]();
+  }
+}
+
+/** Maps of the programs in force. */
+interface OpenedPrograms extends Disposable {
+  readonly generation: string;
+  readonly maps: NetworkMaps;
+  readonly ring: RingReader;
+}
+
+function putInForce(rules: NetworkRules, place: NetworkPlace): Result<OpenedPrograms, Problem> {
+  const cgroup = openCgroup(place);
+  if (!cgroup.ok) return cgroup;
+  using opened = cgroup.value;
+  const entries = networkMapEntries(rules, readNetworkFacts(place.proc));
+  const loaded = loadingGuard(place, opened, entries).load(rules);
+  if (!loaded.ok) return loaded;
+  const inForce = openInForce(place);
+  if (inForce === undefined)
+    return failed({ action, reason: 'the programs were ended by somebody else' });
+  const problem = loaded.value ? undefined : writeLocked(entries, inForce, place);
+  if (problem === undefined) return ok(inForce);
+  inForce[Symbol.dispose]();
+  return failed(problem);
+}
+
+function writeLocked(
+  entries: readonly MapEntry[],
+  { maps, generation }: OpenedPrograms,
+  { runtime }: NetworkPlace,
+): Problem | undefined {
+  const locked = lockFile(`${runtime}/${name}-maps.lock`, { waitMs: 60_000 });
+  if (!locked.ok) return locked.error;
+  using _lock = locked.value;
+  const cause = writeRules([...entries, canaryEntry(canaryUid(generation))], maps);
+  return cause === undefined ? undefined : { action, ...cause };
+}
+
+const kind = {
+  name,
+  action: () => action,
+  tooLarge: tooManyRules,
+  // They are no security modules.
+  blocker: () => undefined,
+  entries: (): readonly MapEntry[] => [],
+  selfTest: (_rules: NetworkRules, generation: string) => ({
+    entries: [canaryEntry(canaryUid(generation))],
+    run: () => networkSelfTestProblem(generation),
+  }),
+  testsAgain: true,
+} as const;
+
+const guardFor = (place: NetworkPlace) => new BpfGuard<NetworkRules>(kind, place);
+
+function loadingGuard(
+  place: NetworkPlace,
+  cgroup: OpenCgroup,
+  entries: readonly MapEntry[],
+): BpfGuard<NetworkRules> {
+  const sizes = mapSizes(entries, sizesInForce(place));
+  const needs = JSON.stringify([cgroup.id, ...sizes]);
+  return new BpfGuard<NetworkRules>(
+    { ...kind, cgroup: cgroup.fd, sizes: () => sizes, needs: () => needs, entries: () => entries },
+    place,
+  );
+}
+
+function openInForce(place: NetworkPlace): OpenedPrograms | undefined {
+  return guardFor(place).inForce((directory, generation) => {
+    using opened = new DisposableStack();
+    const maps: Partial<Record<(typeof mapNames)[number], BpfMap>> = {};
+    for (const each of mapNames) {
+      const map = BpfMap.open(`${directory}/map_${each}`);
+      if (!map.ok) return undefined;
+      maps[each] = opened.use(map.value);
+    }
+    const ring = RingReader.open(`${directory}/map_events`);
+    if (!ring.ok) return undefined;
+    opened.use(ring.value);
+    const resources = opened.move();
+    return {
+      generation,
+      maps: maps as NetworkMaps,
+      ring: ring.value,
+      [Symbol.dispose]: () => resources.dispose(),
+    };
+  });
+}
+
+/** Returns the sizes of maps in force. Source: proc_pid_fdinfo(5). */
+function sizesInForce(place: NetworkPlace): MapSizes {
+  const sizes = guardFor(place).withMaps(mapNames, (maps) =>
+    mapNames.map((each) => {
+      const info = readText(`/proc/self/fdinfo/${maps[each].fd}`) ?? '';
+      return [each, Number(/^max_entries:\s*(\d+)$/m.exec(info)?.[1] ?? 0)] as const;
+    }),
+  );
+  return new Map(sizes);
+}
