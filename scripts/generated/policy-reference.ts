@@ -217,6 +217,7 @@ const examplesOf: Readonly<Record<string, readonly string[]>> = {
   'disk.space': ['50GiB'],
   'disk.files': ['500000'],
   'entries.limit': ['20'],
+  'network.connections': ['50/s'],
   'database.cpu': ['50%'],
   'database.connections': ['20'],
   'database.transaction': ['5min'],
@@ -233,7 +234,8 @@ export const reached: Readonly<Record<string, string>> = {
   entries:
     "Enforced by the web servers, since no cgroup counts requests: [entries.md](entries.md). A visitor above it gets the status 508 and a page that explains it. A site can have its own number within the tenant's. A reseller's number is for all its tenants together.",
   disk: 'At the limit writing fails with "Disk quota exceeded"; reading and deleting still work. Every file that the tenant owns on the file system of its home directory counts, wherever it is on that file system, which needs user quotas. Existing files above a new limit stay.',
-  network: 'Parsed, but not enforced by this version.',
+  network:
+    'Enforced by BPF programs, by the uid that owns the socket, since no cgroup limits traffic: [network.md](network.md). What is sent above the rate waits; what is received above it is acknowledged later, and dropped if that does not help. A connection above the number is refused. Pages that a web server sends are its own traffic, not that of a tenant. Sites have no such limits. Versions that did not enforce it allowed rates from 1KiB/s on: in a policy they are read as 16KiB/s, with a warning.',
   database:
     "Enforced by the agent and the database servers, since no cgroup divides a server's work: [database.md](database.md). Until one of these is set, no server is asked anything. Above the CPU limit the tenant's own processes are paused, for at most a second at a time; the server's threads are never slowed down. A new connection above the number is refused. Sites have no such limits: an account of a database server belongs to a tenant.",
 };

@@ -29,6 +29,11 @@ export interface Attribute<Kind extends QuantityKind = QuantityKind> {
   readonly unlimited: boolean;
   /** The smallest meaningful value; lower values are errors. */
   readonly min: number;
+  /**
+   * The minimum of former versions. A policy that has a value from there on is still read: the value counts as `min`, with
+   * a warning. Commands refuse it.
+   */
+  readonly raisedFrom?: number;
   readonly summary: string;
   /**
    * Whether it guarantees something instead of limiting it. The kernel grants it only within the same value of each
@@ -253,8 +258,6 @@ export const withoutFiles = (support: KernelSide['support']): KernelSide2 => ({
   counters: [],
   support,
 });
-
-export const notYet: Support = weakSupport('none', [{ code: 'not yet' }]);
 
 export function missingController(controller: string): Support {
   return weakSupport('none', [{ code: 'no controller', value: controller }], {

@@ -21,7 +21,6 @@ export interface Support {
 
 /** The English text of each code, from its values. */
 export const weaknessTexts = {
-  'not yet': () => 'this version of Bulkhead does not enforce it yet',
   'no controller': (controller: string) =>
     `the ${controller} controller is not available to Bulkhead`,
   'no kernel file': (file: string) => `this kernel has no ${file}`,
@@ -58,6 +57,9 @@ export const weaknessTexts = {
   'database accounts': () => 'the servers enforce it, for each account',
   'a second late': () => 'the agent enforces it, up to a second late',
   'enabled servers': () => 'only on servers that are enabled',
+  'network programs': () => 'BPF programs enforce it, where they are loaded',
+  'roughly without fq': () => 'only roughly on devices that do not have the qdisc fq',
+  'has used the line': () => 'what arrives unasked has used the line before it is dropped',
   'only below resellers': () =>
     'systemd has no setting for it: it has an effect only for tenants of resellers',
 } as const satisfies Readonly<Record<string, (value: string) => string>>;
@@ -94,6 +96,7 @@ export const helpTexts = {
     'run "bulkhead web entries enable"; "bulkhead web entries status" shows where they are enforced',
   'enable databases': () =>
     'run "bulkhead db enable"; "bulkhead db status" shows the servers, and which limits are enforced there',
+  'network status': () => 'run "bulkhead network status", which shows what is in force',
 } as const satisfies Readonly<Record<string, (value: string) => string>>;
 
 export type HelpCode = keyof typeof helpTexts;

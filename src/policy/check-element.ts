@@ -28,7 +28,10 @@ export function checkElement(
     if (!mayContain(spec, child.name)) {
       const why = spec.withoutLimits?.[child.name];
       if (why !== undefined) {
-        diagnostics.error(child, `<${child.name}> cannot be inside <${element.name}>: ${why}`);
+        const isFormer = spec.formerLimits?.includes(child.name) === true;
+        const message = `<${child.name}> cannot be inside <${element.name}>: ${why}`;
+        if (isFormer) diagnostics.warn(child, `${message}; it has no effect, so remove it`);
+        else diagnostics.error(child, message);
         continue;
       }
       const hint = diagnostics.hint(child.name, childNames(spec));

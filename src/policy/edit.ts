@@ -23,8 +23,10 @@ import {
   removeElement,
   type InsertPoint,
 } from './xml-edit.ts';
+import { limitAttribute } from '../limits/limits.ts';
 import { assignAll } from './elements/assign.ts';
 import { parsePolicy } from './parse.ts';
+import { specOf } from './vocabulary.ts';
 import { count } from '../../packages/base/list.ts';
 import { childrenOf, parseXml, xmlAttribute, type XmlElement } from './xml.ts';
 
@@ -285,8 +287,16 @@ function attributeProblem(
   target: EditTarget,
   assignments: readonly Assignment[],
 ): Cause | undefined {
-  for (const { kind } of assignments) {
-    if (kind === 'limit' || holders[kind].includes(target.kind)) continue;
+  const { withoutLimits } = specOf(target.kind);
+  for (const each of assignments) {
+    const { kind } = each;
+    if (kind === 'limit') {
+      const { limit } = limitAttribute(each.key);
+      const why = each.value === undefined ? undefined : withoutLimits?.[limit.name];
+      if (why === undefined) continue;
+      return { reason: `<${limit.name}> cannot be inside <${target.kind}>: ${why}` };
+    }
+    if (holders[kind].includes(target.kind)) continue;
     return {
       reason: `"${kind}" cannot be set for ${formatTarget(target)}`,
       hint: `it is for ${holders[kind].map((each) => `${each}s`).join(' and ')}`,

@@ -1,5 +1,5 @@
 /** Parses the value of a limit, as written in a policy or on a command line. */
-import { limits } from '../limits/limits.ts';
+import { attributes } from '../limits/limits.ts';
 import type { LimitKey } from '../limits/limit.ts';
 import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
@@ -7,11 +7,10 @@ import { quantityKinds, unlimited, type Quantity } from '../../packages/base/qua
 
 /** Parses one value according to the vocabulary; `undefined` for a limit that does not exist. */
 export function parseLimit(key: LimitKey, text: string): Result<Quantity, Cause> | undefined {
-  const [name, attributeName = ''] = key.split('.');
-  const attribute = limits.find((each) => each.name === name)?.attributes[attributeName];
+  const attribute = attributes.get(key);
   if (attribute === undefined) return undefined;
   const kind = quantityKinds[attribute.kind];
-  const label = `${name} ${attributeName}`;
+  const label = `${attribute.limit.name} ${attribute.name}`;
   if (text === unlimited) {
     if (attribute.unlimited) return ok(unlimited);
     return fail({ reason: `The ${label} cannot be "unlimited"`, hint: `write ${kind.form}` });
@@ -29,4 +28,14 @@ export function parseLimit(key: LimitKey, text: string): Result<Quantity, Cause>
     });
   }
   return ok(parsed.value as Quantity);
+}
+
+/** Returns the minimum of a limit in place of a value that only former versions allowed. */
+export function raisedMin(key: LimitKey, text: string): Quantity | undefined {
+  const attribute = attributes.get(key);
+  if (attribute?.raisedFrom === undefined) return undefined;
+  const parsed = quantityKinds[attribute.kind].parse(text);
+  const wasAllowed =
+    parsed.ok && parsed.value >= attribute.raisedFrom && parsed.value < attribute.min;
+  return wasAllowed ? (attribute.min as Quantity) : undefined;
 }

@@ -5,16 +5,13 @@
  * values of those that passed.
  */
 import { formatCause } from '../../packages/base/problem.ts';
-import type { LimitKey } from '../limits/limit.ts';
 import type { TrustLevel } from '../../packages/modules/core/evidence/trust-level.ts';
-import type { Quantity } from '../../packages/base/quantity.ts';
 import { checkElement } from './check-element.ts';
 import { Diagnostics, type Located, type Span } from './diagnostic.ts';
 import type { AppElement } from './apps/app.ts';
 import type {
   DriverName,
   InheritedBlock,
-  LimitBlock,
   LimitMode,
   ModulesElement,
   StrictMode,
@@ -27,7 +24,6 @@ import type {
   UidRange,
 } from './document.ts';
 import { readAgent } from './parse-agent.ts';
-import { parseLimit } from './parse-limit.ts';
 import { readApp, readOwnApps } from './apps/parse-app.ts';
 import { readConsole } from './elements/parse-console.ts';
 import { readInstance, refuseInstance } from './databases/parse-instance.ts';
@@ -35,8 +31,9 @@ import { readDatabases } from './databases/parse-databases.ts';
 import { readPanel } from './panel/parse-panel.ts';
 import { LocatedValues, namesIn, span, words } from './elements/located-values.ts';
 import { JailReader } from './elements/parse-jail.ts';
+import { readLimits } from './elements/parse-limits.ts';
 import type { AlertWords } from './settings.ts';
-import { limitNames, specOf } from './vocabulary.ts';
+import { specOf } from './vocabulary.ts';
 import { parseRange } from './value-kinds.ts';
 import { childrenOf, parseXml, xmlAttribute, type XmlElement } from './xml.ts';
 
@@ -169,7 +166,7 @@ class Reader {
     return [
       {
         ...span(element),
-        ...this.#limits(element),
+        ...readLimits(element, this.#diagnostics),
         name,
         package: packageName,
         tenants,
@@ -192,7 +189,7 @@ class Reader {
 
   #site(element: XmlElement): readonly SiteElement[] {
     const name = this.#values.value(element, 'name', 'site');
-    const { values } = this.#limits(element);
+    const { values } = readLimits(element, this.#diagnostics);
     const [child] = childrenOf(element, 'jail');
     const jail = child && this.#jails.site(child);
     const apps = this.#apps(element);
@@ -274,33 +271,12 @@ class Reader {
     const read = jail && this.#jails.tenant(jail);
     const setter = sites && this.#values.value(sites, 'limits', 'setters');
     return {
-      ...this.#limits(element),
+      ...readLimits(element, this.#diagnostics),
       ...(read && { jail: read }),
       ...(setter && { siteLimits: setter.value }),
       ...(ownApps && { ownApps }),
       ...(instance && { databaseInstance: instance }),
     };
-  }
-
-  #limits(element: XmlElement): LimitBlock {
-    const values = new Map<LimitKey, Located<Quantity>>();
-    for (const child of element.children) {
-      if (!limitNames.has(child.name)) continue;
-      for (const attribute of child.attributes) {
-        const key: LimitKey = `${child.name}.${attribute.name}`;
-        const value = this.#quantity(key, attribute.value);
-        if (value !== undefined) values.set(key, { ...span(attribute.value), value });
-      }
-    }
-    return { values };
-  }
-
-  #quantity(key: LimitKey, text: Located<string>): Quantity | undefined {
-    const parsed = parseLimit(key, text.value);
-    if (parsed === undefined) return undefined;
-    if (parsed.ok) return parsed.value;
-    this.#error(text, formatCause(parsed.error));
-    return undefined;
   }
 }
 

@@ -203,7 +203,9 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     withoutLimits: {
       disk: 'quotas belong to an account; set <disk> for the tenant',
       database: 'accounts of database servers belong to a tenant; set <database> for the tenant',
+      network: 'sockets belong to an account; set <network> for the tenant',
     },
+    formerLimits: ['network'],
     repeats: true,
     example: '<site name="shop.example"><cpu limit="50%"/><memory limit="512MiB"/></site>',
   },

@@ -17,7 +17,6 @@ import { isWritten, nameOf, originOf, type Chain, type Policy } from './policy.t
 const littleMemory = 64 * 2 ** 20;
 /** Processes that a tenant needs besides the ones that serve its requests. */
 const spareProcesses = 15;
-const notEnforcedYet = ['network'];
 
 interface WarningContext {
   /** Limits that no tenant has yet. */
@@ -100,12 +99,6 @@ function warnAboutValues({ chain, values }: Limited, warn: Warn): void {
   }
   refuseGuaranteeAboveLimit({ chain, values }, warn);
   warnAboutTotals({ chain, values }, warn);
-  for (const key of Object.keys(values) as LimitKey[]) {
-    const [limit = ''] = key.split('.');
-    if (notEnforcedYet.includes(limit)) {
-      warn(chain, key, `"${limit}" is not enforced yet by this version`, 'note');
-    }
-  }
 }
 
 /** Warns about limits on reads or writes above the limit on both together. */
@@ -133,6 +126,9 @@ function warnAbove(inner: Limited, outer: Limited, outerName: string, warn: Warn
     'io.operations',
     'processes.limit',
     'entries.limit',
+    'network.send',
+    'network.receive',
+    'network.connections',
     'database.cpu',
     'database.connections',
     'database.statement',

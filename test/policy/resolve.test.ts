@@ -117,8 +117,12 @@ const warnings: readonly (readonly [body: string, expected: RegExp])[] = [
     /30 processes are few for 20 entries/,
   ],
   [
-    '<tenant user="alice"><network send="1MiB/s"/></tenant>',
-    /note: "network" is not enforced yet by this version/,
+    '<tenant user="alice"><network send="1KiB/s"/></tenant>',
+    /network send "1KiB\/s" is too small; the minimum is "16KiB\/s", which is in force/,
+  ],
+  [
+    '<reseller user="acme"><network connections="50/s"/><tenant user="bob"><network connections="80/s"/></tenant></reseller>',
+    /network connections 80\/s is above the 50\/s of reseller acme/,
   ],
 ];
 for (const [body, expected] of warnings) {

@@ -253,8 +253,8 @@ suite('bulkhead setup, observing', { skip }, () => {
     const { layers } = jsonOf<SetupStatusJson>('setup status', setup('status', '--json').stdout);
     const of = (name: string) => layers.find(({ key }) => key === `limit ${name}`);
     assert.equal(of('processes')?.improve, 'bulkhead setup');
-    assert.equal(of('network')?.state, 'unavailable');
-    assert.match(of('network')?.reason ?? '', /does not enforce it yet/);
+    assert.equal(of('network')?.state, 'open');
+    assert.match(of('network')?.improve ?? '', /bulkhead defaults set network.send=VALUE/);
     assert.match(
       of('disk')?.improve ?? '',
       /quotas|bulkhead setup, then bulkhead defaults set disk/,

@@ -28,6 +28,7 @@ const reportedLimits: readonly LimitKey[] = [
   'disk.files',
   'network.send',
   'network.receive',
+  'network.connections',
   'database.cpu',
   'database.connections',
   'database.statement',

@@ -18,6 +18,8 @@ export interface ElementSpec {
   readonly holdsLimits: boolean;
   /** Limits that it cannot have all the same, and why. */
   readonly withoutLimits?: Readonly<Record<string, string>>;
+  /** Limits among them that former versions allowed there, without enforcing them: a warning, and no error. */
+  readonly formerLimits?: readonly string[];
   /** Whether the element may occur more than once in its parent. */
   readonly repeats: boolean;
   readonly example: string;

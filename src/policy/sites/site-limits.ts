@@ -61,7 +61,7 @@ export const servedSitesMax = 50;
 const notForTenants: Readonly<Record<string, string>> = {
   disk: 'quotas belong to an account',
   entries: 'the web server of all tenants would have to read its configuration again',
-  network: 'it is not enforced yet',
+  network: 'sockets belong to an account, not to one of its sites',
   database: 'accounts of database servers belong to a tenant',
 };
 

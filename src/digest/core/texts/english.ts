@@ -31,6 +31,7 @@ limit disk space = Disk space
 limit disk files = Files
 limit network send = Sending to the network
 limit network receive = Receiving from the network
+limit network connections = New network connections
 limit memory swap = Swap
 limit database cpu = Database CPU
 limit database connections = Database connections

@@ -31,6 +31,7 @@ limit disk space = Speicherplatz
 limit disk files = Dateien
 limit network send = Senden ins Netz
 limit network receive = Empfangen aus dem Netz
+limit network connections = Neue Netzwerkverbindungen
 limit memory swap = Auslagerungsspeicher
 limit database cpu = CPU der Datenbank
 limit database connections = Datenbankverbindungen

@@ -24,6 +24,7 @@ export const shared: SharedWords = {
     'disk.files': 'Zahl der Dateien',
     'network.send': 'Netzwerk, Senden',
     'network.receive': 'Netzwerk, Empfangen',
+    'network.connections': 'Netzwerkverbindungen',
     'database.cpu': 'Datenbank, CPU',
     'database.connections': 'Datenbankverbindungen',
     'database.statement': 'Dauer einer Datenbankanweisung',

@@ -3,7 +3,6 @@ import type { helpTexts, weaknessTexts } from '../../../../limits/support.ts';
 import type { Catalogue } from '../words.ts';
 
 export const reasons: Catalogue<typeof weaknessTexts> = {
-  'not yet': () => 'diese Version von Bulkhead setzt es noch nicht durch',
   'no controller': (controller) =>
     `der Controller ${controller} steht Bulkhead nicht zur Verfügung`,
   'no kernel file': (file) => `dieser Kernel hat kein ${file}`,
@@ -39,6 +38,10 @@ export const reasons: Catalogue<typeof weaknessTexts> = {
   'database accounts': () => 'die Server setzen es durch, für jedes Konto',
   'a second late': () => 'der Agent setzt es durch, bis zu einer Sekunde später',
   'enabled servers': () => 'nur auf Servern, in denen es eingeschaltet ist',
+  'network programs': () => 'BPF-Programme setzen es durch, wo sie geladen sind',
+  'roughly without fq': () => 'nur ungefähr auf Geräten, die nicht die Warteschlange fq haben',
+  'has used the line': () =>
+    'was ungefragt ankommt, hat die Leitung schon benutzt, bevor es verworfen wird',
   'only below resellers': () =>
     'systemd hat keine Einstellung dafür: es wirkt nur bei Kunden von Resellern',
 };
@@ -61,4 +64,5 @@ export const helps: Catalogue<typeof helpTexts> = {
     'Abhilfe: „bulkhead web entries enable“; „bulkhead web entries status“ zeigt, wo sie durchgesetzt werden',
   'enable databases': () =>
     'Abhilfe: „bulkhead db enable“; „bulkhead db status“ zeigt die Server und was dort durchgesetzt wird',
+  'network status': () => '„bulkhead network status“ zeigt, was durchgesetzt wird',
 };

@@ -24,6 +24,7 @@ export const shared = {
     'disk.files': 'number of files',
     'network.send': 'network, sending',
     'network.receive': 'network, receiving',
+    'network.connections': 'network connections',
     'database.cpu': 'database CPU',
     'database.connections': 'database connections',
     'database.statement': 'database statement time',
