@@ -28,7 +28,8 @@ import { socketOf } from './api/client.ts';
 import { DigestChoiceFile } from '../host/digest-choices.ts';
 import { readHostFigures } from '../host/host-figures.ts';
 import { panelRecordPath } from '../host/panel-record.ts';
-import { DatabaseReadings } from './sampling/database-readings.ts';
+import { databaseFigures, networkFigures } from './sampling/part-figures.ts';
+import { PartReadings } from './sampling/part-readings.ts';
 import { DiskUsages } from './sampling/disk-usages.ts';
 import { haltFaults } from './sampling/halt-fault.ts';
 import { IoShifter } from './sampling/io-shifter.ts';
@@ -71,7 +72,8 @@ export class Agent implements AsyncDisposable {
   #slow = 0;
   #isStopping = false;
   readonly #diskUsages: DiskUsages;
-  readonly #databases = new DatabaseReadings();
+  readonly #databases = new PartReadings(databaseFigures);
+  readonly #network = new PartReadings(networkFigures);
   /** Tenants that had to be stopped since the last tick because they forked too fast. */
   readonly #halted: number[] = [];
 
@@ -238,12 +240,10 @@ export class Agent implements AsyncDisposable {
     const seconds = (moment.monotonic - this.#lastTick) / 1000;
     this.#lastTick = moment.monotonic;
     const { readings: kernel, missing } = this.#meter?.sample() ?? { readings: [], missing: [] };
-    const readings = this.#databases.with(
-      kernel,
-      this.#memberIndex.entries,
-      this.#databaseUse,
-      moment.monotonic / 1000,
-    );
+    const { entries } = this.#memberIndex;
+    const atSeconds = moment.monotonic / 1000;
+    const withDatabases = this.#databases.with(kernel, entries, this.#databaseUse, atSeconds);
+    const readings = this.#network.with(withDatabases, entries, this.#networkUse, atSeconds);
     this.#shifter?.shift(readings, moment.monotonic, this.#settings.intervalSeconds);
     const tick = measure(readings, moment.at, seconds);
     const reported = this.#reportedFaults();
@@ -325,6 +325,7 @@ export class Agent implements AsyncDisposable {
       protections: () => this.#options.parts.flatMap((part) => part.protection?.() ?? []),
       mailOf: ({ who }) => (who.kind === 'tenant' ? this.#mailOf(who) : undefined),
       databaseUseOf: ({ who }) => (who.kind === 'tenant' ? this.#databaseUse(who.uid) : undefined),
+      networkUseOf: ({ who }) => (who.kind === 'tenant' ? this.#networkUse(who.uid) : undefined),
       diskUsages: () => this.#diskUsages.latest(this.#memberIndex),
       hostFigures: () => readHostFigures(this.#options.host.paths),
       freshStatus: async () =>
@@ -338,6 +339,9 @@ export class Agent implements AsyncDisposable {
 
   readonly #databaseUse = (uid: number) =>
     this.#options.parts.find((part) => part.databaseUse)?.databaseUse?.(uid);
+
+  readonly #networkUse = (uid: number) =>
+    this.#options.parts.find((part) => part.networkUse)?.networkUse?.(uid);
 
   /** Counts the tenant's mail; there is none for an account that no policy was applied with yet. */
   #mailOf({ uid, member }: Who): MailCount | 'unknown' {

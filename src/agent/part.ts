@@ -77,6 +77,24 @@ export interface DatabaseUse {
   readonly pausedSeconds: number;
 }
 
+/** The use of the network by one tenant since its counters began. Bytes are IP bytes; loopback is apart. */
+export interface NetworkUse {
+  /** The time at which the counters were read, by a monotonic clock. */
+  readonly atSeconds: number;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly sentPackets: number;
+  readonly receivedPackets: number;
+  /** TCP connections to other hosts, and from them. */
+  readonly connectionsOut: number;
+  readonly connectionsIn: number;
+  /** Bytes sent on loopback. */
+  readonly localBytes: number;
+  /** Packets that waited for the limit, and packets that were dropped at it. */
+  readonly heldPackets: number;
+  readonly lostPackets: number;
+}
+
 export interface AgentPart extends Partial<AsyncDisposable> {
   /**
    * Called with a policy that has been applied, and the marks of homes by uid. Must not throw, nor take long; this holds
@@ -107,6 +125,8 @@ export interface AgentPart extends Partial<AsyncDisposable> {
   readonly mail?: (uid: number, tenantSince: number) => MailCount | undefined;
   /** Returns the use by a tenant; undefined while none is asked, or one does not answer: what it used there is unknown. */
   readonly databaseUse?: (uid: number) => DatabaseUse | undefined;
+  /** Returns the use by a tenant; undefined while no program counts it, or its counters cannot be read. */
+  readonly networkUse?: (uid: number) => NetworkUse | undefined;
   /** Called after each tick; `rows` computes what each member used. */
   readonly afterTick?: (rows: () => readonly TopRow[], defaults: LimitNumbers) => void;
 }

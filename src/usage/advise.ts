@@ -33,6 +33,8 @@ export const advised: readonly (readonly [limit: LimitKey, metric: MetricKey])[]
   ['processes.limit', 'threads'],
   ['database.cpu', 'databaseCpu'],
   ['database.connections', 'databaseConnections'],
+  ['network.send', 'sent'],
+  ['network.receive', 'received'],
 ];
 
 export interface SeenUsage {

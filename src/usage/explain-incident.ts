@@ -11,7 +11,7 @@
 import type { LimitKey } from '../limits/limit.ts';
 import { attributes, limitAttribute } from '../limits/limits.ts';
 import { quantityKinds } from '../../packages/base/quantity.ts';
-import { otherTopic, topics, type Resource, type Topic } from './incident-topics.ts';
+import { otherTopic, topics, type Resource, type Topic } from './causes/incident-topics.ts';
 import {
   cut,
   fullest,

@@ -3,7 +3,7 @@ import type { LimitKey } from '../limits/limit.ts';
 import type { Remedy } from './causes/remedies.ts';
 import type { EvidenceKind } from './evidence.ts';
 import type { Incident } from './incident.ts';
-import type { Topic } from './incident-topics.ts';
+import type { Topic } from './causes/incident-topics.ts';
 
 type Hits = Pick<Incident, 'severity' | 'faults'>;
 

@@ -1,14 +1,8 @@
 /** Computes the usage between two samples of counters. Pure; time is an argument. */
 import type { Counters } from '../limits/limit.ts';
 import type { Member } from './member.ts';
-import {
-  databaseKeys,
-  isDatabaseKey,
-  metricKeys,
-  metrics,
-  type DatabaseFigures,
-  type MetricKey,
-} from './metrics.ts';
+import { metricKeys, metrics, type MetricKey } from './metrics.ts';
+import { isPartKey, partKeys, type PartFigures } from './part-keys.ts';
 import { emptyColumns, type Tick } from './tick.ts';
 
 export interface Reading {
@@ -18,8 +12,8 @@ export interface Reading {
   readonly now: Readonly<Counters>;
   /** The time between the two; the tick's length if absent. */
   readonly seconds?: number;
-  /** The use of database servers; absent while it is unknown. */
-  readonly database?: DatabaseFigures;
+  /** The figures that parts of the agent know; absent while none is known. */
+  readonly figures?: PartFigures;
 }
 
 /**
@@ -29,11 +23,11 @@ export interface Reading {
 export const counterGrowth = (before: number, now: number): number => Math.max(0, now - before);
 
 /**
- * Returns the value of one metric: a rate needs a `before`, and is zero without it. What database servers do is not a
- * number while it is unknown.
+ * Returns the value of one metric: a rate needs a `before`, and is zero without it. What parts of the agent know is
+ * not a number while it is unknown.
  */
 export function valueOf(key: MetricKey, reading: Reading, seconds: number): number {
-  if (isDatabaseKey(key)) return reading.database?.[key] ?? NaN;
+  if (isPartKey(key)) return reading.figures?.[key] ?? NaN;
   const { kind, counter, plus, minus, scale, peakOf } = metrics[key];
   const { before, now } = reading;
   const level = now[counter] - (minus === undefined ? 0 : now[minus]);
@@ -49,10 +43,10 @@ export function valueOf(key: MetricKey, reading: Reading, seconds: number): numb
 }
 
 /** Whether the cgroup is idle. The reader returns the same object while nothing changes. */
-const isIdle = ({ before, now, database = {} }: Reading) =>
+const isIdle = ({ before, now, figures = {} }: Reading) =>
   now.threads === 0 &&
   (before ?? now) === now &&
-  Object.values(database).every((each) => each === 0);
+  Object.values(figures).every((each) => each === 0);
 
 export function measure(readings: readonly Reading[], at: number, seconds: number): Tick {
   const busy = readings.filter((each) => !isIdle(each));
@@ -62,8 +56,8 @@ export function measure(readings: readonly Reading[], at: number, seconds: numbe
     for (const [index, reading] of busy.entries())
       column[index] = valueOf(key, reading, reading.seconds ?? seconds);
   }
-  const known = databaseKeys.filter((key) =>
-    readings.some(({ database }) => database?.[key] !== undefined),
+  const known = partKeys.filter((key) =>
+    readings.some(({ figures }) => figures?.[key] !== undefined),
   );
   return { at, seconds, members: busy.map((each) => each.member), columns, known };
 }

@@ -3,6 +3,7 @@
  * row here, one in `chart/metric-words.ts` and one counter; the columns of `top` and the families of the metrics page have tables of their own.
  */
 import type { Counters, LimitKey, PeakCounter } from '../limits/limit.ts';
+import type { PartKey } from './part-keys.ts';
 
 export const metricKeys = [
   'cpu',
@@ -27,23 +28,22 @@ export const metricKeys = [
   'databaseCpu',
   'databaseConnections',
   'databasePaused',
+  'sent',
+  'received',
+  'packetsSent',
+  'packetsReceived',
+  'connectionsOut',
+  'connectionsIn',
+  'localSent',
+  'held',
+  'lost',
 ] as const;
 export type MetricKey = (typeof metricKeys)[number];
 
-/**
- * The use of database servers, which no cgroup shows. It is unknown while a server does not answer, while none is asked,
- * and for sites.
- */
-export const databaseKeys = ['databaseCpu', 'databaseConnections', 'databasePaused'] as const;
-export type DatabaseKey = (typeof databaseKeys)[number];
-export type DatabaseFigures = Readonly<Partial<Record<DatabaseKey, number>>>;
-export type KernelKey = Exclude<MetricKey, DatabaseKey>;
-
-export const isDatabaseKey = (key: MetricKey): key is DatabaseKey =>
-  databaseKeys.some((each) => each === key);
+export type KernelKey = Exclude<MetricKey, PartKey>;
 
 /** The use of one member in a tick, by metric; what is unknown is absent. */
-export type Usage = Readonly<Record<KernelKey, number> & Partial<Record<DatabaseKey, number>>>;
+export type Usage = Readonly<Record<KernelKey, number> & Partial<Record<PartKey, number>>>;
 
 export type MetricUnit = 'fraction' | 'bytes' | 'bytesPerSecond' | 'perSecond' | 'count';
 
@@ -83,7 +83,7 @@ const level = (unit: MetricUnit, counter: keyof Counters) =>
 const peak = (unit: MetricUnit, counter: PeakCounter, of: MetricKey) =>
   ({ ...level(unit, counter), peakOf: of }) as const;
 
-export const metrics: Readonly<Record<KernelKey, KernelMetric> & Record<DatabaseKey, Metric>> = {
+export const metrics: Readonly<Record<KernelKey, KernelMetric> & Record<PartKey, Metric>> = {
   cpu: { ...rate('fraction', 'cpuMicroseconds', microseconds), limit: 'cpu.limit' },
   memory: { ...level('bytes', 'memoryBytes'), limit: 'memory.limit' },
   memoryPeak: { ...peak('bytes', 'memoryPeakBytes', 'memory'), limit: 'memory.limit' },
@@ -112,6 +112,15 @@ export const metrics: Readonly<Record<KernelKey, KernelMetric> & Record<Database
   databaseCpu: { unit: 'fraction', limit: 'database.cpu' },
   databaseConnections: { unit: 'count', limit: 'database.connections' },
   databasePaused: { unit: 'fraction' },
+  sent: { unit: 'bytesPerSecond', limit: 'network.send' },
+  received: { unit: 'bytesPerSecond', limit: 'network.receive' },
+  packetsSent: { unit: 'perSecond' },
+  packetsReceived: { unit: 'perSecond' },
+  connectionsOut: { unit: 'perSecond', limit: 'network.connections' },
+  connectionsIn: { unit: 'perSecond' },
+  localSent: { unit: 'bytesPerSecond' },
+  held: { unit: 'perSecond' },
+  lost: { unit: 'perSecond' },
 };
 
 /** Metrics that are not peaks of another one. */

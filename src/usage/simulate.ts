@@ -36,6 +36,9 @@ export const replayRules: Readonly<Partial<Record<LimitKey, readonly Rule[]>>> =
   'io.operations': [{ metric: 'operations', effect: 'slowed' }],
   'database.cpu': [{ metric: 'databaseCpu', effect: 'slowed' }],
   'database.connections': [{ metric: 'databaseConnections', effect: 'refused' }],
+  'network.send': [{ metric: 'sent', effect: 'slowed' }],
+  'network.receive': [{ metric: 'received', effect: 'slowed' }],
+  'network.connections': [{ metric: 'connectionsOut', effect: 'refused' }],
 };
 
 /** Returns the metrics by which these limits are replayed; at least one. */

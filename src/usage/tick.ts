@@ -5,7 +5,8 @@
  * it left behind does not count as usage.
  */
 import type { Member } from './member.ts';
-import { metricKeys, type DatabaseKey, type MetricKey } from './metrics.ts';
+import { metricKeys, type MetricKey } from './metrics.ts';
+import type { PartKey } from './part-keys.ts';
 
 export type Columns = Readonly<Record<MetricKey, Float32Array>>;
 
@@ -16,8 +17,8 @@ export interface Tick {
   readonly seconds: number;
   readonly members: readonly Member[];
   readonly columns: Columns;
-  /** The metrics of database servers that are known; none if absent. They are zero for tenants that are left out. */
-  readonly known?: readonly DatabaseKey[];
+  /** The metrics known by parts of the agent; none if absent. They are zero for tenants that are left out. */
+  readonly known?: readonly PartKey[];
 }
 
 export function emptyColumns(length: number): Columns {

@@ -184,6 +184,18 @@ const mailer: ExposedMember = {
   mail: { accepted: 12, refused: 3 },
   disk: { spaceBytes: 2 ** 30, files: 5000 },
   database: { atSeconds: 60, cpuSeconds: 2.5, connections: 3, pausedSeconds: 1.5 },
+  network: {
+    atSeconds: 60,
+    sentBytes: 1500,
+    receivedBytes: 4000,
+    sentPackets: 3,
+    receivedPackets: 5,
+    connectionsOut: 2,
+    connectionsIn: 1,
+    localBytes: 0,
+    heldPackets: 7,
+    lostPackets: 0,
+  },
 };
 
 export const everything: Exposed = {

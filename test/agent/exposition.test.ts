@@ -208,6 +208,16 @@ describe('exposition()', () => {
     assert.deepEqual(found('paused_seconds_total'), [1.5]);
   });
 
+  test('gives the use of the network where it is counted', () => {
+    const page = [...exposition(everything)].join('');
+    const found = (name: string) =>
+      samplesOf(page, `bulkhead_tenant_network_${name}_total`)?.map((each) => each.value);
+    assert.deepEqual(found('sent_bytes'), [1500]);
+    assert.deepEqual(found('connections_out'), [2]);
+    assert.deepEqual(found('lost_packets'), [0]);
+    assert.doesNotMatch(pageOf({ members: new Map([memberOf(alice)]) }), /_network_sent/);
+  });
+
   test('gives the disk usage and the limits of tenants without a cgroup, and no counters', () => {
     const [member, { who, limits }] = memberOf(alice);
     const disk = { spaceBytes: 2 ** 30, files: 5000 };

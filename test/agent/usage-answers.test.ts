@@ -94,6 +94,7 @@ class Stage implements Disposable {
       membership: { beginningOf: () => this.beginning },
       mailOf: () => undefined,
       databaseUseOf: () => undefined,
+      networkUseOf: () => undefined,
       entriesCountedSince: () => countedSince,
     };
     const history = {

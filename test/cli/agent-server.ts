@@ -24,13 +24,13 @@ import type {
 import { socketOf } from '../../src/agent/api/client.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import {
-  isDatabaseKey,
   metricKeys,
   metrics,
   type KernelKey,
   type MetricKey,
   type Usage,
 } from '../../src/usage/metrics.ts';
+import { isPartKey } from '../../src/usage/part-keys.ts';
 
 export const tenantCount = 1000;
 const tickSeconds = 1;
@@ -63,7 +63,7 @@ export function whoIs(index: number): Who {
 const reseller: Who = { member: 'r9000', uid: 9000, name: 'acme', kind: 'reseller' };
 
 /** No database server is asked here. */
-const kernelKeys = metricKeys.filter((key): key is KernelKey => !isDatabaseKey(key));
+const kernelKeys = metricKeys.filter((key): key is KernelKey => !isPartKey(key));
 
 function usageOf(index: number, tick: number): Usage {
   const busy = noise(index, 1) ** 6;

@@ -1,4 +1,4 @@
-/** The use of database servers in the tables of `top` and `usage`. */
+/** The use of database servers and of the network in the tables of `top` and `usage`. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
@@ -54,6 +54,18 @@ describe('top', () => {
     const [header = '', own = ''] = textOf([paused]);
     assert.match(header, /DB CONN PAUSED/);
     assert.match(own, / 25\.0%/);
+  });
+
+  test('has what is sent and received, where it is counted', () => {
+    const usage = { ...first.usage, sent: 2 ** 20, received: 0 };
+    const sending = { ...first, usage, limits: { 'network.send': 2 ** 20 } };
+    const [header = '', own = '', other = ''] = textOf([sending, site]);
+    assert.match(header, / SENT\/S RECEIVED\/S FAULTS/);
+    assert.match(own, / 1\.00?MiB\/s +0 /);
+    assert.match(other, /  - +- /);
+    const choice = { ...firstState, sort: 'network' as const };
+    const kinds = [{ ...second, kind: sending.kind }, sending];
+    assert.equal(selectRows(kinds, choice)[0], sending);
   });
 
   test('sorts by them, and what is unknown is last', () => {

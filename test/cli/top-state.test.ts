@@ -55,6 +55,7 @@ test('press() reverses the order at the same sort key, and changes columns by < 
     'iops',
     'processes',
     'database',
+    'network',
     'faults',
   ]);
   assert.equal(pressAll(firstState, 'm').sort, 'memory');

@@ -18,7 +18,8 @@ import type {
 } from '../../src/agent/api/api.ts';
 import { socketOf } from '../../src/agent/api/client.ts';
 import { pathsOf } from '../../src/host/paths.ts';
-import { isDatabaseKey, metricKeys, type KernelKey, type Usage } from '../../src/usage/metrics.ts';
+import { metricKeys, type KernelKey, type Usage } from '../../src/usage/metrics.ts';
+import { isPartKey } from '../../src/usage/part-keys.ts';
 import { resellerMember, tenantMember } from '../../src/usage/member.ts';
 
 const limits: LimitNumbers = {
@@ -36,7 +37,7 @@ const limits: LimitNumbers = {
 const limitsOf = (number: number): LimitNumbers => (number === 2 ? {} : limits);
 
 function usageOf(number: number): Usage {
-  const kernelKeys = metricKeys.filter((key): key is KernelKey => !isDatabaseKey(key));
+  const kernelKeys = metricKeys.filter((key): key is KernelKey => !isPartKey(key));
   const zero = Object.fromEntries(kernelKeys.map((key) => [key, 0])) as Record<KernelKey, number>;
   return {
     ...zero,

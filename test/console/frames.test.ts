@@ -65,12 +65,12 @@ test('a frame has what databases do for tenants once it is known, and no zero be
   stage.adopt(`<defaults><database cpu="50%"/></defaults>${policy}`);
   const { token } = await stage.login(0);
   stage.tick(5, { [uids.alice]: 1 });
-  assert.ok(!('databases' in (await frameFor(stage, token))));
+  assert.ok(!('parts' in (await frameFor(stage, token))));
   const databases = { databaseCpu: 0.48, databaseConnections: 3, databasePaused: 0.25 };
   stage.measure(10, { [uids.alice]: { cpu: 1, ...databases }, [uids.bob]: { cpu: 0.5 } });
   const frame = await frameFor(stage, token);
   assert.deepEqual(frame.members.slice(0, 2), [alice, bob]);
-  assert.deepEqual(frame.databases, {
+  assert.deepEqual(frame.parts, {
     databaseCpu: [0.48, 0],
     databaseConnections: [3, 0],
     databasePaused: [0.25, 0],
@@ -78,7 +78,7 @@ test('a frame has what databases do for tenants once it is known, and no zero be
   assert.deepEqual(frame.limitsNear[0], ['database.cpu']);
   // A page takes members that are left out for idle, so what no member has must be left out, too.
   stage.measure(15, { [uids.alice]: { cpu: 1, databaseConnections: 3 } });
-  assert.deepEqual((await frameFor(stage, token)).databases, { databaseConnections: [3] });
+  assert.deepEqual((await frameFor(stage, token)).parts, { databaseConnections: [3] });
 });
 
 test('a frame has nothing of others, and an audience gets the frame of its own', async () => {

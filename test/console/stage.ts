@@ -35,12 +35,8 @@ import { IncidentKinds } from '../../src/usage/incident-kinds.ts';
 import type { Fault } from '../../src/usage/fault.ts';
 import { emptyColumns } from '../../src/usage/tick.ts';
 import { kindOf, tenantMember, uidOf, type Member } from '../../src/usage/member.ts';
-import {
-  databaseKeys,
-  metricKeys,
-  type DatabaseFigures,
-  type MetricKey,
-} from '../../src/usage/metrics.ts';
+import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
+import { partKeys, type PartFigures } from '../../src/usage/part-keys.ts';
 import { entriesIncidents } from '../../src/web/core/entries/entries-incidents.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
@@ -239,15 +235,15 @@ export class Stage implements AsyncDisposable {
     this.lastTick = performance.now();
     const moment = { at, monotonic: this.lastTick };
     const used = new Set(Object.values(usage).flatMap((each) => Object.keys(each)));
-    const known = databaseKeys.filter((key) => used.has(key));
-    const databaseOf = (member: Member): DatabaseFigures | undefined =>
+    const known = partKeys.filter((key) => used.has(key));
+    const figuresOf = (member: Member): PartFigures | undefined =>
       known.length === 0 || kindOf(member) === 'site'
         ? undefined
         : Object.fromEntries(known.map((key) => [key, usage[uidOf(member)]?.[key] ?? 0]));
     const readings = [...this.#index.entries.keys()].map((member) => {
-      const database = databaseOf(member);
+      const figures = figuresOf(member);
       const reading = { member, before: noCounters, now: noCounters };
-      return database === undefined ? reading : { ...reading, database };
+      return figures === undefined ? reading : { ...reading, figures };
     });
     this.#latest.update({ at, seconds: 5, members, columns, known }, readings, faults, moment);
   }

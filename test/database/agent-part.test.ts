@@ -9,7 +9,8 @@ import type { ReportedFault } from '../../src/agent/part.ts';
 import { connectDatabase } from '../../src/database/io/client/connect.ts';
 import { readAccounts } from '../../src/database/io/connection-numbers.ts';
 import { databasePart } from '../../src/database/io/agent-part.ts';
-import { DatabaseReadings } from '../../src/agent/sampling/database-readings.ts';
+import { databaseFigures } from '../../src/agent/sampling/part-figures.ts';
+import { PartReadings } from '../../src/agent/sampling/part-readings.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { noCounters } from '../../src/limits/limits.ts';
 import type { Reading } from '../../src/usage/measure.ts';
@@ -176,12 +177,12 @@ alice:x:${aliceUid}:${aliceUid}::/home/alice:/bin/false\n`,
     const use = () => part.databaseUse?.(aliceUid);
     assert.equal(use(), undefined);
     part.adopt?.(policyWith('<database cpu="1000%"/>'), new Map());
-    const readings = new DatabaseReadings();
+    const readings = new PartReadings(databaseFigures);
     const kernel: Reading = { member: `u${aliceUid}`, before: noCounters, now: noCounters };
     const figures = () => {
       const now = performance.now() / 1000;
       const entries = new Map([[kernel.member, { resellerUid: undefined }]]);
-      return readings.with([kernel], entries, (uid) => part.databaseUse?.(uid), now)[0]?.database;
+      return readings.with([kernel], entries, (uid) => part.databaseUse?.(uid), now)[0]?.figures;
     };
     const alice = await server.connect('alice_1');
     const done = alice.query('SELECT BENCHMARK(1000000000, MD5(RAND()))');

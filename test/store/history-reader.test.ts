@@ -17,7 +17,8 @@ import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import { encodeSample, sampleValues } from '../../src/store/metrics/sample-code.ts';
 import type { RowSource } from '../../src/store/metrics/source.ts';
 import type { Member } from '../../src/usage/member.ts';
-import { databaseKeys, metricKeys } from '../../src/usage/metrics.ts';
+import { metricKeys } from '../../src/usage/metrics.ts';
+import { partKeys } from '../../src/usage/part-keys.ts';
 import { replayLimit } from '../../src/usage/simulate.ts';
 import { emptyColumns, type Tick } from '../../src/usage/tick.ts';
 import { day, done, hour, Place, rollUpAll, settings, start, tickOf, value } from './samples.ts';
@@ -90,7 +91,7 @@ describe('HistoryReader', () => {
         }
       }
       const at = start + (number + 1) * 1_000;
-      return { at, seconds: 1, members: present, columns, known: databaseKeys };
+      return { at, seconds: 1, members: present, columns, known: partKeys };
     });
     const first = new MetricsStore(place.directory);
     assert.deepEqual(first.add(tickOf(start - 1_000, { u0: { cpu: 1 } })), done);

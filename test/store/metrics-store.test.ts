@@ -8,7 +8,8 @@ import { HistoryReader } from '../../src/store/history/history-reader.ts';
 import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import { encodeSample, sampleValues } from '../../src/store/metrics/sample-code.ts';
 import type { Member } from '../../src/usage/member.ts';
-import { databaseKeys, metricKeys } from '../../src/usage/metrics.ts';
+import { metricKeys } from '../../src/usage/metrics.ts';
+import { partKeys } from '../../src/usage/part-keys.ts';
 import { day, done, hour, Place, rollUpAll, settings, start, tickOf, value } from './samples.ts';
 import { mulberry, near, rows } from './stored-ticks.ts';
 
@@ -39,7 +40,7 @@ describe('MetricsStore', () => {
     using reader = new HistoryReader(place.directory);
     const use = Object.fromEntries(metricKeys.map((key, index) => [key, (index + 1) * 1.5]));
     assert.deepEqual(store.add(tickOf(start + 5_000, { u1001: use, r1000: { cpu: 3 } })), done);
-    const idle = { ...tickOf(start + 10_000, {}), known: databaseKeys };
+    const idle = { ...tickOf(start + 10_000, {}), known: partKeys };
     assert.deepEqual(store.add(idle), done);
     const usage = value(reader.usage({ from: start, to: start + hour, metrics: metricKeys }));
     assert.equal(usage.detail, 'ticks');

@@ -5,7 +5,8 @@ import { formatProblem } from '../../packages/base/problem.ts';
 import type { HistorySettings } from '../../src/policy/settings.ts';
 import type { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import type { Member } from '../../src/usage/member.ts';
-import { databaseKeys, metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
+import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
+import { partKeys } from '../../src/usage/part-keys.ts';
 import { emptyColumns, type Tick } from '../../src/usage/tick.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
@@ -43,7 +44,7 @@ export function tickOf(at: number, use: Readonly<Record<Member, Use>>, seconds =
     }
   }
   const used = new Set(Object.values(use).flatMap((each) => Object.keys(each)));
-  return { at, seconds, members, columns, known: databaseKeys.filter((key) => used.has(key)) };
+  return { at, seconds, members, columns, known: partKeys.filter((key) => used.has(key)) };
 }
 
 const wide = Object.fromEntries(metricKeys.map((key, index) => [key, index + 1]));

@@ -10,7 +10,8 @@ import { encodeEvidence, evidenceBytesMax } from '../../src/store/events/snapsho
 import { explainIncident } from '../../src/usage/explain-incident.ts';
 import { IncidentKinds, loadIncidentKinds } from '../../src/usage/incident-kinds.ts';
 import type { Snapshot } from '../../src/usage/incident.ts';
-import { isDatabaseKey, metricKeys, type KernelKey } from '../../src/usage/metrics.ts';
+import { metricKeys, type KernelKey } from '../../src/usage/metrics.ts';
+import { isPartKey } from '../../src/usage/part-keys.ts';
 import { Place, start, value } from './samples.ts';
 
 const kinds = await loadIncidentKinds(capabilities);
@@ -27,7 +28,7 @@ const incident: NewIncident = {
   from: '<symlinks> of the policy',
 };
 const zeros = Object.fromEntries(
-  metricKeys.filter((key) => !isDatabaseKey(key)).map((key) => [key, 0]),
+  metricKeys.filter((key) => !isPartKey(key)).map((key) => [key, 0]),
 ) as Record<KernelKey, number>;
 const link = {
   at: start,

@@ -40,7 +40,7 @@ import type { Severity } from '../../usage/fault.ts';
 import type { Incident, ProcessEvidence, Snapshot } from '../../usage/incident.ts';
 import type { Member, MemberKind } from '../../usage/member.ts';
 import type { HeavyUser, SeenRequest } from '../../usage/causes/causes.ts';
-import type { Resource } from '../../usage/incident-topics.ts';
+import type { Resource } from '../../usage/causes/incident-topics.ts';
 import type { MetricKey, Usage } from '../../usage/metrics.ts';
 import type { Replay } from '../../usage/simulate.ts';
 

@@ -1,7 +1,7 @@
 /** The responses of the console's own requests; see api.ts for the others. */
 import type { LimitKey } from '../../limits/limit.ts';
 import type { Member } from '../../usage/member.ts';
-import type { DatabaseKey } from '../../usage/metrics.ts';
+import type { PartKey } from '../../usage/part-keys.ts';
 
 /** A login code. */
 export interface ConsoleCodeResponse {
@@ -79,8 +79,8 @@ export interface ConsoleFrame {
   readonly members: readonly Member[];
   /** CPU in cores, memory in bytes, rates per second, with four digits. */
   readonly usage: Readonly<Record<FrameMetric, readonly number[]>>;
-  /** The use of database servers by each member; without what is unknown of all, and null for a site. Others are zero. */
-  readonly databases?: Readonly<Partial<Record<DatabaseKey, readonly (number | null)[]>>>;
+  /** The metrics known by parts of the agent; without what is unknown of all, and null for a site. Others are zero. */
+  readonly parts?: Readonly<Partial<Record<PartKey, readonly (number | null)[]>>>;
   /** The limits that each hit in the last minute. */
   readonly limitsHit: readonly (readonly LimitKey[])[];
   /** The limits of which each used at least nine tenths in the last minute, without those that it hit. */

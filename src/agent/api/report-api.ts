@@ -4,7 +4,7 @@ import type { Help, Weakness } from '../../limits/support.ts';
 import type { HeavyUser, SeenRequest } from '../../usage/causes/causes.ts';
 import type { Remedy } from '../../usage/causes/remedies.ts';
 import type { ValueChange } from '../../policy/changes/describe.ts';
-import type { Resource } from '../../usage/incident-topics.ts';
+import type { Resource } from '../../usage/causes/incident-topics.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
 import type { IncidentRow, Who } from './api.ts';
 import type { StatusResponse } from './status-response.ts';

@@ -13,7 +13,7 @@ import type { History, HistoryView } from '../../store/history/history.ts';
 import type { IncidentKinds } from '../../usage/incident-kinds.ts';
 import type { AppChanges } from '../changes/app-changes.ts';
 import type { ConsoleAccess } from '../sessions/console-access.ts';
-import type { AgentPart, DatabaseUse, Protection } from '../part.ts';
+import type { AgentPart, DatabaseUse, NetworkUse, Protection } from '../part.ts';
 import type { PolicyChanges } from '../policy/policy-changes.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { Membership } from '../sampling/membership.ts';
@@ -64,6 +64,8 @@ export interface AgentContext {
   readonly mailOf: (entry: MemberEntry) => MailCount | 'unknown' | undefined;
   /** Returns what a tenant has used of database servers; undefined if no server is asked, and for resellers and sites. */
   readonly databaseUseOf: (entry: MemberEntry) => DatabaseUse | undefined;
+  /** Returns what a tenant has used of the network; undefined if that is not counted, and for resellers and sites. */
+  readonly networkUseOf: (entry: MemberEntry) => NetworkUse | undefined;
   /** Returns the disk usage of members where it is known. */
   readonly diskUsages: () => ReadonlyMap<Member, DiskUsage>;
   readonly hostFigures: () => HostFigures;

@@ -21,7 +21,7 @@ import type { HostFigures } from '../../host/host-figures.ts';
 import type { Member } from '../../usage/member.ts';
 import type { LimitNumbers, MailCount, Who } from '../api/api.ts';
 import type { StatusResponse } from '../api/status-response.ts';
-import type { DatabaseUse, Protection } from '../part.ts';
+import type { DatabaseUse, NetworkUse, Protection } from '../part.ts';
 import { agentSamples } from './agent-families.ts';
 import type { ExpositionFormat } from './content-type.ts';
 import { hostSamples } from './host-families.ts';
@@ -34,6 +34,7 @@ import {
   limitRows,
   mailFamily,
   mailResults,
+  networkFamilies,
 } from './member-families.ts';
 import { labelValue, Page, type Family } from './page.ts';
 import { protectionSamples } from './protection-families.ts';
@@ -51,6 +52,8 @@ export interface ExposedMember {
   readonly disk?: DiskUsage;
   /** The use of database servers; absent if none is asked. */
   readonly database?: DatabaseUse;
+  /** The use of the network; absent if it is not counted. */
+  readonly network?: NetworkUse;
 }
 
 /** Faults since the agent started. */
@@ -88,6 +91,7 @@ export function* exposition(
     yield* mailSamples(page, kind, rows);
     yield* valueSamples(page, kind, rows, diskFamilies, rows.disk);
     yield* valueSamples(page, kind, rows, databaseFamilies, rows.database);
+    yield* valueSamples(page, kind, rows, networkFamilies, rows.network);
   }
   agentSamples(page, status, aggregated);
   protectionSamples(page, protections);
@@ -110,6 +114,8 @@ interface Shown {
   readonly disk: readonly (DiskUsage | undefined)[];
   /** The use of database servers; the aggregate has none. */
   readonly database: readonly (DatabaseUse | undefined)[];
+  /** The use of the network; the aggregate has none. */
+  readonly network: readonly (NetworkUse | undefined)[];
   readonly aggregated: number;
 }
 
@@ -138,6 +144,7 @@ function shownOf(
   const observed = shown.map((each) => each.observed);
   const disk = shown.map((each) => each.disk);
   const database = shown.map((each) => each.database);
+  const network = shown.map((each) => each.network);
   return {
     labels,
     counters,
@@ -147,6 +154,7 @@ function shownOf(
     mail,
     disk,
     database,
+    network,
     aggregated: rest.length,
   };
 }

@@ -1,5 +1,5 @@
 /** The metric families of tenants, resellers and sites: counters, limits, faults, mail and disk usage. */
-import type { DatabaseUse } from '../part.ts';
+import type { DatabaseUse, NetworkUse } from '../part.ts';
 import type { QuantityKind } from '../../../packages/base/quantity.ts';
 import type { DiskUsage } from '../../host/disks/quotas.ts';
 import type { Counters, LimitKey, Severity } from '../../limits/limit.ts';
@@ -155,6 +155,27 @@ export const databaseFamilies: readonly (readonly [Family, keyof DatabaseUse])[]
     },
     'pausedSeconds',
   ],
+];
+
+const networkFamily = (
+  name: string,
+  help: string,
+  key: keyof NetworkUse,
+): readonly [Family, keyof NetworkUse] => [
+  { name: `network_${name}_total`, type: 'counter', help },
+  key,
+];
+
+export const networkFamilies = [
+  networkFamily('sent_bytes', 'IP bytes sent to other hosts.', 'sentBytes'),
+  networkFamily('received_bytes', 'IP bytes received from other hosts.', 'receivedBytes'),
+  networkFamily('sent_packets', 'Packets sent to other hosts.', 'sentPackets'),
+  networkFamily('received_packets', 'Packets received from other hosts.', 'receivedPackets'),
+  networkFamily('connections_out', 'TCP connections to other hosts.', 'connectionsOut'),
+  networkFamily('connections_in', 'TCP connections from other hosts.', 'connectionsIn'),
+  networkFamily('local_bytes', 'Bytes sent on loopback.', 'localBytes'),
+  networkFamily('held_packets', 'Packets that waited at a limit on the network.', 'heldPackets'),
+  networkFamily('lost_packets', 'Packets dropped at a limit on the network.', 'lostPackets'),
 ];
 
 export const diskFamilies: readonly (readonly [Family, keyof DiskUsage])[] = [

@@ -20,7 +20,8 @@ import {
 } from '../../usage/advise.ts';
 import { MeasuredParts, type KnownHistory } from '../../usage/measured-parts.ts';
 import type { Member } from '../../usage/member.ts';
-import { isDatabaseKey, peakKeys, type MetricKey } from '../../usage/metrics.ts';
+import { peakKeys, type MetricKey } from '../../usage/metrics.ts';
+import { isPartKey } from '../../usage/part-keys.ts';
 import type { Advice, AdviseResponse } from '../api/api.ts';
 import type { FaultCounts } from '../sampling/latest-sample.ts';
 import type { MemberEntry } from '../sampling/member-index.ts';
@@ -96,7 +97,7 @@ async function readSeen(
   const all: Measured[] = [];
   for (const [limit, metric] of advised) {
     // Database servers may be asked since yesterday, on a host that is measured for weeks.
-    const own = isDatabaseKey(metric) ? await measuredParts(request, period, metric) : kernel;
+    const own = isPartKey(metric) ? await measuredParts(request, period, metric) : kernel;
     if (!own.ok) return own;
     const seen = new Map<Member, SeenUsage>();
     for (const part of parts) {

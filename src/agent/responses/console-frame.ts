@@ -69,7 +69,7 @@ function frameOf(
     host: { cores: availableParallelism(), memoryBytes: totalmem() },
     members,
     usage: columnsOf(members, latest),
-    ...databasesOf(members, latest),
+    ...partsOf(members, latest),
     limitsHit: members.map((member) => [...(hits.get(member) ?? [])]),
     limitsNear: members.map((member) =>
       latest.limitsNear(member).filter((key) => hits.get(member)?.has(key) !== true),
@@ -89,10 +89,7 @@ function columnsOf(members: readonly Member[], latest: LatestSample): ConsoleFra
   >;
 }
 
-function databasesOf(
-  members: readonly Member[],
-  latest: LatestSample,
-): Pick<ConsoleFrame, 'databases'> {
+function partsOf(members: readonly Member[], latest: LatestSample): Pick<ConsoleFrame, 'parts'> {
   const { known = [] } = latest.tick;
   if (known.length === 0) return {};
   const usages = members.map((member) => latest.usage(member));
@@ -100,7 +97,7 @@ function databasesOf(
     const values = usages.map(({ [key]: value }) => (value === undefined ? null : rounded(value)));
     return [key, values] as const;
   });
-  return { databases: Object.fromEntries(columns) };
+  return { parts: Object.fromEntries(columns) };
 }
 
 /** Returns the ticks before, as far as the caller may see them. */

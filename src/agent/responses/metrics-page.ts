@@ -53,7 +53,9 @@ function exposedMembers(agent: AgentContext): ReadonlyMap<Member, ExposedMember>
     const used = disk !== undefined && { disk };
     const database = agent.databaseUseOf(entry);
     const asked = database !== undefined && { database };
-    members.set(member, { who, limits, ...counted, ...compared, ...known, ...used, ...asked });
+    const network = agent.networkUseOf(entry);
+    const counts = { ...asked, ...(network !== undefined && { network }) };
+    members.set(member, { who, limits, ...counted, ...compared, ...known, ...used, ...counts });
   }
   return members;
 }

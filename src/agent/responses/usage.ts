@@ -1,14 +1,8 @@
 /** `GET /v1/usage`: usage over a period. */
 import { periodParts } from '../../store/events/event-store.ts';
 import type { Member } from '../../usage/member.ts';
-import {
-  isDatabaseKey,
-  metricKeys,
-  metrics,
-  peakKeys,
-  sampledKeys,
-  type MetricKey,
-} from '../../usage/metrics.ts';
+import { metricKeys, metrics, peakKeys, sampledKeys, type MetricKey } from '../../usage/metrics.ts';
+import { isPartKey } from '../../usage/part-keys.ts';
 import type { Distribution, UsageResponse, UsageRow, Who } from '../api/api.ts';
 import { isAdministrator, mayChange } from '../api/caller.ts';
 import { ok } from '../../../packages/base/result.ts';
@@ -99,7 +93,7 @@ type Distributions = Readonly<Partial<Record<MetricKey, Distribution>>>;
 const idle = ({ kind }: Who, known: readonly MetricKey[]): Distributions =>
   Object.fromEntries(
     known
-      .filter((key) => kind !== 'site' || !isDatabaseKey(key))
+      .filter((key) => kind !== 'site' || !isPartKey(key))
       .map((key) => [key, { average: 0, p95: 0, max: 0 }]),
   );
 
@@ -141,7 +135,5 @@ export function askedMetrics(request: RequestContext): HttpResult<readonly Metri
 /** Returns the metrics that this host can measure; only cgroup v2 counts pressure. */
 function measuredHere({ agent }: RequestContext): readonly MetricKey[] {
   if (agent.driver?.tree.version !== 1) return sampledKeys;
-  return sampledKeys.filter(
-    (key) => isDatabaseKey(key) || !metrics[key].counter.includes('Pressure'),
-  );
+  return sampledKeys.filter((key) => isPartKey(key) || !metrics[key].counter.includes('Pressure'));
 }

@@ -4,13 +4,8 @@ import type { Fault } from '../../usage/fault.ts';
 import type { Moment } from '../../usage/incident-log.ts';
 import type { Reading } from '../../usage/measure.ts';
 import type { Member } from '../../usage/member.ts';
-import {
-  isDatabaseKey,
-  metricKeys,
-  type DatabaseFigures,
-  type KernelKey,
-  type Usage,
-} from '../../usage/metrics.ts';
+import { metricKeys, type KernelKey, type Usage } from '../../usage/metrics.ts';
+import { isPartKey, type PartFigures } from '../../usage/part-keys.ts';
 import { emptyColumns, type Tick } from '../../usage/tick.ts';
 import type { FaultTotals } from '../metrics/exposition.ts';
 import type { MemberEntry } from './member-index.ts';
@@ -28,7 +23,7 @@ interface FaultedTick {
 export type FaultCounts = Readonly<Partial<Record<LimitKey, number>>>;
 
 const noTick: Tick = { at: 0, seconds: 0, members: [], columns: emptyColumns(0) };
-const kernelKeys = metricKeys.filter((key): key is KernelKey => !isDatabaseKey(key));
+const kernelKeys = metricKeys.filter((key): key is KernelKey => !isPartKey(key));
 const noUsage = Object.fromEntries(kernelKeys.map((key) => [key, 0])) as Record<KernelKey, number>;
 
 export class LatestSample {
@@ -36,7 +31,7 @@ export class LatestSample {
   #monotonic = 0;
   #rowOf: ReadonlyMap<Member, number> = new Map();
   #counters: ReadonlyMap<Member, Readonly<Counters>> = new Map();
-  #database: ReadonlyMap<Member, DatabaseFigures> = new Map();
+  #figures: ReadonlyMap<Member, PartFigures> = new Map();
   readonly #recent: FaultedTick[] = [];
   /** Faults since the agent started. */
   readonly #totals = new Map<
@@ -64,8 +59,8 @@ export class LatestSample {
     this.#monotonic = monotonic;
     this.#rowOf = new Map(tick.members.map((member, row) => [member, row]));
     this.#counters = new Map(readings.map((each) => [each.member, each.now]));
-    this.#database = new Map(
-      readings.flatMap(({ member, database }) => (database ? [[member, database] as const] : [])),
+    this.#figures = new Map(
+      readings.flatMap(({ member, figures }) => (figures ? [[member, figures] as const] : [])),
     );
     while ((this.#recent[0]?.monotonic ?? Infinity) < monotonic - recentMilliseconds) {
       this.#recent.shift();
@@ -105,10 +100,10 @@ export class LatestSample {
 
   usage(member: Member): Usage {
     const row = this.#rowOf.get(member);
-    const database = this.#database.get(member);
-    if (row === undefined) return { ...noUsage, ...database };
+    const figures = this.#figures.get(member);
+    if (row === undefined) return { ...noUsage, ...figures };
     const pairs = kernelKeys.map((key) => [key, this.#tick.columns[key][row] ?? 0] as const);
-    return { ...(Object.fromEntries(pairs) as Record<KernelKey, number>), ...database };
+    return { ...(Object.fromEntries(pairs) as Record<KernelKey, number>), ...figures };
   }
 
   /** Returns the faults of the last five minutes. */

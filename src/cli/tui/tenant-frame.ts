@@ -101,7 +101,7 @@ function useTexts({ row }: TenantData): readonly string[] {
   ];
   const faults = countsText(row.faults);
   const hits = row.limitsHit.map(shortLimit).join(' ');
-  const io = `Read ${bytesRate(usage.read)}, write ${bytesRate(usage.write)}${databaseText(row, of)}`;
+  const io = `Read ${bytesRate(usage.read)}, write ${bytesRate(usage.write)}${databaseText(row, of)}${networkText(row, of)}`;
   const recent = faults === '' ? 'no faults' : `faults in 5 minutes: ${faults}`;
   return [use.join(', '), printable(`${io}; ${recent}${hits === '' ? '' : `; now: ${hits}`}`)];
 }
@@ -114,6 +114,15 @@ function databaseText({ usage, limitTexts }: TopRow, of: (text: string | undefin
   const known = connections === undefined ? '- connections' : count(connections, 'connection');
   const open = `${known}${of(limitTexts['database.connections'])}`;
   return `; database: ${cpu}, ${open}${paused > 0 ? `, paused ${percent(paused)}` : ''}`;
+}
+
+/** Describes what it sends and receives; nothing while that is not counted. */
+function networkText({ usage, limitTexts }: TopRow, of: (text: string | undefined) => string) {
+  const { sent, received, connectionsOut = 0 } = usage;
+  if (sent === undefined || received === undefined) return '';
+  const out = `sent ${bytesRate(sent)}${of(limitTexts['network.send'])}`;
+  const back = `received ${bytesRate(received)}${of(limitTexts['network.receive'])}`;
+  return `; network: ${out}, ${back}, ${connectionsOut.toFixed(1)} connections/s`;
 }
 
 /** Formats the peak within the tick, if it is above the sample. */

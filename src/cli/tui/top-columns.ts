@@ -219,6 +219,23 @@ const topColumns: readonly TopColumn[] = [
     when: ({ usage }) => (usage.databasePaused ?? 0) > 0,
   },
   {
+    title: 'SENT/S',
+    width: 9,
+    priority: 6,
+    sort: 'network',
+    text: ({ usage }) => quantity('bytesPerSecond', usage.sent),
+    paint: near(({ usage }) => usage.sent ?? 0, 'network.send'),
+    when: ({ usage }) => usage.sent !== undefined,
+  },
+  {
+    title: 'RECEIVED/S',
+    width: 10,
+    priority: 6,
+    text: ({ usage }) => quantity('bytesPerSecond', usage.received),
+    paint: near(({ usage }) => usage.received ?? 0, 'network.receive'),
+    when: ({ usage }) => usage.received !== undefined,
+  },
+  {
     title: 'FAULTS',
     width: 6,
     priority: 1,

@@ -11,6 +11,7 @@ export const topSorts = [
   'iops',
   'processes',
   'database',
+  'network',
   'faults',
 ] as const;
 export type TopSort = (typeof topSorts)[number];
@@ -35,6 +36,8 @@ const weights: Readonly<Record<Exclude<TopSort, 'name'>, (row: TopRow) => number
   iops: ({ usage }) => usage.reads + usage.writes,
   processes: ({ usage }) => usage.threads,
   database: ({ usage }) => usage.databaseCpu ?? -1,
+  network: ({ usage: { sent, received } }) =>
+    sent === undefined || received === undefined ? -1 : sent + received,
   faults: ({ faults }) => sumOfCounts(faults),
 };
 

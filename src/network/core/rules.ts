@@ -1,5 +1,4 @@
 /** The network rules of tenants: read from the policy, and put into the maps of `bpf/network.bpf.c`. */
-
 /** Limits of a tenant, or of a reseller for all its tenants together. Without an entry there is no limit. */
 export interface NetworkLimits {
   /** IP bytes per second to other hosts. */
@@ -65,7 +64,7 @@ export interface TenantNetwork {
 
 export interface NetworkRules {
   readonly tenants: readonly TenantNetwork[];
-  /** By name. */
+  /** The limits of resellers, by their names. */
   readonly resellers: ReadonlyMap<string, NetworkLimits>;
   /** Subordinate uids, inclusive, in ascending order and disjoint. */
   readonly ranges: readonly (readonly [first: number, last: number, tenant: number])[];

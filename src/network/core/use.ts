@@ -1,4 +1,4 @@
-/** What tenants have used of the network, and what was refused to them: counted by `bpf/network.bpf.c`. */
+/** The use of the network by tenants, and what was refused to them: counted by `bpf/network.bpf.c`. */
 
 /** Sums since the programs were loaded. Bytes are IP bytes on the wire; loopback is apart. */
 export interface NetworkUse {

@@ -9,7 +9,8 @@ import type {
   ServedRequest,
   Snapshot,
 } from '../../usage/incident.ts';
-import { isDatabaseKey, metricKeys, type Usage } from '../../usage/metrics.ts';
+import { metricKeys, type Usage } from '../../usage/metrics.ts';
+import { isPartKey } from '../../usage/part-keys.ts';
 
 const processesMax = 50;
 /** The length of the longest text: a command line. */
@@ -38,7 +39,7 @@ export function parseSnapshot(value: unknown, kinds: IncidentKinds): Snapshot | 
 const readUsage = (stored: Stored) =>
   Object.fromEntries(
     metricKeys.flatMap((key) => {
-      const value = numberIn(stored[key]) ?? (isDatabaseKey(key) ? undefined : 0);
+      const value = numberIn(stored[key]) ?? (isPartKey(key) ? undefined : 0);
       return value === undefined ? [] : [[key, value] as const];
     }),
   ) as Usage;

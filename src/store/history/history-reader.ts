@@ -10,7 +10,8 @@ import { DatabaseSync } from 'node:sqlite';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { kindOf, type Member } from '../../usage/member.ts';
-import { isDatabaseKey, peakKeys, type MetricKey } from '../../usage/metrics.ts';
+import { peakKeys, type MetricKey } from '../../usage/metrics.ts';
+import { isPartKey } from '../../usage/part-keys.ts';
 import { replayLimit, type Replay } from '../../usage/simulate.ts';
 import { Distributions, type MemberDistribution } from '../metrics/distributions.ts';
 import { peakOf } from '../metrics/hour-row.ts';
@@ -313,7 +314,7 @@ const columnsAtOnce = (group: readonly KnownMember[]) =>
 
 /** Returns the metrics that a member can have: database servers know nothing of sites. */
 const knownOf = (member: Member, metrics: readonly MetricKey[]): readonly MetricKey[] =>
-  kindOf(member) === 'site' ? metrics.filter((each) => !isDatabaseKey(each)) : metrics;
+  kindOf(member) === 'site' ? metrics.filter((each) => !isPartKey(each)) : metrics;
 
 function fillIn(
   row: Partial<Record<MetricKey, HistoryDistribution>>,

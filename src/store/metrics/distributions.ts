@@ -6,7 +6,8 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Member } from '../../usage/member.ts';
-import { isDatabaseKey, type MetricKey } from '../../usage/metrics.ts';
+import type { MetricKey } from '../../usage/metrics.ts';
+import { isPartKey } from '../../usage/part-keys.ts';
 import { decodeHourColumn } from './hour-row.ts';
 import type { Recording } from './recording.ts';
 import { hoursOf, type RowSource } from './source.ts';
@@ -81,7 +82,7 @@ export class Distributions {
   #secondsOf(slot: number): number {
     const index = Math.floor(slot / this.#subject.members.length);
     const metric = this.#subject.metrics[index];
-    if (metric !== undefined && isDatabaseKey(metric)) return this.#known[index] ?? 0;
+    if (metric !== undefined && isPartKey(metric)) return this.#known[index] ?? 0;
     return this.#source.measuredSeconds;
   }
 

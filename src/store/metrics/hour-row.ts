@@ -16,7 +16,7 @@
  */
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { MetricKey } from '../../usage/metrics.ts';
-import { isDatabaseKey } from '../../usage/metrics.ts';
+import { isPartKey } from '../../usage/part-keys.ts';
 import { binCount, binShift, encodeSample, sampleValues } from './sample-code.ts';
 
 export interface HourColumn {
@@ -56,7 +56,7 @@ export function withKnown(
   bytes: Uint8Array | undefined,
   seconds: number,
 ): Uint8Array | undefined {
-  if (!isDatabaseKey(metric)) return bytes;
+  if (!isPartKey(metric)) return bytes;
   if (seconds === 0) return undefined;
   const head = new Uint8Array(new Float32Array([seconds]).buffer);
   return bytes === undefined ? head : Buffer.concat([head, bytes]);
@@ -75,7 +75,7 @@ export function splitKnown(
   bytes: Uint8Array | null,
   seconds: number,
 ): KnownColumn {
-  if (!isDatabaseKey(metric)) return { seconds, bytes };
+  if (!isPartKey(metric)) return { seconds, bytes };
   if (bytes === null || bytes.byteLength < knownBytes) return { seconds: 0, bytes: null };
   const [known = 0] = new Float32Array(Uint8Array.from(bytes.subarray(0, knownBytes)).buffer);
   const column = bytes.byteLength === knownBytes ? null : bytes.subarray(knownBytes);

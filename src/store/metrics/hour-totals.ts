@@ -6,7 +6,8 @@
  * ticks are never used again in the same file; another file needs another cache.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { isDatabaseKey, type MetricKey } from '../../usage/metrics.ts';
+import type { MetricKey } from '../../usage/metrics.ts';
+import { isPartKey } from '../../usage/part-keys.ts';
 import { decodeHourTotals, splitKnown, type HourTotals } from './hour-row.ts';
 import { quotedName } from './metrics-schema.ts';
 import type { RowSource } from './source.ts';
@@ -81,7 +82,7 @@ export class HourCache {
       const isAny = numbers.some((number) => (slots[number] ?? -1) >= 0);
       const key = `${metric} ${id} ${hour} ${first} ${last}`;
       // Without any of the members, the column still says for how long the metric was known.
-      if (!isAny && !isDatabaseKey(metric)) yield { hour, seconds, numbers, totals: undefined };
+      if (!isAny && !isPartKey(metric)) yield { hour, seconds, numbers, totals: undefined };
       else {
         const kept =
           this.#kept.get(key) ?? this.#unpack(key, { columns, id, metric, seconds, count });

@@ -12,7 +12,8 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { HistorySettings } from '../../policy/settings.ts';
-import { isDatabaseKey, metricKeys } from '../../usage/metrics.ts';
+import { metricKeys } from '../../usage/metrics.ts';
+import { isPartKey } from '../../usage/part-keys.ts';
 import type { Tick } from '../../usage/tick.ts';
 import { Database, type Migration, type Open } from '../database.ts';
 import {
@@ -182,7 +183,7 @@ export class MetricsStore implements Disposable {
     row.push(members.length === 0 ? null : encodeNumbers(numbers, registry.largest));
     this.#encoder.begin(members.length, metricKeys.length);
     for (const key of metricKeys) {
-      if (!isDatabaseKey(key)) row.push(this.#encoder.encode(columns[key]) ?? null);
+      if (!isPartKey(key)) row.push(this.#encoder.encode(columns[key]) ?? null);
       else row.push(known.includes(key) ? (this.#encoder.encode(columns[key]) ?? allZero) : null);
     }
     insert.run(...row);

@@ -7,7 +7,8 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Detail, HistoryPeriod } from '../history/history-query.ts';
-import { isDatabaseKey, type MetricKey } from '../../usage/metrics.ts';
+import type { MetricKey } from '../../usage/metrics.ts';
+import { isPartKey } from '../../usage/part-keys.ts';
 import { splitKnown, type KnownColumn } from './hour-row.ts';
 import { hourMilliseconds, quotedName } from './metrics-schema.ts';
 
@@ -96,7 +97,7 @@ export function unknownIn(
   { from, to, tickRanges, hourIds }: RowSource,
   metrics: readonly MetricKey[],
 ): readonly MetricKey[] {
-  const unsure = metrics.filter(isDatabaseKey);
+  const unsure = metrics.filter(isPartKey);
   if (unsure.length === 0) return [];
   const any = unsure.map((key) => `max(${quotedName(key)} IS NOT NULL)`).join(', ');
   const arrays = { returnArrays: true };

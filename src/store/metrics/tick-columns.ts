@@ -5,7 +5,8 @@
  * one concatenated value, with their lengths.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import { isDatabaseKey, type MetricKey } from '../../usage/metrics.ts';
+import type { MetricKey } from '../../usage/metrics.ts';
+import { isPartKey } from '../../usage/part-keys.ts';
 import { quotedName } from './metrics-schema.ts';
 import { ticksOf, type RowSource, type TickSample } from './source.ts';
 
@@ -33,7 +34,7 @@ export class TickColumns {
 
   constructor(metrics: readonly MetricKey[], slotOf: Slots) {
     this.#columns = metrics.map(quotedName);
-    this.#canBeUnknown = metrics.map(isDatabaseKey);
+    this.#canBeUnknown = metrics.map(isPartKey);
     this.#slotOf = slotOf;
     this.#begins = new Int32Array(metrics.length);
     this.#lengths = new Int32Array(metrics.length);

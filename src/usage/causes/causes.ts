@@ -1,6 +1,6 @@
 /** The causes that an incident's snapshots show, for programs: what used the most, and the requests served. */
 import type { ServedRequest, Snapshot } from '../incident.ts';
-import type { Resource } from '../incident-topics.ts';
+import type { Resource } from './incident-topics.ts';
 import { cut, topUsers } from './top-users.ts';
 
 /** The processes of one command line, or of one program, in the snapshots of an incident. */

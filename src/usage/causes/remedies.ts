@@ -1,5 +1,5 @@
 /** The remedies that an incident's snapshots suggest, as codes. */
-import type { Resource } from '../incident-topics.ts';
+import type { Resource } from './incident-topics.ts';
 import type { Snapshot } from '../incident.ts';
 import { seenRequests } from './causes.ts';
 import { topUsers, type ProcessGroup } from './top-users.ts';

@@ -2,7 +2,7 @@
 import { listSome } from '../../../packages/base/list.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { growth, type Amounts } from './growth.ts';
-import type { Resource } from '../incident-topics.ts';
+import type { Resource } from './incident-topics.ts';
 import type { ProcessEvidence, ServedRequest, Snapshot } from '../incident.ts';
 import { rough } from '../numbers.ts';
 

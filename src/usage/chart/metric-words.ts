@@ -101,4 +101,16 @@ export const metricWords: Readonly<Record<MetricKey, MetricWords>> = {
     title: 'paused for databases',
     summary: 'Share of the time for which its processes were paused at the limit on database CPU.',
   },
+  sent: { title: 'sent', summary: 'IP bytes sent to other hosts, over sockets of its own.' },
+  received: {
+    title: 'received',
+    summary: 'IP bytes received from other hosts, over sockets of its own.',
+  },
+  packetsSent: { title: 'packets sent', summary: 'Packets sent to other hosts.' },
+  packetsReceived: { title: 'packets received', summary: 'Packets received from other hosts.' },
+  connectionsOut: { title: 'connections out', summary: 'TCP connections to other hosts.' },
+  connectionsIn: { title: 'connections in', summary: 'TCP connections from other hosts.' },
+  localSent: { title: 'sent locally', summary: 'Bytes sent on loopback, which has no limit.' },
+  held: { title: 'packets held', summary: 'Packets that waited at the limit on sending.' },
+  lost: { title: 'packets lost', summary: 'Packets dropped at a limit on the network.' },
 };

@@ -80,6 +80,9 @@ const titles: Readonly<Partial<Record<MetricKey, string>>> = {
   ioPressure: 'Waiting for disks',
   databaseCpu: 'CPU of database servers',
   databaseConnections: 'Connections to database servers',
+  sent: 'Sent to the network',
+  received: 'Received from the network',
+  connectionsOut: 'Connections opened in the network',
 };
 
 /** Returns the name of a metric in words. */

@@ -197,6 +197,7 @@ function partsOf(now: number): Partial<AgentContext> {
     evidence: { read: () => Promise.resolve(running) },
     mailOf: () => undefined,
     databaseUseOf: () => undefined,
+    networkUseOf: () => undefined,
     entriesCountedSince: () => undefined,
     digestChoices: digestChoices(),
     digestPace: { enter: () => ok({ [Symbol.dispose]: () => undefined }) },

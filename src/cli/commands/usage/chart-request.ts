@@ -49,6 +49,9 @@ const ifLimited: readonly MetricKey[] = [
   'operations',
   'databaseCpu',
   'databaseConnections',
+  'sent',
+  'received',
+  'connectionsOut',
 ];
 
 export async function askChart(

@@ -13,6 +13,7 @@ export const usageSorts = [
   'iops',
   'processes',
   'database',
+  'network',
   'faults',
 ] as const;
 export type UsageSort = (typeof usageSorts)[number];
@@ -25,14 +26,22 @@ export const metricsOf: Readonly<Record<UsageSort, readonly MetricKey[]>> = {
   iops: ['reads', 'writes', 'operations'],
   processes: ['threads'],
   database: ['databaseCpu', 'databaseConnections', 'databasePaused'],
+  network: ['sent', 'received', 'connectionsOut', 'lost'],
   faults: [],
+};
+
+/** The metrics of the order, where others of the resource are in other units. */
+const weighed: Readonly<Partial<Record<UsageSort, readonly MetricKey[]>>> = {
+  database: ['databaseCpu'],
+  network: ['sent', 'received'],
 };
 
 function weigh(row: UsageRow, by: UsageSort): number {
   if (by === 'faults') return sumOfCounts(row.faults);
-  // The others of a database are in other units.
-  const keys = by === 'database' ? (['databaseCpu'] as const) : metricsOf[by];
-  return keys.reduce((sum, key) => sum + (row.metrics[key]?.average ?? 0), 0);
+  return (weighed[by] ?? metricsOf[by]).reduce(
+    (sum, key) => sum + (row.metrics[key]?.average ?? 0),
+    0,
+  );
 }
 
 /** Sorts rows: largest average first, names ascending. */

@@ -2,7 +2,8 @@
 import { Option, type Command } from 'commander';
 import type { SeriesResponse, UsageResponse, UsageRow } from '../../../agent/api/api.ts';
 import { metricWords } from '../../../usage/chart/metric-words.ts';
-import { isDatabaseKey, metrics, sampledKeys, type MetricKey } from '../../../usage/metrics.ts';
+import { metrics, sampledKeys, type MetricKey } from '../../../usage/metrics.ts';
+import { isDatabaseKey, isPartKey } from '../../../usage/part-keys.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
 import {
   responseOrReport,
@@ -101,7 +102,7 @@ async function printUsage(
   const isShownAbove = (key: MetricKey) => shown.some((row) => isAbove(row, key));
   const above = keys.filter(isShownAbove);
   for (const text of [
-    above.some((key) => !isDatabaseKey(key)) ? aboveText : '',
+    above.some((key) => !isPartKey(key)) ? aboveText : '',
     above.some(isDatabaseKey) ? databaseAboveText : '',
   ])
     if (text !== '') print(`\n${wrap(text, terminalOf(process.stdout).columns)}`);
@@ -235,6 +236,7 @@ export const command: CommandModule = {
           ['bulkhead usage', 'CPU in the last hour'],
           ['bulkhead usage --by io --period yesterday', ''],
           ['bulkhead usage --by database', 'CPU and connections of database servers'],
+          ['bulkhead usage --by network', 'what each tenant sends and receives'],
           ['bulkhead usage alice --period 7d', 'every metric of one tenant'],
           ['bulkhead usage alice/shop.example', 'every metric of one of her sites'],
           ["bulkhead usage --from 2026-11-01 --to '2026-11-01 12:00' --csv", ''],

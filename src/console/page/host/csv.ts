@@ -23,6 +23,8 @@ const columns = [
   'threads',
   'databaseCpu',
   'databaseConnections',
+  'sent',
+  'received',
 ] as const;
 
 /** Returns the file; usage is left out where no tick has come yet. */

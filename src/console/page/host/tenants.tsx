@@ -10,7 +10,8 @@ import { SearchChips } from '../parts/search-chips.tsx';
 import { Table, type Column } from '../table/table.tsx';
 import { limitWords, numbers } from '../state/language.ts';
 import { members, type LiveMember } from '../state/live.ts';
-import { measure, metricText, type MeasureKey } from '../state/measures.ts';
+import { measure, measured, metricText, type MeasureKey } from '../state/measures.ts';
+import type { PartKey } from '../../../usage/part-keys.ts';
 import { href, queryOf, replaceRoute, setQuery } from '../state/route.ts';
 import { sessionInfo } from '../state/session.ts';
 import { frame } from '../state/stream.ts';
@@ -150,6 +151,10 @@ function NoneShown() {
   );
 }
 
+/** Whether anything of a measure is known. */
+const hasAny = (key: MeasureKey) =>
+  measured[key].some((metric) => frame.value?.parts?.[metric as PartKey] !== undefined);
+
 function columnsOf(): readonly Column<LiveMember>[] {
   const { columns } = words.value.tenantsPage;
   return [
@@ -164,9 +169,9 @@ function columnsOf(): readonly Column<LiveMember>[] {
     measureColumn('memory', columns.memory),
     { ...measureColumn('disk', columns.disk), isWide: true },
     { ...measureColumn('processes', columns.processes), isWide: true },
-    ...(frame.value?.databases === undefined
-      ? []
-      : [{ ...measureColumn('databases', columns.databases), isExtra: true }]),
+    ...(['databases', 'network'] as const)
+      .filter((key) => hasAny(key))
+      .map((key) => ({ ...measureColumn(key, columns[key]), isExtra: true })),
     {
       key: 'course',
       title: columns.course,

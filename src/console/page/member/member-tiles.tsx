@@ -15,6 +15,9 @@ const ifLimited = [
   'operations',
   'databaseCpu',
   'databaseConnections',
+  'sent',
+  'received',
+  'connectionsOut',
 ] as const;
 type TileKey = (typeof always)[number] | (typeof ifLimited)[number];
 

@@ -26,6 +26,8 @@ const kinds = [
   { key: 'processes', lines: ['threads'] },
   { key: 'database', lines: ['databaseCpu', 'databasePaused'], onlyKnown: true },
   { key: 'databaseConnections', lines: ['databaseConnections'], onlyKnown: true },
+  { key: 'network', lines: ['sent', 'received'], onlyKnown: true },
+  { key: 'connections', lines: ['connectionsOut', 'connectionsIn'], onlyKnown: true },
   { key: 'pressure', lines: ['cpuPressure', 'memoryPressure', 'ioPressure'] },
 ] as const satisfies readonly ChartKind[];
 

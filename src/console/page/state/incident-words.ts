@@ -1,7 +1,7 @@
 /** Incidents in the words of the page's language, made of what the agent's answer says in fields. */
 import type { IncidentResponse, IncidentRow, Who } from '../../../agent/api/api.ts';
 import { higherValue } from '../../../usage/higher-value.ts';
-import type { Resource } from '../../../usage/incident-topics.ts';
+import type { Resource } from '../../../usage/causes/incident-topics.ts';
 import type { QuantityKind } from '../../../../packages/base/quantity.ts';
 import { limitWords, numbers } from './language.ts';
 import { words } from '../member/words.ts';

@@ -8,7 +8,8 @@ import type { ConsoleFrame, FrameMetric } from '../../../agent/api/console-api.t
 import type { TopResponse, TopRow } from '../../../agent/api/api.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
 import type { Member } from '../../../usage/member.ts';
-import type { DatabaseKey, MetricKey } from '../../../usage/metrics.ts';
+import type { MetricKey } from '../../../usage/metrics.ts';
+import { isPartKey, type PartKey } from '../../../usage/part-keys.ts';
 import { ask } from './answer.ts';
 import type { Failure } from './request.ts';
 import { session, sessionInfo } from './session.ts';
@@ -51,8 +52,8 @@ export const members = computed<readonly LiveMember[]>(() => {
     return {
       who: row,
       usage: (metric) =>
-        isOfDatabases(metric)
-          ? databaseIn(now, row, at, metric)
+        isPartKey(metric)
+          ? partIn(now, row, at, metric)
           : at === undefined || now === undefined
             ? 0
             : usageIn(now, at, metric),
@@ -68,17 +69,14 @@ function valueIn<Value>(column: readonly Value[] | undefined, at: number | undef
   return at === undefined ? undefined : column?.[at];
 }
 
-// The table of metrics is not needed for the first page.
-const isOfDatabases = (metric: MetricKey): metric is DatabaseKey => metric.startsWith('database');
-
 /** A member that is left out is idle; of a site, nothing is known. */
-function databaseIn(
+function partIn(
   frame: ConsoleFrame | undefined,
   { kind }: TopRow,
   at: number | undefined,
-  metric: DatabaseKey,
+  metric: PartKey,
 ): number {
-  const values = frame?.databases?.[metric];
+  const values = frame?.parts?.[metric];
   if (values === undefined || kind === 'site') return NaN;
   return at === undefined ? 0 : (values[at] ?? NaN);
 }

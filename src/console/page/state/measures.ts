@@ -5,17 +5,18 @@ import { numbers } from './language.ts';
 import type { LiveMember } from './live.ts';
 
 /** Metrics of a measure; the one that is nearest to its limit is shown. */
-const candidates = {
+export const measured = {
   cpu: ['cpu'],
   // The kernel gives page cache back when memory is needed: it is not what a tenant runs out of.
   memory: ['anonymous'],
   disk: ['total', 'read', 'write'],
   processes: ['threads'],
   databases: ['databaseCpu', 'databaseConnections'],
+  network: ['sent', 'received', 'connectionsOut'],
 } as const satisfies Readonly<Record<string, readonly MetricKey[]>>;
 
-export type MeasureKey = keyof typeof candidates;
-export const measureKeys = Object.keys(candidates) as readonly MeasureKey[];
+export type MeasureKey = keyof typeof measured;
+export const measureKeys = Object.keys(measured) as readonly MeasureKey[];
 
 export interface Measure {
   readonly metric: MetricKey;
@@ -28,7 +29,7 @@ export interface Measure {
 }
 
 export function measure(member: LiveMember, key: MeasureKey): Measure {
-  const all = candidates[key].map((metric) => measureMetric(member, metric));
+  const all = measured[key].map((metric) => measureMetric(member, metric));
   return all.reduce((nearest, each) =>
     (each.share ?? -1) > (nearest.share ?? -1) ? each : nearest,
   );

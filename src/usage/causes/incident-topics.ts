@@ -2,7 +2,7 @@
  * Texts about each limit that was hit: the resource behind it, the effect on a tenant, and the advice. Capabilities
  * have the texts about theirs (`IncidentKind`).
  */
-import type { LimitKey, Severity } from '../limits/limit.ts';
+import type { LimitKey, Severity } from '../../limits/limit.ts';
 
 export type Resource = 'cpu' | 'memory' | 'read' | 'write' | 'disk' | 'processes' | 'other';
 

@@ -1,16 +1,17 @@
-/** The use of database servers in the readings of a tick: unknown is absent, and never zero. */
+/** The figures that parts of the agent add to a tick: unknown is absent, and never zero. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Quantity } from '../../packages/base/quantity.ts';
-import type { DatabaseUse } from '../../src/agent/part.ts';
-import { DatabaseReadings } from '../../src/agent/sampling/database-readings.ts';
+import type { DatabaseUse, NetworkUse } from '../../src/agent/part.ts';
+import { databaseFigures, networkFigures } from '../../src/agent/sampling/part-figures.ts';
+import { PartReadings } from '../../src/agent/sampling/part-readings.ts';
 import { LatestSample } from '../../src/agent/sampling/latest-sample.ts';
 import { NearLimits } from '../../src/agent/sampling/near-limits.ts';
 import { UseTotals } from '../../src/database/core/use/use-totals.ts';
 import { noCounters } from '../../src/limits/limits.ts';
 import { measure, type Reading } from '../../src/usage/measure.ts';
 import type { Member } from '../../src/usage/member.ts';
-import { databaseKeys } from '../../src/usage/metrics.ts';
+import { databaseKeys } from '../../src/usage/part-keys.ts';
 import { observedFaults } from '../../src/usage/detect.ts';
 
 const members: readonly Member[] = ['u1', 'u1/shop.example', 'u2', 'u3', 'r9'];
@@ -31,15 +32,15 @@ const useOf = (atSeconds: number, cpuSeconds: number, connections = 2): Database
 type Uses = Readonly<Record<number, DatabaseUse>>;
 
 class Readings {
-  readonly #readings = new DatabaseReadings();
+  readonly #readings = new PartReadings(databaseFigures);
 
   of(uses: Uses, now = Math.max(...Object.values(uses).map(({ atSeconds }) => atSeconds))) {
     const found = this.#readings.with(kernel, entries, (uid) => uses[uid], now);
-    return new Map(found.map(({ member, database }) => [member, database]));
+    return new Map(found.map(({ member, figures }) => [member, figures]));
   }
 }
 
-describe('DatabaseReadings', () => {
+describe('PartReadings', () => {
   test('gives shares of a core and of the time, by the time between looks', () => {
     const readings = new Readings();
     const first = readings.of({ 1: useOf(100, 5), 2: useOf(100, 1), 3: useOf(100, 0) });
@@ -97,6 +98,51 @@ describe('DatabaseReadings', () => {
   });
 });
 
+describe('networkFigures()', () => {
+  const sums = (atSeconds: number, each: number): NetworkUse => ({
+    atSeconds,
+    sentBytes: each * 1000,
+    receivedBytes: each * 2000,
+    sentPackets: each * 2,
+    receivedPackets: each * 3,
+    connectionsOut: each,
+    connectionsIn: 0,
+    localBytes: each * 10,
+    heldPackets: each,
+    lostPackets: 0,
+  });
+
+  test('gives rates, and sums of databases beside them', () => {
+    const network = new PartReadings(networkFigures);
+    const at = (atSeconds: number, each: number) => {
+      const before = kernel.map((reading) => ({ ...reading, figures: { databaseConnections: 1 } }));
+      const found = network.with(before, entries, () => sums(atSeconds, each), atSeconds);
+      return new Map(found.map(({ member, figures }) => [member, figures]));
+    };
+    assert.deepEqual(at(10, 5).get('u1'), { databaseConnections: 1 });
+    const second = at(12, 9);
+    assert.deepEqual(second.get('u1'), {
+      databaseConnections: 1,
+      sent: 2000,
+      received: 4000,
+      packetsSent: 4,
+      packetsReceived: 6,
+      connectionsOut: 2,
+      connectionsIn: 0,
+      localSent: 20,
+      held: 2,
+      lost: 0,
+    });
+    assert.equal(second.get('r9')?.sent, 4000);
+    assert.equal(second.get('u1/shop.example')?.sent, undefined);
+  });
+
+  test('a tick in which counters began anew is unknown', () => {
+    assert.deepEqual(networkFigures(sums(12, 1), sums(10, 5), 2), {});
+    assert.deepEqual(networkFigures(sums(12, 1), undefined, 0), {});
+  });
+});
+
 describe('UseTotals', () => {
   const looked = (used: number, isCounted = true) => ({
     used: new Map([[1, used]]),
@@ -127,11 +173,11 @@ describe('UseTotals', () => {
 });
 
 describe('a tick', () => {
-  const database = { databaseCpu: 0.5, databaseConnections: 4, databasePaused: 0.1 };
+  const figures = { databaseCpu: 0.5, databaseConnections: 4, databasePaused: 0.1 };
   const moment = { at: 1_000, monotonic: 1_000 };
 
   test('has members that only a server worked for, and says what is unknown', () => {
-    const readings = kernel.map((each) => (each.member === 'u1' ? { ...each, database } : each));
+    const readings = kernel.map((each) => (each.member === 'u1' ? { ...each, figures } : each));
     const tick = measure(readings, 1_000, 5);
     assert.deepEqual(tick.members, ['u1']);
     assert.equal(tick.columns.databaseCpu[0], 0.5);

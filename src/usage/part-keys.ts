@@ -1,0 +1,26 @@
+/** Metrics that no cgroup shows: parts of the agent know them. All are unknown for sites. */
+
+/** The use of database servers. It is unknown while a server does not answer, and while none is asked. */
+export const databaseKeys = ['databaseCpu', 'databaseConnections', 'databasePaused'] as const;
+
+/** The use of the network. It is unknown while no program counts it. */
+export const networkKeys = [
+  'sent',
+  'received',
+  'packetsSent',
+  'packetsReceived',
+  'connectionsOut',
+  'connectionsIn',
+  'localSent',
+  'held',
+  'lost',
+] as const;
+
+/** All of them. */
+export const partKeys = [...databaseKeys, ...networkKeys] as const;
+export type PartKey = (typeof partKeys)[number];
+export type PartFigures = Readonly<Partial<Record<PartKey, number>>>;
+
+export const isDatabaseKey = (key: string): boolean => databaseKeys.some((each) => each === key);
+
+export const isPartKey = (key: string): key is PartKey => partKeys.some((each) => each === key);
