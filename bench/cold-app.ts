@@ -58,32 +58,39 @@ export async function benchColdApp({ directory, quick, signal }: Bench): Promise
   await prepare(guest);
   const rounds = quick ? 3 : 40;
   const rows: Row[] = [];
-  for (const program of ['C', 'node'] as const) {
-    let turn = 0;
-    const next = () => tenants[turn++ % tenants.length]?.uid ?? 0;
-    let warm = bare(program);
-    const cold = (listen: Listen) => async () => {
-      warm = app(next(), program, listen);
-      return askIdle(guest, warm);
-    };
-    const [floor = [], descriptor = [], port = [], again = []] = await inTurn(
-      rounds,
-      [
-        () => askIdle(guest, bare(program)),
-        cold('descriptor'),
-        cold('port'),
-        () => ask(guest, warm),
-      ],
-      signal,
-    );
-    rows.push(
-      compare(`${program}, with a descriptor`, descriptor, floor, goal),
-      compare('  with a path in PORT', port, floor, goal),
-      compare('  warm, the request after it', again, floor),
-    );
+  for (const driver of ['systemd', 'cgroup2']) {
+    await applyWith(guest, driver);
+    for (const program of ['C', 'node'] as const)
+      rows.push(...(await rowsOf(guest, driver, program, rounds, signal)));
   }
   const notes = [`${rounds} times each; before each cold one the service is inactive`];
   return { ...section, rows, notes };
+}
+
+async function rowsOf(
+  guest: Guest,
+  driver: string,
+  program: Program,
+  rounds: number,
+  signal: Bench['signal'],
+): Promise<readonly Row[]> {
+  let turn = 0;
+  const next = () => tenants[turn++ % tenants.length]?.uid ?? 0;
+  let warm = bare(program);
+  const cold = (listen: Listen) => async () => {
+    warm = app(next(), program, listen);
+    return askIdle(guest, warm);
+  };
+  const [floor = [], descriptor = [], port = [], again = []] = await inTurn(
+    rounds,
+    [() => askIdle(guest, bare(program)), cold('descriptor'), cold('port'), () => ask(guest, warm)],
+    signal,
+  );
+  return [
+    compare(`${program}, driver ${driver}, with a descriptor`, descriptor, floor, goal),
+    compare('  with a path in PORT', port, floor, goal),
+    compare('  warm, the request after it', again, floor),
+  ];
 }
 
 async function askIdle(guest: Guest, target: Target): Promise<number> {
@@ -100,38 +107,40 @@ async function ask(guest: Guest, { socket }: Target): Promise<number> {
 }
 
 async function prepare(guest: Guest): Promise<void> {
-  const write = (path: string, input: string) =>
-    guest.succeed(`mkdir -p "$(dirname ${path})" && cat > ${path}`, { input });
   const accounts = [...tenants, plain]
     .map(({ name, uid }) => `useradd -m -u ${uid} ${name}`)
     .join(' && ');
   await guest.succeed(accounts, { timeoutMs: longPatienceMilliseconds });
   await succeed(guest, `cp -L "$(command -v node)" /usr/local/bin/appnode`);
-  await write('/srv/app/server.js', server);
+  await write(guest, '/srv/app/server.js', server);
   for (const program of ['C', 'node'] as const) {
     const { service, socket } = bare(program);
     await write(
+      guest,
       `/etc/systemd/system/${service.replace('.service', '.socket')}`,
       `[Socket]\nListenStream=${socket}\nTriggerLimitIntervalSec=0\n`,
     );
     await write(
+      guest,
       `/etc/systemd/system/${service}`,
       `[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=exec\nUser=${plain.name}\nExecStart=${programs[program]}\n`,
     );
   }
+  await succeed(guest, 'systemctl daemon-reload && systemctl start bare-C.socket bare-node.socket');
+}
+
+async function applyWith(guest: Guest, driver: string): Promise<void> {
   const apps = (['C', 'node'] as const).flatMap((program) =>
     (['descriptor', 'port'] as const).map(
       (listen) =>
         `<app name="${program.toLowerCase()}-${listen}" command="${programs[program]}" listen="${listen}" starts="100"/>`,
     ),
   );
-  await write(
-    '/etc/bulkhead/policy.xml',
-    `<bulkhead version="1"><host driver="cgroup2"/><defaults><memory limit="400MiB"/><processes limit="80"/></defaults>
-${tenants.map(({ name }) => `<tenant user="${name}">${apps.join('')}</tenant>`).join('\n')}</bulkhead>\n`,
-  );
-  await succeed(
-    guest,
-    'bulkhead apply && systemctl daemon-reload && systemctl start bare-C.socket bare-node.socket',
-  );
+  const policy = `<bulkhead version="1"><host driver="${driver}"/><defaults><memory limit="400MiB"/><processes limit="80"/></defaults>
+${tenants.map(({ name }) => `<tenant user="${name}">${apps.join('')}</tenant>`).join('\n')}</bulkhead>\n`;
+  await write(guest, '/etc/bulkhead/policy.xml', policy);
+  await succeed(guest, 'bulkhead apply');
 }
+
+const write = (guest: Guest, path: string, input: string) =>
+  guest.succeed(`mkdir -p "$(dirname ${path})" && cat > ${path}`, { input });

@@ -36,18 +36,18 @@ const compileCache = `${root}node_modules/.cache/node-compile`;
 export const tool = (name: string) => `${bin}/${name}`;
 
 /**
- * Returns a step that runs Node's own tests: a file for each processor, since files also wait, or `one` file at a time
- * where tests share the machine.
+ * Returns a step that runs Node's own tests: a file for each processor and one more, since files also wait, or `one` file
+ * at a time where tests share the machine.
  */
 export function tests(name: string, files: readonly string[], one = false): Step {
-  const atOnce = `--test-concurrency=${one ? 1 : availableParallelism()}`;
+  const atOnce = `--test-concurrency=${one ? 1 : availableParallelism() + 1}`;
   return { name, command: [process.execPath, '--test', atOnce, ...files] };
 }
 
 /**
  * Runs all steps, so that one run shows everything that is wrong. One lane runs `steps`; another
- * runs those `beside` them at the same time, and the first joins in when `steps` are done. While a
- * step waits, a third lane helps. Output of steps that run at the same time is shown when they end.
+ * runs those `beside` them at the same time, and the first joins in when `steps` are done. While
+ * steps wait, more lanes help, as machines wait, too. Output of steps that run at the same time is shown when they end.
  */
 export async function runSteps(
   steps: readonly Step[],
@@ -72,7 +72,10 @@ export async function runSteps(
 
 type Output = 'as it comes' | 'at its end';
 
-/** Runs the steps that wait last, and one lane of others more meanwhile. */
+/** The lanes of others that help while steps wait. */
+const helpingLanes = 2;
+
+/** Runs the steps that wait last, and more lanes of others meanwhile. */
 async function runOwn(
   steps: readonly Step[],
   output: Output,
@@ -83,10 +86,10 @@ async function runOwn(
     ran.push(await runStep(step, output));
   const waiting = steps.filter(({ waits }) => waits === true);
   let areRunning = waiting.length > 0;
-  const meanwhile = takeOthers(() => areRunning);
+  const meanwhile = Array.from({ length: helpingLanes }, () => takeOthers(() => areRunning));
   for (const step of waiting) ran.push(await runStep(step, output));
   areRunning = false;
-  return [...ran, ...(await meanwhile)];
+  return [...ran, ...(await Promise.all(meanwhile)).flat()];
 }
 
 /** Runs steps of a queue from which other lanes take as well. */

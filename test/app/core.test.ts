@@ -9,6 +9,7 @@ import { formatDisabled, parseDisabled, withDisabled } from '../../src/app/core/
 import { parseUnitName, socketPath, unitName } from '../../src/app/core/names.ts';
 import { RestWatch } from '../../src/app/core/rest-watch.ts';
 import { endText, stateOf } from '../../src/app/core/state.ts';
+import type { SliceOwner } from '../../src/plan/slice.ts';
 import { quoted, serviceUnit, socketUnit } from '../../src/app/core/units.ts';
 import { withoutComments } from '../../src/app/core/database-server.ts';
 import type { App } from '../../src/policy/apps/app.ts';
@@ -23,6 +24,7 @@ const setting = {
   webGroup: 'www-data',
   databaseScript: 'set -eu\n\techo "$HOME 100%" \'\\\'\n',
   hasPollLimit: true,
+  hasSlice: () => false,
 };
 const owner = { uid: 1001, user: 'alice' };
 const plain: App = {
@@ -50,6 +52,21 @@ test('a service starts its command through the launcher', () => {
     }),
     `${launch} --app-descriptor --app-env /home/alice/.env --chdir "/home/alice/my shop" --site shop.example --keep-env A alice -- node server.js`,
   );
+});
+
+test('a service is in the slice of its tenant or site, where that is one', () => {
+  const slices = new Set(['1001', '1001 shop.example']);
+  const hasSlice = ({ uid, site = '' }: SliceOwner) => slices.has(`${uid} ${site}`.trim());
+  const placeOf = (app: Partial<App>) => {
+    const unit = serviceUnit({ ...setting, hasSlice }, owner, { ...plain, ...app });
+    return [/^Slice=(.*)$/m.exec(unit)?.[1], unit.includes(' --stay-in-slice ')];
+  };
+  assert.deepEqual(placeOf({}), ['user-1001.slice', true]);
+  assert.deepEqual(placeOf({ site: 'shop.example' }), ['user-1001-shop.example.slice', true]);
+  assert.deepEqual(placeOf({ site: 'new.example' }), [undefined, false]);
+  slices.delete('1001');
+  assert.deepEqual(placeOf({}), [undefined, false]);
+  assert.deepEqual(placeOf({ site: 'shop.example' }), [undefined, false]);
 });
 
 test('a command that means the same without a shell starts without', () => {

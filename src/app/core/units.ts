@@ -10,6 +10,7 @@ import type { App } from '../../policy/apps/app.ts';
 import type { AppRow } from '../../policy/apps/app-state.ts';
 import { databaseSocketsMode } from '../../policy/databases/own-database.ts';
 import { databaseEndSeconds, databaseReadySeconds } from './database-server.ts';
+import { sliceOf, type SliceOwner } from '../../plan/slice.ts';
 import { socketPath, unitName } from './names.ts';
 
 /** The account of an application. */
@@ -31,6 +32,8 @@ export interface AppSetting {
   readonly databaseScript: string;
   /** Whether systemd has PollLimitBurst=, from version 255. */
   readonly hasPollLimit: boolean;
+  /** Whether it is a slice of systemd that we have limited. */
+  readonly hasSlice: (owner: SliceOwner) => boolean;
 }
 
 type DefinedBy = AppRow['by'];
@@ -107,6 +110,7 @@ export function serviceUnit(
   const socket = unitName(instance, { uid: owner.uid, name: app.name }, 'socket');
   const what = app.isDatabase === true ? 'Database server' : `Application ${app.name}`;
   const ofSite = app.site === undefined ? '' : `, site ${app.site}`;
+  const slice = sliceFor(setting, owner, app);
   return `${headers[by]}[Unit]
 Description=${describe(`${what} of tenant ${owner.user}${ofSite}`)}
 Documentation=man:bulkhead(8)
@@ -120,7 +124,7 @@ After=${socket} network.target ${instance}.service ${instance}-tenants.service $
 # The process is the tenant's: what it could tell systemd is how long to wait for it (EXTEND_TIMEOUT_USEC=).
 Type=exec
 NotifyAccess=none
-${variables(app)}ExecStart=${launch(setting, owner, app, endsOf(app, by))}
+${slice === undefined ? '' : placeIn(slice)}${variables(app)}ExecStart=${launch(setting, owner, app, endsOf(app, by), slice)}
 ${app.idleSeconds === 0 ? 'Restart=on-failure\nRestartSec=1\n' : ''}SyslogIdentifier=${instance}-app
 KillMode=mixed
 SendSIGKILL=yes
@@ -136,6 +140,15 @@ WantedBy=multi-user.target
     : ''
 }`;
 }
+
+/** Returns the slice in which systemd starts the service: the launcher would have to ask for a scope there. */
+function sliceFor({ hasSlice }: AppSetting, { uid }: AppOwner, { site }: App): string | undefined {
+  const place: SliceOwner = site === undefined ? { uid } : { uid, site };
+  return hasSlice({ uid }) && hasSlice(place) ? sliceOf(place) : undefined;
+}
+
+/** The limit of the slice counts, and not the one that systemd gives each service. */
+const placeIn = (slice: string): string => `Slice=${slice}\nTasksMax=infinity\n`;
 
 /** Returns the number of starts in a minute: those that the policy allows, and one after each stop of an idle program. */
 export const startsWithin = ({
@@ -156,6 +169,7 @@ function launch(
   owner: AppOwner,
   app: App,
   ends: number | undefined,
+  slice: string | undefined,
 ): string {
   const { name, command, directory, environment, site, listen, idleSeconds } = app;
   const words = [
@@ -170,6 +184,7 @@ function launch(
     ...(environment === undefined ? [] : ['--app-env', environment]),
     ...(directory === undefined ? [] : ['--chdir', directory]),
     ...(site === undefined ? [] : ['--site', site]),
+    ...(slice === undefined ? [] : ['--stay-in-slice']),
     ...app.variables.flatMap((each) => ['--keep-env', each.name]),
     accountOf(owner),
     '--',

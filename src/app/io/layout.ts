@@ -1,5 +1,5 @@
 /** The paths of everything that belongs to applications, apart from sockets. Root owns all of it. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { namesIn, readText } from '../../../packages/base/io/read.ts';
@@ -9,6 +9,7 @@ import { readGroups } from '../../host/accounts/groups.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../host/paths.ts';
 import { runningWebGroups } from '../../host/servers/web-groups.ts';
+import { sliceFilePath } from '../../host/systemd/slice-files.ts';
 import { systemdVersion } from '../../host/systemd/systemctl.ts';
 import { webGroups } from '../../layouts/layouts.ts';
 import { entryFile, packageFile } from '../../sys/package-files.ts';
@@ -69,6 +70,7 @@ export function appLayout(paths: Paths, hasPollLimit: boolean, homes?: Homes): A
     ...own,
     state: paths.state,
     hasPollLimit,
+    hasSlice: (owner) => existsSync(sliceFilePath(paths, owner)),
     launcher: entryFile('bulkhead-exec'),
     databaseScript: withoutComments(readFileSync(packageFile('libexec/bulkhead-mariadb'), 'utf8')),
     homesOf: (accounts) => homes ?? new Map(markHomes(accounts, paths)),

@@ -408,7 +408,7 @@ suite('applications of tenants', { skip: guests.skip, timeout }, () => {
     await host.succeed('bulkhead app restart ann/web');
     assert.equal(
       (await answer('web')).cgroup,
-      '0::/user.slice/user-3001.slice/bulkhead-3001.scope',
+      '0::/user.slice/user-3001.slice/bulkhead-app@3001:web.service',
     );
     await host.succeed(end);
     await apply(policyOf(annsApps));
