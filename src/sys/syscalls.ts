@@ -348,6 +348,28 @@ export function receiveFrom(fd: number, buffer: Uint8Array, sender: Uint8Array):
   return orErrno(Number(cRecvfrom(fd, buffer, buffer.byteLength, flags, sender, addressLength)));
 }
 
+/**
+ * Sends a message in another thread, since the kernel does what it asks for before it returns. Returns whether it took
+ * the message.
+ */
+export const sendAside = (fd: number, message: Uint8Array, address: Uint8Array): Promise<boolean> =>
+  new Promise((resolve) => {
+    const done = (error: unknown, sent: unknown) => resolve(error === null && Number(sent) >= 0);
+    const { byteLength } = address;
+    cSendto.async(fd, message, message.byteLength, 0, address, byteLength, done);
+  });
+
+/**
+ * Receives one message likewise. Returns its length in bytes; undefined if there is none, or an error: errno is of the
+ * other thread.
+ */
+export const receiveAside = (fd: number, buffer: Uint8Array): Promise<number | undefined> =>
+  new Promise((resolve) => {
+    const done = (error: unknown, received: unknown) =>
+      resolve(error === null && Number(received) >= 0 ? Number(received) : undefined);
+    cRecvfrom.async(fd, buffer, buffer.byteLength, MSG_DONTWAIT, null, null, done);
+  });
+
 /** Sets the uid with which this thread opens files; reports no error. Source: setfsuid(2). */
 export const setFileUid = (uid: number): void => void cSetfsuid(uid);
 
