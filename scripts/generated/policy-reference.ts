@@ -158,6 +158,10 @@ const elementNotes: Readonly<Record<string, string>> = {
     'Ranges must not overlap or include uids below `UID_MIN`. Accounts created later become tenants when the policy is applied again.',
   reseller:
     "The reseller's own account counts towards its sum if it is in a range of `<tenants>`. One of `user` and `uid` is required.",
+  reach:
+    'This host itself is always reached, except the ports of other tenants. `<host limits="observe"/>` changes nothing here; `mode="watch"` does. [network.md](network.md#policy) shows how rules are decided.',
+  listen:
+    'Two tenants cannot have one port: `<tenant user="alice"><listen ports="7001-7010" public="yes"/></tenant>`.',
   tenant:
     'A tenant is listed once: either at the top level, or inside its reseller. One of `user` and `uid` is required.',
 };
@@ -250,6 +254,8 @@ A policy with one of these errors is not applied:
 - an element that may occur only once and occurs twice; a tenant, reseller or package that is listed twice;
 - a tenant that is root, nobody or a system user, or that is also listed in \`except\`;
 - ranges that overlap;
+- an address with bits beyond its prefix, port 0, a port that is kept for two tenants, the name of a host in place of an
+  address;
 - text outside attributes, and a document type declaration (\`<!DOCTYPE\`).
 
 Warnings, for what is valid but probably not intended:
@@ -259,7 +265,8 @@ Warnings, for what is valid but probably not intended:
 - guarantees that add up to more than the reseller's, the tenant's or the host's memory;
 - a burst above the CPU limit;
 - fewer processes than entries + 15;
-- a tenant limit above its reseller's, which then applies.
+- a tenant limit above its reseller's, which then applies;
+- a network rate below 16KiB/s, which is then 16KiB/s; \`<network>\` in a site, which has no effect.
 
 A file of more than 16 MiB, with more than 500000 elements or more than 16 levels is refused.`;
 

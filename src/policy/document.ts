@@ -9,6 +9,7 @@ import type { ConsoleSettings } from './elements/console-settings.ts';
 import type { DatabasesElement } from './databases/databases-element.ts';
 import type { DatabaseInstance } from './databases/own-database.ts';
 import type { PanelElement } from './panel/panel-element.ts';
+import type { ListenElement, ReachElement } from './network/reach.ts';
 import type { AgentSettings } from './settings.ts';
 import type { XmlElement } from './xml.ts';
 
@@ -37,6 +38,10 @@ export type TenantName =
 /** The parts of an element that tenants inherit. */
 export interface InheritedBlock extends LimitBlock {
   readonly jail?: JailElement | undefined;
+  /** The hosts and services that a tenant reaches. */
+  readonly reach?: ReachElement | undefined;
+  /** The ports that a tenant may open. */
+  readonly listen?: ListenElement | undefined;
   /** The accounts that may set limits of sites, besides the policy. */
   readonly siteLimits?: SiteLimitSetters | undefined;
   /** How many applications a tenant may define itself. */

@@ -31,6 +31,7 @@ import { readDatabases } from './databases/parse-databases.ts';
 import { readPanel } from './panel/parse-panel.ts';
 import { LocatedValues, namesIn, span, words } from './elements/located-values.ts';
 import { JailReader } from './elements/parse-jail.ts';
+import { ReachReader, refuseSharedPorts } from './network/parse-reach.ts';
 import { readLimits } from './elements/parse-limits.ts';
 import type { AlertWords } from './settings.ts';
 import { specOf } from './vocabulary.ts';
@@ -61,7 +62,14 @@ export function parsePolicy(
     return { document: undefined, diagnostics };
   }
   checkElement(root, specOf('bulkhead'), diagnostics);
-  return { document: new Reader(diagnostics, words).document(file, text, root), diagnostics };
+  const document = new Reader(diagnostics, words).document(file, text, root);
+  const { tenants, resellers } = document;
+  const all = [...tenants, ...resellers.flatMap((each) => each.tenants)];
+  refuseSharedPorts(
+    all.flatMap(({ listen }) => listen ?? []),
+    diagnostics,
+  );
+  return { document, diagnostics };
 }
 
 /** Parses only the <modules> of a policy: a mistake elsewhere must not hide the requirements on modules. */
@@ -86,12 +94,14 @@ class Reader {
   readonly #words: AlertWords;
   readonly #values: LocatedValues;
   readonly #jails: JailReader;
+  readonly #reaches: ReachReader;
 
   constructor(diagnostics: Diagnostics, words: AlertWords = new Map()) {
     this.#diagnostics = diagnostics;
     this.#words = words;
     this.#values = new LocatedValues(diagnostics);
     this.#jails = new JailReader(diagnostics);
+    this.#reaches = new ReachReader(diagnostics);
   }
 
   document(file: string, text: string, root: XmlElement): PolicyDocument {
@@ -264,6 +274,8 @@ class Reader {
 
   #inherited(element: XmlElement): InheritedBlock {
     const [jail] = childrenOf(element, 'jail');
+    const [reach] = childrenOf(element, 'reach');
+    const [listen] = childrenOf(element, 'listen');
     const [sites] = childrenOf(element, 'sites');
     const [apps] = childrenOf(element, 'apps');
     const instance = readInstance(element, this.#diagnostics);
@@ -273,6 +285,8 @@ class Reader {
     return {
       ...readLimits(element, this.#diagnostics),
       ...(read && { jail: read }),
+      ...(reach && { reach: this.#reaches.reach(reach) }),
+      ...(listen && { listen: this.#reaches.listen(listen) }),
       ...(setter && { siteLimits: setter.value }),
       ...(ownApps && { ownApps }),
       ...(instance && { databaseInstance: instance }),

@@ -20,6 +20,7 @@ import type { App, OwnAppsElement } from './apps/app.ts';
 import type { Account } from './accounts/account.ts';
 import type { MissingAccount, NamedAccount } from './accounts/named-accounts.ts';
 import type { Jail, JailElement } from './jail.ts';
+import type { ListenElement, ReachElement } from './network/reach.ts';
 import type { DatabaseSettings } from './databases/database-settings.ts';
 import type { DatabaseInstance } from './databases/own-database.ts';
 import type { ConsoleSettings } from './elements/console-settings.ts';
@@ -69,6 +70,8 @@ export interface Link {
   /** The attributes written there. */
   readonly written: LimitBlock['values'];
   readonly jail?: JailElement | undefined;
+  readonly reach?: ReachElement | undefined;
+  readonly listen?: ListenElement | undefined;
   readonly siteLimits?: SiteLimitSetters | undefined;
   readonly ownApps?: OwnAppsElement | undefined;
   readonly databaseInstance?: Located<DatabaseInstance> | undefined;
@@ -204,6 +207,8 @@ export const linksTo = (kind: LinkKind, block: InheritedBlock | undefined, name 
           name,
           written: block.values,
           ...(block.jail && { jail: block.jail }),
+          ...(block.reach && { reach: block.reach }),
+          ...(block.listen && { listen: block.listen }),
           ...(block.siteLimits && { siteLimits: block.siteLimits }),
           ...(block.ownApps && { ownApps: block.ownApps }),
           ...(block.databaseInstance && { databaseInstance: block.databaseInstance }),

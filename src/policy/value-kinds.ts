@@ -9,6 +9,7 @@ import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { appNamePattern, appsMax, variablePattern } from './apps/app.ts';
 import { databaseKinds } from './databases/database-kinds.ts';
 import { hostKinds, hostLabel as label } from './elements/host-kinds.ts';
+import { networkKinds } from './network/network-kinds.ts';
 import { nameCharacters, namePattern } from './names.ts';
 import {
   policyRights,
@@ -97,6 +98,7 @@ export const valueKinds = {
   }),
   ...hostKinds,
   ...databaseKinds,
+  ...networkKinds,
   tenant: text({
     form: 'the name of a tenant, or its uid',
     pattern: schemaPattern(tenantPattern),

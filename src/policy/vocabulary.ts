@@ -8,6 +8,7 @@ import { alertElements } from './elements/alert-elements.ts';
 import { consoleElement } from './elements/console-element.ts';
 import { optional, required, type ElementSpec } from './elements/element-spec.ts';
 import { databaseElements } from './databases/databases-vocabulary.ts';
+import { networkElements } from './network/network-vocabulary.ts';
 import { appElements } from './apps/app-vocabulary.ts';
 import { jailProfiles, pathAccesses } from './jail.ts';
 import { driverNames, limitModes } from './document.ts';
@@ -145,7 +146,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   defaults: {
     summary: 'Limits for tenants that have no more specific ones.',
     attributes: {},
-    children: ['sites', 'jail', 'apps'],
+    children: ['sites', 'jail', 'reach', 'listen', 'apps'],
     holdsLimits: true,
     repeats: false,
     example: '<defaults><cpu limit="100%"/></defaults>',
@@ -159,7 +160,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
         'The resellers that may give it to their tenants, by name or uid, whatever it contains. Without it, each reseller that may give packages can, unless that changes more than limits.',
       ),
     },
-    children: ['sites', 'jail', 'apps'],
+    children: ['sites', 'jail', 'reach', 'listen', 'apps'],
     holdsLimits: true,
     repeats: true,
     example: '<package name="business"><cpu limit="200%"/></package>',
@@ -184,7 +185,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   tenant: {
     summary: 'A tenant, with the limits that differ from those it inherits.',
     attributes: { ...whoAttributes, package: packageAttribute },
-    children: ['sites', 'site', 'jail', 'app', 'apps'],
+    children: ['sites', 'site', 'jail', 'reach', 'listen', 'app', 'apps'],
     holdsLimits: true,
     repeats: true,
     example: '<tenant user="alice" package="business"><cpu limit="300%"/></tenant>',
@@ -263,6 +264,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     repeats: true,
     example: '<path at="/run/mysqld" access="write"/>',
   },
+  ...networkElements,
   ...appElements,
   ...databaseElements,
   placement: {

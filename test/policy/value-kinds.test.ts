@@ -12,6 +12,8 @@ const rows: Readonly<Record<ValueKindName, readonly [good: string, bad: string |
   site: ['my_shop.example', 'shop..example'],
   hosts: ['limits.example [2001:db8::1]', 'limits.example:443'],
   origins: ['https://panel.example:2083', 'http://panel.example'],
+  address: ['2001:db8::/32', '10.0.0.1/8'],
+  ports: ['443 8000-8010', '8010-8000'],
   databaseAccount: ['wp prod%', ''],
   tenant: ['1001', '1alice'],
   uid: ['1001', '4294967295'],

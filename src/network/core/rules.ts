@@ -1,4 +1,5 @@
 /** The network rules of tenants: read from the policy, and put into the maps of `bpf/network.bpf.c`. */
+import type { Listen, Reach } from '../../policy/network/reach.ts';
 
 /** Limits of a tenant, or of a reseller for all its tenants together. Without an entry there is no limit. */
 export interface NetworkLimits {
@@ -10,48 +11,13 @@ export interface NetworkLimits {
   readonly connections?: number;
 }
 
-/**
- * Which mail servers a tenant reaches: all, all but port 25, port 25 of the host's own mail server in place of all others,
- * or none at the ports 25, 465 and 587 but the host's own.
- */
-export type MailReach = 'anywhere' | 'submission' | 'relay' | 'local';
-
-export interface PortRange {
-  readonly first: number;
-  readonly last: number;
-}
-
-/** Allows or refuses addresses. The longest prefix decides, then `allow`. */
-export interface AddressRule {
-  readonly action: 'allow' | 'refuse';
-  /** 4 or 16 bytes, without bits beyond `prefix`. */
-  readonly address: Uint8Array;
-  readonly prefix: number;
-  /** All ports where empty. */
-  readonly ports: readonly PortRange[];
-  readonly protocol: 'tcp' | 'udp' | undefined;
-}
-
-export interface Reach {
-  readonly mail: MailReach;
-  /** Whether services that other tenants offer on this host can be reached. */
-  readonly tenants: boolean;
-  /** Whether metadata services of clouds and link-local addresses can be reached. */
-  readonly metadata: boolean;
-  readonly rules: readonly AddressRule[];
-  /** Addresses without a rule. */
-  readonly others: 'allow' | 'refuse';
-  /** `watch`: nothing is refused, only reported. */
-  readonly mode: 'refuse' | 'watch';
-}
-
-export interface Listen {
-  /** Ports that are kept for the tenant: nobody else can bind them. */
-  readonly ports: readonly PortRange[];
-  /** Whether other hosts can connect to what the tenant opens. */
-  readonly public: boolean;
-  readonly mode: 'refuse' | 'watch';
-}
+export type {
+  AddressRule,
+  Listen,
+  MailReach,
+  PortRange,
+  Reach,
+} from '../../policy/network/reach.ts';
 
 export interface TenantNetwork {
   readonly uid: number;

@@ -52,6 +52,13 @@ export class Inheritance {
   }
 }
 
-const setsNothing = ({ values, jail, siteLimits, ownApps, databaseInstance }: InheritedBlock) =>
+const setsNothing = ({ values, ...parts }: InheritedBlock) =>
   values.size === 0 &&
-  [jail, siteLimits, ownApps, databaseInstance].every((each) => each === undefined);
+  [
+    parts.jail,
+    parts.reach,
+    parts.listen,
+    parts.siteLimits,
+    parts.ownApps,
+    parts.databaseInstance,
+  ].every((each) => each === undefined);

@@ -5,6 +5,7 @@
 import { unlimited } from '../../../packages/base/quantity.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { limitAttribute } from '../../limits/limits.ts';
+import { listenOriginOf, reachOriginOf } from '../network/reach-origins.ts';
 import {
   hasOwnDatabase,
   jailOf,
@@ -16,37 +17,39 @@ import {
 
 /**
  * Returns a chain with the lower value of each limit, and of the number of own applications, and a database
- * server of its own only if both have one; the first chain's if they are equal. The first chain decides the jail, unless only the other one has a jail, and who may set limits of sites, which are within the tenant's.
+ * server of its own only if both have one; the first chain's if they are equal. The first chain decides the jail and what
+ * the tenant may reach and open, unless only the other one does, and who may set limits of sites, which are within the
+ * tenant's.
  */
 export function lowerOf(first: Chain, other: Chain): Chain {
   const [ones, others] = [valuesOf(first), valuesOf(other)];
   const isLower = (key: LimitKey) => sizeOf(key, others) < sizeOf(key, ones);
-  const hasJail = jailOf({ chain: first }) !== undefined || jailOf({ chain: other }) === undefined;
-  const hasApps = ownAppsMaxOf({ chain: first }) <= ownAppsMaxOf({ chain: other });
-  const hasDatabase = !hasOwnDatabase({ chain: first }) || hasOwnDatabase({ chain: other });
+  const byFirst: Decides = {
+    jail: jailOf({ chain: first }) !== undefined || jailOf({ chain: other }) === undefined,
+    reach: reachOriginOf(first) !== undefined || reachOriginOf(other) === undefined,
+    listen: listenOriginOf(first) !== undefined || listenOriginOf(other) === undefined,
+    ownApps: ownAppsMaxOf({ chain: first }) <= ownAppsMaxOf({ chain: other }),
+    databaseInstance: !hasOwnDatabase({ chain: first }) || hasOwnDatabase({ chain: other }),
+  };
   return [
     ...first.map((link) => ({
-      ...partOf(link, (key) => !isLower(key), {
-        jail: hasJail,
-        ownApps: hasApps,
-        database: hasDatabase,
-      }),
+      ...partOf(
+        link,
+        (key) => !isLower(key),
+        (part) => byFirst[part],
+      ),
       ...settersOf(link),
     })),
     ...other
-      .map((link) =>
-        partOf(link, isLower, {
-          jail: !hasJail,
-          ownApps: !hasApps,
-          database: !hasDatabase,
-        }),
-      )
-      .filter(
-        ({ written, jail, ownApps, databaseInstance }) =>
-          written.size > 0 || (jail ?? ownApps ?? databaseInstance) !== undefined,
-      ),
+      .map((link) => partOf(link, isLower, (part) => !byFirst[part]))
+      .filter((link) => link.written.size > 0 || parts.some((part) => link[part] !== undefined)),
   ];
 }
+
+/** Parts that one of the chains decides as a whole. */
+const parts = ['jail', 'reach', 'listen', 'ownApps', 'databaseInstance'] as const;
+type Part = (typeof parts)[number];
+type Decides = Readonly<Record<Part, boolean>>;
 
 function sizeOf(key: LimitKey, values: LimitValues): number {
   const value = values[key] ?? limitAttribute(key).fallback;
@@ -54,16 +57,16 @@ function sizeOf(key: LimitKey, values: LimitValues): number {
 }
 
 const partOf = (
-  { kind, name, written, jail, ownApps, databaseInstance }: Link,
+  link: Link,
   has: (key: LimitKey) => boolean,
-  decides: { readonly jail: boolean; readonly ownApps: boolean; readonly database: boolean },
+  decides: (part: Part) => boolean,
 ): Link => ({
-  kind,
-  name,
-  written: new Map([...written].filter(([key]) => has(key))),
-  ...(decides.jail && jail && { jail }),
-  ...(decides.ownApps && ownApps && { ownApps }),
-  ...(decides.database && databaseInstance && { databaseInstance }),
+  kind: link.kind,
+  name: link.name,
+  written: new Map([...link.written].filter(([key]) => has(key))),
+  ...Object.fromEntries(
+    parts.flatMap((part) => (decides(part) && link[part] ? [[part, link[part]]] : [])),
+  ),
 });
 
 const settersOf = ({ siteLimits }: Link): Pick<Link, 'siteLimits'> =>

@@ -19,6 +19,8 @@ import type {
   ResellerElement,
   TenantName,
 } from '../document.ts';
+import { listenOriginOf, reachOriginOf } from '../network/reach-origins.ts';
+import { listenOf, reachOf, type ListenElement, type ReachElement } from '../network/reach.ts';
 import {
   databaseInstanceOriginOf,
   delegatesOf,
@@ -198,7 +200,7 @@ function packageProblem(
   };
 }
 
-/** Whether both have the same jail, applications, setters of sites' limits, and kind of database server. */
+/** Whether both have the same jail, reach, open ports, applications, setters of sites' limits, and kind of database server. */
 const isSameBesidesLimits = (was: Tenant, is: Tenant): boolean =>
   besidesLimits(was) === besidesLimits(is);
 
@@ -206,13 +208,19 @@ function besidesLimits({ chain }: Tenant): string {
   const jail = jailOriginOf(chain)?.at;
   const { profile, paths, commands, databases } = jail ?? {};
   const seen = [profile?.value, paths, commands, databases];
+  const rules = [reachOriginOf(chain)?.at, listenOriginOf(chain)?.at];
   return JSON.stringify([
     seen,
+    rules.map((each) => each && contentOf(each)),
     ownAppsMaxOf({ chain }),
     delegatesOf({ chain }),
     hasOwnDatabase({ chain }),
   ]);
 }
+
+/** Returns what the element says, without its places in the text. */
+const contentOf = (element: ReachElement | ListenElement) =>
+  'rules' in element ? reachOf(element) : listenOf(element);
 
 /** Resellers change limits. They give a server only by a package that has one. */
 function instanceProblem({ was, is }: ChangedTenant): Cause | undefined {
