@@ -1,12 +1,9 @@
 /**
  * Finds the files in which each php-fpm pool is written: the main file, and all that it includes.
  */
-import { globSync } from 'node:fs';
-import { dirname, isAbsolute, join } from 'node:path';
+import { readFpmFiles } from '../../host/servers/fpm-files.ts';
 import type { ConfigLine, ReadProblem } from '../core/directive.ts';
 import { parseFpmFile } from '../core/fpm/file.ts';
-import { formatCause } from '../../../packages/base/problem.ts';
-import { readBounded } from '../../../packages/base/io/regular-file.ts';
 
 interface PoolPlaces {
   /** Places by pool name, in the order in which php-fpm reads them. */
@@ -14,39 +11,12 @@ interface PoolPlaces {
   readonly problems: readonly ReadProblem[];
 }
 
-const bytesMax = 16 * 2 ** 20;
-const filesMax = 100_000;
-
-/**
- * Reads the places of pools. Each file is read once, so files that include each other come to an
- * end.
- */
+/** Reads the places of pools. */
 export function readPoolPlaces(configuration: string): PoolPlaces {
+  const { files, problems } = readFpmFiles(configuration, (text) => parseFpmFile(text).includes);
   const places = new Map<string, ConfigLine[]>();
-  const problems: ReadProblem[] = [];
-  const known = new Set<string>();
-  const waiting = [configuration];
-  for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-    if (known.has(file)) continue;
-    if (known.size === filesMax) {
-      problems.push({ message: `it has more than ${filesMax} files; the rest is not read` });
-      break;
-    }
-    known.add(file);
-    const read = readBounded(file, bytesMax, { links: 'follow' });
-    if (!read.ok) {
-      problems.push({ file, message: formatCause(read.error) });
-      continue;
-    }
-    const { sections, includes } = parseFpmFile(Buffer.from(read.value).toString('utf8'));
-    for (const { name, line } of sections)
+  for (const { file, text } of files)
+    for (const { name, line } of parseFpmFile(text).sections)
       places.set(name, [...(places.get(name) ?? []), { file, line }]);
-    waiting.push(...includes.flatMap((each) => filesNamed(each, configuration)));
-  }
   return { places, problems };
-}
-
-function filesNamed(pattern: string, configuration: string): readonly string[] {
-  const path = isAbsolute(pattern) ? pattern : join(dirname(configuration), pattern);
-  return globSync(path).sort();
 }
