@@ -128,18 +128,7 @@ function show(explained: Explanation, { json }: ExplainOptions): void {
 
 function printExplanation(explained: Explanation): void {
   const { colors } = terminalOf(process.stdout);
-  const {
-    file,
-    user,
-    uid,
-    site,
-    package: packageName,
-    reseller,
-    limits,
-    jail,
-    network,
-    idle,
-  } = explained;
+  const { file, user, uid, site, package: packageName, reseller, idle } = explained;
   const facts = [
     ...(user === undefined ? [] : [`uid ${uid}`]),
     packageName === undefined ? 'no package' : `package ${packageName}`,
