@@ -365,7 +365,15 @@ const setup: Capability = {
 
 const network: Capability = {
   name: 'network',
-  commands: {},
+  commands: {
+    network: {
+      usage: '',
+      summary: 'show what tenants send and receive, and whom they may talk to',
+      load: () => import('./network/commands/network.ts'),
+    },
+  },
+  policyPart: async () => (await import('./network/io/policy-part.ts')).networkPolicy,
+  agentParts: [async () => (await import('./network/io/agent-part.ts')).networkPart],
   incidents: {
     words: {
       mail: ['reach.mail'],
@@ -373,6 +381,7 @@ const network: Capability = {
     },
     load: async () => (await import('./network/core/network-incidents.ts')).networkIncidents,
   },
+  doctor: async () => (await import('./network/commands/doctor.ts')).networkDoctor,
 };
 
 const browserConsole: Capability = {

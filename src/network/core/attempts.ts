@@ -36,7 +36,7 @@ export const attemptEvidence: EvidenceKind<Attempt> = {
     owner: 64,
   },
   describe(items, showAll) {
-    const seen = mostAddresses(items);
+    const seen = addressesMax(items);
     const example = items.find(({ address }) => address !== '')?.address;
     const such = showAll && example !== undefined ? `, such as ${cut(example, 48)}` : '';
     const reached =
@@ -59,7 +59,7 @@ export const attemptEvidence: EvidenceKind<Attempt> = {
   redact: (each) => ({ ...each, address: '', owner: '' }),
 };
 
-const mostAddresses = (items: readonly Attempt[]): number =>
+const addressesMax = (items: readonly Attempt[]): number =>
   items.reduce((most, { addresses }) => Math.max(most, addresses), 0);
 
 function portsText(items: readonly Attempt[]): string {
@@ -89,7 +89,7 @@ function programsText(items: readonly Attempt[]): string {
   return `Most by ${sorted[0] ?? ''}; ${count(sorted.length - 1, 'other program was', 'other programs were')} seen: ${listSome(sorted.slice(1), shownMax)}.`;
 }
 
-/** From so many addresses on, tries are no mistake of a program. */
+/** The number of addresses from which on tries are no mistake of a program. */
 const manyAddresses = 20;
 const mailPorts = [25, 465, 587];
 
@@ -99,7 +99,7 @@ function suspicion(items: readonly Attempt[]): string {
   for (const { port, tries: more } of items) tries.set(port, (tries.get(port) ?? 0) + more);
   const all = [...tries.values()].reduce((sum, each) => sum + each, 0);
   const [port, most] = [...tries].reduce((max, each) => (each[1] > max[1] ? each : max), [0, 0]);
-  if (mostAddresses(items) < manyAddresses || most <= all / 2) return '';
+  if (addressesMax(items) < manyAddresses || most <= all / 2) return '';
   return mailPorts.includes(port)
     ? 'So many mail servers: a hacked script is likely.'
     : `Port ${port} of so many addresses: that looks like a scan.`;

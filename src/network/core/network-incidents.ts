@@ -7,7 +7,7 @@ import type { NetworkRefusalKind } from './use.ts';
 
 const watched = 'The policy only watches: nothing was refused.';
 
-/** A rule of the policy, which is no limit. */
+/** Describes a rule of the policy, which has no value as a limit has. */
 function rule(
   limit: NetworkRefusalKind,
   { element, tried, did, topic }: RuleTexts,
@@ -33,7 +33,7 @@ function rule(
 
 interface RuleTexts {
   readonly element: 'reach' | 'listen';
-  /** What was refused, and what was only reported: words that a number of times follows. */
+  /** Words for a refusal, and for what was only reported: a number of times follows. */
   readonly tried: string;
   readonly did: string;
   readonly topic: Pick<Topic, 'noun' | 'advice'> & { readonly refused: string };

@@ -77,6 +77,12 @@ export class NetworkPrograms implements Disposable {
     return this.#opened.generation;
   }
 
+  /** Whether these programs are in force still, and no others. */
+  get areInForce(): boolean {
+    const now = guardFor(this.#place).inForce((_directory, generation) => generation);
+    return now === this.generation;
+  }
+
   /** Puts other rules in force, and the host's current addresses. After a failure some of the new rules may hold. */
   update(rules: NetworkRules): Problem | undefined {
     const opened = putInForce(rules, this.#place);

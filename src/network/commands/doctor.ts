@@ -1,0 +1,31 @@
+/** Reports the network rules of the policy in `doctor`. */
+import type { DoctorReport } from '../../cli/doctor-report.ts';
+import { count } from '../../../packages/base/list.ts';
+import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
+import { hostHeld } from '../io/host-held.ts';
+import { hostRules } from '../io/host-rules.ts';
+
+const label = 'Network';
+
+export async function networkDoctor({
+  paths,
+  policy,
+}: EntryPathContext): Promise<DoctorReport | undefined> {
+  const rules = policy && hostRules(paths, policy);
+  if (rules === undefined) return undefined;
+  if (process.geteuid?.() !== 0)
+    return { label, text: 'unknown: only root can try the rules', remarks: [] };
+  const { parts, remarks } = await hostHeld(paths, rules);
+  const weak = parts.filter(({ support }) => support !== 'full');
+  return {
+    label,
+    text:
+      weak.length === 0
+        ? `${count(parts.length, 'part')} of the rules held fully, tried just now`
+        : parts.map(({ part, support }) => `${part} ${support}`).join(', '),
+    remarks: [
+      ...weak.map(({ part, support, reason }) => `${part} (${support}): ${reason}`),
+      ...remarks,
+    ],
+  };
+}

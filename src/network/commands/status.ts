@@ -1,0 +1,85 @@
+/** `bulkhead network status`: how exactly the network rules of the policy are held, tried just now. */
+import type { Command } from 'commander';
+import { policyReaderOf } from '../../cli/capability.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type PolicyOptions,
+} from '../../cli/shared/command.ts';
+import { failWith, pathsFor, print, printError, printJson } from '../../cli/shared/output.ts';
+import { policyOption } from '../../cli/shared/policy-option.ts';
+import { table } from '../../cli/shared/terminal.ts';
+import { count } from '../../../packages/base/list.ts';
+import { printable } from '../../../packages/base/printable.ts';
+import { hostHeld } from '../io/host-held.ts';
+import { hostRules } from '../io/host-rules.ts';
+import type { NetworkStatusJson } from './json.ts';
+
+interface StatusOptions extends PolicyOptions {
+  readonly json?: boolean;
+}
+
+async function status(options: StatusOptions, command: Command): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  if (process.geteuid?.() !== 0)
+    return failWith({
+      action: 'try network rules',
+      reason: 'only root may',
+      hint: 'run it as root',
+    });
+  const { policy, diagnostics } = (await policyReaderOf(command)).load(options.policy, paths);
+  if (policy === undefined) {
+    for (const each of diagnostics) printError(each.message);
+    return failWith({
+      action: 'show the network rules of',
+      object: options.policy,
+      reason: 'there is no valid policy',
+      hint: 'run "bulkhead check"',
+    });
+  }
+  const rules = hostRules(paths, policy);
+  const result: NetworkStatusJson = await hostHeld(paths, rules);
+  if (options.json === true) printJson(result);
+  else print(textOf(result));
+  return result.problem === null ? exitCodes.done : exitCodes.failed;
+}
+
+function textOf({
+  isWanted,
+  isLoaded,
+  problem,
+  parts,
+  remarks,
+  tenants,
+}: NetworkStatusJson): string {
+  if (!isWanted)
+    return [
+      'The policy has nothing about the network: write <network>, <reach> or <listen>.',
+      ...(isLoaded ? [`Programs are still loaded: ${problem ?? 'the agent ends them'}.`] : []),
+    ].join('\n');
+  const rows = parts.map(({ part, support, reason }) => [part, support, printable(reason)]);
+  return [
+    table([['PART', 'HELD', 'WHY'], ...rows]),
+    `${count(tenants, 'tenant is', 'tenants are')} counted.`,
+    ...remarks.map(printable),
+  ].join('\n');
+}
+
+export const command: CommandModule = {
+  define(command, run) {
+    command
+      .addOption(policyOption())
+      .option('--json', 'print as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead network status', 'what is held fully, partly or not at all, and why'],
+          ['bulkhead network status --json', 'the same for a program'],
+        ),
+      )
+      .action(run(status));
+  },
+};

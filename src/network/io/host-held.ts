@@ -1,0 +1,50 @@
+/** Tries the programs in force, and looks at the host: how exactly each part of the rules is held. */
+import { formatCause } from '../../../packages/base/problem.ts';
+import { listSome } from '../../../packages/base/list.ts';
+import type { Paths } from '../../host/paths.ts';
+import { heldParts, type HeldPart } from '../core/held.ts';
+import { formatPorts } from '../core/reserved-ports.ts';
+import type { NetworkRules } from '../core/rules.ts';
+import type { DeviceReport } from '../core/qdiscs/report.ts';
+import { hasSendLimit, keptPorts } from './host-rules.ts';
+import { NetworkPrograms } from './programs/network-programs.ts';
+import { readPacing } from './qdiscs/paced-devices.ts';
+import { unreservedPorts } from './reserved-ports.ts';
+
+export interface HostHeld {
+  readonly isWanted: boolean;
+  readonly isLoaded: boolean;
+  readonly problem: string | null;
+  readonly parts: readonly HeldPart[];
+  readonly devices: readonly DeviceReport[];
+  readonly tenants: number;
+  readonly remarks: readonly string[];
+}
+
+/** `rules`: undefined if the policy has none. As root only. */
+export async function hostHeld(paths: Paths, rules: NetworkRules | undefined): Promise<HostHeld> {
+  using programs = NetworkPrograms.open(paths);
+  const isLoaded = programs !== undefined;
+  const none = { isLoaded, parts: [], devices: [], tenants: 0, remarks: [] };
+  if (rules === undefined) return { ...none, isWanted: false, problem: null };
+  const failed = programs?.selfTest();
+  const failure = !isLoaded
+    ? 'no programs are loaded: the agent loads them, and its log says why it could not'
+    : failed && formatCause(failed);
+  const pacing = hasSendLimit(rules) ? await readPacing(paths) : undefined;
+  const unreserved = unreservedPorts(paths, keptPorts(rules));
+  const parts = heldParts(rules, {
+    failure,
+    sending: pacing ?? { support: 'none', reason: '' },
+    unreserved: unreserved && listSome(formatPorts(unreserved)),
+  });
+  return {
+    isWanted: true,
+    isLoaded,
+    problem: failure ?? null,
+    parts,
+    devices: pacing?.devices ?? [],
+    tenants: programs?.readUse().size ?? 0,
+    remarks: pacing?.remarks ?? [],
+  };
+}

@@ -1,0 +1,46 @@
+/** The network rules of a policy on this host: with its subordinate uids, and the ports that serve tenants. */
+import { readSubordinateUids } from '../../host/accounts/subordinate-uids.ts';
+import type { Paths } from '../../host/paths.ts';
+import { findTenant, nameOf, type Policy } from '../../policy/policy.ts';
+import { networkRules } from '../core/policy-rules.ts';
+import { readServedPorts } from './served-ports.ts';
+import type { NetworkRules, PortRange } from '../core/rules.ts';
+
+/** Returns undefined if the policy has nothing about the network. */
+export function hostRules(paths: Paths, policy: Policy): NetworkRules | undefined {
+  const rules = networkRules(policy, { ranges: [], servedPorts: new Map() });
+  if (rules === undefined) return undefined;
+  const uids = new Set(policy.tenants.map(({ uid }) => uid));
+  return {
+    ...rules,
+    ranges: readSubordinateUids(paths, uids),
+    servedPorts: readServedPorts(paths, (user) => uidOf(policy, user)).ports,
+  };
+}
+
+/** Returns the uid of a tenant, by its account's name or by the uid in digits. */
+const uidOf = (policy: Policy, user: string): number | undefined => findTenant(policy, user)?.uid;
+
+/** Returns the ports that are kept for tenants. */
+export const keptPorts = ({ tenants }: NetworkRules): readonly PortRange[] =>
+  tenants.flatMap(({ listen }) => listen?.ports ?? []);
+
+/** Whether anybody has a rate of sending, which waits in the queues of devices. */
+export const hasSendLimit = ({ tenants, resellers }: NetworkRules): boolean =>
+  [...tenants.map(({ limits }) => limits), ...resellers.values()].some(
+    ({ send }) => send !== undefined,
+  );
+
+/** Returns whose port it is on this host, for people; empty if it is nobody's that is known. */
+export function ownerOfPort(
+  { tenants, servedPorts }: NetworkRules,
+  policy: Policy,
+  port: number,
+): string {
+  const kept = tenants.find(({ listen }) =>
+    listen?.ports.some(({ first, last }) => first <= port && port <= last),
+  );
+  const uid = kept?.uid ?? servedPorts.get(port);
+  const tenant = policy.tenants.find((each) => each.uid === uid);
+  return tenant === undefined ? '' : nameOf(tenant);
+}

@@ -1,0 +1,53 @@
+/** `bulkhead network` as commands, where no programs are loaded. */
+import '../../testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, test } from 'node:test';
+import type { NetworkStatusJson } from '../../src/network/commands/json.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const isRoot = process.geteuid?.() === 0;
+
+describe('bulkhead network', () => {
+  const directory = suiteDirectory('network-commands');
+  const file = join(directory, 'policy.xml');
+
+  function run(body: string, ...args: readonly string[]) {
+    writeFileSync(file, `<bulkhead version="1">${body}</bulkhead>`);
+    const all = [main, '--instance', 'bulkhead-network-commands', 'network', ...args, '-p', file];
+    return spawnSync(process.execPath, all, { encoding: 'utf8' });
+  }
+
+  test('status without rules says what to write', { skip: !isRoot }, () => {
+    const { stdout, status, stderr } = run('<tenant uid="64001"/>', 'status');
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /nothing about the network: write <network>, <reach> or <listen>/);
+  });
+
+  test('status says that rules without programs are not held', { skip: !isRoot }, () => {
+    const body = '<defaults><reach mail="local"/></defaults><tenant uid="64001"/>';
+    const { stdout, status } = run(body, 'status', '--json');
+    const answer = jsonOf<NetworkStatusJson>('network status', stdout);
+    assert.equal(status, 1);
+    assert.deepEqual([answer.isWanted, answer.isLoaded, answer.tenants], [true, false, 0]);
+    assert.deepEqual(
+      answer.parts.map(({ part, support }) => `${part} ${support}`),
+      ['reach none'],
+    );
+    assert.match(answer.problem ?? '', /the agent loads them/);
+  });
+
+  test('status is for root', { skip: !isRoot }, () => {
+    const child = spawnSync(process.execPath, [main, 'network', 'status'], {
+      encoding: 'utf8',
+      uid: 65_534,
+      gid: 65_534,
+    });
+    assert.match(child.stderr, /only root may; run it as root/);
+  });
+});
