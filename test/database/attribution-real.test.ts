@@ -97,7 +97,7 @@ describe(
       connection.close();
     };
 
-    /** One that is long enough to be seen while it runs: the time of an event after the last look at it is lost. */
+    /** One that is long enough to be seen while it runs: the time of an event after it was seen last is lost. */
     async function events(): Promise<void> {
       const busy = `BEGIN DECLARE end DATETIME(6) DEFAULT SYSDATE(6) + INTERVAL ${seconds} SECOND;
         WHILE SYSDATE(6) < end DO SELECT BENCHMARK(10000, MD5(RAND())) INTO @y; END WHILE; END`;
