@@ -125,7 +125,12 @@ export class NetworkStage implements AsyncDisposable {
     run('ip', '-n', world, 'link', 'set', 'lo', 'up');
     run('ip', '-n', world, 'addr', 'add', `${other4}/32`, 'dev', 'wire');
     run('ip', 'route', 'add', `${other4}/32`, 'dev', device);
-    run('ip', 'netns', 'exec', world, 'sysctl', '-qw', 'net.ipv4.tcp_fastopen=3');
+    for (const setting of [
+      'net.ipv4.tcp_fastopen=3',
+      'net.ipv6.conf.all.seg6_enabled=1',
+      'net.ipv6.conf.wire.seg6_enabled=1',
+    ])
+      run('ip', 'netns', 'exec', world, 'sysctl', '-qw', setting);
   }
 
   /** Lets the kernel divide nothing after packets were counted at the ends of the wire. */
