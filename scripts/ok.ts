@@ -45,6 +45,8 @@ export const kernelSuites = [
   'test/database/holder.test.ts',
   'test/database/thaw.test.ts',
   'test/digest/agent.test.ts',
+  'test/network/counting.test.ts',
+  'test/network/limits.test.ts',
   'test/pam/ftp/daemons.test.ts',
   'test/placer/parts.test.ts',
   'test/placer/forks.test.ts',
