@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formatAddress, parseAddress, withoutHostBits } from '../../packages/base/ip-address.ts';
+import {
+  formatAddress,
+  isMapped,
+  parseAddress,
+  withoutHostBits,
+} from '../../packages/base/ip-address.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 import { LineIndex } from '../../src/policy/diagnostic.ts';
@@ -22,6 +27,13 @@ import {
   type Destination,
 } from '../../src/network/core/decide.ts';
 import { placeOf } from '../../src/network/core/decider-place.ts';
+import {
+  listedRules,
+  mappedAddress,
+  prefixEntry,
+  prefixRules,
+  prefixRulesMax,
+} from '../../src/network/core/maps/address-rules.ts';
 import { networkRules } from '../../src/network/core/policy-rules.ts';
 
 const nobody = { ranges: [], servedPorts: new Map<number, number>() };
@@ -238,4 +250,64 @@ test('decideConnect() decides as a model that asks each prefix, and in both form
     }),
     { numRuns: 5000 },
   );
+});
+
+const numbers = { tcp: 6, udp: 17, icmp: 1, other: 132 } as const;
+
+/** Decides as `decide()` of bpf/reach.h does, with the bytes of the map: one look-up, then the first rule that fits. */
+function byMap(reach: Reach, { protocol, address: whole, port: number }: Destination) {
+  const six = mappedAddress(whole);
+  const family = isMapped(six) ? 1 : 0;
+  const found = prefixRules(listedRules(reach))
+    .map((each) => prefixEntry(7, each))
+    .map(({ key, value }) => ({ key, value, view: new DataView(key.buffer) }))
+    .filter(({ view }) => view.getUint32(4, true) === 2 * 7 + family)
+    .map(({ key, value, view }) => ({
+      bits: view.getUint32(0, true) - 32,
+      key: key.slice(8),
+      value,
+    }))
+    .filter(({ bits, key }) => bitsOf(six).startsWith(beginsWith(key, bits)))
+    .toSorted((a, b) => b.bits - a.bits)[0];
+  if (found === undefined) return 'undecided';
+  const view = new DataView(found.value.buffer);
+  const count = view.getUint32(0, true);
+  assert.ok(count <= prefixRulesMax);
+  for (let at = 0; at < count; at++) {
+    const [first, last] = [view.getUint16(4 + 6 * at, true), view.getUint16(6 + 6 * at, true)];
+    const [own, answer = 0] = found.value.slice(8 + 6 * at);
+    if (own !== 0 && own !== numbers[protocol]) continue;
+    if (number >= first && number <= last)
+      return (['refused', 'allowed', 'metadata'] as const)[answer];
+  }
+  return 'undecided';
+}
+
+test('decideConnect() decides as the map of the kernel', () => {
+  fc.assert(
+    fc.property(anyReach, anyDestination, (given, destination) => {
+      const reach: Reach = { ...given, mail: 'anywhere', mode: 'refuse' };
+      const { outcome, kind } = decideConnect({ uid: 1001, reach }, destination);
+      const others = reach.others === 'allow' ? 'allowed' : 'refused';
+      const answer = byMap(reach, destination);
+      const known = answer === 'undecided' ? others : answer;
+      assert.equal(kind === 'reach.metadata' ? 'metadata' : outcome, known);
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+test('the most rules that a policy can have for one address are all in the map', () => {
+  const lists = Array.from({ length: 30 }, (_, at) => `${at + 1}`).join(' ');
+  const { rules } = read(`<tenant uid="1001"><reach>
+    <refuse address="169.254.0.0/16" ports="${lists}"/><refuse address="169.254.0.0/15"/></reach></tenant>`);
+  const reach = rules?.tenants[0]?.reach;
+  assert.ok(reach);
+  assert.equal(Math.max(...prefixRules(listedRules(reach)).map(({ asked }) => asked.length)), 31);
+  const inside = {
+    ...reach.rules[0],
+    address: Uint8Array.of(169, 254, 0, 0),
+    prefix: 17,
+  } as AddressRule;
+  assert.equal(byMap({ ...reach, rules: [inside] }, to('169.254.1.1', 31)), 'metadata');
 });

@@ -27,10 +27,9 @@ const phone = matchMedia('(max-width: 760px)');
 
 /** Subjects of alerts that are no limits; the agent has the same. */
 const alertWords = () =>
-  new Map(
-    Object.keys(words.value.limits)
-      .filter((key) => !attributes.has(key as LimitKey))
-      .map((key) => [key.split('.')[0] ?? key, key as LimitKey] as const),
+  Map.groupBy(
+    (Object.keys(words.value.limits) as LimitKey[]).filter((key) => !attributes.has(key)),
+    (key) => key.split('.')[0] ?? key,
   );
 
 const diagnosticsOf = (file: string, text: string): readonly Diagnostic[] =>

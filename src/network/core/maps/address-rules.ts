@@ -3,7 +3,9 @@
  * address, and only that one. So each prefix has its own rules and those of all shorter ones that hold it, in the order in
  * which they are asked.
  */
+import { isMapped } from '../../../../packages/base/ip-address.ts';
 import type { MapEntry } from '../../../../packages/base/map-entry.ts';
+import { metadataPrefixes } from '../../../policy/network/reach.ts';
 import type { AddressRule, Reach } from '../rules.ts';
 
 /** IPv4 addresses are those of IPv6 that stand for them: ::ffff:192.0.2.1. */
@@ -14,12 +16,6 @@ export function mappedAddress(address: Uint8Array): Uint8Array {
   mapped.set(address, 12);
   return mapped;
 }
-
-export const isMapped = (address: Uint8Array): boolean =>
-  address.length === 16 &&
-  address[10] === 0xff &&
-  address[11] === 0xff &&
-  address.subarray(0, 10).every((byte) => byte === 0);
 
 const mappedBits = 96;
 const listBits = 32;
@@ -53,21 +49,12 @@ interface Asked {
 /** A rule of the policy, or one for metadata services. */
 type ListedRule = Omit<AddressRule, 'action'> & { readonly action: Answer };
 
-const metadataRule = (address: readonly number[], prefix: number): ListedRule => ({
+const metadataRules: readonly ListedRule[] = metadataPrefixes.map((prefix) => ({
   action: 'metadata',
-  address: Uint8Array.from(address),
-  prefix,
+  ...prefix,
   ports: [],
   protocol: undefined,
-});
-
-/** 169.254.0.0/16, 100.100.100.200, fe80::/10, fd00:ec2::254: link-local addresses, and those of Alibaba and Amazon. */
-const metadataRules: readonly ListedRule[] = [
-  metadataRule([169, 254, 0, 0], 16),
-  metadataRule([100, 100, 100, 200], 32),
-  metadataRule([0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 10),
-  metadataRule([0xfd, 0, 0x0e, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54], 128),
-];
+}));
 
 /** Returns all rules that decide about addresses for a tenant. */
 export const listedRules = ({ rules, metadata }: Pick<Reach, 'rules' | 'metadata'>) =>

@@ -1,8 +1,8 @@
 /** The programs' event for a refusal: `struct event` of `bpf/network.bpf.c`, little-endian. */
+import { unmapped } from '../../../../packages/base/ip-address.ts';
 import { CStruct } from '../../../../packages/base/c-struct.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import { networkRefusalKinds, type NetworkRefusal } from '../use.ts';
-import { isMapped } from './address-rules.ts';
 
 export const networkEventStruct = new CStruct({
   uid: 'u32',
@@ -26,7 +26,7 @@ export function parseNetworkRefusal(bytes: Uint8Array): NetworkRefusal | undefin
     uid: event.number('uid'),
     pid: event.number('pid'),
     program: printable(event.text('command')),
-    address: isMapped(address) ? address.slice(12) : address,
+    address: unmapped(address),
     port: event.number('port'),
     protocol: event.number('protocol'),
     wasRefused: event.number('refused') !== 0,
