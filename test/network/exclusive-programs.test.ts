@@ -21,7 +21,7 @@ const call = libc.func(
 const bpf = (command: number, attributes: Buffer): number =>
   Number(call(process.arch === 'x64' ? 321 : 280, command, attributes, attributes.length));
 
-const code = Buffer.from('b700000001000000' + '9500000000000000', 'hex');
+const code = Buffer.from('b7000000010000009500000000000000', 'hex');
 const license = Buffer.from('GPL\0');
 
 /** Loads a program that lets everything pass. */

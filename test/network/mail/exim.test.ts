@@ -13,7 +13,12 @@ import { eximSubmitter } from '../../../src/network/core/exim-log.ts';
 const packages = [
   'exim4-daemon-light',
   'exim4-base',
-  ...['libdb5.3t64', 'libgnutls-dane0t64', 'libidn12', 'libnsl2', 'libtirpc3t64', 'libunbound8'],
+  'libdb5.3t64',
+  'libgnutls-dane0t64',
+  'libidn12',
+  'libnsl2',
+  'libtirpc3t64',
+  'libunbound8',
 ];
 const isRoot = process.getuid?.() === 0;
 const unpacked = isRoot ? unpackPackages('exim', packages) : undefined;

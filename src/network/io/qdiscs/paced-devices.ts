@@ -61,9 +61,10 @@ export class PacedDevices {
     return this.#running;
   }
 
-  /** Puts back what was there, at once. */
-  restore(): Promise<readonly Problem[]> {
+  /** Puts back what was there. A scan ends first: it has the lock. */
+  async restore(): Promise<readonly Problem[]> {
     this.#isWanted = false;
+    await this.#running;
     return restoreQdiscs(this.#paths, releaseWaitMs);
   }
 
