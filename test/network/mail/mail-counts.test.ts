@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { mustEnd } from '../../../testing/patience.ts';
 import { eximSubmitter } from '../../../src/network/core/exim-log.ts';
+import { journalEntry } from '../../../src/network/core/postfix-journal.ts';
 import { MailCounts } from '../../../src/network/io/mail/mail-counts.ts';
 
 const head = '2026-12-01 08:00:00 1vQ8Xb-0000000EXXX-2pXy <=';
@@ -50,6 +51,21 @@ suite("accounts in Exim's main log", () => {
   });
 });
 
+test("accounts in Postfix's lines of the journal", () => {
+  const entry = (MESSAGE: unknown, SYSLOG_IDENTIFIER: unknown = 'postfix/pickup') =>
+    journalEntry(JSON.stringify({ __CURSOR: 's=1', SYSLOG_IDENTIFIER, MESSAGE }))?.uid;
+  assert.equal(entry('4B2C1A: uid=1001 from=<alice>'), 1001);
+  assert.equal(entry([...Buffer.from('4B2C1A: uid=1001 from=<'), 255]), 1001);
+  assert.equal(entry('4B2C1A: uid=1001 from=<alice>', 'postfix/smtpd'), undefined);
+  assert.equal(entry('warning: 4B2C1A: uid=1001 from=<alice>'), undefined);
+  assert.equal(entry(null), undefined);
+  assert.equal(journalEntry('{"MESSAGE":1}'), undefined);
+  assert.equal(journalEntry('x'), undefined);
+});
+
+/** Reads no journal: there is no account of Postfix's. */
+const countsOf = (...logs: readonly string[]) => new MailCounts({ etc: '/none' }, logs);
+
 suite('mail counted from a log that is rotated', () => {
   /** A log in a directory of its own, with a message from before. */
   class Log implements Disposable {
@@ -67,56 +83,56 @@ suite('mail counted from a log that is rotated', () => {
 
   test('only what comes counts, whole lines only, each once', () => {
     using log = new Log();
-    using counts = new MailCounts([`${log.directory}/none`, log.path]);
-    assert.equal(counts.messages('alice'), 0);
+    using counts = countsOf(`${log.directory}/none`, log.path);
+    assert.equal(counts.messages('alice', 0), 0);
     appendFileSync(log.path, mailOf('alice') + mailOf('bob').slice(0, 30));
-    counts.read();
-    assert.deepEqual([counts.messages('alice'), counts.messages('bob')], [1, 0]);
+    void counts.read();
+    assert.deepEqual([counts.messages('alice', 0), counts.messages('bob', 0)], [1, 0]);
     appendFileSync(log.path, mailOf('bob').slice(30));
-    counts.read();
-    counts.read();
-    assert.deepEqual([counts.messages('alice'), counts.messages('bob')], [1, 1]);
+    void counts.read();
+    void counts.read();
+    assert.deepEqual([counts.messages('alice', 0), counts.messages('bob', 0)], [1, 1]);
   });
 
   test('a renamed file is read to its end, then the new one from its beginning', () => {
     using log = new Log();
-    using counts = new MailCounts([log.path]);
+    using counts = countsOf(log.path);
     renameSync(log.path, `${log.path}.1`);
     appendFileSync(`${log.path}.1`, mailOf('alice'));
-    counts.read();
+    void counts.read();
     appendFileSync(`${log.path}.1`, mailOf('alice'));
     writeFileSync(log.path, mailOf('alice'));
-    counts.read();
-    assert.equal(counts.messages('alice'), 3);
+    void counts.read();
+    assert.equal(counts.messages('alice', 0), 3);
     // Compressed at once: the old file has no name any more.
     appendFileSync(log.path, mailOf('alice'));
     unlinkSync(log.path);
     writeFileSync(log.path, mailOf('alice'));
-    counts.read();
-    assert.equal(counts.messages('alice'), 5);
+    void counts.read();
+    assert.equal(counts.messages('alice', 0), 5);
   });
 
   test('a file that is copied and cut goes on', () => {
     using log = new Log();
-    using counts = new MailCounts([log.path]);
+    using counts = countsOf(log.path);
     appendFileSync(log.path, mailOf('alice'));
-    counts.read();
+    void counts.read();
     copyFileSync(log.path, `${log.path}.1`);
     truncateSync(log.path);
-    counts.read();
+    void counts.read();
     appendFileSync(log.path, mailOf('alice'));
-    counts.read();
-    assert.equal(counts.messages('alice'), 2);
+    void counts.read();
+    assert.equal(counts.messages('alice', 0), 2);
   });
 
   test('a log that comes later counts from its beginning; without any, nothing is known', () => {
     using log = new Log();
     unlinkSync(log.path);
-    using counts = new MailCounts([log.path]);
-    assert.equal(counts.messages('alice'), undefined);
+    using counts = countsOf(log.path);
+    assert.equal(counts.messages('alice', 0), undefined);
     writeFileSync(log.path, mailOf('alice'));
-    counts.read();
-    assert.equal(counts.messages('alice'), 1);
+    void counts.read();
+    assert.equal(counts.messages('alice', 0), 1);
   });
 
   test('a link in place of the log is not followed', () => {
@@ -124,30 +140,30 @@ suite('mail counted from a log that is rotated', () => {
     writeFileSync(`${log.directory}/other`, '');
     unlinkSync(log.path);
     symlinkSync('other', log.path);
-    using counts = new MailCounts([log.path]);
+    using counts = countsOf(log.path);
     appendFileSync(`${log.directory}/other`, mailOf('alice'));
-    counts.read();
-    assert.equal(counts.messages('alice'), undefined);
+    void counts.read();
+    assert.equal(counts.messages('alice', 0), undefined);
   });
 
   test('endless lines take no memory, and hide none that follow', () => {
     using log = new Log();
-    using counts = new MailCounts([log.path]);
+    using counts = countsOf(log.path);
     for (let part = 0; part < 4; part++) {
       appendFileSync(log.path, 'x'.repeat(3 * 2 ** 20));
-      counts.read();
+      void counts.read();
     }
     appendFileSync(log.path, `${mailOf('bob')}${mailOf('alice')}`);
-    counts.read();
-    counts.read();
-    assert.deepEqual([counts.messages('alice'), counts.messages('bob')], [1, 0]);
+    void counts.read();
+    void counts.read();
+    assert.deepEqual([counts.messages('alice', 0), counts.messages('bob', 0)], [1, 0]);
   });
 
   test('more than is read at once comes with the next calls', () => {
     using log = new Log();
-    using counts = new MailCounts([log.path]);
+    using counts = countsOf(log.path);
     appendFileSync(log.path, mailOf('alice').repeat(100_000));
-    for (let calls = 0; calls < 5; calls++) counts.read();
-    assert.equal(counts.messages('alice'), 100_000);
+    for (let calls = 0; calls < 5; calls++) void counts.read();
+    assert.equal(counts.messages('alice', 0), 100_000);
   });
 });
