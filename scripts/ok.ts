@@ -37,6 +37,7 @@ export const kernelSuites = [
   'test/console/policy-agent.test.ts',
   'test/network/exclusive-programs.test.ts',
   'test/network/mail-firewall.test.ts',
+  'test/network/mail/exim.test.ts',
   'test/network/qdiscs/kernel.test.ts',
   'test/network/reserved-ports.test.ts',
   'test/panel/agent.test.ts',

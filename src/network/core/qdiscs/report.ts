@@ -48,3 +48,11 @@ export const unknownPacing = (reason: string): PacingReport => ({
   devices: [],
   remarks: [],
 });
+
+/** Nobody needs it, so no device was looked at. */
+export const notWanted = (remarks: readonly string[]): PacingReport => ({
+  support: 'none',
+  reason: 'nobody has a limit on what it sends',
+  devices: [],
+  remarks,
+});

@@ -14,7 +14,7 @@ import {
   type QdiscRecord,
   type SetDevice,
 } from '../../core/qdiscs/record.ts';
-import { reportOf, unknownPacing, type PacingReport } from '../../core/qdiscs/report.ts';
+import { notWanted, reportOf, unknownPacing, type PacingReport } from '../../core/qdiscs/report.ts';
 import { impossibleFq, newFq, newMq, rootParent, type Qdisc } from '../../core/qdiscs/rtnetlink.ts';
 import { lockNetwork } from '../network-state.ts';
 import { setDefaultQdisc } from './default-qdisc.ts';
@@ -61,17 +61,17 @@ export class PacedDevices {
     return this.#running;
   }
 
-  /** Puts back what was there, at once. */
-  restore(): Promise<readonly Problem[]> {
+  /** Puts back what was there. A scan ends first: it has the lock. */
+  async restore(): Promise<readonly Problem[]> {
     this.#isWanted = false;
+    await this.#running;
     return restoreQdiscs(this.#paths, releaseWaitMs);
   }
 
   async #scan(): Promise<PacingReport> {
     if (this.#isWanted) return setQdiscs(this.#paths);
     const problems = await restoreQdiscs(this.#paths, 0);
-    const report = await readPacing(this.#paths);
-    return { ...report, remarks: [...report.remarks, ...problems.map(formatProblem)] };
+    return notWanted(problems.map(formatProblem));
   }
 }
 
