@@ -1,4 +1,4 @@
-/** What tenants do to each other on one host: services of neighbours, ports that are kept, storms, and the programs' end. */
+/** Attacks of tenants on each other: services of neighbours, ports that are kept, storms of connections. */
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { suite, test } from 'node:test';

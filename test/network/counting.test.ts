@@ -1,4 +1,4 @@
-/** What the programs of the network count, beside the counters at the other end of the wire; and limits that hold there. */
+/** The counters of the network's programs, beside those at the other end of the wire. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';

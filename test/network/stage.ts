@@ -3,7 +3,7 @@
  * attached to; a file system for pins; and another host, "the world", at the end of a wire. This host keeps its network,
  * with one device more. Needs root.
  */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { after, before } from 'node:test';
@@ -18,11 +18,17 @@ import {
 import type { NetworkRules, TenantNetwork } from '../../src/network/core/rules.ts';
 import { compileBpf } from '../../scripts/bpf.ts';
 import { programsReady, buildProgram } from '../placer/programs.ts';
-import { ensurePrerequisites } from '../../testing/prerequisites.ts';
+import { ensurePrerequisites, type Readiness } from '../../testing/prerequisites.ts';
 import { logToStderr } from '../../testing/progress.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
 const unified = findUnified(pathsOf())?.mountPoint;
+
+/** A guest has no compiler; what it needs is brought along. */
+const isBrought = process.env['BULKHEAD_TEST_PROGRAMS'] !== undefined;
+
+const bpfReady = (): Promise<Readiness> =>
+  isBrought ? Promise.resolve({ ok: true }) : ensurePrerequisites('bpf', logToStderr);
 
 /** Returns why there can be no stage here; `false` if there can. */
 export async function noStage(): Promise<string | false> {
@@ -30,7 +36,7 @@ export async function noStage(): Promise<string | false> {
   if (unified === undefined) return 'no cgroup2 is mounted';
   const programs = await programsReady();
   if (!programs.ok) return programs.reason;
-  const bpf = await ensurePrerequisites('bpf', logToStderr);
+  const bpf = await bpfReady();
   if (!bpf.ok) return bpf.reason;
   const library = libbpf();
   if (!library.ok) return library.error.reason;
@@ -84,7 +90,7 @@ export class NetworkStage implements AsyncDisposable {
       cache: `${directory}/cache`,
       cgroup,
     };
-    compileBpf();
+    if (!isBrought) compileBpf();
     this.traffic = buildProgram(fileURLToPath(new URL('traffic.c', import.meta.url)), directory);
     try {
       this.#enterCgroup(cgroup);
@@ -139,6 +145,12 @@ export class NetworkStage implements AsyncDisposable {
     run('ip', '-n', this.#world, 'link', 'set', 'wire', 'gso_max_segs', '1');
   }
 
+  /** Sets the qdisc that packets with a time wait in. Returns whether this kernel has it. */
+  useFq(): boolean {
+    const words = ['replace', 'dev', this.#device, 'root', 'fq', 'limit', '100000'];
+    return spawnSync('tc', ['qdisc', ...words, 'flow_limit', '1000']).status === 0;
+  }
+
   /** Puts rules in force; the programs are loaded at the first call. */
   apply(rules: NetworkRules): NetworkPrograms {
     if (this.#programs !== undefined) {
@@ -186,10 +198,8 @@ export class NetworkStage implements AsyncDisposable {
     const ids = where === 'world' ? {} : { uid: where, gid: where };
     const child = spawn(program, rest, { ...ids, cwd: '/', stdio: ['ignore', 'pipe', 'inherit'] });
     this.#children.push(child);
-    const [line] = (
-      await createInterface(child.stdout)[Symbol.asyncIterator]().next()
-    ).value?.split('\n') ?? [''];
-    return { line, end: () => ended(child) };
+    const first = await createInterface(child.stdout)[Symbol.asyncIterator]().next();
+    return { line: first.done === true ? '' : first.value, end: () => ended(child) };
   }
 
   /** Returns what came to the world, and what went from it. */

@@ -7,7 +7,7 @@
  *     traffic get HOST PORT BYTES           the same
  *     traffic datagrams HOST PORT SIZE N    prints how many were sent
  *     traffic connects HOST PORT N          prints how many there were, and how many were refused
- *     traffic ask HOST PORT N               asks for a byte N times, one after the other; prints the longest in milliseconds
+ *     traffic ask HOST PORT N               asks for a byte N times, one after the other; prints the median in milliseconds
  *     traffic bind udp|tcp HOST PORT        prints "bound", or the error
  *     traffic listen PORT                   without bind where PORT is 0; prints the port, and waits
  */
@@ -211,25 +211,33 @@ static void connects(const char *host, const char *port, long count)
   printf("%ld %ld\n", through, refused);
 }
 
+static int compare(const void *a, const void *b)
+{
+  long long first = *(const long long *)a, second = *(const long long *)b;
+
+  return (first > second) - (first < second);
+}
+
 static void ask(const char *host, const char *port, long count)
 {
+  long long *took = calloc(count, sizeof(*took));
   int fd = connected(host, port);
-  long long longest = 0;
   char answer;
+  long at;
 
   if (fd < 0)
     die("connect");
-  if (send(fd, "A", 1, MSG_NOSIGNAL) != 1)
+  if (!took || send(fd, "A", 1, MSG_NOSIGNAL) != 1)
     die("send");
-  while (count--) {
-    long long begun = now_ms(), took;
+  for (at = 0; at < count; at++) {
+    long long begun = now_ms();
 
     if (send(fd, "x", 1, MSG_NOSIGNAL) != 1 || recv(fd, &answer, 1, 0) != 1)
       die("ask");
-    took = now_ms() - begun;
-    longest = took > longest ? took : longest;
+    took[at] = now_ms() - begun;
   }
-  printf("%lld\n", longest);
+  qsort(took, count, sizeof(*took), compare);
+  printf("%lld\n", took[count / 2]);
 }
 
 static void try_to_bind(int type, const char *host, const char *port)

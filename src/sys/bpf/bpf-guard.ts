@@ -48,7 +48,7 @@ export interface GuardKind<Rule> {
   readonly blocker?: (paths: GuardPaths) => Cause | undefined;
   /** Returns what needs new programs when it changes, where the maps of programs in force can take another rule. */
   readonly needs?: (rule: Rule) => string;
-  /** As in BpfObject. */
+  /** The cgroup and the sizes of BpfObject. */
   readonly cgroup?: number;
   readonly sizes?: (rule: Rule) => ReadonlyMap<string, number>;
   readonly selfTest: (rule: Rule, generation: string) => SelfTest;

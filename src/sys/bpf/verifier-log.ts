@@ -1,4 +1,4 @@
-/** What the kernel's verifier says of programs that it refuses. */
+/** The reason that the kernel's verifier gives for a program that it refuses. */
 import type { Cause } from '../../../packages/base/problem.ts';
 import { formatErrno } from '../../../packages/base/io/errno.ts';
 import { errnoOfAnswer } from './libbpf.ts';

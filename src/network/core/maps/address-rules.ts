@@ -3,7 +3,7 @@
  * address, and only that one. So each prefix has its own rules and those of all shorter ones that hold it, in the order in
  * which they are asked.
  */
-import { isMapped } from '../../../../packages/base/ip-address.ts';
+import { isMapped, samePrefix } from '../../../../packages/base/ip-address.ts';
 import type { MapEntry } from '../../../../packages/base/map-entry.ts';
 import { metadataPrefixes } from '../../../policy/network/reach.ts';
 import type { AddressRule, Reach } from '../rules.ts';
@@ -33,7 +33,7 @@ interface Prefix {
   readonly isIpv4: boolean;
 }
 
-/** What a rule says: `enum answer_of_rule` of bpf/reach.h. At the same prefix, the later ones here are asked first. */
+/** The decision of a rule: `enum answer_of_rule` of bpf/reach.h. At the same prefix, the later ones here are asked first. */
 const answers = { metadata: 2, refuse: 0, allow: 1 } as const;
 type Answer = keyof typeof answers;
 const precedence = Object.keys(answers) as Answer[];
@@ -49,9 +49,10 @@ interface Asked {
 /** A rule of the policy, or one for metadata services. */
 type ListedRule = Omit<AddressRule, 'action'> & { readonly action: Answer };
 
-const metadataRules: readonly ListedRule[] = metadataPrefixes.map((prefix) => ({
+const metadataRules: readonly ListedRule[] = metadataPrefixes.map(({ address, prefix }) => ({
   action: 'metadata',
-  ...prefix,
+  address,
+  prefix,
   ports: [],
   protocol: undefined,
 }));
@@ -69,13 +70,10 @@ function prefixOf({ address, prefix }: ListedRule): Prefix {
 const nameOf = ({ address, bits, isIpv4 }: Prefix) =>
   `${isIpv4 ? 4 : 6} ${address.toHex()}/${bits}`;
 
-function holds(outer: Prefix, inner: Prefix): boolean {
-  if (outer.isIpv4 !== inner.isIpv4 || outer.bits > inner.bits) return false;
-  const whole = outer.bits >> 3;
-  for (let at = 0; at < whole; at++) if (outer.address[at] !== inner.address[at]) return false;
-  const mask = (0xff00 >> (outer.bits & 7)) & 0xff;
-  return (((outer.address[whole] ?? 0) ^ (inner.address[whole] ?? 0)) & mask) === 0;
-}
+const holds = (outer: Prefix, inner: Prefix): boolean =>
+  outer.isIpv4 === inner.isIpv4 &&
+  outer.bits <= inner.bits &&
+  samePrefix(outer.address, inner.address, outer.bits);
 
 const protocolNumbers = { tcp: 6, udp: 17 } as const;
 
@@ -140,8 +138,8 @@ const familyList = (list: number, isIpv4: boolean) => list * 2 + (isIpv4 ? 1 : 0
 const listMax = 2 ** 31 - 1;
 
 /**
- * Returns a number for a list that only this text of it has, so that tenants change from one list to the next as a whole. 0
- * is no list's.
+ * Returns a number for a list that only this text of it has, so that tenants change from one list to the next as a whole. No
+ * list has 0.
  */
 export function listNumber(text: string, taken: ReadonlySet<number>): number {
   let hash = 0x811c9dc5;

@@ -100,7 +100,7 @@ function limitValue({ limits, flags = 0, list = 0, reseller = 0 }: LimitValue): 
 const connectionsMax = 2 ** 32 - 1;
 const rateMax = 2 ** 53;
 
-/** 0 is no limit to the kernel, so the smallest limit is 1. */
+/** The kernel takes 0 for none, so the smallest limit is 1. */
 const wholeRate = (rate: number | undefined): bigint =>
   rate === undefined ? 0n : BigInt(Math.min(Math.max(Math.round(rate), 1), rateMax));
 

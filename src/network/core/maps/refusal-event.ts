@@ -1,6 +1,6 @@
 /** The programs' event for a refusal: `struct event` of `bpf/network.bpf.c`, little-endian. */
-import { unmapped } from '../../../../packages/base/ip-address.ts';
 import { CStruct } from '../../../../packages/base/c-struct.ts';
+import { unmapped } from '../../../../packages/base/ip-address.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import { networkRefusalKinds, type NetworkRefusal } from '../use.ts';
 
@@ -20,13 +20,12 @@ export function parseNetworkRefusal(bytes: Uint8Array): NetworkRefusal | undefin
   const event = networkEventStruct.read(bytes);
   const kind = event && networkRefusalKinds[event.number('kind')];
   if (event === undefined || kind === undefined) return undefined;
-  const address = event.bytes('address').slice();
   return {
     kind,
     uid: event.number('uid'),
     pid: event.number('pid'),
     program: printable(event.text('command')),
-    address: unmapped(address),
+    address: unmapped(event.bytes('address').slice()),
     port: event.number('port'),
     protocol: event.number('protocol'),
     wasRefused: event.number('refused') !== 0,

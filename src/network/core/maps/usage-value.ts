@@ -1,4 +1,4 @@
-/** What the programs count of a tenant: `struct usage` of `bpf/network.bpf.c`, once for each processor. */
+/** The counters of a tenant: `struct usage` of `bpf/network.bpf.c`, once for each processor. */
 import { CStruct } from '../../../../packages/base/c-struct.ts';
 import { networkRefusalKinds, type NetworkRefusalKind, type NetworkUse } from '../use.ts';
 

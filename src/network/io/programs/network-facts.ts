@@ -1,5 +1,5 @@
 /**
- * What the programs need to know of the host's network: its addresses, and the cookie of its namespace.
+ * Facts of the host's network for the programs: its addresses, and the cookie of its namespace.
  *
  *     fd770000000000000000000000000001 02 40 00 80     np0        /proc/net/if_inet6
  */

@@ -27,7 +27,7 @@ import { openCgroup, type CgroupPlace, type OpenCgroup } from './root-cgroup.ts'
 import { canaryUid, networkSelfTestProblem } from './self-test.ts';
 import { tenantUids, writeRules } from './write-rules.ts';
 
-/** Where the programs are; `cgroup` is another one than the root, for tests. */
+/** The place of the programs; `cgroup` is another one than the root, for tests. */
 export type NetworkPlace = CgroupPlace;
 
 const mapNames = [
