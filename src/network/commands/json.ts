@@ -1,5 +1,7 @@
 /** The values that `network` commands print with `--json`. Their schemas are generated from these types. */
+import type { Decision } from '../core/decide.ts';
 import type { HeldPart } from '../core/held.ts';
+import type { NetworkRefusalKind } from '../core/use.ts';
 
 /** `bulkhead network status` */
 export interface NetworkStatusJson {
@@ -27,4 +29,37 @@ export interface NetworkDeviceJson {
   readonly support: 'full' | 'partial' | 'none';
   /** The reason, in one line. */
   readonly reason: string;
+}
+
+/** `bulkhead network test` */
+export interface NetworkTestJson {
+  /** The tenant's name. */
+  readonly tenant: string;
+  readonly uid: number;
+  /** The host as it was written. */
+  readonly host: string;
+  /** The port of the host. */
+  readonly port: number;
+  /** The protocol. */
+  readonly protocol: 'tcp' | 'udp';
+  /** The policy, to which lines refer. */
+  readonly file: string;
+  /** The addresses of the host, each of which is decided by itself. */
+  readonly addresses: readonly TestedAddressJson[];
+}
+
+/** An address, and whether the tenant may connect there. */
+export interface TestedAddressJson {
+  /** The address. */
+  readonly address: string;
+  /** `reported`: it is only watched; `relayed`: it leads to the mail server of this host. */
+  readonly outcome: Decision['outcome'];
+  /** The kind of the refusal, as incidents name it; absent if it is allowed. */
+  readonly kind?: NetworkRefusalKind;
+  /** The attribute or the rule that decides; absent if none is about it. */
+  readonly by?: string;
+  /** The line of it. */
+  readonly line?: number;
+  /** The tenant that listens there, or is served there, on this host. */
+  readonly listener?: string;
 }

@@ -8,13 +8,21 @@ const parts: CommandTable = {
     summary: 'show how exactly the network rules of the policy are held on this host',
     load: () => import('./status.ts'),
   },
+  test: {
+    usage: '[options] <tenant> <host:port>',
+    summary: 'show whether a tenant may connect there, and which line of the policy decides',
+    load: () => import('./test.ts'),
+  },
 };
 
 export const command: CommandModule = {
   define(parent) {
     parent.addHelpText(
       'after',
-      examples(['bulkhead network status', 'what is held fully, partly or not at all, and why']),
+      examples(
+        ['bulkhead network status', 'what is held fully, partly or not at all, and why'],
+        ['bulkhead network test alice smtp.example.org:25', 'whether alice may send mail directly'],
+      ),
     );
     addCommands(parent, parts);
   },

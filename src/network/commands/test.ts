@@ -1,0 +1,176 @@
+/** `bulkhead network test TENANT HOST:PORT`: whether the policy lets a tenant connect, and the line that decides. */
+import { lookup } from 'node:dns/promises';
+import type { Command } from 'commander';
+import { formatAddress, parseAddress } from '../../../packages/base/ip-address.ts';
+import { printable } from '../../../packages/base/printable.ts';
+import { formatCause } from '../../../packages/base/problem.ts';
+import {
+  describeArgument,
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type PolicyOptions,
+} from '../../cli/shared/command.ts';
+import { failWith, pathsFor, print, printJson } from '../../cli/shared/output.ts';
+import { policyOption } from '../../cli/shared/policy-option.ts';
+import { loadPolicyOrReport } from '../../cli/shared/session.ts';
+import { table } from '../../cli/shared/terminal.ts';
+import type { Paths } from '../../host/paths.ts';
+import { LineIndex } from '../../policy/diagnostic.ts';
+import { formatRule, type ReachElement } from '../../policy/network/reach.ts';
+import { reachOriginOf } from '../../policy/network/reach-origins.ts';
+import { findTenant, nameOf, type Policy, type Tenant } from '../../policy/policy.ts';
+import { valueKinds } from '../../policy/value-kinds.ts';
+import { decideConnect, type Decider, type Destination } from '../core/decide.ts';
+import { placeOf } from '../core/decider-place.ts';
+import type { NetworkRules } from '../core/rules.ts';
+import { hostRules } from '../io/host-rules.ts';
+import { findHere } from '../io/whose-port.ts';
+import type { NetworkTestJson, TestedAddressJson } from './json.ts';
+
+interface TestOptions extends PolicyOptions {
+  readonly udp?: boolean;
+}
+
+async function test(
+  name: string,
+  to: string,
+  options: TestOptions,
+  command: Command,
+): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const action = 'test a connection to';
+  const parsed = valueKinds.endpoint.parse(to);
+  if (!parsed.ok) return failWith({ action, object: to, reason: formatCause(parsed.error) });
+  const loaded = await loadPolicyOrReport(command, options.policy, paths);
+  if (loaded === undefined) return exitCodes.failed;
+  const { policy } = loaded;
+  const tenant = findTenant(policy, name);
+  if (tenant === undefined)
+    return failWith({
+      action: 'test',
+      object: name,
+      reason: `it is not a tenant of ${policy.file}`,
+    });
+  const { host, port } = parsed.value;
+  const addresses = await addressesOf(host);
+  if (typeof addresses === 'string')
+    return failWith({ action, object: to, reason: addresses, hint: 'write an address' });
+  const rules = hostRules(paths, policy);
+  const protocol = options.udp === true ? 'udp' : 'tcp';
+  const result: NetworkTestJson = {
+    tenant: nameOf(tenant),
+    uid: tenant.uid,
+    host,
+    port,
+    protocol,
+    file: policy.file,
+    addresses: addresses.map((address) =>
+      tested({ protocol, address, port }, { tenant, policy, paths, rules }),
+    ),
+  };
+  if (options.json === true) printJson(result);
+  else print(textOf(result));
+  return exitCodes.done;
+}
+
+/** Returns the addresses; a text says why there are none. */
+async function addressesOf(host: string): Promise<readonly Uint8Array[] | string> {
+  const address = parseAddress(host);
+  if (address !== undefined) return [address];
+  try {
+    const found = await lookup(host, { all: true });
+    return found.flatMap((each) => parseAddress(each.address) ?? []);
+  } catch (error) {
+    return `the host has no address that is known here: ${printable(String(error))}`;
+  }
+}
+
+interface Tested {
+  readonly tenant: Tenant;
+  readonly policy: Policy;
+  readonly paths: Paths;
+  /** Undefined if the policy has nothing about the network. */
+  readonly rules: NetworkRules | undefined;
+}
+
+function tested(to: Destination, { tenant, policy, paths, rules }: Tested): TestedAddressJson {
+  const own = rules?.tenants.find(({ uid }) => uid === tenant.uid) ?? { uid: tenant.uid };
+  const here = rules && findHere(paths, rules, to);
+  const { outcome, kind, by } = decideConnect(own, to, here);
+  const reach = reachOriginOf(tenant.chain)?.at;
+  const place = by && reach && placeOf(by, { reach });
+  const listener = policy.tenants.find(({ uid }) => uid === here?.tenant);
+  return {
+    address: formatAddress(to.address),
+    outcome,
+    ...(kind && { kind }),
+    ...(by && reach && { by: deciderText(by, reach) }),
+    ...(place && { line: new LineIndex(policy.text).at(place.start).line }),
+    ...(listener && { listener: nameOf(listener) }),
+  };
+}
+
+/** Returns the attribute, or the rule with its reason. */
+function deciderText(by: Decider, reach: ReachElement): string {
+  if (typeof by === 'object') {
+    const rule = reach.rules[by.rule];
+    if (rule === undefined) return '';
+    return rule.reason === undefined ? formatRule(rule) : `${formatRule(rule)} (${rule.reason})`;
+  }
+  switch (by) {
+    case 'mail':
+    case 'others':
+      return `${by}="${reach[by].value}"`;
+    case 'tenants':
+    case 'metadata':
+      return `${by}="${reach[by].value ? 'yes' : 'no'}"`;
+    case 'protocol':
+    case 'ports':
+    case 'public':
+      return by;
+  }
+}
+
+const outcomes: Readonly<Record<TestedAddressJson['outcome'], string>> = {
+  allowed: 'allowed',
+  refused: 'refused',
+  reported: 'allowed, and reported',
+  relayed: 'led to the mail server of this host',
+};
+
+function textOf({ addresses, file }: NetworkTestJson): string {
+  const rows = addresses.map(
+    ({ address, outcome, by = 'nothing is against it', line, listener }) => [
+      address,
+      outcomes[outcome],
+      printable(by),
+      line === undefined ? '' : `${file}:${line}`,
+      listener === undefined ? '' : printable(listener),
+    ],
+  );
+  const isHere = addresses.some(({ listener }) => listener !== undefined);
+  const head = ['ADDRESS', 'OUTCOME', 'DECIDED BY', 'LINE', 'LISTENER'];
+  return table([head, ...rows].map((row) => (isHere ? row : row.slice(0, 4))));
+}
+
+export const command: CommandModule = {
+  define(command, run) {
+    describeArgument(command, 'a tenant');
+    command
+      .addOption(policyOption())
+      .option('--udp', 'a datagram, not a connection')
+      .option('--json', 'print as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead network test alice smtp.example.org:25', 'whether she may send mail directly'],
+          ['bulkhead network test alice 127.0.0.1:9001', 'whose port it is, and whether she may'],
+          ['bulkhead network test alice [2001:db8::1]:53 --udp', 'a datagram'],
+        ),
+      )
+      .action(run(test));
+  },
+};
