@@ -25,15 +25,14 @@ struct settings {
 #define MAIL_BY_RELAY (1 << 1)
 #define MAIL_NOT_SUBMITTED (1 << 2)
 #define NO_TENANTS (1 << 3)
-#define NO_METADATA (1 << 4)
-#define HAS_RULES (1 << 5)
-#define NO_OTHERS (1 << 6)
-#define REACH_WATCHED (1 << 7)
-#define NOT_PUBLIC (1 << 8)
-#define PUBLIC_WATCHED (1 << 9)
+#define HAS_RULES (1 << 4)
+#define NO_OTHERS (1 << 5)
+#define REACH_WATCHED (1 << 6)
+#define NOT_PUBLIC (1 << 7)
+#define PUBLIC_WATCHED (1 << 8)
 /* The self-test's: everything is refused to it, and nothing is counted. */
-#define CANARY (1 << 10)
-#define ANY_REACH (MAIL_NOT_DIRECT | MAIL_BY_RELAY | MAIL_NOT_SUBMITTED | NO_METADATA | HAS_RULES | NO_OTHERS)
+#define CANARY (1 << 9)
+#define ANY_REACH (MAIL_NOT_DIRECT | MAIL_BY_RELAY | MAIL_NOT_SUBMITTED | HAS_RULES | NO_OTHERS)
 
 /* Keys are a tenant's uid, or a reseller's number and this bit. */
 #define RESELLER (1ULL << 32)

@@ -37,11 +37,13 @@ struct prefix {
   struct address address;
 };
 
+enum answer_of_rule { RULE_REFUSES, RULE_ALLOWS, RULE_IS_METADATA, NO_RULE };
+
 struct rule {
   u16 first; /* ports, inclusive */
   u16 last;
   u8 protocol; /* 0: any */
-  u8 allows;
+  u8 answer;
 };
 
 /* The first that fits decides. */
@@ -136,27 +138,15 @@ static __always_inline bool is_mail(u32 flags, u16 port)
   return (port == SMTPS || port == SUBMISSION) && (flags & MAIL_NOT_SUBMITTED);
 }
 
-/* 169.254.0.0/16, 100.100.100.200, fe80::/10, fd00:ec2::254. */
-static __always_inline bool is_metadata(const struct address *address)
-{
-  u32 first = bpf_ntohl(address->words[0]), last = bpf_ntohl(address->words[3]);
-
-  if (is_mapped(address))
-    return last >> 16 == (169 << 8 | 254) || last == (100U << 24 | 100 << 16 | 100 << 8 | 200);
-  return first >> 22 == 0xfe80 >> 6 ||
-         (first == 0xfd000ec2 && !address->words[1] && !address->words[2] && last == 0x254);
-}
-
-enum decision { UNDECIDED, ALLOWED, DENIED };
-
-static __always_inline enum decision decide(u32 list, const struct target *target)
+/* Returns what the rules for an address say; NO_RULE: nothing. */
+static __always_inline u32 decide(u32 list, const struct target *target)
 {
   struct prefix key = { .bits = 160, .list = 2 * list + is_mapped(&target->address), .address = target->address };
   struct prefix_rules *found = bpf_map_lookup_elem(&denied, &key);
   u32 at;
 
   if (!found)
-    return UNDECIDED;
+    return NO_RULE;
   for (at = 0; at < PREFIX_RULES; at++) {
     struct rule *rule = &found->rules[at];
 
@@ -165,15 +155,15 @@ static __always_inline enum decision decide(u32 list, const struct target *targe
     if (rule->protocol && rule->protocol != target->protocol)
       continue;
     if (target->port >= rule->first && target->port <= rule->last)
-      return rule->allows ? ALLOWED : DENIED;
+      return rule->answer;
   }
-  return UNDECIDED;
+  return NO_RULE;
 }
 
 /* Returns which rule of a tenant's a target on another host is against. */
 static __always_inline u32 forbidden(struct limit *limit, const struct target *target)
 {
-  u32 flags = limit->flags;
+  u32 flags = limit->flags, rule;
   u8 protocol = target->protocol;
 
   if (!(flags & ANY_REACH))
@@ -183,15 +173,12 @@ static __always_inline u32 forbidden(struct limit *limit, const struct target *t
   /* The kernel asks about the others only here. */
   if (protocol != PROTOCOL_TCP && protocol != PROTOCOL_UDP && protocol != PROTOCOL_ICMP && protocol != PROTOCOL_ICMP6)
     return ADDRESS;
-  if (flags & HAS_RULES) {
-    enum decision decision = decide(limit->list, target);
-
-    if (decision != UNDECIDED)
-      return decision == DENIED ? ADDRESS : NONE;
-  }
-  if ((flags & NO_METADATA) && is_metadata(&target->address))
-    return METADATA;
-  return flags & NO_OTHERS ? ADDRESS : NONE;
+  rule = flags & HAS_RULES ? decide(limit->list, target) : NO_RULE;
+  if (rule == NO_RULE)
+    return flags & NO_OTHERS ? ADDRESS : NONE;
+  if (rule == RULE_ALLOWS)
+    return NONE;
+  return rule == RULE_IS_METADATA ? METADATA : ADDRESS;
 }
 
 static __always_inline u32 listener(void *context, const struct target *target, const struct address *from, u16 from_port)

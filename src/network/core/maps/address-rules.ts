@@ -4,7 +4,7 @@
  * which they are asked.
  */
 import type { MapEntry } from '../../../../packages/base/map-entry.ts';
-import type { AddressRule } from '../rules.ts';
+import type { AddressRule, Reach } from '../rules.ts';
 
 /** IPv4 addresses are those of IPv6 that stand for them: ::ffff:192.0.2.1. */
 export function mappedAddress(address: Uint8Array): Uint8Array {
@@ -37,15 +37,43 @@ interface Prefix {
   readonly isIpv4: boolean;
 }
 
+/** What a rule says: `enum answer_of_rule` of bpf/reach.h. At the same prefix, the later ones here are asked first. */
+const answers = { metadata: 2, refuse: 0, allow: 1 } as const;
+type Answer = keyof typeof answers;
+const precedence = Object.keys(answers) as Answer[];
+
 /** A rule for one range of ports. */
 interface Asked {
   readonly first: number;
   readonly last: number;
   readonly protocol: 0 | 6 | 17;
-  readonly allows: boolean;
+  readonly answer: Answer;
 }
 
-function prefixOf({ address, prefix }: AddressRule): Prefix {
+/** A rule of the policy, or one for metadata services. */
+type ListedRule = Omit<AddressRule, 'action'> & { readonly action: Answer };
+
+const metadataRule = (address: readonly number[], prefix: number): ListedRule => ({
+  action: 'metadata',
+  address: Uint8Array.from(address),
+  prefix,
+  ports: [],
+  protocol: undefined,
+});
+
+/** 169.254.0.0/16, 100.100.100.200, fe80::/10, fd00:ec2::254: link-local addresses, and those of Alibaba and Amazon. */
+const metadataRules: readonly ListedRule[] = [
+  metadataRule([169, 254, 0, 0], 16),
+  metadataRule([100, 100, 100, 200], 32),
+  metadataRule([0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 10),
+  metadataRule([0xfd, 0, 0x0e, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54], 128),
+];
+
+/** Returns all rules that decide about addresses for a tenant. */
+export const listedRules = ({ rules, metadata }: Pick<Reach, 'rules' | 'metadata'>) =>
+  metadata ? rules : [...rules, ...metadataRules];
+
+function prefixOf({ address, prefix }: ListedRule): Prefix {
   const mapped = mappedAddress(address);
   const bits = address.length === 16 ? prefix : mappedBits + prefix;
   return { address: mapped, bits, isIpv4: isMapped(mapped) && bits >= mappedBits };
@@ -64,14 +92,14 @@ function holds(outer: Prefix, inner: Prefix): boolean {
 
 const protocolNumbers = { tcp: 6, udp: 17 } as const;
 
-function askedOf({ action, ports, protocol }: AddressRule): readonly Asked[] {
+function askedOf({ action, ports, protocol }: ListedRule): readonly Asked[] {
   const number = protocol === undefined ? 0 : protocolNumbers[protocol];
   const ranges = ports.length === 0 ? [{ first: 0, last: portsMax }] : ports;
   return ranges.map(({ first, last }) => ({
     first,
     last,
     protocol: number,
-    allows: action === 'allow',
+    answer: action,
   }));
 }
 
@@ -84,12 +112,12 @@ export interface PrefixRules {
 }
 
 /** Returns the rules of each prefix: those of the longest prefix first, and of each one those that allow first. */
-export function prefixRules(rules: readonly AddressRule[]): readonly PrefixRules[] {
+export function prefixRules(rules: readonly ListedRule[]): readonly PrefixRules[] {
   const known = rules.map((rule) => ({ rule, prefix: prefixOf(rule) }));
   const ordered = known.toSorted(
     (a, b) =>
       b.prefix.bits - a.prefix.bits ||
-      Number(b.rule.action === 'allow') - Number(a.rule.action === 'allow'),
+      precedence.indexOf(b.rule.action) - precedence.indexOf(a.rule.action),
   );
   const prefixes = new Map(ordered.map(({ prefix }) => [nameOf(prefix), prefix]));
   return [...prefixes.values()].map((prefix) => {
@@ -109,11 +137,11 @@ export function prefixEntry(list: number, { prefix, asked }: PrefixRules): MapEn
   const value = new Uint8Array(prefixRulesBytes);
   const view = new DataView(value.buffer);
   view.setUint32(0, asked.length, true);
-  for (const [index, { first, last, protocol, allows }] of asked.entries()) {
+  for (const [index, { first, last, protocol, answer }] of asked.entries()) {
     const at = 4 + index * ruleBytes;
     view.setUint16(at, first, true);
     view.setUint16(at + 2, last, true);
-    value.set([protocol, allows ? 1 : 0], at + 4);
+    value.set([protocol, answers[answer]], at + 4);
   }
   return { map: 'denied', key, value };
 }

@@ -1,8 +1,9 @@
 /** The maps of `bpf/network.bpf.c`: limits of tenants and resellers, ports and addresses. */
 import { u32le, type MapEntry } from '../../../../packages/base/map-entry.ts';
 import type { Cause } from '../../../../packages/base/problem.ts';
-import type { AddressRule, Listen, NetworkLimits, NetworkRules, Reach } from '../rules.ts';
+import type { Listen, NetworkLimits, NetworkRules, Reach } from '../rules.ts';
 import {
+  listedRules,
   listNumber,
   mappedAddress,
   prefixEntry,
@@ -31,13 +32,12 @@ const flagNumbers = {
   mailByRelay: 1 << 1,
   mailNotSubmitted: 1 << 2,
   noTenants: 1 << 3,
-  noMetadata: 1 << 4,
-  hasRules: 1 << 5,
-  noOthers: 1 << 6,
-  reachWatched: 1 << 7,
-  notPublic: 1 << 8,
-  publicWatched: 1 << 9,
-  canary: 1 << 10,
+  hasRules: 1 << 4,
+  noOthers: 1 << 5,
+  reachWatched: 1 << 6,
+  notPublic: 1 << 7,
+  publicWatched: 1 << 8,
+  canary: 1 << 9,
 } as const;
 
 const mailFlags = {
@@ -55,8 +55,7 @@ const flag = (name: keyof typeof flagNumbers, isSet: boolean) => (isSet ? flagNu
 const reachFlags = (reach: Reach) =>
   mailFlags[reach.mail] |
   flag('noTenants', !reach.tenants) |
-  flag('noMetadata', !reach.metadata) |
-  flag('hasRules', reach.rules.length > 0) |
+  flag('hasRules', listedRules(reach).length > 0) |
   flag('noOthers', reach.others === 'refuse') |
   flag('reachWatched', reach.mode === 'watch');
 
@@ -157,7 +156,7 @@ function limitEntries({ tenants, resellers }: NetworkRules): readonly MapEntry[]
         flags:
           (reach === undefined ? 0 : reachFlags(reach)) |
           (listen === undefined ? 0 : listenFlags(listen)),
-        list: lists.numberOf(reach?.rules ?? []),
+        list: reach === undefined ? 0 : lists.numberOf(reach),
         reseller: (numbers.get(reseller ?? '') ?? -1) + 1,
       }),
     ),
@@ -166,14 +165,15 @@ function limitEntries({ tenants, resellers }: NetworkRules): readonly MapEntry[]
 }
 
 class Lists {
-  readonly #byText = new Map<string, number>();
-  readonly #rules = new Map<number, readonly AddressRule[]>();
+  readonly #numbers = new Map<string, number>();
+  readonly #rules = new Map<number, ReturnType<typeof listedRules>>();
 
-  numberOf(rules: readonly AddressRule[]): number {
+  numberOf(reach: Reach): number {
+    const rules = listedRules(reach);
     if (rules.length === 0) return 0;
     const text = JSON.stringify(rules.map((each) => ({ ...each, address: each.address.toHex() })));
-    const number = this.#byText.get(text) ?? listNumber(text, new Set(this.#rules.keys()));
-    this.#byText.set(text, number);
+    const number = this.#numbers.get(text) ?? listNumber(text, new Set(this.#rules.keys()));
+    this.#numbers.set(text, number);
     this.#rules.set(number, rules);
     return number;
   }
@@ -231,14 +231,14 @@ export function tooManyRules(rules: NetworkRules): Cause | undefined {
       'ranges of subordinate uids',
       'take tenants out of /etc/subuid',
     ) ??
-    tooManyPrefixes(tenants.flatMap(({ reach }) => (reach === undefined ? [] : [reach.rules])))
+    tooManyPrefixes(tenants.flatMap(({ reach }) => reach ?? []))
   );
 }
 
-function tooManyPrefixes(lists: readonly (readonly AddressRule[])[]): Cause | undefined {
+function tooManyPrefixes(reaches: readonly Reach[]): Cause | undefined {
   let prefixes = 0;
-  for (const rules of new Set(lists)) {
-    const all = prefixRules(rules);
+  for (const reach of new Set(reaches)) {
+    const all = prefixRules(listedRules(reach));
     prefixes += all.length;
     const longest = Math.max(0, ...all.map(({ asked }) => asked.length));
     if (longest > prefixRulesMax)
@@ -280,7 +280,10 @@ export function mapSizes(entries: readonly MapEntry[], inForce?: MapSizes): MapS
   ];
   for (const [map, count] of wanted) {
     const now = inForce?.get(map) ?? 0;
-    sizes.set(map, now >= count && now <= tooLargeFactor * roomFor(count) ? now : roomFor(count));
+    sizes.set(
+      map,
+      now >= Math.max(count, 1) && now <= tooLargeFactor * roomFor(count) ? now : roomFor(count),
+    );
   }
   return sizes;
 }

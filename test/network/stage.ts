@@ -1,0 +1,253 @@
+/**
+ * A stage for the programs of the network: this process, with what it starts, in a cgroup of its own, which they are
+ * attached to; a file system for pins; and another host, "the world", at the end of a wire. This host keeps its network,
+ * with one device more. Needs root.
+ */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { after, before } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { libbpf } from '../../src/sys/bpf/libbpf.ts';
+import { findUnified } from '../../src/host/cgroups/hierarchies.ts';
+import { pathsOf } from '../../src/host/paths.ts';
+import {
+  NetworkPrograms,
+  type NetworkPlace,
+} from '../../src/network/io/programs/network-programs.ts';
+import type { NetworkRules, TenantNetwork } from '../../src/network/core/rules.ts';
+import { compileBpf } from '../../scripts/bpf.ts';
+import { programsReady, buildProgram } from '../placer/programs.ts';
+import { ensurePrerequisites } from '../../testing/prerequisites.ts';
+import { logToStderr } from '../../testing/progress.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
+
+const unified = findUnified(pathsOf())?.mountPoint;
+
+/** Returns why there can be no stage here; `false` if there can. */
+export async function noStage(): Promise<string | false> {
+  if (process.getuid?.() !== 0) return 'it needs root';
+  if (unified === undefined) return 'no cgroup2 is mounted';
+  const programs = await programsReady();
+  if (!programs.ok) return programs.reason;
+  const bpf = await ensurePrerequisites('bpf', logToStderr);
+  if (!bpf.ok) return bpf.reason;
+  const library = libbpf();
+  if (!library.ok) return library.error.reason;
+  const types = library.value.btf__load_vmlinux_btf();
+  if (types === null) return "the kernel's types cannot be read";
+  library.value.btf__free(types);
+  return false;
+}
+
+export const host4 = '198.18.77.1';
+export const world4 = '198.18.77.2';
+export const host6 = 'fd77:b0::1';
+export const world6 = 'fd77:b0::2';
+/** A second address of the world, of a neighbouring network. */
+export const other4 = '198.19.77.2';
+
+/** Counters of a device, in bytes of IP. */
+export interface Wire {
+  readonly bytes: number;
+  readonly packets: number;
+}
+
+const ethernetBytes = 14;
+
+export class NetworkStage implements AsyncDisposable {
+  readonly directory: string;
+  readonly place: NetworkPlace;
+  readonly traffic: string;
+  readonly #world: string;
+  readonly #device: string;
+  readonly #cgroupBefore: string;
+  readonly #children: ChildProcess[] = [];
+  #programs: NetworkPrograms | undefined;
+
+  /** `directory`: anybody can enter it. */
+  constructor(directory: string) {
+    this.directory = directory;
+    const name = `bh${process.pid}`;
+    this.#world = `${name}w`;
+    this.#device = `${name}h`;
+    const cgroup = `${unified}/bulkhead-${name}`;
+    this.place = {
+      instance: 'bulkhead-network-test',
+      proc: '/proc',
+      sys: `${directory}/sys`,
+      etc: `${directory}/etc`,
+      runtime: `${directory}/run`,
+      state: `${directory}/state`,
+      cache: `${directory}/cache`,
+      cgroup,
+    };
+    this.#cgroupBefore = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
+    compileBpf();
+    this.traffic = buildProgram(fileURLToPath(new URL('traffic.c', import.meta.url)), directory);
+    mkdirSync(`${this.place.sys}/fs/bpf`, { recursive: true });
+    run('mount', '-t', 'bpf', 'bpf', `${this.place.sys}/fs/bpf`);
+    mkdirSync(cgroup);
+    writeFileSync(`${cgroup}/cgroup.procs`, '0');
+    this.#makeWorld();
+  }
+
+  #makeWorld(): void {
+    const [world, device] = [this.#world, this.#device];
+    run('ip', 'netns', 'add', world);
+    run('ip', 'link', 'add', device, 'type', 'veth', 'peer', 'name', 'wire', 'netns', world);
+    for (const [at, name, v4, v6] of [
+      [[], device, host4, host6],
+      [['-n', world], 'wire', world4, world6],
+    ] as const) {
+      run('ip', ...at, 'addr', 'add', `${v4}/24`, 'dev', name);
+      run('ip', ...at, 'addr', 'add', `${v6}/64`, 'dev', name, 'nodad');
+      run('ip', ...at, 'link', 'set', name, 'up');
+    }
+    run('ip', '-n', world, 'link', 'set', 'lo', 'up');
+    run('ip', '-n', world, 'addr', 'add', `${other4}/32`, 'dev', 'wire');
+    run('ip', 'route', 'add', `${other4}/32`, 'dev', device);
+    run('ip', 'netns', 'exec', world, 'sysctl', '-qw', 'net.ipv4.tcp_fastopen=3');
+  }
+
+  /** Lets the kernel divide nothing after packets were counted at the ends of the wire. */
+  divideNothing(): void {
+    run('ip', 'link', 'set', this.#device, 'gso_max_segs', '1');
+    run('ip', '-n', this.#world, 'link', 'set', 'wire', 'gso_max_segs', '1');
+  }
+
+  /** Puts rules in force; the programs are loaded at the first call. */
+  apply(rules: NetworkRules): NetworkPrograms {
+    if (this.#programs !== undefined) {
+      const problem = this.#programs.update(rules);
+      if (problem !== undefined) throw new Error(problem.reason);
+      return this.#programs;
+    }
+    const loaded = NetworkPrograms.load(rules, this.place);
+    if (!loaded.ok) throw new Error(`${loaded.error.action}: ${loaded.error.reason}`);
+    this.#programs = loaded.value;
+    return loaded.value;
+  }
+
+  /** Runs `traffic` as a user of this host, and returns what it printed. */
+  as(uid: number, ...words: readonly (string | number)[]): Promise<string> {
+    return this.printed(this.traffic, words.map(String), uid);
+  }
+
+  /** Runs `traffic` in the world. */
+  inWorld(...words: readonly (string | number)[]): Promise<string> {
+    return this.printed('ip', ['netns', 'exec', this.#world, this.traffic, ...words.map(String)]);
+  }
+
+  printed(program: string, words: readonly string[], uid = 0): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const child = spawn(program, words, {
+        uid,
+        gid: uid,
+        cwd: '/',
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      this.#children.push(child);
+      let text = '';
+      child.stdout.setEncoding('utf8').on('data', (part: string) => (text += part));
+      child.once('error', reject);
+      child.once('close', () => resolve(text.trim()));
+    });
+  }
+
+  /** Starts a server of `traffic`, as a user or in the world, and returns its first line and how to end it. */
+  async serve(where: number | 'world', ...words: readonly (string | number)[]) {
+    const own = [this.traffic, ...words.map(String)] as const;
+    const [program, ...rest] =
+      where === 'world' ? (['ip', 'netns', 'exec', this.#world, ...own] as const) : own;
+    const ids = where === 'world' ? {} : { uid: where, gid: where };
+    const child = spawn(program, rest, { ...ids, cwd: '/', stdio: ['ignore', 'pipe', 'inherit'] });
+    this.#children.push(child);
+    const [line] = (
+      await createInterface(child.stdout)[Symbol.asyncIterator]().next()
+    ).value?.split('\n') ?? [''];
+    return { line, end: () => ended(child) };
+  }
+
+  /** Returns what came to the world, and what went from it. */
+  wire(): { readonly sent: Wire; readonly received: Wire } {
+    const read = (name: string) =>
+      Number(
+        run('ip', 'netns', 'exec', this.#world, 'cat', `/sys/class/net/wire/statistics/${name}`),
+      );
+    const side = (prefix: string): Wire => {
+      const packets = read(`${prefix}_packets`);
+      return { packets, bytes: read(`${prefix}_bytes`) - ethernetBytes * packets };
+    };
+    return { sent: side('rx'), received: side('tx') };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#children) await ended(child);
+    this.#programs?.[Symbol.dispose]();
+    NetworkPrograms.unload(this.place);
+    writeFileSync(`${unified}${this.#cgroupBefore}/cgroup.procs`, '0');
+    run('ip', 'netns', 'del', this.#world);
+    run('umount', `${this.place.sys}/fs/bpf`);
+    if (this.place.cgroup !== undefined) rmdirSync(this.place.cgroup);
+    rmSync(this.place.runtime, { recursive: true, force: true });
+  }
+}
+
+/** Sets a stage for all tests of a suite; call it in the suite. `setUp` is called once it stands. */
+export function stageOfSuite(setUp: (stage: NetworkStage) => unknown): {
+  readonly stage: NetworkStage;
+} {
+  let stage: NetworkStage | undefined;
+  // Before the directory is removed.
+  after(() => stage?.[Symbol.asyncDispose]());
+  const directory = suiteDirectory('network', '/var/tmp', 0o711);
+  before(async () => {
+    stage = new NetworkStage(directory);
+    await setUp(stage);
+  });
+  return {
+    get stage() {
+      if (stage === undefined) throw new Error('The suite has not begun');
+      return stage;
+    },
+  };
+}
+
+/** Ends a process that this one started, and waits until it has. */
+function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise((resolve) => {
+    child.once('exit', () => resolve());
+    child.kill('SIGKILL');
+  });
+}
+
+const run = (program: string, ...words: readonly string[]): string =>
+  execFileSync(program, words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+
+export const [alice, bob, carol] = [64_311, 64_312, 64_313] as const;
+/** Alice's subordinate uids. */
+export const subordinates = [7_100_000, 7_165_535, alice] as const;
+
+/** Returns rules for some tenants; the others have none. */
+export const rulesFor = (
+  tenants: Readonly<Record<number, Partial<TenantNetwork>>>,
+  more: Partial<NetworkRules> = {},
+): NetworkRules => ({
+  tenants: [alice, bob, carol].map((uid) => ({ uid, limits: {}, ...tenants[uid] })),
+  resellers: new Map(),
+  ranges: [subordinates],
+  servedPorts: new Map(),
+  ...more,
+});
+
+/** Everything may be reached. */
+export const everything = {
+  mail: 'anywhere',
+  tenants: true,
+  metadata: true,
+  rules: [],
+  others: 'allow',
+  mode: 'refuse',
+} as const;
