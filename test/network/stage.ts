@@ -4,7 +4,7 @@
  * with one device more. Needs root.
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -40,12 +40,14 @@ export async function noStage(): Promise<string | false> {
   return false;
 }
 
-export const host4 = '198.18.77.1';
-export const world4 = '198.18.77.2';
-export const host6 = 'fd77:b0::1';
-export const world6 = 'fd77:b0::2';
+/** Stages at the same time have other networks: 198.18.0.0/15 is for tests. Source: RFC 2544. */
+const network = process.pid % 251;
+export const host4 = `198.18.${network}.1`;
+export const world4 = `198.18.${network}.2`;
+export const host6 = `fd77:${network.toString(16)}::1`;
+export const world6 = `fd77:${network.toString(16)}::2`;
 /** A second address of the world, of a neighbouring network. */
-export const other4 = '198.19.77.2';
+export const other4 = `198.19.${network}.2`;
 
 /** Counters of a device, in bytes of IP. */
 export interface Wire {
@@ -61,8 +63,8 @@ export class NetworkStage implements AsyncDisposable {
   readonly traffic: string;
   readonly #world: string;
   readonly #device: string;
-  readonly #cgroupBefore: string;
   readonly #children: ChildProcess[] = [];
+  readonly #undo = new DisposableStack();
   #programs: NetworkPrograms | undefined;
 
   /** `directory`: anybody can enter it. */
@@ -82,20 +84,36 @@ export class NetworkStage implements AsyncDisposable {
       cache: `${directory}/cache`,
       cgroup,
     };
-    this.#cgroupBefore = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
     compileBpf();
     this.traffic = buildProgram(fileURLToPath(new URL('traffic.c', import.meta.url)), directory);
-    mkdirSync(`${this.place.sys}/fs/bpf`, { recursive: true });
-    run('mount', '-t', 'bpf', 'bpf', `${this.place.sys}/fs/bpf`);
+    try {
+      this.#enterCgroup(cgroup);
+      this.#makeWorld();
+    } catch (error) {
+      this.#undo.dispose();
+      throw error;
+    }
+  }
+
+  #enterCgroup(cgroup: string): void {
+    const pins = `${this.place.sys}/fs/bpf`;
+    mkdirSync(pins, { recursive: true });
+    run('mount', '-t', 'bpf', 'bpf', pins);
+    this.#undo.defer(() => run('umount', pins));
+    const before = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
     mkdirSync(cgroup);
+    this.#undo.defer(() => rmdirSync(cgroup));
     writeFileSync(`${cgroup}/cgroup.procs`, '0');
-    this.#makeWorld();
+    this.#undo.defer(() => writeFileSync(`${unified}${before}/cgroup.procs`, '0'));
   }
 
   #makeWorld(): void {
     const [world, device] = [this.#world, this.#device];
     run('ip', 'netns', 'add', world);
+    this.#undo.defer(() => run('ip', 'netns', 'del', world));
     run('ip', 'link', 'add', device, 'type', 'veth', 'peer', 'name', 'wire', 'netns', world);
+    // The namespace ends in the background, with this one's end of the wire.
+    this.#undo.defer(() => run('ip', 'link', 'del', device));
     for (const [at, name, v4, v6] of [
       [[], device, host4, host6],
       [['-n', world], 'wire', world4, world6],
@@ -186,11 +204,7 @@ export class NetworkStage implements AsyncDisposable {
     for (const child of this.#children) await ended(child);
     this.#programs?.[Symbol.dispose]();
     NetworkPrograms.unload(this.place);
-    writeFileSync(`${unified}${this.#cgroupBefore}/cgroup.procs`, '0');
-    run('ip', 'netns', 'del', this.#world);
-    run('umount', `${this.place.sys}/fs/bpf`);
-    if (this.place.cgroup !== undefined) rmdirSync(this.place.cgroup);
-    rmSync(this.place.runtime, { recursive: true, force: true });
+    this.#undo.dispose();
   }
 }
 
