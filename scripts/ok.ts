@@ -36,6 +36,8 @@ export const kernelSuites = [
   'test/console/page/policy-kernel.test.ts',
   'test/console/policy-agent.test.ts',
   'test/network/agent-part.test.ts',
+  'test/network/exclusive-programs.test.ts',
+  'test/network/mail-firewall.test.ts',
   'test/network/qdiscs/kernel.test.ts',
   'test/network/reserved-ports.test.ts',
   'test/panel/agent.test.ts',

@@ -25,6 +25,7 @@ import {
   type TenantPlan,
   observesLimits,
 } from './policy.ts';
+import { explainNetwork, type ExplainedRule } from './network/explain-network.ts';
 import type { OwnLimit } from './sites/site-limits.ts';
 import { elements, mayContain } from './vocabulary.ts';
 
@@ -132,6 +133,8 @@ export interface Explanation {
   readonly observed?: true;
   /** The jail; a site without its own has its tenant's. Absent if no line of the policy sets it. */
   readonly jail?: ExplainedJail;
+  /** The hosts that the tenant reaches, and the ports that it may open, also for its sites; absent if no line of the policy is about them. */
+  readonly network?: readonly ExplainedRule[];
   /** The applications; absent if there are none, and the tenant may define none. */
   readonly apps?: ExplainedApps;
   /** The tenant's database server; absent if no line of the policy says so, and for a site. */
@@ -176,6 +179,7 @@ export function explain(subject: ExplainSubject, policy: Policy, lines: LineInde
       .map((each) => explainOne(each, subject, policy, lines)),
     ...(observesLimits(policy) && { observed: true as const }),
     ...(jail && { jail }),
+    ...networkOf(tenant, lines),
     ...(apps && { apps }),
     ...(database && { database }),
     ...(idle.length > 0 && { idle }),
@@ -193,6 +197,11 @@ function explainJail(chain: Chain, lines: LineIndex): ExplainedJail | undefined 
   if (origin === undefined) return undefined;
   const { line } = lines.at(origin.at.start);
   return { jail: jailOf({ chain }), from: describe(origin.link), line };
+}
+
+function networkOf({ chain }: Tenant, lines: LineIndex): Pick<Explanation, 'network'> {
+  const network = explainNetwork(chain, describe, lines);
+  return network.length > 0 ? { network } : {};
 }
 
 function explainDatabase(chain: Chain, lines: LineIndex): ExplainedDatabase | undefined {

@@ -136,6 +136,20 @@ test('mayEdit() adds up CPU and connections of database servers, and compares ti
   assert.match(set(tenant('bob'), ['database.statement=61s'], [], both), /above yours: 1min/);
 });
 
+test('mayEdit() lets a reseller give no package that reaches or opens something else', () => {
+  const packages = (inside: string) => text(undefined, `<package name="p">${inside}</package>`);
+  for (const inside of ['<reach mail="anywhere"/>', '<listen public="yes"/>'])
+    assert.match(set(tenant('bob'), ['package=p'], [], packages(inside)), /more than limits/);
+  const [rules, others] = [
+    '<reach><refuse address="10.0.0.0/8"/></reach>',
+    '<reach><refuse address="10.0.0.0/9"/></reach>',
+  ];
+  const inherited = (of: string, given: string) =>
+    packages(given).replace('<defaults>', `<defaults>${of}`);
+  assert.equal(set(tenant('bob'), ['package=p'], [], inherited(rules, rules)), 'may');
+  assert.match(set(tenant('bob'), ['package=p'], [], inherited(rules, others)), /more than limits/);
+});
+
 test('mayEdit() lets a reseller give no database servers, except by a package for it', () => {
   const own = '<database instance="own"/>';
   const with_ = (before: string, user: string, element: string) =>
@@ -169,6 +183,8 @@ test('mayEdit() refuses everything else in the element of a reseller', () => {
     ['<jail profile="web"/>', '<jail profile="web"/><site name="a.example"/>'],
     ['<jail profile="web"/>', '<jail profile="web"/><sites limits="tenant"/>'],
     ['<jail profile="web"/>', '<jail profile="web"/><apps max="3"/>'],
+    ['<jail profile="web"/>', '<jail profile="web"/><reach mail="anywhere"/>'],
+    ['<jail profile="web"/>', '<jail profile="web"/><listen ports="7001"/>'],
   ];
   for (const [from, to] of refused) {
     const before = text().replace('<tenant user="dave"/>', '');

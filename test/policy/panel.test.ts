@@ -13,6 +13,7 @@ import { planPackages } from '../../src/host/keep-last-packages.ts';
 import type { LastPackage } from '../../src/policy/panel/last-packages.ts';
 import { LineIndex } from '../../src/policy/diagnostic.ts';
 import { explain } from '../../src/policy/explain.ts';
+import { listenOriginOf, reachOriginOf } from '../../src/policy/network/reach-origins.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { jailOf, nameOf, ownAppsMaxOf, type HostFacts } from '../../src/policy/policy.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
@@ -312,6 +313,28 @@ suite('an account whose plan the policy does not have', () => {
     assert.equal(jailIn(jail('strict'), jail('none')), 'strict');
     assert.equal(jailIn(jail('strict'), jail('web')), 'strict');
     assert.equal(jailIn('', ''), undefined);
+  });
+
+  test('reaches and opens no more than without its last package', () => {
+    const body = (gold: string, others: string) =>
+      `${follow()}<package name="gold">${gold}</package><defaults>${others}</defaults><tenants uids="1001-1099"/>`;
+    const mailIn = (gold: string, others: string) => {
+      const kept = lastPackages(last('ann', 'gold'));
+      const { tenants } = resolve(body(gold, others), ok(record({ ann: lost })), kept);
+      const chain = tenants.get('ann')?.chain ?? [];
+      return [reachOriginOf(chain)?.at.mail.value, listenOriginOf(chain)?.at.public.value];
+    };
+    const open = '<reach mail="anywhere" tenants="yes" metadata="yes"/><listen public="yes"/>';
+    const closed = '<reach mail="local"/><listen/>';
+    assert.deepEqual(mailIn(open, closed), ['local', false]);
+    assert.deepEqual(mailIn(closed, open), ['local', false]);
+    assert.deepEqual(mailIn(open, ''), ['anywhere', true]);
+    assert.deepEqual(mailIn('<reach mode="watch"/><listen mode="watch"/>', closed), [
+      'local',
+      false,
+    ]);
+    assert.deepEqual(mailIn('<reach mail="relay"/>', closed), ['relay', false]);
+    assert.deepEqual(mailIn('', ''), [undefined, undefined]);
   });
 
   test('may define as many applications as both its last package and what it had without it allow', () => {

@@ -5,7 +5,7 @@
 import { unlimited } from '../../../packages/base/quantity.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { limitAttribute } from '../../limits/limits.ts';
-import { listenOriginOf, reachOriginOf } from '../network/reach-origins.ts';
+import { hasRefusals, isPrivate } from '../network/reach-origins.ts';
 import {
   hasOwnDatabase,
   jailOf,
@@ -18,7 +18,7 @@ import {
 /**
  * Returns a chain with the lower value of each limit, and of the number of own applications, and a database
  * server of its own only if both have one; the first chain's if they are equal. The first chain decides the jail and what
- * the tenant may reach and open, unless only the other one does, and who may set limits of sites, which are within the
+ * the tenant may reach and open, unless only the other one restricts it, and who may set limits of sites, which are within the
  * tenant's.
  */
 export function lowerOf(first: Chain, other: Chain): Chain {
@@ -26,8 +26,8 @@ export function lowerOf(first: Chain, other: Chain): Chain {
   const isLower = (key: LimitKey) => sizeOf(key, others) < sizeOf(key, ones);
   const byFirst: Decides = {
     jail: jailOf({ chain: first }) !== undefined || jailOf({ chain: other }) === undefined,
-    reach: reachOriginOf(first) !== undefined || reachOriginOf(other) === undefined,
-    listen: listenOriginOf(first) !== undefined || listenOriginOf(other) === undefined,
+    reach: hasRefusals(first) || !hasRefusals(other),
+    listen: isPrivate(first) || !isPrivate(other),
     ownApps: ownAppsMaxOf({ chain: first }) <= ownAppsMaxOf({ chain: other }),
     databaseInstance: !hasOwnDatabase({ chain: first }) || hasOwnDatabase({ chain: other }),
   };

@@ -15,3 +15,23 @@ export function listenOriginOf(chain: Chain): { link: Link; at: ListenElement } 
   }
   return undefined;
 }
+
+/** Whether a tenant may not reach everything. */
+export function hasRefusals(chain: Chain): boolean {
+  const reach = reachOriginOf(chain)?.at;
+  if (reach === undefined || reach.mode.value === 'watch') return false;
+  const { mail, tenants, metadata, others, rules } = reach;
+  return (
+    mail.value !== 'anywhere' ||
+    !tenants.value ||
+    !metadata.value ||
+    others.value === 'refuse' ||
+    rules.some(({ action }) => action === 'refuse')
+  );
+}
+
+/** Whether other hosts may not connect to what a tenant opens. */
+export function isPrivate(chain: Chain): boolean {
+  const listen = listenOriginOf(chain)?.at;
+  return listen !== undefined && !listen.public.value && listen.mode.value === 'refuse';
+}

@@ -56,7 +56,10 @@ export const withoutPanel = ({ panel: _panel, ...limits }: ImportedLimits, why: 
 });
 
 type Known = Pick<Policy, 'tenants' | 'resellers' | 'panel'>;
-type KnownPackage = Pick<PackageElement, 'name' | 'values' | 'jail' | 'siteLimits' | 'ownApps'>;
+type KnownPackage = Pick<
+  PackageElement,
+  'name' | 'values' | 'jail' | 'reach' | 'listen' | 'siteLimits' | 'ownApps' | 'databaseInstance'
+>;
 
 /**
  * Returns the limits without accounts for which the policy decides: those that are no tenants, have a package, or belong to
@@ -144,8 +147,10 @@ function otherPackages(
   const textOf = ({ values }: LimitBlock) =>
     JSON.stringify([...values].map(([key, { value }]) => [key, value]).sort());
   // A jail of the policy's package is nothing that the panel states.
-  const isMore = ({ jail, siteLimits, ownApps }: KnownPackage) =>
-    [jail, siteLimits, ownApps].some((each) => each !== undefined);
+  const isMore = (more: KnownPackage) =>
+    [more.jail, more.reach, more.listen, more.siteLimits, more.ownApps, more.databaseInstance].some(
+      (each) => each !== undefined,
+    );
   const there = new Map(
     packages.map((each) => [each.name.value, isMore(each) ? undefined : textOf(each)]),
   );

@@ -40,6 +40,8 @@ const prototypes = {
     'int bpf_map_update_elem(int fd, const void *key, const void *value, uint64_t flags)',
   bpf_map_delete_elem: 'int bpf_map_delete_elem(int fd, const void *key)',
   bpf_map_get_next_key: 'int bpf_map_get_next_key(int fd, const void *key, void *next)',
+  bpf_prog_query:
+    'int bpf_prog_query(int target, int type, uint32_t flags, void *attachFlags, void *ids, void *count)',
   ring_buffer__new:
     'void *ring_buffer__new(int fd, void *take, void *context, const void *options)',
   ring_buffer__consume: 'int ring_buffer__consume(void *ring)',
@@ -88,6 +90,14 @@ export interface Libbpf {
   ) => number;
   readonly bpf_map_delete_elem: (fd: number, key: Uint8Array) => number;
   readonly bpf_map_get_next_key: (fd: number, key: Uint8Array | null, next: Uint8Array) => number;
+  readonly bpf_prog_query: (
+    target: number,
+    type: number,
+    flags: number,
+    attachFlags: Uint32Array,
+    ids: Uint32Array,
+    count: Uint32Array,
+  ) => number;
   readonly ring_buffer__new: (
     fd: number,
     take: bigint,

@@ -24,16 +24,16 @@ export const stageSkip =
 /** A new network namespace for each test, with a state directory of its own. */
 export class Stage implements Disposable {
   readonly state = mkdtempSync(join(tmpdir(), 'bulkhead-qdiscs-'));
-  readonly #name = `bulkhead-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
+  readonly name = `bulkhead-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
 
   constructor() {
-    execFileSync('ip', ['netns', 'add', this.#name]);
+    execFileSync('ip', ['netns', 'add', this.name]);
     this.shell('ip link set lo up');
   }
 
   /** Runs a command in the namespace; rejects unless it succeeds. */
   shell(command: string): string {
-    return execFileSync('ip', ['netns', 'exec', this.#name, 'sh', '-c', command], {
+    return execFileSync('ip', ['netns', 'exec', this.name, 'sh', '-c', command], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -61,7 +61,7 @@ export class Stage implements Disposable {
   }
 
   #start(steps: readonly string[], timeout?: number) {
-    const words = ['netns', 'exec', this.#name, process.execPath, import.meta.filename];
+    const words = ['netns', 'exec', this.name, process.execPath, import.meta.filename];
     const run = spawnSync('ip', [...words, this.state, ...steps], {
       encoding: 'utf8',
       killSignal: 'SIGKILL',
@@ -74,7 +74,7 @@ export class Stage implements Disposable {
   #lines = (text: string) => text.split('\n').filter((each) => each !== '');
 
   [Symbol.dispose](): void {
-    execFileSync('ip', ['netns', 'del', this.#name]);
+    execFileSync('ip', ['netns', 'del', this.name]);
     rmSync(this.state, { recursive: true });
   }
 }

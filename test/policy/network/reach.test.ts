@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { LineIndex } from '../../../src/policy/diagnostic.ts';
+import { explain } from '../../../src/policy/explain.ts';
 import { parsePolicy } from '../../../src/policy/parse.ts';
 import type { HostFacts } from '../../../src/policy/policy.ts';
 import { resolvePolicy } from '../../../src/policy/resolve.ts';
@@ -78,6 +80,39 @@ test('rules have an address, ports, a protocol and a reason', () => {
     'allow 2001:db8::/32, tcp, ports 443 8000-8010 25',
   ]);
   assert.equal(reach?.rules[0]?.reason, 'the network of the provider');
+});
+
+test('explain() shows each attribute and each rule with its line', () => {
+  const body = `
+<defaults><listen public="yes"/></defaults>
+<tenant uid="1001"><site name="a.example"/>
+<reach mail="local"
+ mode="watch">
+<refuse address="10.0.0.0/8" reason="ours"/></reach></tenant>
+<tenant uid="1002"/>`;
+  const { policy } = resolve(body);
+  const lines = new LineIndex(policy.text);
+  const [tenant, other] = policy.tenants;
+  assert.ok(tenant && other);
+  const shown = (subject: Parameters<typeof explain>[0]) =>
+    (explain(subject, policy, lines).network ?? []).map(
+      ({ setting, value, reason, from, line }) =>
+        `${line} ${setting}: ${value}, ${from}${reason === undefined ? '' : ` (${reason})`}`,
+    );
+  const all = [
+    '4 reach mail: local, the tenant itself',
+    '4 reach tenants: no, the tenant itself',
+    '4 reach metadata: no, the tenant itself',
+    '6 reach rule: refuse 10.0.0.0/8, the tenant itself (ours)',
+    '4 reach others: allow, the tenant itself',
+    '5 reach mode: watch, the tenant itself',
+    '2 listen ports: none, defaults',
+    '2 listen public: yes, defaults',
+    '2 listen mode: refuse, defaults',
+  ];
+  assert.deepEqual(shown({ tenant, site: undefined }), all);
+  assert.deepEqual(shown({ tenant, site: tenant.sites[0] }), all);
+  assert.deepEqual(shown({ tenant: other, site: undefined }), all.slice(6));
 });
 
 const wrong: readonly (readonly [string, RegExp])[] = [

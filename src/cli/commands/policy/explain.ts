@@ -128,7 +128,7 @@ function show(explained: Explanation, { json }: ExplainOptions): void {
 
 function printExplanation(explained: Explanation): void {
   const { colors } = terminalOf(process.stdout);
-  const { file, user, uid, site, package: packageName, reseller, limits, jail, idle } = explained;
+  const { file, user, uid, site, package: packageName, reseller, idle } = explained;
   const facts = [
     ...(user === undefined ? [] : [`uid ${uid}`]),
     packageName === undefined ? 'no package' : `package ${packageName}`,
@@ -138,15 +138,7 @@ function printExplanation(explained: Explanation): void {
   const name = site === undefined ? tenant : siteName(tenant, site);
   print(`${colors.bold(name)}  (${facts.join(', ')})`);
   print(explained.plan === undefined ? '' : `${planText(explained.plan, explained)}\n`);
-  const jailRow = jail && { ...jail, limit: 'jail', value: formatJail(jail.jail) };
-  const rows = jailRow === undefined ? limits : [...limits, jailRow];
-  const cells = rows.map(({ limit, value, from, line, ...rest }) => {
-    const where = line === undefined ? '' : `${file}:${line}`;
-    const bound = 'bound' in rest ? ` (${rest.boundBy}: ${rest.bound})` : '';
-    const paint = from === notSet ? colors.dim : (text: string) => text;
-    return [limit, `${value}${bound}`, from, where].map(paint);
-  });
-  print(table([['LIMIT', 'VALUE', 'FROM', 'LINE'].map(colors.dim), ...cells]));
+  print(limitTable(explained));
   if (explained.observed === true) print('Only observed: the kernel enforces none of these limits');
   if (explained.apps !== undefined) print(appsText(explained.apps, file));
   if (explained.database !== undefined) print(databaseText(explained.database, file));
@@ -157,6 +149,27 @@ function printExplanation(explained: Explanation): void {
   for (const each of idle ?? []) {
     print(`Not in force: ${each.limit} ${each.value}, set by ${each.by}: ${each.reason}`);
   }
+}
+
+/** Returns the table of limits, of the jail, and of what may be reached and opened. */
+function limitTable({ file, limits, jail, network = [] }: Explanation): string {
+  const { colors } = terminalOf(process.stdout);
+  const rows = [
+    ...limits,
+    ...(jail === undefined ? [] : [{ ...jail, limit: 'jail', value: formatJail(jail.jail) }]),
+    ...network.map(({ setting, value, reason, ...rest }) => ({
+      ...rest,
+      limit: setting,
+      value: reason === undefined ? value : `${value} (${printable(reason)})`,
+    })),
+  ];
+  const cells = rows.map(({ limit, value, from, line, ...rest }) => {
+    const where = line === undefined ? '' : `${file}:${line}`;
+    const bound = 'bound' in rest ? ` (${rest.boundBy}: ${rest.bound})` : '';
+    const paint = from === notSet ? colors.dim : (text: string) => text;
+    return [limit, `${value}${bound}`, from, where].map(paint);
+  });
+  return table([['LIMIT', 'VALUE', 'FROM', 'LINE'].map(colors.dim), ...cells]);
 }
 
 /** Returns for example `Applications: blog; the tenant may define 3 itself (defaults, policy.xml:4)`. */
