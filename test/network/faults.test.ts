@@ -72,6 +72,19 @@ describe('AttemptTally', () => {
     assert.deepEqual(unreported[0]?.evidence.items, []);
   });
 
+  test('a report before its count waits for it, and not for tenants that are gone', () => {
+    const tally = new AttemptTally();
+    tally.begin(counts({}), true);
+    tally.add(refusal(), 1, '');
+    tally.add(refusal({ uid: 1002 }), 1, '');
+    assert.deepEqual(tally.take(counts({}), 1, enforced), []);
+    const [fault] = tally.take(counts({ 'reach.mail': 1 }), 2, enforced);
+    assert.equal(itemsOf(fault).length, 1);
+    tally.begin(new Map([[1002, noRefusals]]), false);
+    const [other] = tally.take(new Map([[1002, { ...noRefusals, 'reach.mail': 1 }]]), 3, enforced);
+    assert.deepEqual(itemsOf(other), []);
+  });
+
   test('programs that choose many names do not fill the memory', () => {
     const tally = new AttemptTally();
     tally.begin(counts({}), true);

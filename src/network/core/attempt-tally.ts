@@ -17,7 +17,8 @@ interface Episode {
   lastAt: number;
 }
 
-interface Ticked {
+interface Told {
+  readonly uid: number;
   wasRefused: boolean;
   readonly items: Map<string, Attempt>;
 }
@@ -29,7 +30,8 @@ export type IsWatched = (uid: number, kind: NetworkRefusalKind) => boolean;
 
 export class AttemptTally {
   readonly #episodes = new Map<string, Episode>();
-  #ticked = new Map<string, Ticked>();
+  /** Reports whose count has not been read yet. */
+  readonly #told = new Map<string, Told>();
   #before = new Map<number, Counts>();
 
   /** Takes the counts as a beginning. Tenants that are known go on, unless other programs count from now on. */
@@ -45,14 +47,14 @@ export class AttemptTally {
     const key = keyOf(refusal.uid, refusal.kind);
     const address = formatAddress(refusal.address);
     const addresses = this.#addressesOf(key, at).add(address).size;
-    const ticked = this.#ticked.get(key) ?? { wasRefused: false, items: new Map() };
-    this.#ticked.set(key, ticked);
-    ticked.wasRefused ||= refusal.wasRefused;
+    const told = this.#told.get(key) ?? { uid: refusal.uid, wasRefused: false, items: new Map() };
+    this.#told.set(key, told);
+    told.wasRefused ||= refusal.wasRefused;
     const name = `${program} ${port}`;
-    const known = ticked.items.get(name);
-    if (known === undefined && ticked.items.size >= itemsMax) return;
+    const known = told.items.get(name);
+    if (known === undefined && told.items.size >= itemsMax) return;
     const tries = (known?.tries ?? 0) + 1;
-    ticked.items.set(name, { at, program, address, port, tries, addresses, owner });
+    told.items.set(name, { at, program, address, port, tries, addresses, owner });
   }
 
   /** Returns the addresses since it began. At the bound, none is added. */
@@ -67,8 +69,7 @@ export class AttemptTally {
 
   /** Returns the faults since the last call, by the programs' counts, which have more than was reported. */
   take(counts: ReadonlyMap<number, Counts>, at: number, isWatched: IsWatched): ReportedFault[] {
-    const ticked = this.#ticked;
-    this.#ticked = new Map();
+    for (const [key, { uid }] of this.#told) if (!counts.has(uid)) this.#told.delete(key);
     for (const [key, { lastAt }] of this.#episodes)
       if (Math.abs(at - lastAt) >= quietMilliseconds) this.#episodes.delete(key);
     const faults = [...counts].flatMap(([uid, now]) => {
@@ -76,7 +77,8 @@ export class AttemptTally {
       return networkRefusalKinds.flatMap((kind): readonly ReportedFault[] => {
         const count = now[kind] - before[kind];
         if (count <= 0) return [];
-        const seen = ticked.get(keyOf(uid, kind));
+        const seen = this.#told.get(keyOf(uid, kind));
+        this.#told.delete(keyOf(uid, kind));
         const wasRefused = seen?.wasRefused ?? !isWatched(uid, kind);
         return [
           {
