@@ -347,9 +347,11 @@ export class Agent implements AsyncDisposable {
   #mailOf({ uid, member }: Who): MailCount | 'unknown' {
     const since = this.#composed.membership.beginningOf(member);
     if (!Number.isFinite(since)) return 'unknown';
-    return (
-      this.#options.parts.find(({ mail }) => mail !== undefined)?.mail?.(uid, since) ?? 'unknown'
-    );
+    for (const part of this.#options.parts) {
+      const found = part.mail?.(uid, since);
+      if (found !== undefined) return found;
+    }
+    return 'unknown';
   }
 
   #status(placement: PlacementStatus = this.#composed.placement.status()) {

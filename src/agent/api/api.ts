@@ -191,16 +191,16 @@ export interface UsageRow extends Who {
   readonly limitTexts: LimitTexts;
   /** Faults in the period, by limit. */
   readonly faults: Readonly<Partial<Record<LimitKey, number>>>;
-  /** Mail of a tenant, whatever the period is. `unknown`: it has no jail, so nothing counts its mail. */
+  /** Mail of a tenant, whatever the period is. `unknown`: it has no jail, and no log of a mail server shows it. */
   readonly mail?: MailCount | 'unknown';
 }
 
-/** Messages that a tenant in a jail handed to `sendmail`. */
+/** Messages that a tenant handed to the host's mail server. */
 export interface MailCount {
   /** The number of messages that the mail program accepted. */
   readonly accepted: number;
-  /** The number of messages that the mail program refused, or that were not handed to it. */
-  readonly refused: number;
+  /** The number of messages that the mail program refused, or that were not handed to it; absent without a jail. */
+  readonly refused?: number;
   /** The time since when they are counted, in milliseconds since 1970; absent if there were none. */
   readonly since?: number;
 }

@@ -201,9 +201,11 @@ function sumOfFaults(all: readonly (FaultTotals | undefined)[]): FaultTotals {
 }
 
 function sumOfMail(all: readonly MailCount[]): MailCount | undefined {
-  const sum = (of: (typeof mailResults)[number]) =>
-    all.reduce((total, each) => total + each[of], 0);
-  return all.length === 0 ? undefined : { accepted: sum('accepted'), refused: sum('refused') };
+  if (all.length === 0) return undefined;
+  const accepted = all.reduce((total, each) => total + each.accepted, 0);
+  const known = all.flatMap(({ refused }) => refused ?? []);
+  const refused = known.reduce((total, each) => total + each, 0);
+  return { accepted, ...(known.length === 0 ? {} : { refused }) };
 }
 
 function labelsOf({ kind, name, uid, reseller, site, tenant, package: plan }: Who): string {
@@ -278,7 +280,8 @@ function* mailSamples(page: Page, kind: Kind, rows: Shown) {
     if (!headed) page.head(name, mailFamily.type, mailFamily.help);
     headed = true;
     for (const each of mailResults)
-      page.text += `${name}{${labels},result="${each}"} ${mail[each]}\n`;
+      if (mail[each] !== undefined)
+        page.text += `${name}{${labels},result="${each}"} ${mail[each]}\n`;
     if (page.full) yield page.take();
   }
 }

@@ -111,5 +111,6 @@ export const limitKeys = (): readonly LimitKey[] => [...attributes.keys()];
 /** Formats a count of mail: `12 messages accepted, 3 refused, since 2026-11-24 18:30:05`. */
 export function formatMailCount({ accepted, refused, since }: MailCount): string {
   const begin = since === undefined ? '' : `, since ${dateTime(since)}`;
-  return `${count(accepted, 'message')} accepted, ${refused} refused${begin}`;
+  const others = refused === undefined ? '' : `, ${refused} refused`;
+  return `${count(accepted, 'message')} accepted${others}${begin}`;
 }

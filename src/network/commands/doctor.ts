@@ -4,6 +4,7 @@ import { count } from '../../../packages/base/list.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { hostHeld } from '../io/host-held.ts';
 import { hostRules } from '../io/host-rules.ts';
+import { hostRemarks } from './host-remarks.ts';
 
 const label = 'Network';
 
@@ -16,6 +17,7 @@ export async function networkDoctor({
   if (process.geteuid?.() !== 0)
     return { label, text: 'unknown: only root can try the rules', remarks: [] };
   const { parts, remarks } = await hostHeld(paths, rules);
+  const mail = new Set(rules.tenants.flatMap(({ reach }) => reach?.mail ?? []));
   const weak = parts.filter(({ support }) => support !== 'full');
   return {
     label,
@@ -26,6 +28,7 @@ export async function networkDoctor({
     remarks: [
       ...weak.map(({ part, support, reason }) => `${part} (${support}): ${reason}`),
       ...remarks,
+      ...(await hostRemarks(paths, mail)),
     ],
   };
 }

@@ -6,6 +6,7 @@
  */
 import { failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
+import type { MailCount } from '../../agent/api/api.ts';
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart, Alarm, NetworkUse as TimedUse, ReportedFault } from '../../agent/part.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -15,6 +16,8 @@ import { rateFaults } from '../core/rate-faults.ts';
 import type { NetworkRules } from '../core/rules.ts';
 import type { NetworkRefusalKind, NetworkUse } from '../core/use.ts';
 import { hasSendLimit, hostRules, keptPorts, ownerOfPort } from './host-rules.ts';
+import { MailCounts } from './mail/mail-counts.ts';
+import { MailLogPart } from './mail/mail-log-part.ts';
 import { NetworkPrograms, type NetworkPlace } from './programs/network-programs.ts';
 import { PacedDevices } from './qdiscs/paced-devices.ts';
 import { reservePorts } from './reserved-ports.ts';
@@ -44,6 +47,7 @@ export class NetworkPart implements AgentPart {
   readonly #place: NetworkPlace;
   readonly #log: Log;
   readonly #devices: PacedDevices;
+  readonly #mail: MailLogPart;
   readonly #tally = new AttemptTally();
   readonly #logged = new Map<string, string>();
   readonly #alarms: Alarm[] = [];
@@ -59,10 +63,12 @@ export class NetworkPart implements AgentPart {
     this.#place = place;
     this.#log = log;
     this.#devices = new PacedDevices(paths);
+    this.#mail = new MailLogPart(new MailCounts(paths));
   }
 
   adopt(policy: Policy): void {
     this.#policy = policy;
+    this.#mail.adopt(policy);
     clearTimeout(this.#timer);
     // Programs take a moment to load.
     this.#timer = setTimeout(() => this.#follow(), 0).unref();
@@ -156,6 +162,10 @@ export class NetworkPart implements AgentPart {
     return [...refused, ...rateFaults(rules, resellers, uses)];
   }
 
+  mail(uid: number, tenantSince: number): MailCount | undefined {
+    return this.#mail.mail(uid, tenantSince);
+  }
+
   takeAlarms(): readonly Alarm[] {
     return this.#alarms.splice(0);
   }
@@ -166,7 +176,7 @@ export class NetworkPart implements AgentPart {
     this.#policy = undefined;
     this.#inForce?.programs[Symbol.dispose]();
     this.#inForce = undefined;
-    return Promise.resolve();
+    return this.#mail[Symbol.asyncDispose]();
   }
 
   #tell(about: string, problems: readonly Problem[]): void {
