@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Log } from '../../src/agent/log.ts';
 import type { ReportedFault } from '../../src/agent/part.ts';
+import { compileThaw } from '../../scripts/entry.ts';
 import { connectDatabase } from '../../src/database/io/client/connect.ts';
 import { readAccounts } from '../../src/database/io/connection-numbers.ts';
 import { databasePart } from '../../src/database/io/agent-part.ts';
@@ -98,6 +99,25 @@ alice:x:${aliceUid}:${aliceUid}::/home/alice:/bin/false\n`,
       const items = JSON.stringify(faults.map(({ evidence }) => evidence));
       assert.match(items, /BENCHMARK/);
       assert.ok(!items.includes('secret'), items);
+    } finally {
+      alice.close();
+      await part[Symbol.asyncDispose]?.();
+    }
+  });
+
+  test('lowers the CPU limit while the server works for a tenant to whose limit that counts', async () => {
+    compileThaw();
+    const part = databasePart(paths, log);
+    part.adopt?.(policyWith('<cpu limit="100%"/><database counts="yes"/>'), new Map());
+    const now = () => part.cpuLimitNow?.(aliceUid);
+    const alice = await server.connect('alice_1');
+    const done = alice.query('SELECT BENCHMARK(1000000000, MD5(RAND()))');
+    try {
+      const lowered = await eventually('it is lowered', now, () => warnings.join('\n'));
+      assert.ok(lowered >= 0.1 && lowered < 1, `${lowered}`);
+      await server.sql('KILL QUERY USER alice_1');
+      await done;
+      await eventually('it is back', () => now() === undefined);
     } finally {
       alice.close();
       await part[Symbol.asyncDispose]?.();

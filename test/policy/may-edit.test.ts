@@ -136,6 +136,15 @@ test('mayEdit() adds up CPU and connections of database servers, and compares ti
   assert.match(set(tenant('bob'), ['database.statement=61s'], [], both), /above yours: 1min/);
 });
 
+test('mayEdit() lets a reseller not change whether the use of database servers counts', () => {
+  const counting = text().replace(
+    '<tenant user="bob">',
+    '<tenant user="bob"><database counts="yes"/>',
+  );
+  assert.match(judge(counting, text()), /whether the CPU time of database servers counts/);
+  assert.match(judge(text(), counting), /whether the CPU time of database servers counts/);
+});
+
 test('mayEdit() lets a reseller give no database servers, except by a package for it', () => {
   const own = '<database instance="own"/>';
   const with_ = (before: string, user: string, element: string) =>
