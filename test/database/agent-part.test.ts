@@ -1,7 +1,7 @@
 /** The agent's part with a real server, and tenants' real connections. Nobody is paused: the policy watches. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Log } from '../../src/agent/log.ts';
@@ -247,6 +247,40 @@ alice:x:${aliceUid}:${aliceUid}::/home/alice:/bin/false\n`,
       evil.close();
       await part[Symbol.asyncDispose]?.();
       await server.sql("DROP USER ''@localhost");
+    }
+  });
+
+  test('asks a server no more in which it has no rights any more', async () => {
+    const part = databasePart(paths, log);
+    const record = { version: 1, servers: [{ socket: server.socket, userstat: true }] };
+    const file = join(state, 'database', 'servers.json');
+    mkdirSync(join(state, 'database'), { recursive: true, mode: 0o700 });
+    writeFileSync(file, JSON.stringify(record), { mode: 0o600 });
+    const text = `<bulkhead version="1"><tenant uid="${aliceUid}"><database connections="5"/></tenant></bulkhead>`;
+    const { document } = parsePolicy('policy.xml', text);
+    assert.ok(document !== undefined);
+    const policy = resolvePolicy(document, { accounts: [], uidMin: 1000 });
+    const workers = async () =>
+      (
+        await server.sql(
+          "SELECT COUNT(*) AS n FROM information_schema.processlist WHERE user = 'bulkhead-db'",
+        )
+      )[0]?.get('n');
+    try {
+      await server.sql(
+        'CREATE USER `bulkhead-db`@localhost IDENTIFIED VIA unix_socket OR mysql_native_password USING PASSWORD("")',
+      );
+      await server.sql('GRANT PROCESS ON *.* TO `bulkhead-db`@localhost');
+      part.adopt?.(policy, new Map());
+      await eventually('it is asked', async () => (await workers()) === '1');
+      rmSync(file);
+      // Servers are searched for once a minute, and with each policy.
+      part.adopt?.(policy, new Map());
+      await eventually('it is asked no more', async () => (await workers()) === '0');
+      assert.equal(part.databaseUse?.(aliceUid), undefined);
+    } finally {
+      rmSync(file, { force: true });
+      await part[Symbol.asyncDispose]?.();
     }
   });
 

@@ -104,7 +104,12 @@ class DatabasePart implements AgentPart {
   #find(enforcement: Enforcement): void {
     this.#timer = setTimeout(() => this.#find(enforcement), findMilliseconds).unref();
     const found = findServers(this.#paths, enforcement.policy);
-    if (!found.ok) return this.#once('servers', formatProblem(found.error));
+    this.#once('servers', found.ok ? '' : formatProblem(found.error));
+    if (!found.ok) {
+      // Nothing is known of a server that Bulkhead has no rights in any more.
+      this.#totals.lose();
+      return this.#loops.keep(new Map());
+    }
     this.#loops.keep(new Map(found.value.map(({ address, make }) => [address.at, make])));
   }
 
