@@ -1,4 +1,5 @@
 /** Attacks of tenants on each other: services of neighbours, ports that are kept, storms of connections. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { suite, test } from 'node:test';

@@ -1,4 +1,5 @@
 /** Every way to an address and port that a tenant must not reach: mail, metadata services, refused addresses. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { suite, test } from 'node:test';
