@@ -136,8 +136,8 @@ suite('maps of network rules', () => {
     assert.ok(first !== undefined);
     const { key, value } = prefixEntry(3, first);
     assert.equal(value.length, prefixRulesBytes);
-    assert.equal(key.toHex(), `${'88000000'}${'07000000'}00000000000000000000ffff0a000000`);
-    assert.equal(value.subarray(0, 10).toHex(), '01000000190' + '01a000600');
+    assert.equal(key.toHex(), '880000000700000000000000000000000000ffff0a000000');
+    assert.equal(value.subarray(0, 10).toHex(), '0100000019001a000600');
   });
 
   test('listNumber() gives different lists different numbers, and never 0', () => {
@@ -269,7 +269,7 @@ suite('maps of network rules', () => {
     const refusal = parseNetworkRefusal(event);
     assert.equal(refusal?.kind, 'reach.address');
     assert.deepEqual([...refusal.address], [10, 0, 0, 1]);
-    assert.doesNotMatch(refusal.program, /\u001b/);
+    assert.ok(!refusal.program.includes('\u001b'));
     view.setUint32(8, 7, true);
     assert.equal(parseNetworkRefusal(event), undefined);
   });
