@@ -5,6 +5,7 @@ import { suite, test } from 'node:test';
 import type { Reach } from '../../src/network/core/rules.ts';
 import {
   alice,
+  aSecondOfReports,
   bob,
   everything,
   host4,
@@ -17,6 +18,7 @@ import {
   world6,
   type NetworkStage,
 } from '../network/stage.ts';
+
 import { buildProgram } from '../placer/programs.ts';
 
 const skip = await noStage();
@@ -213,6 +215,7 @@ suite('ways to what a tenant must not reach', { skip }, () => {
 
   test('watch mode refuses nothing, and reports it', async () => {
     const programs = withReach({ mail: 'relay', mode: 'watch' });
+    await aSecondOfReports();
     programs.readRefusals();
     assert.equal((await tried(alice)).get('tcp'), 'through');
     const reported = programs.readRefusals();

@@ -7,6 +7,7 @@ import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_pr
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { after, before } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { libbpf } from '../../src/sys/bpf/libbpf.ts';
 import { findUnified } from '../../src/host/cgroups/hierarchies.ts';
@@ -242,6 +243,9 @@ export function stageOfSuite(setUp: (stage: NetworkStage) => unknown): {
     },
   };
 }
+
+/** Each tenant has a few reports for each second of the kernel's clock: waits for the next one. */
+export const aSecondOfReports = (): Promise<unknown> => sleep(1_001);
 
 /** Ends a process that this one started, and waits until it has. */
 function ended(child: ChildProcess): Promise<void> {

@@ -8,6 +8,7 @@
  *     traffic datagrams HOST PORT SIZE N    prints how many were sent
  *     traffic connects HOST PORT N          prints how many there were, and how many were refused
  *     traffic ask HOST PORT N               asks for a byte N times, one after the other; prints the median in milliseconds
+ *     traffic probe HOST PORT               connects a socket for datagrams, and sends one
  *     traffic bind udp|tcp HOST PORT        prints "bound", or the error
  *     traffic listen PORT                   without bind where PORT is 0; prints the port, and waits
  */
@@ -240,6 +241,17 @@ static void ask(const char *host, const char *port, long count)
   printf("%lld\n", took[count / 2]);
 }
 
+static void probe(const char *host, const char *port)
+{
+  struct sockaddr_storage address;
+  socklen_t length = address_of(host, port, &address);
+  int fd = socket(address.ss_family, SOCK_DGRAM, 0);
+
+  if (connect(fd, (struct sockaddr *)&address, length))
+    die("connect");
+  printf("connected, %s\n", send(fd, "x", 1, 0) == 1 ? "sent" : strerror(errno));
+}
+
 static void try_to_bind(int type, const char *host, const char *port)
 {
   struct sockaddr_storage address;
@@ -281,6 +293,8 @@ int main(int count, char **words)
     connects(words[2], words[3], atol(words[4]));
   else if (count == 5 && !strcmp(what, "ask"))
     ask(words[2], words[3], atol(words[4]));
+  else if (count == 4 && !strcmp(what, "probe"))
+    probe(words[2], words[3]);
   else if (count == 5 && !strcmp(what, "bind"))
     try_to_bind(strcmp(words[2], "udp") ? SOCK_STREAM : SOCK_DGRAM, words[3], words[4]);
   else if (count == 3 && !strcmp(what, "listen"))
