@@ -152,6 +152,12 @@ export class NetworkStage implements AsyncDisposable {
     return spawnSync('tc', ['qdisc', ...words, 'flow_limit', '1000']).status === 0;
   }
 
+  /** Returns the number of packets that wait in the qdisc. */
+  waiting(): number {
+    const text = run('tc', '-s', 'qdisc', 'show', 'dev', this.#device);
+    return Number(/ backlog \S+ (\d+)p/.exec(text)?.[1] ?? 0);
+  }
+
   /** Puts rules in force; the programs are loaded at the first call. */
   apply(rules: NetworkRules): NetworkPrograms {
     if (this.#programs !== undefined) {
