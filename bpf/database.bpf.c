@@ -34,8 +34,6 @@ struct settings {
 struct server {
   u64 started; /* the process, in ticks since boot: a number alone may be another's by now */
   u64 since;   /* when it was named here: CLOCK_MONOTONIC, nanoseconds */
-  u32 forks;   /* whether each connection has a process of its own */
-  u32 unused;
 };
 
 struct thread {
@@ -99,19 +97,13 @@ __noinline u32 tenant_of(u32 uid)
 /* Returns the server that the task works in, and its pid. */
 static __always_inline struct server *server_of(struct task_struct *task, u32 *pid)
 {
-  struct task_struct *process = task;
   struct server *server;
 
   *pid = task->tgid;
   server = bpf_map_lookup_elem(&servers, pid);
-  if (!server) {
-    process = BPF_CORE_READ(task, real_parent);
-    *pid = BPF_CORE_READ(process, tgid);
-    server = bpf_map_lookup_elem(&servers, pid);
-    if (!server || !server->forks)
-      return 0;
-  }
-  if (BPF_CORE_READ(process, group_leader, start_boottime) / NANOSECONDS_PER_TICK != server->started)
+  if (!server)
+    return 0;
+  if (BPF_CORE_READ(task, group_leader, start_boottime) / NANOSECONDS_PER_TICK != server->started)
     return 0;
   return server;
 }

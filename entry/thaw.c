@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Thaws what the agent has frozen when the agent no longer can: when it has not written for three seconds, when it has
- * ended, or when this process is told to end.
+ * Thaws what the agent has frozen, and restores the CPU limits that it has lowered, when the agent no longer can: when it
+ * has not written for three seconds, when it has ended, or when this process is told to end.
  *
  *     bulkhead-thaw /run/bulkhead/database-frozen < PIPE > PIPE
  *
  *     /sys/fs/cgroup/bulkhead/u1001/s-shop.example/cgroup.freeze
  *     /sys/fs/cgroup/bulkhead/u1002/cgroup.freeze <TAB> /var/lib/bulkhead/stopped/1002
  *
- * The agent writes a cgroup to the record before it freezes it, and a byte now and then, each of which gets one back. A
- * cgroup with a second path is also what `bulkhead stop --freeze` freezes, and stays frozen while that file says so.
- * Source: src/database/io/hold/record.ts.
+ *     bulkhead-thaw /run/bulkhead/database-quotas < PIPE > PIPE
+ *
+ *     /sys/fs/cgroup/bulkhead/u1001/cpu.max <TAB> 100000 100000 <TAB> 1001
+ *
+ * The agent writes a cgroup to the record before it changes it, and a byte now and then, each of which gets one back. A
+ * cgroup with a second path is also what `bulkhead stop --freeze` freezes, and stays frozen while that file says so. A
+ * CPU limit has the text that restores it.
+ * Source: src/database/io/hold/record.ts, src/host/cgroups/lowered-quotas.ts.
  *
  * Nothing that the agent does may keep this from its work: it reads no message, and it has no thread, no library and no
  * memory to wait for.
@@ -92,8 +97,26 @@ static bool thaw_open(int fd, const char *path, const char *stop)
 	return true;
 }
 
-/* Whether nothing is left to thaw there: it is thawed, gone, or no cgroup. A shortage, such as of descriptors, passes. */
-static bool thaw(const char *path, const char *stop)
+static bool is_cpu_limit(const char *path)
+{
+	const char *name = strrchr(path, '/');
+
+	return name && !strncmp(name, "/cpu.", 5);
+}
+
+static bool restore_open(int fd, const char *path, const char *text)
+{
+	if (!text || write(fd, text, strcspn(text, "\t")) >= 0 || errno == ENODEV)
+		return true;
+	report("restore", path);
+	return false;
+}
+
+/*
+ * Whether nothing is left to thaw there: it is thawed, gone, or no cgroup. A shortage, such as of descriptors, passes.
+ * `more`: the stop, or the text of a CPU limit.
+ */
+static bool thaw(const char *path, const char *more)
 {
 	int fd = open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	bool is_done = true;
@@ -106,7 +129,7 @@ static bool thaw(const char *path, const char *stop)
 		return false;
 	}
 	if (!fstatfs(fd, &fs) && (fs.f_type == CGROUP1_MAGIC || fs.f_type == CGROUP2_MAGIC))
-		is_done = thaw_open(fd, path, stop);
+		is_done = is_cpu_limit(path) ? restore_open(fd, path, more) : thaw_open(fd, path, more);
 	(void)close(fd);
 	return is_done;
 }

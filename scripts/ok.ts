@@ -43,6 +43,7 @@ export const kernelSuites = [
   'test/network/reserved-ports.test.ts',
   'test/panel/agent.test.ts',
   'test/database/clients.test.ts',
+  'test/database/counts/quota-kernel.test.ts',
   'test/database/freezer.test.ts',
   'test/database/holder.test.ts',
   'test/database/thaw.test.ts',

@@ -326,6 +326,10 @@ export class Agent implements AsyncDisposable {
       mailOf: ({ who }) => (who.kind === 'tenant' ? this.#mailOf(who) : undefined),
       databaseUseOf: ({ who }) => (who.kind === 'tenant' ? this.#databaseUse(who.uid) : undefined),
       networkUseOf: ({ who }) => (who.kind === 'tenant' ? this.#networkUse(who.uid) : undefined),
+      cpuLimitNowOf: ({ who }) =>
+        who.kind === 'tenant'
+          ? this.#options.parts.find((part) => part.cpuLimitNow)?.cpuLimitNow?.(who.uid)
+          : undefined,
       diskUsages: () => this.#diskUsages.latest(this.#memberIndex),
       hostFigures: () => readHostFigures(this.#options.host.paths),
       freshStatus: async () =>

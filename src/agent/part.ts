@@ -127,6 +127,8 @@ export interface AgentPart extends Partial<AsyncDisposable> {
   readonly databaseUse?: (uid: number) => DatabaseUse | undefined;
   /** Returns the use by a tenant; undefined while no program counts it, or its counters cannot be read. */
   readonly networkUse?: (uid: number) => NetworkUse | undefined;
+  /** Returns a tenant's CPU limit of now, in cores, while it is lowered by what database servers use for the tenant. */
+  readonly cpuLimitNow?: (uid: number) => number | undefined;
   /** Called after each tick; `rows` computes what each member used. */
   readonly afterTick?: (rows: () => readonly TopRow[], defaults: LimitNumbers) => void;
 }

@@ -31,7 +31,7 @@ import {
 import { weakSupport, type Support } from './support.ts';
 
 /** The kernel's own default; with longer periods, throttled tenants stall for longer. */
-const periodMicroseconds = 100_000;
+export const periodMicroseconds = 100_000;
 /** CFS refuses less than 1 ms. */
 const quotaMicrosecondsMin = 1_000;
 

@@ -31,6 +31,10 @@ const time = (summary: string) =>
 /** Whether a tenant has a server of its own, or only its part of the servers that all share. */
 export const databaseInstances = ['shared', 'own'] as const;
 
+/** Whether the CPU time of database servers counts toward a tenant's CPU limit. */
+export const databaseCounts = ['no', 'yes'] as const;
+export type DatabaseCounts = (typeof databaseCounts)[number];
+
 export const database: Limit = {
   name: 'database',
   summary: "Use of the host's database servers.",
@@ -56,6 +60,11 @@ export const database: Limit = {
     ),
   },
   words: {
+    counts: {
+      words: databaseCounts,
+      summary:
+        '"yes": the CPU time that the servers use for the tenant counts toward its CPU limit; not in a reseller. The agent lowers the limit in the kernel by it, to a tenth at most.',
+    },
     instance: {
       words: databaseInstances,
       summary:

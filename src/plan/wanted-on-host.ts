@@ -2,6 +2,7 @@
  * The wanted state of a host, by its context: with the `systemd` driver, tenants without a reseller are slices, each
  * with a file for systemd. The user slices of resellers' tenants have files, too.
  */
+import { acceptCounted } from './counted-quotas.ts';
 import type { FileSetting } from '../limits/limit.ts';
 import type { Policy } from '../policy/policy.ts';
 import {
@@ -18,7 +19,8 @@ import {
 import { wantedState, type Wanted, type WantedCgroup, type WantedContext } from './wanted.ts';
 
 export function wantedOnHost(policy: Policy, context: WantedContext): Wanted {
-  const wanted = wantedState(policy, context);
+  const plain = wantedState(policy, context);
+  const wanted = { ...plain, cgroups: acceptCounted(plain.cgroups, policy, context) };
   const { unitPath } = context;
   if (unitPath === undefined) return wanted;
   // Without resellers no tree is needed.

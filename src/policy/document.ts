@@ -7,6 +7,7 @@ import type { AppElement, OwnAppsElement } from './apps/app.ts';
 import type { JailElement } from './jail.ts';
 import type { ConsoleSettings } from './elements/console-settings.ts';
 import type { DatabasesElement } from './databases/databases-element.ts';
+import type { DatabaseCounts } from '../limits/database.ts';
 import type { DatabaseInstance } from './databases/own-database.ts';
 import type { PanelElement } from './panel/panel-element.ts';
 import type { ListenElement, ReachElement } from './network/reach.ts';
@@ -48,6 +49,8 @@ export interface InheritedBlock extends LimitBlock {
   readonly ownApps?: OwnAppsElement | undefined;
   /** Whether a tenant has a database server of its own. */
   readonly databaseInstance?: Located<DatabaseInstance> | undefined;
+  /** Whether the CPU time of database servers counts toward its CPU limit. */
+  readonly databaseCounts?: Located<DatabaseCounts> | undefined;
 }
 
 /** `<site name="shop.example"><cpu limit="50%"/></site>` */

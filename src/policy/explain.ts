@@ -3,6 +3,7 @@ import type { Cause } from '../../packages/base/problem.ts';
 import type { LimitValues } from '../limits/limit.ts';
 import { attributes, limitAttribute, type KeyedAttribute } from '../limits/limits.ts';
 import { formatQuantity, unlimited, type Quantity } from '../../packages/base/quantity.ts';
+import { explainCounts, type ExplainedCounts } from './databases/explain-counts.ts';
 import type { DatabaseInstance } from './databases/own-database.ts';
 import type { PolicyRight } from './document.ts';
 import type { LineIndex } from './diagnostic.ts';
@@ -139,6 +140,8 @@ export interface Explanation {
   readonly apps?: ExplainedApps;
   /** The tenant's database server; absent if no line of the policy says so, and for a site. */
   readonly database?: ExplainedDatabase;
+  /** Whether the CPU time of database servers counts toward its limit; absent if no line of the policy says so, and for a site. */
+  readonly databaseCounts?: ExplainedCounts;
   /** Limits that are not in force; absent if there are none. */
   readonly idle?: readonly IdleLimit[];
 }
@@ -162,7 +165,6 @@ export function explain(subject: ExplainSubject, policy: Policy, lines: LineInde
   const jail = explainJail([...(site?.chain ?? []), ...tenant.chain], lines);
   const idle = site === undefined ? [] : idleLimits(site);
   const apps = explainApps(subject, lines);
-  const database = site === undefined ? explainDatabase(tenant.chain, lines) : undefined;
   return {
     file: policy.file,
     user: tenant.account?.user,
@@ -181,7 +183,7 @@ export function explain(subject: ExplainSubject, policy: Policy, lines: LineInde
     ...(jail && { jail }),
     ...networkOf(tenant, lines),
     ...(apps && { apps }),
-    ...(database && { database }),
+    ...(site === undefined && explainDatabases(tenant.chain, lines)),
     ...(idle.length > 0 && { idle }),
   };
 }
@@ -202,6 +204,15 @@ function explainJail(chain: Chain, lines: LineIndex): ExplainedJail | undefined 
 function networkOf({ chain }: Tenant, lines: LineIndex): Pick<Explanation, 'network'> {
   const network = explainNetwork(chain, describe, lines);
   return network.length > 0 ? { network } : {};
+}
+
+function explainDatabases(
+  chain: Chain,
+  lines: LineIndex,
+): Pick<Explanation, 'database' | 'databaseCounts'> {
+  const database = explainDatabase(chain, lines);
+  const counts = explainCounts(chain, lines, describe);
+  return { ...(database && { database }), ...(counts && { databaseCounts: counts }) };
 }
 
 function explainDatabase(chain: Chain, lines: LineIndex): ExplainedDatabase | undefined {

@@ -26,7 +26,7 @@ import type {
 import { readAgent } from './parse-agent.ts';
 import { readApp, readOwnApps } from './apps/parse-app.ts';
 import { readConsole } from './elements/parse-console.ts';
-import { readInstance, refuseInstance } from './databases/parse-instance.ts';
+import { readDatabaseWords, refuseDatabaseWords } from './databases/parse-words.ts';
 import { readDatabases } from './databases/parse-databases.ts';
 import { readPanel } from './panel/parse-panel.ts';
 import { LocatedValues, namesIn, span, words } from './elements/located-values.ts';
@@ -172,7 +172,7 @@ class Reader {
     if (name === undefined) return [];
     const packageName = this.#name(element, 'package');
     const may = this.#values.value(element, 'may', 'rights');
-    refuseInstance(element, this.#diagnostics);
+    refuseDatabaseWords(element, this.#diagnostics);
     return [
       {
         ...span(element),
@@ -278,7 +278,6 @@ class Reader {
     const [listen] = childrenOf(element, 'listen');
     const [sites] = childrenOf(element, 'sites');
     const [apps] = childrenOf(element, 'apps');
-    const instance = readInstance(element, this.#diagnostics);
     const ownApps = apps && readOwnApps(apps, this.#diagnostics);
     const read = jail && this.#jails.tenant(jail);
     const setter = sites && this.#values.value(sites, 'limits', 'setters');
@@ -289,7 +288,7 @@ class Reader {
       ...(listen && { listen: this.#reaches.listen(listen) }),
       ...(setter && { siteLimits: setter.value }),
       ...(ownApps && { ownApps }),
-      ...(instance && { databaseInstance: instance }),
+      ...readDatabaseWords(element, this.#diagnostics),
     };
   }
 }

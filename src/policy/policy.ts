@@ -22,6 +22,7 @@ import type { MissingAccount, NamedAccount } from './accounts/named-accounts.ts'
 import type { Jail, JailElement } from './jail.ts';
 import type { ListenElement, ReachElement } from './network/reach.ts';
 import type { DatabaseSettings } from './databases/database-settings.ts';
+import type { DatabaseCounts } from '../limits/database.ts';
 import type { DatabaseInstance } from './databases/own-database.ts';
 import type { ConsoleSettings } from './elements/console-settings.ts';
 import type { LastPackages } from './panel/last-packages.ts';
@@ -75,6 +76,7 @@ export interface Link {
   readonly siteLimits?: SiteLimitSetters | undefined;
   readonly ownApps?: OwnAppsElement | undefined;
   readonly databaseInstance?: Located<DatabaseInstance> | undefined;
+  readonly databaseCounts?: Located<DatabaseCounts> | undefined;
 }
 
 /** Links, nearest first. */
@@ -212,6 +214,7 @@ export const linksTo = (kind: LinkKind, block: InheritedBlock | undefined, name 
           ...(block.siteLimits && { siteLimits: block.siteLimits }),
           ...(block.ownApps && { ownApps: block.ownApps }),
           ...(block.databaseInstance && { databaseInstance: block.databaseInstance }),
+          ...(block.databaseCounts && { databaseCounts: block.databaseCounts }),
         },
       ];
 

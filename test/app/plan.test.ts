@@ -233,3 +233,26 @@ test('a log is empty only if tail found none', () => {
   assert.ok(!isAbsent('Cannot execute "tail": No such file or directory\n'));
   assert.ok(!isAbsent("tail: cannot open '.bulkhead/a.log' for reading: Permission denied\n"));
 });
+
+test('another script of ours ends no database server, and other changes do', () => {
+  using s = stage();
+  const policy = policyOf('<database instance="own"/>' + app('a'));
+  s.install(policy);
+  const other = { ...s.layout(), databaseScript: 'exec mariadbd "$@" -- /bin/sh -c x' };
+  const planned = planApps(policy, other);
+  assert.ok(planned.ok);
+  const { changes, changed, updated, leaving } = planned.value;
+  assert.deepEqual(names(changes), ['1001:mariadb.service']);
+  assert.deepEqual([changed, leaving], [[], []]);
+  assert.deepEqual(
+    updated.map(({ id }) => id),
+    [{ uid: 1001, name: 'mariadb' }],
+  );
+  const launched = planApps(policy, { ...other, launcher: '/elsewhere/bulkhead-exec' });
+  assert.ok(launched.ok);
+  assert.deepEqual(
+    [launched.value.changed.length, launched.value.updated.length],
+    [2, 0],
+    'the launcher is another one',
+  );
+});

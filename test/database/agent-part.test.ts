@@ -1,11 +1,12 @@
 /** The agent's part with a real server, and tenants' real connections. Nobody is paused: the policy watches. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Log } from '../../src/agent/log.ts';
 import type { ReportedFault } from '../../src/agent/part.ts';
+import { compileThaw } from '../../scripts/entry.ts';
 import { connectDatabase } from '../../src/database/io/client/connect.ts';
 import { readAccounts } from '../../src/database/io/connection-numbers.ts';
 import { databasePart } from '../../src/database/io/agent-part.ts';
@@ -98,6 +99,25 @@ alice:x:${aliceUid}:${aliceUid}::/home/alice:/bin/false\n`,
       const items = JSON.stringify(faults.map(({ evidence }) => evidence));
       assert.match(items, /BENCHMARK/);
       assert.ok(!items.includes('secret'), items);
+    } finally {
+      alice.close();
+      await part[Symbol.asyncDispose]?.();
+    }
+  });
+
+  test('lowers the CPU limit while the server works for a tenant to whose limit that counts', async () => {
+    compileThaw();
+    const part = databasePart(paths, log);
+    part.adopt?.(policyWith('<cpu limit="100%"/><database counts="yes"/>'), new Map());
+    const now = () => part.cpuLimitNow?.(aliceUid);
+    const alice = await server.connect('alice_1');
+    const done = alice.query('SELECT BENCHMARK(1000000000, MD5(RAND()))');
+    try {
+      const lowered = await eventually('it is lowered', now, () => warnings.join('\n'));
+      assert.ok(lowered >= 0.1 && lowered < 1, `${lowered}`);
+      await server.sql('KILL QUERY USER alice_1');
+      await done;
+      await eventually('it is back', () => now() === undefined);
     } finally {
       alice.close();
       await part[Symbol.asyncDispose]?.();
@@ -227,6 +247,40 @@ alice:x:${aliceUid}:${aliceUid}::/home/alice:/bin/false\n`,
       evil.close();
       await part[Symbol.asyncDispose]?.();
       await server.sql("DROP USER ''@localhost");
+    }
+  });
+
+  test('asks a server no more in which it has no rights any more', async () => {
+    const part = databasePart(paths, log);
+    const record = { version: 1, servers: [{ socket: server.socket, userstat: true }] };
+    const file = join(state, 'database', 'servers.json');
+    mkdirSync(join(state, 'database'), { recursive: true, mode: 0o700 });
+    writeFileSync(file, JSON.stringify(record), { mode: 0o600 });
+    const text = `<bulkhead version="1"><tenant uid="${aliceUid}"><database connections="5"/></tenant></bulkhead>`;
+    const { document } = parsePolicy('policy.xml', text);
+    assert.ok(document !== undefined);
+    const policy = resolvePolicy(document, { accounts: [], uidMin: 1000 });
+    const workers = async () =>
+      (
+        await server.sql(
+          "SELECT COUNT(*) AS n FROM information_schema.processlist WHERE user = 'bulkhead-db'",
+        )
+      )[0]?.get('n');
+    try {
+      await server.sql(
+        'CREATE USER `bulkhead-db`@localhost IDENTIFIED VIA unix_socket OR mysql_native_password USING PASSWORD("")',
+      );
+      await server.sql('GRANT PROCESS ON *.* TO `bulkhead-db`@localhost');
+      part.adopt?.(policy, new Map());
+      await eventually('it is asked', async () => (await workers()) === '1');
+      rmSync(file);
+      // Servers are searched for once a minute, and with each policy.
+      part.adopt?.(policy, new Map());
+      await eventually('it is asked no more', async () => (await workers()) === '0');
+      assert.equal(part.databaseUse?.(aliceUid), undefined);
+    } finally {
+      rmSync(file, { force: true });
+      await part[Symbol.asyncDispose]?.();
     }
   });
 

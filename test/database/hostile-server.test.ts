@@ -1,12 +1,13 @@
 /** The client against programs that listen where a server should: silent, slow, closing, or sending anything. */
 import assert from 'node:assert/strict';
+import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { connectDatabase } from '../../src/database/io/client/connect.ts';
 import { connectForRoot } from '../../src/database/io/open-server.ts';
 import { packetOf } from '../../src/database/core/protocol/packets.ts';
-import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { suiteDirectory, temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 const greeting = packetOf(
   Buffer.from(`\n11.8.6-MariaDB\0${'\x01'.repeat(12 + 19 + 12)}\0mysql_native_password\0`),
@@ -68,6 +69,32 @@ describe('a client of', () => {
     const long = await connectForRoot(`/${'x'.repeat(5000)}`, { user: 'root' });
     assert.equal(long.ok, false);
   });
+
+  test(
+    'root gives no password to a server of a person',
+    { skip: process.getuid?.() !== 0 },
+    async () => {
+      using directory = temporaryDirectory('person', '/var/lib');
+      chmodSync(directory.path, 0o755);
+      const home = join(directory.path, 'home');
+      mkdirSync(home);
+      const path = join(home, 'mysqld.sock');
+      let connections = 0;
+      const server = createServer(() => (connections += 1));
+      await new Promise<void>((resolve) => server.listen(path, resolve));
+      try {
+        for (const each of [home, path]) chownSync(each, 1500, 1500);
+        const opened = await connectForRoot(path, { user: 'root', password: 'sesame' });
+        assert.match(
+          opened.ok ? '' : opened.error.reason,
+          /belongs to uid 1500, an account of a person/,
+        );
+        assert.equal(connections, 0);
+      } finally {
+        server.close();
+      }
+    },
+  );
 
   test('a server that never greets waits for a limited time', async () => {
     assert.match(await reasonOf('silent', () => {}), /did not answer within 200 ms/);

@@ -3,11 +3,11 @@ import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { connectionNumbers } from '../../src/database/core/connection-numbers.ts';
-import { accountsStatement } from '../../src/database/core/rights/enable-sql.ts';
+import { accountsStatement, capStatement } from '../../src/database/core/rights/enable-sql.ts';
 import { connectDatabase } from '../../src/database/io/client/connect.ts';
 import { noteNumbers, readAccounts, setNumbers } from '../../src/database/io/connection-numbers.ts';
 import { restoreNumbers } from '../../src/database/io/enable.ts';
-import { readNumbers } from '../../src/database/io/record-file.ts';
+import { readNumbers, writeNumbers } from '../../src/database/io/record-file.ts';
 import { mariadbMissing } from '../../testing/mariadb.ts';
 import { suiteDirectory, temporaryDirectory } from '../../testing/temporary-directory.ts';
 import { startEnabled, valueOf, type EnabledServer } from './enabled-server.ts';
@@ -56,6 +56,60 @@ describe('numbers of connections', { skip: mariadbMissing }, () => {
   const setBack = async () =>
     valueOf(await restoreNumbers({ paths, socket: server.socket, connection: root }));
 
+  test('setting one reads few rows of a server with many accounts', async () => {
+    await server.sql(`INSERT INTO mysql.global_priv (Host, User, Priv)
+      WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 900)
+      SELECT 'localhost', CONCAT('many_', n), '{"access":0}' FROM numbers`);
+    await server.sql('FLUSH PRIVILEGES');
+    try {
+      const read = async () =>
+        valueOf(await worker.query("SHOW SESSION STATUS LIKE 'Handler_read%next'"))
+          .map((each) => Number(each.get('value')))
+          .reduce((sum, each) => sum + each, 0);
+      const before = await read();
+      valueOf(await worker.query(capStatement('alice_1', 'localhost', 9)));
+      const rows = (await read()) - before;
+      assert.ok(rows < 100, `${rows} rows were read`);
+      assert.equal((await numbers())['alice_1'], 9);
+      for (const [account, host] of [
+        ['ALICE_1', 'localhost'],
+        ['alice_1 ', 'localhost'],
+        ['alice_1', 'LOCALHOST'],
+        ['alice_\u{1f600}', 'localhost'],
+      ] as const) {
+        const refused = await worker.query(capStatement(account, host, 9));
+        assert.match(refused.ok ? 'it was set' : refused.error.reason, /no such account/);
+      }
+    } finally {
+      await server.sql("DELETE FROM mysql.global_priv WHERE User LIKE 'many\\_%'");
+      await server.sql('FLUSH PRIVILEGES');
+    }
+  });
+
+  test('none is begun after the time, and the rest comes the next time', async () => {
+    const wanted = ['alice_1', 'alice_2', 'bob_1'].map((account) => ({
+      account,
+      host: 'localhost',
+      connections: 8,
+    }));
+    assert.deepEqual(await setNumbers(worker, wanted, -1), []);
+    assert.deepEqual(await numbers(), { alice_1: 8, alice_2: 50, bob_1: 50 });
+    assert.deepEqual(await setNumbers(worker, wanted.slice(1), 60_000), []);
+    assert.deepEqual(await numbers(), { alice_1: 8, alice_2: 8, bob_1: 8 });
+  });
+
+  test('a record that could not be read again is not written', () => {
+    const row = { socket: '/s', host: 'localhost', before: 1, set: 2 };
+    const rows = (count: number) =>
+      Array.from({ length: count }, (_, each) => ({ ...row, account: `a${each}` }));
+    valueOf(writeNumbers(paths, rows(100_000)));
+    assert.equal(valueOf(readNumbers(paths)).length, 100_000);
+    const more = writeNumbers(paths, rows(100_001));
+    assert.match(more.ok ? '' : more.error.reason, /100001, more than the 100000/);
+    assert.equal(valueOf(readNumbers(paths)).length, 100_000);
+    valueOf(writeNumbers(paths, []));
+  });
+
   test('they are divided, follow accounts that come and go, and are set back', async () => {
     const limits = new Map([[1001, 7]]);
     assert.equal(await keep(limits), 2);
@@ -71,6 +125,23 @@ describe('numbers of connections', { skip: mariadbMissing }, () => {
     assert.deepEqual(await numbers(), { alice_1: 50, alice_2: 50, bob_1: 50 });
     assert.equal(await keep(new Map()), 0);
     assert.deepEqual(valueOf(readNumbers(paths)), []);
+  });
+
+  test('an account that is renamed keeps its number, and nothing is left of it in the record', async () => {
+    await keep(new Map([[1001, 7]]));
+    await server.sql('RENAME USER alice_2@localhost TO bob_2@localhost');
+    try {
+      await keep(new Map());
+      const renamed = valueOf(await readAccounts(worker)).find(
+        ({ account }) => account === 'bob_2',
+      );
+      assert.equal(renamed?.connections, 3);
+      assert.deepEqual(await numbers(), { alice_1: 50, bob_1: 50 });
+      await keep(new Map());
+      assert.deepEqual(valueOf(readNumbers(paths)), []);
+    } finally {
+      await server.sql('DROP USER bob_2@localhost');
+    }
   });
 
   test('very many accounts are read by the indexes of the tables', async () => {

@@ -40,7 +40,7 @@ test('<database> in a site, and values that mean nothing, are errors with what t
     ['<defaults><database statement="0.5s"/></defaults>', /too small/],
     ['<defaults><database connections="0"/></defaults>', /too small/],
     ['<defaults><database transaction="-5min"/></defaults>', /negative/],
-    ['<defaults><database counts="yes"/></defaults>', /counts/],
+    ['<defaults><database count="yes"/></defaults>', /did you mean "counts"/],
   ];
   for (const [body, message] of wrong) assert.match(resolved(body).messages.join('\n'), message);
 });

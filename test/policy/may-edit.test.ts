@@ -150,6 +150,15 @@ test('mayEdit() lets a reseller give no package that reaches or opens something 
   assert.match(set(tenant('bob'), ['package=p'], [], inherited(rules, others)), /more than limits/);
 });
 
+test('mayEdit() lets a reseller not change whether the use of database servers counts', () => {
+  const counting = text().replace(
+    '<tenant user="bob">',
+    '<tenant user="bob"><database counts="yes"/>',
+  );
+  assert.match(judge(counting, text()), /whether the CPU time of database servers counts/);
+  assert.match(judge(text(), counting), /whether the CPU time of database servers counts/);
+});
+
 test('mayEdit() lets a reseller give no database servers, except by a package for it', () => {
   const own = '<database instance="own"/>';
   const with_ = (before: string, user: string, element: string) =>

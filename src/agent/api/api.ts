@@ -82,6 +82,8 @@ export interface TopRow extends Who {
   readonly usage: Usage;
   readonly limits: LimitNumbers;
   readonly limitTexts: LimitTexts;
+  /** The CPU limit of now, in cores, while it is lower than in `limits`: the use of database servers counts toward it. */
+  readonly cpuLimitNow?: number;
   /** Faults in the last five minutes, by limit. */
   readonly faults: Readonly<Partial<Record<LimitKey, number>>>;
   /** Limits that were hit in the last tick. */
@@ -189,6 +191,8 @@ export interface UsageRow extends Who {
   readonly metrics: Readonly<Partial<Record<MetricKey, Distribution>>>;
   readonly limits: LimitNumbers;
   readonly limitTexts: LimitTexts;
+  /** The CPU limit of now, in cores, while it is lower than in `limits`: the use of database servers counts toward it. */
+  readonly cpuLimitNow?: number;
   /** Faults in the period, by limit. */
   readonly faults: Readonly<Partial<Record<LimitKey, number>>>;
   /** Mail of a tenant, whatever the period is. `unknown`: it has no jail, and no log of a mail server shows it. */

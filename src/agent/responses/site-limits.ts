@@ -7,6 +7,7 @@ import { ok } from '../../../packages/base/result.ts';
 import { setterOf } from '../../policy/sites/site-limits.ts';
 import type { ExplainResponse, SetLimitsResponse } from '../api/api.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
+import { withLimitNow } from '../../policy/databases/explain-counts.ts';
 import { type RequestContext } from '../api/request-context.ts';
 import type { MemberEntry } from '../sampling/member-index.ts';
 import { readChange, type SiteChange } from '../changes/wanted-change.ts';
@@ -19,9 +20,10 @@ export function answerLimits(request: RequestContext, name: string): HttpResult<
   return explained(request, named.value);
 }
 
-function explained({ agent }: RequestContext, { who }: MemberEntry): HttpResult<ExplainResponse> {
+function explained({ agent }: RequestContext, entry: MemberEntry): HttpResult<ExplainResponse> {
+  const { who } = entry;
   const found = agent.memberIndex.explain(who.member);
-  if (found !== undefined) return ok(found);
+  if (found !== undefined) return ok(withLimitNow(found, agent.cpuLimitNowOf(entry)));
   const reason = 'it is a reseller, whose limits are those of the sum of its tenants';
   return httpError({ status: 404, action: 'explain', object: who.name, reason });
 }

@@ -20,9 +20,15 @@ export function answerTop(request: RequestContext): HttpResult<TopResponse> {
   const shown = all
     ? entries
     : entries.filter((each) => isStopped(each) || !latest.isIdle(each.who.member));
-  const rows = topRows(shown, latest, lastTick).map((row) =>
-    row.kind === 'tenant' && stops.has(row.uid) ? { ...row, stopped: true as const } : row,
-  );
+  const rows = topRows(shown, latest, lastTick).map((row, index) => {
+    const entry = shown[index];
+    const now = entry && request.agent.cpuLimitNowOf(entry);
+    return {
+      ...row,
+      ...(row.kind === 'tenant' && stops.has(row.uid) && { stopped: true as const }),
+      ...(now !== undefined && { cpuLimitNow: now }),
+    };
+  });
   return ok({
     at: latest.tick.at,
     durationSeconds: latest.tick.seconds,

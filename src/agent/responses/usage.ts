@@ -66,12 +66,14 @@ async function usageFor(request: RequestContext): Promise<HttpResult<UsageRespon
     const hits = faults.get(who.member);
     if (measured === undefined && hits === undefined && !isNamed(request)) return [];
     const mail = agent.mailOf(entry);
+    const cpuLimitNow = agent.cpuLimitNowOf(entry);
     return [
       {
         ...who,
         metrics: withMaxima(asked.value, measured ?? idle(who, known.get(who.member) ?? [])),
         limits,
         limitTexts,
+        ...(cpuLimitNow !== undefined && { cpuLimitNow }),
         faults: hits ?? {},
         ...(mail !== undefined && { mail }),
       },

@@ -1,5 +1,4 @@
 /** The state of tenants' own database servers: as of each application, and since when, and how much memory they take. */
-import { readText } from '../../../packages/base/io/read.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -7,6 +6,7 @@ import { propertiesOfUnits } from '../../host/systemd/systemctl.ts';
 import type { OwnDatabase } from '../../policy/databases/own-database.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { socketPath } from '../core/names.ts';
+import { memoryOf } from './process-memory.ts';
 import { readApps, type SeenApp } from './states.ts';
 
 export const hasOwnDatabases = ({ tenants }: Pick<Policy, 'tenants'>): boolean =>
@@ -23,13 +23,16 @@ export async function readOwnDatabases(
   const known = servers.filter(({ state }) => state !== 'unknown').map(({ service }) => service);
   const properties = await propertiesOfUnits(known, ['StateChangeTimestampMonotonic', 'MainPID']);
   if (!properties.ok) return properties;
+  const mainOf = (service: string) => properties.value.get(service)?.get('MainPID') ?? '';
+  const memory = await memoryOf(known.map(mainOf), paths);
   return ok(
     servers.map((each) => {
       const unit = properties.value.get(each.service);
+      const memoryBytes = memory.get(mainOf(each.service));
       return {
         ...shown(each, paths),
         ...since(unit?.get('StateChangeTimestampMonotonic')),
-        ...memory(unit?.get('MainPID'), paths),
+        ...(memoryBytes !== undefined && { memoryBytes }),
       };
     }),
   );
@@ -49,20 +52,4 @@ function since(microseconds: string | undefined): Pick<OwnDatabase, 'since'> {
   if (!Number.isFinite(at) || at <= 0) return {};
   const ago = Number(process.hrtime.bigint() / 1000n) - at;
   return { since: Math.round(Date.now() - ago / 1000) };
-}
-
-/** Adds up the launcher and its children, of which the server is one. */
-function memory(pid: string | undefined, { proc }: Paths): Pick<OwnDatabase, 'memoryBytes'> {
-  if (pid === undefined || !/^[1-9]\d*$/.test(pid)) return {};
-  const children = readText(`${proc}/${pid}/task/${pid}/children`) ?? '';
-  const sizes = [pid, ...children.split(' ')]
-    .filter((each) => /^[1-9]\d*$/.test(each))
-    .map((each) => proportionalBytes(readText(`${proc}/${each}/smaps_rollup`) ?? ''));
-  const known = sizes.filter((each) => each !== undefined);
-  return known.length < sizes.length ? {} : { memoryBytes: known.reduce((a, b) => a + b, 0) };
-}
-
-function proportionalBytes(rollup: string): number | undefined {
-  const kibibytes = /^Pss:\s+(\d+) kB$/m.exec(rollup)?.[1];
-  return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
 }

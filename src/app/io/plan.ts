@@ -54,8 +54,10 @@ export interface AppPlan {
   readonly changes: readonly FileSetChange[];
   /** Units that are there and not wanted any more. */
   readonly leaving: readonly string[];
-  /** Applications whose units are new, or have another text than before. */
+  /** Applications whose units are new, or have another text than before, and which end for that. */
   readonly changed: readonly HostApp[];
+  /** Database servers that get another program of ours with their next start. */
+  readonly updated: readonly HostApp[];
 }
 
 /** `only`: the application whose units may change; otherwise all may. */
@@ -99,6 +101,11 @@ export function planApps(
     const path = `${layout.units}/${unit}`;
     return !sameContent(installed.get(path), wanted.get(path));
   };
+  const different = apps.filter(({ service, socket }) => differs(service) || differs(socket));
+  const isUpdate = ({ app, service, socket }: HostApp) => {
+    const [before, after] = [installed, wanted].map((all) => all.get(`${layout.units}/${service}`));
+    return app.isDatabase === true && !differs(socket) && isOtherProgram(before, after);
+  };
   return ok({
     apps,
     disabled,
@@ -110,9 +117,21 @@ export function planApps(
     leaving: [...installed.keys()]
       .filter((path) => !wanted.has(path))
       .map((path) => path.slice(layout.units.length + 1)),
-    changed: apps.filter(({ service, socket }) => differs(service) || differs(socket)),
+    changed: different.filter((each) => !isUpdate(each)),
+    updated: different.filter(isUpdate),
   });
 }
+
+/** Whether two units differ only in the script that starts a database server: one package would end all at once. */
+function isOtherProgram(before: Content | undefined, after: Content | undefined): boolean {
+  if (before?.kind !== 'file' || after?.kind !== 'file') return false;
+  return sameContent(withoutScript(before), withoutScript(after));
+}
+
+const withoutScript = (unit: Extract<Content, { kind: 'file' }>): Content => ({
+  ...unit,
+  text: unit.text.replace(/^(ExecStart=.*? -- \/bin\/sh -c ).*$/m, '$1'),
+});
 
 /** Tells frozen tenants, which are kept to be looked at: nothing of them ends before their start. */
 function frozenTenants(

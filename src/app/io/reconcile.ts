@@ -208,12 +208,13 @@ class Run {
     const { instance } = this.#layout;
     const uids = this.#plan.leaving.flatMap((unit) => parseUnitName(instance, unit)?.uid ?? []);
     const above = socketsDirectory(instance);
-    // Jails have it mounted, so it stays.
     const databases = databaseSocketsDirectory(instance);
     removeEmptyDirectories(
       [...new Set(uids)].flatMap((uid) => [`${above}/${uid}`, `${databases}/${uid}`]),
     );
-    removeEmptyDirectories([above]);
+    // Jails have it mounted, and would not see another one in its place.
+    const isMounted = isThere(`${this.#paths.runtime}/jail`);
+    removeEmptyDirectories([above, ...(isMounted ? [] : [databases])]);
   }
 
   /**
@@ -221,8 +222,8 @@ class Run {
    * removed according to their old text. Returns the states afterwards.
    */
   async #write(states: States): Promise<States | undefined> {
-    const { changed, changes } = this.#plan;
-    if (changed.length === 0) return states;
+    const { changed, updated, changes } = this.#plan;
+    if (changed.length + updated.length === 0) return states;
     const there = changed.flatMap(unitsOf).filter((unit) => isThere(this.#pathOf(unit)));
     const running = there.filter((unit) => (states.get(unit)?.active ?? 'inactive') !== 'inactive');
     const failing = await this.#each(['stop'], running);

@@ -91,11 +91,11 @@ function titleText({ opened }: TopState, { row, processes }: TenantData): string
 
 function useTexts({ row }: TenantData): readonly string[] {
   if (row === undefined) return ['Idle in the last tick', ''];
-  const { usage, limitTexts } = row;
+  const { usage, limitTexts, cpuLimitNow: cpuNow } = row;
   const of = (text: string | undefined) =>
     text === undefined || text === 'unlimited' ? '' : ` of ${printable(text)}`;
   const use = [
-    `CPU ${percent(usage.cpu)}${of(limitTexts['cpu.limit'])}`,
+    `CPU ${percent(usage.cpu)}${of(limitTexts['cpu.limit'])}${cpuNow === undefined ? '' : ` (now ${percent(cpuNow)}: database servers use the rest)`}`,
     `memory ${shortBytes(ownMemory(row))}${max(usage.anonymousPeak, ownMemory(row), shortBytes)} + cache ${shortBytes(usage.cache)}${of(limitTexts['memory.limit'])}`,
     `threads ${usage.threads}${max(usage.threadsPeak, usage.threads, String)}${of(limitTexts['processes.limit'])}`,
   ];

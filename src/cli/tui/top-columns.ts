@@ -45,7 +45,10 @@ interface TopColumn {
 const nearLimit = 0.9;
 
 const shareOf = (row: TopRow, value: number, key: LimitKey) =>
-  value / (row.limits[key] ?? Infinity);
+  value / (limitNow(row, key) ?? Infinity);
+
+const limitNow = ({ limits, cpuLimitNow }: TopRow, key: LimitKey) =>
+  (key === 'cpu.limit' ? cpuLimitNow : undefined) ?? limits[key];
 
 /** Colour of usage near its limit; none far below it. */
 const near =
@@ -75,9 +78,11 @@ const none = (style: Style) => (style.unicode ? '∞' : '-');
 const barWidth = 5;
 
 function limitBar(row: TopRow, style: Style): string {
-  const limit = row.limits['cpu.limit'];
+  const limit = limitNow(row, 'cpu.limit');
   if (limit === undefined) return fitRight(none(style), barWidth + 6);
-  return `${bar(row.usage.cpu / limit, barWidth, style.unicode)} ${fitRight(wholePercent(limit), 5)}`;
+  const lowered = row.cpuLimitNow === undefined ? '' : style.unicode ? '↓' : 'v';
+  const text = `${lowered}${wholePercent(limit)}`;
+  return `${bar(row.usage.cpu / limit, barWidth, style.unicode)} ${fitRight(text, 5)}`;
 }
 
 const wholePercent = (share: number) => `${Math.round(share * 100)}%`;

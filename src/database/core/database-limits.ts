@@ -1,7 +1,8 @@
 /** The limits on database servers in force for each tenant: the lower ones of the tenant and its reseller. */
 import { unlimited } from '../../../packages/base/quantity.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
-import type { Policy } from '../../policy/policy.ts';
+import { countedCpuOf } from '../../policy/databases/counted-cpu.ts';
+import type { Policy, Tenant } from '../../policy/policy.ts';
 
 /** A limit that is not set is absent. */
 export interface DatabaseLimits {
@@ -26,11 +27,21 @@ export function databaseLimits({
 }: Pick<Policy, 'tenants' | 'resellers'>): ReadonlyMap<number, DatabaseLimits> {
   const bounds = new Map(resellers.map(({ uid, values }) => [uid, values]));
   return new Map(
-    tenants.flatMap(({ uid, values, reseller }) => {
-      const limits = lowerOf(values, reseller === undefined ? {} : (bounds.get(reseller) ?? {}));
+    tenants.flatMap((tenant) => {
+      const { uid, values, reseller } = tenant;
+      const bound = reseller === undefined ? {} : (bounds.get(reseller) ?? {});
+      const limits = withCounted(lowerOf(values, bound), tenant);
       return Object.keys(limits).length === 0 ? [] : [[uid, limits] as const];
     }),
   );
+}
+
+/** The servers alone may use no more than a CPU limit toward which their use counts. */
+function withCounted(limits: DatabaseLimits, tenant: Tenant): DatabaseLimits {
+  const counted = countedCpuOf(tenant);
+  return counted === undefined
+    ? limits
+    : { ...limits, cpu: Math.min(limits.cpu ?? Infinity, counted) };
 }
 
 const lowerOf = (own: LimitValues, bound: LimitValues): DatabaseLimits =>

@@ -8,11 +8,14 @@
 import { formatProblem } from '../../../packages/base/problem.ts';
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart, DatabaseUse, ReportedFault } from '../../agent/part.ts';
+import type { Driver } from '../../host/driver.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { nearPauseMilliseconds } from '../core/near-accounts.ts';
+import { probeDriver } from '../../host/probe.ts';
 import { UseTotals } from '../core/use/use-totals.ts';
 import { DatabaseFaults } from './database-faults.ts';
+import { QuotaMover } from './counts/quota-mover.ts';
 import { Enforcement } from './enforcement.ts';
 import { PeerWatch } from './peers/peer-watch.ts';
 import type { SeenServer } from './seen-server.ts';
@@ -32,6 +35,7 @@ class DatabasePart implements AgentPart {
   readonly #faults = new DatabaseFaults();
   readonly #totals = new UseTotals();
   readonly #peers: PeerWatch;
+  readonly #quotas: QuotaMover;
   readonly #loops = new ServerLoops<SeenServer>((server) => this.#turn(server));
   #enforcement: Enforcement | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -41,14 +45,17 @@ class DatabasePart implements AgentPart {
     this.#paths = paths;
     this.#log = log;
     this.#peers = new PeerWatch(paths);
+    this.#quotas = new QuotaMover({ paths, warn: (text) => this.#once('quotas', text) });
   }
 
   adopt(policy: Policy): void {
     this.#leave();
+    this.#quotas.follow(policy, () => this.#probe(policy));
     const enforcement = Enforcement.of(policy, {
       paths: this.#paths,
       faults: this.#faults,
       totals: this.#totals,
+      count: (used, elapsed) => this.#quotas.add(used, elapsed),
       warn: (text) => this.#once('hold', text),
     });
     if (enforcement === undefined) {
@@ -65,12 +72,17 @@ class DatabasePart implements AgentPart {
     return this.#enforcement === undefined ? undefined : this.#totals.of(uid);
   }
 
+  cpuLimitNow(uid: number): number | undefined {
+    return this.#quotas.nowOf(uid);
+  }
+
   takeFaults(): readonly ReportedFault[] {
     return this.#faults.take();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#leave();
+    this.#quotas[Symbol.dispose]();
     this.#loops[Symbol.dispose]();
     this.#peers[Symbol.dispose]();
   }
@@ -82,10 +94,22 @@ class DatabasePart implements AgentPart {
     this.#enforcement = undefined;
   }
 
+  #probe({ driver: name }: Policy): Driver | undefined {
+    const driver = probeDriver(this.#paths, name);
+    if (driver.ok) return driver.value;
+    this.#once('quotas', formatProblem(driver.error));
+    return undefined;
+  }
+
   #find(enforcement: Enforcement): void {
     this.#timer = setTimeout(() => this.#find(enforcement), findMilliseconds).unref();
     const found = findServers(this.#paths, enforcement.policy);
-    if (!found.ok) return this.#once('servers', formatProblem(found.error));
+    this.#once('servers', found.ok ? '' : formatProblem(found.error));
+    if (!found.ok) {
+      // Nothing is known of a server that Bulkhead has no rights in any more.
+      this.#totals.lose();
+      return this.#loops.keep(new Map());
+    }
     this.#loops.keep(new Map(found.value.map(({ address, make }) => [address.at, make])));
   }
 

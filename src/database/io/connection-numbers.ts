@@ -98,19 +98,21 @@ function planNumbers(
   return { changes, kept: rows };
 }
 
-/** Sets the numbers; goes on after a failure, as long as the server answers. */
+/** Sets the numbers; goes on after a failure, as long as the server answers, and begins none after the time. */
 export async function setNumbers(
   connection: DatabaseConnection,
   changes: readonly WantedNumber[],
+  withinMilliseconds = Infinity,
 ): Promise<readonly Problem[]> {
   const problems: Problem[] = [];
+  const until = performance.now() + withinMilliseconds;
   const { setNumber } = kindOf(connection);
   for (const each of changes) {
     const done = await setNumber(connection, each);
     const object = accountName(each);
     const action = 'set the number of connections of the account';
     if (!done.ok) problems.push({ ...done.error, action, object });
-    if (!connection.isOpen) break;
+    if (!connection.isOpen || performance.now() > until) break;
   }
   return problems;
 }

@@ -4,9 +4,7 @@ import type { Driver } from '../../host/driver.ts';
 import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
 import { defaultDatabases } from '../../policy/databases/database-settings.ts';
-import { accountKindAt } from '../../policy/databases/postgresql-socket.ts';
 import type { Policy, Tenant } from '../../policy/policy.ts';
-import type { AccountOwners } from '../core/accounts.ts';
 import { anybodysLogin, connectionNumbers, isAnonymous } from '../core/connection-numbers.ts';
 import { resellerRung } from '../core/cpu-incidents.ts';
 import { databaseLimits, type DatabaseLimits } from '../core/database-limits.ts';
@@ -20,6 +18,7 @@ import type { DatabaseFaults } from './database-faults.ts';
 import { Holder, type HeldTenant, type TenantUse } from './hold/holder.ts';
 import type { SeenServer, SeenUse } from './seen-server.ts';
 import { SessionEndings } from './hold/session-endings.ts';
+import { nobody, TenantAccounts } from './tenant-accounts.ts';
 
 /** A server with what a look at it has shown. */
 interface Seen {
@@ -31,6 +30,8 @@ interface Needs {
   readonly paths: Paths;
   readonly faults: DatabaseFaults;
   readonly totals: UseTotals;
+  /** Called with what a server has used for tenants, in microseconds by uid, and since when. */
+  readonly count: (used: ReadonlyMap<number, number>, elapsedMicroseconds: number) => void;
   readonly warn: (text: string) => void;
 }
 
@@ -45,14 +46,11 @@ const unknownMilliseconds = 5_000;
 const isCounted = ({ server, use }: Seen) =>
   server.shares.isBySocket || use.look.accounts.length > 0;
 
-/** Stands for the tenant of accounts that belong to none. */
-const nobody = -1;
-
 export class Enforcement implements Disposable {
   readonly policy: Policy;
   readonly #needs: Needs;
   readonly #limits: ReadonlyMap<number, DatabaseLimits>;
-  readonly #owners: AccountOwners;
+  readonly #accounts: TenantAccounts;
   readonly #tenants: ReadonlyMap<number, Tenant>;
   readonly #driver: Driver;
   readonly #holder: Holder;
@@ -93,7 +91,7 @@ export class Enforcement implements Disposable {
     this.#driver = driver;
     this.#tenants = new Map(policy.tenants.map((each) => [each.uid, each]));
     const { paths, warn } = needs;
-    this.#owners = accountOwners(paths, policy);
+    this.#accounts = new TenantAccounts(accountOwners(paths, policy));
     const { hold: mode } = policy.databases ?? defaultDatabases;
     const onProblem = (problem: Parameters<typeof formatProblem>[0]) =>
       warn(formatProblem(problem));
@@ -114,7 +112,7 @@ export class Enforcement implements Disposable {
     if (accounts === undefined) return;
     this.#endingsOf(server).know(accounts);
     this.#noteAnonymous(server, accounts.some(isAnonymous));
-    const owners = this.#ownersOf(server, accounts);
+    const owners = this.#accounts.ownersOf(server, accounts);
     const limits = new Map(
       [...this.#limits].flatMap(([uid, { connections }]) =>
         connections === undefined ? [] : [[uid, connections] as const],
@@ -161,7 +159,7 @@ export class Enforcement implements Disposable {
     }
     const seen = { server, use };
     this.#latest.set(server, seen);
-    const sessions = this.#sessionsOf([...this.#latest.values()]);
+    const sessions = this.#accounts.sessionsOf([...this.#latest.values()]);
     const uses = this.#usesOf(seen, sessions, servers);
     const { isAll } = use;
     const sockets = servers.map(({ watched }) => watched.address.at);
@@ -169,7 +167,7 @@ export class Enforcement implements Disposable {
     const held = this.#holder.look(uses, sockets, isAll, paused);
     if (isAll) this.#noteNear(seen, uses);
     this.#reportHeld(held, uses, sessions);
-    const owners = this.#ownersOf(server, use.look.sessions);
+    const owners = this.#accounts.ownersOf(server, use.look.sessions);
     const rules = { owners, limits: this.#limits, held };
     for (const each of await this.#endingsOf(server).end(use.look, rules))
       this.#needs.faults.ended(each);
@@ -184,7 +182,7 @@ export class Enforcement implements Disposable {
   #noteNear({ server, use }: Seen, uses: readonly TenantUse[]): void {
     const uids = new Set(uses.filter(isNear).map(({ tenant }) => tenant.uid));
     const accounts = use.look.accounts.map(({ account }) => account);
-    const tenantOf = (account: string) => this.#tenantOf(server, account);
+    const tenantOf = (account: string) => this.#accounts.tenantOf(server, account);
     this.#near.set(server, new NearAccounts(accounts, uids, tenantOf, performance.now()));
   }
 
@@ -202,35 +200,6 @@ export class Enforcement implements Disposable {
     return elapsed;
   }
 
-  #tenantOf({ watched }: SeenServer, account: string): number | undefined {
-    return this.#owners.ownerOf(account, accountKindAt(watched.address.at)).tenant;
-  }
-
-  #ownersOf(
-    server: SeenServer,
-    accounts: readonly { readonly account: string }[],
-  ): ReadonlyMap<string, number> {
-    return new Map(
-      accounts.flatMap(({ account }) => {
-        const tenant = this.#tenantOf(server, account);
-        return tenant === undefined ? [] : [[account, tenant] as const];
-      }),
-    );
-  }
-
-  #sessionsOf(seen: readonly Seen[]): ReadonlyMap<number, readonly Session[]> {
-    const owned = seen.flatMap(({ server, use }) =>
-      use.look.sessions.map((session) => ({
-        session,
-        tenant: this.#tenantOf(server, session.account) ?? nobody,
-      })),
-    );
-    const grouped = Map.groupBy(owned, ({ tenant }) => tenant);
-    return new Map(
-      [...grouped].map(([tenant, rows]) => [tenant, rows.map(({ session }) => session)]),
-    );
-  }
-
   #usesOf(
     { server, use }: Seen,
     sessions: ReadonlyMap<number, readonly Session[]>,
@@ -242,7 +211,7 @@ export class Enforcement implements Disposable {
       near?.has(uid) === true ? use.elapsedMicroseconds : use.allMicroseconds;
     const used = server.shares.divide(
       use,
-      (account) => this.#tenantOf(server, account),
+      (account) => this.#accounts.tenantOf(server, account),
       (uid) => near?.has(uid) === true,
     );
     const perTime = [...used].map(([uid, each]) => [uid, each / since(uid)] as const);
@@ -260,6 +229,7 @@ export class Enforcement implements Disposable {
       areSeen ? performance.now() / 1000 : undefined,
     );
     const isKnown = isCounted({ server, use });
+    if (isKnown) this.#needs.count(used, use.allMicroseconds);
     const rates = [...this.#rates.values()];
     return [...this.#limits].flatMap(([uid, { cpu }]) => {
       const tenant = this.#tenants.get(uid);

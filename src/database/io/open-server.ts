@@ -3,7 +3,8 @@ import { closeSync, lstatSync } from 'node:fs';
 import { causeOf, errnoOf } from '../../../packages/base/io/errno.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { fail, type Result } from '../../../packages/base/result.ts';
-import { parsePasswd } from '../../host/accounts/accounts.ts';
+import { parsePasswd, readUidRange } from '../../host/accounts/accounts.ts';
+import { pathsOf } from '../../host/paths.ts';
 import { isPostgresqlSocket } from '../../policy/databases/postgresql-socket.ts';
 import { missingSocket, openDatabaseSocket } from '../../host/databases/open-socket.ts';
 import {
@@ -40,7 +41,8 @@ export async function openServer(
 
 /**
  * Connects for a command of root. The account that owns the socket counts as the server's, whatever its name: nobody but
- * that account and root can have put it there. Anybody else who listened there would be given root's login.
+ * that account and root can have put it there. Anybody else who listened there would be given root's login. A person,
+ * such as a tenant with a server of its own, gets no password of another server's administrator.
  */
 export async function connectForRoot(
   at: string,
@@ -54,6 +56,14 @@ export async function connectForRoot(
     const cause = errnoOf(error) === 'ENOENT' ? missingSocket : causeOf(error);
     return fail({ ...cause, action, object: at });
   }
+  const { first, last } = readUidRange(pathsOf());
+  if (login.password !== undefined && uid >= first && uid <= last)
+    return fail({
+      action,
+      object: at,
+      reason: `it belongs to uid ${uid}, an account of a person, who would learn the password`,
+      hint: 'name the socket of a server that runs as an account of its own, or leave out --login',
+    });
   if (isPostgresqlSocket(at)) return connectForOwner({ at, uid }, login, options);
   // Whoever is in the socket's group could have made it, so no group counts as the server's.
   return connectServer({ at, server: { uid, gid: 0 } }, login, options);

@@ -11,6 +11,7 @@ import {
   formatServers,
   parseNumbers,
   parseServers,
+  recordRowsMax,
   type EnabledServer,
   type KeptNumber,
 } from '../core/rights/record.ts';
@@ -50,13 +51,18 @@ export const writeServers = (
     ? removeFile(serversFile(paths))
     : replaceFile(serversFile(paths), formatServers(servers), 0o600);
 
-export const writeNumbers = (
-  paths: State,
-  numbers: readonly KeptNumber[],
-): Result<void, Problem> =>
-  numbers.length === 0
-    ? removeFile(numbersFile(paths))
-    : replaceFile(numbersFile(paths), formatNumbers(numbers), 0o600);
+export function writeNumbers(paths: State, numbers: readonly KeptNumber[]): Result<void, Problem> {
+  const path = numbersFile(paths);
+  if (numbers.length === 0) return removeFile(path);
+  if (numbers.length > recordRowsMax)
+    return failed({
+      action: 'note the numbers of connections that accounts had before',
+      object: path,
+      reason: `there are ${numbers.length}, more than the ${recordRowsMax} that it can hold`,
+      hint: 'limit connections of fewer tenants; numbers of other accounts stay as they are',
+    });
+  return replaceFile(path, formatNumbers(numbers), 0o600);
+}
 
 function readRows<T>(
   path: string,

@@ -61,4 +61,5 @@ const setsNothing = ({ values, ...parts }: InheritedBlock) =>
     parts.siteLimits,
     parts.ownApps,
     parts.databaseInstance,
+    parts.databaseCounts,
   ].every((each) => each === undefined);

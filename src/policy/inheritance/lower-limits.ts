@@ -5,6 +5,7 @@
 import { unlimited } from '../../../packages/base/quantity.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { limitAttribute } from '../../limits/limits.ts';
+import { countsDatabases } from '../databases/counted-cpu.ts';
 import { hasRefusals, isPrivate } from '../network/reach-origins.ts';
 import {
   hasOwnDatabase,
@@ -16,10 +17,10 @@ import {
 } from '../policy.ts';
 
 /**
- * Returns a chain with the lower value of each limit, and of the number of own applications, and a database
- * server of its own only if both have one; the first chain's if they are equal. The first chain decides the jail and what
- * the tenant may reach and open, unless only the other one restricts it, and who may set limits of sites, which are within the
- * tenant's.
+ * Returns a chain with the lower value of each limit, and of the number of own applications; the first chain's if they are
+ * equal. It has a database server of its own only if both have one, and the CPU time of shared servers counts if it does in
+ * one of them. The first chain decides the jail and what the tenant may reach and open, unless only the other one restricts
+ * it, and who may set limits of sites, which are within the tenant's.
  */
 export function lowerOf(first: Chain, other: Chain): Chain {
   const [ones, others] = [valuesOf(first), valuesOf(other)];
@@ -30,6 +31,7 @@ export function lowerOf(first: Chain, other: Chain): Chain {
     listen: isPrivate(first) || !isPrivate(other),
     ownApps: ownAppsMaxOf({ chain: first }) <= ownAppsMaxOf({ chain: other }),
     databaseInstance: !hasOwnDatabase({ chain: first }) || hasOwnDatabase({ chain: other }),
+    databaseCounts: countsDatabases({ chain: first }) || !countsDatabases({ chain: other }),
   };
   return [
     ...first.map((link) => ({
@@ -47,7 +49,7 @@ export function lowerOf(first: Chain, other: Chain): Chain {
 }
 
 /** Parts that one of the chains decides as a whole. */
-const parts = ['jail', 'reach', 'listen', 'ownApps', 'databaseInstance'] as const;
+const parts = ['jail', 'reach', 'listen', 'ownApps', 'databaseInstance', 'databaseCounts'] as const;
 type Part = (typeof parts)[number];
 type Decides = Readonly<Record<Part, boolean>>;
 

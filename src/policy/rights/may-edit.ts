@@ -19,6 +19,7 @@ import type {
   ResellerElement,
   TenantName,
 } from '../document.ts';
+import { countsDatabases, databaseCountsOriginOf } from '../databases/counted-cpu.ts';
 import { listenOriginOf, reachOriginOf } from '../network/reach-origins.ts';
 import { listenOf, reachOf, type ListenElement, type ReachElement } from '../network/reach.ts';
 import {
@@ -181,7 +182,7 @@ const nameKey = (name: TenantName): string =>
   name.kind === 'uid' ? `uid ${name.uid}` : `user ${name.user}`;
 
 function whyNot(changed: ChangedTenant, document: PolicyDocument): Cause | undefined {
-  return packageProblem(changed, document) ?? instanceProblem(changed) ?? boundProblem(changed);
+  return packageProblem(changed, document) ?? databaseProblem(changed) ?? boundProblem(changed);
 }
 
 function packageProblem(
@@ -215,6 +216,7 @@ function besidesLimits({ chain }: Tenant): string {
     ownAppsMaxOf({ chain }),
     delegatesOf({ chain }),
     hasOwnDatabase({ chain }),
+    countsDatabases({ chain }),
   ]);
 }
 
@@ -222,17 +224,22 @@ function besidesLimits({ chain }: Tenant): string {
 const contentOf = (element: ReachElement | ListenElement) =>
   'rules' in element ? reachOf(element) : listenOf(element);
 
-/** Resellers change limits. They give a server only by a package that has one. */
-function instanceProblem({ was, is }: ChangedTenant): Cause | undefined {
-  if (ownInstance(was) === ownInstance(is)) return undefined;
-  return {
-    reason: `you may not change which database server ${nameOf(is)} has`,
-    hint: askAdministrator,
-  };
+/** Resellers change limits. They give a server, or have its CPU time count, only by a package that does. */
+function databaseProblem({ was, is }: ChangedTenant): Cause | undefined {
+  const what =
+    ownInstance(was) !== ownInstance(is)
+      ? 'which database server'
+      : ownCounts(was) !== ownCounts(is)
+        ? 'whether the CPU time of database servers counts toward the limit that'
+        : undefined;
+  if (what === undefined) return undefined;
+  return { reason: `you may not change ${what} ${nameOf(is)} has`, hint: askAdministrator };
 }
 
 const ownInstance = ({ chain }: Tenant): string | undefined =>
   databaseInstanceOriginOf(chain.filter(isOwn))?.at.value;
+const ownCounts = ({ chain }: Tenant): string | undefined =>
+  databaseCountsOriginOf(chain.filter(isOwn))?.at.value;
 
 /** Returns the first limit that is higher than the reseller may give. */
 function boundProblem({ was, is, reseller }: ChangedTenant): Cause | undefined {

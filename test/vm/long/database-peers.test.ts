@@ -20,14 +20,12 @@ suite('database servers and the sockets of tenants', { skip: guests.skip }, () =
     guest = await startGuest(guests.image, 1);
     await guest.copyProject();
     await buildBesideSources(guest);
-    await copyPackages(guest, ['mariadb-server-core', 'postgresql']);
+    await copyPackages(guest, ['mariadb-server-core']);
     await guest.succeed(installCopied('mariadb-server-core'), slow);
-    // Its scripts would make a server of their own, which takes minutes here.
-    await guest.succeed('dpkg --unpack /root/postgresql.debs/*.deb > /dev/null && ldconfig', slow);
   }, patient);
   after(() => guest?.[Symbol.asyncDispose]());
 
-  for (const file of ['socket-peers', 'peers-agent', 'socket-peers-postgresql'])
+  for (const file of ['socket-peers', 'peers-agent'])
     test(`test/database/${file}.test.ts passes`, patient, () =>
       passInside(guest, `test/database/${file}.test.ts`, { BULKHEAD_TRACING: 'required' }),
     );

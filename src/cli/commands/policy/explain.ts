@@ -18,6 +18,7 @@ import {
   type Explanation,
   type ExplainSubject,
 } from '../../../policy/explain.ts';
+import { withLimitNow, type ExplainedCounts } from '../../../policy/databases/explain-counts.ts';
 import { formatJail } from '../../../policy/jail.ts';
 import {
   findTenant,
@@ -46,6 +47,7 @@ import { isForAgent, policyOption } from '../../shared/policy-option.ts';
 import { pathsFor, loadPolicyOrReport, print, printJson, failWith } from '../../shared/session.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
 import type { Paths } from '../../../host/paths.ts';
+import { loweredCpuOf } from '../../../host/cgroups/lowered-quotas.ts';
 import { readStop, stopText } from '../../../host/stops.ts';
 import type { ExplainJson } from '../json.ts';
 
@@ -95,9 +97,10 @@ function explainFrom(
     const reason = `it is not ${formatCause(found.error)}`;
     return failWith({ action: 'explain', object: name, reason });
   }
-  show(explainSubject(found.value, policy, new LineIndex(policy.text)), options);
-  if (options.json === true) return exitCodes.done;
   const { uid } = found.value.tenant;
+  const explained = explainSubject(found.value, policy, new LineIndex(policy.text));
+  show(withLimitNow(explained, loweredCpuOf(paths, uid)), options);
+  if (options.json === true) return exitCodes.done;
   const outside = outsideNote(uid, paths);
   if (outside !== undefined) print(`\n${outside}`);
   const stop = readStop(paths, uid);
@@ -140,8 +143,7 @@ function printExplanation(explained: Explanation): void {
   print(explained.plan === undefined ? '' : `${planText(explained.plan, explained)}\n`);
   print(limitTable(explained));
   if (explained.observed === true) print('Only observed: the kernel enforces none of these limits');
-  if (explained.apps !== undefined) print(appsText(explained.apps, file));
-  if (explained.database !== undefined) print(databaseText(explained.database, file));
+  for (const each of besidesLimits(explained)) print(each);
   if (explained.delegated !== undefined) {
     const { rights, line } = explained.delegated;
     print(`Reseller ${reseller ?? ''} may change: ${rights.join(', ')} (${file}:${line})`);
@@ -172,6 +174,12 @@ function limitTable({ file, limits, jail, network = [] }: Explanation): string {
   return table([['LIMIT', 'VALUE', 'FROM', 'LINE'].map(colors.dim), ...cells]);
 }
 
+const besidesLimits = ({ apps, database, databaseCounts: counts, file }: Explanation) => [
+  ...(apps === undefined ? [] : [appsText(apps, file)]),
+  ...(database === undefined ? [] : [databaseText(database, file)]),
+  ...(counts === undefined ? [] : [countsText(counts, file)]),
+];
+
 /** Returns for example `Applications: blog; the tenant may define 3 itself (defaults, policy.xml:4)`. */
 function appsText({ policy, own }: ExplainedApps, file: string): string {
   const names = policy.length === 0 ? 'none in the policy' : policy.join(', ');
@@ -183,6 +191,13 @@ function appsText({ policy, own }: ExplainedApps, file: string): string {
 /** Returns for example `Database server: its own (package "business", policy.xml:4)`. */
 const databaseText = ({ instance, from, line }: ExplainedDatabase, file: string): string =>
   `Database server: ${instance === 'own' ? 'its own' : 'the shared ones'} (${from}, ${file}:${line})`;
+
+/** Returns for example `CPU time of database servers: counts toward cpu limit (defaults, policy.xml:4); now 60%`. */
+function countsText({ counts, from, line, limitNow }: ExplainedCounts, file: string): string {
+  const how = counts === 'yes' ? 'counts toward cpu limit' : 'does not count toward cpu limit';
+  const now = limitNow === undefined ? '' : `; cpu limit now ${limitNow}, since they use the rest`;
+  return `CPU time of database servers: ${how} (${from}, ${file}:${line})${now}`;
+}
 
 /** Says what the panel's plan decides. */
 function planText({ panel, plan, by, line }: ExplainedPlan, { file, package: used }: Explanation) {

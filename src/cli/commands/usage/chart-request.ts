@@ -85,7 +85,15 @@ export async function askChart(
     const panel = panelOf(series.value, row, usage.value, hits.value.incidents);
     panels.push({ ...panel, ...(earlier.ok && stepsOf(panel, earlier.value)) });
   }
-  const { metrics: _, limits: _1, limitTexts: _2, faults: _3, mail: _4, ...who } = row;
+  const {
+    metrics: _,
+    limits: _1,
+    limitTexts: _2,
+    faults: _3,
+    mail: _4,
+    cpuLimitNow: _5,
+    ...who
+  } = row;
   const unknown = earlier.ok ? [] : [`Earlier limits are unknown: ${earlier.error.reason}.`];
   const notes = [...notesOf(hits.value, panels), ...unknown];
   const zone = { timeZone: hostTimeZone() };

@@ -99,13 +99,18 @@ async function printUsage(
   if (more > 0) print(`… and ${more} more; -n shows them`);
   const keys = alone ? sampledKeys : metricsOf[options.by];
   const shown = answer.rows.slice(0, alone ? 1 : options.count);
-  const isShownAbove = (key: MetricKey) => shown.some((row) => isAbove(row, key));
-  const above = keys.filter(isShownAbove);
-  for (const text of [
-    above.some((key) => !isPartKey(key)) ? aboveText : '',
-    above.some(isDatabaseKey) ? databaseAboveText : '',
-  ])
-    if (text !== '') print(`\n${wrap(text, terminalOf(process.stdout).columns)}`);
+  for (const text of notesOf(shown, keys))
+    print(`\n${wrap(text, terminalOf(process.stdout).columns)}`);
+}
+
+/** Returns what the table does not say about the limits. */
+function notesOf(rows: readonly UsageRow[], keys: readonly MetricKey[]): readonly string[] {
+  const above = keys.filter((key) => rows.some((row) => isAbove(row, key)));
+  return [
+    ...(keys.includes('cpu') ? rows.flatMap(loweredText) : []),
+    ...(above.some((key) => !isPartKey(key)) ? [aboveText] : []),
+    ...(above.some(isDatabaseKey) ? [databaseAboveText] : []),
+  ];
 }
 
 const wordColumns = ['TENANT', 'METRIC', 'WHICH', 'TREND'];
@@ -141,6 +146,17 @@ function isAbove({ metrics: measured, limits }: UsageRow, key: MetricKey): boole
   const limit = limitKey === undefined ? undefined : limits[limitKey];
   return limit !== undefined && (measured[key]?.max ?? 0) > 1.005 * limit;
 }
+
+/** Says that the limit of now is another one than in the table. */
+const loweredText = (row: UsageRow): readonly string[] =>
+  row.cpuLimitNow === undefined
+    ? []
+    : [
+        `${whoText(row)}: the CPU limit is ${wholePercent(row.cpuLimitNow)} now, since database servers use the rest.`,
+      ];
+
+const wholePercent = (cores: number) => `${Math.round(cores * 100)}%`;
+
 const aboveText =
   'A maximum above the limit is from before the limit was lowered; or the kernel, which grants CPU time for each tenth of a second, granted one more than the tick is long; or processes were started before they were moved into the cgroup.';
 const databaseAboveText =

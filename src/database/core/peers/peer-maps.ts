@@ -62,11 +62,13 @@ export const tenantEntry = (uid: number): MapEntry => ({
 });
 
 /** `since`: the monotonic clock in nanoseconds; threads that are younger have been started for their first client. */
-export function serverEntry({ pid, started, forks }: ServerProcess, since: bigint): MapEntry {
-  const value = new Uint8Array(24);
+export function serverEntry(
+  { pid, started }: Pick<ServerProcess, 'pid' | 'started'>,
+  since: bigint,
+): MapEntry {
+  const value = new Uint8Array(16);
   const view = new DataView(value.buffer);
   view.setBigUint64(0, started, true);
   view.setBigUint64(8, since, true);
-  view.setUint32(16, forks ? 1 : 0, true);
   return { map: 'servers', key: u32le(pid), value };
 }

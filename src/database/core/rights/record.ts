@@ -32,7 +32,8 @@ export interface KeptNumber {
 export const isOurs = ({ set, replaces }: KeptNumber, now: number): boolean =>
   now === set || now === replaces;
 
-const rowsMax = 100_000;
+/** The most rows of a record. */
+export const recordRowsMax = 100_000;
 
 export const formatServers = (servers: readonly EnabledServer[]): string =>
   `${JSON.stringify({ version: 1, servers })}\n`;
@@ -59,7 +60,10 @@ function parseRows<T>(
   const fields = (parsed ?? {}) as Record<string, unknown>;
   const rows = fields[key];
   const isValid =
-    fields['version'] === 1 && Array.isArray(rows) && rows.length <= rowsMax && rows.every(isRow);
+    fields['version'] === 1 &&
+    Array.isArray(rows) &&
+    rows.length <= recordRowsMax &&
+    rows.every(isRow);
   return isValid ? ok(rows as readonly T[]) : fail(damaged);
 }
 

@@ -52,7 +52,7 @@ interface Test {
 const entriesFor = (uid: number) => [
   tenantEntry(uid),
   serverEntry(
-    { pid: process.pid, started: startTicks(process.pid) ?? 0n, forks: false },
+    { pid: process.pid, started: startTicks(process.pid) ?? 0n },
     process.hrtime.bigint(),
   ),
 ];

@@ -18,6 +18,8 @@ import type { DatabaseServer } from '../server.ts';
 requireSameBuild();
 
 const requestBytesMax = 2 ** 20;
+/** Each number is a write to the server's disk. What is left is set the next time, and looks go on meanwhile. */
+const capMilliseconds = 5_000;
 const [uid, gid] = process.argv.slice(2).map(Number);
 
 function leaveRoot(): void {
@@ -44,7 +46,7 @@ async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
       : unanswered(accounts.error);
   }
   if (request.kind === 'cap') {
-    const problems = await setNumbers(server.connection, request.numbers);
+    const problems = await setNumbers(server.connection, request.numbers, capMilliseconds);
     return { kind: 'capped', problems: problems.map(formatProblem) };
   }
   const look = await server.look(request.only);

@@ -2,6 +2,7 @@
  * A loop for each server: one that hangs, or is slow, delays only its own. Servers come and go; a loop ends when the
  * answer that it waits for comes.
  */
+import { jittered } from '../../core/jitter.ts';
 import { sleepMilliseconds } from './wait.ts';
 
 export class ServerLoops<Server extends Disposable> implements Disposable {
@@ -38,7 +39,7 @@ export class ServerLoops<Server extends Disposable> implements Disposable {
   }
 
   async #run(server: Server): Promise<void> {
-    while (this.has(server)) await sleepMilliseconds(await this.#turn(server));
+    while (this.has(server)) await sleepMilliseconds(jittered(await this.#turn(server)));
   }
 
   [Symbol.dispose](): void {

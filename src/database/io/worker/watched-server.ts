@@ -49,7 +49,8 @@ export type ServerState =
 type Asked = WorkerAnswer | { readonly kind: 'busy' };
 
 const script = scriptFile('database/io/worker/main');
-const answerMillisecondsMax = 20_000;
+/** It gives the server a second for each reply, and no answer has more than some dozens of replies. */
+const answerMillisecondsMax = 60_000;
 /** The time between attempts: 1, 2, 4 … 30 s for a server that is down, and 10 s for one that hangs. */
 const pauseMilliseconds = { first: 1000, max: 30_000, hung: 10_000 };
 const hungAfter = 2;

@@ -1,0 +1,273 @@
+/** CPU limits that the agent lowers by the use of database servers, on hosts in memory. */
+import '../../../testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { suite, test } from 'node:test';
+import { compileThaw } from '../../../scripts/entry.ts';
+import { applyPolicy } from '../../../src/apply/apply.ts';
+import { databaseLimits } from '../../../src/database/core/database-limits.ts';
+import { QuotaMover } from '../../../src/database/io/counts/quota-mover.ts';
+import { loweredFile, readLowered } from '../../../src/host/cgroups/lowered-quotas.ts';
+import type { WantedContext } from '../../../src/plan/wanted.ts';
+import { planChanges } from '../../../src/plan/plan.ts';
+import { wantedOnHost } from '../../../src/plan/wanted-on-host.ts';
+import { parsePolicy } from '../../../src/policy/parse.ts';
+import { resolvePolicy } from '../../../src/policy/resolve.ts';
+import { fakeHost } from '../../../testing/fake-host.ts';
+import { eventually } from '../../../testing/patience.ts';
+
+const uid = 5001;
+const gentle = { kill: false, force: false };
+const program = compileThaw();
+
+function policyOf(text: string) {
+  const { document, diagnostics } = parsePolicy(
+    'policy.xml',
+    `<bulkhead version="1">${text}</bulkhead>`,
+  );
+  assert.ok(document !== undefined, JSON.stringify(diagnostics));
+  return resolvePolicy(document, { accounts: [], uidMin: 1000 });
+}
+
+const tenantWith = (limit: string, more = '', counts = 'yes') =>
+  policyOf(
+    `<tenant uid="${uid}"><cpu limit="${limit}" burst="50%"/><database counts="${counts}"/>${more}</tenant>`,
+  );
+const sites = '<site name="a.example"><cpu limit="80%"/></site><site name="b.example"/>';
+
+class Stage implements Disposable {
+  readonly host;
+  readonly warnings: string[] = [];
+  readonly mover: QuotaMover;
+  #now = 1e9;
+  readonly #version: 1 | 2;
+
+  constructor(version: 1 | 2) {
+    this.#version = version;
+    this.host = fakeHost(version);
+    mkdirSync(this.host.paths.runtime, { recursive: true });
+    this.mover = new QuotaMover({
+      paths: this.host.paths,
+      program,
+      warn: (text) => this.warnings.push(text),
+      now: () => this.#now,
+    });
+  }
+
+  get #driver() {
+    const probed = this.host.probe();
+    assert.ok(probed.ok);
+    return probed.value;
+  }
+
+  /** Returns the writes of an apply beside an agent. */
+  planned(policy: ReturnType<typeof policyOf>) {
+    const driver = this.#driver;
+    const context: WantedContext = { ...driver.context, shifted: true };
+    const wanted = wantedOnHost(policy, context);
+    return planChanges(wanted, driver.observe(wanted)).operations;
+  }
+
+  /** Applies the policy as a process beside the agent does. */
+  apply(policy: ReturnType<typeof policyOf>) {
+    const driver = this.#driver;
+    for (const each of this.planned(policy)) {
+      const done = driver.execute(each, gentle);
+      assert.ok(done.ok, JSON.stringify([each, done]));
+    }
+  }
+
+  follow(policy: ReturnType<typeof policyOf>) {
+    this.mover.follow(policy, () => this.#driver);
+  }
+
+  get #files() {
+    return this.host.cgroups.find((each) =>
+      each.topFileNames().has(this.#version === 2 ? 'cpu.max' : 'cpu.cfs_quota_us'),
+    );
+  }
+
+  put(cgroup: string, text: string) {
+    const file = this.#version === 2 ? 'cpu.max' : 'cpu.cfs_quota_us';
+    this.#files?.put(cgroup, file, this.#version === 2 ? `${text} 100000` : text);
+  }
+
+  quota(cgroup = `u${uid}`): string | undefined {
+    const file = this.#version === 2 ? 'cpu.max' : 'cpu.cfs_quota_us';
+    return this.#files?.read(cgroup, file)?.trim().split(' ')[0];
+  }
+
+  burst(cgroup = `u${uid}`): string | undefined {
+    const file = this.#version === 2 ? 'cpu.max.burst' : 'cpu.cfs_burst_us';
+    return this.#files?.read(cgroup, file)?.trim();
+  }
+
+  /** A second in which servers use so many cores for it. */
+  second(cores: number) {
+    this.#now += 1e6;
+    this.mover.add(new Map([[uid, cores * 1e6]]), 1e6);
+    this.mover.step();
+  }
+
+  async watched() {
+    await eventually('the watchdog answers', () => {
+      this.second(0.5);
+      return this.mover.nowOf(uid) !== undefined;
+    });
+  }
+
+  [Symbol.dispose]() {
+    this.mover[Symbol.dispose]();
+  }
+}
+
+for (const version of [1, 2] as const)
+  suite(`a CPU limit that is lowered on cgroup v${version}`, () => {
+    test('falls step by step with the use, never below a tenth, and is back when there is none', async () => {
+      using stage = new Stage(version);
+      const policy = tenantWith('100%');
+      stage.apply(policy);
+      stage.follow(policy);
+      assert.equal(stage.quota(), '100000');
+      await stage.watched();
+      for (let each = 0; each < 12; each++) stage.second(0.5);
+      assert.equal(stage.quota(), '50000');
+      assert.equal(stage.mover.nowOf(uid), 0.5);
+      const recorded = readLowered(stage.host.paths);
+      assert.equal(recorded[0]?.text, version === 2 ? '100000 100000' : '100000');
+      const falls = Array.from({ length: 12 }, () => {
+        const before = Number(stage.quota());
+        stage.second(8);
+        return before - Number(stage.quota());
+      });
+      assert.ok(
+        falls.every((each) => each >= 0 && each <= 25_000),
+        falls.join(),
+      );
+      assert.deepEqual([stage.quota(), stage.burst()], ['10000', '10000']);
+      stage.second(0);
+      stage.second(0);
+      assert.equal(stage.quota(), '10000');
+      stage.second(0);
+      assert.deepEqual([stage.quota(), stage.burst()], ['100000', '50000']);
+      assert.equal(stage.mover.nowOf(uid), undefined);
+      assert.equal(existsSync(loweredFile(stage.host.paths)), false);
+      assert.deepEqual(stage.warnings, []);
+    });
+
+    test('a plan beside the agent takes it for the wanted one, and one without an agent does not', async () => {
+      using stage = new Stage(version);
+      const policy = tenantWith('100%', sites);
+      stage.apply(policy);
+      stage.follow(policy);
+      await stage.watched();
+      for (let each = 0; each < 12; each++) stage.second(0.7);
+      assert.equal(stage.quota(), '30000');
+      assert.equal(stage.quota(`u${uid}/s-a.example`), version === 1 ? '30000' : '80000');
+      assert.deepEqual(stage.planned(policy), []);
+      const applied = applyPolicy(policy, stage.host, gentle);
+      assert.ok(applied.ok);
+      assert.deepEqual(applied.value.failures, []);
+      assert.equal(stage.quota(), '100000');
+      assert.equal(stage.quota(`u${uid}/s-a.example`), '80000');
+      // Another value than one that the agent may have written is drift.
+      stage.put(`u${uid}`, '120000');
+      assert.equal(stage.planned(policy).length, 1);
+    });
+
+    test('other policies are applied meanwhile', async () => {
+      using stage = new Stage(version);
+      const first = tenantWith('100%', sites);
+      stage.apply(first);
+      stage.follow(first);
+      await stage.watched();
+      for (let each = 0; each < 12; each++) stage.second(0.5);
+      // A new site, higher and lower limits: nothing that is written there is refused.
+      for (const [limit, more, quota] of [
+        ['100%', `${sites}<site name="c.example"><cpu limit="90%"/></site>`, '50000'],
+        ['200%', sites, '150000'],
+        ['60%', sites, '10000'],
+      ] as const) {
+        const policy = tenantWith(limit, more);
+        stage.apply(policy);
+        stage.follow(policy);
+        for (let each = 0; each < 12; each++) stage.second(0.5);
+        assert.equal(stage.quota(), quota);
+        assert.deepEqual(stage.planned(policy), []);
+      }
+      const without = tenantWith('60%', sites, 'no');
+      stage.apply(without);
+      // The agent does not know it yet.
+      stage.second(0.5);
+      stage.follow(without);
+      assert.equal(stage.quota(), '60000');
+      assert.deepEqual(stage.planned(without), []);
+      assert.equal(existsSync(loweredFile(stage.host.paths)), false);
+      assert.deepEqual(stage.warnings, []);
+    });
+
+    test('a value of somebody else is left alone for a minute', async () => {
+      using stage = new Stage(version);
+      const policy = tenantWith('100%');
+      stage.apply(policy);
+      stage.follow(policy);
+      await stage.watched();
+      stage.put(`u${uid}`, '66000');
+      for (let each = 0; each < 10; each++) stage.second(0.2);
+      assert.equal(stage.quota(), '66000');
+      assert.equal(stage.mover.nowOf(uid), undefined);
+      for (let each = 0; each < 60; each++) stage.second(0.2);
+      assert.equal(stage.quota(), '80000');
+    });
+
+    test('it is restored when the agent stops', async () => {
+      const stage = new Stage(version);
+      const policy = tenantWith('100%', sites);
+      stage.apply(policy);
+      stage.follow(policy);
+      await stage.watched();
+      stage[Symbol.dispose]();
+      assert.deepEqual([stage.quota(), stage.burst()], ['100000', '50000']);
+      assert.equal(stage.quota(`u${uid}/s-a.example`), '80000');
+      assert.equal(existsSync(loweredFile(stage.host.paths)), false);
+    });
+  });
+
+suite('what is not lowered', () => {
+  test('nothing, where there is no watchdog', () => {
+    const host = fakeHost(2);
+    mkdirSync(host.paths.runtime, { recursive: true });
+    const warnings: string[] = [];
+    using mover = new QuotaMover({
+      paths: host.paths,
+      program: '/nonexistent/thaw',
+      warn: (text) => warnings.push(text),
+    });
+    const policy = tenantWith('100%');
+    assert.ok(applyPolicy(policy, host, gentle).ok);
+    mover.follow(policy, () => {
+      const probed = host.probe();
+      return probed.ok ? probed.value : undefined;
+    });
+    mover.add(new Map([[uid, 2e6]]), 1e6);
+    mover.step();
+    assert.equal(mover.nowOf(uid), undefined);
+    assert.match(warnings[0] ?? '', /there is no \/nonexistent\/thaw/);
+  });
+
+  test('a tenant without a CPU limit, or to whose limit it does not count', () => {
+    const policy = policyOf(
+      `<tenant uid="5001"><database counts="yes"/></tenant><tenant uid="5002"><cpu limit="50%"/></tenant>
+       <tenant uid="5003"><cpu limit="50%"/><database counts="yes" cpu="80%"/></tenant>`,
+    );
+    // Servers are asked about those to whose limit it counts, and they alone may use no more than that limit.
+    assert.deepEqual([...databaseLimits(policy)], [[5003, { cpu: 0.5 }]]);
+  });
+
+  test('the record has nothing but limits', () => {
+    const host = fakeHost(2);
+    mkdirSync(host.paths.runtime, { recursive: true });
+    assert.deepEqual(readLowered(host.paths), []);
+    assert.throws(() => readFileSync(loweredFile(host.paths)));
+  });
+});
