@@ -1,12 +1,13 @@
 /** `bulkhead network` as commands, where no programs are loaded. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, test } from 'node:test';
-import type { NetworkStatusJson } from '../../src/network/commands/json.ts';
+import type { NetworkConnectionsJson, NetworkStatusJson } from '../../src/network/commands/json.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
@@ -41,6 +42,37 @@ describe('bulkhead network', () => {
     );
     assert.match(answer.problem ?? '', /the agent loads them/);
   });
+
+  test(
+    'connections lists the sockets of a tenant, and of nobody else',
+    { skip: !isRoot },
+    async () => {
+      const tenants = '<tenant uid="64001"/><tenant uid="64002"/>';
+      const script = `const net = require('node:net'), udp = require('node:dgram');
+      const one = net.createServer().listen(0, '127.0.0.1', () => {
+        const other = udp.createSocket('udp6').bind(0, '::1', () =>
+          console.log(one.address().port, other.address().port)); });`;
+      const child = spawn(process.execPath, ['-e', script], { uid: 64_001, gid: 64_001, cwd: '/' });
+      try {
+        const [line] = (await once(child.stdout, 'data')) as [Buffer];
+        const [tcp = '', datagrams = ''] = line.toString('utf8').trim().split(' ');
+        const { stdout } = run(tenants, 'connections', '64001', '--json');
+        const { connections } = jsonOf<NetworkConnectionsJson>('network connections', stdout);
+        assert.deepEqual(
+          connections.map(({ protocol, port, uid }) => `${protocol} ${port} ${uid}`),
+          [`tcp ${tcp} 64001`, `udp ${datagrams} 64001`],
+        );
+        const shown = run(tenants, 'connections', '64001').stdout;
+        assert.match(shown, new RegExp(`tcp +LISTEN +127\\.0\\.0\\.1:${tcp}`));
+        assert.match(shown, new RegExp(`udp .*\\[::1\\]:${datagrams}`));
+        assert.match(run(tenants, 'connections', '64002').stdout, /64002 has no sockets/);
+        assert.match(run(tenants, 'connections', 'bob').stderr, /it is not a tenant of/);
+      } finally {
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+      }
+    },
+  );
 
   test('status is for root', { skip: !isRoot }, () => {
     const child = spawnSync(process.execPath, [main, 'network', 'status'], {

@@ -79,3 +79,31 @@ export interface TestedAddressJson {
   /** The tenant that listens there, or is served there, on this host. */
   readonly listener?: string;
 }
+
+/** `bulkhead network connections` */
+export interface NetworkConnectionsJson {
+  /** The tenant, as it was named. */
+  readonly tenant: string;
+  /** The connections, those that listen first. */
+  readonly connections: readonly NetworkConnectionJson[];
+  /** The connections that are left out. */
+  readonly more: number;
+}
+
+/** A socket of a tenant. */
+export interface NetworkConnectionJson {
+  /** The protocol. */
+  readonly protocol: 'tcp' | 'udp';
+  /** The state, as the kernel names it: `ESTABLISHED`, `LISTEN`. */
+  readonly state: string;
+  /** Its own address. */
+  readonly address: string;
+  /** Its own port. */
+  readonly port: number;
+  /** The other address; empty if it has none. */
+  readonly peer: string;
+  /** The other port; 0 if it has none. */
+  readonly peerPort: number;
+  /** The account that opened it. */
+  readonly uid: number;
+}

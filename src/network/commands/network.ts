@@ -13,6 +13,11 @@ const parts: CommandTable = {
     summary: 'show whether a tenant may connect there, and which line of the policy decides',
     load: () => import('./test.ts'),
   },
+  connections: {
+    usage: '[options] <tenant>',
+    summary: 'show the connections of a tenant, and where it listens',
+    load: () => import('./connections.ts'),
+  },
 };
 
 export const command: CommandModule = {

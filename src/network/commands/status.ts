@@ -1,14 +1,12 @@
 /** `bulkhead network status`: how exactly the network rules of the policy are held, tried just now. */
 import type { Command } from 'commander';
-import { policyReaderOf } from '../../cli/capability.ts';
 import {
   examples,
   exitCodes,
   type CommandModule,
   type ExitCode,
-  type PolicyOptions,
 } from '../../cli/shared/command.ts';
-import { failWith, pathsFor, print, printError, printJson } from '../../cli/shared/output.ts';
+import { print, printJson } from '../../cli/shared/output.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { table } from '../../cli/shared/terminal.ts';
 import { count } from '../../../packages/base/list.ts';
@@ -16,30 +14,12 @@ import { printable } from '../../../packages/base/printable.ts';
 import { hostHeld } from '../io/host-held.ts';
 import { hostRules } from '../io/host-rules.ts';
 import type { NetworkStatusJson } from './json.ts';
+import { askedAsRoot, type NetworkOptions } from './whole-policy.ts';
 
-interface StatusOptions extends PolicyOptions {
-  readonly json?: boolean;
-}
-
-async function status(options: StatusOptions, command: Command): Promise<ExitCode> {
-  const paths = pathsFor(command);
-  if (paths === undefined) return exitCodes.usage;
-  if (process.geteuid?.() !== 0)
-    return failWith({
-      action: 'try network rules',
-      reason: 'only root may',
-      hint: 'run it as root',
-    });
-  const { policy, diagnostics } = (await policyReaderOf(command)).load(options.policy, paths);
-  if (policy === undefined) {
-    for (const each of diagnostics) printError(each.message);
-    return failWith({
-      action: 'show the network rules of',
-      object: options.policy,
-      reason: 'there is no valid policy',
-      hint: 'run "bulkhead check"',
-    });
-  }
+async function status(options: NetworkOptions, command: Command): Promise<ExitCode> {
+  const asked = await askedAsRoot(command, options.policy, 'try network rules');
+  if (typeof asked === 'number') return asked;
+  const { paths, policy } = asked;
   const rules = hostRules(paths, policy);
   const result: NetworkStatusJson = await hostHeld(paths, rules);
   if (options.json === true) printJson(result);
