@@ -1,4 +1,4 @@
-/** What servers have used for a tenant in the last seconds, and the quota that follows from it. */
+/** The use of servers by a tenant in the last seconds, and the quota that follows from it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
