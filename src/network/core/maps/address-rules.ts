@@ -49,11 +49,9 @@ interface Asked {
 /** A rule of the policy, or one for metadata services. */
 type ListedRule = Omit<AddressRule, 'action'> & { readonly action: Answer };
 
-const metadataRules: readonly ListedRule[] = metadataPrefixes.map(({ address, prefix }) => ({
+const metadataRules: readonly ListedRule[] = metadataPrefixes.map((each) => ({
+  ...each,
   action: 'metadata',
-  address,
-  prefix,
-  ports: [],
   protocol: undefined,
 }));
 
