@@ -15,6 +15,7 @@ import { AttemptTally } from '../core/attempt-tally.ts';
 import { rateFaults } from '../core/rate-faults.ts';
 import type { NetworkRules } from '../core/rules.ts';
 import type { NetworkRefusalKind, NetworkUse } from '../core/use.ts';
+import { recordInForce } from './in-force-record.ts';
 import { hasSendLimit, hostRules, keptPorts, ownerOfPort } from './host-rules.ts';
 import { MailCounts } from './mail/mail-counts.ts';
 import { MailLogPart } from './mail/mail-log-part.ts';
@@ -94,6 +95,7 @@ export class NetworkPart implements AgentPart {
     if (!put.ok) return this.#fail(put.error);
     this.#tell('programs', []);
     this.#inForce = { policy, rules, programs: put.value };
+    recordInForce(this.#paths, { generation: put.value.generation, rules });
     this.#reading = undefined;
     const isNew = generation !== put.value.generation;
     if (isNew) this.#before = undefined;
@@ -102,12 +104,14 @@ export class NetworkPart implements AgentPart {
 
   /** The rules of before stay, as far as they were in force. */
   #fail(problem: Problem): void {
+    recordInForce(this.#paths, undefined);
     if (!this.#logged.has('programs')) this.#alarms.push(notInForce(problem));
     this.#tell('programs', [problem]);
   }
 
   /** Nothing is limited any more, and the kernel forgets what it counted. */
   #end(): void {
+    recordInForce(this.#paths, undefined);
     this.#inForce?.programs[Symbol.dispose]();
     this.#inForce = undefined;
     this.#reading = undefined;

@@ -7,6 +7,7 @@ import { formatPorts } from '../core/reserved-ports.ts';
 import type { NetworkRules } from '../core/rules.ts';
 import type { DeviceReport } from '../core/qdiscs/report.ts';
 import { hasSendLimit, keptPorts } from './host-rules.ts';
+import { isRecorded } from './in-force-record.ts';
 import { NetworkPrograms } from './programs/network-programs.ts';
 import { readPacing } from './qdiscs/paced-devices.ts';
 import { unreservedPorts } from './reserved-ports.ts';
@@ -21,16 +22,27 @@ export interface HostHeld {
   readonly remarks: readonly string[];
 }
 
+/** Returns why nothing can be relied on: the programs, or the rules that they have. */
+function failureOf(
+  paths: Paths,
+  programs: NetworkPrograms | undefined,
+  rules: NetworkRules,
+): string | undefined {
+  if (programs === undefined)
+    return 'no programs are loaded: the agent loads them, and its log says why it could not';
+  if (!isRecorded(paths, programs.generation, rules))
+    return 'the programs may have other rules than this policy: the agent puts it in force, and its log says what it could not';
+  const failed = programs.selfTest();
+  return failed && formatCause(failed);
+}
+
 /** `rules`: undefined if the policy has none. As root only. */
 export async function hostHeld(paths: Paths, rules: NetworkRules | undefined): Promise<HostHeld> {
   using programs = NetworkPrograms.open(paths);
   const isLoaded = programs !== undefined;
   const none = { isLoaded, parts: [], devices: [], tenants: 0, remarks: [] };
   if (rules === undefined) return { ...none, isWanted: false, problem: null };
-  const failed = programs?.selfTest();
-  const failure = !isLoaded
-    ? 'no programs are loaded: the agent loads them, and its log says why it could not'
-    : failed && formatCause(failed);
+  const failure = failureOf(paths, programs, rules);
   const pacing = hasSendLimit(rules) ? await readPacing(paths) : undefined;
   const unreserved = unreservedPorts(paths, keptPorts(rules));
   const parts = heldParts(rules, {
