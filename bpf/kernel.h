@@ -206,6 +206,7 @@ struct linux_binprm {
 };
 
 struct net {
+  struct ns_common ns;
   struct user_namespace *user_ns;
 };
 
@@ -228,6 +229,7 @@ struct sock_common {
 
 struct sock {
   struct sock_common __sk_common;
+  struct socket *sk_socket;
   kuid_t sk_uid;
   const struct cred *sk_peer_cred;
 };
@@ -235,6 +237,15 @@ struct sock {
 struct socket {
   short type;
   struct sock *sk;
+};
+
+struct socket_alloc {
+  struct socket socket;
+  struct inode vfs_inode;
+};
+
+struct tcp_sock {
+  bool is_mptcp; /* Linux 5.6 */
 };
 
 struct sockaddr_un {

@@ -11,9 +11,8 @@
 #include "ranges.h"
 
 struct settings {
-  u64 network; /* the cookie of the host's network namespace */
+  u32 network; /* the inode of the host's network namespace */
   u32 ranges;
-  u32 unused;
 };
 #include "settings.h"
 
@@ -34,7 +33,7 @@ struct settings {
 #define CANARY (1 << 9)
 #define ANY_REACH (MAIL_NOT_DIRECT | MAIL_BY_RELAY | MAIL_NOT_SUBMITTED | HAS_RULES | NO_OTHERS)
 
-/* Keys are a tenant's uid, or a reseller's number and this bit. */
+/* Keys are a tenant's uid, or a reseller's number and this bit. A reseller has the same number for ever. */
 #define RESELLER (1ULL << 32)
 
 struct limit {
@@ -79,7 +78,7 @@ struct {
   __type(value, struct limit);
 } limits SEC(".maps");
 
-/* Made at the first use, of tenants and resellers only. */
+/* Of each that has limits; user space makes them. */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, 1024);
@@ -88,7 +87,7 @@ struct {
   __type(value, struct clocks);
 } clocks SEC(".maps");
 
-/* For each processor; made at the first use, of tenants only. */
+/* For each processor; made at the first use, of tenants only. Without memory for one nothing is counted. */
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_HASH);
   __uint(max_entries, 1024);
@@ -97,7 +96,6 @@ struct {
   __type(value, struct usage);
 } usages SEC(".maps");
 
-static const struct clocks new_clocks;
 static const struct usage new_usage;
 
 struct tenant {
@@ -129,20 +127,15 @@ static __always_inline bool find_tenant(u32 uid, struct tenant *tenant)
   if (!tenant->limit)
     return false;
   tenant->usage = bpf_map_lookup_elem(&usages, &tenant->key);
-  if (tenant->usage)
-    return true;
-  bpf_map_update_elem(&usages, &tenant->key, &new_usage, BPF_NOEXIST);
-  tenant->usage = bpf_map_lookup_elem(&usages, &tenant->key);
-  return tenant->usage != 0;
+  if (!tenant->usage) {
+    bpf_map_update_elem(&usages, &tenant->key, &new_usage, BPF_NOEXIST);
+    tenant->usage = bpf_map_lookup_elem(&usages, &tenant->key);
+  }
+  return true;
 }
 
 static __always_inline struct clocks *clocks_of(u64 key)
 {
-  struct clocks *found = bpf_map_lookup_elem(&clocks, &key);
-
-  if (found)
-    return found;
-  bpf_map_update_elem(&clocks, &key, &new_clocks, BPF_NOEXIST);
   return bpf_map_lookup_elem(&clocks, &key);
 }
 
@@ -156,9 +149,47 @@ static __always_inline struct limit *reseller_of(struct limit *limit, u64 *key)
 }
 
 /* An interrupt can come between the reading of a counter and its writing, even with one for each processor. */
-static __always_inline void add(u64 *counter, u64 more)
+#define ADD(TENANT, COUNTER, MORE) \
+  do { \
+    if ((TENANT)->usage) \
+      __sync_fetch_and_add(&(TENANT)->usage->COUNTER, MORE); \
+  } while (0)
+
+/*
+ * Returns the uid that owns a packet's socket. The kernel makes further connections of MPTCP itself, as root; they have the
+ * file of the socket that they are for.
+ */
+static __always_inline u32 uid_of(struct __sk_buff *skb)
 {
-  __sync_fetch_and_add(counter, more);
+  u32 uid = bpf_get_socket_uid(skb);
+  struct bpf_sock *socket = skb->sk;
+  struct tcp_sock *tcp;
+  struct socket *file;
+
+  if (uid || !socket)
+    return uid;
+  socket = bpf_sk_fullsock(socket);
+  if (!socket || socket->protocol != 6 /* TCP */)
+    return 0;
+  tcp = as_number(socket);
+  if (!bpf_core_field_exists(tcp->is_mptcp) || !BPF_CORE_READ(tcp, is_mptcp))
+    return 0;
+  file = BPF_CORE_READ((struct sock *)tcp, sk_socket);
+  return file ? BPF_CORE_READ((struct socket_alloc *)file, vfs_inode.i_uid.val) : 0;
+}
+
+static __always_inline u32 network_of(void *socket)
+{
+  struct sock *sock = as_number(socket);
+
+  return BPF_CORE_READ(sock, __sk_common.skc_net.net, ns.inum);
+}
+
+static __always_inline u32 uid_of_socket(void *socket)
+{
+  struct sock *sock = as_number(socket);
+
+  return BPF_CORE_READ(sock, sk_uid.val);
 }
 
 /*

@@ -13,6 +13,7 @@
 #include "reach.h"
 
 #define LOOPBACK 1
+#define SOCK_DGRAM 2
 #define LOOPBACK_ADDRESS 0x7f000001
 
 /* Answers of programs for packets; others know only the first two. */
@@ -28,8 +29,8 @@ static __always_inline bool may_send(struct __sk_buff *skb, struct tenant *tenan
   struct target target = target_of(packet);
   u32 why = NONE;
 
-  /* A connection was judged when it began; nobody else's answers are. */
-  if (packet->protocol == PROTOCOL_TCP && !packet->begins)
+  /* A connection was judged when it began. One that is only watched was reported then, and its SYN may be sent again. */
+  if (packet->protocol == PROTOCOL_TCP && (!packet->begins || (tenant->limit->flags & REACH_WATCHED)))
     return true;
   if (!is_local)
     why = forbidden(tenant->limit, &target);
@@ -51,12 +52,25 @@ static __always_inline void wait_for_own_acknowledgement(struct tenant *tenant, 
   departure->at = larger(departure->at, at);
 }
 
+/*
+ * fq keeps packets until their time, and has room for so many of all tenants together. So a socket's own time counts only
+ * for TCP, which has little under way, and only as far as a limit may delay it. A time also ends pacing by the socket.
+ */
+static __always_inline void set_departure(struct __sk_buff *skb, const struct departure *departure)
+{
+  if (!departure->is_tcp || departure->at > skb->tstamp)
+    skb->tstamp = departure->at;
+  else if (skb->tstamp > departure->now + SEND_HORIZON)
+    skb->tstamp = larger(departure->at, departure->now + SEND_HORIZON);
+}
+
 static __always_inline enum answer pace(struct __sk_buff *skb, struct tenant *tenant, const struct packet *packet)
 {
   struct limit *limit = tenant->limit, *shared;
   struct departure departure = { .now = bpf_ktime_get_ns() };
   struct bpf_tcp_sock *tcp = 0;
   struct bpf_sock *socket = skb->sk;
+  enum answer answer = PASSED;
   u32 flying = 0;
   u64 key;
 
@@ -76,19 +90,14 @@ static __always_inline enum answer pace(struct __sk_buff *skb, struct tenant *te
     return DROPPED;
   if (shared && shared->send && !wait_for(key, shared->send, packet->bytes, &departure))
     return DROPPED;
-  if (departure.at > departure.now && is_told(&departure, flying)) {
-    add(&tenant->usage->held_packets, packet->packets);
-    if (departure.at > skb->tstamp)
-      skb->tstamp = departure.at;
-    return PASSED_AND_TOLD;
-  }
-  if (packet->acknowledges)
+  if (departure.at > departure.now && is_told(&departure, flying))
+    answer = PASSED_AND_TOLD;
+  else if (packet->acknowledges)
     wait_for_own_acknowledgement(tenant, &departure);
-  if (departure.at > departure.now && departure.at > skb->tstamp) {
-    skb->tstamp = departure.at;
-    add(&tenant->usage->held_packets, packet->packets);
-  }
-  return PASSED;
+  if (departure.at > departure.now)
+    ADD(tenant, held_packets, packet->packets);
+  set_departure(skb, &departure);
+  return answer;
 }
 
 SEC("cgroup_skb/egress")
@@ -99,7 +108,7 @@ int network_send(struct __sk_buff *skb)
   bool is_local = skb->ifindex == LOOPBACK;
   enum answer answer = PASSED;
 
-  if (!find_tenant(bpf_get_socket_uid(skb), &tenant))
+  if (!find_tenant(uid_of(skb), &tenant))
     return PASSED;
   if (tenant.limit->flags & CANARY)
     return REFUSED;
@@ -108,16 +117,16 @@ int network_send(struct __sk_buff *skb)
   if (!read_packet(skb, &packet) || !may_send(skb, &tenant, &packet, is_local))
     return REFUSED;
   if (is_local) {
-    add(&tenant.usage->local_bytes, packet.bytes);
+    ADD(&tenant, local_bytes, packet.bytes);
     return PASSED;
   }
   answer = pace(skb, &tenant, &packet);
   if (answer == DROPPED) {
-    add(&tenant.usage->lost_packets, packet.packets);
+    ADD(&tenant, lost_packets, packet.packets);
     return DROPPED;
   }
-  add(&tenant.usage->sent_bytes, packet.bytes);
-  add(&tenant.usage->sent_packets, packet.packets);
+  ADD(&tenant, sent_bytes, packet.bytes);
+  ADD(&tenant, sent_packets, packet.packets);
   return answer;
 }
 
@@ -126,7 +135,7 @@ static __always_inline bool may_begin(struct tenant *tenant, const struct packet
   struct target target = { .address = packet->from, .port = packet->to_port, .protocol = packet->protocol };
   u32 flags = tenant->limit->flags;
 
-  add(&tenant->usage->connections_in, 1);
+  ADD(tenant, connections_in, 1);
   return !(flags & NOT_PUBLIC) || !refuse(tenant, PUBLIC, flags & PUBLIC_WATCHED, &target);
 }
 
@@ -147,18 +156,18 @@ int network_receive(struct __sk_buff *skb)
   struct tenant tenant = {};
   struct packet packet = {};
 
-  if (skb->ifindex == LOOPBACK || !find_tenant(bpf_get_socket_uid(skb), &tenant))
+  if (skb->ifindex == LOOPBACK || !find_tenant(uid_of(skb), &tenant))
     return PASSED;
   if (!is_in_hosts_network(skb->sk) || !read_packet(skb, &packet))
     return PASSED;
   if (packet.begins && !may_begin(&tenant, &packet))
     return REFUSED;
   if (!may_receive(&tenant, &packet)) {
-    add(&tenant.usage->lost_packets, packet.packets);
+    ADD(&tenant, lost_packets, packet.packets);
     return REFUSED;
   }
-  add(&tenant.usage->received_bytes, packet.bytes);
-  add(&tenant.usage->received_packets, packet.packets);
+  ADD(&tenant, received_bytes, packet.bytes);
+  ADD(&tenant, received_packets, packet.packets);
   return PASSED;
 }
 
@@ -212,11 +221,22 @@ static __always_inline bool may_leave(struct bpf_sock_addr *context, struct tena
     return true;
   if (are_too_many(tenant))
     return !refuse(tenant, CONNECTIONS, false, target);
-  add(&tenant->usage->connections_out, 1);
+  ADD(tenant, connections_out, 1);
   return true;
 }
 
-static __always_inline int may_reach(struct bpf_sock_addr *context, struct address address, bool is_ip6)
+/*
+ * Programs connect sockets for datagrams to find out which address they would have, and send nothing. So what such a socket
+ * sends is judged instead; one that somebody else made is judged here, too.
+ */
+static __always_inline bool is_judged_later(struct bpf_sock_addr *context, struct tenant *tenant, bool is_connect)
+{
+  if (context->type != SOCK_DGRAM || !(is_connect || (tenant->limit->flags & REACH_WATCHED)))
+    return false;
+  return tenant_of(uid_of_socket(context->sk)) == tenant->key;
+}
+
+static __always_inline int may_reach(struct bpf_sock_addr *context, struct address address, bool is_ip6, bool is_connect)
 {
   struct address anywhere = is_ip6 ? (struct address){} : mapped(0);
   struct tenant tenant = {};
@@ -231,7 +251,7 @@ static __always_inline int may_reach(struct bpf_sock_addr *context, struct addre
     return PASSED;
   if (tenant.limit->flags & CANARY)
     return REFUSED;
-  if (!is_in_hosts_network(context->sk))
+  if (!is_in_hosts_network(context->sk) || is_judged_later(context, &tenant, is_connect))
     return PASSED;
   if (!is_own_address(&target.address))
     return may_leave(context, &tenant, &target, is_ip6);
@@ -251,25 +271,25 @@ static __always_inline struct address address6(struct bpf_sock_addr *context)
 SEC("cgroup/connect4")
 int network_connect4(struct bpf_sock_addr *context)
 {
-  return may_reach(context, mapped(context->user_ip4), false);
+  return may_reach(context, mapped(context->user_ip4), false, true);
 }
 
 SEC("cgroup/connect6")
 int network_connect6(struct bpf_sock_addr *context)
 {
-  return may_reach(context, address6(context), true);
+  return may_reach(context, address6(context), true, true);
 }
 
 SEC("cgroup/sendmsg4")
 int network_sendmsg4(struct bpf_sock_addr *context)
 {
-  return may_reach(context, mapped(context->user_ip4), false);
+  return may_reach(context, mapped(context->user_ip4), false, false);
 }
 
 SEC("cgroup/sendmsg6")
 int network_sendmsg6(struct bpf_sock_addr *context)
 {
-  return may_reach(context, address6(context), true);
+  return may_reach(context, address6(context), true, false);
 }
 
 /* Only on the host's own network: what a container binds is nobody else's. */
@@ -283,7 +303,7 @@ static __always_inline int may_bind(struct bpf_sock_addr *context, struct addres
 
   if (!owner || !(owner->flags & KEPT) || !find_tenant(bpf_get_current_uid_gid(), &tenant))
     return PASSED;
-  if (owner->uid == tenant.key || !now || bpf_get_netns_cookie(context) != now->network)
+  if (owner->uid == tenant.key || !now || network_of(context->sk) != now->network)
     return PASSED;
   return !refuse(&tenant, PORTS, owner->flags & PORT_WATCHED, &target);
 }

@@ -112,7 +112,8 @@ static __always_inline bool receive_by(u64 key, u64 rate, const struct packet *p
 {
   struct clocks *clocks = clocks_of(key);
   u64 cost = time_of(packet->bytes, rate), at;
-  u64 horizon = larger(RECEIVE_HORIZON, time_of(FULL_PACKETS_BYTES, rate));
+  bool is_tcp = packet->protocol == PROTOCOL_TCP;
+  u64 horizon = larger(is_tcp ? RECEIVE_HORIZON : DATAGRAM_HORIZON, time_of(FULL_PACKETS_BYTES, rate));
   bool fits;
 
   if (!clocks)

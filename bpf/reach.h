@@ -102,7 +102,8 @@ static __always_inline void report(struct tenant *tenant, u32 kind, bool refused
 {
   struct event *event;
 
-  if (!total_to_report(tenant->key))
+  /* Each kind has reports of its own. */
+  if (!total_to_report(tenant->key << 3 | kind))
     return;
   event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
   if (!event)
@@ -126,7 +127,7 @@ static __always_inline bool refuse(struct tenant *tenant, u32 kind, bool watched
 {
   if (kind >= REFUSALS)
     return false;
-  add(&tenant->usage->refusals[kind], 1);
+  ADD(tenant, refusals[kind], 1);
   report(tenant, kind, !watched, target);
   return !watched;
 }
@@ -170,6 +171,9 @@ static __always_inline u32 forbidden(struct limit *limit, const struct target *t
     return NONE;
   if (protocol == PROTOCOL_TCP && is_mail(flags, target->port))
     return MAIL;
+  /* Of IPsec only what carries it is seen here. Nobody can send such packets but the kernel. */
+  if (protocol == PROTOCOL_ESP || protocol == PROTOCOL_AH || protocol == PROTOCOL_COMP)
+    return NONE;
   /* The kernel asks about the others only here. */
   if (protocol != PROTOCOL_TCP && protocol != PROTOCOL_UDP && protocol != PROTOCOL_ICMP && protocol != PROTOCOL_ICMP6)
     return ADDRESS;
@@ -185,7 +189,6 @@ static __always_inline u32 listener(void *context, const struct target *target, 
 {
   struct bpf_sock_tuple tuple = {};
   struct bpf_sock *socket;
-  struct sock *sock;
   u32 size, uid;
 
   if (is_mapped(&target->address)) {
@@ -207,8 +210,7 @@ static __always_inline u32 listener(void *context, const struct target *target, 
     socket = bpf_sk_lookup_udp(context, &tuple, size, BPF_F_CURRENT_NETNS, 0);
   if (!socket)
     return 0;
-  sock = as_number(socket);
-  uid = BPF_CORE_READ(sock, sk_uid.val);
+  uid = uid_of_socket(socket);
   bpf_sk_release(socket);
   return uid;
 }

@@ -7,6 +7,7 @@ import type { RequestContext } from '../src/agent/api/request-context.ts';
 import type { AskAgent } from '../src/agent/policy/simulate-limits.ts';
 
 import { answerMaxima, answerReplay } from '../src/agent/responses/replay.ts';
+import { answerSeries } from '../src/agent/responses/series.ts';
 import { topRows } from '../src/agent/responses/top.ts';
 import { answerUsage } from '../src/agent/responses/usage.ts';
 import { LatestSample } from '../src/agent/sampling/latest-sample.ts';
@@ -33,6 +34,7 @@ export function askStores({ memberIndex, events, history, onAsked }: Stores): As
     driver: undefined,
     membership: { beginningOf: () => 0 },
     mailOf: () => undefined,
+    cpuLimitNowOf: () => undefined,
     entriesCountedSince: () => undefined,
   };
   const answers: Readonly<
@@ -41,6 +43,7 @@ export function askStores({ memberIndex, events, history, onAsked }: Stores): As
     '/v1/top': () => Promise.resolve(ok(topOf(memberIndex))),
     '/v1/usage': answerUsage,
 
+    '/v1/series': answerSeries,
     '/v1/maxima': answerMaxima,
     '/v1/replay': answerReplay,
   };

@@ -1,8 +1,9 @@
 /** Directories of tests, which are removed with everything in them. */
-import { chmodSync, mkdtempDisposableSync, type DisposableTempDir } from 'node:fs';
+import { chmodSync, mkdtempDisposableSync, rmSync, type DisposableTempDir } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type SuiteContext, type TestContext } from 'node:test';
+import { errnoOf } from '../packages/base/io/errno.ts';
 
 /**
  * Makes a directory for a scope: `using scratch = temporaryDirectory('jail')`. Stages, which have no scope, call
@@ -24,9 +25,22 @@ export function temporaryDirectory(
  */
 export function suiteDirectory(name: string, parent?: string, mode?: number): string {
   const directory = temporaryDirectory(name, parent, mode);
-  after(() => directory.remove());
+  after(() => removeInUse(directory.path));
   return directory.path;
 }
+
+/** Removes a directory in which a server may still make files: hooks run in their order, and its own comes later. */
+function removeInUse(path: string): void {
+  for (let attempt = 1; ; attempt++)
+    try {
+      rmSync(path, { recursive: true, force: true });
+      return;
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOTEMPTY' || attempt === removalsMax) throw error;
+    }
+}
+
+const removalsMax = 100;
 
 /**
  * Makes a directory for each test, and returns its path: `beforeEach((t) => { root = testDirectory(t, 'deny'); })`. It

@@ -40,6 +40,8 @@ interface Case {
   readonly isPruned: boolean;
   /** Whether database servers were asked. */
   readonly asksDatabases: boolean;
+  /** The first tick in which they were; absent: 0. */
+  readonly asksFrom?: number;
 }
 
 const mib = 2 ** 20;
@@ -107,14 +109,14 @@ class Stage implements Disposable {
   readonly #place = new Place();
   readonly end: number;
 
-  constructor({ ticks, faults, isPruned, asksDatabases }: Case) {
+  constructor({ ticks, faults, isPruned, asksDatabases, asksFrom = 0 }: Case) {
     this.events = new EventStore(this.#place.directory);
     using metrics = new MetricsStore(this.#place.directory);
     for (const [index, tick] of ticks.entries()) {
       const at = start + ((index + 1) * hour) / 2;
       const own = tick.flatMap((each, member) => (each ? [[members[member], each] as const] : []));
       const all = tickOf(at, Object.fromEntries(own), 1_800);
-      const known = asksDatabases ? (['databaseCpu'] as const) : [];
+      const known = asksDatabases && index >= asksFrom ? (['databaseCpu'] as const) : [];
       assert.deepEqual(metrics.add({ ...all, known }), done);
       rollUpAll(metrics, at);
     }
@@ -140,6 +142,7 @@ class Stage implements Disposable {
     return {
       maxima: (query) => Promise.resolve(reader.maxima(query)),
       replays: (query) => Promise.resolve(reader.replays(query)),
+      columns: (query) => Promise.resolve(reader.columns(query)),
     } as HistoryView;
   }
 
@@ -254,6 +257,8 @@ test('simulate() finds what plain questions would find', async () => {
       const { tenants, limits: own, problems } = found;
       const plain = new Plainly(stage, memberIndex, after).limits();
       assert.deepEqual({ tenants, limits: own }, plain);
+      const isAll = found.partly?.every(({ measuredSeconds }) => measuredSeconds > 0) !== false;
+      assert.equal(isAll, each.asksDatabases || found.partly === undefined);
       assert.deepEqual(problems, []);
       const first = own[0];
       if (first === undefined) return;
@@ -268,4 +273,33 @@ test('simulate() finds what plain questions would find', async () => {
     }),
     { numRuns: 12, endOnFailure: true },
   );
+});
+
+test('simulate() says which limits are known for a part of the time only', async () => {
+  const use = { cpu: 0.1, databaseCpu: 0.2 };
+  const asked = {
+    ticks: Array.from({ length: 8 }, () => [use]),
+    now: ['<database cpu="90%"/><cpu limit="90%"/>'],
+    other: ['<database cpu="10%"/><cpu limit="80%"/>'],
+    faults: [],
+    isPruned: false,
+    asksDatabases: true,
+  };
+  for (const [asksFrom, partly] of [
+    [0, undefined],
+    [6, [{ limit: 'database.cpu', measuredSeconds: 3_600 }]],
+  ] as const) {
+    using stage = new Stage({ ...asked, asksFrom });
+    const [memberIndex, after] = [indexOf(asked.now), indexOf(asked.other)];
+    const { events, view: history } = stage;
+    const period = { from: start, to: stage.end };
+    const more = { period, after, tenant: undefined, onProgress: () => undefined };
+    const found = value(await simulate(askStores({ memberIndex, events, history }), more));
+    assert.deepEqual(found.partly, partly);
+    assert.equal(found.measuredSeconds, 8 * 1_800);
+    assert.deepEqual(
+      found.limits.map(({ limit, measuredSeconds }) => [limit, measuredSeconds]),
+      [['database.cpu', partly === undefined ? 8 * 1_800 : 3_600]],
+    );
+  }
 });

@@ -93,6 +93,7 @@ class Stage implements Disposable {
       driver: undefined,
       membership: { beginningOf: () => this.beginning },
       mailOf: () => undefined,
+      cpuLimitNowOf: () => undefined,
       databaseUseOf: () => undefined,
       networkUseOf: () => undefined,
       entriesCountedSince: () => countedSince,

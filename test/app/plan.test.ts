@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { test } from 'node:test';
+import { directoriesLeft } from '../../src/app/core/names.ts';
 import { appLayout, type AppLayout } from '../../src/app/io/layout.ts';
 import { keepDisabled, readDisabled } from '../../src/app/io/disabled-file.ts';
 import { planApps } from '../../src/app/io/plan.ts';
@@ -232,6 +233,19 @@ test('a log is empty only if tail found none', () => {
   );
   assert.ok(!isAbsent('Cannot execute "tail": No such file or directory\n'));
   assert.ok(!isAbsent("tail: cannot open '.bulkhead/a.log' for reading: Permission denied\n"));
+});
+
+test('the directory of database sockets goes with the last one, unless a jail has it mounted', () => {
+  const left = (hasJails: boolean) => directoriesLeft('bulkhead', [1001, 1001, 1002], hasJails);
+  assert.deepEqual(left(false), [
+    '/run/bulkhead-app/1001',
+    '/run/bulkhead/databases/1001',
+    '/run/bulkhead-app/1002',
+    '/run/bulkhead/databases/1002',
+    '/run/bulkhead-app',
+    '/run/bulkhead/databases',
+  ]);
+  assert.deepEqual(left(true), left(false).slice(0, -1));
 });
 
 test('another script of ours ends no database server, and other changes do', () => {

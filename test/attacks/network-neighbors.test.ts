@@ -1,10 +1,12 @@
 /** Attacks of tenants on each other: services of neighbours, ports that are kept, storms of connections. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { suite, test } from 'node:test';
 import type { Listen, Reach } from '../../src/network/core/rules.ts';
 import {
   alice,
+  aSecondOfReports,
   bob,
   carol,
   everything,
@@ -183,6 +185,7 @@ suite('tenants and their neighbours', { skip }, () => {
   test('reports of refusals are few for each tenant, and none hides those of others', async () => {
     const reach: Reach = { ...everything, mail: 'submission' };
     const programs = on.stage.apply(rulesFor({ [carol]: { reach }, [bob]: { reach } }));
+    await aSecondOfReports();
     programs.readRefusals();
     const before = programs.readUse().get(carol)?.refusals['reach.mail'] ?? 0;
     assert.equal(await on.stage.as(carol, 'connects', world4, 25, 2_000), '0 2000');

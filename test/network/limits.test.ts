@@ -146,6 +146,34 @@ suite('limits of the network', { skip }, () => {
     assert.equal(programs.generation, large);
   });
 
+  test('many ports can move at once, and a reseller that comes changes nothing of others', async () => {
+    const ports = (first: number) =>
+      rulesFor({
+        [alice]: {
+          listen: { ports: [{ first, last: first + 399 }], public: true, mode: 'refuse' },
+        },
+      });
+    const programs = on.stage.apply(ports(7_001));
+    assert.equal(programs.have(ports(7_001)), true);
+    assert.equal(programs.have(ports(7_002)), false);
+    on.stage.apply(ports(8_001));
+    assert.equal(programs.have(ports(8_001)), true);
+    assert.equal(await on.stage.as(bob, 'bind', 'tcp', '127.0.0.1', 7_100), 'bound');
+    assert.match(await on.stage.as(bob, 'bind', 'tcp', '127.0.0.1', 8_100), /not permitted/);
+  });
+
+  test('a socket for datagrams that is only connected is not refused; what it sends is', async () => {
+    const rules = rulesFor({ [alice]: { reach: { ...everything, others: 'refuse' } } });
+    const programs = on.stage.apply(rules);
+    const before = programs.readUse().get(alice)?.refusals['reach.address'] ?? 0;
+    assert.equal(
+      await on.stage.as(alice, 'probe', world4, 9000),
+      'connected, Operation not permitted',
+    );
+    const now = programs.readUse().get(alice)?.refusals['reach.address'] ?? 0;
+    assert.equal(now - before, 1);
+  });
+
   test('two processes that set rules at once both succeed', async () => {
     const script = (rate: number) => `
       import { NetworkPrograms } from '${new URL('../../src/network/io/programs/network-programs.ts', import.meta.url).href}';

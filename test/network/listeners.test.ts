@@ -125,12 +125,47 @@ describe('bulkhead network test', { skip: isRoot ? false : 'only root becomes a 
     }
   });
 
+  test('knows whether a port may be opened, and who may connect to it', () => {
+    const body = `
+<tenant uid="64001"><listen ports="7001-7010" public="yes"/></tenant>
+<tenant uid="64002"><listen mode="watch"/></tenant>
+<tenant uid="64003"/>`;
+    const ask = (who: string, port: number) => {
+      const { stdout } = run(body, who, `:${port}`, '--json');
+      return jsonOf<NetworkTestJson>('network test', stdout).opened;
+    };
+    const kept = { kind: 'listen.ports', by: 'ports="7001-7010" of uid 64001', line: 2 };
+    assert.deepEqual(ask('64001', 7005), [
+      { question: 'open', outcome: 'allowed' },
+      { question: 'public', outcome: 'allowed' },
+    ]);
+    assert.deepEqual(ask('64002', 7005), [
+      { question: 'open', outcome: 'refused', ...kept },
+      {
+        question: 'public',
+        outcome: 'reported',
+        kind: 'listen.public',
+        by: 'public="no"',
+        line: 3,
+      },
+    ]);
+    assert.deepEqual(ask('64003', 7011), [
+      { question: 'open', outcome: 'allowed' },
+      { question: 'public', outcome: 'allowed' },
+    ]);
+    assert.match(
+      run(body, '64003', ':7005').stdout,
+      /open it +refused +ports="7001-7010" of uid 64001 /,
+    );
+  });
+
   test('says what is wrong with a tenant, a port or a host', () => {
     const body = '<tenant uid="64001"><reach/></tenant>';
     for (const [who, to, message] of [
       ['64009', '192.0.2.1:25', /Cannot test "64009": it is not a tenant of/],
       ['64001', '192.0.2.1', /is not HOST:PORT; write for example/],
       ['64001', '192.0.2.1:0', /is not HOST:PORT/],
+      ['64001', ':65536', /is not HOST:PORT/],
       [
         '64001',
         'no.such.host.invalid:25',

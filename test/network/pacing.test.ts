@@ -75,6 +75,19 @@ suite('pacing', { skip }, () => {
     assert.ok(bytes <= rate * (seconds + 0.05) + 8_000, `${bytes} in ${seconds} s`);
   });
 
+  for (const how of ['rate', 'time'])
+    test(`no tenant fills the queue of all by packets that are to leave later, by their ${how}`, async (context) => {
+      if (!needsFq(context)) return;
+      for (const limits of [{}, { send: 50_000_000 }]) {
+        on.stage.apply(rulesFor({ [alice]: { limits } }));
+        const hoarder = await on.stage.serve(alice, 'hoard', how, world4, 9000, 200);
+        const waiting = on.stage.waiting();
+        await hoarder.end();
+        assert.equal(hoarder.line, 'sent');
+        assert.ok(waiting < 2_000, `${waiting} packets wait`);
+      }
+    });
+
   test('what is received is held to its limit by late acknowledgements', async (context) => {
     if (!needsFq(context)) return;
     const rate = 500_000;

@@ -7,6 +7,7 @@ import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_pr
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { after, before } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { libbpf } from '../../src/sys/bpf/libbpf.ts';
 import { findUnified } from '../../src/host/cgroups/hierarchies.ts';
@@ -151,6 +152,12 @@ export class NetworkStage implements AsyncDisposable {
     return spawnSync('tc', ['qdisc', ...words, 'flow_limit', '1000']).status === 0;
   }
 
+  /** Returns the number of packets that wait in the qdisc. */
+  waiting(): number {
+    const text = run('tc', '-s', 'qdisc', 'show', 'dev', this.#device);
+    return Number(/ backlog \S+ (\d+)p/.exec(text)?.[1] ?? 0);
+  }
+
   /** Puts rules in force; the programs are loaded at the first call. */
   apply(rules: NetworkRules): NetworkPrograms {
     if (this.#programs !== undefined) {
@@ -242,6 +249,9 @@ export function stageOfSuite(setUp: (stage: NetworkStage) => unknown): {
     },
   };
 }
+
+/** Each tenant has a few reports for each second of the kernel's clock: waits for the next one. */
+export const aSecondOfReports = (): Promise<unknown> => sleep(1_001);
 
 /** Ends a process that this one started, and waits until it has. */
 function ended(child: ChildProcess): Promise<void> {

@@ -8,6 +8,8 @@
  *     traffic datagrams HOST PORT SIZE N    prints how many were sent
  *     traffic connects HOST PORT N          prints how many there were, and how many were refused
  *     traffic ask HOST PORT N               asks for a byte N times, one after the other; prints the median in milliseconds
+ *     traffic probe HOST PORT               connects a socket for datagrams, and sends one
+ *     traffic hoard rate|time HOST PORT N   sends datagrams by many sockets, each to leave far too late; prints "sent", and waits
  *     traffic bind udp|tcp HOST PORT        prints "bound", or the error
  *     traffic listen PORT                   without bind where PORT is 0; prints the port, and waits
  */
@@ -25,6 +27,11 @@
 #include <unistd.h>
 
 #define SERVED 512
+#define HOARDERS 100
+#ifndef SO_TXTIME
+#define SO_TXTIME 61
+#define SCM_TXTIME SO_TXTIME
+#endif
 
 static char block[65536];
 
@@ -240,6 +247,54 @@ static void ask(const char *host, const char *port, long count)
   printf("%lld\n", took[count / 2]);
 }
 
+static void probe(const char *host, const char *port)
+{
+  struct sockaddr_storage address;
+  socklen_t length = address_of(host, port, &address);
+  int fd = socket(address.ss_family, SOCK_DGRAM, 0);
+
+  if (connect(fd, (struct sockaddr *)&address, length))
+    die("connect");
+  printf("connected, %s\n", send(fd, "x", 1, 0) == 1 ? "sent" : strerror(errno));
+}
+
+/* One packet a second, or each in five seconds: the socket's own wish. */
+static void hoard(int by_time, const char *host, const char *port, long count)
+{
+  struct { clockid_t clock; unsigned flags; } times = { CLOCK_MONOTONIC, 0 };
+  unsigned slow = 1;
+  struct sockaddr_storage address;
+  socklen_t length = address_of(host, port, &address);
+  long at;
+  int number;
+
+  for (number = 0; number < HOARDERS; number++) {
+    int fd = socket(address.ss_family, SOCK_DGRAM, 0);
+
+    if (by_time)
+      setsockopt(fd, SOL_SOCKET, SO_TXTIME, &times, sizeof(times));
+    else
+      setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &slow, sizeof(slow));
+    for (at = 0; at < count; at++) {
+      char control[CMSG_SPACE(sizeof(unsigned long long))] = {};
+      struct iovec text = { "x", 1 };
+      struct msghdr message = { .msg_name = &address, .msg_namelen = length, .msg_iov = &text, .msg_iovlen = 1 };
+      unsigned long long when = now_ms() * 1000000ULL + 5000000000ULL;
+
+      if (by_time) {
+        message.msg_control = control;
+        message.msg_controllen = sizeof(control);
+        *CMSG_FIRSTHDR(&message) = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(when)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_TXTIME };
+        memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), &when, sizeof(when));
+      }
+      sendmsg(fd, &message, MSG_DONTWAIT);
+    }
+  }
+  puts("sent");
+  fflush(stdout);
+  pause();
+}
+
 static void try_to_bind(int type, const char *host, const char *port)
 {
   struct sockaddr_storage address;
@@ -281,6 +336,10 @@ int main(int count, char **words)
     connects(words[2], words[3], atol(words[4]));
   else if (count == 5 && !strcmp(what, "ask"))
     ask(words[2], words[3], atol(words[4]));
+  else if (count == 4 && !strcmp(what, "probe"))
+    probe(words[2], words[3]);
+  else if (count == 6 && !strcmp(what, "hoard"))
+    hoard(!strcmp(words[2], "time"), words[3], words[4], atol(words[5]));
   else if (count == 5 && !strcmp(what, "bind"))
     try_to_bind(strcmp(words[2], "udp") ? SOCK_STREAM : SOCK_DGRAM, words[3], words[4]);
   else if (count == 3 && !strcmp(what, "listen"))

@@ -1,7 +1,6 @@
 /** The network of a host with a kernel of a distribution, which has fq, mq, bonds and VLANs. */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { installFromPool } from '../../testing/package-pool.ts';
 import { longPatienceMilliseconds } from '../../testing/patience.ts';
 import { shellQuote } from '../../testing/vm/command.ts';
 import { startGuest, type Guest } from '../../testing/vm/guest.ts';
@@ -62,21 +61,4 @@ suite("the host's network in the virtual machine", { skip: guests.skip }, () => 
     await guest.succeed(`systemd-run --wait --pipe -q ${settings} sh -c ${shellQuote(write)}`);
     assert.equal(await guest.succeed('cat /proc/sys/net/ipv4/ip_local_reserved_ports'), '7001\n');
   });
-
-  test(
-    'mail handed to Postfix counts for its account, whatever others log',
-    { timeout },
-    async (t) => {
-      const installed = await installFromPool(guest, ['postfix']);
-      if (!installed.ok) return t.skip(installed.error.reason);
-      await guest.succeed(`useradd -m -u 3001 alice; useradd -m -u 3002 bob
-      postconf -e inet_interfaces=loopback-only mydestination=localhost myhostname=host.example
-      systemctl restart postfix`);
-      const send = `su alice -c 'echo text | sendmail root@localhost; echo text | sendmail root@localhost'
-      su alice -c 'logger -t postfix/pickup "4B2C1A: uid=3002 from=<bob>"'
-      until journalctl -t postfix/pickup | grep -c uid=3001 | grep -q 2; do sleep 1; done; journalctl --sync`;
-      const stage = `cd /opt/bulkhead && node test/network/mail/journal-stage.ts ${shellQuote(send)}`;
-      assert.equal(await guest.succeed(`${stage} alice:3001 bob:3002`), 'alice 2\nbob 0\n');
-    },
-  );
 });

@@ -25,6 +25,7 @@ import {
 import type { Member } from '../../usage/member.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
 import type { Query } from '../api/client.ts';
+import { partlyMeasured } from './partly-measured.ts';
 import type { SimulatedLimit, SimulateResponse } from './simulate-response.ts';
 
 /** Asks the agent for a response. */
@@ -83,8 +84,13 @@ export async function simulate(
   const measured = new Set([...seen.keys(), ...idle.map(({ member }) => member)]);
   const unmeasured = [...after.entries.keys()].filter((each) => !measured.has(each));
   const withoutHistory = tenant === undefined ? unmeasured.length : 0;
+  const keys = new Set(changes.map(({ limit }) => limit));
+  const partly = await partlyMeasured(ask, division, keys, measuredSeconds);
+  if (!partly.ok) problems.push(partly.error);
+  const known = partly.ok && partly.value.length > 0 ? { partly: partly.value } : {};
   const tenants = seen.size;
-  return ok({ from, to, measuredSeconds, tenants, withoutHistory, limits, host, problems });
+  const common = { from, to, measuredSeconds, tenants, withoutHistory };
+  return ok({ ...common, ...known, limits, host, problems });
 }
 
 /** Extends the period to whole hours, for which the history has maxima, and divides it into hours, or more of them. */

@@ -17,12 +17,21 @@ export interface SimulateResponse {
   readonly tenants: number;
   /** The number of members of the other policy without a history. */
   readonly withoutHistory: number;
+  /** Limits that differ, and whose metric is known for less of the period; absent if there are none. */
+  readonly partly?: readonly PartlyMeasured[];
   /** Limits that differ, where they would have had an effect or where that is unknown. */
   readonly limits: readonly SimulatedLimit[];
   /** The sums of limits next to the host; empty for a single tenant. */
   readonly host: readonly SimulatedHost[];
   /** The reasons why some limits could not be replayed; their effect is `unknown`. */
   readonly problems: readonly Problem[];
+}
+
+/** A limit whose metric is known for a part of the measured time only. */
+export interface PartlyMeasured {
+  readonly limit: LimitKey;
+  /** How much of the period is known of it. */
+  readonly measuredSeconds: number;
 }
 
 /** A limit of the other policy, and what it would have done. */

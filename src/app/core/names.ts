@@ -43,6 +43,23 @@ export const uidOfKey = (key: string): number => Number.parseInt(key, 10);
 
 export const socketsDirectory = (instance: string): string => `/run/${appStem(instance)}`;
 
+/**
+ * Returns the directories of sockets that may be empty now. Jails have the one around those of database servers mounted, and
+ * would not see another one in its place.
+ */
+export function directoriesLeft(
+  instance: string,
+  uids: readonly number[],
+  hasJails: boolean,
+): readonly string[] {
+  const [apps, databases] = [socketsDirectory(instance), databaseSocketsDirectory(instance)];
+  return [
+    ...[...new Set(uids)].flatMap((uid) => [`${apps}/${uid}`, `${databases}/${uid}`]),
+    apps,
+    ...(hasJails ? [] : [databases]),
+  ];
+}
+
 /** Returns the path at which web servers connect, or to a database the programs of its tenant. */
 export const socketPath = (
   instance: string,

@@ -16,7 +16,6 @@ import {
   unitStates,
   type UnitState,
 } from '../../host/systemd/systemctl.ts';
-import { databaseSocketsDirectory } from '../../policy/databases/own-database.ts';
 import { ownAppsMaxOf, type Policy, type Tenant } from '../../policy/policy.ts';
 import {
   applyFileChanges,
@@ -25,7 +24,7 @@ import {
 } from '../../sys/files/file-set.ts';
 import { underLockAsync } from '../../sys/files/under-lock.ts';
 import { namesIn } from '../../../packages/base/io/read.ts';
-import { appKey, appStem, parseUnitName, socketsDirectory, type AppId } from '../core/names.ts';
+import { appKey, appStem, directoriesLeft, parseUnitName, type AppId } from '../core/names.ts';
 import { appLayoutOf, appPaths, type AppLayout } from './layout.ts';
 import { keepDisabled, writeDisabled } from './disabled-file.ts';
 import { removeOwnApps, ownAppUids, type Homes } from './own-apps.ts';
@@ -207,14 +206,8 @@ class Run {
   #removeDirectories(): void {
     const { instance } = this.#layout;
     const uids = this.#plan.leaving.flatMap((unit) => parseUnitName(instance, unit)?.uid ?? []);
-    const above = socketsDirectory(instance);
-    const databases = databaseSocketsDirectory(instance);
-    removeEmptyDirectories(
-      [...new Set(uids)].flatMap((uid) => [`${above}/${uid}`, `${databases}/${uid}`]),
-    );
-    // Jails have it mounted, and would not see another one in its place.
-    const isMounted = isThere(`${this.#paths.runtime}/jail`);
-    removeEmptyDirectories([above, ...(isMounted ? [] : [databases])]);
+    const hasJails = isThere(`${this.#paths.runtime}/jail`);
+    removeEmptyDirectories(directoriesLeft(instance, uids, hasJails));
   }
 
   /**

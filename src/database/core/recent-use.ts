@@ -16,14 +16,15 @@ export class RecentUse {
   #since = 0;
   #latest = -Infinity;
 
-  /** Adds what was used in the time before `now`. */
+  /** Adds what was used in the time before `now`; less than nothing if it was counted before. */
   add(usedMicroseconds: number, elapsedMicroseconds: number, now: number): void {
-    if (usedMicroseconds <= 0) return;
-    if (this.#isIdle(now)) {
+    const isIdle = this.#isIdle(now);
+    if (usedMicroseconds === 0 || (usedMicroseconds < 0 && isIdle)) return;
+    if (isIdle) {
       this.#buckets = [];
       this.#since = now - elapsedMicroseconds;
     }
-    this.#latest = now;
+    if (usedMicroseconds > 0) this.#latest = now;
     const last = this.#buckets.at(-1);
     if (last !== undefined && now - last.from < bucketMicroseconds) last.used += usedMicroseconds;
     else this.#buckets.push({ from: now, used: usedMicroseconds });
@@ -39,6 +40,6 @@ export class RecentUse {
     this.#buckets = this.#buckets.filter(({ from }) => now - from < windowMicroseconds);
     const used = this.#buckets.reduce((sum, each) => sum + each.used, 0);
     const elapsed = Math.min(windowMicroseconds, now - this.#since);
-    return used / Math.max(bucketMicroseconds, elapsed);
+    return Math.max(0, used / Math.max(bucketMicroseconds, elapsed));
   }
 }

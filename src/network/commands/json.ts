@@ -36,7 +36,7 @@ export interface NetworkTestJson {
   /** The tenant's name. */
   readonly tenant: string;
   readonly uid: number;
-  /** The host as it was written. */
+  /** The host as it was written; empty for a port that the tenant itself opens. */
   readonly host: string;
   /** The port of the host. */
   readonly port: number;
@@ -46,6 +46,22 @@ export interface NetworkTestJson {
   readonly file: string;
   /** The addresses of the host, each of which is decided by itself. */
   readonly addresses: readonly TestedAddressJson[];
+  /** The decisions about a port that the tenant itself opens; absent for a host. */
+  readonly opened?: readonly TestedPortJson[];
+}
+
+/** A decision about a port that the tenant itself opens. */
+export interface TestedPortJson {
+  /** `open`: whether it may open the port; `public`: whether other hosts may connect to it by TCP. */
+  readonly question: 'open' | 'public';
+  /** `reported`: it is only watched. */
+  readonly outcome: Decision['outcome'];
+  /** The kind of the refusal, as incidents name it; absent if it is allowed. */
+  readonly kind?: NetworkRefusalKind;
+  /** The attribute that decides; absent if none is against it. */
+  readonly by?: string;
+  /** The line of it. */
+  readonly line?: number;
 }
 
 /** An address, and whether the tenant may connect there. */

@@ -1,4 +1,4 @@
-/** `bulkhead network test TENANT HOST:PORT`: whether the policy lets a tenant connect, and the line that decides. */
+/** `bulkhead network test TENANT HOST:PORT`: whether a tenant may connect, and the line that decides. */
 import { lookup } from 'node:dns/promises';
 import type { Command } from 'commander';
 import { formatAddress, parseAddress } from '../../../packages/base/ip-address.ts';
@@ -28,6 +28,7 @@ import type { NetworkRules } from '../core/rules.ts';
 import { hostRules } from '../io/host-rules.ts';
 import { findHere } from '../io/whose-port.ts';
 import type { NetworkTestJson, TestedAddressJson } from './json.ts';
+import { ownPort, testPort } from './test-port.ts';
 
 interface TestOptions extends PolicyOptions {
   readonly udp?: boolean;
@@ -41,8 +42,11 @@ async function test(
 ): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const action = 'test a connection to';
-  const parsed = valueKinds.endpoint.parse(to);
+  const port = ownPort(to);
+  const parsed =
+    port === undefined
+      ? valueKinds.endpoint.parse(to)
+      : { ok: true as const, value: { host: '', port } };
   if (!parsed.ok) return failWith({ action, object: to, reason: formatCause(parsed.error) });
   const loaded = await loadPolicyOrReport(command, options.policy, paths);
   if (loaded === undefined) return exitCodes.failed;
@@ -54,27 +58,30 @@ async function test(
       object: name,
       reason: `it is not a tenant of ${policy.file}`,
     });
-  const { host, port } = parsed.value;
-  const addresses = await addressesOf(host);
+  const { host } = parsed.value;
+  const addresses = port === undefined ? await addressesOf(host) : [];
   if (typeof addresses === 'string')
     return failWith({ action, object: to, reason: addresses, hint: 'write an address' });
-  const rules = hostRules(paths, policy);
+  const about = { tenant, policy, paths, rules: hostRules(paths, policy) };
   const protocol = options.udp === true ? 'udp' : 'tcp';
   const result: NetworkTestJson = {
     tenant: nameOf(tenant),
     uid: tenant.uid,
     host,
-    port,
+    port: parsed.value.port,
     protocol,
     file: policy.file,
     addresses: addresses.map((address) =>
-      tested({ protocol, address, port }, { tenant, policy, paths, rules }),
+      tested({ protocol, address, port: parsed.value.port }, about),
     ),
+    ...(port !== undefined && { opened: testPort(port, tenant, policy, about.rules) }),
   };
   if (options.json === true) printJson(result);
   else print(textOf(result));
   return exitCodes.done;
 }
+
+const action = 'test a connection to';
 
 /** Returns the addresses; a text says why there are none. */
 async function addressesOf(host: string): Promise<readonly Uint8Array[] | string> {
@@ -141,16 +148,27 @@ const outcomes: Readonly<Record<TestedAddressJson['outcome'], string>> = {
   relayed: 'led to the mail server of this host',
 };
 
-function textOf({ addresses, file }: NetworkTestJson): string {
-  const rows = addresses.map(
-    ({ address, outcome, by = 'nothing is against it', line, listener }) => [
-      address,
+const nothing = 'nothing is against it';
+
+function textOf({ addresses, opened, file }: NetworkTestJson): string {
+  const lineOf = (line: number | undefined) => (line === undefined ? '' : `${file}:${line}`);
+  if (opened !== undefined) {
+    const questions = { open: 'open it', public: 'connect to it from other hosts' };
+    const rows = opened.map(({ question, outcome, by = nothing, line }) => [
+      questions[question],
       outcomes[outcome],
       printable(by),
-      line === undefined ? '' : `${file}:${line}`,
-      listener === undefined ? '' : printable(listener),
-    ],
-  );
+      lineOf(line),
+    ]);
+    return table([['THE PORT', 'OUTCOME', 'DECIDED BY', 'LINE'], ...rows]);
+  }
+  const rows = addresses.map(({ address, outcome, by = nothing, line, listener }) => [
+    address,
+    outcomes[outcome],
+    printable(by),
+    lineOf(line),
+    listener === undefined ? '' : printable(listener),
+  ]);
   const isHere = addresses.some(({ listener }) => listener !== undefined);
   const head = ['ADDRESS', 'OUTCOME', 'DECIDED BY', 'LINE', 'LISTENER'];
   return table([head, ...rows].map((row) => (isHere ? row : row.slice(0, 4))));
@@ -168,6 +186,7 @@ export const command: CommandModule = {
         examples(
           ['bulkhead network test alice smtp.example.org:25', 'whether she may send mail directly'],
           ['bulkhead network test alice 127.0.0.1:9001', 'whose port it is, and whether she may'],
+          ['bulkhead network test alice :7001', 'whether she may open it, and who may connect'],
           ['bulkhead network test alice [2001:db8::1]:53 --udp', 'a datagram'],
         ),
       )

@@ -196,6 +196,7 @@ function partsOf(now: number): Partial<AgentContext> {
     },
     evidence: { read: () => Promise.resolve(running) },
     mailOf: () => undefined,
+    cpuLimitNowOf: () => undefined,
     databaseUseOf: () => undefined,
     networkUseOf: () => undefined,
     entriesCountedSince: () => undefined,

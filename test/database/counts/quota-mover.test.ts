@@ -206,6 +206,18 @@ for (const version of [1, 2] as const)
       assert.deepEqual(stage.warnings, []);
     });
 
+    test('what the watchdog has restored is lowered again, also with the same use', async () => {
+      using stage = new Stage(version);
+      const policy = tenantWith('100%');
+      stage.apply(policy);
+      stage.follow(policy);
+      await stage.watched();
+      for (let each = 0; each < 12; each++) stage.second(0.5);
+      stage.put(`u${uid}`, '100000');
+      stage.second(0.5);
+      assert.equal(stage.quota(), '50000');
+    });
+
     test('a value of somebody else is left alone for a minute', async () => {
       using stage = new Stage(version);
       const policy = tenantWith('100%');

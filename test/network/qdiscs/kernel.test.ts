@@ -47,6 +47,18 @@ suite('qdiscs of devices that lead out', { skip: stageSkip }, () => {
     assert.deepEqual(records(stage), []);
   });
 
+  test('without the right to change qdiscs the report says so', () => {
+    using stage = new Stage();
+    stage.shell(veth);
+    const words = ['setpriv', '--bounding-set', '-net_admin'];
+    const [report] = stage.runWith(words, 'adopt');
+    assert.match(
+      report?.reason ?? '',
+      /^out keeps the qdisc noqueue: qdiscs may not be changed here/,
+    );
+    assert.deepEqual(records(stage), []);
+  });
+
   for (const qdisc of ['tbf rate 1gbit burst 1mb latency 50ms', 'htb default 1', 'pfifo'])
     test(`${qdisc.split(' ')[0]} of the administrator stays`, () => {
       using stage = new Stage();

@@ -41,7 +41,13 @@ export class Stage implements Disposable {
 
   /** Runs steps in one process. */
   run(...steps: readonly string[]): readonly PacingReport[] {
-    return this.#lines(this.#start(steps).stdout).map((line) => JSON.parse(line) as PacingReport);
+    return this.runWith([], ...steps);
+  }
+
+  /** Runs them behind another program, such as one that takes rights away. */
+  runWith(words: readonly string[], ...steps: readonly string[]): readonly PacingReport[] {
+    const { stdout } = this.#start(steps, undefined, words);
+    return this.#lines(stdout).map((line) => JSON.parse(line) as PacingReport);
   }
 
   /** The same in a process that is killed after so long. */
@@ -60,8 +66,9 @@ export class Stage implements Disposable {
     return text.replaceAll(/direct_packets_stat \d+ /g, '').trim();
   }
 
-  #start(steps: readonly string[], timeout?: number) {
-    const words = ['netns', 'exec', this.name, process.execPath, import.meta.filename];
+  #start(steps: readonly string[], timeout?: number, before: readonly string[] = []) {
+    const program = [...before, process.execPath, import.meta.filename];
+    const words = ['netns', 'exec', this.name, ...program];
     const run = spawnSync('ip', [...words, this.state, ...steps], {
       encoding: 'utf8',
       killSignal: 'SIGKILL',

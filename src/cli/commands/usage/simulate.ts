@@ -59,7 +59,7 @@ const onlyRoot: Problem = {
 };
 
 function printSimulation(answer: SimulateJson): void {
-  const { from, to, measuredSeconds, limits, host, withoutHistory } = answer;
+  const { from, to, measuredSeconds, limits, host, withoutHistory, partly = [] } = answer;
   const measured = `of which ${duration(measuredSeconds)} were measured`;
   print(`${dateTime(from)} to ${dateTime(to)}, ${measured}\n\n`);
   if (host.length > 0) printHost(host);
@@ -68,6 +68,10 @@ function printSimulation(answer: SimulateJson): void {
     print('Nothing was measured in this period: nobody knows who would have noticed');
   else print('No tenant would have noticed, as far as the history shows');
   const notes = [
+    ...partly.map(
+      ({ limit, measuredSeconds: known }) =>
+        `${shortLimit(limit)}: only ${duration(known)} of it are known.`,
+    ),
     ...(limits.some(isHeldBack) ? [heldNote] : []),
     ...(limits.some(({ effect }) => effect.endsWith('unknown')) ? [unknownNote] : []),
     ...(withoutHistory > 0

@@ -142,7 +142,9 @@ export class QuotaMover implements Disposable {
     for (const { each, next } of wanted) {
       const quota = mayLower(each.limit.uid) ? next : each.limit.full;
       const isDue = each.state === 'unchecked' && checks-- > 0;
-      if (isDue || (quota !== each.quota && each.state === 'ours')) this.#move(each, quota);
+      // The watchdog may have restored what is lowered, while this process had to wait.
+      const isMoved = quota !== each.quota || each.quota < each.limit.full;
+      if (isDue || (isMoved && each.state === 'ours')) this.#move(each, quota);
     }
     const isBack = (uid: number) => {
       const { quota, limit, state } = this.#counted.get(uid) ?? {};

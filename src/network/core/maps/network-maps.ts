@@ -15,12 +15,20 @@ import {
 export interface NetworkFacts {
   /** Its own addresses, of 4 or 16 bytes. */
   readonly addresses: readonly Uint8Array[];
-  /** The cookie of its network namespace; 0 if the kernel does not tell. */
-  readonly cookie: bigint;
+  /** The inode of its network namespace. */
+  readonly namespace: number;
 }
 
 /** The order matters: a tenant's limit names lists that must exist. */
-export const ruleMaps = ['settings', 'ranges', 'addresses', 'denied', 'ports', 'limits'] as const;
+export const ruleMaps = [
+  'settings',
+  'ranges',
+  'addresses',
+  'denied',
+  'ports',
+  'clocks',
+  'limits',
+] as const;
 export type RuleMap = (typeof ruleMaps)[number];
 
 const tenantsMax = 65_000;
@@ -104,20 +112,23 @@ const rateMax = 2 ** 53;
 const wholeRate = (rate: number | undefined): bigint =>
   rate === undefined ? 0n : BigInt(Math.min(Math.max(Math.round(rate), 1), rateMax));
 
-const limitEntry = (key: Uint8Array, value: LimitValue): MapEntry => ({
-  map: 'limits',
-  key,
-  value: limitValue(value),
-});
+/** `struct clocks`: a lock, and four times. */
+const clocksBytes = 40;
+
+/** Returns the entry of a limit, and the one of its clocks, which begin at 0. */
+const limitEntries = (key: Uint8Array, value: LimitValue): readonly MapEntry[] => [
+  { map: 'clocks', key, value: new Uint8Array(clocksBytes) },
+  { map: 'limits', key, value: limitValue(value) },
+];
 
 /** The self-test's uid: everything is refused to it. */
-export const canaryEntry = (uid: number): MapEntry =>
-  limitEntry(tenantKey(uid), { limits: {}, flags: flagNumbers.canary });
+export const canaryEntries = (uid: number): readonly MapEntry[] =>
+  limitEntries(tenantKey(uid), { limits: {}, flags: flagNumbers.canary });
 
 /** Returns the entries of all maps. */
 export function networkMapEntries(rules: NetworkRules, facts: NetworkFacts): readonly MapEntry[] {
   return [
-    { map: 'settings', key: u32le(0), value: settingsValue(facts.cookie, rules.ranges.length) },
+    { map: 'settings', key: u32le(0), value: u32le(facts.namespace, rules.ranges.length) },
     ...rules.ranges.map(([first, last, owner], index) => ({
       map: 'ranges',
       key: u32le(index),
@@ -129,29 +140,28 @@ export function networkMapEntries(rules: NetworkRules, facts: NetworkFacts): rea
       value: u32le(1),
     })),
     ...portEntries(rules),
-    ...limitEntries(rules),
+    ...allLimits(rules),
   ];
 }
 
-function settingsValue(cookie: bigint, ranges: number): Uint8Array {
-  const bytes = new Uint8Array(16);
-  const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, cookie, true);
-  view.setUint32(8, ranges, true);
-  return bytes;
-}
-
 /** Returns the limits, with the lists of address rules that they name; tenants with the same rules share a list. */
-function limitEntries({ tenants, resellers }: NetworkRules): readonly MapEntry[] {
+function allLimits({ tenants, resellers }: NetworkRules): readonly MapEntry[] {
   const names = [...resellers.keys()].toSorted();
-  const numbers = new Map(names.map((name, index) => [name, index]));
+  const numbers = new Map<string, number>();
+  const taken = new Set<number>();
+  // By the name, so that a reseller's number stays while others come and go.
+  for (const name of names) {
+    const number = listNumber(name, taken);
+    taken.add(number);
+    numbers.set(name, number);
+  }
   const lists = new Lists();
   return [
-    ...names.map((name, index) =>
-      limitEntry(key64(resellerBit | BigInt(index)), { limits: resellers.get(name) ?? {} }),
+    ...[...numbers].flatMap(([name, number]) =>
+      limitEntries(key64(resellerBit | BigInt(number)), { limits: resellers.get(name) ?? {} }),
     ),
-    ...tenants.map(({ uid, limits, reseller, reach, listen }) =>
-      limitEntry(tenantKey(uid), {
+    ...tenants.flatMap(({ uid, limits, reseller, reach, listen }) =>
+      limitEntries(tenantKey(uid), {
         limits,
         flags:
           (reach === undefined ? 0 : reachFlags(reach)) |
@@ -265,13 +275,19 @@ export type MapSizes = ReadonlyMap<string, number>;
 /** A map that is so much too large is made anew. */
 const tooLargeFactor = 16;
 
+export interface MapsInForce {
+  readonly sizes: MapSizes;
+  /** The number of entries in each that are not wanted any more. They go only when what is wanted is there. */
+  readonly others: ReadonlyMap<string, number>;
+}
+
 /** Returns the sizes of all maps. Those of programs in force stay, if they fit. */
-export function mapSizes(entries: readonly MapEntry[], inForce?: MapSizes): MapSizes {
+export function mapSizes(entries: readonly MapEntry[], inForce?: MapsInForce): MapSizes {
   const counts = new Map<string, number>();
   for (const { map } of entries) counts.set(map, (counts.get(map) ?? 0) + 1);
   const limits = counts.get('limits') ?? 0;
   const sizes = new Map<string, number>();
-  const wanted: readonly (readonly [string, number])[] = [
+  const wanted: readonly (readonly [map: string, entries: number])[] = [
     ...(['ranges', 'addresses', 'denied', 'ports'] as const).map(
       (map) => [map, counts.get(map) ?? 0] as const,
     ),
@@ -279,11 +295,9 @@ export function mapSizes(entries: readonly MapEntry[], inForce?: MapSizes): MapS
     ...(['limits', 'clocks', 'usages'] as const).map((map) => [map, limits + 1] as const),
   ];
   for (const [map, count] of wanted) {
-    const now = inForce?.get(map) ?? 0;
-    sizes.set(
-      map,
-      now >= Math.max(count, 1) && now <= tooLargeFactor * roomFor(count) ? now : roomFor(count),
-    );
+    const now = inForce?.sizes.get(map) ?? 0;
+    const most = Math.max(count + (inForce?.others.get(map) ?? 0), 1);
+    sizes.set(map, now >= most && now <= tooLargeFactor * roomFor(most) ? now : roomFor(most));
   }
   return sizes;
 }

@@ -12,11 +12,11 @@ import { BpfGuard } from '../../../sys/bpf/bpf-guard.ts';
 import { possibleProcessors } from '../../../sys/bpf/libbpf.ts';
 import { BpfMap, RingReader } from '../../../sys/bpf/maps.ts';
 import {
-  canaryEntry,
+  canaryEntries,
   mapSizes,
   networkMapEntries,
   tooManyRules,
-  type MapSizes,
+  type MapsInForce,
 } from '../../core/maps/network-maps.ts';
 import { parseNetworkRefusal } from '../../core/maps/refusal-event.ts';
 import { sumOfUsage, usageStruct } from '../../core/maps/usage-value.ts';
@@ -25,7 +25,7 @@ import type { NetworkRefusal, NetworkUse } from '../../core/use.ts';
 import { readNetworkFacts } from './network-facts.ts';
 import { openCgroup, type CgroupPlace, type OpenCgroup } from './root-cgroup.ts';
 import { canaryUid, networkSelfTestProblem } from './self-test.ts';
-import { tenantUids, writeRules } from './write-rules.ts';
+import { areWritten, countOthers, tenantUids, writeRules } from './write-rules.ts';
 
 /** The place of the programs; `cgroup` is another one than the root, for tests. */
 export type NetworkPlace = CgroupPlace;
@@ -114,6 +114,13 @@ export class NetworkPrograms implements Disposable {
     return records.flatMap((bytes) => parseNetworkRefusal(bytes) ?? []);
   }
 
+  /** Whether the programs have these rules, and no others. */
+  have(rules: NetworkRules): boolean {
+    const { maps, generation } = this.#opened;
+    const entries = networkMapEntries(rules, readNetworkFacts(this.#place.proc));
+    return areWritten([...entries, ...canaryEntries(canaryUid(generation))], maps);
+  }
+
   /** Tries the programs; returns why they cannot be relied on. */
   selfTest(): Cause | undefined {
     return networkSelfTestProblem(this.generation);
@@ -156,7 +163,7 @@ function writeLocked(
   const locked = lockFile(`${runtime}/${name}-maps.lock`, { waitMs: 60_000 });
   if (!locked.ok) return locked.error;
   using _lock = locked.value;
-  const cause = writeRules([...entries, canaryEntry(canaryUid(generation))], maps);
+  const cause = writeRules([...entries, ...canaryEntries(canaryUid(generation))], maps);
   return cause === undefined ? undefined : { action, ...cause };
 }
 
@@ -168,7 +175,7 @@ const kind = {
   blocker: () => undefined,
   entries: (): readonly MapEntry[] => [],
   selfTest: (_rules: NetworkRules, generation: string) => ({
-    entries: [canaryEntry(canaryUid(generation))],
+    entries: canaryEntries(canaryUid(generation)),
     run: () => networkSelfTestProblem(generation),
   }),
   testsAgain: true,
@@ -181,7 +188,7 @@ function loadingGuard(
   cgroup: OpenCgroup,
   entries: readonly MapEntry[],
 ): BpfGuard<NetworkRules> {
-  const sizes = mapSizes(entries, sizesInForce(place));
+  const sizes = mapSizes(entries, findMaps(place, entries));
   const needs = JSON.stringify([cgroup.id, ...sizes]);
   return new BpfGuard<NetworkRules>(
     { ...kind, cgroup: cgroup.fd, sizes: () => sizes, needs: () => needs, entries: () => entries },
@@ -211,13 +218,14 @@ function openInForce(place: NetworkPlace): OpenedPrograms | undefined {
   });
 }
 
-/** Returns the sizes of maps in force. Source: proc_pid_fdinfo(5). */
-function sizesInForce(place: NetworkPlace): MapSizes {
-  const sizes = guardFor(place).withMaps(mapNames, (maps) =>
-    mapNames.map((each) => {
-      const info = readText(`/proc/self/fdinfo/${maps[each].fd}`) ?? '';
-      return [each, Number(/^max_entries:\s*(\d+)$/m.exec(info)?.[1] ?? 0)] as const;
-    }),
-  );
-  return new Map(sizes);
-}
+/** Returns the sizes of maps in force, and what is in them besides the entries. Source: proc_pid_fdinfo(5). */
+const findMaps = (place: NetworkPlace, entries: readonly MapEntry[]): MapsInForce | undefined =>
+  guardFor(place).withMaps(mapNames, (maps) => ({
+    sizes: new Map(
+      mapNames.map((each) => {
+        const info = readText(`/proc/self/fdinfo/${maps[each].fd}`) ?? '';
+        return [each, Number(/^max_entries:\s*(\d+)$/m.exec(info)?.[1] ?? 0)] as const;
+      }),
+    ),
+    others: countOthers(entries, maps),
+  }));

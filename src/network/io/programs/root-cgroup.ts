@@ -28,8 +28,7 @@ export function openCgroup(place: CgroupPlace): Result<OpenCgroup, Problem> {
   const path = place.cgroup ?? findUnified(place)?.mountPoint;
   try {
     const fd = path === undefined ? openUnmounted() : openSync(path, flags);
-    const { dev, ino } = fstatSync(fd);
-    return ok({ fd, id: `${dev} ${ino}`, [Symbol.dispose]: () => closeSync(fd) });
+    return ok({ fd, id: idOf(fd, place), [Symbol.dispose]: () => closeSync(fd) });
   } catch (error) {
     return failed({
       action: 'open the tree of cgroups of version 2',
@@ -37,6 +36,13 @@ export function openCgroup(place: CgroupPlace): Result<OpenCgroup, Problem> {
       ...causeOf(error),
     });
   }
+}
+
+/** There is one root; a mount that is made for each look at it has other numbers each time. */
+function idOf(fd: number, { cgroup }: CgroupPlace): string {
+  if (cgroup === undefined) return 'root';
+  const { dev, ino } = fstatSync(fd);
+  return `${dev} ${ino}`;
 }
 
 function openUnmounted(): number {

@@ -8,11 +8,12 @@ import { formatErrno } from '../../../../packages/base/io/errno.ts';
 import type { BpfMap } from '../../../sys/bpf/maps.ts';
 import { ruleMaps, type RuleMap } from '../../core/maps/network-maps.ts';
 
-type Maps = Readonly<Record<RuleMap | 'clocks' | 'usages', BpfMap>>;
+type Maps = Readonly<Record<RuleMap | 'usages', BpfMap>>;
 
 /** More keys than any map has. */
 const keysMax = 2 ** 20;
 const keyBytes = { limits: 8, clocks: 8, usages: 8, ports: 8, denied: 24, addresses: 16 } as const;
+type KeyedMap = keyof typeof keyBytes;
 /** Keys of resellers are beyond all uids. */
 const uidEnd = 2n ** 32n;
 
@@ -45,7 +46,9 @@ export function writeRules(entries: readonly MapEntry[], maps: Maps): Cause | un
 
 function writeMap(name: RuleMap, wanted: readonly MapEntry[], map: BpfMap): Cause | undefined {
   for (const { key, value } of wanted) {
-    if (map.get(key, value.length)?.equals(value) === true) continue;
+    const found = map.get(key, value.length);
+    // Clocks go on.
+    if (found !== undefined && (name === 'clocks' || found.equals(value))) continue;
     const errno = map.set(key, value);
     if (errno !== undefined)
       return { reason: `cannot write ${name}: ${formatErrno(errno)}`, errno };
@@ -53,10 +56,41 @@ function writeMap(name: RuleMap, wanted: readonly MapEntry[], map: BpfMap): Caus
   return undefined;
 }
 
-function removeOthers(name: keyof typeof keyBytes, wanted: readonly MapEntry[], maps: Maps): void {
-  const known = new Set(wanted.map(({ key }) => hex(key)));
-  for (const key of maps[name].keys(keyBytes[name], keysMax))
-    if (!known.has(hex(key))) maps[name].delete(key);
+function removeOthers(name: KeyedMap, wanted: readonly MapEntry[], maps: Maps): void {
+  for (const key of othersIn(name, wanted, maps)) maps[name].delete(key);
 }
+
+/** Returns the keys of a map that are not wanted. */
+function othersIn(name: KeyedMap, wanted: readonly MapEntry[], maps: Maps): readonly Buffer[] {
+  const known = new Set(wanted.map(({ key }) => hex(key)));
+  return maps[name].keys(keyBytes[name], keysMax).filter((key) => !known.has(hex(key)));
+}
+
+/** Returns the numbers of keys that the entries have not, of each map. */
+export const countOthers = (
+  entries: readonly MapEntry[],
+  maps: Maps,
+): ReadonlyMap<string, number> =>
+  new Map(
+    Object.keys(keyBytes).map((name) => {
+      const wanted = entries.filter(({ map }) => map === (name === 'usages' ? 'limits' : name));
+      return [name, othersIn(name as KeyedMap, wanted, maps).length];
+    }),
+  );
+
+/** Whether the maps are what the entries say. The host's addresses do not count: they come and go. */
+export const areWritten = (entries: readonly MapEntry[], maps: Maps): boolean =>
+  entries.every(({ map, key, value }) => {
+    const found = map === 'addresses' ? value : maps[map as RuleMap].get(key, value.length);
+    return found !== undefined && (map === 'clocks' || Buffer.from(found).equals(value));
+  }) &&
+  (['limits', 'ports', 'denied'] as const).every(
+    (name) =>
+      othersIn(
+        name,
+        entries.filter(({ map }) => map === name),
+        maps,
+      ).length === 0,
+  );
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1');

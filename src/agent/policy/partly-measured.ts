@@ -1,0 +1,48 @@
+/**
+ * Limits whose metric is known for a part of the measured time only: database servers may be asked since yesterday, on a
+ * host that is measured for weeks.
+ */
+import type { Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import type { LimitKey } from '../../limits/limit.ts';
+import { isPartKey } from '../../usage/part-keys.ts';
+import { replayRules } from '../../usage/simulate.ts';
+import type { Query } from '../api/client.ts';
+import type { SeriesColumnsResponse } from '../api/report-api.ts';
+import type { PartlyMeasured } from './simulate-response.ts';
+
+type AskAgent = <Response>(path: string, query: Query) => Promise<Result<Response, Problem>>;
+
+interface Asked {
+  readonly from: number;
+  readonly to: number;
+  readonly points: number;
+}
+
+/** Less of the measured time is worth a word. */
+const enoughPart = 0.95;
+
+export async function partlyMeasured(
+  ask: AskAgent,
+  asked: Asked,
+  limits: ReadonlySet<LimitKey>,
+  measuredSeconds: number,
+): Promise<Result<readonly PartlyMeasured[], Problem>> {
+  const found: PartlyMeasured[] = [];
+  for (const limit of limits) {
+    const metric = replayRules[limit]?.map((rule) => rule.metric).find(isPartKey);
+    if (metric === undefined) continue;
+    const answer = await ask<SeriesColumnsResponse>('/v1/series', {
+      ...asked,
+      metric,
+      tenant: '*',
+    });
+    if (!answer.ok) return answer;
+    const averages = answer.value.metrics[metric]?.average ?? [];
+    const known = answer.value.seconds
+      .filter((_, part) => (averages[part] ?? null) !== null)
+      .reduce((sum, each) => sum + each, 0);
+    if (known < measuredSeconds * enoughPart) found.push({ limit, measuredSeconds: known });
+  }
+  return ok(found);
+}
