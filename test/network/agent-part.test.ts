@@ -118,7 +118,7 @@ suite("the agent's part of the network", { skip }, () => {
     const is = await held(body);
     assert.deepEqual([is.problem, is.parts[0]?.support, is.tenants], [null, 'full', 2]);
     const other = await held('<reach mail="local"/>');
-    assert.match(other.problem ?? '', /other rules than this policy/);
+    assert.match(other.problem ?? '', /have other rules than this policy/);
     assert.equal(other.parts[0]?.support, 'none');
     part.adopt(policy('<reach mail="local"/>'));
     await eventually('the status follows', async () => {

@@ -7,7 +7,6 @@ import { formatPorts } from '../core/reserved-ports.ts';
 import type { NetworkRules } from '../core/rules.ts';
 import type { DeviceReport } from '../core/qdiscs/report.ts';
 import { hasSendLimit, keptPorts } from './host-rules.ts';
-import { isRecorded } from './in-force-record.ts';
 import { NetworkPrograms } from './programs/network-programs.ts';
 import { readPacing } from './qdiscs/paced-devices.ts';
 import { unreservedPorts } from './reserved-ports.ts';
@@ -23,15 +22,11 @@ export interface HostHeld {
 }
 
 /** Returns why nothing can be relied on: the programs, or the rules that they have. */
-function failureOf(
-  paths: Paths,
-  programs: NetworkPrograms | undefined,
-  rules: NetworkRules,
-): string | undefined {
+function failureOf(programs: NetworkPrograms | undefined, rules: NetworkRules): string | undefined {
   if (programs === undefined)
     return 'no programs are loaded: the agent loads them, and its log says why it could not';
-  if (!isRecorded(paths, programs.generation, rules))
-    return 'the programs may have other rules than this policy: the agent puts it in force, and its log says what it could not';
+  if (!programs.have(rules))
+    return 'the programs have other rules than this policy on this host: the agent follows within a minute, and its log says what it could not';
   const failed = programs.selfTest();
   return failed && formatCause(failed);
 }
@@ -42,7 +37,7 @@ export async function hostHeld(paths: Paths, rules: NetworkRules | undefined): P
   const isLoaded = programs !== undefined;
   const none = { isLoaded, parts: [], devices: [], tenants: 0, remarks: [] };
   if (rules === undefined) return { ...none, isWanted: false, problem: null };
-  const failure = failureOf(paths, programs, rules);
+  const failure = failureOf(programs, rules);
   const pacing = hasSendLimit(rules) ? await readPacing(paths) : undefined;
   const unreserved = unreservedPorts(paths, keptPorts(rules));
   const parts = heldParts(rules, {
