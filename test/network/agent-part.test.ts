@@ -7,6 +7,8 @@ import type { Log } from '../../src/agent/log.ts';
 import type { ReportedFault } from '../../src/agent/part.ts';
 import type { Attempt } from '../../src/network/core/attempts.ts';
 import { NetworkPart } from '../../src/network/io/agent-part.ts';
+import { hostHeld } from '../../src/network/io/host-held.ts';
+import { hostRules } from '../../src/network/io/host-rules.ts';
 import { NetworkPrograms } from '../../src/network/io/programs/network-programs.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import type { Policy } from '../../src/policy/policy.ts';
@@ -105,6 +107,24 @@ suite("the agent's part of the network", { skip }, () => {
     assert.ok(sent > 0);
     // What happened meanwhile is nobody's fault of now.
     assert.equal(countOf(second.takeFaults(), 'reach.mail'), 0);
+  });
+
+  test('the status is of the rules in force, not of those of another policy', async () => {
+    await using part = new NetworkPart(stage.place, log, stage.place);
+    const body = '<reach mail="submission"/>';
+    await adopted(part, body);
+    const held = async (other: string) =>
+      hostHeld(stage.place, hostRules(stage.place, policy(other)));
+    const is = await held(body);
+    assert.deepEqual([is.problem, is.parts[0]?.support, is.tenants], [null, 'full', 2]);
+    const other = await held('<reach mail="local"/>');
+    assert.match(other.problem ?? '', /have other rules than this policy/);
+    assert.equal(other.parts[0]?.support, 'none');
+    part.adopt(policy('<reach mail="local"/>'));
+    await eventually('the status follows', async () => {
+      const { problem } = await held('<reach mail="local"/>');
+      return problem === null;
+    });
   });
 
   test('a policy that only watches says so, and refuses nothing', async () => {

@@ -85,6 +85,31 @@ describe('AttemptTally', () => {
     assert.deepEqual(itemsOf(other), []);
   });
 
+  test('addresses of all tenants together are bounded, and forgotten after a while', () => {
+    const tally = new AttemptTally();
+    const tryAll = (uid: number, at: number) => {
+      for (let index = 0; index < 5_000; index++) {
+        const address = Uint8Array.of(10, 0, index >> 8, index & 0xff);
+        tally.add(refusal({ uid, address }), at, '');
+      }
+    };
+    const addressesOf = (uid: number, at: number) => {
+      tally.begin(new Map([[uid, noRefusals]]), true);
+      tryAll(uid, at);
+      const [fault] = tally.take(
+        new Map([[uid, { ...noRefusals, 'reach.mail': 1 }]]),
+        at,
+        enforced,
+      );
+      return itemsOf(fault)[0]?.addresses;
+    };
+    for (let uid = 2000; uid < 2024; uid++) assert.equal(addressesOf(uid, 1), 4096);
+    assert.equal(addressesOf(2024, 1), 100_000 - 24 * 4096);
+    assert.equal(addressesOf(2025, 1), 1);
+    assert.equal(addressesOf(2026, 1_000_000), 1);
+    assert.equal(addressesOf(2027, 2_000_000), 4096);
+  });
+
   test('programs that choose many names do not fill the memory', () => {
     const tally = new AttemptTally();
     tally.begin(counts({}), true);
@@ -97,7 +122,7 @@ describe('AttemptTally', () => {
     assert.equal(fault?.evidence.items.length, 20);
     tally.add(refusal({ address: Uint8Array.of(11, 0, 0, 1) }), 2, '');
     const [next] = tally.take(counts({ 'reach.mail': 20_001 }), 2, enforced);
-    assert.ok((itemsOf(next)[0]?.addresses ?? Infinity) <= 4097);
+    assert.ok((itemsOf(next)[0]?.addresses ?? Infinity) <= 4096);
   });
 });
 

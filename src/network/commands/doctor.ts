@@ -3,7 +3,7 @@ import type { DoctorReport } from '../../cli/doctor-report.ts';
 import { count } from '../../../packages/base/list.ts';
 import type { EntryPathContext } from '../../host/entry-paths/entry-paths.ts';
 import { hostHeld } from '../io/host-held.ts';
-import { hostRules } from '../io/host-rules.ts';
+import { hostRules, servedPortRemarks } from '../io/host-rules.ts';
 import { hostRemarks } from './host-remarks.ts';
 
 const label = 'Network';
@@ -12,7 +12,8 @@ export async function networkDoctor({
   paths,
   policy,
 }: EntryPathContext): Promise<DoctorReport | undefined> {
-  const rules = policy && hostRules(paths, policy);
+  if (policy === undefined) return undefined;
+  const rules = hostRules(paths, policy);
   if (rules === undefined) return undefined;
   if (process.geteuid?.() !== 0)
     return { label, text: 'unknown: only root can try the rules', remarks: [] };
@@ -28,6 +29,7 @@ export async function networkDoctor({
     remarks: [
       ...weak.map(({ part, support, reason }) => `${part} (${support}): ${reason}`),
       ...remarks,
+      ...servedPortRemarks(paths, policy),
       ...(await hostRemarks(paths, mail)),
     ],
   };

@@ -8,8 +8,9 @@ import { networkRefusalKinds, type NetworkRefusal, type NetworkRefusalKind } fro
 
 /** Attempts less than this apart belong together, as in incidents. */
 const quietMilliseconds = 300_000;
-/** Bounds for what one tenant can make the agent remember. */
+/** Bounds for what tenants can make the agent remember: each, and all together. */
 const addressesMax = 4096;
+const addressesOfAllMax = 100_000;
 const itemsMax = 20;
 
 interface Episode {
@@ -30,6 +31,8 @@ export type IsWatched = (uid: number, kind: NetworkRefusalKind) => boolean;
 
 export class AttemptTally {
   readonly #episodes = new Map<string, Episode>();
+  /** The number of addresses in all of them. */
+  #addresses = 0;
   /** Reports whose count has not been read yet. */
   readonly #told = new Map<string, Told>();
   #before = new Map<number, Counts>();
@@ -46,7 +49,7 @@ export class AttemptTally {
     const { program, port } = refusal;
     const key = keyOf(refusal.uid, refusal.kind);
     const address = formatAddress(refusal.address);
-    const addresses = this.#addressesOf(key, at).add(address).size;
+    const addresses = this.#noteAddress(key, at, address);
     const told = this.#told.get(key) ?? { uid: refusal.uid, wasRefused: false, items: new Map() };
     this.#told.set(key, told);
     told.wasRefused ||= refusal.wasRefused;
@@ -57,21 +60,31 @@ export class AttemptTally {
     told.items.set(name, { at, program, address, port, tries, addresses, owner });
   }
 
-  /** Returns the addresses since it began. At the bound, none is added. */
-  #addressesOf(key: string, at: number): Set<string> {
+  /** Returns the number of addresses since it began. At a bound, none is added. */
+  #noteAddress(key: string, at: number, address: string): number {
     const known = this.#episodes.get(key);
-    const goesOn = known !== undefined && Math.abs(at - known.lastAt) < quietMilliseconds;
-    const episode = goesOn ? known : { addresses: new Set<string>(), lastAt: at };
+    if (known !== undefined && hasEnded(known, at)) this.#forget(key, known);
+    const episode = this.#episodes.get(key) ?? { addresses: new Set<string>(), lastAt: at };
     episode.lastAt = at;
     this.#episodes.set(key, episode);
-    return episode.addresses.size < addressesMax ? episode.addresses : new Set(episode.addresses);
+    const { addresses } = episode;
+    if (addresses.has(address)) return addresses.size;
+    if (addresses.size >= addressesMax || this.#addresses >= addressesOfAllMax)
+      return Math.max(1, addresses.size);
+    this.#addresses++;
+    return addresses.add(address).size;
+  }
+
+  #forget(key: string, { addresses }: Episode): void {
+    this.#episodes.delete(key);
+    this.#addresses -= addresses.size;
   }
 
   /** Returns the faults since the last call, by the programs' counts, which have more than was reported. */
   take(counts: ReadonlyMap<number, Counts>, at: number, isWatched: IsWatched): ReportedFault[] {
     for (const [key, { uid }] of this.#told) if (!counts.has(uid)) this.#told.delete(key);
-    for (const [key, { lastAt }] of this.#episodes)
-      if (Math.abs(at - lastAt) >= quietMilliseconds) this.#episodes.delete(key);
+    for (const [key, episode] of this.#episodes)
+      if (hasEnded(episode, at)) this.#forget(key, episode);
     const faults = [...counts].flatMap(([uid, now]) => {
       const before = this.#before.get(uid) ?? now;
       return networkRefusalKinds.flatMap((kind): readonly ReportedFault[] => {
@@ -96,5 +109,7 @@ export class AttemptTally {
     return faults;
   }
 }
+
+const hasEnded = ({ lastAt }: Episode, at: number) => Math.abs(at - lastAt) >= quietMilliseconds;
 
 const keyOf = (uid: number, kind: NetworkRefusalKind) => `${uid} ${kind}`;

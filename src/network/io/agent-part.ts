@@ -5,6 +5,7 @@
  * The kernel holds the rules, not this process: they stay while no agent runs, and the next one takes the programs over.
  */
 import { failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { MailCount } from '../../agent/api/api.ts';
 import type { Log } from '../../agent/log.ts';
@@ -78,7 +79,14 @@ export class NetworkPart implements AgentPart {
   #follow(): void {
     if (this.#policy === undefined) return;
     this.#timer = setTimeout(() => this.#follow(), followMilliseconds).unref();
-    const policy = this.#policy;
+    try {
+      this.#makeSo(this.#policy);
+    } catch (error) {
+      this.#fail({ action, ...causeOf(error) });
+    }
+  }
+
+  #makeSo(policy: Policy): void {
     const rules = hostRules(this.#paths, policy);
     if (rules === undefined) this.#end();
     else this.#enforce(policy, rules);
@@ -117,8 +125,12 @@ export class NetworkPart implements AgentPart {
   }
 
   async #pace(isWanted: boolean): Promise<void> {
-    const { support, reason } = await this.#devices.adopt(isWanted);
-    if (isWanted) this.#tellText('devices', support === 'full' ? '' : `network send: ${reason}`);
+    try {
+      const { support, reason } = await this.#devices.adopt(isWanted);
+      if (isWanted) this.#tellText('devices', support === 'full' ? '' : `network send: ${reason}`);
+    } catch (error) {
+      this.#tell('devices', [{ action: 'set the qdiscs of devices', ...causeOf(error) }]);
+    }
   }
 
   #read(): Reading | undefined {
@@ -215,6 +227,7 @@ function isWatched({ tenants }: NetworkRules, uid: number, kind: NetworkRefusalK
 const resellersOf = ({ resellers }: Policy) =>
   new Map(resellers.map((each) => [nameOf(each), each.uid] as const));
 
+const action = 'put the network rules in force';
 const about = 'network of tenants';
 const notInForce = (problem: Problem): Alarm => ({
   about,

@@ -21,16 +21,23 @@ export interface HostHeld {
   readonly remarks: readonly string[];
 }
 
+/** Returns why nothing can be relied on: the programs, or the rules that they have. */
+function failureOf(programs: NetworkPrograms | undefined, rules: NetworkRules): string | undefined {
+  if (programs === undefined)
+    return 'no programs are loaded: the agent loads them, and its log says why it could not';
+  if (!programs.have(rules))
+    return 'the programs have other rules than this policy on this host: the agent follows within a minute, and its log says what it could not';
+  const failed = programs.selfTest();
+  return failed && formatCause(failed);
+}
+
 /** `rules`: undefined if the policy has none. As root only. */
 export async function hostHeld(paths: Paths, rules: NetworkRules | undefined): Promise<HostHeld> {
   using programs = NetworkPrograms.open(paths);
   const isLoaded = programs !== undefined;
   const none = { isLoaded, parts: [], devices: [], tenants: 0, remarks: [] };
   if (rules === undefined) return { ...none, isWanted: false, problem: null };
-  const failed = programs?.selfTest();
-  const failure = !isLoaded
-    ? 'no programs are loaded: the agent loads them, and its log says why it could not'
-    : failed && formatCause(failed);
+  const failure = failureOf(programs, rules);
   const pacing = hasSendLimit(rules) ? await readPacing(paths) : undefined;
   const unreserved = unreservedPorts(paths, keptPorts(rules));
   const parts = heldParts(rules, {

@@ -18,6 +18,10 @@ export function hostRules(paths: Paths, policy: Policy): NetworkRules | undefine
   };
 }
 
+/** Returns notes on ports of pools: those of two tenants, and files that cannot be read. */
+export const servedPortRemarks = (paths: Paths, policy: Policy): readonly string[] =>
+  readServedPorts(paths, (user) => uidOf(policy, user)).remarks;
+
 /** Returns the uid of a tenant, by its account's name or by the uid in digits. */
 const uidOf = (policy: Policy, user: string): number | undefined => findTenant(policy, user)?.uid;
 
