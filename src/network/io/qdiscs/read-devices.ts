@@ -2,13 +2,14 @@
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { netlinkList } from '../../../sys/sockets/netlink.ts';
-import { devicesLeadingOut } from '../../core/qdiscs/leading-out.ts';
+import { devicesLeadingOut, otherDevices, remarksOnOthers } from '../../core/qdiscs/leading-out.ts';
 import {
   defaultRouteDevices,
   deviceRequest,
   qdiscRequest,
   readDevice,
   readQdisc,
+  routeDevices,
   routeRequests,
   type Device,
   type Qdisc,
@@ -33,6 +34,7 @@ export async function readDevices(): Promise<Result<SeenDevices, Problem>> {
   const qdiscs = await list(qdiscRequest(), 'qdiscs');
   if (!qdiscs.ok) return qdiscs;
   const routed: number[] = [];
+  const reached: number[] = [];
   const remarks: string[] = [];
   for (const request of routeRequests()) {
     const routes = await list(request, 'routes');
@@ -40,11 +42,16 @@ export async function readDevices(): Promise<Result<SeenDevices, Problem>> {
     if (!routes.ok && routes.error.errno === 'EAFNOSUPPORT') continue;
     if (!routes.ok) return routes;
     routed.push(...routes.value.bodies.flatMap(defaultRouteDevices));
+    reached.push(...routes.value.bodies.flatMap(routeDevices));
     if (!routes.value.isComplete) remarks.push(`only ${bodiesMax} routes were looked at`);
   }
+  const all = defined(devices.value.bodies.map(readDevice));
+  const seen = defined(qdiscs.value.bodies.map(readQdisc));
+  const leadingOut = devicesLeadingOut(all, routed);
+  remarks.push(...remarksOnOthers(otherDevices(all, reached, leadingOut), seen));
   return ok({
-    leadingOut: devicesLeadingOut(defined(devices.value.bodies.map(readDevice)), routed),
-    qdiscs: defined(qdiscs.value.bodies.map(readQdisc)),
+    leadingOut,
+    qdiscs: seen,
     remarks,
   });
 }
