@@ -55,6 +55,27 @@ suite("the host's name servers", () => {
     assert.equal(third?.reach, first.reach, 'tenants with one element still share it');
   });
 
+  test('a rule of the policy for other ports of the address is not enough', () => {
+    const ports = [{ first: 80, last: 80 }];
+    const rule = {
+      action: 'allow',
+      address: metadata,
+      prefix: 32,
+      ports,
+      protocol: undefined,
+    } as const;
+    const added = (...rules: readonly AddressRule[]) =>
+      withNameServers(rulesOf(reach(...rules)), [metadata]).tenants[0]?.reach?.rules.length;
+    assert.equal(added(rule), 2);
+    assert.equal(added(...Array.from({ length: 30 }, () => rule)), 30, 'the map has no more room');
+  });
+
+  test('tenants that are refused no address get no rule', () => {
+    const open = { ...reach(), others: 'allow', metadata: true } as const;
+    const { tenants } = withNameServers(rulesOf(open), [metadata]);
+    assert.deepEqual(tenants[0]?.reach?.rules, []);
+  });
+
   test('what the policy says of the same address stays', () => {
     const rule = {
       action: 'refuse',

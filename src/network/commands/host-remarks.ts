@@ -26,7 +26,7 @@ async function mailRemarksOf(mail: ReadonlySet<MailReach>): Promise<readonly str
   return [...mailRemarks(rules, mail), ...unread];
 }
 
-/** Whose table cannot be read has no remark. */
+/** Returns no remark if the table cannot be read. */
 function relayRemarks({ proc }: Paths): readonly string[] {
   const tables = [readText(`${proc}/net/tcp`), readText(`${proc}/net/tcp6`)];
   if (tables[0] === undefined || tables.some((each) => listensOnLoopback(each ?? '', 25)))

@@ -11,6 +11,8 @@ import type { AddressRule, NetworkRules, Reach } from './rules.ts';
 /** The library asks three; others read more. */
 const serversMax = 8;
 const port = 53;
+/** The kernel's map has room for 32 rules of one address, those of metadata among them. */
+const sameAddressMax = 28;
 
 export const parseNameServers = (text: string): readonly Uint8Array[] =>
   text
@@ -21,7 +23,7 @@ export const parseNameServers = (text: string): readonly Uint8Array[] =>
     })
     .slice(0, serversMax);
 
-/** An address that the policy itself has a rule for is left to the policy. */
+/** An address whose port 53 the policy itself has a rule for is left to the policy. */
 export function withNameServers(rules: NetworkRules, servers: readonly Uint8Array[]): NetworkRules {
   if (servers.length === 0) return rules;
   const known = new Map<Reach, Reach>();
@@ -39,16 +41,29 @@ export function withNameServers(rules: NetworkRules, servers: readonly Uint8Arra
   return { ...rules, tenants };
 }
 
-const missing = (reach: Reach, servers: readonly Uint8Array[]): readonly AddressRule[] =>
-  servers
-    .filter((address) => !reach.rules.some((each) => isFor(each, address)))
-    .map((address) => ({
-      action: 'allow',
-      address,
-      prefix: address.length * 8,
-      ports: [{ first: port, last: port }],
-      protocol: undefined,
-    }));
+function missing(reach: Reach, servers: readonly Uint8Array[]): readonly AddressRule[] {
+  if (!refusesAddresses(reach)) return [];
+  return servers.flatMap((address): AddressRule[] => {
+    const same = reach.rules.filter((each) => isFor(each, address));
+    if (same.some(({ ports }) => hasPort(ports)) || same.length > sameAddressMax) return [];
+    const prefix = address.length * 8;
+    return [
+      {
+        action: 'allow',
+        address,
+        prefix,
+        ports: [{ first: port, last: port }],
+        protocol: undefined,
+      },
+    ];
+  });
+}
+
+const refusesAddresses = ({ metadata, others, rules }: Reach) =>
+  !metadata || others === 'refuse' || rules.some(({ action }) => action === 'refuse');
+
+const hasPort = (ports: AddressRule['ports']) =>
+  ports.length === 0 || ports.some(({ first, last }) => first <= port && port <= last);
 
 const isFor = ({ address, prefix }: AddressRule, server: Uint8Array) =>
   prefix === server.length * 8 &&

@@ -33,16 +33,18 @@ export async function readDevices(): Promise<Result<SeenDevices, Problem>> {
   if (!devices.ok) return devices;
   const qdiscs = await list(qdiscRequest(), 'qdiscs');
   if (!qdiscs.ok) return qdiscs;
-  const routed: number[] = [];
-  const reached: number[] = [];
+  const routed = new Set<number>();
+  const reached = new Set<number>();
   const remarks: string[] = [];
   for (const request of routeRequests()) {
     const routes = await list(request, 'routes');
     // A kernel without IPv6 has no such routes.
     if (!routes.ok && routes.error.errno === 'EAFNOSUPPORT') continue;
     if (!routes.ok) return routes;
-    routed.push(...routes.value.bodies.flatMap(defaultRouteDevices));
-    reached.push(...routes.value.bodies.flatMap(routeDevices));
+    for (const body of routes.value.bodies) {
+      for (const each of defaultRouteDevices(body)) routed.add(each);
+      for (const each of routeDevices(body)) reached.add(each);
+    }
     if (!routes.value.isComplete) remarks.push(`only ${bodiesMax} routes were looked at`);
   }
   const all = defined(devices.value.bodies.map(readDevice));
