@@ -114,6 +114,7 @@ export class Stage implements Disposable {
       siteLimits: this.#changes,
       servedSites: (of: number, wanted: string) => this.web.servedSites(of, wanted),
       driver: this.driver,
+      cpuLimitNowOf: () => undefined,
     };
     // Fields that these answers do not use are missing.
     const slot = { [Symbol.dispose]: () => {} };
