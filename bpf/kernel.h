@@ -207,7 +207,6 @@ struct linux_binprm {
 
 struct net {
   struct ns_common ns;
-  struct user_namespace *user_ns;
 };
 
 typedef struct {

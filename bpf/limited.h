@@ -31,7 +31,7 @@ struct settings {
 #define PUBLIC_WATCHED (1 << 8)
 /* The self-test's: everything is refused to it, and nothing is counted. */
 #define CANARY (1 << 9)
-#define ANY_REACH (MAIL_NOT_DIRECT | MAIL_BY_RELAY | MAIL_NOT_SUBMITTED | HAS_RULES | NO_OTHERS)
+#define ANY_REACH (NO_TENANTS | MAIL_NOT_DIRECT | MAIL_BY_RELAY | MAIL_NOT_SUBMITTED | HAS_RULES | NO_OTHERS)
 
 /* Keys are a tenant's uid, or a reseller's number and this bit. A reseller has the same number for ever. */
 #define RESELLER (1ULL << 32)
@@ -193,14 +193,15 @@ static __always_inline u32 uid_of_socket(void *socket)
 }
 
 /*
- * Whether a socket is in a network that root has made. One that a tenant has made leads out only through other sockets of
- * the tenant's, which count themselves. The socket tells, as a process can leave its network and keep it.
+ * Whether a socket is in the host's own network. What a tenant sends in a network that it has made leads out only through
+ * other sockets of the tenant's; in containers of root's, the same uid is somebody else. The socket tells, as a process can
+ * leave its network and keep it.
  */
 static __always_inline bool is_in_hosts_network(void *socket)
 {
-  struct sock *sock = as_number(socket);
+  struct settings *now = current_settings();
 
-  return sock && BPF_CORE_READ(sock, __sk_common.skc_net.net, user_ns, level) == 0;
+  return socket && now && network_of(socket) == now->network;
 }
 
 #endif

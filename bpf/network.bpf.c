@@ -206,13 +206,14 @@ int network_receive(struct __sk_buff *skb)
 
 static __always_inline bool is_own_address(const struct address *address)
 {
-  u32 last = bpf_ntohl(address->words[3]);
+  u32 last = bpf_ntohl(address->words[3]), *known;
 
   if (is_mapped(address) && (last >> 24 == 127 || !last))
     return true;
   if (!address->words[0] && !address->words[1] && !address->words[2] && last <= 1)
     return true;
-  return bpf_map_lookup_elem(&addresses, address) != 0;
+  known = bpf_map_lookup_elem(&addresses, address);
+  return known && *known == OWN;
 }
 
 static __always_inline void relay(struct bpf_sock_addr *context, bool is_ip6)
@@ -328,7 +329,6 @@ int network_sendmsg6(struct bpf_sock_addr *context)
 /* Only on the host's own network: what a container binds is nobody else's. */
 static __always_inline int may_bind(struct bpf_sock_addr *context, struct address address)
 {
-  struct settings *now = current_settings();
   struct port key = { .protocol = plain_protocol(context->protocol), .number = bpf_ntohs(context->user_port) };
   struct port_owner *owner = bpf_map_lookup_elem(&ports, &key);
   struct target target = { .address = address, .port = key.number, .protocol = key.protocol, .has_process = true };
@@ -336,7 +336,7 @@ static __always_inline int may_bind(struct bpf_sock_addr *context, struct addres
 
   if (!owner || !(owner->flags & KEPT) || !find_tenant(bpf_get_current_uid_gid(), &tenant))
     return PASSED;
-  if (owner->uid == tenant.key || !now || network_of(context->sk) != now->network)
+  if (owner->uid == tenant.key || !is_in_hosts_network(context->sk))
     return PASSED;
   return !refuse(&tenant, PORTS, owner->flags & PORT_WATCHED, &target);
 }

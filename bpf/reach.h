@@ -81,7 +81,10 @@ struct {
   __type(value, struct prefix_rules);
 } denied SEC(".maps");
 
-/* The host's own addresses. */
+#define OWN 1
+#define BROADCAST 2
+
+/* The host's own addresses, and those of its networks' broadcasts. */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, 1024);
@@ -161,6 +164,17 @@ static __always_inline u32 decide(u32 list, const struct target *target)
   return NO_RULE;
 }
 
+/* Whether a packet reaches every service of a port, also those of this host. */
+static __always_inline bool is_for_all(const struct address *address)
+{
+  u32 *known = bpf_map_lookup_elem(&addresses, address);
+  u32 last = bpf_ntohl(address->words[3]);
+
+  if (is_mapped(address))
+    return last >> 28 == 0xe || !~last || (known && *known == BROADCAST);
+  return bpf_ntohl(address->words[0]) >> 24 == 0xff;
+}
+
 /* Returns which rule of a tenant's a target on another host is against. */
 static __always_inline u32 forbidden(struct limit *limit, const struct target *target)
 {
@@ -171,6 +185,10 @@ static __always_inline u32 forbidden(struct limit *limit, const struct target *t
     return NONE;
   if (protocol == PROTOCOL_TCP && is_mail(flags, target->port))
     return MAIL;
+  if ((flags & NO_TENANTS) && protocol == PROTOCOL_UDP && is_for_all(&target->address))
+    return TENANTS;
+  if (!(flags & ~(u32)NO_TENANTS & ANY_REACH))
+    return NONE;
   /* The kernel asks about the others only here. */
   if (protocol != PROTOCOL_TCP && protocol != PROTOCOL_UDP && protocol != PROTOCOL_ICMP && protocol != PROTOCOL_ICMP6)
     return ADDRESS;

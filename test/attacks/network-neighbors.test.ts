@@ -86,6 +86,17 @@ suite('tenants and their neighbours', { skip }, () => {
     await impostor.end();
   });
 
+  test('no datagram for all hosts of a network reaches a neighbour', async () => {
+    const [a = '', b = '', c = ''] = host4.split('.');
+    const sendTo = (address: string) => on.stage.as(bob, 'datagrams', address, 9024, 10, 5);
+    on.stage.apply(rulesFor({}));
+    assert.equal(await sendTo('224.0.0.1'), '5');
+    on.stage.apply(rulesFor(apart));
+    for (const address of [`${a}.${b}.${c}.255`, '255.255.255.255', '224.0.0.1'])
+      assert.equal(await sendTo(address), '0', address);
+    assert.equal(await sendTo(world4), '5');
+  });
+
   const kept = (mode: Listen['mode'] = 'refuse') =>
     rulesFor({ [alice]: { listen: { ports: [{ first: 7001, last: 7003 }], public: true, mode } } });
 

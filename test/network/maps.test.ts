@@ -21,11 +21,11 @@ import {
   networkEventStruct,
 } from '../../src/network/core/maps/refusal-event.ts';
 import { sumOfUsage, usageStruct } from '../../src/network/core/maps/usage-value.ts';
-import { parseIpv6Addresses } from '../../src/network/io/programs/network-facts.ts';
+import { broadcastOf, parseIpv6Addresses } from '../../src/network/io/programs/network-facts.ts';
 import type { AddressRule, NetworkRules, Reach } from '../../src/network/core/rules.ts';
 import { samePrefix, withoutHostBits } from '../../packages/base/ip-address.ts';
 
-const facts = { addresses: [Uint8Array.of(192, 0, 2, 1)], namespace: 7 };
+const facts = { broadcasts: [], addresses: [Uint8Array.of(192, 0, 2, 1)], namespace: 7 };
 const noRules: NetworkRules = {
   tenants: [],
   resellers: new Map(),
@@ -283,6 +283,17 @@ suite('maps of network rules', () => {
     assert.ok(!refusal.program.includes('\u001b'));
     view.setUint32(8, 7, true);
     assert.equal(parseNetworkRefusal(event), undefined);
+  });
+
+  test('broadcastOf() returns the last address of a network', () => {
+    const of = (netmask: readonly number[]) =>
+      broadcastOf({ address: Uint8Array.of(192, 0, 2, 66), netmask: Uint8Array.from(netmask) }).map(
+        String,
+      );
+    assert.deepEqual(of([255, 255, 255, 0]), ['192,0,2,255']);
+    assert.deepEqual(of([255, 255, 255, 224]), ['192,0,2,95']);
+    assert.deepEqual(of([255, 255, 255, 254]), []);
+    assert.deepEqual(of([255, 255, 255, 255]), []);
   });
 
   test('parseIpv6Addresses() reads addresses, and nothing else', () => {

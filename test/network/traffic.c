@@ -201,7 +201,9 @@ static void datagrams(const char *host, const char *port, size_t size, long coun
   socklen_t length = address_of(host, port, &address);
   int fd = socket(address.ss_family, SOCK_DGRAM, 0);
   long sent = 0;
+  int yes = 1;
 
+  setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &yes, sizeof(yes));
   while (count--)
     sent += sendto(fd, block, size, 0, (struct sockaddr *)&address, length) == (ssize_t)size;
   printf("%ld\n", sent);

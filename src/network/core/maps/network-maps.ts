@@ -15,6 +15,8 @@ import {
 export interface NetworkFacts {
   /** Its own addresses, of 4 or 16 bytes. */
   readonly addresses: readonly Uint8Array[];
+  /** The broadcast addresses of its networks. */
+  readonly broadcasts: readonly Uint8Array[];
   /** The inode of its network namespace. */
   readonly namespace: number;
 }
@@ -125,6 +127,14 @@ const limitEntries = (key: Uint8Array, value: LimitValue): readonly MapEntry[] =
 export const canaryEntries = (uid: number): readonly MapEntry[] =>
   limitEntries(tenantKey(uid), { limits: {}, flags: flagNumbers.canary });
 
+const addressKinds = { own: 1, broadcast: 2 } as const;
+
+const addressEntry = (address: Uint8Array, kind: number): MapEntry => ({
+  map: 'addresses',
+  key: mappedAddress(address),
+  value: u32le(kind),
+});
+
 /** Returns the entries of all maps. */
 export function networkMapEntries(rules: NetworkRules, facts: NetworkFacts): readonly MapEntry[] {
   return [
@@ -134,11 +144,8 @@ export function networkMapEntries(rules: NetworkRules, facts: NetworkFacts): rea
       key: u32le(index),
       value: u32le(first, last - first + 1, owner),
     })),
-    ...facts.addresses.map((address) => ({
-      map: 'addresses',
-      key: mappedAddress(address),
-      value: u32le(1),
-    })),
+    ...facts.addresses.map((address) => addressEntry(address, addressKinds.own)),
+    ...facts.broadcasts.map((address) => addressEntry(address, addressKinds.broadcast)),
     ...portEntries(rules),
     ...allLimits(rules),
   ];

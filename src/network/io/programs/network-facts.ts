@@ -8,16 +8,31 @@ import { networkInterfaces } from 'node:os';
 import { readText } from '../../../../packages/base/io/read.ts';
 import type { NetworkFacts } from '../../core/maps/network-maps.ts';
 
-export const readNetworkFacts = (proc: string): NetworkFacts => ({
-  addresses: [...ipv4Addresses(), ...parseIpv6Addresses(readText(`${proc}/net/if_inet6`) ?? '')],
-  namespace: statSync('/proc/self/ns/net').ino,
-});
-
-const ipv4Addresses = (): readonly Uint8Array[] =>
-  Object.values(networkInterfaces())
+export function readNetworkFacts(proc: string): NetworkFacts {
+  const own = Object.values(networkInterfaces())
     .flatMap((each) => each ?? [])
     .filter(({ family }) => family === 'IPv4')
-    .map(({ address }) => Uint8Array.from(address.split('.').map(Number)));
+    .map(({ address, netmask }) => ({ address: bytesOf(address), netmask: bytesOf(netmask) }));
+  const six = parseIpv6Addresses(readText(`${proc}/net/if_inet6`) ?? '');
+  return {
+    addresses: [...own.map(({ address }) => address), ...six],
+    broadcasts: own.flatMap(broadcastOf),
+    namespace: statSync('/proc/self/ns/net').ino,
+  };
+}
+
+const bytesOf = (text: string) => Uint8Array.from(text.split('.').map(Number));
+
+interface Network {
+  readonly address: Uint8Array;
+  readonly netmask: Uint8Array;
+}
+
+/** Networks of one or two addresses have none. Source: RFC 3021. */
+export const broadcastOf = ({ address, netmask }: Network): readonly Uint8Array[] =>
+  (netmask[3] ?? 0) >= 254
+    ? []
+    : [address.map((byte, index) => byte | (~(netmask[index] ?? 0) & 0xff))];
 
 export const parseIpv6Addresses = (text: string): readonly Uint8Array[] =>
   text
