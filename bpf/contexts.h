@@ -14,6 +14,15 @@ struct bpf_sock {
   u32 family;
   u32 type;
   u32 protocol;
+  u32 mark;
+  u32 priority;
+  u32 src_ip4;
+  u32 src_ip6[4];
+  u32 src_port;
+  u16 dst_port; /* network byte order */
+  u16 unused;
+  u32 dst_ip4;
+  u32 dst_ip6[4];
 };
 
 struct bpf_tcp_sock {

@@ -13,6 +13,7 @@
 #include "reach.h"
 
 #define LOOPBACK 1
+#define AF_INET 2
 #define SOCK_DGRAM 2
 #define LOOPBACK_ADDRESS 0x7f000001
 
@@ -24,6 +25,36 @@ static __always_inline struct target target_of(const struct packet *packet)
   return (struct target){ .address = packet->to, .port = packet->to_port, .protocol = packet->protocol };
 }
 
+/* Of IPsec only what carries it is seen. Nobody can send such packets but the kernel. */
+static __always_inline bool is_sealed(const struct packet *packet)
+{
+  return packet->protocol == PROTOCOL_ESP || packet->protocol == PROTOCOL_AH || packet->protocol == PROTOCOL_COMP;
+}
+
+/* The socket tells where a datagram inside goes, if it is connected; it was judged before if it is not. */
+static __always_inline bool open_sealed(struct __sk_buff *skb, struct target *target)
+{
+  struct bpf_sock *socket = skb->sk;
+  struct address to6;
+  u32 to4;
+  u16 port;
+
+  socket = socket ? bpf_sk_fullsock(socket) : 0;
+  port = socket ? socket->dst_port : 0;
+  if (!port || socket->protocol == PROTOCOL_TCP)
+    return false;
+  /* The compiler would make one access of several, by arithmetic that the verifier forbids. */
+  to4 = *(volatile u32 *)&socket->dst_ip4;
+  to6.words[0] = *(volatile u32 *)&socket->dst_ip6[0];
+  to6.words[1] = *(volatile u32 *)&socket->dst_ip6[1];
+  to6.words[2] = *(volatile u32 *)&socket->dst_ip6[2];
+  to6.words[3] = *(volatile u32 *)&socket->dst_ip6[3];
+  target->address = socket->family == AF_INET ? mapped(to4) : to6;
+  target->port = bpf_ntohs(port);
+  target->protocol = plain_protocol(socket->protocol);
+  return true;
+}
+
 static __always_inline bool may_send(struct __sk_buff *skb, struct tenant *tenant, const struct packet *packet, bool is_local)
 {
   struct target target = target_of(packet);
@@ -31,6 +62,8 @@ static __always_inline bool may_send(struct __sk_buff *skb, struct tenant *tenan
 
   /* A connection was judged when it began. One that is only watched was reported then, and its SYN may be sent again. */
   if (packet->protocol == PROTOCOL_TCP && (!packet->begins || (tenant->limit->flags & REACH_WATCHED)))
+    return true;
+  if (is_sealed(packet) && !open_sealed(skb, &target))
     return true;
   if (!is_local)
     why = forbidden(tenant->limit, &target);

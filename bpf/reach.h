@@ -171,9 +171,6 @@ static __always_inline u32 forbidden(struct limit *limit, const struct target *t
     return NONE;
   if (protocol == PROTOCOL_TCP && is_mail(flags, target->port))
     return MAIL;
-  /* Of IPsec only what carries it is seen here. Nobody can send such packets but the kernel. */
-  if (protocol == PROTOCOL_ESP || protocol == PROTOCOL_AH || protocol == PROTOCOL_COMP)
-    return NONE;
   /* The kernel asks about the others only here. */
   if (protocol != PROTOCOL_TCP && protocol != PROTOCOL_UDP && protocol != PROTOCOL_ICMP && protocol != PROTOCOL_ICMP6)
     return ADDRESS;
@@ -226,8 +223,11 @@ static __always_inline bool is_anothers(void *context, struct tenant *tenant, co
     return false;
   if (target->protocol != PROTOCOL_TCP && target->protocol != PROTOCOL_UDP)
     return false;
-  owner = bpf_map_lookup_elem(&ports, &key);
-  other = owner && (owner->flags & SERVED) ? owner->uid : tenant_of(listener(context, target, from, from_port));
+  other = tenant_of(listener(context, target, from, from_port));
+  if (!other) {
+    owner = bpf_map_lookup_elem(&ports, &key);
+    other = owner && (owner->flags & SERVED) ? owner->uid : 0;
+  }
   if (!other || other == tenant->key)
     return false;
   return bpf_map_lookup_elem(&limits, &other) != 0;

@@ -114,11 +114,12 @@ export class Stage implements Disposable {
       siteLimits: this.#changes,
       servedSites: (of: number, wanted: string) => this.web.servedSites(of, wanted),
       driver: this.driver,
+      cpuLimitNowOf: () => undefined,
     };
     // Fields that these answers do not use are missing.
     const slot = { [Symbol.dispose]: () => {} };
     const reader = new QueryReader(new URLSearchParams(query));
-    return { agent, caller, slot, query: reader } as RequestContext;
+    return { agent, caller, slot, query: reader } as unknown as RequestContext;
   }
 
   /** Returns the new state, or the reason and hint of a refusal. */

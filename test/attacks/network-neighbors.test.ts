@@ -79,6 +79,11 @@ suite('tenants and their neighbours', { skip }, () => {
     for (const uid of [alice, carol, 0])
       assert.equal((await tried(uid, '127.0.0.1', '::1', 9023)).get('tcp'), 'through', `${uid}`);
     await pool.end();
+    // Who listens there is asked first, so nobody else passes for the pool.
+    const impostor = await on.stage.serve(bob, 'serve', 9023);
+    assert.equal((await tried(alice, '127.0.0.1', '::1', 9023)).get('tcp'), 'refused');
+    assert.equal((await tried(bob, '127.0.0.1', '::1', 9023)).get('tcp'), 'through');
+    await impostor.end();
   });
 
   const kept = (mode: Listen['mode'] = 'refuse') =>

@@ -31,8 +31,8 @@
 #define FAST_OPEN_CONNECT 30
 #define ESTABLISHED 1 /* net/tcp_states.h */
 #define WAIT_MS 30000
-/* Most hosts drop the header without a word. */
-#define SEGMENTS_WAIT_MS 1000
+/* Most hosts say nothing to what they do not know. */
+#define SILENT_WAIT_MS 1000
 
 enum result { THROUGH, REFUSED, IMPOSSIBLE, SILENCE };
 static const char *const results[] = { "through", "refused", "impossible", "silence" };
@@ -90,8 +90,15 @@ static enum result tcp_mapped(void) { return connecting(stream(AF_INET6, 0), &ma
 static enum result mptcp(void) { return connecting(stream(AF_INET, IPPROTO_MPTCP), &to4, sizeof(to4)); }
 static enum result mptcp6(void) { return connecting(stream(AF_INET6, IPPROTO_MPTCP), &to6, sizeof(to6)); }
 static enum result mptcp_mapped(void) { return connecting(stream(AF_INET6, IPPROTO_MPTCP), &mapped, sizeof(mapped)); }
-static enum result sctp(void) { return connecting(stream(AF_INET, IPPROTO_SCTP), &to4, sizeof(to4)); }
-static enum result dccp(void) { return connecting(socket(AF_INET, 6 /* SOCK_DCCP */, 33), &to4, sizeof(to4)); }
+
+static enum result by_other_protocol(int type, int protocol)
+{
+  wait_ms = SILENT_WAIT_MS;
+  return connecting(socket(AF_INET, type | SOCK_NONBLOCK, protocol), &to4, sizeof(to4));
+}
+static enum result sctp(void) { return by_other_protocol(SOCK_STREAM, IPPROTO_SCTP); }
+static enum result dccp(void) { return by_other_protocol(6 /* SOCK_DCCP */, 33); }
+
 static enum result roots(void) { return connecting(of_root, &to4, sizeof(to4)); }
 
 static enum result with_routing(int type)
@@ -109,7 +116,7 @@ static enum result with_routing(int type)
 static enum result routed(void) { return with_routing(2); }
 static enum result segment_routed(void)
 {
-  wait_ms = SEGMENTS_WAIT_MS;
+  wait_ms = SILENT_WAIT_MS;
   return with_routing(4);
 }
 

@@ -230,7 +230,10 @@ function model(
     const here = reach.rules.filter((each) => isAt(each) && fits(each));
     if (here.some(({ action }) => action === 'allow')) return 'allowed';
     if (here.length > 0) return no;
-    if (!reach.metadata && metadataPrefixes.some(isAt)) return no;
+    const services = metadataPrefixes.filter((each) =>
+      fits({ ...each, action: 'refuse', protocol: undefined }),
+    );
+    if (!reach.metadata && services.some(isAt)) return no;
   }
   return reach.others === 'allow' ? 'allowed' : no;
 }
@@ -298,16 +301,38 @@ test('decideConnect() decides as the map of the kernel', () => {
 });
 
 test('the most rules that a policy can have for one address are all in the map', () => {
-  const lists = Array.from({ length: 30 }, (_, at) => `${at + 1}`).join(' ');
+  const ranges = Array.from({ length: 27 }, (_, at) => `${at + 100}`).join(' ');
   const { rules } = read(`<tenant uid="1001"><reach>
-    <refuse address="169.254.0.0/16" ports="${lists}"/><refuse address="169.254.0.0/15"/></reach></tenant>`);
-  const reach = rules?.tenants[0]?.reach;
-  assert.ok(reach);
-  assert.equal(Math.max(...prefixRules(listedRules(reach)).map(({ asked }) => asked.length)), 31);
-  const inside = {
-    ...reach.rules[0],
-    address: Uint8Array.of(169, 254, 0, 0),
-    prefix: 17,
-  } as AddressRule;
-  assert.equal(byMap({ ...reach, rules: [inside] }, to('169.254.1.1', 31)), 'metadata');
+    <refuse address="168.63.129.16" ports="${ranges}" protocol="tcp"/>
+    <refuse address="168.63.0.0/16" protocol="tcp"/></reach></tenant>`);
+  const given = rules?.tenants[0]?.reach ?? assert.fail();
+  const ofNameServer: AddressRule = {
+    action: 'allow',
+    address: Uint8Array.of(168, 63, 129, 16),
+    prefix: 32,
+    ports: [{ first: 53, last: 53 }],
+    protocol: undefined,
+  };
+  const reach = { ...given, rules: [...given.rules, ofNameServer] };
+  const lengths = prefixRules(listedRules(reach)).map(({ asked }) => asked.length);
+  assert.ok(Math.max(...lengths) <= prefixRulesMax);
+  const answers = [53, 80, 32_526, 126, 9000].map((each) =>
+    byMap(reach, to('168.63.129.16', each)),
+  );
+  assert.deepEqual(answers, ['allowed', 'metadata', 'metadata', 'refused', 'refused']);
+});
+
+test('metadata services of each cloud are refused, and Azure keeps its name servers', () => {
+  const of = decide('<reach/>');
+  const services = [
+    'fd00:ec2::254',
+    'fd20:ce::254',
+    'fd00:c1::a9fe:a9fe',
+    'fd00:42::42',
+    '100.100.100.200',
+    '168.63.129.16',
+  ];
+  for (const each of services)
+    assert.deepEqual(of(to(each, 80)), ['refused', 'reach.metadata', 3], each);
+  assert.deepEqual(of(to('168.63.129.16', 53, 'udp')), ['allowed']);
 });

@@ -9,7 +9,13 @@ import { fileURLToPath } from 'node:url';
 import { suite, test } from 'node:test';
 import { formatProblem } from '../../packages/base/problem.ts';
 import { pathsOf } from '../../src/host/paths.ts';
-import { formatPorts, mergePorts, parsePorts } from '../../src/network/core/reserved-ports.ts';
+import {
+  formatPorts,
+  leavesTooFew,
+  mergePorts,
+  parsePortRange,
+  parsePorts,
+} from '../../src/network/core/reserved-ports.ts';
 import { reservePorts, unreservedPorts } from '../../src/network/io/reserved-ports.ts';
 
 suite('lists of reserved ports', () => {
@@ -68,6 +74,18 @@ suite('reserved ports of the kernel', { skip }, () => {
         'reserve ',
       ]),
       ['80,7005', '80,7001-7010', '80,7001-7003,7005', '9000', '7001-7003,9000', '9000'],
+    );
+  });
+
+  test('ports that programs of the host need for their connections are not used up', () => {
+    const range = parsePortRange('32768\t60999\n')!;
+    const many = (count: number) => new Set(Array.from({ length: count }, (_, at) => 32_768 + at));
+    assert.equal(leavesTooFew(many(14_116), range), false);
+    assert.equal(leavesTooFew(many(14_117), range), true);
+    assert.equal(leavesTooFew(new Set([1, 2, 3]), range), false);
+    assert.throws(
+      () => inNamespace(['set 80', 'reserve 40000-59999']),
+      /less than half of the ports from \d+ to \d+ would be left/,
     );
   });
 

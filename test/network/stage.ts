@@ -56,6 +56,9 @@ export const world6 = `fd77:${network.toString(16)}::2`;
 /** A second address of the world, of a neighbouring network. */
 export const other4 = `198.19.${network}.2`;
 
+/** A second address of this host. */
+const path4 = `198.18.${network}.3`;
+
 /** Counters of a device, in bytes of IP. */
 export interface Wire {
   readonly bytes: number;
@@ -144,6 +147,45 @@ export class NetworkStage implements AsyncDisposable {
   divideNothing(): void {
     run('ip', 'link', 'set', this.#device, 'gso_max_segs', '1');
     run('ip', '-n', this.#world, 'link', 'set', 'wire', 'gso_max_segs', '1');
+  }
+
+  /** Lets connections of MPTCP have a second path, from another address of this host. Returns whether this kernel can. */
+  addPath(): boolean {
+    const device = this.#device;
+    run('ip', 'addr', 'add', `${path4}/24`, 'dev', device);
+    const mptcp = (...words: readonly string[]) =>
+      spawnSync('ip', ['mptcp', ...words]).status === 0;
+    const before = spawnSync('ip', ['mptcp', 'limits'], { encoding: 'utf8' }).stdout;
+    const [, accepted = '0', subflows = '0'] =
+      /add_addr_accepted (\d+) subflows (\d+)/.exec(before) ?? [];
+    this.#undo.defer(() => {
+      mptcp('limits', 'set', 'add_addr_accepted', accepted, 'subflow', subflows);
+    });
+    if (!mptcp('limits', 'set', 'subflow', '2')) return false;
+    this.#undo.defer(() => mptcp('endpoint', 'del', 'id', '199'));
+    run(
+      'ip',
+      '-n',
+      this.#world,
+      'mptcp',
+      'limits',
+      'set',
+      'subflow',
+      '2',
+      'add_addr_accepted',
+      '2',
+    );
+    return mptcp('endpoint', 'add', path4, 'dev', device, 'id', '199', 'subflow');
+  }
+
+  /** Returns how many further paths of MPTCP there were to the world. */
+  joinedPaths(): number {
+    const text = run('ip', 'netns', 'exec', this.#world, 'cat', '/proc/net/netstat');
+    const [names = [], values = []] = text
+      .split('\n')
+      .filter((line) => line.startsWith('MPTcpExt:'))
+      .map((line) => line.split(' '));
+    return Number(values[names.indexOf('MPJoinAckRx')] ?? 0);
   }
 
   /** Sets the qdisc that packets with a time wait in. Returns whether this kernel has it. */

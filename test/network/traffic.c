@@ -3,7 +3,7 @@
  * 'G' sends until it is closed.
  *
  *     traffic serve PORT                    on all addresses, by TCP and UDP; prints "ready"
- *     traffic put HOST PORT BYTES           prints milliseconds
+ *     traffic put HOST PORT BYTES           prints milliseconds; mput: by MPTCP
  *     traffic get HOST PORT BYTES           the same
  *     traffic datagrams HOST PORT SIZE N    prints how many were sent
  *     traffic connects HOST PORT N          prints how many there were, and how many were refused
@@ -28,12 +28,16 @@
 
 #define SERVED 512
 #define HOARDERS 100
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
 #ifndef SO_TXTIME
 #define SO_TXTIME 61
 #define SCM_TXTIME SO_TXTIME
 #endif
 
 static char block[65536];
+static int protocol;
 
 static void die(const char *what)
 {
@@ -71,7 +75,7 @@ static int connected(const char *host, const char *port)
 {
   struct sockaddr_storage address;
   socklen_t length = address_of(host, port, &address);
-  int fd = socket(address.ss_family, SOCK_STREAM, 0);
+  int fd = socket(address.ss_family, SOCK_STREAM, protocol);
 
   if (fd < 0)
     die("socket");
@@ -85,8 +89,11 @@ static int connected(const char *host, const char *port)
 static int bound(int type, const char *port)
 {
   struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_port = htons(atoi(port)) };
-  int fd = socket(AF_INET6, type, 0), no = 0, yes = 1;
+  int fd = socket(AF_INET6, type, type == SOCK_STREAM ? protocol : 0), no = 0, yes = 1;
 
+  /* Not every kernel has MPTCP. */
+  if (fd < 0)
+    fd = socket(AF_INET6, type, 0);
   setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
   if (bind(fd, (struct sockaddr *)&address, sizeof(address)))
@@ -324,9 +331,11 @@ int main(int count, char **words)
 {
   const char *what = count > 1 ? words[1] : "";
 
+  if (!strcmp(what, "serve") || !strcmp(what, "mput"))
+    protocol = IPPROTO_MPTCP;
   if (count == 3 && !strcmp(what, "serve"))
     serve(words[2]);
-  else if (count == 5 && !strcmp(what, "put"))
+  else if (count == 5 && (!strcmp(what, "put") || !strcmp(what, "mput")))
     put(words[2], words[3], atoll(words[4]));
   else if (count == 5 && !strcmp(what, "get"))
     get(words[2], words[3], atoll(words[4]));

@@ -124,7 +124,7 @@ function tested(to: Destination, { tenant, policy, paths, rules }: Tested): Test
 function deciderText(by: Decider, reach: ReachElement): string {
   if (typeof by === 'object') {
     const rule = reach.rules[by.rule];
-    if (rule === undefined) return '';
+    if (rule === undefined) return 'a rule for a name server of this host';
     return rule.reason === undefined ? formatRule(rule) : `${formatRule(rule)} (${rule.reason})`;
   }
   switch (by) {

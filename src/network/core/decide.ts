@@ -115,12 +115,16 @@ function firstRule({ rules, metadata }: Reach, destination: Destination): FoundR
       (found === best?.bits && each.action === 'allow' && best.action === 'refuse');
     if (found >= 0 && isBetter) best = { by: { rule }, action: each.action, bits: found };
   }
-  const ofMetadata = metadata ? -1 : Math.max(...metadataPrefixes.map(bits));
+  const services = metadata ? [] : metadataPrefixes.filter((each) => asks(each, destination));
+  const ofMetadata = Math.max(-1, ...services.map(bits));
   return ofMetadata > (best?.bits ?? -1) ? { by: 'metadata', action: 'refuse' } : best;
 }
 
 /** Whether a rule is about this protocol and port, if the address matches. */
-const asks = ({ ports, protocol }: AddressRule, to: Destination): boolean =>
+const asks = (
+  { ports, protocol }: Pick<AddressRule, 'ports'> & Partial<AddressRule>,
+  to: Destination,
+): boolean =>
   (protocol === undefined || protocol === to.protocol) &&
   (ports.length === 0 || ports.some((range) => contains(range, to.port)));
 

@@ -43,6 +43,19 @@ export function formatPorts(ports: Ports): readonly string[] {
   return ranges.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`));
 }
 
+/** Parses `32768	60999`, the range of ports for those who ask for any. Source: ip-sysctl.rst. */
+export function parsePortRange(text: string): PortRange | undefined {
+  const [, first, last] = /^(\d{1,5})\s+(\d{1,5})\s*$/.exec(text) ?? [];
+  return first === undefined ? undefined : { first: Number(first), last: Number(last) };
+}
+
+/** Whether less than half of the range would be left: then programs of the host could not connect any more. */
+export function leavesTooFew(reserved: Ports, range: PortRange): boolean {
+  const size = range.last - range.first + 1;
+  const taken = [...reserved].filter((port) => range.first <= port && port <= range.last).length;
+  return taken > size / 2;
+}
+
 export interface ReservedPorts {
   /** The list that the kernel gets. */
   readonly all: Ports;

@@ -2,6 +2,8 @@
 import { readSubordinateUids } from '../../host/accounts/subordinate-uids.ts';
 import type { Paths } from '../../host/paths.ts';
 import { findTenant, nameOf, type Policy } from '../../policy/policy.ts';
+import { readText } from '../../../packages/base/io/read.ts';
+import { parseNameServers, withNameServers } from '../core/name-servers.ts';
 import { networkRules } from '../core/policy-rules.ts';
 import { readServedPorts } from './served-ports.ts';
 import type { NetworkRules, PortRange } from '../core/rules.ts';
@@ -11,8 +13,9 @@ export function hostRules(paths: Paths, policy: Policy): NetworkRules | undefine
   const rules = networkRules(policy, { ranges: [], servedPorts: new Map() });
   if (rules === undefined) return undefined;
   const uids = new Set(policy.tenants.map(({ uid }) => uid));
+  const servers = parseNameServers(readText(`${paths.etc}/resolv.conf`) ?? '');
   return {
-    ...rules,
+    ...withNameServers(rules, servers),
     ranges: readSubordinateUids(paths, uids),
     servedPorts: readServedPorts(paths, (user) => uidOf(policy, user)).ports,
   };

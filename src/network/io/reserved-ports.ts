@@ -7,13 +7,16 @@
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
 import { causeOf } from '../../../packages/base/io/errno.ts';
+import { readText } from '../../../packages/base/io/read.ts';
 import { removeFile, replaceFile } from '../../../packages/base/io/replace-file.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import { readTextFile } from '../../sys/files/text-file.ts';
 import {
   formatPorts,
+  leavesTooFew,
   mergePorts,
+  parsePortRange,
   parsePorts,
   portsOf,
   type Ports,
@@ -23,6 +26,7 @@ import { bootOf } from './boot.ts';
 import { lockNetwork, networkStateOf } from './network-state.ts';
 
 const kernelFile = ({ proc }: Paths) => `${proc}/sys/net/ipv4/ip_local_reserved_ports`;
+const rangeFile = ({ proc }: Paths) => `${proc}/sys/net/ipv4/ip_local_port_range`;
 const recordFile = (paths: Paths) => `${networkStateOf(paths)}/reserved-ports`;
 const lockWaitMs = 2_000;
 /** More than every second port takes. */
@@ -46,6 +50,9 @@ export function reservePorts(paths: Paths, ranges: readonly PortRange[]): readon
   const now = readKernel(paths);
   if (!now.ok) return [now.error];
   const { all, ours } = mergePorts(now.value, recorded.value, portsOf(ranges));
+  const range = parsePortRange(readText(rangeFile(paths)) ?? '');
+  if (range !== undefined && leavesTooFew(all, range) && all.size > now.value.size)
+    return [tooMany(range)];
   const isSame = all.symmetricDifference(now.value).size === 0;
   const noted = writeRecord(paths, isSame ? ours : ours.union(recorded.value));
   if (!noted.ok) return [noted.error];
@@ -53,6 +60,12 @@ export function reservePorts(paths: Paths, ranges: readonly PortRange[]): readon
   const failure = writeKernel(paths, all);
   return failure === undefined ? failures(writeRecord(paths, ours)) : [failure];
 }
+
+const tooMany = ({ first, last }: PortRange): Problem => ({
+  action: 'reserve the ports of the policy',
+  reason: `less than half of the ports from ${first} to ${last} would be left for connections of this host`,
+  hint: 'keep other ports for tenants, such as 10000 to 30000',
+});
 
 /** Returns which of the ports are not reserved; undefined where that is not known. */
 export function unreservedPorts(paths: Paths, ranges: readonly PortRange[]): Ports | undefined {

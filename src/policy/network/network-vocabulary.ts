@@ -45,7 +45,7 @@ export const networkElements: Readonly<Record<string, ElementSpec>> = {
       ),
       metadata: optional(
         yesOrNo,
-        'Whether it reaches 169.254.0.0/16, fe80::/10, fd00:ec2::254 and 100.100.100.200, where clouds give a machine its secrets; default: no. An <allow> with a longer prefix opens a part of it.',
+        'Whether it reaches 169.254.0.0/16, fe80::/10, and the addresses at which Alibaba, AWS, Azure, Google, Oracle and Scaleway give a machine its secrets; default: no. An <allow> with a longer prefix opens a part of it.',
       ),
       others: optional(
         ruleActions,
@@ -79,7 +79,7 @@ export const networkElements: Readonly<Record<string, ElementSpec>> = {
       ),
       public: optional(
         yesOrNo,
-        'Whether other hosts can connect to ports that it opens; default: no.',
+        'Whether other hosts can connect to ports that it opens; default: no. Write it wherever you write "ports".',
       ),
       mode,
     },

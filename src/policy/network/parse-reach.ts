@@ -23,8 +23,11 @@ import {
 
 /** The maximum number of rules in a `<reach>`. */
 export const rulesMax = 256;
-/** The maximum number of rules that hold for one address, as the kernel asks them one by one; each range of ports counts. */
-export const rulesOfAddressMax = 31;
+/**
+ * The maximum number of rules that hold for one address, as the kernel asks them one by one; each range of ports counts. It
+ * asks 32, of which some are for metadata services and name servers.
+ */
+export const rulesOfAddressMax = 28;
 /** The maximum number of ports that are kept for a tenant. */
 export const keptPortsMax = 4096;
 
@@ -130,6 +133,16 @@ export class ReachReader {
       return [];
     }
     const ports = this.#ports(element);
+    if (xmlAttribute(element, 'public') === undefined)
+      this.#diagnostics.warn(
+        written,
+        'Without "public", no other host can connect to what the tenant opens; write public="yes" if they should, otherwise public="no"',
+      );
+    for (const range of ports.filter(({ value }) => isEphemeral(value)))
+      this.#diagnostics.warn(
+        range,
+        `Connections of the whole host use the ports ${ephemeral.first} to ${ephemeral.last}; keep other ones`,
+      );
     const kept = ports.reduce((sum, { value }) => sum + value.last - value.first + 1, 0);
     if (kept <= keptPortsMax) return ports;
     this.#diagnostics.error(written, `These are ${kept} ports; ${keptPortsMax} are the most`);
@@ -167,6 +180,11 @@ export class ReachReader {
     }
   }
 }
+
+/** The ports that Linux gives to connections unless it is told otherwise. Source: ip-sysctl.rst, ip_local_port_range. */
+const ephemeral: PortRange = { first: 32_768, last: 60_999 };
+const isEphemeral = ({ first, last }: PortRange) =>
+  first <= ephemeral.last && last >= ephemeral.first;
 
 const isAction = (name: string): name is RuleAction => ruleActions.some((each) => each === name);
 

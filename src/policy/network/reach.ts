@@ -90,18 +90,35 @@ export interface ListenElement extends Span {
   readonly mode: Located<NetworkMode>;
 }
 
+/** An address at which a cloud gives a machine its secrets. */
+export interface MetadataPrefix extends AddressPrefix {
+  /** All ports where empty. */
+  readonly ports: readonly PortRange[];
+}
+
+const six = (...groups: readonly number[]): Uint8Array =>
+  Uint8Array.from(groups.flatMap((each) => [each >> 8, each & 0xff]));
+const one = (address: Uint8Array, ...ports: readonly number[]): MetadataPrefix => ({
+  address,
+  prefix: 8 * address.length,
+  ports: ports.map((each) => ({ first: each, last: each })),
+});
+
 /**
- * Metadata services of clouds, which give a machine's secrets to whoever asks, and link-local addresses. Sources: RFC 3927,
- * RFC 4291; the documentation of AWS (fd00:ec2::254) and of Alibaba Cloud (100.100.100.200).
+ * Metadata services of clouds, which give a machine's secrets to whoever asks, and link-local addresses. At Azure's address
+ * there are name servers, too, so only the ports of its agent count. Sources: RFC 3927, RFC 4291; the documentation of
+ * each cloud.
  */
-export const metadataPrefixes: readonly AddressPrefix[] = [
-  { address: Uint8Array.of(169, 254, 0, 0), prefix: 16 },
-  { address: Uint8Array.of(100, 100, 100, 200), prefix: 32 },
-  { address: Uint8Array.of(0xfe, 0x80, ...Array<number>(14).fill(0)), prefix: 10 },
-  {
-    address: Uint8Array.of(0xfd, 0, 0x0e, 0xc2, ...Array<number>(10).fill(0), 2, 0x54),
-    prefix: 128,
-  },
+export const metadataPrefixes: readonly MetadataPrefix[] = [
+  { address: Uint8Array.of(169, 254, 0, 0), prefix: 16, ports: [] },
+  { address: six(0xfe80, 0, 0, 0, 0, 0, 0, 0), prefix: 10, ports: [] },
+  // AWS, Google, Oracle, Scaleway, Alibaba, Azure.
+  one(six(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254)),
+  one(six(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254)),
+  one(six(0xfd00, 0x00c1, 0, 0, 0, 0, 0xa9fe, 0xa9fe)),
+  one(six(0xfd00, 0x0042, 0, 0, 0, 0, 0, 0x0042)),
+  one(Uint8Array.of(100, 100, 100, 200)),
+  one(Uint8Array.of(168, 63, 129, 16), 80, 32_526),
 ];
 
 /** The ports to which mail is not sent, by TCP. `relay` sends those of port 25 to the host's own server. */

@@ -8,7 +8,11 @@ import {
   joined,
 } from '../../../packages/base/netlink-attributes.ts';
 import { decide, ourHandle } from '../../../src/network/core/qdiscs/decide.ts';
-import { devicesLeadingOut } from '../../../src/network/core/qdiscs/leading-out.ts';
+import {
+  devicesLeadingOut,
+  otherDevices,
+  remarksOnOthers,
+} from '../../../src/network/core/qdiscs/leading-out.ts';
 import { formatRecord, parseRecord } from '../../../src/network/core/qdiscs/record.ts';
 import { reportOf } from '../../../src/network/core/qdiscs/report.ts';
 import {
@@ -16,6 +20,7 @@ import {
   readDevice,
   readQdisc,
   rootParent,
+  routeDevices,
   type Qdisc,
 } from '../../../src/network/core/qdiscs/rtnetlink.ts';
 
@@ -95,6 +100,22 @@ suite('devices that lead out', () => {
     assert.deepEqual(names(devices, [6, 8, 1, 99]), ['br0', 'veth0']);
   });
 
+  test('others by which networks are reached are remarked on, until they have fq', () => {
+    const devices = [
+      { index: 2, name: 'eth0' },
+      { index: 3, name: 'eth1' },
+      { index: 4, name: 'docker0', kind: 'bridge' },
+      { index: 5, name: 'port', master: 4 },
+    ];
+    const others = otherDevices(devices, [2, 3, 4, 5], [devices[0]!]);
+    assert.deepEqual(others, [devices[1]]);
+    assert.match(remarksOnOthers(others, []).join(), /roughly at eth1,/);
+    assert.deepEqual(
+      remarksOnOthers(others, [{ device: 3, kind: 'fq', handle: 1, parent: rootParent }]),
+      [],
+    );
+  });
+
   test('loops come to an end', () => {
     const devices = [
       { index: 1, name: 'a', kind: 'vlan', below: 2 },
@@ -130,6 +151,15 @@ suite("the kernel's messages", () => {
     assert.deepEqual(defaultRouteDevices(route(24, 1, attributeOfNumber(4, 3))), []);
     assert.deepEqual(defaultRouteDevices(route(0, 7, attributeOfNumber(4, 3))), [], 'unreachable');
     assert.deepEqual(defaultRouteDevices(route(0, 1, attribute(9, new Uint8Array(12)))), []);
+    assert.deepEqual(routeDevices(route(24, 1, attributeOfNumber(4, 3))), [3]);
+    const linkLocal = route(
+      64,
+      1,
+      attributeOfNumber(4, 3),
+      attribute(1, Uint8Array.of(0xfe, 0x80)),
+    );
+    linkLocal[0] = 10;
+    assert.deepEqual(routeDevices(linkLocal), []);
   });
 
   test('a message that is cut anywhere is no reason to fail', () => {

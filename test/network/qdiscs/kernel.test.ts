@@ -201,6 +201,21 @@ for i in range(100): s.sendto(bytes(1000), ("192.0.2.1", 9))'`);
     assert.match(stage.shell('tc -s qdisc show dev out'), /throttled [1-9]/);
   });
 
+  test('no datagram waits longer than two seconds, whatever time its sender wrote', withFq, () => {
+    using stage = new Stage();
+    stage.shell(`${veth} && ip neigh add 192.0.2.1 lladdr 02:00:00:00:00:01 dev out`);
+    stage.run('adopt');
+    assert.match(stage.qdisc('out'), /horizon 2s horizon_cap/);
+    // SO_TXTIME and SCM_TXTIME are 61; the time is nine seconds ahead.
+    stage.shell(`python3 -c '
+import socket, struct, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, 61, struct.pack("iI", time.CLOCK_MONOTONIC, 0))
+at = struct.pack("Q", time.clock_gettime_ns(time.CLOCK_MONOTONIC) + 9 * 10**9)
+for i in range(10): s.sendmsg([bytes(100)], [(socket.SOL_SOCKET, 61, at)], 0, ("192.0.2.1", 9))'`);
+    assert.match(stage.shell('tc -s qdisc show dev out'), /horizon_caps 10/);
+  });
+
   test('a killed run leaves nothing that restoring does not find', withFq, () => {
     using stage = new Stage();
     const many = Array.from(

@@ -194,7 +194,10 @@ test('parsePolicy() reports mistakes in <reach> and <listen>', () => {
     said('<listen ports="7001-7010 7010"/>'),
     /"7010" overlaps with the ports "7001-7010" in line 2/,
   );
-  assert.match(said('<listen ports="7001-65000"/>'), /These are 58000 ports; 4096 are the most/);
+  assert.match(
+    said('<listen ports="61001-65535 7001-7010" public="no"/>'),
+    /These are 4545 ports; 4096 are the most/,
+  );
   assert.match(said('<listen public="maybe"/>'), /"maybe" is not one of yes, no/);
 });
 
@@ -205,15 +208,27 @@ test('parsePolicy() refuses ports for everybody, and one port for two tenants', 
       /A port is kept for one tenant; write "ports" into the <listen> of its <tenant>/,
     );
   const { said: messages } = resolve(`
-<tenant uid="1001"><listen ports="7001-7010"/></tenant>
-<reseller uid="4000"><tenant uid="1002"><listen ports="6000 7005"/></tenant></reseller>
-<tenant uid="1003"><listen ports="7009-7020"/></tenant>
-<tenant uid="1004"><listen ports="7011 8000-8010"/></tenant>`);
+<tenant uid="1001"><listen ports="7001-7010" public="no"/></tenant>
+<reseller uid="4000"><tenant uid="1002"><listen ports="6000 7005" public="no"/></tenant></reseller>
+<tenant uid="1003"><listen ports="7009-7020" public="no"/></tenant>
+<tenant uid="1004"><listen ports="7011 8000-8010" public="no"/></tenant>`);
   assert.deepEqual(messages.map((each) => each.replace(/;.*/, '')).toSorted(), [
     '3:61: error: "7005" overlaps with the ports "7001-7010" in line 2',
     '4:35: error: "7009-7020" overlaps with the ports "7001-7010" in line 2',
     '5:35: error: "7011" overlaps with the ports "7009-7020" in line 4',
   ]);
+});
+
+test('parsePolicy() warns of kept ports that other hosts do not reach, or that the kernel gives to others', () => {
+  assert.match(
+    said('<listen ports="7001"/>'),
+    /^2:35: warning: Without "public", no other host can connect to what the tenant opens; write public="yes"/,
+  );
+  assert.equal(said('<listen ports="7001 61000" public="no"/>'), '');
+  assert.match(
+    said('<listen ports="7001 60999" public="yes"/>'),
+    /^2:40: warning: Connections of the whole host use the ports 32768 to 60999; keep other ones$/,
+  );
 });
 
 test('parsePolicy() bounds the rules of a <reach>, and those of one address', () => {
@@ -230,8 +245,8 @@ test('parsePolicy() bounds the rules of a <reach>, and those of one address', ()
   const ports = (count: number) => Array.from({ length: count }, (_, at) => 2 * at + 1).join(' ');
   const one = (count: number) =>
     `<reach>${nested.join('')}<allow address="0.0.0.0/0" ports="${ports(count)}"/></reach>`;
-  assert.equal(said(one(23)), '');
-  assert.match(said(one(24)), /For 0\.0\.0\.0\/7 there are 32 rules, .*; 31 are the most/);
+  assert.equal(said(one(20)), '');
+  assert.match(said(one(21)), /For 0\.0\.0\.0\/7 there are 29 rules, .*; 28 are the most/);
 });
 
 test('reading what was formatted gives the same, whatever the addresses and ports', () => {

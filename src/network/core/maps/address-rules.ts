@@ -22,7 +22,7 @@ const listBits = 32;
 const portsMax = 65_535;
 /** The rules that the kernel asks for one prefix. */
 export const prefixRulesMax = 32;
-const keyBytes = 24;
+export const prefixKeyBytes = 24;
 const ruleBytes = 6;
 export const prefixRulesBytes = 4 + prefixRulesMax * ruleBytes;
 
@@ -49,11 +49,9 @@ interface Asked {
 /** A rule of the policy, or one for metadata services. */
 type ListedRule = Omit<AddressRule, 'action'> & { readonly action: Answer };
 
-const metadataRules: readonly ListedRule[] = metadataPrefixes.map(({ address, prefix }) => ({
+const metadataRules: readonly ListedRule[] = metadataPrefixes.map((each) => ({
+  ...each,
   action: 'metadata',
-  address,
-  prefix,
-  ports: [],
   protocol: undefined,
 }));
 
@@ -114,7 +112,7 @@ export function prefixRules(rules: readonly ListedRule[]): readonly PrefixRules[
 
 /** Returns the entry of a prefix in the list of this number. */
 export function prefixEntry(list: number, { prefix, asked }: PrefixRules): MapEntry {
-  const key = new Uint8Array(keyBytes);
+  const key = new Uint8Array(prefixKeyBytes);
   const keyView = new DataView(key.buffer);
   keyView.setUint32(0, listBits + prefix.bits, true);
   keyView.setUint32(4, familyList(list, prefix.isIpv4), true);

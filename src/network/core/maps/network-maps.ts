@@ -113,7 +113,7 @@ const wholeRate = (rate: number | undefined): bigint =>
   rate === undefined ? 0n : BigInt(Math.min(Math.max(Math.round(rate), 1), rateMax));
 
 /** `struct clocks`: a lock, and four times. */
-const clocksBytes = 40;
+export const clocksBytes = 40;
 
 /** Returns the entry of a limit, and the one of its clocks, which begin at 0. */
 const limitEntries = (key: Uint8Array, value: LimitValue): readonly MapEntry[] => [

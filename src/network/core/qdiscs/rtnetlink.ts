@@ -61,6 +61,7 @@ const IFLA_EXT_MASK = 29;
 const IFLA_LINK_NETNSID = 37;
 const IFLA_INFO_KIND = 1;
 const RTEXT_FILTER_SKIP_STATS = 8;
+const RTA_DST = 1;
 const RTA_OIF = 4;
 const RTA_MULTIPATH = 9;
 const RTN_UNICAST = 1;
@@ -69,6 +70,8 @@ const TCA_OPTIONS = 2;
 const TCA_FQ_PLIMIT = 1;
 const TCA_FQ_FLOW_PLIMIT = 2;
 const TCA_FQ_BUCKETS_LOG = 8;
+const TCA_FQ_HORIZON = 14;
+const TCA_FQ_HORIZON_DROP = 15;
 
 /** The parent of a device's own qdisc. */
 export const rootParent = 0xffffffff;
@@ -118,12 +121,21 @@ export function readDevice(body: Uint8Array): Device | undefined {
 }
 
 /** Returns the devices of a default route, one for each way that it has; none for other routes. */
-export function defaultRouteDevices(body: Uint8Array): readonly number[] {
-  if (body.length < routeBytes || body[1] !== 0 || body[7] !== RTN_UNICAST) return [];
+export const defaultRouteDevices = (body: Uint8Array): readonly number[] =>
+  body[1] === 0 ? routeDevices(body) : [];
+
+/** Returns the devices of a route to other hosts, but for those of IPv6 that every device has. */
+export function routeDevices(body: Uint8Array): readonly number[] {
+  if (body.length < routeBytes || body[7] !== RTN_UNICAST || isLinkLocal(body)) return [];
   const attributes = readAttributes(body.subarray(routeBytes));
   const one = numberIn(attributes, RTA_OIF);
   return [...(one === undefined ? [] : [one]), ...hops(attributes.get(RTA_MULTIPATH))];
 }
+
+const isLinkLocal = (body: Uint8Array): boolean => {
+  const [first, second = 0] = readAttributes(body.subarray(routeBytes)).get(RTA_DST) ?? [];
+  return body[0] === families.ipv6 && first === 0xfe && (second & 0xc0) === 0x80;
+};
 
 /** Each is `u16 length, u8, u8, i32 index` with attributes behind: struct rtnexthop. */
 function hops(bytes: Uint8Array | undefined): readonly number[] {
@@ -177,13 +189,18 @@ const newQdisc = (place: Place, kind: string, ...options: readonly Uint8Array[])
   ),
 });
 
-/** Packets in all, and packets of one socket: the programs hold back before either is reached. */
+/**
+ * Packets in all, and packets of one socket: the programs hold back before either is reached. No packet waits for more
+ * than two seconds, whatever time its sender gave it: it leaves then, and is not dropped. Linux 5.8; older ones ignore it.
+ */
 export const newFq = (place: Place): Request =>
   newQdisc(
     place,
     'fq',
     attributeOfNumber(TCA_FQ_PLIMIT, 100_000),
     attributeOfNumber(TCA_FQ_FLOW_PLIMIT, 1000),
+    attributeOfNumber(TCA_FQ_HORIZON, 2_000_000),
+    attribute(TCA_FQ_HORIZON_DROP, Uint8Array.of(0)),
   );
 
 /** A request that the kernel refuses in any case: with ENOENT if it has no fq, otherwise for its option. */

@@ -11,8 +11,11 @@ import { lockFile } from '../../../sys/files/flock.ts';
 import { BpfGuard } from '../../../sys/bpf/bpf-guard.ts';
 import { possibleProcessors } from '../../../sys/bpf/libbpf.ts';
 import { BpfMap, RingReader } from '../../../sys/bpf/maps.ts';
+import { prefixKeyBytes, prefixRulesBytes } from '../../core/maps/address-rules.ts';
 import {
   canaryEntries,
+  clocksBytes,
+  limitBytes,
   mapSizes,
   networkMapEntries,
   tooManyRules,
@@ -30,17 +33,20 @@ import { areWritten, countOthers, tenantUids, writeRules } from './write-rules.t
 /** The place of the programs; `cgroup` is another one than the root, for tests. */
 export type NetworkPlace = CgroupPlace;
 
-const mapNames = [
-  'settings',
-  'ranges',
-  'addresses',
-  'denied',
-  'ports',
-  'limits',
-  'clocks',
-  'usages',
-] as const;
-export type NetworkMaps = Readonly<Record<(typeof mapNames)[number], BpfMap>>;
+/** Bytes of keys and values. Programs of another version can have others, which would be read wrongly. */
+const shapes = {
+  settings: { key: 4, value: 8 },
+  ranges: { key: 4, value: 12 },
+  addresses: { key: 16, value: 4 },
+  denied: { key: prefixKeyBytes, value: prefixRulesBytes },
+  ports: { key: 8, value: 8 },
+  limits: { key: 8, value: limitBytes },
+  clocks: { key: 8, value: clocksBytes },
+  usages: { key: 8, value: usageStruct.size },
+} as const;
+type MapName = keyof typeof shapes;
+const mapNames = Object.keys(shapes) as MapName[];
+type NetworkMaps = Readonly<Record<MapName, BpfMap>>;
 
 const refusalsMax = 4_096;
 const name = 'network';
@@ -199,11 +205,12 @@ function loadingGuard(
 function openInForce(place: NetworkPlace): OpenedPrograms | undefined {
   return guardFor(place).inForce((directory, generation) => {
     using opened = new DisposableStack();
-    const maps: Partial<Record<(typeof mapNames)[number], BpfMap>> = {};
+    const maps: Partial<Record<MapName, BpfMap>> = {};
     for (const each of mapNames) {
       const map = BpfMap.open(`${directory}/map_${each}`);
       if (!map.ok) return undefined;
       maps[each] = opened.use(map.value);
+      if (!hasShape(each, map.value)) return undefined;
     }
     const ring = RingReader.open(`${directory}/map_events`);
     if (!ring.ok) return undefined;
@@ -218,14 +225,22 @@ function openInForce(place: NetworkPlace): OpenedPrograms | undefined {
   });
 }
 
-/** Returns the sizes of maps in force, and what is in them besides the entries. Source: proc_pid_fdinfo(5). */
-const findMaps = (place: NetworkPlace, entries: readonly MapEntry[]): MapsInForce | undefined =>
-  guardFor(place).withMaps(mapNames, (maps) => ({
-    sizes: new Map(
-      mapNames.map((each) => {
-        const info = readText(`/proc/self/fdinfo/${maps[each].fd}`) ?? '';
-        return [each, Number(/^max_entries:\s*(\d+)$/m.exec(info)?.[1] ?? 0)] as const;
-      }),
-    ),
+/** Source: proc_pid_fdinfo(5). */
+const infoOf = ({ fd }: BpfMap, field: string): number =>
+  Number(
+    new RegExp(`^${field}:\\s*(\\d+)$`, 'm').exec(readText(`/proc/self/fdinfo/${fd}`) ?? '')?.[1],
+  );
+
+const hasShape = (name: MapName, map: BpfMap): boolean =>
+  infoOf(map, 'key_size') === shapes[name].key && infoOf(map, 'value_size') === shapes[name].value;
+
+/** Returns the sizes of maps in force, and what is in them besides the entries. */
+function findMaps(place: NetworkPlace, entries: readonly MapEntry[]): MapsInForce | undefined {
+  using inForce = openInForce(place);
+  if (inForce === undefined) return undefined;
+  const { maps } = inForce;
+  return {
+    sizes: new Map(mapNames.map((each) => [each, infoOf(maps[each], 'max_entries')])),
     others: countOthers(entries, maps),
-  }));
+  };
+}

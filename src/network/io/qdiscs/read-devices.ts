@@ -2,13 +2,14 @@
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { netlinkList } from '../../../sys/sockets/netlink.ts';
-import { devicesLeadingOut } from '../../core/qdiscs/leading-out.ts';
+import { devicesLeadingOut, otherDevices, remarksOnOthers } from '../../core/qdiscs/leading-out.ts';
 import {
   defaultRouteDevices,
   deviceRequest,
   qdiscRequest,
   readDevice,
   readQdisc,
+  routeDevices,
   routeRequests,
   type Device,
   type Qdisc,
@@ -32,19 +33,27 @@ export async function readDevices(): Promise<Result<SeenDevices, Problem>> {
   if (!devices.ok) return devices;
   const qdiscs = await list(qdiscRequest(), 'qdiscs');
   if (!qdiscs.ok) return qdiscs;
-  const routed: number[] = [];
+  const routed = new Set<number>();
+  const reached = new Set<number>();
   const remarks: string[] = [];
   for (const request of routeRequests()) {
     const routes = await list(request, 'routes');
     // A kernel without IPv6 has no such routes.
     if (!routes.ok && routes.error.errno === 'EAFNOSUPPORT') continue;
     if (!routes.ok) return routes;
-    routed.push(...routes.value.bodies.flatMap(defaultRouteDevices));
+    for (const body of routes.value.bodies) {
+      for (const each of defaultRouteDevices(body)) routed.add(each);
+      for (const each of routeDevices(body)) reached.add(each);
+    }
     if (!routes.value.isComplete) remarks.push(`only ${bodiesMax} routes were looked at`);
   }
+  const all = defined(devices.value.bodies.map(readDevice));
+  const seen = defined(qdiscs.value.bodies.map(readQdisc));
+  const leadingOut = devicesLeadingOut(all, routed);
+  remarks.push(...remarksOnOthers(otherDevices(all, reached, leadingOut), seen));
   return ok({
-    leadingOut: devicesLeadingOut(defined(devices.value.bodies.map(readDevice)), routed),
-    qdiscs: defined(qdiscs.value.bodies.map(readQdisc)),
+    leadingOut,
+    qdiscs: seen,
     remarks,
   });
 }
