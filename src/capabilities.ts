@@ -382,6 +382,7 @@ const network: Capability = {
     load: async () => (await import('./network/core/network-incidents.ts')).networkIncidents,
   },
   doctor: async () => (await import('./network/commands/doctor.ts')).networkDoctor,
+  layers: async () => (await import('./network/commands/layers.ts')).networkLayers,
 };
 
 const browserConsole: Capability = {

@@ -60,6 +60,9 @@ export const layerTexts = {
   'not as wanted': () => 'what is loaded is not what the policy says',
   'link refused': () => 'tried just now: a foreign link is refused',
   'links reported': () => 'foreign links are reported, and followed',
+  'reach open': () => "tenants reach mail servers, metadata services and each other's ports",
+  'reach refused': () => 'tried just now: what <reach> refuses does not leave',
+  'reach reported': () => 'what <reach> would refuse is reported, and leaves',
   // Jails
   'no tenant yet': () => 'there is no tenant yet',
   'no jail': () => 'no tenant has a jail',

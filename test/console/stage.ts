@@ -268,6 +268,7 @@ export class Stage implements AsyncDisposable {
       latestChanges: () => ok(this.changes),
       history: { askedBy: () => this.history },
       protections: () => [{ name: 'jails', state: 'on', refused: 2 }],
+      cpuLimitNowOf: () => undefined,
       entriesCountedSince: () => undefined,
       ...this.parts,
     };

@@ -6,6 +6,8 @@ import { after, before, suite, test } from 'node:test';
 import type { Log } from '../../src/agent/log.ts';
 import type { ReportedFault } from '../../src/agent/part.ts';
 import type { Attempt } from '../../src/network/core/attempts.ts';
+import type { EntryPathContext } from '../../src/host/entry-paths/entry-paths.ts';
+import { networkLayers } from '../../src/network/commands/layers.ts';
 import { NetworkPart } from '../../src/network/io/agent-part.ts';
 import { hostHeld } from '../../src/network/io/host-held.ts';
 import { hostRules } from '../../src/network/io/host-rules.ts';
@@ -53,6 +55,11 @@ suite("the agent's part of the network", { skip }, () => {
     );
     assert.deepEqual(warnings.splice(0), []);
   }
+
+  const layerOf = async (body: string) => {
+    const context = { paths: stage.place, policy: policy(body) } as EntryPathContext;
+    return (await networkLayers(context))[0]?.state;
+  };
 
   const countOf = (faults: readonly ReportedFault[], limit: string) =>
     faults.filter((each) => each.limit === limit).reduce((sum, { count }) => sum + count, 0);
@@ -117,6 +124,9 @@ suite("the agent's part of the network", { skip }, () => {
       hostHeld(stage.place, hostRules(stage.place, policy(other)));
     const is = await held(body);
     assert.deepEqual([is.problem, is.parts[0]?.support, is.tenants], [null, 'full', 2]);
+    assert.equal(await layerOf(body), 'enforced');
+    assert.equal(await layerOf('<reach mail="local"/>'), 'partly');
+    assert.equal(await layerOf(''), 'open');
     const other = await held('<reach mail="local"/>');
     assert.match(other.problem ?? '', /have other rules than this policy/);
     assert.equal(other.parts[0]?.support, 'none');
@@ -138,6 +148,7 @@ suite("the agent's part of the network", { skip }, () => {
       return countOf(found, 'reach.mail') >= 4;
     });
     assert.deepEqual([...new Set(found.map(({ severity }) => severity))], ['throttled']);
+    assert.equal(await layerOf('<reach mail="submission" mode="watch"/>'), 'watched');
   });
 
   test('programs that somebody removed are unknown, loaded again, and an alarm', async () => {

@@ -61,7 +61,14 @@ async function atBoot(
 }
 
 /** Layers of capabilities that are compared with the policy. */
-const ofPolicy = ['limit entries', 'jails', 'jails apart', 'symlinks guard', 'strict placement'];
+const ofPolicy = [
+  'limit entries',
+  'jails',
+  'jails apart',
+  'symlinks guard',
+  'strict placement',
+  'network reach',
+];
 
 /** Returns why the policy that was loaded cannot be used; undefined if it can, or if the file is not there. */
 export function policyProblemOf({ policy, problem, diagnostics }: Loaded): string | undefined {

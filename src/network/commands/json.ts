@@ -17,6 +17,8 @@ export interface NetworkStatusJson {
   readonly devices: readonly NetworkDeviceJson[];
   /** The tenants that are counted. */
   readonly tenants: number;
+  /** The refusals of `<reach>` since the programs were loaded, also those that were only reported. */
+  readonly reported: number;
   /** Notes on the host. */
   readonly remarks: readonly string[];
 }

@@ -6,6 +6,7 @@ import { heldParts, type HeldPart } from '../core/held.ts';
 import { formatPorts } from '../core/reserved-ports.ts';
 import type { NetworkRules } from '../core/rules.ts';
 import type { DeviceReport } from '../core/qdiscs/report.ts';
+import { networkRefusalKinds, type NetworkUse } from '../core/use.ts';
 import { hasSendLimit, keptPorts } from './host-rules.ts';
 import { NetworkPrograms } from './programs/network-programs.ts';
 import { readPacing } from './qdiscs/paced-devices.ts';
@@ -18,6 +19,8 @@ export interface HostHeld {
   readonly parts: readonly HeldPart[];
   readonly devices: readonly DeviceReport[];
   readonly tenants: number;
+  /** The refusals of `<reach>` since the programs were loaded, also those that were only reported. */
+  readonly reported: number;
   readonly remarks: readonly string[];
 }
 
@@ -35,9 +38,10 @@ function failureOf(programs: NetworkPrograms | undefined, rules: NetworkRules): 
 export async function hostHeld(paths: Paths, rules: NetworkRules | undefined): Promise<HostHeld> {
   using programs = NetworkPrograms.open(paths);
   const isLoaded = programs !== undefined;
-  const none = { isLoaded, parts: [], devices: [], tenants: 0, remarks: [] };
+  const none = { isLoaded, parts: [], devices: [], tenants: 0, reported: 0, remarks: [] };
   if (rules === undefined) return { ...none, isWanted: false, problem: null };
   const failure = failureOf(programs, rules);
+  const uses = [...(programs?.readUse().values() ?? [])];
   const pacing = hasSendLimit(rules) ? await readPacing(paths) : undefined;
   const unreserved = unreservedPorts(paths, keptPorts(rules));
   const parts = heldParts(rules, {
@@ -51,7 +55,13 @@ export async function hostHeld(paths: Paths, rules: NetworkRules | undefined): P
     problem: failure ?? null,
     parts,
     devices: pacing?.devices ?? [],
-    tenants: programs?.readUse().size ?? 0,
+    tenants: uses.length,
+    reported: uses.reduce((sum, { refusals }) => sum + reachRefusals(refusals), 0),
     remarks: pacing?.remarks ?? [],
   };
 }
+
+const reachRefusals = (refusals: NetworkUse['refusals']): number =>
+  networkRefusalKinds
+    .filter((kind) => kind.startsWith('reach.'))
+    .reduce((sum, kind) => sum + refusals[kind], 0);

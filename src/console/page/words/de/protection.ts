@@ -44,6 +44,7 @@ export const protection: Catalogue<typeof english> = {
     jails: 'Jails',
     'jails apart': 'Trennung der Jails',
     'symlinks guard': 'Symlink-Wächter',
+    'network reach': 'Netz: wen Kunden erreichen',
     'modules gate': 'Tor für Kernelmodule',
     'web suexec': 'suEXEC des Webservers',
     applications: 'Anwendungen',

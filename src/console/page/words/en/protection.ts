@@ -42,6 +42,7 @@ export const protection = {
     jails: 'Jails',
     'jails apart': 'Jails kept apart',
     'symlinks guard': 'Symlink guard',
+    'network reach': 'Network: whom tenants reach',
     'modules gate': 'Gate for kernel modules',
     'web suexec': 'suEXEC of the web server',
     applications: 'Applications',
