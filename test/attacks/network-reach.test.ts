@@ -220,8 +220,9 @@ suite('ways to what a tenant must not reach', { skip }, () => {
     programs.readRefusals();
     assert.equal((await tried(alice)).get('tcp'), 'through');
     const reported = programs.readRefusals();
-    assert.ok(reported.length > 0);
-    assert.ok(reported.every(({ kind, wasRefused }) => kind === 'reach.mail' && !wasRefused));
+    // A kernel that has SCTP reports that as well.
+    assert.ok(reported.some(({ kind }) => kind === 'reach.mail'));
+    assert.ok(reported.every(({ wasRefused }) => !wasRefused));
   });
 });
 

@@ -5,6 +5,7 @@
  */
 import { statSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
+import { samePrefix } from '../../../../packages/base/ip-address.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
 import type { NetworkFacts } from '../../core/maps/network-maps.ts';
 
@@ -16,7 +17,10 @@ export function readNetworkFacts(proc: string): NetworkFacts {
   const six = parseIpv6Addresses(readText(`${proc}/net/if_inet6`) ?? '');
   return {
     addresses: [...own.map(({ address }) => address), ...six],
-    broadcasts: own.flatMap(broadcastOf),
+    // An address of one network can be the last one of another, and is the host's then.
+    broadcasts: own
+      .flatMap(broadcastOf)
+      .filter((each) => !own.some(({ address }) => samePrefix(address, each, 32))),
     namespace: statSync('/proc/self/ns/net').ino,
   };
 }
