@@ -339,10 +339,7 @@ const database: Capability = {
     async () => (await import('./database/io/agent-part.ts')).databasePart,
   ],
   incidents: {
-    load: async () => [
-      (await import('./database/core/cpu-incidents.ts')).databaseCpuIncidents,
-      ...(await import('./database/core/use/session-incidents.ts')).sessionIncidents,
-    ],
+    load: async () => (await import('./database/core/use/database-incidents.ts')).databaseIncidents,
   },
   undo: async () => (await import('./database/commands/undo.ts')).undoDatabase,
   remarks: async () => (await import('./database/commands/remarks.ts')).databaseRemarks,
