@@ -145,7 +145,9 @@ describe(
         (last.backgroundCpuMicroseconds ?? 0) - (first.backgroundCpuMicroseconds ?? 0);
       const used = (uid: number) => (now.tenants.get(uid) ?? 0) - (before.tenants.get(uid) ?? 0);
       const [ofAlice, ofBob, others] = [used(alice), used(bob), now.others - before.others];
-      assert.ok(ofAlice + ofBob + others <= all, 'no more than the server has used');
+      // What a thread hands over between two readings counts twice until the next.
+      const sum = ofAlice + ofBob + others;
+      assert.ok(sum <= all * 1.05, `${sum} of ${all} microseconds that the server has used`);
       const part = (microseconds: number) => microseconds / (all - background);
       return { alice: part(ofAlice), bob: part(ofBob), others: part(others) };
     }
