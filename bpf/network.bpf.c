@@ -69,7 +69,7 @@ static __always_inline bool may_send(struct __sk_buff *skb, struct tenant *tenan
     why = forbidden(tenant->limit, &target);
   else if (is_anothers(skb, tenant, &target, &packet->from, packet->from_port))
     why = TENANTS;
-  return !refuse(tenant, why, tenant->limit->flags & REACH_WATCHED, &target);
+  return !refuse(AT_PACKET, tenant, why, tenant->limit->flags & REACH_WATCHED, &target);
 }
 
 static __always_inline void wait_for_own_acknowledgement(struct tenant *tenant, struct departure *departure)
@@ -169,7 +169,7 @@ static __always_inline bool may_begin(struct tenant *tenant, const struct packet
   u32 flags = tenant->limit->flags;
 
   ADD(tenant, connections_in, 1);
-  return !(flags & NOT_PUBLIC) || !refuse(tenant, PUBLIC, flags & PUBLIC_WATCHED, &target);
+  return !(flags & NOT_PUBLIC) || !refuse(AT_PACKET, tenant, PUBLIC, flags & PUBLIC_WATCHED, &target);
 }
 
 static __always_inline bool may_receive(struct tenant *tenant, const struct packet *packet)
@@ -249,12 +249,12 @@ static __always_inline bool may_leave(struct bpf_sock_addr *context, struct tena
     relay(context, is_ip6);
     return true;
   }
-  if (refuse(tenant, why, is_watched, target))
+  if (refuse(AT_CALL, tenant, why, is_watched, target))
     return false;
   if (target->protocol != PROTOCOL_TCP)
     return true;
   if (are_too_many(tenant))
-    return !refuse(tenant, CONNECTIONS, false, target);
+    return !refuse(AT_CALL, tenant, CONNECTIONS, false, target);
   ADD(tenant, connections_out, 1);
   return true;
 }
@@ -278,7 +278,6 @@ static __always_inline int may_reach(struct bpf_sock_addr *context, struct addre
     .address = address,
     .port = bpf_ntohs(context->user_port),
     .protocol = plain_protocol(context->protocol),
-    .has_process = true,
   };
 
   if (!find_tenant(bpf_get_current_uid_gid(), &tenant))
@@ -291,7 +290,7 @@ static __always_inline int may_reach(struct bpf_sock_addr *context, struct addre
     return may_leave(context, &tenant, &target, is_ip6);
   if (!is_anothers(context, &tenant, &target, &anywhere, 0))
     return PASSED;
-  return !refuse(&tenant, TENANTS, tenant.limit->flags & REACH_WATCHED, &target);
+  return !refuse(AT_CALL, &tenant, TENANTS, tenant.limit->flags & REACH_WATCHED, &target);
 }
 
 static __always_inline struct address address6(struct bpf_sock_addr *context)
@@ -331,14 +330,14 @@ static __always_inline int may_bind(struct bpf_sock_addr *context, struct addres
 {
   struct port key = { .protocol = plain_protocol(context->protocol), .number = bpf_ntohs(context->user_port) };
   struct port_owner *owner = bpf_map_lookup_elem(&ports, &key);
-  struct target target = { .address = address, .port = key.number, .protocol = key.protocol, .has_process = true };
+  struct target target = { .address = address, .port = key.number, .protocol = key.protocol };
   struct tenant tenant = {};
 
   if (!owner || !(owner->flags & KEPT) || !find_tenant(bpf_get_current_uid_gid(), &tenant))
     return PASSED;
   if (owner->uid == tenant.key || !is_in_hosts_network(context->sk))
     return PASSED;
-  return !refuse(&tenant, PORTS, owner->flags & PORT_WATCHED, &target);
+  return !refuse(AT_CALL, &tenant, PORTS, owner->flags & PORT_WATCHED, &target);
 }
 
 SEC("cgroup/bind4")

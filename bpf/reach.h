@@ -98,10 +98,15 @@ struct target {
   struct address address;
   u16 port;
   u8 protocol;
-  bool has_process; /* whose system call this is */
 };
 
-static __always_inline void report(struct tenant *tenant, u32 kind, bool refused, const struct target *target)
+/*
+ * Where something is seen: only a system call has a process whose it is. A constant, since older kernels refuse programs
+ * for packets that ask about the process, even where they never do.
+ */
+enum seen { AT_PACKET, AT_CALL };
+
+static __always_inline void report(enum seen seen, struct tenant *tenant, u32 kind, bool refused, const struct target *target)
 {
   struct event *event;
 
@@ -118,7 +123,7 @@ static __always_inline void report(struct tenant *tenant, u32 kind, bool refused
   event->protocol = target->protocol;
   event->refused = refused;
   __builtin_memcpy(event->address, &target->address, sizeof(event->address));
-  if (target->has_process) {
+  if (seen == AT_CALL) {
     event->pid = bpf_get_current_pid_tgid() >> 32;
     bpf_get_current_comm(event->command, sizeof(event->command));
   }
@@ -126,12 +131,12 @@ static __always_inline void report(struct tenant *tenant, u32 kind, bool refused
 }
 
 /* Counts and reports a refusal. Returns whether it is one, and not only watched. */
-static __always_inline bool refuse(struct tenant *tenant, u32 kind, bool watched, const struct target *target)
+static __always_inline bool refuse(enum seen seen, struct tenant *tenant, u32 kind, bool watched, const struct target *target)
 {
   if (kind >= REFUSALS)
     return false;
   ADD(tenant, refusals[kind], 1);
-  report(tenant, kind, !watched, target);
+  report(seen, tenant, kind, !watched, target);
   return !watched;
 }
 
