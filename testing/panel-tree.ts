@@ -24,7 +24,10 @@ export function panelTree(root: string, accounts: Readonly<Record<string, number
   );
   write('/etc/passwd', lines.join(''));
   write('/etc/login.defs', 'UID_MIN 1000\nUID_MAX 60000\n');
-  return { root, write, paths: { ...pathsOf('bulkhead-panel-test'), etc: `${root}/etc` } };
+  const own = { etc: `${root}/etc`, runtime: `${root}/run`, state: `${root}/state` };
+  mkdirSync(own.runtime);
+  mkdirSync(own.state);
+  return { root, write, paths: { ...pathsOf('bulkhead-panel-test'), ...own } };
 }
 
 export const quoted = (values: Readonly<Record<string, string>>): string =>

@@ -58,7 +58,8 @@ describe('db kill', { skip: mariadbMissing }, () => {
     assert.ok((await first.query('SELECT 1')).ok);
     const all = await find('connection');
     assert.deepEqual(all.map(({ account }) => account).toSorted(), ['alice_1', 'alice_2']);
-    assert.equal((await endSessions(root, all)).ended.length, 2);
+    const both = await endSessions(root, all);
+    assert.equal(both.ended.length, 2, JSON.stringify(both));
     await eventually(
       'nothing of hers is left',
       async () => (await find('connection')).length === 0,
