@@ -99,7 +99,12 @@ export class MariadbServer implements AsyncDisposable {
   }
 
   #spawn(more: readonly string[]): ChildProcess {
-    const own = [`--datadir=${this.directory}/data`, `--socket=${this.socket}`];
+    // A server that starts removes the temporary tables of others in its directory for them.
+    const own = [
+      `--datadir=${this.directory}/data`,
+      `--tmpdir=${this.directory}/data`,
+      `--socket=${this.socket}`,
+    ];
     const pidFile = `--pid-file=${this.directory}/pid`;
     // setpriv replaces itself, so its pid is the server's.
     const args = [...as, program, ...small, ...own, pidFile, ...more];
