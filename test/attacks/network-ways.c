@@ -106,6 +106,7 @@ static enum result with_routing(int type)
   unsigned char header[24] = { 0, 2, 0, 1 };
   int fd = stream(AF_INET6, 0);
 
+  wait_ms = SILENT_WAIT_MS;
   header[2] = type;
   header[3] = type == 2;
   memcpy(header + 8, &to6.sin6_addr, 16);
@@ -114,17 +115,14 @@ static enum result with_routing(int type)
   return connecting(fd, &to6, sizeof(to6));
 }
 static enum result routed(void) { return with_routing(2); }
-static enum result segment_routed(void)
-{
-  wait_ms = SILENT_WAIT_MS;
-  return with_routing(4);
-}
+static enum result segment_routed(void) { return with_routing(4); }
 
 static enum result with_options(void)
 {
   unsigned char header[8] = { 0, 0, 1, 4 };
   int fd = stream(AF_INET6, 0);
 
+  wait_ms = SILENT_WAIT_MS;
   if (setsockopt(fd, IPPROTO_IPV6, 59 /* IPV6_DSTOPTS */, header, sizeof(header)))
     return IMPOSSIBLE;
   return connecting(fd, &to6, sizeof(to6));
