@@ -27,11 +27,16 @@ export interface Killed {
 
 /**
  * Kills its processes until there are none, for some seconds; returns those that are left. `outside` lists its
- * processes in other cgroups.
+ * processes in other cgroups; `before` are those that it had before somebody else could end them.
  */
-export function killTenant(driver: Driver, tenant: Tenant, outside: ListProcesses): Killed {
+export function killTenant(
+  driver: Driver,
+  tenant: Tenant,
+  outside: ListProcesses,
+  before: readonly number[] = [],
+): Killed {
   const cgroup = tenantCgroup(tenant);
-  const seen = new Set<number>();
+  const seen = new Set(before);
   const list = () => {
     const pids = [...new Set([...driver.processes(cgroup), ...outside()])];
     for (const pid of pids) seen.add(pid);

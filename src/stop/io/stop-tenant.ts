@@ -49,6 +49,8 @@ export async function stopTenant(request: StopRequest): Promise<Result<StoppedTe
   const blocker = frozen ? freezeObstacle(driver, tenantCgroup(tenant)) : undefined;
   if (blocker !== undefined) return failed(blocker);
   const earlier = readStop(paths, uid)?.units ?? [];
+  // The agent ends what it has as soon as the record is there.
+  const before = driver.processes(tenantCgroup(tenant));
   // The record is written at once: systemd may take long to list the units.
   const written = write(paths, { ...request.stop, units: earlier });
   if (!written.ok) return written;
@@ -57,7 +59,7 @@ export async function stopTenant(request: StopRequest): Promise<Result<StoppedTe
     if (!result.ok) problems.push(result.error);
   };
   // A bomb does not wait for it either.
-  const first = endProcesses(request);
+  const first = endProcesses(request, before);
   const found = await unitsOf(request.stop, paths);
   note(found);
   const units = [...new Set([...earlier, ...(found.ok ? found.value : [])])];
@@ -71,11 +73,14 @@ export async function stopTenant(request: StopRequest): Promise<Result<StoppedTe
   return ok({ ...last, killed: first.killed + last.killed, units, problems });
 }
 
-function endProcesses({ driver, tenant, outside, stop }: StopRequest): Killed {
+function endProcesses(
+  { driver, tenant, outside, stop }: StopRequest,
+  before: readonly number[] = [],
+): Killed {
   const cgroup = tenantCgroup(tenant);
   if (!stop.frozen) {
     // Processes that an earlier stop froze die all the same.
-    const ended = killTenant(driver, tenant, outside);
+    const ended = killTenant(driver, tenant, outside, before);
     setFrozen(driver, cgroup, false);
     return ended;
   }
