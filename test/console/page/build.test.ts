@@ -8,7 +8,7 @@ import { readServedFiles } from '../../../src/console/io/served-files.ts';
 import { temporaryDirectory } from '../../../testing/temporary-directory.ts';
 
 const firstPageBytesMax = 30 * 1024;
-const withChartsBytesMax = 41_500;
+const withChartsBytesMax = 42_500;
 
 test('buildConsole() writes what the front serves, within its size', async (t) => {
   using directory = temporaryDirectory('console-build');
