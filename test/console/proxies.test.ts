@@ -41,7 +41,7 @@ function placeOf(served: ServedConsole, language: string, port: number): Place {
     .replaceAll('[::]:443', `[::1]:${port}`)
     .replaceAll('*:443', `127.0.0.1:${port}`)
     .replaceAll(/listen 443\b/g, `listen 127.0.0.1:${port}`);
-  assert.doesNotMatch(recipe, /letsencrypt|443|\/run\/bulkhead/);
+  assert.doesNotMatch(recipe, /letsencrypt|\b443\b|\/run\/bulkhead/);
   return { directory, recipe };
 }
 
