@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What tenants send and receive, and whom they may talk to. The programs are asked about all processes below a cgroup of
+ * The traffic of tenants, and whom they may talk to. The programs are asked about all processes below a cgroup of
  * the version 2 tree; the uid that owns a socket tells the tenant. So they need no cgroup of the tenant's, no firewall, and
  * no security module.
  *

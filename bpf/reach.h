@@ -32,7 +32,7 @@ struct port_owner {
 };
 
 struct prefix {
-  u32 bits; /* with those of the list */
+  u32 bits; /* including the bits of the list */
   u32 list; /* twice its number, and one more for IPv4 */
   struct address address;
 };
@@ -84,7 +84,7 @@ struct {
 #define OWN 1
 #define BROADCAST 2
 
-/* The host's own addresses, and those of its networks' broadcasts. */
+/* The host's own addresses, and its networks' broadcast addresses. */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, 1024);
@@ -101,7 +101,7 @@ struct target {
 };
 
 /*
- * Where something is seen: only a system call has a process whose it is. A constant, since older kernels refuse programs
+ * The place where traffic is seen: only a system call has a process that made it. A constant, since older kernels refuse programs
  * for packets that ask about the process, even where they never do.
  */
 enum seen { AT_PACKET, AT_CALL };

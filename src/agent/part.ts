@@ -4,6 +4,7 @@ import type { Result } from '../../packages/base/result.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Evidence } from '../usage/evidence.ts';
 import type { Fault } from '../usage/fault.ts';
+import type { NetworkCounters } from '../usage/part-keys.ts';
 import type { AppRow } from '../policy/apps/app-state.ts';
 import type { OwnAppTexts } from '../policy/apps/own-apps.ts';
 import type { UidOwner } from '../policy/accounts/uid-owner.ts';
@@ -77,22 +78,10 @@ export interface DatabaseUse {
   readonly pausedSeconds: number;
 }
 
-/** The use of the network by one tenant since its counters began. Bytes are IP bytes; loopback is apart. */
-export interface NetworkUse {
+/** The use of the network by one tenant. */
+export interface NetworkUse extends NetworkCounters {
   /** The time at which the counters were read, by a monotonic clock. */
   readonly atSeconds: number;
-  readonly sentBytes: number;
-  readonly receivedBytes: number;
-  readonly sentPackets: number;
-  readonly receivedPackets: number;
-  /** TCP connections to other hosts, and from them. */
-  readonly connectionsOut: number;
-  readonly connectionsIn: number;
-  /** Bytes sent on loopback. */
-  readonly localBytes: number;
-  /** Packets that waited for the limit, and packets that were dropped at it. */
-  readonly heldPackets: number;
-  readonly lostPackets: number;
 }
 
 export interface AgentPart extends Partial<AsyncDisposable> {

@@ -16,6 +16,22 @@ export const networkKeys = [
   'lost',
 ] as const;
 
+/** The counters behind the use of the network. Bytes are IP bytes on the wire; loopback is apart. */
+export interface NetworkCounters {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly sentPackets: number;
+  readonly receivedPackets: number;
+  /** TCP connections to other hosts, and from them. */
+  readonly connectionsOut: number;
+  readonly connectionsIn: number;
+  /** Bytes sent on loopback. */
+  readonly localBytes: number;
+  /** Packets that waited for the limit, and packets that were dropped at it. */
+  readonly heldPackets: number;
+  readonly lostPackets: number;
+}
+
 /** All of them. */
 export const partKeys = [...databaseKeys, ...networkKeys] as const;
 export type PartKey = (typeof partKeys)[number];

@@ -1,19 +1,8 @@
 /** The use of the network by tenants, and what was refused to them: counted by `bpf/network.bpf.c`. */
+import type { NetworkCounters } from '../../usage/part-keys.ts';
 
-/** Sums since the programs were loaded. Bytes are IP bytes on the wire; loopback is apart. */
-export interface NetworkUse {
-  readonly sentBytes: number;
-  readonly receivedBytes: number;
-  readonly sentPackets: number;
-  readonly receivedPackets: number;
-  /** TCP connections to other hosts, and from them. */
-  readonly connectionsOut: number;
-  readonly connectionsIn: number;
-  /** Bytes sent on loopback. */
-  readonly localBytes: number;
-  /** Packets that waited for the limit, and packets that were dropped at it. */
-  readonly heldPackets: number;
-  readonly lostPackets: number;
+/** Sums since the programs were loaded. */
+export interface NetworkUse extends NetworkCounters {
   readonly refusals: Readonly<Record<NetworkRefusalKind, number>>;
 }
 

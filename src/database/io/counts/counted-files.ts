@@ -21,7 +21,7 @@ export interface CountedLimit {
   readonly uid: number;
   /** Microseconds of each period. */
   readonly full: number;
-  /** The files, in the order in which higher values may be written: those of the tenant first, quotas before bursts. */
+  /** The files, in the order in which higher values may be written: the tenant's first, quotas before bursts. */
   readonly files: readonly CountedFile[];
 }
 

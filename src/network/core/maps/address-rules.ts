@@ -94,7 +94,7 @@ export interface PrefixRules {
   readonly asked: readonly Asked[];
 }
 
-/** Returns the rules of each prefix: those of the longest prefix first, and of each one those that allow first. */
+/** Returns the rules of each prefix: the longest prefix first, and rules that allow first at each prefix. */
 export function prefixRules(rules: readonly ListedRule[]): readonly PrefixRules[] {
   const known = rules.map((rule) => ({ rule, prefix: prefixOf(rule) }));
   const ordered = known.toSorted(
