@@ -74,6 +74,7 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('digest'),
   ...capability('database'),
   ...capability('network'),
+  ...capability('fleet'),
   ...capability('setup'),
   ...capability('console'),
   // It runs in browsers. Types of the agent tell it what answers have.
@@ -139,6 +140,9 @@ const layers: Readonly<Record<string, Layer>> = {
       'network/core',
       'network/io',
       'network/commands',
+      'fleet/core',
+      'fleet/io',
+      'fleet/commands',
       'setup/commands',
       'console/io',
       'console/commands',

@@ -347,6 +347,17 @@ const database: Capability = {
   layers: async () => (await import('./database/commands/layers.ts')).databaseLayers,
 };
 
+const fleet: Capability = {
+  name: 'fleet',
+  commands: {
+    fleet: {
+      usage: '',
+      summary: 'one policy for many hosts: sign it, publish it, and let each host judge it',
+      load: () => import('./fleet/commands/fleet.ts'),
+    },
+  },
+};
+
 const setup: Capability = {
   name: 'setup',
   commands: {
@@ -413,6 +424,7 @@ export const capabilities: readonly Capability[] = [
   digest,
   database,
   network,
+  fleet,
   setup,
   browserConsole,
 ];
