@@ -5,7 +5,7 @@
  *     trust ──signed by people──▶ release head ──Merkle root──▶ host document ──SHA-256──▶ policy
  */
 
-/** What the signatures of each kind of document are made for: a signature for one kind is none for another. */
+/** The namespaces of SSH signatures: a signature of one kind of document is none of another. */
 export const namespaces = {
   trust: 'bulkhead-fleet-trust@1',
   release: 'bulkhead-fleet-release@1',
@@ -26,7 +26,7 @@ export interface NamedKey {
   readonly key: string;
 }
 
-/** Who may sign. Version 1 is trusted as it came; each later one is signed by the one before and by itself. */
+/** The people who may sign. Version 1 is trusted as it came; each later one is signed by the one before and by itself. */
 export interface TrustDocument {
   readonly format: 1;
   readonly fleet: string;
@@ -44,6 +44,11 @@ export interface ReleaseHead {
   readonly format: 1;
   readonly fleet: string;
   readonly generation: number;
+  /**
+   * The version of the trust that people signed under. Releases are ordered by it first, so that a new version ends
+   * what stolen keys have done to the numbers.
+   */
+  readonly trust: number;
   /** The root of the Merkle tree of the hosts' documents, in hexadecimal. */
   readonly root: string;
   /** The number of hosts. */

@@ -1,0 +1,163 @@
+/**
+ * Reads documents of a fleet, which anybody may have written. A document has one form only: the text that
+ * `documentText` makes of its value. So nothing can be in it twice, under an unknown name, or read in two ways.
+ */
+import { isObject, parseObject } from '../../../packages/base/json.ts';
+import type { Cause } from '../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../packages/base/result.ts';
+import {
+  formatOne,
+  hash,
+  list,
+  name,
+  object,
+  part,
+  person,
+  publicKey,
+  readShape,
+  text,
+  time,
+  whole,
+  yesNo,
+  type Shape,
+} from './fields.ts';
+import type {
+  Envelope,
+  HostBundle,
+  HostDocument,
+  NamedKey,
+  ReleaseHead,
+  TrustDocument,
+} from './documents.ts';
+
+export const limits = {
+  /** Characters of a bundle: a policy of 16 MiB that does not compress, and the longest chain of trust. */
+  bundleChars: 40 * 2 ** 20,
+  documentChars: 64 * 2 ** 10,
+  policyBytes: 16 * 2 ** 20,
+  /** Versions of the trust in a bundle. */
+  versions: 64,
+  people: 32,
+  signatures: 64,
+  signatureChars: 8 * 2 ** 10,
+  /** Levels of the Merkle tree: 16 million hosts. */
+  levels: 24,
+} as const;
+
+const key = object<NamedKey>({ name: person, key: publicKey });
+
+const trustShape: Shape<TrustDocument> = {
+  format: formatOne,
+  fleet: name,
+  version: whole(1),
+  threshold: whole(1, limits.people),
+  people: list(key, 1, limits.people),
+  controllers: list(key, 0, limits.people),
+  expires: time,
+};
+
+const headShape: Shape<ReleaseHead> = {
+  format: formatOne,
+  fleet: name,
+  generation: whole(1),
+  trust: whole(1),
+  root: hash,
+  hosts: whole(1, 2 ** limits.levels),
+  watchSeconds: whole(0, 7 * 86_400),
+  failed: part,
+  silent: part,
+  large: yesNo,
+  issued: time,
+  expires: time,
+};
+
+const hostShape: Shape<HostDocument> = {
+  format: formatOne,
+  fleet: name,
+  host: name,
+  generation: whole(1),
+  policy: object({ sha256: hash, bytes: whole(0, limits.policyBytes) }),
+  wave: whole(1, 1000),
+};
+
+export const envelopeField = object<Envelope>({
+  document: text(limits.documentChars),
+  signatures: list(text(limits.signatureChars), 0, limits.signatures),
+});
+
+const bundleShape: Shape<HostBundle> = {
+  format: formatOne,
+  trust: list(envelopeField, 1, limits.versions),
+  head: envelopeField,
+  host: object({
+    document: text(limits.documentChars),
+    proof: list(text(limits.documentChars), 0, limits.levels),
+  }),
+  policy: text(limits.bundleChars),
+};
+
+/** Returns the only text that a document with this value may have. */
+export const documentText = (document: TrustDocument | ReleaseHead | HostDocument): string =>
+  JSON.stringify(document);
+
+export function parseTrust(document: string): Result<TrustDocument, Cause> {
+  const parsed = parseDocument('trust', document, trustShape);
+  if (!parsed.ok) return parsed;
+  const { people, controllers, threshold } = parsed.value;
+  const keys = [...people, ...controllers];
+  if (threshold > people.length)
+    return fail({ reason: `the trust wants ${threshold} people to sign, and lists fewer` });
+  if (isRepeated(people.map(({ name }) => name)) || isRepeated(keys.map(blobOf)))
+    return fail({ reason: 'the trust lists a person or a key twice' });
+  return parsed;
+}
+
+/** Returns the key in base64. The type before it says nothing more: the key has its type in it. */
+export const blobOf = ({ key }: NamedKey): string => key.slice(key.indexOf(' ') + 1);
+
+const isRepeated = (texts: readonly string[]) => new Set(texts).size < texts.length;
+
+export const parseHead = (document: string): Result<ReleaseHead, Cause> =>
+  parseDocument("release's head", document, headShape);
+
+export const parseHost = (document: string): Result<HostDocument, Cause> =>
+  parseDocument("host's document", document, hostShape);
+
+/** Reads a bundle. Its documents are still texts, which nobody has verified. */
+export const parseBundle = (bundle: string): Result<HostBundle, Cause> =>
+  parseShape('bundle', bundle, { charsMax: limits.bundleChars, shape: bundleShape });
+
+function parseDocument<T extends TrustDocument | ReleaseHead | HostDocument>(
+  kind: string,
+  document: string,
+  shape: Shape<T>,
+): Result<T, Cause> {
+  const parsed = parseShape(kind, document, { charsMax: limits.documentChars, shape });
+  if (parsed.ok && documentText(parsed.value) !== document)
+    return fail({ reason: `the ${kind} is not in the form that Bulkhead writes` });
+  return parsed;
+}
+
+interface Parsing<T> {
+  readonly charsMax: number;
+  readonly shape: Shape<T>;
+}
+
+export function parseShape<T extends object>(
+  kind: string,
+  json: string,
+  { charsMax, shape }: Parsing<T>,
+): Result<T, Cause> {
+  if (json.length > charsMax)
+    return fail({ reason: `the ${kind} is longer than ${charsMax} characters` });
+  const value = parseObject(json);
+  if (!isObject(value)) return fail({ reason: `the ${kind} is not a JSON object` });
+  const { format } = value;
+  if (typeof format === 'number' && format > 1)
+    return fail({
+      reason: `the ${kind} has format ${format}, and this version of Bulkhead knows format 1`,
+      hint: 'update Bulkhead',
+    });
+  const { value: read, problem = 'is malformed' } = readShape(value, shape);
+  return read === undefined ? fail({ reason: `the ${kind} ${problem}` }) : ok(read);
+}
