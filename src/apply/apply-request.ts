@@ -5,6 +5,7 @@ import { pathsOf, type Paths } from '../host/paths.ts';
 import { readText } from '../../packages/base/io/read.ts';
 import { formatDiagnostic, type Diagnostic } from '../policy/diagnostic.ts';
 import type { DriverName } from '../policy/document.ts';
+import { ownTextOf } from '../policy/fleet/merged.ts';
 import type { Policy } from '../policy/policy.ts';
 import { failed, formatProblem, type Problem } from '../../packages/base/problem.ts';
 import { ok, type Result } from '../../packages/base/result.ts';
@@ -108,7 +109,7 @@ function record(
     const problems = failures.flatMap((each) => (each === undefined ? [] : [formatProblem(each)]));
     return recordApplied(paths, {
       file,
-      text: policy.text,
+      text: ownTextOf(policy),
       way: 'by hand',
       problems,
       outcome: problems.length === 0 ? 'in force' : 'failed',

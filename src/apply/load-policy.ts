@@ -10,12 +10,13 @@ import { readSiteLimits } from '../host/site-limits.ts';
 import { readPolicyFile } from '../host/policy-file.ts';
 import type { Diagnostic, Diagnostics } from '../policy/diagnostic.ts';
 import type { PolicyDocument } from '../policy/document.ts';
-import { parsePolicy, type ParsedPolicy } from '../policy/parse.ts';
+import type { ParsedPolicy } from '../policy/parse.ts';
 import type { HostFacts, Policy } from '../policy/policy.ts';
 import { resolvePolicy } from '../policy/resolve.ts';
 import type { AlertWords } from '../policy/settings.ts';
 import { incidentWords } from '../usage/incident-kinds.ts';
 import type { PolicyCapability } from './capability.ts';
+import { parseOnHost } from './parse-on-host.ts';
 import type { PolicyFormat } from './policy-format.ts';
 
 export interface Loaded {
@@ -43,9 +44,10 @@ export class PolicyReader {
     this.#words = words;
   }
 
-  load(file: string, paths: Paths): Loaded {
+  /** `release`: the fleet's policy to lie below, instead of the one of the release in force. */
+  load(file: string, paths: Paths, release?: string): Loaded {
     const read = readPolicyFile(file);
-    if (read.ok) return { ...this.resolve(file, read.value, paths), text: read.value };
+    if (read.ok) return { ...this.resolve(file, read.value, paths, release), text: read.value };
     const problem = read.error;
     return {
       policy: undefined,
@@ -64,16 +66,19 @@ export class PolicyReader {
       : { document: undefined, problem: read.error };
   }
 
-  #parse(file: string, text: string, paths: Paths): ParsedPolicy {
+  #parse(file: string, text: string, paths: Paths, release?: string): ParsedPolicy {
     const format = this.foreignFormat(text);
     return format === undefined
-      ? parsePolicy(file, text, this.#words)
+      ? parseOnHost(file, text, { paths, words: this.#words, release })
       : format.parse(file, text, { cores: availableParallelism(), uids: readUidRange(paths) });
   }
 
-  /** Resolves a text; `file` only names it in diagnostics. */
-  resolve(file: string, text: string, paths: Paths): Loaded {
-    const { document, diagnostics } = this.#parse(file, text, paths);
+  /**
+   * Resolves a text; `file` only names it in diagnostics. `release`: the fleet's policy to lie below, instead of the one
+   * of the release in force.
+   */
+  resolve(file: string, text: string, paths: Paths, release?: string): Loaded {
+    const { document, diagnostics } = this.#parse(file, text, paths, release);
     if (document === undefined) return loaded(undefined, undefined, diagnostics);
     const { facts, namesUnknown } = factsFor(document, paths, diagnostics);
     const kept = readSiteLimits(paths, facts.accounts);
@@ -105,7 +110,11 @@ function loaded(
   diagnostics: Diagnostics,
   namesUnknown = false,
 ): Loaded {
-  const list = diagnostics.list.toSorted((a, b) => a.line - b.line || a.column - b.column);
+  const own = document?.file;
+  const list = diagnostics.list.toSorted(
+    (a, b) =>
+      Number(a.file !== own) - Number(b.file !== own) || a.line - b.line || a.column - b.column,
+  );
   return {
     policy: diagnostics.failed ? undefined : policy,
     document,

@@ -41,6 +41,9 @@ export const agentLock = ({ runtime }: Paths): string => `${runtime}/agent.lock`
  */
 export const jailSocketDirectory = ({ runtime }: Paths): string => `${runtime}/agent`;
 
+/** Returns the directory of what a host knows of its fleet: trust, releases and states. Only root may enter it. */
+export const fleetDirectoryOf = ({ state }: Paths): string => `${state}/fleet`;
+
 export const jailSocketName = 'control.sock';
 
 /** Returns the socket on which the front of the console listens; web servers and SSH tunnels lead to it. */

@@ -1,5 +1,6 @@
 /** A mistake in a policy, with its position and a remedy: `file:line:column: error: message`. */
 import { printable } from '../../packages/base/printable.ts';
+import { placeAt, type Sources } from './fleet/sources.ts';
 
 export type DiagnosticSeverity = 'error' | 'warning' | 'note';
 
@@ -22,17 +23,29 @@ export interface Located<T> extends Span {
   readonly value: T;
 }
 
-/** Line and column of offsets, both from 1. Built once per text, then a binary search each. */
+/** A place in a file, both numbers from 1. */
+export interface LinePlace {
+  /** The file, if the text was merged and another file than the policy's own has it. */
+  readonly file?: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Line and column of offsets. Built once per text, then a binary search each. */
 export class LineIndex {
   readonly #starts: number[] = [0];
+  readonly #sources: Sources | undefined;
 
-  constructor(text: string) {
+  /** `sources`: the places that a merged text comes from. */
+  constructor(text: string, sources?: Sources) {
+    this.#sources = sources;
     for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) {
       this.#starts.push(at + 1);
     }
   }
 
-  at(offset: number): { line: number; column: number } {
+  at(offset: number): LinePlace {
+    if (this.#sources !== undefined) return placeAt(this.#sources, offset);
     let low = 0;
     let high = this.#starts.length - 1;
     while (low < high) {
@@ -51,24 +64,28 @@ export class Diagnostics {
   readonly list: Diagnostic[] = [];
   readonly #file: string;
   readonly #text: string;
+  readonly #sources: Sources | undefined;
   #lines: LineIndex | undefined;
 
-  constructor(file: string, text: string) {
+  /** `sources`: the places that a merged text comes from. */
+  constructor(file: string, text: string, sources?: Sources) {
     this.#file = file;
     this.#text = text;
+    this.#sources = sources;
   }
 
   add(severity: DiagnosticSeverity, offset: number, message: string): void {
     this.list.push({ severity, file: this.#file, ...this.#at(offset), message });
   }
 
-  /** Returns the line of a place, for messages that name another one. */
-  lineOf({ start }: Span): number {
-    return this.#at(start).line;
+  /** Returns the line of a place, for messages that name another one: `12`, or `12 of FILE` in a merged text. */
+  lineOf({ start }: Span): string {
+    const { file, line } = this.#at(start);
+    return file === undefined ? String(line) : `${line} of ${file}`;
   }
 
   #at(offset: number) {
-    this.#lines ??= new LineIndex(this.#text);
+    this.#lines ??= new LineIndex(this.#text, this.#sources);
     return this.#lines.at(offset);
   }
 

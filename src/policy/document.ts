@@ -6,6 +6,8 @@ import type { Diagnostics, Located, Span } from './diagnostic.ts';
 import type { AppElement, OwnAppsElement } from './apps/app.ts';
 import type { JailElement } from './jail.ts';
 import type { ConsoleSettings } from './elements/console-settings.ts';
+import type { FleetElement } from './fleet/fleet-settings.ts';
+import type { Merged } from './fleet/merged.ts';
 import type { DatabasesElement } from './databases/databases-element.ts';
 import type { DatabaseCounts } from '../limits/database.ts';
 import type { DatabaseInstance } from './databases/own-database.ts';
@@ -111,6 +113,8 @@ export type PolicyRight = (typeof policyRights)[number];
 export interface PolicyDocument {
   readonly file: string;
   readonly text: string;
+  /** Present if the text was merged from the file and a fleet's policy. */
+  readonly merged?: Merged;
   readonly root: XmlElement;
   readonly tenantRanges: readonly TenantsElement[];
   readonly defaults: DefaultsElement | undefined;
@@ -124,6 +128,8 @@ export interface PolicyDocument {
   readonly console?: ConsoleSettings | undefined;
   readonly panel?: PanelElement | undefined;
   readonly databases?: DatabasesElement | undefined;
+  /** The fleet to which the host belongs. */
+  readonly fleet?: FleetElement | undefined;
   readonly symlinks: SymlinksElement | undefined;
   readonly modules: ModulesElement | undefined;
   /** The action for processes that get a tenant's uid outside its cgroup. */

@@ -308,6 +308,8 @@ function attributeProblem(
 function packageProblem(text: string, assignments: readonly Assignment[]): Cause | undefined {
   const assignment = assignments.find((each) => each.kind === 'package');
   if (assignment?.value === undefined) return undefined;
+  // The policy of the host's fleet may have the package: whoever resolves both finds out.
+  if (childrenOf(rootOf(text), 'fleet').length > 0) return undefined;
   const known = childrenOf(rootOf(text), 'package').map(
     (each) => xmlAttribute(each, 'name')?.value ?? '',
   );

@@ -7,6 +7,7 @@ import { explainCounts, type ExplainedCounts } from './databases/explain-counts.
 import type { DatabaseInstance } from './databases/own-database.ts';
 import type { PolicyRight } from './document.ts';
 import type { LineIndex } from './diagnostic.ts';
+import { writtenPlace } from './fleet/merged.ts';
 import type { Jail } from './jail.ts';
 import {
   databaseInstanceOriginOf,
@@ -51,13 +52,15 @@ export interface ExplainedLimit {
   readonly origin?: LimitOrigin;
   /** Absent if no line of the policy sets it. */
   readonly line?: number;
+  /** The file of the line, if it is not the policy's own. */
+  readonly file?: string;
   /** The value of the reseller, or of the site's tenant, if it is the effective one. */
   readonly bound?: string;
   /** The kind of member that `bound` belongs to. */
   readonly boundBy?: Outer['kind'];
 }
 
-export interface ExplainedJail extends Pick<ExplainedLimit, 'from' | 'line'> {
+export interface ExplainedJail extends Pick<ExplainedLimit, 'from' | 'line' | 'file'> {
   /** The jail; absent if the profile is `none`. */
   readonly jail: Jail | undefined;
 }
@@ -82,12 +85,12 @@ export interface ExplainedApps {
 }
 
 /** Which database server a tenant has, and the line that says so. */
-export interface ExplainedDatabase extends Pick<ExplainedLimit, 'from' | 'line'> {
+export interface ExplainedDatabase extends Pick<ExplainedLimit, 'from' | 'line' | 'file'> {
   /** `own`, or the ones that all tenants share. */
   readonly instance: DatabaseInstance;
 }
 
-export interface ExplainedOwnApps extends Pick<ExplainedLimit, 'from' | 'line'> {
+export interface ExplainedOwnApps extends Pick<ExplainedLimit, 'from' | 'line' | 'file'> {
   /** The most at once. */
   readonly max: number;
 }
@@ -102,6 +105,8 @@ export interface ExplainedPlan {
   readonly by: TenantPlan['by'];
   /** The line of the `<plan>` or the `<panel>`. */
   readonly line: number;
+  /** The file of the line, if it is not the policy's own. */
+  readonly file?: string;
 }
 
 /** The rights of a tenant's reseller. */
@@ -110,6 +115,8 @@ export interface ExplainedRights {
   readonly rights: readonly PolicyRight[];
   /** The line of the reseller's element. */
   readonly line: number;
+  /** The file of the line, if it is not the policy's own. */
+  readonly file?: string;
 }
 
 export interface Explanation {
@@ -174,7 +181,7 @@ export function explain(subject: ExplainSubject, policy: Policy, lines: LineInde
     ...(tenant.plan && { plan: explainPlan(tenant.plan, lines) }),
     reseller: reseller && nameOf(reseller),
     ...(reseller?.may && {
-      delegated: { rights: reseller.may.value, line: lines.at(reseller.may.start).line },
+      delegated: { rights: reseller.may.value, ...writtenPlace(lines, reseller.may) },
     }),
     limits: [...attributes.values()]
       .filter((each) => site === undefined || mayLimitSite(each.limit.name))
@@ -190,15 +197,15 @@ export function explain(subject: ExplainSubject, policy: Policy, lines: LineInde
 
 const explainPlan = ({ at, ...rest }: TenantPlan, lines: LineIndex): ExplainedPlan => ({
   ...rest,
-  line: lines.at(at.start).line,
+  ...writtenPlace(lines, at),
 });
 
 /** Explains the jail. A site without its own jail has its tenant's. */
 function explainJail(chain: Chain, lines: LineIndex): ExplainedJail | undefined {
   const origin = jailOriginOf(chain);
   if (origin === undefined) return undefined;
-  const { line } = lines.at(origin.at.start);
-  return { jail: jailOf({ chain }), from: describe(origin.link), line };
+  const place = writtenPlace(lines, origin.at);
+  return { jail: jailOf({ chain }), from: describe(origin.link), ...place };
 }
 
 function networkOf({ chain }: Tenant, lines: LineIndex): Pick<Explanation, 'network'> {
@@ -218,8 +225,8 @@ function explainDatabases(
 function explainDatabase(chain: Chain, lines: LineIndex): ExplainedDatabase | undefined {
   const origin = databaseInstanceOriginOf(chain);
   if (origin === undefined) return undefined;
-  const { line } = lines.at(origin.at.start);
-  return { instance: origin.at.value, from: describe(origin.link), line };
+  const place = writtenPlace(lines, origin.at);
+  return { instance: origin.at.value, from: describe(origin.link), ...place };
 }
 
 function explainApps(
@@ -237,7 +244,7 @@ function explainApps(
       own: {
         max: origin.at.max,
         from: describe(origin.link),
-        line: lines.at(origin.at.start).line,
+        ...writtenPlace(lines, origin.at),
       },
     }),
   };
@@ -256,7 +263,7 @@ function explainOne(
   const { chain } = member;
   const value: Quantity = givenLimits(member)[key] ?? fallback;
   const origin = originOf(chain, key);
-  const line = origin && isWritten(origin.link) ? lines.at(origin.at.start).line : undefined;
+  const place = origin && isWritten(origin.link) ? writtenPlace(lines, origin.at) : {};
   const bound = outersOf(subject, policy).reduce<Bound | undefined>((nearest, outer) => {
     const above = outer.values[key];
     if (above === undefined || above === unlimited) return nearest;
@@ -268,7 +275,7 @@ function explainOne(
     value: formatQuantity(kind, value),
     from: origin === undefined ? notSet : describe(origin.link),
     ...(origin && { origin: { kind: origin.link.kind, name: origin.link.name } }),
-    ...(line !== undefined && { line }),
+    ...place,
     ...(bound && { bound: formatQuantity(kind, bound.value), boundBy: bound.by }),
   };
 }

@@ -27,6 +27,8 @@ import { readAgent } from './parse-agent.ts';
 import { readApp, readOwnApps } from './apps/parse-app.ts';
 import { readConsole } from './elements/parse-console.ts';
 import { readDatabaseWords, refuseDatabaseWords } from './databases/parse-words.ts';
+import { readFleet, refuseFleetPolicy } from './fleet/fleet-element.ts';
+import type { Sources } from './fleet/sources.ts';
 import { readDatabases } from './databases/parse-databases.ts';
 import { readPanel } from './panel/parse-panel.ts';
 import { LocatedValues, namesIn, span, words } from './elements/located-values.ts';
@@ -44,13 +46,17 @@ export interface ParsedPolicy {
   readonly diagnostics: Diagnostics;
 }
 
-/** `words` name the subjects of alerts that are not limits. */
+/**
+ * `words` name the subjects of alerts that are not limits. `sources`: the places that a merged text comes from, which
+ * diagnostics name.
+ */
 export function parsePolicy(
   file: string,
   text: string,
   words: AlertWords = new Map(),
+  sources?: Sources,
 ): ParsedPolicy {
-  const diagnostics = new Diagnostics(file, text);
+  const diagnostics = new Diagnostics(file, text, sources);
   const root = parseXml(text, diagnostics);
   if (root === undefined) return { document: undefined, diagnostics };
   if (root.name !== 'bulkhead') {
@@ -62,6 +68,7 @@ export function parsePolicy(
     return { document: undefined, diagnostics };
   }
   checkElement(root, specOf('bulkhead'), diagnostics);
+  refuseFleetPolicy(root, diagnostics);
   const document = new Reader(diagnostics, words).document(file, text, root);
   const { tenants, resellers } = document;
   const all = [...tenants, ...resellers.flatMap((each) => each.tenants)];
@@ -112,6 +119,7 @@ class Reader {
     const [browserConsole] = childrenOf(root, 'console');
     const [panel] = childrenOf(root, 'panel');
     const [databases] = childrenOf(root, 'databases');
+    const [fleet] = childrenOf(root, 'fleet');
     const [symlinks] = childrenOf(root, 'symlinks');
     const [modules] = childrenOf(root, 'modules');
     const [placement] = childrenOf(root, 'placement');
@@ -138,6 +146,7 @@ class Reader {
       console: browserConsole && readConsole(browserConsole, this.#diagnostics),
       panel: panel && readPanel(panel, this.#diagnostics),
       databases: databases && readDatabases(databases, this.#diagnostics),
+      fleet: fleet && readFleet(fleet, this.#diagnostics),
       symlinks: symlinks && this.#symlinks(symlinks),
       modules: modules && this.modules(modules),
       ...optionalMode('strictPlacement', strict?.value, 'yes'),

@@ -19,6 +19,8 @@ import type {
 import type { App, OwnAppsElement } from './apps/app.ts';
 import type { Account } from './accounts/account.ts';
 import type { MissingAccount, NamedAccount } from './accounts/named-accounts.ts';
+import type { FleetSettings } from './fleet/fleet-settings.ts';
+import type { Merged } from './fleet/merged.ts';
 import type { Jail, JailElement } from './jail.ts';
 import type { ListenElement, ReachElement } from './network/reach.ts';
 import type { DatabaseSettings } from './databases/database-settings.ts';
@@ -157,8 +159,12 @@ export interface Reseller extends Identity, Contact {
 
 export interface Policy {
   readonly file: string;
-  /** The text to which the positions of limits refer. */
+  /** The text to which the positions of limits refer; `linesOf()` gives their lines. */
   readonly text: string;
+  /** Present if the text was merged from the file and a fleet's policy. */
+  readonly merged?: Merged;
+  /** The fleet to which the host belongs; absent if it belongs to none. */
+  readonly fleet?: FleetSettings;
   /** The tenants, by uid. */
   readonly tenants: readonly Tenant[];
   readonly resellers: readonly Reseller[];

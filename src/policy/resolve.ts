@@ -93,6 +93,8 @@ class Resolver {
     const policy: Policy = {
       file: document.file,
       text: document.text,
+      ...(document.merged && { merged: document.merged }),
+      ...(document.fleet && { fleet: document.fleet.settings }),
       tenants,
       resellers: [...this.#resellers.values()].sort((a, b) => a.uid - b.uid),
       defaults: valuesOf(this.#defaults),

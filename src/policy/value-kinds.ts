@@ -10,6 +10,7 @@ import { appNamePattern, appsMax, variablePattern } from './apps/app.ts';
 import { databaseKinds } from './databases/database-kinds.ts';
 import { hostKinds, hostLabel as label } from './elements/host-kinds.ts';
 import { networkKinds } from './network/network-kinds.ts';
+import { fleetKinds } from './fleet/fleet-kinds.ts';
 import { nameCharacters, namePattern } from './names.ts';
 import {
   policyRights,
@@ -99,6 +100,7 @@ export const valueKinds = {
   ...hostKinds,
   ...databaseKinds,
   ...networkKinds,
+  ...fleetKinds,
   tenant: text({
     form: 'the name of a tenant, or its uid',
     pattern: schemaPattern(tenantPattern),

@@ -10,6 +10,7 @@ import { optional, required, type ElementSpec } from './elements/element-spec.ts
 import { databaseElements } from './databases/databases-vocabulary.ts';
 import { networkElements } from './network/network-vocabulary.ts';
 import { appElements } from './apps/app-vocabulary.ts';
+import { fleetElements, fleetOnlyElements } from './fleet/fleet-vocabulary.ts';
 import { jailProfiles, pathAccesses } from './jail.ts';
 import { driverNames, limitModes } from './document.ts';
 import { followedSources } from './panel/panel-element.ts';
@@ -22,25 +23,28 @@ const whoAttributes = {
 };
 const packageAttribute = optional('name', 'The package from which it inherits.');
 
+/** The elements of a policy besides those of fleets. */
+const policyChildren: readonly string[] = [
+  'host',
+  'agent',
+  'console',
+  'panel',
+  'tenants',
+  'defaults',
+  'package',
+  'reseller',
+  'tenant',
+  'databases',
+  'placement',
+  'symlinks',
+  'modules',
+];
+
 export const elements: Readonly<Record<string, ElementSpec>> = {
   bulkhead: {
     summary: 'The policy of this host.',
     attributes: { version: required('version', 'The version of the policy language: 1.') },
-    children: [
-      'host',
-      'agent',
-      'console',
-      'panel',
-      'tenants',
-      'defaults',
-      'package',
-      'reseller',
-      'tenant',
-      'databases',
-      'placement',
-      'symlinks',
-      'modules',
-    ],
+    children: ['fleet', ...policyChildren, ...fleetOnlyElements],
     holdsLimits: false,
     repeats: false,
     example: '<bulkhead version="1"> … </bulkhead>',
@@ -267,6 +271,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   ...networkElements,
   ...appElements,
   ...databaseElements,
+  ...fleetElements(policyChildren),
   placement: {
     summary: `Whether the kernel refuses to let a process take a tenant's uid outside that tenant's cgroup; needs cgroup v2 and BPF. Use "watch" first, and see what is reported.`,
     attributes: {

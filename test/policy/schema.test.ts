@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { attributes, limits } from '../../src/limits/limits.ts';
 import { quantityKinds } from '../../packages/base/quantity.ts';
+import { parseFleet } from '../../src/policy/fleet/fleet-policy.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import {
   examplePolicy,
@@ -139,6 +140,7 @@ function inPlace(block: string): string {
     jail: ' profile="web"',
     panel: ' source="auto"',
     app: ' name="a" command="x"',
+    hosts: ' fleet="example" hosts="web-017 web-018"',
   };
   const attributes = needed[parent] ?? '';
   return inPlace(`<${parent}${attributes}>${block}</${parent}>`);
@@ -165,7 +167,12 @@ describe('policyReference()', () => {
     for (const block of blocks) {
       if (/^<\?xml-model|…/.test(block)) continue;
       const text = /<bulkhead/.test(block) ? block : policy(inPlace(block));
-      assert.deepEqual(parsePolicy('', text).diagnostics.list, []);
+      const isFleets = /<(?:hosts|on|group|waves?)[ >]/.test(block);
+      const whole = text.includes('<hosts')
+        ? text
+        : text.replace('>', '><hosts fleet="example" hosts="web-017"/>');
+      const { diagnostics } = isFleets ? parseFleet('', whole) : parsePolicy('', text);
+      assert.deepEqual(diagnostics.list, []);
     }
     assert.ok(blocks.length > limits.length);
   });

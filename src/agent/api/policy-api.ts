@@ -27,6 +27,8 @@ export interface PolicyValue {
   readonly value: string;
   /** The line of the policy's text; absent if no line has it, and for resellers. */
   readonly line?: number;
+  /** The file that has it, if that is not the policy's own file but the policy of the host's fleet; then there is no line. */
+  readonly file?: string;
   /** The origin of an inherited value, for people: `package "business"`, `defaults`. Absent if it is the element's own. */
   readonly from?: string;
 }
@@ -38,6 +40,8 @@ export type PolicyRight = 'limits' | 'packages';
 export interface PolicyDefaults {
   /** The line of the element; absent if there is none. */
   readonly line?: number;
+  /** The file that has it, if that is not the policy's own file but the policy of the host's fleet; then there is no line. */
+  readonly file?: string;
   /** The values. */
   readonly values: readonly PolicyValue[];
 }
@@ -48,6 +52,8 @@ export interface PolicyPackage {
   readonly name: string;
   /** The line of the element; absent for resellers. */
   readonly line?: number;
+  /** The file that has it, if that is not the policy's own file but the policy of the host's fleet; then there is no line. */
+  readonly file?: string;
   /** Its own values, then the defaults that it does not change. */
   readonly values: readonly PolicyValue[];
   /** The number of tenants that have it; a reseller's own only, if a reseller asks. */
@@ -66,6 +72,8 @@ export interface PolicyReseller {
   readonly uid: number;
   /** The line of the element; absent for resellers. */
   readonly line?: number;
+  /** The file that has it, if that is not the policy's own file but the policy of the host's fleet; then there is no line. */
+  readonly file?: string;
   /** The package that it names. */
   readonly package?: string;
   /** The bounds of all its tenants together. */
@@ -95,6 +103,8 @@ export interface PolicyTenant {
   readonly uid: number;
   /** The line of its element; absent if a range of uids or the panel makes it a tenant. */
   readonly line?: number;
+  /** The file that has it, if that is not the policy's own file but the policy of the host's fleet; then there is no line. */
+  readonly file?: string;
   /** The reseller's name. */
   readonly reseller?: string;
   /** The package that it has. */

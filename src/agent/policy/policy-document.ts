@@ -5,7 +5,8 @@ import { readPolicyFile } from '../../host/policy-file.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import { attributes, limitAttribute } from '../../limits/limits.ts';
 import type { Diagnostic } from '../../policy/diagnostic.ts';
-import { LineIndex, type Span } from '../../policy/diagnostic.ts';
+import type { LineIndex, Span } from '../../policy/diagnostic.ts';
+import { linesOf, writtenPlace } from '../../policy/fleet/merged.ts';
 import type {
   LimitBlock,
   PolicyDocument,
@@ -79,7 +80,7 @@ export const etagFor = (
     ? keyOfText(text)
     : keyOfText(
         JSON.stringify([
-          ownText(text, own.element),
+          ownText(document?.text ?? text, own.element),
           own.rights,
           new ShownPolicy(document, policy, own).elements(),
         ]),
@@ -111,7 +112,7 @@ class ShownPolicy {
   ) {
     this.#document = document;
     this.#own = own;
-    this.#lines = own === undefined && document ? new LineIndex(document.text) : undefined;
+    this.#lines = own === undefined && document ? linesOf(document) : undefined;
     const uid = own?.reseller.uid;
     const tenants = policy?.tenants ?? [];
     this.#tenants = own === undefined ? tenants : tenants.filter((each) => each.reseller === uid);
@@ -132,10 +133,11 @@ class ShownPolicy {
     };
   }
 
-  #line(at: Span | undefined): { readonly line?: number } {
-    return at === undefined || this.#lines === undefined
-      ? {}
-      : { line: this.#lines.at(at.start).line };
+  /** Returns the line in the policy's own file; the file if another one has it. */
+  #line(at: Span | undefined): { readonly line?: number; readonly file?: string } {
+    if (at === undefined || this.#lines === undefined) return {};
+    const { line, file } = writtenPlace(this.#lines, at);
+    return file === undefined ? { line } : { file };
   }
 
   /** Returns the values of an element, in the order of the table of limits. */

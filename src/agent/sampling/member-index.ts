@@ -3,7 +3,8 @@ import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { limitAttribute, attributes } from '../../limits/limits.ts';
 import { partCgroups, resellerCgroup, siteCgroup, tenantCgroup } from '../../plan/wanted.ts';
 import { explain, type Explanation } from '../../policy/explain.ts';
-import { LineIndex } from '../../policy/diagnostic.ts';
+import { linesOf, writtenPlace } from '../../policy/fleet/merged.ts';
+import type { LineIndex } from '../../policy/diagnostic.ts';
 import {
   givenLimits,
   isWritten,
@@ -90,10 +91,10 @@ export class MemberIndex {
     const found = entry && originOf(entry.source.chain, key);
     if (found === undefined || this.#policy === undefined) return 'not set in the policy';
     if (!isWritten(found.link)) return `set by ${found.link.name}`;
-    this.#lines ??= new LineIndex(this.#policy.text);
-    const { line } = this.#lines.at(found.at.start);
+    this.#lines ??= linesOf(this.#policy);
+    const { line, file = this.#policy.file } = writtenPlace(this.#lines, found.at);
     const { kind, name } = found.link;
-    return `${this.#policy.file}:${line} (${kind}${name === '' || kind === 'reseller' ? '' : ` ${name}`})`;
+    return `${file}:${line} (${kind}${name === '' || kind === 'reseller' ? '' : ` ${name}`})`;
   }
 
   /** Explains a member's limits; undefined for a reseller. */
@@ -101,7 +102,7 @@ export class MemberIndex {
     const { uid, kind, site: name } = this.entries.get(member)?.who ?? {};
     const tenant = this.#policy?.tenants.find((each) => each.uid === uid);
     if (tenant === undefined || this.#policy === undefined || kind === 'reseller') return undefined;
-    this.#lines ??= new LineIndex(this.#policy.text);
+    this.#lines ??= linesOf(this.#policy);
     const site = tenant.sites.find((each) => each.name === name);
     return explain({ tenant, site }, this.#policy, this.#lines);
   }

@@ -17,6 +17,7 @@ import { formatProblem } from '../../../packages/base/problem.ts';
 import { fail, ok } from '../../../packages/base/result.ts';
 import { appKey } from '../core/names.ts';
 import { RestWatch } from '../core/rest-watch.ts';
+import { ownTextOf } from '../../policy/fleet/merged.ts';
 import { forgetFormer } from './forget.ts';
 import { appPaths } from './layout.ts';
 import type { Homes } from './own-apps.ts';
@@ -102,7 +103,8 @@ class AppRounds {
       return true;
     }
     // A command may have applied a policy that this process has not adopted yet, or be about to.
-    const isCurrent = () => this.scans.policy === policy && textOf(policy.file) === policy.text;
+    const isCurrent = () =>
+      this.scans.policy === policy && textOf(policy.file) === ownTextOf(policy);
     const { lock } = appPaths(this.#paths);
     if (!isCurrent() || isLocked(lock)) return false;
     const seen = await this.scans.scan(policy);

@@ -34,7 +34,7 @@ export function exportVeCfg(
   document: PolicyDocument,
   policy: Policy,
 ): { readonly text: string; readonly diagnostics: readonly Diagnostic[] } {
-  const diagnostics = new Diagnostics(document.file, document.text);
+  const diagnostics = new Diagnostics(document.file, document.text, document.merged?.sources);
   reportUnsayable(document, diagnostics);
   const defaults = valuesIn(document.defaults);
   const base = elementsOf(defaults);

@@ -11,7 +11,7 @@ import {
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { failWith, print, printJson } from '../../cli/shared/session.ts';
 import { table, terminalOf } from '../../cli/shared/terminal.ts';
-import { LineIndex } from '../../policy/diagnostic.ts';
+import { linesOf, writtenPlace } from '../../policy/fleet/merged.ts';
 import { jailOriginOf } from '../../policy/policy.ts';
 import type { Paths } from '../../host/paths.ts';
 import { databasesOf, type Jail } from '../../policy/jail.ts';
@@ -45,10 +45,9 @@ async function show(name: string, options: FindOptions, command: Command): Promi
   const occupants = stateFile && findOccupants(stateFiles).get(key);
   const parts = [...partsOf(jail, account), ...databaseParts(jail, paths)];
   const start = jailOriginOf(chain)?.at.start ?? 0;
-  const { line } = new LineIndex(loaded.policy.text).at(start);
+  const { line, file = loaded.policy.file } = writtenPlace(linesOf(loaded.policy), { start });
   const state = stateFile?.state ?? 'waiting';
   if (options.json === true) {
-    const { file } = loaded.policy;
     const { profile, home } = jail;
     const { reason, filter, namespace } = stateFile ?? {};
     printJson({
@@ -69,7 +68,7 @@ async function show(name: string, options: FindOptions, command: Command): Promi
     return exitCodes.done;
   }
   const { colors } = terminalOf(process.stdout);
-  const where = `${loaded.policy.file}:${line}`;
+  const where = `${file}:${line}`;
   print(`${colors.bold(jailName(of))}  (uid ${uid}, profile ${jail.profile}, ${where})`);
   print(
     `${formatJailState(stateFile)}${occupants === undefined ? '' : `, ${inText(occupants)}`}\n`,

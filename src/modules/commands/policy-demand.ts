@@ -25,10 +25,18 @@ export function modulesOf(reader: PolicyReader, file: string, paths: Paths): Dem
     printError(`${file} has errors; what it requires of modules is not known`);
     return undefined;
   }
-  if (reader.load(file, paths).policy === undefined) {
+  const { policy, document } = reader.load(file, paths);
+  if (policy === undefined && document?.fleet?.settings.host !== undefined) {
+    printError(
+      `${file} or its fleet's policy has errors; what they require of modules is not known`,
+    );
+    return undefined;
+  }
+  if (policy === undefined) {
     printError(
       `${file} has errors, but not in what it requires of modules; "bulkhead check" lists them`,
     );
   }
-  return modules ?? { require: undefined, deny: [] };
+  const demanded = document?.merged === undefined ? modules : document.modules;
+  return demanded ?? { require: undefined, deny: [] };
 }

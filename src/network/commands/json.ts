@@ -64,6 +64,8 @@ export interface TestedPortJson {
   readonly by?: string;
   /** The line of it. */
   readonly line?: number;
+  /** The file of the line, if it is not the policy's own. */
+  readonly lineFile?: string;
 }
 
 /** An address, and whether the tenant may connect there. */
@@ -78,6 +80,8 @@ export interface TestedAddressJson {
   readonly by?: string;
   /** The line of it. */
   readonly line?: number;
+  /** The file of the line, if it is not the policy's own. */
+  readonly lineFile?: string;
   /** The tenant that listens there, or is served there, on this host. */
   readonly listener?: string;
 }

@@ -1,5 +1,6 @@
 /** `bulkhead network test TENANT :PORT`: whether a tenant may open a port of this host, and who may connect to it. */
-import { LineIndex } from '../../policy/diagnostic.ts';
+import type { LineIndex, Span } from '../../policy/diagnostic.ts';
+import { linesOf, writtenPlace } from '../../policy/fleet/merged.ts';
 import { formatPorts, listenOf } from '../../policy/network/reach.ts';
 import { listenOriginOf } from '../../policy/network/reach-origins.ts';
 import { nameOf, type Policy, type Tenant } from '../../policy/policy.ts';
@@ -14,6 +15,12 @@ export function ownPort(to: string): number | undefined {
   return port !== undefined && port <= 65_535 ? port : undefined;
 }
 
+/** Returns the line of a place, and its file if it is not the policy's own. */
+export function lineOf(lines: LineIndex, at: Pick<Span, 'start'>) {
+  const { line, file } = writtenPlace(lines, at);
+  return { line, ...(file !== undefined && { lineFile: file }) };
+}
+
 /** Returns both decisions: to open the port, and a connection from another host. */
 export function testPort(
   port: number,
@@ -26,7 +33,7 @@ export function testPort(
   const holder = policy.tenants.find((each) => keeps(each, port));
   const kept = holder && listenOriginOf(holder.chain)?.at;
   const ports = formatPorts((kept?.ports ?? []).map(({ value }) => value));
-  const lines = new LineIndex(policy.text);
+  const lines = linesOf(policy);
   const answer = (
     question: TestedPortJson['question'],
     { outcome, kind, by }: Pick<Decision, 'outcome' | 'kind' | 'by'>,
@@ -38,7 +45,7 @@ export function testPort(
       question,
       outcome,
       ...(kind && { kind }),
-      ...(place && { by: text, line: lines.at(place.start).line }),
+      ...(place && { by: text, ...lineOf(lines, place) }),
     };
   };
   const keptFor = holder === undefined ? '' : `ports="${ports}" of ${nameOf(holder)}`;

@@ -17,7 +17,7 @@ import { policyOption } from '../../cli/shared/policy-option.ts';
 import { loadPolicyOrReport } from '../../cli/shared/session.ts';
 import { table } from '../../cli/shared/terminal.ts';
 import type { Paths } from '../../host/paths.ts';
-import { LineIndex } from '../../policy/diagnostic.ts';
+import { linesOf } from '../../policy/fleet/merged.ts';
 import { formatRule, type ReachElement } from '../../policy/network/reach.ts';
 import { reachOriginOf } from '../../policy/network/reach-origins.ts';
 import { findTenant, nameOf, type Policy, type Tenant } from '../../policy/policy.ts';
@@ -28,7 +28,7 @@ import type { NetworkRules } from '../core/rules.ts';
 import { hostRules } from '../io/host-rules.ts';
 import { findHere } from '../io/whose-port.ts';
 import type { NetworkTestJson, TestedAddressJson } from './json.ts';
-import { ownPort, testPort } from './test-port.ts';
+import { lineOf, ownPort, testPort } from './test-port.ts';
 
 interface TestOptions extends PolicyOptions {
   readonly udp?: boolean;
@@ -115,7 +115,7 @@ function tested(to: Destination, { tenant, policy, paths, rules }: Tested): Test
     outcome,
     ...(kind && { kind }),
     ...(by && reach && { by: deciderText(by, reach) }),
-    ...(place && { line: new LineIndex(policy.text).at(place.start).line }),
+    ...(place && lineOf(linesOf(policy), place)),
     ...(listener && { listener: nameOf(listener) }),
   };
 }
@@ -150,23 +150,26 @@ const outcomes: Readonly<Record<TestedAddressJson['outcome'], string>> = {
 
 const nothing = 'nothing is against it';
 
+type WrittenLine = Pick<TestedAddressJson, 'line' | 'lineFile'>;
+
 function textOf({ addresses, opened, file }: NetworkTestJson): string {
-  const lineOf = (line: number | undefined) => (line === undefined ? '' : `${file}:${line}`);
+  const where = ({ line, lineFile }: WrittenLine) =>
+    line === undefined ? '' : `${lineFile ?? file}:${line}`;
   if (opened !== undefined) {
     const questions = { open: 'open it', public: 'connect to it from other hosts' };
-    const rows = opened.map(({ question, outcome, by = nothing, line }) => [
+    const rows = opened.map(({ question, outcome, by = nothing, ...rest }) => [
       questions[question],
       outcomes[outcome],
       printable(by),
-      lineOf(line),
+      where(rest),
     ]);
     return table([['THE PORT', 'OUTCOME', 'DECIDED BY', 'LINE'], ...rows]);
   }
-  const rows = addresses.map(({ address, outcome, by = nothing, line, listener }) => [
+  const rows = addresses.map(({ address, outcome, by = nothing, listener, ...rest }) => [
     address,
     outcomes[outcome],
     printable(by),
-    lineOf(line),
+    where(rest),
     listener === undefined ? '' : printable(listener),
   ]);
   const isHere = addresses.some(({ listener }) => listener !== undefined);

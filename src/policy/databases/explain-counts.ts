@@ -2,6 +2,7 @@
 import type { DatabaseCounts } from '../../limits/database.ts';
 import { formatQuantity, type CpuFraction } from '../../../packages/base/quantity.ts';
 import type { LineIndex } from '../diagnostic.ts';
+import { writtenPlace } from '../fleet/merged.ts';
 import type { Chain, Link } from '../policy.ts';
 import { databaseCountsOriginOf } from './counted-cpu.ts';
 
@@ -13,6 +14,8 @@ export interface ExplainedCounts {
   readonly from: string;
   /** The line of the policy. */
   readonly line: number;
+  /** The file of the line, if it is not the policy's own. */
+  readonly file?: string;
   /** The CPU limit that is in force now, as the policy would write it; absent if it is not lowered. */
   readonly limitNow?: string;
 }
@@ -24,8 +27,8 @@ export function explainCounts(
 ): ExplainedCounts | undefined {
   const origin = databaseCountsOriginOf(chain);
   if (origin === undefined) return undefined;
-  const { line } = lines.at(origin.at.start);
-  return { counts: origin.at.value, from: describe(origin.link), line };
+  const place = writtenPlace(lines, origin.at);
+  return { counts: origin.at.value, from: describe(origin.link), ...place };
 }
 
 /** Adds the CPU limit of now, in cores, to an explanation. */

@@ -1,5 +1,6 @@
 /** Explanation of what a tenant may reach and open: each part of it with its line in the policy. */
 import type { LineIndex, Span } from '../diagnostic.ts';
+import { writtenPlace } from '../fleet/merged.ts';
 import type { Chain, Link } from '../policy.ts';
 import { formatPorts, formatRule, type ListenElement, type ReachElement } from './reach.ts';
 import { listenOriginOf, reachOriginOf } from './reach-origins.ts';
@@ -16,6 +17,8 @@ export interface ExplainedRule {
   readonly from: string;
   /** The line of the attribute or the rule; of the element if the attribute is not written. */
   readonly line: number;
+  /** The file of the line, if it is not the policy's own. */
+  readonly file?: string;
 }
 
 type Row = Pick<ExplainedRule, 'setting' | 'value' | 'reason'> & { readonly at: Span };
@@ -31,7 +34,7 @@ export function explainNetwork(
     rows.map(({ at, ...row }) => ({
       ...row,
       from: describe(link),
-      line: lines.at(at.start).line,
+      ...writtenPlace(lines, at),
     }));
   return [
     ...(reach ? explained(reach.link, reachRows(reach.at)) : []),

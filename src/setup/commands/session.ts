@@ -14,6 +14,7 @@ import { sayItWaits } from '../../cli/shared/session.ts';
 import type { Loaded, PolicyReader } from '../../apply/load-policy.ts';
 import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
+import { ownTextOf } from '../../policy/fleet/merged.ts';
 import { jailOriginOf, nameOf, type Policy } from '../../policy/policy.ts';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
@@ -274,7 +275,7 @@ export async function contextWithoutLimits(
     sites,
     unjailed: known.filter(({ jail }) => jail === undefined),
     policy: file === defaultPolicy ? [] : ['--policy', file],
-    ...(document === undefined ? {} : { text: document.text }),
+    ...(document === undefined ? {} : { text: ownTextOf(document) }),
     ...(canary === undefined ? {} : { canary }),
   };
 }

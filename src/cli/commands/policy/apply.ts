@@ -9,6 +9,7 @@ import type { Paths } from '../../../host/paths.ts';
 import { formatProblem, type Problem } from '../../../../packages/base/problem.ts';
 import { ok } from '../../../../packages/base/result.ts';
 import { underLockAsync } from '../../../sys/files/under-lock.ts';
+import { ownTextOf } from '../../../policy/fleet/merged.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { formatOperation } from '../../../plan/format.ts';
 import {
@@ -85,7 +86,7 @@ async function applyLocked(
   const all = [...applied.value.failures.map(({ problem }) => problem), ...problems];
   const recorded = recordApplied(paths, {
     file: options.policy,
-    text: loaded.policy.text,
+    text: ownTextOf(loaded.policy),
     way: wayOf(command),
     outcome: all.length === 0 ? 'in force' : 'failed',
     problems: all.map(formatProblem),

@@ -8,7 +8,7 @@ import { formatQuantity } from '../../../../packages/base/quantity.ts';
 import { formatCause, type Cause } from '../../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../../packages/base/result.ts';
 import { limitAttribute } from '../../../limits/limits.ts';
-import { LineIndex, suggestion } from '../../../policy/diagnostic.ts';
+import { suggestion } from '../../../policy/diagnostic.ts';
 import {
   explain as explainSubject,
   notSet,
@@ -18,6 +18,7 @@ import {
   type Explanation,
   type ExplainSubject,
 } from '../../../policy/explain.ts';
+import { linesOf } from '../../../policy/fleet/merged.ts';
 import { withLimitNow, type ExplainedCounts } from '../../../policy/databases/explain-counts.ts';
 import { formatJail } from '../../../policy/jail.ts';
 import {
@@ -98,7 +99,7 @@ function explainFrom(
     return failWith({ action: 'explain', object: name, reason });
   }
   const { uid } = found.value.tenant;
-  const explained = explainSubject(found.value, policy, new LineIndex(policy.text));
+  const explained = explainSubject(found.value, policy, linesOf(policy));
   show(withLimitNow(explained, loweredCpuOf(paths, uid)), options);
   if (options.json === true) return exitCodes.done;
   const outside = outsideNote(uid, paths);
@@ -145,8 +146,8 @@ function printExplanation(explained: Explanation): void {
   if (explained.observed === true) print('Only observed: the kernel enforces none of these limits');
   for (const each of besidesLimits(explained)) print(each);
   if (explained.delegated !== undefined) {
-    const { rights, line } = explained.delegated;
-    print(`Reseller ${reseller ?? ''} may change: ${rights.join(', ')} (${file}:${line})`);
+    const { rights, line, file: from = file } = explained.delegated;
+    print(`Reseller ${reseller ?? ''} may change: ${rights.join(', ')} (${from}:${line})`);
   }
   for (const each of idle ?? []) {
     print(`Not in force: ${each.limit} ${each.value}, set by ${each.by}: ${each.reason}`);
@@ -166,7 +167,7 @@ function limitTable({ file, limits, jail, network = [] }: Explanation): string {
     })),
   ];
   const cells = rows.map(({ limit, value, from, line, ...rest }) => {
-    const where = line === undefined ? '' : `${file}:${line}`;
+    const where = line === undefined ? '' : `${rest.file ?? file}:${line}`;
     const bound = 'bound' in rest ? ` (${rest.boundBy}: ${rest.bound})` : '';
     const paint = from === notSet ? colors.dim : (text: string) => text;
     return [limit, `${value}${bound}`, from, where].map(paint);
@@ -185,22 +186,32 @@ function appsText({ policy, own }: ExplainedApps, file: string): string {
   const names = policy.length === 0 ? 'none in the policy' : policy.join(', ');
   if (own === undefined) return `Applications: ${names}`;
   const max = own.max === 0 ? 'none' : `${own.max}`;
-  return `Applications: ${names}; the tenant may define ${max} itself (${own.from}, ${file}:${own.line})`;
+  return `Applications: ${names}; the tenant may define ${max} itself (${own.from}, ${own.file ?? file}:${own.line})`;
 }
 
 /** Returns for example `Database server: its own (package "business", policy.xml:4)`. */
-const databaseText = ({ instance, from, line }: ExplainedDatabase, file: string): string =>
-  `Database server: ${instance === 'own' ? 'its own' : 'the shared ones'} (${from}, ${file}:${line})`;
+const databaseText = (
+  { instance, from, line, file: where }: ExplainedDatabase,
+  file: string,
+): string =>
+  `Database server: ${instance === 'own' ? 'its own' : 'the shared ones'} (${from}, ${where ?? file}:${line})`;
 
 /** Returns for example `CPU time of database servers: counts toward cpu limit (defaults, policy.xml:4); now 60%`. */
-function countsText({ counts, from, line, limitNow }: ExplainedCounts, file: string): string {
+function countsText(
+  { counts, from, line, limitNow, file: where }: ExplainedCounts,
+  file: string,
+): string {
   const how = counts === 'yes' ? 'counts toward cpu limit' : 'does not count toward cpu limit';
   const now = limitNow === undefined ? '' : `; cpu limit now ${limitNow}, since they use the rest`;
-  return `CPU time of database servers: ${how} (${from}, ${file}:${line})${now}`;
+  return `CPU time of database servers: ${how} (${from}, ${where ?? file}:${line})${now}`;
 }
 
 /** Says what the panel's plan decides. */
-function planText({ panel, plan, by, line }: ExplainedPlan, { file, package: used }: Explanation) {
+function planText(
+  { panel, plan, by, line, file: where }: ExplainedPlan,
+  { file: own, package: used }: Explanation,
+) {
+  const file = where ?? own;
   const stated =
     plan === undefined
       ? 'No plan of the panel is known'
