@@ -33,7 +33,7 @@ import { PartReadings } from './sampling/part-readings.ts';
 import { DiskUsages } from './sampling/disk-usages.ts';
 import { haltFaults } from './sampling/halt-fault.ts';
 import { IoShifter } from './sampling/io-shifter.ts';
-import type { ReportedFault } from './part.ts';
+import { cpuLimitNow, type ReportedFault } from './part.ts';
 import { Meter } from './sampling/meter.ts';
 import { placementTargets } from './placer/placement.ts';
 import { MemberIndex } from './sampling/member-index.ts';
@@ -326,10 +326,7 @@ export class Agent implements AsyncDisposable {
       mailOf: ({ who }) => (who.kind === 'tenant' ? this.#mailOf(who) : undefined),
       databaseUseOf: ({ who }) => (who.kind === 'tenant' ? this.#databaseUse(who.uid) : undefined),
       networkUseOf: ({ who }) => (who.kind === 'tenant' ? this.#networkUse(who.uid) : undefined),
-      cpuLimitNowOf: ({ who }) =>
-        who.kind === 'tenant'
-          ? this.#options.parts.find((part) => part.cpuLimitNow)?.cpuLimitNow?.(who.uid)
-          : undefined,
+      cpuLimitNowOf: ({ who }) => cpuLimitNow(this.#options.parts, who.member),
       diskUsages: () => this.#diskUsages.latest(this.#memberIndex),
       hostFigures: () => readHostFigures(this.#options.host.paths),
       freshStatus: async () =>

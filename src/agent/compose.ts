@@ -18,7 +18,7 @@ import type { AgentContext } from './api/request-context.ts';
 import { makeApi, type Api } from './api/routes.ts';
 import { TcpListener } from './api/server/tcp-listener.ts';
 import type { Log } from './log.ts';
-import type { AgentPart } from './part.ts';
+import { cpuLimitNow, type AgentPart } from './part.ts';
 import { ConnectorPlacement } from './placer/placement.ts';
 import { placerTree } from './placer/placer-hierarchies.ts';
 import { PolicyReconciler } from './reconciler.ts';
@@ -157,7 +157,7 @@ export function compose(
 type Sampled = Pick<Composition, 'latest' | 'metrics' | 'events' | 'evidence' | 'alerting'>;
 
 function makeRecorder(
-  { host, kinds, log }: AgentOptions,
+  { host, kinds, log, parts: agentParts }: AgentOptions,
   { memberIndex, driver }: AgentCore,
   { alerting, ...stores }: Sampled,
 ): Recorder {
@@ -179,6 +179,8 @@ function makeRecorder(
       return current === undefined ? [] : memberProcesses(entry, memberIndex(), current);
     },
     memoryCgroup: ({ cgroup }: { readonly cgroup: string }) => memoryCgroup(cgroup),
+    cpuLimitNow: ({ who }: Parameters<typeof memberProcesses>[0]) =>
+      cpuLimitNow(agentParts, who.member),
     onIncidents: (incidents: Parameters<Alerting['consider']>[0]) => alerting.consider(incidents),
   };
   return new Recorder(parts, now());

@@ -4,6 +4,7 @@ import type { Result } from '../../packages/base/result.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Evidence } from '../usage/evidence.ts';
 import type { Fault } from '../usage/fault.ts';
+import type { Member } from '../usage/member.ts';
 import type { NetworkCounters } from '../usage/part-keys.ts';
 import type { AppRow } from '../policy/apps/app-state.ts';
 import type { OwnAppTexts } from '../policy/apps/own-apps.ts';
@@ -116,8 +117,12 @@ export interface AgentPart extends Partial<AsyncDisposable> {
   readonly databaseUse?: (uid: number) => DatabaseUse | undefined;
   /** Returns the use by a tenant; undefined while no program counts it, or its counters cannot be read. */
   readonly networkUse?: (uid: number) => NetworkUse | undefined;
-  /** Returns a tenant's CPU limit of now, in cores, while it is lowered by what database servers use for the tenant. */
-  readonly cpuLimitNow?: (uid: number) => number | undefined;
+  /** Returns the CPU limit of now, in cores, while it is lowered by what database servers use for a member. */
+  readonly cpuLimitNow?: (member: Member) => number | undefined;
   /** Called after each tick; `rows` computes what each member used. */
   readonly afterTick?: (rows: () => readonly TopRow[], defaults: LimitNumbers) => void;
 }
+
+/** Returns a member's CPU limit of now, in cores, while it is lowered; undefined for all others. */
+export const cpuLimitNow = (parts: readonly AgentPart[], member: Member): number | undefined =>
+  parts.find((part) => part.cpuLimitNow)?.cpuLimitNow?.(member);

@@ -1,12 +1,12 @@
 /**
  * CPU limits that the agent lowers, since the CPU time of database servers counts toward them: while an agent runs, a
- * plan takes a lowered quota for the wanted one.
+ * plan takes a lowered quota for the wanted one. So it does with resellers above such tenants, except on v1.
  */
 import type { FileSetting } from '../limits/limit.ts';
 import { isCpuTime, mayBeLowered, mayBeLoweredPart } from '../limits/lowered-cpu.ts';
 import { countedCpuOf } from '../policy/databases/counted-cpu.ts';
 import type { Policy } from '../policy/policy.ts';
-import { tenantOfCgroup, type WantedCgroup, type WantedContext } from './wanted.ts';
+import { tenantOfCgroup, uidOfCgroup, type WantedCgroup, type WantedContext } from './wanted.ts';
 
 export function acceptCounted(
   cgroups: readonly WantedCgroup[],
@@ -14,16 +14,21 @@ export function acceptCounted(
   { shifted, version }: Pick<WantedContext, 'shifted' | 'version'>,
 ): readonly WantedCgroup[] {
   if (shifted !== true) return cgroups;
-  const counted = new Set(
-    tenants.filter((each) => countedCpuOf(each) !== undefined).map(({ uid }) => uid),
-  );
+  const counting = tenants.filter((each) => countedCpuOf(each) !== undefined);
+  const counted = new Set(counting.map(({ uid }) => uid));
+  const resellers = new Set(counting.map(({ reseller }) => reseller));
   if (counted.size === 0) return cgroups;
   const ofTenant = accepting(mayBeLowered);
   const ofPart = accepting(mayBeLoweredPart);
   return cgroups.map((cgroup) => {
-    if (!counted.has(tenantOfCgroup(cgroup.path) ?? -1)) return cgroup;
-    const { kind, settings } = cgroup;
-    if (kind === 'tenant') return { ...cgroup, settings: ofTenant(settings) };
+    const { kind, settings, path } = cgroup;
+    const isCounted =
+      kind === 'reseller'
+        ? version === 2 && resellers.has(uidOfCgroup(path))
+        : counted.has(tenantOfCgroup(path) ?? -1);
+    if (!isCounted) return cgroup;
+    if (kind === 'tenant' || kind === 'reseller')
+      return { ...cgroup, settings: ofTenant(settings) };
     const isLowered = version === 1 && (kind === 'main' || kind === 'site');
     return isLowered ? { ...cgroup, settings: ofPart(settings) } : cgroup;
   });

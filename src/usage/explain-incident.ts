@@ -12,6 +12,7 @@ import type { LimitKey } from '../limits/limit.ts';
 import { attributes, limitAttribute } from '../limits/limits.ts';
 import { quantityKinds } from '../../packages/base/quantity.ts';
 import { otherTopic, topics, type Resource, type Topic } from './causes/incident-topics.ts';
+import { sharedText } from './causes/servers-part.ts';
 import {
   cut,
   fullest,
@@ -54,6 +55,7 @@ export function explainIncident(
   return [
     whatHappened(incident, who, options, items),
     kind?.effect?.(items) ?? noticed(incident, topic),
+    sharedText(incident, evidence, who.possessive),
     whatRan(groups, topic, evidence, incident),
     servedRequests(evidence, showCommands),
     items.length === 0 ? '' : (kind?.evidence?.describe(items, showCommands) ?? ''),

@@ -94,6 +94,11 @@ export interface Snapshot {
   readonly usage: Usage;
   /** Processes killed by the OOM killer; absent if the kernel log cannot be read. */
   readonly killed?: readonly KilledProcess[];
+  /**
+   * The CPU limit that was left for programs, in cores, since database servers used the rest of the incident's limit;
+   * absent if nothing of them counted.
+   */
+  readonly cpuLimitNow?: number;
   /** Details about faults that a capability reported since the snapshot before. */
   readonly evidence?: Evidence;
 }

@@ -31,6 +31,8 @@ const root: Caller = { kind: 'uid', uid: 0 };
 
 class Stage implements Disposable {
   questions = 0;
+  /** The CPU limit of now, if it is lowered. */
+  cpuLimitNow: number | undefined;
   /** The time at which all accounts got their uids. */
   beginning = 0;
   readonly #place = new Place();
@@ -93,7 +95,7 @@ class Stage implements Disposable {
       driver: undefined,
       membership: { beginningOf: () => this.beginning },
       mailOf: () => undefined,
-      cpuLimitNowOf: () => undefined,
+      cpuLimitNowOf: () => this.cpuLimitNow,
       databaseUseOf: () => undefined,
       networkUseOf: () => undefined,
       entriesCountedSince: () => countedSince,
@@ -273,4 +275,21 @@ test('requests are counted only if they were from the beginning of the period', 
   assert.equal(await counted(start), true);
   assert.equal(await counted(start + 1), undefined);
   assert.equal(await counted(undefined), undefined);
+});
+
+test('limits are those of the policy while database servers use a part of the CPU limit', async () => {
+  using stage = new Stage();
+  const asked = `${period(0, 10)}&tenant=${busy}&metric=cpu`;
+  const [whole, column] = [
+    await stage.ask(asked),
+    await stage.columns(`${asked}&points=2&columns=1`),
+  ];
+  stage.cpuLimitNow = 0.3;
+  const lowered = await stage.ask(asked);
+  assert.deepEqual(
+    lowered.rows.map(({ cpuLimitNow, ...row }) => [cpuLimitNow, row]),
+    whole.rows.map((row) => [0.3, row]),
+  );
+  assert.deepEqual(await stage.columns(`${asked}&points=2&columns=1`), column);
+  assert.equal(column.metrics.cpu?.limitNow, 0.5);
 });

@@ -109,7 +109,7 @@ alice:x:${aliceUid}:${aliceUid}::/home/alice:/bin/false\n`,
     compileThaw();
     const part = databasePart(paths, log);
     part.adopt?.(policyWith('<cpu limit="100%"/><database counts="yes"/>'), new Map());
-    const now = () => part.cpuLimitNow?.(aliceUid);
+    const now = () => part.cpuLimitNow?.(`u${aliceUid}`);
     const alice = await server.connect('alice_1');
     const done = alice.query('SELECT BENCHMARK(1000000000, MD5(RAND()))');
     try {

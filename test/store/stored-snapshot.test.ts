@@ -54,6 +54,7 @@ const whole: Snapshot = {
   processCount: 3,
   usage: zeros,
   killed: [{ pid: 12, name: 'php', memoryBytes: 9 }],
+  cpuLimitNow: 0.6,
   evidence,
 };
 

@@ -144,6 +144,35 @@ function assertCommand(
   assert.ok(before?.ok === true && after?.ok === true && after.value > before.value, assignment);
 }
 
+test('explainIncident() tells how programs and database servers shared a CPU limit', () => {
+  const shared = (changes: Parameters<typeof incidentOf>[0], ...left: (number | undefined)[]) =>
+    textOf(
+      incidentOf(changes),
+      left.map((cpuLimitNow) =>
+        snapshotOf([], {}, cpuLimitNow === undefined ? {} : { cpuLimitNow }),
+      ),
+      'alice',
+      plain,
+    );
+  const text = shared({ value: '200%' }, 1, 1.4);
+  assert.match(text, /reached its CPU limit of 200%/);
+  assert.match(
+    text,
+    /Database work counts toward this limit, too: on average, it had 40 % of the limit, and its programs were left 60 %\./,
+  );
+  assert.match(shared({ value: '200%' }, undefined, 1), /it had 25 % of the limit/);
+  assert.match(shared({ member: 'r1000' }, 0.9), /their programs were left 90 %/);
+  for (const nothing of [
+    shared({ value: '200%' }, undefined, 2),
+    shared({ value: '100%' }, 5),
+    shared({ value: 'unlimited' }, 1),
+    shared({ value: '' }, 1),
+    shared({ limit: 'memory.limit', value: '1GiB' }, 0.5),
+    shared({}),
+  ])
+    assert.doesNotMatch(nothing, /Database work/);
+});
+
 test('explainIncident() proposes no value when the limit is "unlimited"', () => {
   assert.doesNotMatch(textOf(incidentOf({ value: 'unlimited' }), [], 'alice', plain), /bulkhead/);
 });

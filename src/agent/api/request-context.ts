@@ -66,7 +66,7 @@ export interface AgentContext {
   readonly databaseUseOf: (entry: MemberEntry) => DatabaseUse | undefined;
   /** Returns what a tenant has used of the network; undefined if that is not counted, and for resellers and sites. */
   readonly networkUseOf: (entry: MemberEntry) => NetworkUse | undefined;
-  /** Returns a tenant's CPU limit of now, in cores, while it is lowered; undefined for all others. */
+  /** Returns a member's CPU limit of now, in cores, while it is lowered; undefined for all others. */
   readonly cpuLimitNowOf: (entry: MemberEntry) => number | undefined;
   /** Returns the disk usage of members where it is known. */
   readonly diskUsages: () => ReadonlyMap<Member, DiskUsage>;

@@ -46,6 +46,8 @@ interface RecorderParts {
   readonly processes: (entry: MemberEntry) => readonly ProcessSet[];
   /** Returns the member's cgroup from the root of the hierarchy that limits memory: `/bulkhead/u1001`. */
   readonly memoryCgroup: (entry: MemberEntry) => string | undefined;
+  /** Returns the CPU limit that is left for programs, in cores, while database servers use the rest. */
+  readonly cpuLimitNow: (entry: MemberEntry) => number | undefined;
   /** Called with the incidents that began or continued in a tick. */
   readonly onIncidents: (incidents: readonly Incident[]) => void;
 }
@@ -221,6 +223,7 @@ export class Recorder implements Disposable {
     if (entry === undefined) return;
     const all = this.#parts.processes(entry);
     const usage = latest.usage(incident.member);
+    const cpuLimitNow = this.#parts.cpuLimitNow(entry);
     const processes = await evidence.read(all, processesMax);
     const killed = this.#killedOf(entry, kills);
     const snapshot: Snapshot = {
@@ -229,6 +232,7 @@ export class Recorder implements Disposable {
       processCount: countOf(all),
       usage,
       ...(killed === undefined ? {} : { killed }),
+      ...(cpuLimitNow === undefined ? {} : { cpuLimitNow }),
       ...(reported === undefined ? {} : { evidence: reported }),
     };
     if (incident.id !== undefined) {

@@ -11,6 +11,7 @@ import type { AgentPart, DatabaseUse, ReportedFault } from '../../agent/part.ts'
 import type { Driver } from '../../host/driver.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
+import type { Member } from '../../usage/member.ts';
 import { nearPauseMilliseconds } from '../core/near-accounts.ts';
 import { probeDriver } from '../../host/probe.ts';
 import { UseTotals } from '../core/use/use-totals.ts';
@@ -72,8 +73,8 @@ class DatabasePart implements AgentPart {
     return this.#enforcement === undefined ? undefined : this.#totals.of(uid);
   }
 
-  cpuLimitNow(uid: number): number | undefined {
-    return this.#quotas.nowOf(uid);
+  cpuLimitNow(member: Member): number | undefined {
+    return this.#quotas.nowOf(member);
   }
 
   takeFaults(): readonly ReportedFault[] {

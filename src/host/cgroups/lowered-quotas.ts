@@ -24,6 +24,7 @@ export interface LoweredFile {
   readonly path: string;
   /** The text that restores it. */
   readonly text: string;
+  /** The uid of the tenant or the reseller. */
   readonly uid: number;
 }
 
@@ -90,10 +91,10 @@ function writeFile(path: string, text: string): Result<void, Problem> {
   return ok(undefined);
 }
 
-/** The CPU limit that is in force for a tenant now, in cores, if it is lowered; undefined if not. */
+/** Returns the CPU limit that is in force for a tenant now, in cores, if it is lowered; undefined if not. */
 export function loweredCpuOf(paths: RuntimePath, uid: number): number | undefined {
   const found = readLowered(paths).find(
-    (each) => each.uid === uid && /\/(?:cpu\.max|cpu\.cfs_quota_us)$/.test(each.path),
+    (each) => each.uid === uid && /(?<!\/r\d{1,10})\/cpu\.(?:max|cfs_quota_us)$/.test(each.path),
   );
   if (found === undefined) return undefined;
   const now = cpuMicroseconds(readText(found.path) ?? '');

@@ -32,6 +32,7 @@ export function parseSnapshot(value: unknown, kinds: IncidentKinds): Snapshot | 
     processCount: numberIn(stored['processCount']) ?? processes.length,
     usage: readUsage(objectIn(stored['usage']) ?? {}),
     ...(killed === undefined ? {} : { killed }),
+    ...numbersIn(stored, ['cpuLimitNow']),
     ...(evidence === undefined ? {} : { evidence }),
   };
 }

@@ -172,10 +172,8 @@ const cpuSnapshots = (): readonly Snapshot[] =>
         request: search,
       }),
     );
-    return snapshotOf([cron, ...workers], {
-      cpu: 0.8 + 0.02 * at,
-      memory: (600 + at) * mebibyte,
-    });
+    const usage = { cpu: 0.8 + 0.02 * at, memory: (600 + at) * mebibyte };
+    return snapshotOf([cron, ...workers], usage, { cpuLimitNow: at % 2 === 0 ? 0.9 : 1 });
   });
 
 const running = [

@@ -76,6 +76,7 @@ describe('tenant', { skip }, async () => {
     await view.page.locator('.chart').first().locator('.band').nth(1).click();
     await view.shows('wp-cron.php', 'dialog');
     await view.shows('3,127 times', 'dialog');
+    await view.shows('Database work counts toward it, too: it had 5% of the limit', 'dialog');
     await view.check('drawer');
     await view.shows('98% CPU', 'dialog');
     await view.page.keyboard.press('ArrowLeft');
@@ -237,6 +238,10 @@ describe('tenant', { skip }, async () => {
     await drawn(view);
     await view.shows(/^Ihre Website hatte in den letzten 24 Stunden/, '.troubles');
     await view.check('own-german');
+    await view.page.evaluate(() => (location.hash = '#/incidents/4'));
+    await view.shows(/Sie hatte im Mittel 5\s%\sder Grenze, und Programmen blieben 95\s%/);
+    await view.page.goBack();
+    await drawn(view);
     await view.picture('own-german-whole', true);
   });
 });

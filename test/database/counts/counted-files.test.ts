@@ -39,9 +39,14 @@ function driverOf() {
 
 test('they are those of the slice, or of the tree of resellers, with what systemd can set', () => {
   const limits = countedLimits(policy, driverOf(), new Set());
-  const filesOf = (uid: number) => limits.get(uid)?.files.map(({ path, text }) => [path, text]);
-  assert.deepEqual([...limits.keys()].sort(), [5001, 5002]);
-  assert.deepEqual([limits.get(5001)?.full, limits.get(5002)?.full], [33_330, 33_333]);
+  const filesOf = (uid: number) =>
+    limits.get(`u${uid}`)?.files.map(({ path, text }) => [path, text]);
+  assert.deepEqual([...limits.keys()].sort(), ['r5010', 'u5001', 'u5002']);
+  assert.deepEqual(
+    [limits.get('u5001')?.reseller, limits.get('u5002')?.reseller],
+    [undefined, 'r5010'],
+  );
+  assert.deepEqual([limits.get('u5001')?.full, limits.get('u5002')?.full], [33_330, 33_333]);
   assert.deepEqual(filesOf(5001), [['/fake/user.slice/user-5001.slice/cpu.max', '33330 100000']]);
   const inTree = '/fake/cpu,io,memory,pids/bulkhead/r5010/u5002';
   assert.deepEqual(filesOf(5002), [
@@ -49,7 +54,14 @@ test('they are those of the slice, or of the tree of resellers, with what system
     [`${inTree}/cpu.max.burst`, '0'],
   ]);
   // One that was lowered and does not count any more gets what the policy wants.
-  assert.equal(countedLimits(policy, driverOf(), new Set([5003])).get(5003)?.full, 33_330);
+  assert.equal(countedLimits(policy, driverOf(), new Set(['u5003'])).get('u5003')?.full, 33_330);
+  assert.deepEqual(
+    limits.get('r5010')?.files.map(({ path, text }) => [path, text]),
+    [
+      ['/fake/cpu,io,memory,pids/bulkhead/r5010/cpu.max', '100000 100000'],
+      ['/fake/cpu,io,memory,pids/bulkhead/r5010/cpu.max.burst', '0'],
+    ],
+  );
 });
 
 test('a plan takes lowered quotas of slices for the wanted ones, and the file for systemd has the whole limit', () => {

@@ -7,8 +7,10 @@
 import { writeSync } from 'node:fs';
 import { QuotaMover } from '../../../src/database/io/counts/quota-mover.ts';
 import { pathsOf } from '../../../src/host/paths.ts';
+import { countsDatabases } from '../../../src/policy/databases/counted-cpu.ts';
 import { parsePolicy } from '../../../src/policy/parse.ts';
 import { resolvePolicy } from '../../../src/policy/resolve.ts';
+import { resellerMember, tenantMember } from '../../../src/usage/member.ts';
 import { treeHost } from '../../../testing/tree-host.ts';
 
 const [, , instance = '', program = '', text = ''] = process.argv;
@@ -26,17 +28,20 @@ const mover = new QuotaMover({
   now: () => now,
   warn: (line) => print(line.includes('is started again') ? 'lost' : `warning ${line}`),
 });
-mover.follow(policy, () => {
-  const probed = host.probe();
-  return probed.ok ? probed.value : undefined;
-});
+const probed = host.probe();
+mover.follow(policy, () => (probed.ok ? probed.value : undefined));
+const resellers = probed.ok && probed.value.context.version === 2 ? policy.resellers : [];
+const members = [
+  ...policy.tenants.filter(countsDatabases).map(({ uid }) => tenantMember(uid)),
+  ...resellers.map(({ uid }) => resellerMember(uid)),
+];
 
 function step(): void {
   now += 1e6;
   const used = policy.tenants.map(({ uid }) => [uid, Math.random() * 3e6] as const);
   mover.add(new Map(used), 1e6);
   mover.step();
-  if (policy.tenants.every(({ uid }) => mover.nowOf(uid) !== undefined)) print('lowered');
+  if (members.every((each) => mover.nowOf(each) !== undefined)) print('lowered');
   setTimeout(step, Math.random() * 4);
 }
 process.on('SIGTERM', () => {

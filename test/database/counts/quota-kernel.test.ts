@@ -20,17 +20,23 @@ import { Agent } from '../freezer-stage.ts';
 
 const agentScript = fileURLToPath(new URL('lowering-agent.ts', import.meta.url));
 const program = compileThaw();
-const { first, second } = uids;
+const { first, second, third, reseller } = uids;
 const kills = Number(process.env['BULKHEAD_KILLS'] ?? 20);
 
 const text = `<tenant uid="${first}"><cpu limit="100%" burst="20%"/><database counts="yes"/>
   <site name="shop.example"><cpu limit="80%"/></site><site name="blog.example"/></tenant>
-  <tenant uid="${second}"><cpu limit="50%"/><database counts="yes"/></tenant>`;
+  <tenant uid="${second}"><cpu limit="50%"/><database counts="yes"/></tenant>
+  <tenant uid="${reseller}"><cpu limit="90%"/></tenant>
+  <reseller uid="${reseller}"><cpu limit="120%"/>
+    <tenant uid="${third}"><cpu limit="60%"/><database counts="yes"/></tenant></reseller>`;
 /** The quotas of the policy, in microseconds. */
 const whole: Readonly<Record<string, number>> = {
   [`u${first}`]: 100_000,
   [`u${first}/s-shop.example`]: 80_000,
   [`u${second}`]: 50_000,
+  [`u${reseller}`]: 90_000,
+  [`r${reseller}`]: 120_000,
+  [`r${reseller}/u${third}`]: 60_000,
 };
 
 kernelSuite('bulkhead-counts', ({ instance, host, version, driver, held }: KernelStage) => {
@@ -95,9 +101,12 @@ kernelSuite('bulkhead-counts', ({ instance, host, version, driver, held }: Kerne
       await restoredAfter();
       // As if the watchdog had been killed as well.
       writeLowered(host.paths, recorded);
-      for (const { path, setting } of [{ path: `u${second}`, setting: '20000' }])
-        files?.write(path, file, version === 2 ? `${setting} 100000` : setting);
+      const lowered = version === 2 ? [`u${second}`, `r${reseller}`] : [`u${second}`];
+      for (const path of lowered)
+        files?.write(path, file, version === 2 ? '20000 100000' : '20000');
       assert.equal(loweredCpuOf(host.paths, second), 0.2);
+      // The reseller's account is a tenant, too, and to its own limit nothing counts.
+      assert.equal(loweredCpuOf(host.paths, reseller), undefined);
     };
     await lower();
     const warnings: string[] = [];

@@ -112,7 +112,7 @@ class Stage implements Disposable {
   async watched() {
     await eventually('the watchdog answers', () => {
       this.second(0.5);
-      return this.mover.nowOf(uid) !== undefined;
+      return this.mover.nowOf(`u${uid}`) !== undefined;
     });
   }
 
@@ -132,7 +132,7 @@ for (const version of [1, 2] as const)
       await stage.watched();
       for (let each = 0; each < 12; each++) stage.second(0.5);
       assert.equal(stage.quota(), '50000');
-      assert.equal(stage.mover.nowOf(uid), 0.5);
+      assert.equal(stage.mover.nowOf(`u${uid}`), 0.5);
       const recorded = readLowered(stage.host.paths);
       assert.equal(recorded[0]?.text, version === 2 ? '100000 100000' : '100000');
       const falls = Array.from({ length: 12 }, () => {
@@ -150,7 +150,7 @@ for (const version of [1, 2] as const)
       assert.equal(stage.quota(), '10000');
       stage.second(0);
       assert.deepEqual([stage.quota(), stage.burst()], ['100000', '50000']);
-      assert.equal(stage.mover.nowOf(uid), undefined);
+      assert.equal(stage.mover.nowOf(`u${uid}`), undefined);
       assert.equal(existsSync(loweredFile(stage.host.paths)), false);
       assert.deepEqual(stage.warnings, []);
     });
@@ -227,7 +227,7 @@ for (const version of [1, 2] as const)
       stage.put(`u${uid}`, '66000');
       for (let each = 0; each < 10; each++) stage.second(0.2);
       assert.equal(stage.quota(), '66000');
-      assert.equal(stage.mover.nowOf(uid), undefined);
+      assert.equal(stage.mover.nowOf(`u${uid}`), undefined);
       for (let each = 0; each < 60; each++) stage.second(0.2);
       assert.equal(stage.quota(), '80000');
     });
@@ -244,6 +244,71 @@ for (const version of [1, 2] as const)
       assert.equal(existsSync(loweredFile(stage.host.paths)), false);
     });
   });
+
+suite('the CPU limit of a reseller', () => {
+  const tenants = (each: string) =>
+    policyOf(
+      `<reseller uid="5010"><cpu limit="200%"/><tenant uid="${uid}"><cpu limit="100%"/>${each}</tenant>
+       <tenant uid="5002"><cpu limit="150%"/></tenant></reseller>`,
+    );
+  const counting = tenants('<database counts="yes"/>');
+  const reseller = 'r5010';
+
+  test('falls by as much as those of its tenants, and by no more', async () => {
+    using stage = new Stage(2);
+    stage.apply(counting);
+    stage.follow(counting);
+    await stage.watched();
+    for (let each = 0; each < 12; each++) stage.second(0.5);
+    assert.deepEqual([stage.quota(reseller), stage.quota(`r5010/u${uid}`)], ['150000', '50000']);
+    assert.equal(stage.mover.nowOf(reseller), 1.5);
+    // Servers do much more for the tenant than its limit, which takes no more than that from the others.
+    for (let each = 0; each < 12; each++) stage.second(64);
+    assert.deepEqual([stage.quota(reseller), stage.quota(`r5010/u${uid}`)], ['110000', '10000']);
+    assert.equal(stage.quota('r5010/u5002'), '150000');
+    assert.deepEqual(stage.planned(counting), []);
+    for (let each = 0; each < 4; each++) stage.second(0);
+    assert.deepEqual([stage.quota(reseller), stage.mover.nowOf(reseller)], ['200000', undefined]);
+    assert.equal(existsSync(loweredFile(stage.host.paths)), false);
+    assert.deepEqual(stage.warnings, []);
+  });
+
+  test('comes back when its tenant does not count any more, or the agent stops', async () => {
+    const stage = new Stage(2);
+    stage.apply(counting);
+    stage.follow(counting);
+    await stage.watched();
+    const lower = () => {
+      for (let each = 0; each < 12; each++) stage.second(0.5);
+      assert.equal(stage.quota(reseller), '150000');
+    };
+    lower();
+    const without = tenants('<database counts="no"/>');
+    stage.apply(without);
+    stage.follow(without);
+    assert.equal(stage.quota(reseller), '200000');
+    assert.deepEqual(stage.planned(without), []);
+    stage.apply(counting);
+    stage.follow(counting);
+    await stage.watched();
+    lower();
+    stage[Symbol.dispose]();
+    assert.equal(stage.quota(reseller), '200000');
+    assert.equal(existsSync(loweredFile(stage.host.paths)), false);
+  });
+
+  test('stays on cgroup v1, which refuses a quota below those in it', async () => {
+    using stage = new Stage(1);
+    stage.apply(counting);
+    stage.follow(counting);
+    await stage.watched();
+    for (let each = 0; each < 12; each++) stage.second(0.5);
+    assert.deepEqual([stage.quota(reseller), stage.quota(`r5010/u${uid}`)], ['200000', '50000']);
+    stage.put(reseller, '150000');
+    assert.equal(stage.planned(counting).length, 1);
+    assert.deepEqual(stage.warnings, []);
+  });
+});
 
 suite('what is not lowered', () => {
   test('nothing, where there is no watchdog', () => {
@@ -263,7 +328,7 @@ suite('what is not lowered', () => {
     });
     mover.add(new Map([[uid, 2e6]]), 1e6);
     mover.step();
-    assert.equal(mover.nowOf(uid), undefined);
+    assert.equal(mover.nowOf(`u${uid}`), undefined);
     assert.match(warnings[0] ?? '', /there is no \/nonexistent\/thaw/);
   });
 

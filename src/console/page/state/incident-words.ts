@@ -1,6 +1,7 @@
 /** Incidents in the words of the page's language, made of what the agent's answer says in fields. */
 import type { IncidentResponse, IncidentRow, Who } from '../../../agent/api/api.ts';
 import { higherValue } from '../../../usage/higher-value.ts';
+import { serversPart } from '../../../usage/causes/servers-part.ts';
 import type { Resource } from '../../../usage/causes/incident-topics.ts';
 import type { QuantityKind } from '../../../../packages/base/quantity.ts';
 import { limitWords, numbers } from './language.ts';
@@ -35,7 +36,7 @@ function whenWas({ begin, end }: IncidentRow): string {
 }
 
 /** Returns the sentences that say what happened, and what came of it. */
-export function sentencesOf(row: IncidentRow): readonly string[] {
+export function sentencesOf(row: IncidentResponse): readonly string[] {
   const { incident } = words.value;
   const { severity, value, from, inferred, limit } = row;
   const what = whatHappened(row);
@@ -50,11 +51,21 @@ export function sentencesOf(row: IncidentRow): readonly string[] {
             : incident.limitWasFrom(value, from),
         ]
       : []),
+    ...sharedText(row),
     severity === 'refused' && limit === 'processes.limit'
       ? incident.processesRefused
       : incident.effects[severity],
     ...(inferred ? [incident.inferred] : []),
   ];
+}
+
+/** Returns how programs and database servers shared the CPU limit, if they did. */
+function sharedText(row: IncidentResponse): readonly string[] {
+  const part = serversPart(row, row.evidence);
+  if (part === undefined) return [];
+  const { percent } = numbers.value;
+  const servers = Math.round(part * 100) / 100;
+  return [words.value.incident.shared(percent(servers), percent(1 - servers))];
 }
 
 const capitalized = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);

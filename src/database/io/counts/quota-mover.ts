@@ -19,6 +19,7 @@ import { periodMicroseconds } from '../../../limits/cpu.ts';
 import { cpuMicroseconds, loweredText } from '../../../limits/lowered-cpu.ts';
 import { countedCpuOf } from '../../../policy/databases/counted-cpu.ts';
 import type { Policy } from '../../../policy/policy.ts';
+import { tenantMember, type Member } from '../../../usage/member.ts';
 import { nextQuota } from '../../core/lowered-quota.ts';
 import { RecentUse } from '../../core/recent-use.ts';
 import { Watchdog } from '../hold/watchdog.ts';
@@ -35,6 +36,7 @@ export interface MoverOptions {
 
 interface Counted {
   readonly limit: CountedLimit;
+  /** The use of servers, if it is a tenant. */
   readonly use: RecentUse;
   /** The quota that the kernel is to have, in microseconds of each period. */
   quota: number;
@@ -45,6 +47,10 @@ interface Counted {
    */
   state: 'unchecked' | 'ours' | 'theirs';
 }
+
+/** Returns by how much a limit is lowered now, in microseconds of each period. */
+const loweredBy = ({ limit, quota, state }: Counted): number =>
+  state === 'ours' ? limit.full - quota : 0;
 
 const stepMilliseconds = 1_000;
 /** So many limits are checked in a step, and all of them again after a minute. */
@@ -57,9 +63,9 @@ export class QuotaMover implements Disposable {
   readonly #options: MoverOptions;
   readonly #now: () => number;
   #driver: Driver | undefined;
-  #counted = new Map<number, Counted>();
-  /** The files that are lowered, or may be, by uid. */
-  readonly #recorded = new Map<number, readonly CountedFile[]>();
+  #counted = new Map<Member, Counted>();
+  /** The files that are lowered, or may be. */
+  readonly #recorded = new Map<Member, readonly CountedFile[]>();
   #watchdog: Watchdog | undefined;
   #timer: NodeJS.Timeout | undefined;
   #checkAt = 0;
@@ -70,16 +76,18 @@ export class QuotaMover implements Disposable {
   }
 
   /** The limit now in cores, if it is lowered. */
-  nowOf(uid: number): number | undefined {
-    const { quota = Infinity, limit, state } = this.#counted.get(uid) ?? {};
-    const isLowered = limit !== undefined && state === 'ours' && quota < limit.full;
-    return isLowered ? quota / periodMicroseconds : undefined;
+  nowOf(member: Member): number | undefined {
+    const counted = this.#counted.get(member);
+    return counted !== undefined && loweredBy(counted) > 0
+      ? counted.quota / periodMicroseconds
+      : undefined;
   }
 
   /** Adds what servers have used for tenants since the look before. */
   add(used: ReadonlyMap<number, number>, elapsedMicroseconds: number): void {
     const now = this.#now();
-    for (const [uid, each] of used) this.#counted.get(uid)?.use.add(each, elapsedMicroseconds, now);
+    for (const [uid, each] of used)
+      this.#counted.get(tenantMember(uid))?.use.add(each, elapsedMicroseconds, now);
   }
 
   /**
@@ -88,20 +96,19 @@ export class QuotaMover implements Disposable {
    */
   follow(policy: Policy, probe: () => Driver | undefined): void {
     clearTimeout(this.#timer);
-    const counting = policy.tenants.filter((each) => countedCpuOf(each) !== undefined);
-    if (counting.length + this.#recorded.size === 0) return this.#end();
+    const isCounting = policy.tenants.some((each) => countedCpuOf(each) !== undefined);
+    if (!isCounting && this.#recorded.size === 0) return this.#end();
     this.#driver?.[Symbol.dispose]();
     this.#driver = probe();
     if (this.#driver === undefined) return this.#end();
     const limits = countedLimits(policy, this.#driver, new Set(this.#recorded.keys()));
     const before = this.#counted;
     this.#counted = new Map(
-      counting.flatMap(({ uid }) => {
-        const limit = limits.get(uid);
-        const { use = new RecentUse(), quota = Infinity } = before.get(uid) ?? {};
-        if (limit === undefined) return [];
+      [...limits].flatMap(([member, limit]) => {
+        if (!limit.isCounted) return [];
+        const { use = new RecentUse(), quota = Infinity } = before.get(member) ?? {};
         const now = Math.min(quota, limit.full);
-        return [[uid, { limit, use, quota: now, state: 'unchecked' }]] as const;
+        return [[member, { limit, use, quota: now, state: 'unchecked' }]] as const;
       }),
     );
     this.#passOn(limits);
@@ -111,11 +118,11 @@ export class QuotaMover implements Disposable {
   }
 
   /** Records what restores the limits of now, and restores those that do not count any more. */
-  #passOn(limits: ReadonlyMap<number, CountedLimit>): void {
-    for (const uid of this.#recorded.keys()) {
-      const limit = limits.get(uid);
-      if (limit !== undefined && this.#counted.has(uid)) this.#recorded.set(uid, limit.files);
-      else if (limit === undefined || this.#write(limit, Infinity)) this.#recorded.delete(uid);
+  #passOn(limits: ReadonlyMap<Member, CountedLimit>): void {
+    for (const member of this.#recorded.keys()) {
+      const limit = limits.get(member);
+      if (limit !== undefined && this.#counted.has(member)) this.#recorded.set(member, limit.files);
+      else if (limit === undefined || this.#write(limit, Infinity)) this.#recorded.delete(member);
     }
     this.#saveRecord();
   }
@@ -132,41 +139,58 @@ export class QuotaMover implements Disposable {
       for (const each of this.#counted.values()) each.state = 'unchecked';
       this.#checkAt = now + checkMicroseconds;
     }
+    const lost = this.#lostByReseller();
     const wanted = [...this.#counted.values()].map((each) => {
       const { limit, quota, use } = each;
-      return { each, next: nextQuota(limit.full, quota, use.average(now)) };
+      const used = lost.get(limit.member) ?? use.average(now);
+      return { each, next: nextQuota(limit.full, quota, used) };
     });
     const lowered = wanted.filter(({ each, next }) => next < each.limit.full);
     const mayLower = this.#prepare(lowered.map(({ each }) => each.limit));
     let checks = checkedMax;
     for (const { each, next } of wanted) {
-      const quota = mayLower(each.limit.uid) ? next : each.limit.full;
+      const quota = mayLower(each.limit.member) ? next : each.limit.full;
       const isDue = each.state === 'unchecked' && checks-- > 0;
       // The watchdog may have restored what is lowered, while this process had to wait.
       const isMoved = quota !== each.quota || each.quota < each.limit.full;
       if (isDue || (isMoved && each.state === 'ours')) this.#move(each, quota);
     }
-    const isBack = (uid: number) => {
-      const { quota, limit, state } = this.#counted.get(uid) ?? {};
+    const isBack = (member: Member) => {
+      const { quota, limit, state } = this.#counted.get(member) ?? {};
       return state === 'ours' && quota === limit?.full;
     };
     const back = [...this.#recorded.keys()].filter(isBack);
-    for (const uid of back) this.#recorded.delete(uid);
+    for (const member of back) this.#recorded.delete(member);
     if (back.length > 0) this.#saveRecord();
   }
 
+  /**
+   * Returns by how many cores the limits of each reseller's tenants are lowered now. A reseller's limit is lowered by that,
+   * and not by what servers use: so nobody takes more from the reseller's other tenants than its own limit.
+   */
+  #lostByReseller(): ReadonlyMap<Member, number> {
+    const lost = new Map<Member, number>();
+    for (const each of this.#counted.values()) {
+      const { reseller } = each.limit;
+      if (reseller === undefined) continue;
+      const cores = loweredBy(each) / periodMicroseconds;
+      lost.set(reseller, (lost.get(reseller) ?? 0) + cores);
+    }
+    return lost;
+  }
+
   /** Returns which of these may be lowered now: those that are recorded, while the watchdog answers. */
-  #prepare(lowered: readonly CountedLimit[]): (uid: number) => boolean {
+  #prepare(lowered: readonly CountedLimit[]): (member: Member) => boolean {
     if (lowered.length > 0) this.#watchdog ??= this.#startWatchdog();
     if (this.#watchdog?.isAlive !== true) return () => false;
     let left = recordedMax - [...this.#recorded.values()].flat().length;
     const fresh = lowered.filter(
-      ({ uid, files }) => !this.#recorded.has(uid) && (left -= files.length) >= 0,
+      ({ member, files }) => !this.#recorded.has(member) && (left -= files.length) >= 0,
     );
-    for (const { uid, files } of fresh) this.#recorded.set(uid, files);
+    for (const { member, files } of fresh) this.#recorded.set(member, files);
     if (fresh.length > 0 && !this.#saveRecord())
-      for (const { uid } of fresh) this.#recorded.delete(uid);
-    return (uid) => this.#recorded.has(uid);
+      for (const { member } of fresh) this.#recorded.delete(member);
+    return (member) => this.#recorded.has(member);
   }
 
   #startWatchdog(): Watchdog | undefined {
@@ -250,14 +274,14 @@ export class QuotaMover implements Disposable {
     // Without a driver, the record says which files they are.
     if (this.#driver === undefined)
       for (const each of restoreAndForget(this.#options.paths)) this.#report(each);
-    const isLeft = (uid: number) => {
-      const counted = this.#counted.get(uid);
+    const isLeft = (member: Member) => {
+      const counted = this.#counted.get(member);
       if (counted === undefined || this.#driver === undefined) return false;
       return !this.#write(counted.limit, Infinity);
     };
-    const left = [...this.#recorded].filter(([uid]) => isLeft(uid));
+    const left = [...this.#recorded].filter(([member]) => isLeft(member));
     this.#recorded.clear();
-    for (const [uid, files] of left) this.#recorded.set(uid, files);
+    for (const [member, files] of left) this.#recorded.set(member, files);
     this.#saveRecord();
     for (const each of this.#counted.values()) {
       each.quota = each.limit.full;

@@ -30,6 +30,8 @@ export const incident: Catalogue<typeof english> = {
   sentence: (what, when) => `${what}, ${when}.`,
   limitWas: (value) => `Die Grenze war ${value}.`,
   limitWasFrom: (value, from) => `Die Grenze war ${value}, aus ${from}.`,
+  shared: (servers, programs) =>
+    `Die Arbeit der Datenbankserver zählt mit: Sie hatte im Mittel ${servers} der Grenze, und Programmen blieben ${programs}.`,
   inferred: 'Der Kernel zählt das nicht: es ist aus dem Verbrauch an der Grenze geschlossen.',
   effects: {
     throttled: 'Seiten und Skripte dauerten länger; nichts ist fehlgeschlagen.',

@@ -34,6 +34,8 @@ export const incident = {
   sentence: (what: string, when: string) => `${what} ${when}.`,
   limitWas: (value: string) => `The limit was ${value}.`,
   limitWasFrom: (value: string, from: string) => `The limit was ${value}, written in ${from}.`,
+  shared: (servers: string, programs: string) =>
+    `Database work counts toward it, too: it had ${servers} of the limit on average, and programs were left ${programs}.`,
   inferred: 'The kernel does not count this: it is inferred from use at the limit.',
   effects: {
     throttled: 'Pages and scripts took longer; nothing failed.',
