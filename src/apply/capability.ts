@@ -30,6 +30,8 @@ export interface PolicyPart {
     policy: Policy,
     paths: Paths,
   ) => Problem | undefined | Promise<readonly Problem[]>;
+  /** Puts in force what the agent does otherwise, for a policy that no agent follows. Returns what failed. */
+  readonly enforce?: (policy: Policy, paths: Paths) => readonly Problem[];
   /** Called after limits are removed. */
   readonly release?: (paths: Paths) => Promise<readonly Problem[]>;
 }

@@ -50,6 +50,16 @@ export async function followParts(
   return problems;
 }
 
+/** Puts in force what the agent does otherwise. */
+export async function enforceParts(
+  capabilities: Capabilities,
+  policy: Policy,
+  paths: Paths,
+): Promise<readonly Problem[]> {
+  const parts = await loadParts(capabilities);
+  return parts.flatMap((part) => part.enforce?.(policy, paths) ?? []);
+}
+
 /** Returns the first reason why limits cannot be removed yet. */
 export async function releaseBlocker(
   capabilities: Capabilities,

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { attacks } from '../../src/prove/attacks/attacks.ts';
 import type { Attack, Stage } from '../../src/prove/core/attack.ts';
+import { otherHost } from '../../src/prove/core/other-host.ts';
 import { attackerLimits } from '../../src/prove/core/scratch-policy.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
@@ -20,6 +21,11 @@ export const stage: Stage = {
   hidden: at('hidden'),
   neighbour: process.pid,
   socket: 'bulkhead-no-such-socket',
+  neighbourPort: 9,
+  keptPort: 9,
+  other: otherHost(1),
+  otherMissing: undefined,
+  sendLimit: undefined,
   limits: attackerLimits,
   jailed: false,
   landlocked: false,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attacks } from '../../src/prove/attacks/attacks.ts';
 import { isAtLimit } from '../../src/prove/attacks/load.ts';
-import type { Attack } from '../../src/prove/core/attack.ts';
+import type { Attack, AttackDemand } from '../../src/prove/core/attack.ts';
 import { demandsOf } from '../../src/prove/core/demands.ts';
 import {
   blocked,
@@ -24,6 +24,8 @@ import { noCounters } from '../../src/limits/limits.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { jailOf } from '../../src/policy/policy.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
+import { otherHost } from '../../src/prove/core/other-host.ts';
+import { noNetwork } from './no-network.ts';
 
 const evidence = (more: Partial<AttackEvidence>): AttackEvidence => ({
   said: undefined,
@@ -219,6 +221,7 @@ test('scratchPolicy() writes a valid policy with the given limits', () => {
       driver: 'cgroup1',
       jail: 'web',
       strict: true,
+      network: noNetwork,
     },
   );
   const { document } = parsePolicy('scratch', text);
@@ -232,4 +235,59 @@ test('scratchPolicy() writes a valid policy with the given limits', () => {
   assert.equal(document.strictPlacement, 'on');
   const jails = resolved.map((tenant) => jailOf(tenant)?.profile);
   assert.deepEqual(jails, ['web', 'web', undefined], 'the control shows what there is');
+});
+
+test('demandsOf() has the rules of <reach> and <listen> that refuse, and none that only watch', () => {
+  const demanded = (body: string) => {
+    const { document, policy } = policyOf(`<tenant uid="5000">${body}</tenant>`);
+    return [...demandsOf(policy, document)].filter((each) => /^(reach|listen|network)/.test(each));
+  };
+  assert.deepEqual(demanded('<reach/><listen ports="7001"/>'), [
+    'reach.mail',
+    'reach.tenants',
+    'reach.metadata',
+    'listen.ports',
+    'listen.public',
+  ]);
+  const open = 'mail="anywhere" tenants="yes" metadata="yes"';
+  assert.deepEqual(demanded(`<reach ${open}/><listen public="yes"/>`), []);
+  assert.deepEqual(demanded(`<reach ${open} others="refuse"/>`), ['reach.address']);
+  assert.deepEqual(demanded(`<reach ${open}><refuse address="192.0.2.0/24"/></reach>`), [
+    'reach.address',
+  ]);
+  assert.deepEqual(demanded('<reach mode="watch"/><listen public="no" mode="watch"/>'), []);
+  assert.deepEqual(demanded('<network connections="5/s"/>'), ['network.connections']);
+});
+
+test('scratchPolicy() has a valid rule of each kind that the policy has, and no other', () => {
+  const tenants = { attacker: 65_600, neighbour: 65_601, control: 65_602 };
+  const holding = { driver: undefined, jail: undefined, strict: false };
+  const rules = (has: readonly AttackDemand[]) => {
+    const network = { has: new Set(has), other: otherHost(300), keptPort: 7001 };
+    const text = scratchPolicy(tenants, attackerLimits, { ...holding, network });
+    const { document } = parsePolicy('scratch', text);
+    assert.ok(document && !document.diagnostics.failed, text);
+    return text.match(/<(?:network|reach|refuse|listen) .*?>/g) ?? [];
+  };
+  assert.deepEqual(rules([]), []);
+  assert.deepEqual(rules(['reach.mail']), [
+    '<reach mail="submission" tenants="yes" metadata="yes">',
+  ]);
+  assert.deepEqual(
+    rules([
+      'network.send',
+      'network.connections',
+      'reach.address',
+      'listen.ports',
+      'listen.public',
+    ]),
+    [
+      '<network send="2MiB/s" connections="20/s"/>',
+      '<reach mail="anywhere" tenants="yes" metadata="yes">',
+      '<refuse address="198.18.44.11"/>',
+      '<refuse address="fd62:7668:12c::3"/>',
+      '<listen public="no"/>',
+      '<listen ports="7001" public="yes"/>',
+    ],
+  );
 });

@@ -12,6 +12,7 @@ import {
 import { attacks } from '../../src/prove/attacks/attacks.ts';
 import type { Attack } from '../../src/prove/core/attack.ts';
 import { scratchPolicy, attackerLimits } from '../../src/prove/core/scratch-policy.ts';
+import { noNetwork } from './no-network.ts';
 import { type ProofEntry } from '../../src/prove/core/verdict.ts';
 import { type ProvedHost } from '../../src/prove/io/host-report.ts';
 
@@ -123,6 +124,7 @@ suite('scratchPolicy()', () => {
       driver: undefined,
       jail: undefined,
       strict: false,
+      network: noNetwork,
     });
     assert.match(text, /<tenant uid="65600"><\/tenant>/);
     assert.doesNotMatch(text, /<host|<placement|<jail/);
@@ -130,6 +132,7 @@ suite('scratchPolicy()', () => {
       driver: undefined,
       jail: undefined,
       strict: false,
+      network: noNetwork,
     });
     assert.match(
       limited,

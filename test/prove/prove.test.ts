@@ -13,6 +13,7 @@ import { makeProveScratch } from '../../src/prove/io/scratch.ts';
 import { eventually } from '../../testing/patience.ts';
 import { capabilities } from '../../src/capabilities.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
+import { noNetwork } from './no-network.ts';
 import { uidsFrom, limited, chosen, ProveStage, processesOf } from './prove-stage.ts';
 
 const { paths, root, skip, cleanUp, proveHere, leftovers, assertNothingLeft } = new ProveStage(
@@ -140,6 +141,7 @@ describe('prove()', { skip }, () => {
       capabilities,
       inForce: undefined,
       limits: attackerLimits,
+      network: noNetwork,
       uidsFrom,
     });
     assert.ok(made.ok);
@@ -165,6 +167,7 @@ describe('prove()', { skip }, () => {
       capabilities,
       inForce: undefined,
       limits: attackerLimits,
+      network: noNetwork,
       uidsFrom,
     });
     assert.ok(made.ok);
@@ -190,6 +193,7 @@ describe('prove()', { skip }, () => {
       capabilities,
       inForce: undefined,
       limits: attackerLimits,
+      network: noNetwork,
       uidsFrom,
     });
     assert.ok(made.ok);

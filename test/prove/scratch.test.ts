@@ -116,18 +116,18 @@ suite('reportHost()', () => {
     put('sys/kernel/security/lsm', 'capability,yama,bpf\n');
     put('proc/sys/fs/protected_symlinks', '1\n');
     put('proc/sys/kernel/yama/ptrace_scope', '2\n');
-    const report = reportHost(paths, driver, undefined);
+    const report = reportHost(paths, { driver, problems: [] }, undefined);
     assert.deepEqual(report.securityModules, ['capability', 'yama', 'bpf']);
     assert.equal(report.settings['fs.protected_symlinks'], '1');
     assert.equal(report.settings['kernel.yama.ptrace_scope'], '2');
     assert.equal(report.settings['kernel.dmesg_restrict'], undefined);
     assert.deepEqual([report.cgroups, report.driver], ['v2', 'cgroup2']);
     rmSync(join(root, 'sys'), { recursive: true });
-    assert.equal(reportHost(paths, driver, undefined).securityModules, undefined);
+    assert.equal(reportHost(paths, { driver, problems: [] }, undefined).securityModules, undefined);
   });
 
   test('lists attacked limits that are not fully enforced, with the reason or the level', () => {
-    assert.deepEqual(reportHost(paths, driver, undefined).weakLimits, [
+    assert.deepEqual(reportHost(paths, { driver, problems: [] }, undefined).weakLimits, [
       'io write: only past the page cache',
       'disk space: none',
     ]);
@@ -136,11 +136,14 @@ suite('reportHost()', () => {
   test('reports which defences the policy has', () => {
     const defences = (body: string) =>
       Object.fromEntries(
-        reportHost(paths, driver, policyOf(body).policy).defences.map(({ name, on }) => [name, on]),
+        reportHost(paths, { driver, problems: [] }, policyOf(body).policy).defences.map(
+          ({ name, on }) => [name, on],
+        ),
       );
     assert.deepEqual(defences('<tenant uid="1001"/>'), {
       Agent: false,
       Jails: false,
+      Network: false,
       Placement: false,
       Programs: false,
     });
@@ -149,5 +152,7 @@ suite('reportHost()', () => {
     );
     assert.deepEqual([more['Jails'], more['Placement']], [true, true]);
     assert.equal(defences('<placement strict="watch"/>')['Placement'], false);
+    const network = (body: string) => defences(`<tenant uid="1001">${body}</tenant>`)['Network'];
+    assert.deepEqual([network('<reach/>'), network('<reach mode="watch"/>')], [true, false]);
   });
 });

@@ -13,6 +13,14 @@ export const networkPolicy = {
   /** A policy without rules needs no agent to end them. */
   follow: (policy: Policy, paths: Paths): Promise<readonly Problem[]> =>
     hostRules(paths, policy) === undefined ? endNetwork(paths) : Promise.resolve([]),
+  enforce: (policy: Policy, paths: Paths): readonly Problem[] => {
+    const rules = hostRules(paths, policy);
+    if (rules === undefined) return [];
+    const loaded = NetworkPrograms.load(rules, paths);
+    if (!loaded.ok) return [loaded.error];
+    loaded.value[Symbol.dispose]();
+    return [];
+  },
   release: (paths: Paths): Promise<readonly Problem[]> => endNetwork(paths),
 };
 

@@ -32,6 +32,15 @@ import {
   threadStorm,
 } from './load.ts';
 import {
+  directMail,
+  keptPort,
+  metadataService,
+  neighbourPort,
+  publicPort,
+  refusedAddress,
+} from './network.ts';
+import { connectionStorm, uploadFlood } from './network-load.ts';
+import {
   abstractSocket,
   accountHomes,
   killOther,
@@ -84,6 +93,14 @@ export const attacks: readonly Attack[] = [
   ptraceOther,
   killOther,
   abstractSocket,
+  neighbourPort,
+  keptPort,
+  directMail,
+  metadataService,
+  refusedAddress,
+  publicPort,
+  connectionStorm,
+  uploadFlood,
   symlinkServer,
   symlinkShared,
   plantedFile,

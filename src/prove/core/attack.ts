@@ -4,6 +4,7 @@
  */
 import type { Cause } from '../../../packages/base/problem.ts';
 import type { LimitKey } from '../../limits/limit.ts';
+import type { OtherHost } from './other-host.ts';
 import type { AttackEvidence, AttackResult } from './outcome.ts';
 
 /**
@@ -15,8 +16,21 @@ import type { AttackEvidence, AttackResult } from './outcome.ts';
  *     symlinks     the policy has <symlinks>
  *     jail         the policy has a <jail> for some tenant: only a private view of the host blocks it
  *     placement    the policy has <placement strict="yes"/>
+ *     reach.mail   and the others: some tenant's <reach> or <listen> refuses it, and not only watches
  */
-export type AttackDemand = LimitKey | 'limits' | 'separation' | 'symlinks' | 'jail' | 'placement';
+export type AttackDemand =
+  | LimitKey
+  | 'limits'
+  | 'separation'
+  | 'symlinks'
+  | 'jail'
+  | 'placement'
+  | 'reach.mail'
+  | 'reach.tenants'
+  | 'reach.metadata'
+  | 'reach.address'
+  | 'listen.ports'
+  | 'listen.public';
 
 /** The tenants that run programs. Their uids belong to nobody and are chosen for this run. */
 export const roles = ['attacker', 'neighbour', 'control'] as const;
@@ -45,6 +59,15 @@ export interface Stage {
   readonly neighbour: number;
   /** Name of its abstract socket. */
   readonly socket: string;
+  /** The port of 127.0.0.1 and ::1 at which it greets, by TCP and UDP. */
+  readonly neighbourPort: number;
+  /** A port that is free, and kept for the neighbour if the policy keeps any. */
+  readonly keptPort: number;
+  readonly other: OtherHost;
+  /** Why there is no other host here; absent if there is one. */
+  readonly otherMissing: Cause | undefined;
+  /** The attacker's rate to other hosts in bytes a second, if the policy limits any. */
+  readonly sendLimit: number | undefined;
   readonly limits: ScratchLimits;
   /** Whether attacker and neighbour are in jails. The control never is, so that it shows what can be reached. */
   readonly jailed: boolean;

@@ -3,6 +3,7 @@ import type { DriverName } from '../../policy/document.ts';
 import { jailProfiles, type Jail } from '../../policy/jail.ts';
 import { jailOf, type Policy } from '../../policy/policy.ts';
 import type { ScratchLimits } from './attack.ts';
+import { attackerNetwork, neighbourNetwork, type ScratchNetwork } from './scratch-network.ts';
 
 const MiB = 2 ** 20;
 
@@ -43,6 +44,7 @@ export interface ScratchHolding {
   readonly driver: DriverName | undefined;
   readonly jail: Jail['profile'] | undefined;
   readonly strict: boolean;
+  readonly network: ScratchNetwork;
 }
 
 /** Returns the most permissive jail profile that the policy uses: `shell`, then `web`. */
@@ -59,19 +61,24 @@ export function jailProfileOf(policy: Policy): Jail['profile'] | undefined {
 export function scratchPolicy(
   { attacker, neighbour, control }: ScratchTenants,
   limits: ScratchLimits,
-  { driver, jail, strict }: ScratchHolding,
+  { driver, jail, strict, network }: ScratchHolding,
 ): string {
   const host = driver === undefined ? '' : `  <host driver="${driver}"/>\n`;
   const placement = strict ? '  <placement strict="yes"/>\n' : '';
   const tenants = [
-    tenantText(attacker, limits, jail),
-    tenantText(neighbour, neighbourLimits, jail),
-    tenantText(control, controlLimits, undefined),
+    tenantText(attacker, limits, jail, attackerNetwork(network)),
+    tenantText(neighbour, neighbourLimits, jail, neighbourNetwork(network)),
+    tenantText(control, controlLimits, undefined, ''),
   ];
   return `<bulkhead version="1">\n${host}${placement}${tenants.join('')}</bulkhead>\n`;
 }
 
-function tenantText(uid: number, limits: ScratchLimits, jail: Jail['profile'] | undefined): string {
+function tenantText(
+  uid: number,
+  limits: ScratchLimits,
+  jail: Jail['profile'] | undefined,
+  network: string,
+): string {
   const { cpu, memory, processes, write, space, files } = limits;
   const elements = [
     element('cpu', { limit: cpu && `${Math.round(cpu * 100)}%` }),
@@ -79,6 +86,7 @@ function tenantText(uid: number, limits: ScratchLimits, jail: Jail['profile'] | 
     element('io', { write: write && `${write / MiB}MiB/s` }),
     element('processes', { limit: processes }),
     element('disk', { space: space && `${space / MiB}MiB`, files }),
+    network,
     element('jail', { profile: jail }),
   ];
   return `  <tenant uid="${uid}">${elements.join('')}</tenant>\n`;

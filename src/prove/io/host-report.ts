@@ -1,10 +1,12 @@
 /** The facts about this host, reported before the attacks. */
 import { release } from 'node:os';
-import type { Driver } from '../../host/driver.ts';
+import { formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { existingPins } from '../../sys/bpf/pins.ts';
 import { readdirSync } from 'node:fs';
+import { networkDemands } from '../core/demands.ts';
 import { jailProfileOf } from '../core/scratch-policy.ts';
+import type { ProveScratch } from './scratch.ts';
 import { agentLock, type Paths } from '../../host/paths.ts';
 import { isLocked } from '../../sys/files/flock.ts';
 import { readText } from '../../../packages/base/io/read.ts';
@@ -46,6 +48,8 @@ const attacked: readonly string[] = [
   'io.write',
   'disk.space',
   'disk.files',
+  'network.send',
+  'network.connections',
 ];
 
 /** The sysctls on which a verdict below depends. */
@@ -68,7 +72,7 @@ const settings = [
 
 export function reportHost(
   paths: Paths,
-  { capabilities, tree }: Driver,
+  { driver: { capabilities, tree }, problems }: Pick<ProveScratch, 'driver' | 'problems'>,
   policy: Policy | undefined,
 ): ProvedHost {
   const lsm = readText(`${paths.sys}/kernel/security/lsm`)?.trim();
@@ -84,14 +88,18 @@ export function reportHost(
         ? []
         : [`${key.replace('.', ' ')}: ${reason ?? level}`],
     ),
-    defences: defencesOf(paths, policy),
+    defences: defencesOf(paths, policy, problems),
   };
 }
 
 const settingOf = ({ proc }: Paths, name: string) =>
   readText(`${proc}/sys/${name.replaceAll('.', '/')}`)?.trim();
 
-function defencesOf(paths: Paths, policy: Policy | undefined): readonly Defence[] {
+function defencesOf(
+  paths: Paths,
+  policy: Policy | undefined,
+  problems: readonly Problem[],
+): readonly Defence[] {
   const agent = isLocked(agentLock(paths));
   const profile = policy && jailProfileOf(policy);
   const strict = policy?.strict?.placement === 'on';
@@ -117,6 +125,7 @@ function defencesOf(paths: Paths, policy: Policy | undefined): readonly Defence[
       on: strict,
       detail: strict ? 'strict for the attacker, too' : 'not strict in the policy',
     },
+    networkDefence(policy, problems),
     {
       name: 'Programs',
       on: programs.length > 0,
@@ -126,6 +135,17 @@ function defencesOf(paths: Paths, policy: Policy | undefined): readonly Defence[
           : `BPF programs of Bulkhead in the kernel: ${programs.join(', ')}`,
     },
   ];
+}
+
+function networkDefence(policy: Policy | undefined, problems: readonly Problem[]): Defence {
+  const name = 'Network';
+  const [problem] = problems;
+  if (problem !== undefined) return { name, on: false, detail: formatProblem(problem) };
+  const on = policy?.tenants.some((each) => networkDemands(each).length > 0) === true;
+  const detail = on
+    ? 'the attacker has a rule of each kind that the policy has'
+    : 'no tenant of the policy has rules that refuse anything, and the attacker has none';
+  return { name, on, detail };
 }
 
 /** Returns the loaded programs of the policy in force, by their names: `jails`, `symlinks`. */

@@ -1,19 +1,21 @@
 /** A whole run: scratch tenants, attacks one by one, and everything removed again. */
 import { createRequire } from 'node:module';
 import type { PolicyCapability } from '../../apply/capability.ts';
-import type { Problem } from '../../../packages/base/problem.ts';
+import type { Cause, Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Paths } from '../../host/paths.ts';
 import { lockFile } from '../../sys/files/flock.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import type { Attack, ScratchLimits, Stage } from '../core/attack.ts';
 import { demandsOf, nothingDemanded } from '../core/demands.ts';
+import { networkLimits, type ScratchNetwork } from '../core/scratch-network.ts';
 import { attackerLimits } from '../core/scratch-policy.ts';
 import { entryOf, type ProofEntry } from '../core/verdict.ts';
 import { runAttack } from './run-attack.ts';
 import type { PolicyInForce } from './free-uids.ts';
 import { reportHost, type ProvedHost } from './host-report.ts';
 import { startNeighbour, type ProveNeighbour } from './neighbour.ts';
+import { freePort, startOtherHost } from './other-host.ts';
 import { coresHere, makeProveScratch, removeProveScratch, type ProveScratch } from './scratch.ts';
 import { accountHomesOf, freeBytesOf } from './scratch-files.ts';
 import { serverUser } from './server-user.ts';
@@ -72,17 +74,22 @@ export async function cleanUp(
 
 async function withScratch(options: ProveOptions): Promise<Result<Proof, Problem>> {
   const { paths, capabilities, inForce, limits = attackerLimits, uidsFrom, signal } = options;
-  const made = await makeProveScratch(paths, { capabilities, inForce, limits, uidsFrom });
+  const demands =
+    inForce === undefined ? nothingDemanded : demandsOf(inForce.policy, inForce.document);
+  using otherHost = await startOtherHost();
+  const network = { has: demands, other: otherHost.other, keptPort: await freePort() };
+  const made = await makeProveScratch(paths, { capabilities, inForce, limits, network, uidsFrom });
   if (!made.ok) return made;
   const scratch = made.value;
-  const host = reportHost(paths, scratch.driver, inForce?.policy);
+  const host = reportHost(paths, scratch, inForce?.policy);
   options.onHost?.(host);
   const started = await startNeighbour(scratch);
   if (!started.ok) return started;
   using neighbour = started.value;
-  const stage = stageOf(scratch, neighbour, options, limits);
-  const demands =
-    inForce === undefined ? nothingDemanded : demandsOf(inForce.policy, inForce.document);
+  const stage = {
+    ...stageOf(scratch, neighbour, options, limits),
+    ...networkStage(network, otherHost.missing),
+  };
   const carrying = {
     stage,
     signal,
@@ -112,12 +119,24 @@ const namesIn = (inForce: PolicyInForce | undefined): readonly string[] =>
  */
 const descriptorsMax = Math.ceil(attackerLimits.memory / 100);
 
+type NetworkStage = Pick<Stage, 'keptPort' | 'other' | 'otherMissing' | 'sendLimit'>;
+
+const networkStage = (
+  { has, other, keptPort }: ScratchNetwork,
+  otherMissing: Cause | undefined,
+): NetworkStage => ({
+  keptPort,
+  other,
+  otherMissing,
+  sendLimit: has.has('network.send') ? networkLimits.sendBytes : undefined,
+});
+
 function stageOf(
   { homes, sites, shared, hidden, uids, driver, jailed, landlocked }: ProveScratch,
   neighbour: ProveNeighbour,
   { paths, inForce }: ProveOptions,
   limits: ScratchLimits,
-): Stage {
+): Omit<Stage, keyof NetworkStage> {
   const [used = 0, , most = 0] = (readText(`${paths.proc}/sys/fs/file-nr`) ?? '')
     .split(/\s+/)
     .map(Number);
@@ -133,6 +152,7 @@ function stageOf(
     hidden,
     neighbour: neighbour.pid,
     socket: neighbour.socket,
+    neighbourPort: neighbour.port,
     limits,
     jailed,
     landlocked,

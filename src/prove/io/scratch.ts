@@ -6,7 +6,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { applyPolicy, releaseAll } from '../../apply/apply.ts';
 import type { PolicyCapability } from '../../apply/capability.ts';
-import { applyParts, followParts, releaseParts } from '../../apply/parts.ts';
+import { applyParts, enforceParts, followParts, releaseParts } from '../../apply/parts.ts';
 import { causedBy, failed, type Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { readUidRange } from '../../host/accounts/accounts.ts';
@@ -25,6 +25,7 @@ import { replaceFile } from '../../../packages/base/io/replace-file.ts';
 import { signalUid } from '../../sys/processes/uid-signal.ts';
 import { roles, type ScratchLimits, type Stage } from '../core/attack.ts';
 import { jailProfileOf, scratchPolicy } from '../core/scratch-policy.ts';
+import type { ScratchNetwork } from '../core/scratch-network.ts';
 import { idsIn } from '../core/uids.ts';
 import { findFreeUids, type PolicyInForce } from './free-uids.ts';
 import { makeFiles, removeScratchFiles, scratchRoot, type StageFiles } from './scratch-files.ts';
@@ -33,6 +34,8 @@ import { recordFile, scratchPaths, type ScratchRecord } from './scratch-paths.ts
 export interface ProveScratch extends StageFiles {
   readonly paths: Paths;
   readonly driver: Driver;
+  /** Rules that could not be put in force, so that attacks get through. */
+  readonly problems: readonly Problem[];
   readonly uids: Stage['uids'];
   readonly jailed: boolean;
   readonly landlocked: boolean;
@@ -42,14 +45,16 @@ export interface ScratchOptions {
   readonly capabilities: readonly PolicyCapability[];
   readonly inForce: PolicyInForce | undefined;
   readonly limits: ScratchLimits;
+  readonly network: ScratchNetwork;
   /** The uid from which to search; default: `firstUid`. */
   readonly uidsFrom: number | undefined;
 }
 
 export async function makeProveScratch(
   inForcePaths: Paths,
-  { capabilities, inForce, limits, uidsFrom }: ScratchOptions,
+  options: ScratchOptions,
 ): Promise<Result<ProveScratch, Problem>> {
+  const { inForce, uidsFrom } = options;
   const paths = scratchPaths(inForcePaths);
   const root = scratchRoot(inForcePaths, inForce?.policy);
   const first = findFreeUids(inForcePaths, inForce, roles.length + 1, uidsFrom);
@@ -68,19 +73,12 @@ export async function makeProveScratch(
   if (!cleared.ok) return cleared;
   const files = makeFiles(root, uids);
   if (!files.ok) return files;
-  const driver = await applyScratch(
-    capabilities,
-    paths,
-    uids,
-    files.value,
-    limits,
-    inForce?.policy,
-  );
+  const applied = await applyScratch(options, paths, uids, files.value);
   const jailed = inForce !== undefined && jailProfileOf(inForce.policy) !== undefined;
-  if (!driver.ok) return driver;
+  if (!applied.ok) return applied;
   const stateFile = readText(`${paths.runtime}/jail/tenants/${uids.neighbour}`) ?? '';
   const landlocked = /^landlock yes$/m.test(stateFile);
-  return ok({ ...files.value, paths, uids, jailed, landlocked, driver: driver.value });
+  return ok({ ...files.value, paths, uids, jailed, landlocked, ...applied.value });
 }
 
 function writeRecord(paths: Paths, record: ScratchRecord): Result<void, Problem> {
@@ -104,17 +102,17 @@ function driverFor(paths: Paths, inForce: Policy | undefined): DriverName | unde
 }
 
 async function applyScratch(
-  capabilities: readonly PolicyCapability[],
+  { capabilities, inForce: host, limits, network }: ScratchOptions,
   paths: Paths,
   uids: Stage['uids'],
   { homes }: StageFiles,
-  limits: ScratchLimits,
-  inForce: Policy | undefined,
-): Promise<Result<Driver, Problem>> {
+): Promise<Result<Pick<ProveScratch, 'driver' | 'problems'>, Problem>> {
+  const inForce = host?.policy;
   const text = scratchPolicy(uids, limits, {
     driver: driverFor(paths, inForce),
     jail: inForce && jailProfileOf(inForce),
     strict: inForce?.strict?.placement === 'on',
+    network,
   });
   // These accounts exist only in this run: quotas are for the file system of a home.
   const accounts = roles.map((role) => {
@@ -134,7 +132,8 @@ async function applyScratch(
   if (failure !== undefined) return cannot(failure.problem);
   // Attacks that get through show what this kernel cannot enforce.
   await followParts(capabilities, policy, paths);
-  return ok(applied.value.driver);
+  const problems = await enforceParts(capabilities, policy, paths);
+  return ok({ driver: applied.value.driver, problems });
 }
 
 function parse(text: string): PolicyDocument {

@@ -127,6 +127,39 @@ export const attacks: Readonly<
     remedy:
       '<jail> in der Richtlinie, wo der Kernel BPF-Programme fragt oder ab Linux 6.12 Landlock hat; Sockets in Verzeichnissen, die dem Kunden gehören',
   },
+  'neighbour-port': {
+    summary: 'sich mit einem Dienst eines anderen Kunden auf diesem Server verbinden',
+    remedy: '<reach tenants="no"/> in der Richtlinie',
+  },
+  'kept-port': {
+    summary: 'einen Port öffnen, der einem anderen Kunden gehört, während dessen Dienst aus ist',
+    remedy: '<listen ports="…"/> für den Kunden in der Richtlinie',
+  },
+  'direct-mail': {
+    summary: 'E-Mails am Mailserver vorbei senden, an Port 25 eines anderen Servers',
+    remedy: '<reach mail="submission"/> in der Richtlinie',
+  },
+  'metadata-service': {
+    summary:
+      'sich mit den Metadaten-Adressen einer Cloud verbinden, die Geheimnisse des Servers ausgeben',
+    remedy: '<reach metadata="no"/> in der Richtlinie',
+  },
+  'refused-address': {
+    summary: 'sich mit einer Adresse verbinden, die die Richtlinie verbietet',
+    remedy: '<reach> mit <refuse address="…"/> in der Richtlinie',
+  },
+  'public-port': {
+    summary: 'anderen Servern an einem eigenen Port einen Dienst anbieten',
+    remedy: '<listen public="no"/> in der Richtlinie',
+  },
+  'connection-storm': {
+    summary: 'so schnell wie möglich Verbindungen öffnen, wie ein Portscan',
+    remedy: '<network connections="…/s"/> in der Richtlinie',
+  },
+  'upload-flood': {
+    summary: 'so schnell wie möglich senden und die Leitung aller füllen',
+    remedy: '<network send="…"/> in der Richtlinie',
+  },
   'symlink-server': {
     summary: 'ein Webserver folgt dem Link eines Kunden zur Datei eines anderen',
     remedy:
