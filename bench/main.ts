@@ -24,6 +24,7 @@ import { benchDatabase } from './database.ts';
 import { benchDiscovery } from './discovery.ts';
 import { benchExec } from './exec.ts';
 import { benchExecGuest } from './exec-guest.ts';
+import { benchFleet } from './fleet.ts';
 import { buildFloor } from './floor.ts';
 import { benchInstall } from './install.ts';
 import { benchJail } from './jail.ts';
@@ -74,6 +75,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   storms: benchStorms,
   history: benchHistory,
   simulate: benchSimulate,
+  fleet: benchFleet,
   modules: benchModules,
   'all-modules': benchAllModules,
   package: benchPackage,

@@ -1,5 +1,6 @@
 /** The list of capabilities. To add one: a directory beside these, and an entry here. */
 import type { Capability } from './cli/capability.ts';
+import { cloudLinuxCommands } from './cloudlinux/commands/cloudlinux-commands.ts';
 
 const kernelModules: Capability = {
   name: 'modules',
@@ -17,78 +18,7 @@ const kernelModules: Capability = {
 
 const cloudLinux: Capability = {
   name: 'cloudlinux',
-  commands: {
-    import: {
-      usage: '[options] [file]',
-      summary: 'turn a CloudLinux ve.cfg into a policy, with comments on what changes',
-      load: () => import('./cloudlinux/commands/import.ts'),
-    },
-    export: {
-      usage: '[options] [form]',
-      summary: 'write the policy as a CloudLinux ve.cfg, and warn about what that cannot express',
-      load: () => import('./cloudlinux/commands/export.ts'),
-    },
-    lvectl: {
-      usage: '[options] [command] [words...]',
-      summary: "read and set limits with the syntax of CloudLinux's lvectl",
-      load: () => import('./cloudlinux/commands/lvectl/lvectl.ts'),
-    },
-    lveinfo: {
-      usage: '[options]',
-      summary: "show what tenants used in a period, like CloudLinux's lveinfo",
-      load: () => import('./cloudlinux/commands/lveinfo.ts'),
-    },
-    'cloudlinux-top': {
-      usage: '[options]',
-      summary: "show what tenants use now, like CloudLinux's cloudlinux-top",
-      load: () => import('./cloudlinux/commands/cloudlinux-top.ts'),
-    },
-    'cloudlinux-limits': {
-      usage: '[options] [words...]',
-      summary: "read and set tenants' limits, like CloudLinux's cloudlinux-limits",
-      load: () => import('./cloudlinux/commands/limits/cloudlinux-limits.ts'),
-    },
-    'cloudlinux-packages': {
-      usage: '[options] [words...]',
-      summary: "read and set packages' limits, like CloudLinux's cloudlinux-packages",
-      load: () => import('./cloudlinux/commands/limits/cloudlinux-packages.ts'),
-    },
-    'cloudlinux-statistics': {
-      usage: '[options]',
-      summary: "show what tenants used in a period, like CloudLinux's cloudlinux-statistics",
-      load: () => import('./cloudlinux/commands/statistics/cloudlinux-statistics.ts'),
-    },
-    'cloudlinux-config': {
-      usage: '[options] [words...]',
-      summary: "show the alert rules of the policy, like CloudLinux's cloudlinux-config",
-      load: () => import('./cloudlinux/commands/config/cloudlinux-config.ts'),
-    },
-    lvechart: {
-      usage: '[options]',
-      summary: "draw a tenant's use in a period as SVG, like CloudLinux's lvechart",
-      load: () => import('./cloudlinux/commands/history/lvechart.ts'),
-    },
-    'lve-read-snapshot': {
-      usage: '[options]',
-      summary: 'show the processes of a tenant when it hit its limits',
-      load: () => import('./cloudlinux/commands/history/lve-read-snapshot.ts'),
-    },
-    lveps: {
-      usage: '[options]',
-      summary: "show tenants that run something now, like CloudLinux's lveps",
-      load: () => import('./cloudlinux/commands/lveps.ts'),
-    },
-    dbtop: {
-      usage: '[options]',
-      summary: "show who uses database servers now, like MySQL Governor's dbtop",
-      load: () => import('./cloudlinux/commands/databases/dbtop.ts'),
-    },
-    cloudlinux: {
-      usage: '',
-      summary: "install CloudLinux's commands on this host",
-      load: () => import('./cloudlinux/commands/cloudlinux.ts'),
-    },
-  },
+  commands: cloudLinuxCommands,
   policyFormat: async () => (await import('./cloudlinux/core/ve-cfg.ts')).veCfg,
   agentParts: [async () => (await import('./cloudlinux/io/lve-info-writer.ts')).lveInfoWriter],
   undo: async () => (await import('./cloudlinux/commands/undo.ts')).undoCloudLinux,

@@ -182,7 +182,7 @@ export function bundles({
 }: Made): Map<string, string> {
   const release = makeRelease(
     headFields(head),
-    names.map((host) => ({ host, wave: 1, policy: policy(host) })),
+    names.map((name) => ({ policy: policy(name), hosts: [{ name, wave: 1 }] })),
   );
   const made = new Map<string, string>();
   eachBundle(

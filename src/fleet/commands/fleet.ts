@@ -1,11 +1,39 @@
 /** `bulkhead fleet`: one policy for many hosts, signed by people. */
-import type { CommandModule } from '../../cli/shared/command.ts';
+import { examples, type CommandModule } from '../../cli/shared/command.ts';
 import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
 
-const parts: CommandTable = {};
+const parts: CommandTable = {
+  init: {
+    usage: '[options] [directory]',
+    summary: 'begin a fleet: a directory with an example policy, and the people who may sign',
+    load: () => import('./init.ts'),
+  },
+  sign: {
+    usage: '[options]',
+    summary: "sign the policy of all hosts with your SSH key, as the fleet's next release",
+    load: () => import('./sign.ts'),
+  },
+  publish: {
+    usage: '[options] <directory>',
+    summary: 'write a file for each host, with all that it needs of the signed release',
+    load: () => import('./publish.ts'),
+  },
+  trust: {
+    usage: '',
+    summary: 'show and change who may sign',
+    load: () => import('./trust.ts'),
+  },
+};
 
 export const command: CommandModule = {
   define(parent) {
+    parent.addHelpText(
+      'after',
+      examples(
+        ['bulkhead fleet init ~/fleet --name example', 'begin: fleet.xml, and you as the signer'],
+        ['bulkhead fleet sign && bulkhead fleet publish out', 'the next release, a file a host'],
+      ),
+    );
     addCommands(parent, parts);
   },
 };

@@ -1,48 +1,43 @@
 /** Makes a release: the documents of all hosts, the tree over them, and the head that people sign. */
-import { createHash } from 'node:crypto';
-import { zstdCompressSync } from 'node:zlib';
 import type { Envelope, HostBundle, HostDocument, ReleaseHead } from '../../core/documents.ts';
+import type { Release } from '../../core/fleet-files.ts';
 import { documentText } from '../../core/parse.ts';
+import { packPolicy } from './packed.ts';
 import { merkleTree, proofOf, rootOf } from '../verify/merkle.ts';
 
-/** A host of a release. */
-export interface ReleaseHost {
-  readonly host: string;
-  /** The number of its wave, from 1 on. */
-  readonly wave: number;
-  /** Its plain policy. */
+/** Hosts of a release that have the same policy. */
+export interface ReleaseHosts {
+  /** The plain policy. */
   readonly policy: string;
+  readonly hosts: readonly ReleaseHost[];
 }
 
-/** A release, as people keep it in their directory. */
-export interface Release {
-  readonly head: Envelope;
-  /** The hosts' documents, sorted by host. */
-  readonly hosts: readonly string[];
-  /** The policies, as base64 of zstd, by their hash: hosts with the same policy share one. */
-  readonly policies: Readonly<Record<string, string>>;
+interface ReleaseHost {
+  readonly name: string;
+  /** The number of its wave, from 1 on. */
+  readonly wave: number;
 }
 
 export type Gate = Pick<ReleaseHead, 'watchSeconds' | 'failed' | 'silent'>;
 export type HeadFields = Omit<ReleaseHead, 'format' | 'root' | 'hosts'>;
 
 /** Returns a release that nobody has signed. */
-export function makeRelease(fields: HeadFields, hosts: readonly ReleaseHost[]): Release {
+export function makeRelease(fields: HeadFields, groups: readonly ReleaseHosts[]): Release {
   const { fleet, generation } = fields;
-  const policies = new Map<string, Hashed>();
-  const documents = [...hosts]
-    .sort((a, b) => (a.host < b.host ? -1 : 1))
-    .map(({ host, wave, policy }) => {
-      const { packed: _, ...hashed } = hashedOnce(policy, policies);
-      const document: HostDocument = { format: 1, fleet, host, generation, policy: hashed, wave };
-      return documentText(document);
+  const policies = new Map<string, string>();
+  const documents = groups.flatMap(({ policy, hosts }) => {
+    const { mark, packed } = packPolicy(policy);
+    policies.set(mark.sha256, packed);
+    return hosts.map(({ name: host, wave }) => {
+      const document: HostDocument = { format: 1, fleet, host, generation, policy: mark, wave };
+      return { host, text: documentText(document) };
     });
-  const head = headText(fields, documents);
-  const packed = [...policies.values()].map((each) => [each.sha256, each.packed] as const);
+  });
+  const sorted = documents.sort((a, b) => (a.host < b.host ? -1 : 1)).map(({ text }) => text);
   return {
-    head: { document: head, signatures: [] },
-    hosts: documents,
-    policies: Object.fromEntries(packed),
+    head: { document: headText(fields, sorted), signatures: [] },
+    hosts: sorted,
+    policies: Object.fromEntries(policies),
   };
 }
 
@@ -62,21 +57,6 @@ function headText(fields: HeadFields, documents: readonly string[]): string {
     issued,
     expires,
   });
-}
-
-type Hashed = HostDocument['policy'] & { readonly packed: string };
-
-function hashedOnce(policy: string, known: Map<string, Hashed>): Hashed {
-  const found = known.get(policy);
-  if (found !== undefined) return found;
-  const bytes = Buffer.from(policy);
-  const hashed = {
-    sha256: createHash('sha256').update(bytes).digest('hex'),
-    bytes: bytes.length,
-    packed: zstdCompressSync(bytes).toString('base64'),
-  };
-  known.set(policy, hashed);
-  return hashed;
 }
 
 /** Calls `write` with each host's bundle. */

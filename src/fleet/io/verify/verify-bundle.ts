@@ -2,8 +2,6 @@
  * Verifies a bundle at a host. Nothing of it may be kept or acted on before all of it is verified: a trust that was
  * stored early, or a number, would let somebody with an old bundle shut the host out.
  */
-import { createHash } from 'node:crypto';
-import { constants, zstdDecompressSync } from 'node:zlib';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import {
   namespaces,
@@ -15,6 +13,7 @@ import {
 } from '../../core/documents.ts';
 import { documentText, parseBundle, parseHead, parseHost } from '../../core/parse.ts';
 import { refuse, refuseFor, type Refusal } from '../../core/refusal.ts';
+import { unpackPolicy } from '../release/packed.ts';
 import { rootFrom } from './merkle.ts';
 import { tooFewSigned, verifyTrust } from './verify-trust.ts';
 
@@ -54,14 +53,15 @@ export function verifyBundle(
   if (!head.ok) return head;
   const host = verifyHost(bundle.host, head.value, known);
   if (!host.ok) return host;
-  const policy = unpackPolicy(bundle.policy, host.value);
-  if (!policy.ok) return policy;
+  const policy = unpackPolicy(bundle.policy, host.value.policy);
+  if (policy === undefined)
+    return refuse('policy-differs', 'the policy is not the one that was signed');
   return ok({
     trust: trust.value,
     trustChain: bundle.trust,
     head: head.value,
     host: host.value,
-    policy: policy.value,
+    policy,
     bundle: text,
   });
 }
@@ -137,24 +137,4 @@ function verifyHost(
   if (host !== known.host)
     return refuse('another-host', `it is for the host "${host}", not "${known.host}"`);
   return parsed;
-}
-
-/** Memory that an archive may make the reader use besides its contents: 2^24 bytes. */
-const windowLogMax = 24;
-
-function unpackPolicy(base64: string, { policy }: HostDocument): Result<string, Refusal> {
-  const differs = refuse('policy-differs', 'the policy is not the one that was signed');
-  try {
-    const bytes = zstdDecompressSync(Buffer.from(base64, 'base64'), {
-      // To Node, zero is not a bound.
-      maxOutputLength: Math.max(policy.bytes, 1),
-      params: { [constants.ZSTD_d_windowLogMax]: windowLogMax },
-    });
-    const hash = createHash('sha256').update(bytes).digest('hex');
-    if (bytes.length !== policy.bytes || hash !== policy.sha256) return differs;
-    return ok(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
-  } catch {
-    // It is not zstd, is longer than what was signed, or is not UTF-8.
-    return differs;
-  }
 }

@@ -1,0 +1,28 @@
+/** `bulkhead fleet trust sign` */
+import { examples, type CommandModule, type ExitCode } from '../../../cli/shared/command.ts';
+import { failWith } from '../../../cli/shared/output.ts';
+import { readTrust } from '../../io/directory/fleet-directory.ts';
+import { directoryOption, keyOption, type SigningOptions } from '../directory-option.ts';
+import { signAndShow } from './sign-next.ts';
+
+function sign(options: SigningOptions): ExitCode {
+  const kept = readTrust(options.directory);
+  if (!kept.ok) return failWith(kept.error);
+  const { next, trust } = kept.value;
+  if (next !== undefined) return signAndShow(kept.value, next, options);
+  return failWith({
+    action: 'sign the trust',
+    reason: `nothing waits for signatures: version ${trust.version} is complete`,
+  });
+}
+
+export const command: CommandModule = {
+  define(command, run) {
+    command
+      .addOption(directoryOption())
+      .addOption(keyOption())
+      .option('--json', 'print the trust as JSON')
+      .addHelpText('after', examples(['bulkhead fleet trust sign', 'look at it first: trust show']))
+      .action(run(sign));
+  },
+};

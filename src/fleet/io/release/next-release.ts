@@ -1,0 +1,137 @@
+/** Decides whether a policy is the next release, or one more signature on the last one that was made. */
+import type { Cause } from '../../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../../packages/base/result.ts';
+import {
+  namespaces,
+  type HostDocument,
+  type ReleaseHead,
+  type TrustDocument,
+} from '../../core/documents.ts';
+import type { Release } from '../../core/fleet-files.ts';
+import { parseHead, parseTrust } from '../../core/parse.ts';
+import type { KeptTrust } from '../directory/fleet-directory.ts';
+import { tooFewSigned } from '../verify/verify-trust.ts';
+import { makeRelease, type Gate, type HeadFields, type ReleaseHosts } from './make-release.ts';
+
+/** The policy of the fleet as it is now. */
+export interface FleetNow {
+  readonly name: string;
+  readonly gate: Gate;
+  /** All hosts, by their policies. */
+  readonly groups: readonly ReleaseHosts[];
+}
+
+export interface ReleaseChoice {
+  /** Agree to a large change. */
+  readonly large?: boolean;
+  /** Make a release although nothing has changed, which is good for longer. */
+  readonly again?: boolean;
+  /** How long hosts accept it, in milliseconds. */
+  readonly expires: number;
+}
+
+export interface NextRelease {
+  readonly release: Release;
+  readonly head: ReleaseHead;
+  /** Whether enough people have signed, and nothing has changed since. */
+  readonly isComplete: boolean;
+  /** The number of hosts whose policy is another one than in the last release; undefined if there is none. */
+  readonly changed: number | undefined;
+}
+
+interface Kept {
+  readonly trust: KeptTrust;
+  /** The last release that was made here. */
+  readonly last: Release | undefined;
+}
+
+/** Returns the release to sign. `now` is in milliseconds since 1970. */
+export function nextRelease(
+  fleet: FleetNow,
+  { trust: { trust, chain }, last }: Kept,
+  choice: ReleaseChoice,
+  now: number,
+): Result<NextRelease, Cause> {
+  if (fleet.name !== trust.fleet)
+    return fail({
+      reason: `fleet.xml is of the fleet "${fleet.name}", and trust.json of "${trust.fleet}"`,
+    });
+  const before =
+    last &&
+    lastOf(
+      last,
+      chain.map(({ document }) => document),
+    );
+  if (before?.ok === false) return before;
+  if (before !== undefined) {
+    const same = sameRelease(fleet, before.value, trust, choice, now);
+    if (same !== undefined) return ok(same);
+  }
+  const fields: HeadFields = {
+    fleet: fleet.name,
+    generation: before === undefined ? 1 : before.value.nextGeneration,
+    trust: trust.version,
+    ...fleet.gate,
+    large: choice.large === true,
+    issued: new Date(now).toISOString(),
+    expires: new Date(now + choice.expires).toISOString(),
+  };
+  const release = makeRelease(fields, fleet.groups);
+  const head = parseHead(release.head.document);
+  if (!head.ok) return head;
+  return ok({
+    release,
+    head: head.value,
+    isComplete: false,
+    changed: last && changedHosts(last, release),
+  });
+}
+
+interface Last {
+  readonly release: Release;
+  readonly head: ReleaseHead;
+  /** The number of the release after it: the same one while too few people had signed. */
+  readonly nextGeneration: number;
+}
+
+function lastOf(release: Release, chain: readonly string[]): Result<Last, Cause> {
+  const head = parseHead(release.head.document);
+  if (!head.ok) return fail({ ...head.error, reason: `release.json: ${head.error.reason}` });
+  const { generation, trust: version } = head.value;
+  const trust = parseTrust(chain[version - 1] ?? '');
+  // Under a trust that is not known here, enough people may have signed.
+  const isShort =
+    trust.ok && tooFewSigned(release.head, trust.value, namespaces.release) !== undefined;
+  return ok({ release, head: head.value, nextGeneration: isShort ? generation : generation + 1 });
+}
+
+/** Returns the last release, if it says the same and can be used, or can still be signed. */
+function sameRelease(
+  { gate, groups }: FleetNow,
+  { release: last, head, nextGeneration }: Last,
+  trust: TrustDocument,
+  { large, again }: ReleaseChoice,
+  now: number,
+): NextRelease | undefined {
+  const isShort = nextGeneration === head.generation;
+  const isUsable = Date.parse(head.expires) > now && (large !== true || head.large);
+  if (!isUsable || (again === true && !isShort)) return undefined;
+  const same = makeRelease({ ...head, ...gate }, groups);
+  if (same.head.document !== last.head.document) return undefined;
+  const isComplete = tooFewSigned(last.head, trust, namespaces.release) === undefined;
+  if (!isComplete && !(isShort && head.trust === trust.version)) return undefined;
+  return { release: { ...same, head: last.head }, head, isComplete, changed: 0 };
+}
+
+function changedHosts(before: Release, after: Release): number {
+  const known = policiesOf(before);
+  return [...policiesOf(after)].filter(([host, hash]) => known.get(host) !== hash).length;
+}
+
+const policiesOf = ({ hosts }: Release): ReadonlyMap<string, string> =>
+  new Map(
+    hosts.map((document) => {
+      const { host, policy } = JSON.parse(document) as HostDocument;
+      return [host, policy.sha256];
+    }),
+  );
