@@ -132,6 +132,7 @@ test('--help loads no command', () => {
     'cli/shared/command-table.ts',
     'cli/shared/command.ts',
     'cli/version.ts',
+    'cloudlinux/commands/cloudlinux-commands.ts',
     'main.ts',
     'sys/package-files.ts',
   ]);
