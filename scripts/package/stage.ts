@@ -7,7 +7,7 @@
  *     /usr/libexec/bulkhead/dist/         bundles, BPF objects, launchers, the PAM module
  *     /usr/libexec/bulkhead/node_modules/ Node.js, koffi, and what draws charts as PNG
  *     /usr/lib/systemd/system/            units, all of them disabled
- *     /usr/lib/sysusers.d/                the account of the console's front
+ *     /usr/lib/sysusers.d/                the accounts of the console's front and of the fleet's puller
  *
  * No directory is needed before there is a policy, and logs go to the journal. So nothing is there for tmpfiles and
  * logrotate. `bulkhead pam enable` writes the profiles for pam-auth-update: shipped ones would
@@ -92,7 +92,7 @@ async function addProgram(
   tree.write(`${home}/package.json`, `${JSON.stringify(description, undefined, 2)}\n`);
   for (const path of globSync('libexec/*', { cwd: root }))
     tree.copy(`${home}/${path}`, `${root}${path}`, 0o755);
-  const packaging = globSync('packaging/*.{service,socket,conf}', { cwd: root });
+  const packaging = globSync('packaging/*.{service,socket,timer,conf}', { cwd: root });
   for (const path of ['web/508.html', ...packaging]) tree.copy(`${home}/${path}`, `${root}${path}`);
   return [...new Set([...bundled, ...inPage])].sort();
 }
@@ -147,17 +147,18 @@ async function addPackageFiles(
 /** The unit that only `modules gate enable` installs, since it starts before anything else. */
 const gateUnit = 'bulkhead-modules-gate.service';
 
-const sysusers = 'bulkhead-console.conf';
+const sysusers = ['bulkhead-console.conf', 'bulkhead-fleet.conf'];
 
 /** Adds the units, their accounts, and the preset by which image builders leave them disabled. */
 function addUnits(tree: Tree): void {
-  for (const path of globSync('packaging/*.{service,socket}', { cwd: root }).sort()) {
+  for (const path of globSync('packaging/*.{service,socket,timer}', { cwd: root }).sort()) {
     if (basename(path) === gateUnit) continue;
     const unit = unitFor(text(path), '/usr/bin/bulkhead', home);
     tree.write(`${unitDirectory}/${basename(path)}`, unit);
   }
   tree.write('/usr/lib/systemd/system-preset/50-bulkhead.preset', 'disable bulkhead*\n');
-  tree.copy(`/usr/lib/sysusers.d/${sysusers}`, `${root}packaging/${sysusers}`);
+  for (const each of sysusers)
+    tree.copy(`/usr/lib/sysusers.d/${each}`, `${root}packaging/${each}`);
 }
 
 /** Adds a manual page for each command, and completion for bash and fish; zsh has other places in each format. */

@@ -78,6 +78,7 @@ describe('npm run package', { skip, timeout: longPatienceMilliseconds }, () => {
     for (const path of [
       '/usr/bin/bulkhead -> ../libexec/bulkhead/bulkhead',
       '/usr/lib/sysusers.d/bulkhead-console.conf',
+      '/usr/lib/sysusers.d/bulkhead-fleet.conf',
       '/usr/libexec/bulkhead/packaging/bulkhead-console.conf',
       '/usr/libexec/bulkhead/dist/console/manifest.json',
       '/usr/libexec/bulkhead/dist/entry/x64/pam_bulkhead.so',

@@ -24,6 +24,8 @@ export type Query = Readonly<
 
 export interface CallOptions {
   readonly method?: 'GET' | 'POST';
+  /** JSON to send. */
+  readonly body?: string;
   /** How long to wait for the answer. */
   readonly waitMilliseconds?: number;
   /** Called once if there is no answer after a second. */
@@ -88,11 +90,15 @@ interface Reply {
 function ask(
   paths: Paths,
   path: string,
-  { method = 'GET', waitMilliseconds = answerMilliseconds }: CallOptions,
+  { method = 'GET', body, waitMilliseconds = answerMilliseconds }: CallOptions,
 ): Promise<Result<Reply, Problem>> {
   const socketPath = socketOf(paths);
   return new Promise((resolve) => {
-    const sent = request({ socketPath, path, method, agent: false }, (response) => {
+    const headers =
+      body === undefined
+        ? {}
+        : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+    const sent = request({ socketPath, path, method, headers, agent: false }, (response) => {
       const chunks: Buffer[] = [];
       let length = 0;
       response.on('data', (chunk: Buffer) => {
@@ -110,7 +116,7 @@ function ask(
     const silent = `it did not respond within ${waitMilliseconds / 1000} s`;
     sent.setTimeout(waitMilliseconds, () => sent.destroy(new Error(silent)));
     sent.on('error', (error) => resolve(fail(problemOf(paths, error))));
-    sent.end();
+    sent.end(body);
   });
 }
 

@@ -18,6 +18,11 @@ const parts: CommandTable = {
     summary: 'write a file for each host, with all that it needs of the signed release',
     load: () => import('./publish.ts'),
   },
+  pull: {
+    usage: '[options]',
+    summary: "get this host's release over HTTPS, and hand it to the agent",
+    load: () => import('./pull.ts'),
+  },
   trust: {
     usage: '',
     summary: 'show and change who may sign',

@@ -102,3 +102,13 @@ export interface FleetPublishJson {
   /** The number of files that were removed, of hosts that left the fleet. */
   readonly removed: number;
 }
+
+/** `bulkhead fleet pull` */
+export interface FleetPullJson {
+  /** The address of the release. */
+  readonly url: string;
+  /** Whether the server has the same release as before. */
+  readonly isSame: boolean;
+  /** The state of this host in its fleet; null if the agent takes the release later. */
+  readonly state: string | null;
+}

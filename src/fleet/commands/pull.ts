@@ -1,0 +1,129 @@
+/**
+ * `bulkhead fleet pull`: gets this host's release over HTTPS, and hands it to the agent. It runs without any rights, by
+ * the timer of `bulkhead-fleet-pull.service`: the agent verifies, judges and applies, and never opens a connection.
+ */
+import type { Command } from 'commander';
+import { printable } from '../../../packages/base/printable.ts';
+import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import { callAgent } from '../../agent/api/client.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../cli/shared/command.ts';
+import { failWith, pathsFor, print, printError, printJson } from '../../cli/shared/output.ts';
+import type { Paths } from '../../host/paths.ts';
+import { bundleUrl, fetchBundle } from '../io/pull/fetch-bundle.ts';
+import { readLast, writeLast } from '../io/pull/last-bundle.ts';
+import type { FleetPullJson } from './json.ts';
+
+/** What the agent says of the fleet, as far as it is needed here. */
+interface FleetAnswer {
+  readonly state: string;
+  readonly host?: string;
+  /** The addresses of the policy's `<fleet from>`. */
+  readonly from?: readonly string[];
+}
+
+interface PullOptions {
+  readonly json?: boolean;
+}
+
+async function pull({ json }: PullOptions, command: Command): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const fleet = await callAgent<FleetAnswer>(paths, '/v1/fleet');
+  if (!fleet.ok) return failWith(fleet.error);
+  const { host, from = [] } = fleet.value;
+  const bases = from.filter((each) => /^https?:/.test(each));
+  if (host === undefined || bases.length === 0)
+    return failWith({
+      action: 'get a release',
+      reason: 'the policy of this host names no https address of a fleet',
+      hint: 'write for example <fleet name="example" host="web-001" from="https://fleet.example.org/"/>',
+    });
+  const bundle = await firstOf(bases, host);
+  if (bundle === undefined) return exitCodes.failed;
+  return handOver(paths, bundle, json === true);
+}
+
+interface Pulled {
+  readonly url: string;
+  readonly text: string;
+  readonly isSame: boolean;
+}
+
+/** Returns the bundle of the first address that has one; the problems of the others are printed. */
+async function firstOf(bases: readonly string[], host: string): Promise<Pulled | undefined> {
+  for (const base of bases) {
+    const pulled = await pullFrom(base, host);
+    if (pulled.ok) return pulled.value;
+    printError(pulled.error);
+  }
+  return undefined;
+}
+
+const timeoutMilliseconds = 60_000;
+
+async function pullFrom(base: string, host: string): Promise<Result<Pulled, Problem>> {
+  const url = bundleUrl(base, host);
+  if (!url.ok) return failed({ action: 'use the address', object: base, ...url.error });
+  const { href } = url.value;
+  // Systemd makes it, for the account of the service.
+  const directory = process.env['STATE_DIRECTORY'];
+  const last = directory === undefined ? undefined : readLast(directory, href);
+  const fetched = await fetchBundle(url.value, last?.etag, timeoutMilliseconds);
+  if (!fetched.ok) return fetched;
+  if (fetched.value.kind === 'same')
+    return ok({ url: href, text: last?.bundle ?? '', isSame: true });
+  const { bundle, etag } = fetched.value;
+  if (directory !== undefined && etag !== undefined) {
+    const kept = writeLast(directory, { url: href, etag, bundle });
+    // Next time it is fetched whole.
+    if (!kept.ok) printError(kept.error);
+  }
+  return ok({ url: href, text: bundle, isSame: false });
+}
+
+/** The agent is busy, or root holds it: the next run brings the release again. */
+const later: ReadonlySet<number | undefined> = new Set([409, 503]);
+
+async function handOver(
+  paths: Paths,
+  { url, text, isSame }: Pulled,
+  json: boolean,
+): Promise<ExitCode> {
+  const taken = await callAgent<FleetAnswer>(
+    paths,
+    '/v1/fleet/release',
+    {},
+    { method: 'POST', body: text },
+  );
+  const isLater = !taken.ok && later.has(taken.error.status);
+  if (!taken.ok && !isLater) return failWith(taken.error);
+  if (!taken.ok) printError(taken.error);
+  const shown: FleetPullJson = { url, isSame, state: taken.ok ? taken.value.state : null };
+  if (json) printJson(shown);
+  else if (taken.ok)
+    print(
+      `${printable(url)}: ${isSame ? 'nothing new' : 'fetched'}; ${printable(taken.value.state)}`,
+    );
+  return exitCodes.done;
+}
+
+export const command: CommandModule = {
+  define(command, run) {
+    command
+      .option('--json', 'print as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['systemctl enable --now bulkhead-fleet-pull.timer', 'it runs every five minutes'],
+          ['systemctl start bulkhead-fleet-pull', 'it runs now'],
+        ),
+      )
+      .action(run(pull));
+  },
+};
