@@ -17,7 +17,7 @@ const directory = suiteDirectory('ansible-lint');
 cpSync(new URL('../../examples/ansible', import.meta.url), directory, { recursive: true });
 
 const lint = () =>
-  spawnSync('ansible-lint', ['--offline', '--nocolor', 'site.yml', 'roles/bulkhead'], {
+  spawnSync('ansible-lint', ['--offline', '--nocolor', 'site.yml', 'fleet.yml', 'roles/bulkhead'], {
     cwd: directory,
     encoding: 'utf8',
     env: { ...process.env, HOME: directory },
