@@ -258,6 +258,25 @@ suite('bulkhead fleet', () => {
     writeFileSync(file, text.slice(0, 300));
     assert.match(refused('publish', out, '-C', at), /not a JSON object/);
     writeFileSync(file, text);
+    const release = readFileSync(join(at, 'release.json'), 'utf8');
+    const signed = JSON.parse(release) as { hosts: string[]; policies: Record<string, string> };
+    const changed = (change: (file: typeof signed) => void) => {
+      const file = structuredClone(signed);
+      change(file);
+      writeFileSync(join(at, 'release.json'), JSON.stringify(file));
+      return refused('publish', out, '-C', at);
+    };
+    const [document = ''] = signed.hosts;
+    const outside = document.replace('web-001', '../../etc/web-001');
+    for (const hosts of [[outside, ...signed.hosts.slice(1)], [], ['x'], signed.hosts.slice(1)])
+      assert.match(
+        changed((file) => (file.hosts = hosts)),
+        /the hosts that people signed|1 to 100000 entries/,
+      );
+    assert.match(
+      changed((file) => (file.policies = {})),
+      /does not have the policy that people signed for "web-001"/,
+    );
     writeFileSync(join(at, 'release.json'), '{"format":2}');
     assert.match(refused('publish', out, '-C', at), /update Bulkhead/);
   });

@@ -14,6 +14,7 @@ import type { Envelope, ReleaseHead } from '../core/documents.ts';
 import type { Release } from '../core/fleet-files.ts';
 import { readRelease, readTrust } from '../io/directory/fleet-directory.ts';
 import { publish as publishTo } from '../io/directory/publish.ts';
+import { notWhole } from '../io/release/whole-release.ts';
 import { verifyHead } from '../io/verify/verify-bundle.ts';
 import { directoryOption, type DirectoryOptions } from './directory-option.ts';
 import type { FleetPublishJson } from './json.ts';
@@ -48,7 +49,11 @@ function readSigned(directory: string): Result<Signed, Problem> {
     return failed({ action, object: directory, reason: 'no release was signed', hint: signFirst });
   const known = { fleet: trust.value.trust.fleet, newest: undefined, now: Date.now() };
   const head = verifyHead(release.value.head, trust.value.trust, known);
-  if (head.ok) return ok({ release: release.value, head: head.value, chain: trust.value.chain });
+  if (head.ok) {
+    const cause = notWhole(release.value, head.value);
+    if (cause !== undefined) return failed({ action, object: directory, ...cause });
+    return ok({ release: release.value, head: head.value, chain: trust.value.chain });
+  }
   const { code, reason, hint = code === 'signatures' ? signFirst : undefined } = head.error;
   return failed({ action, object: directory, reason, ...(hint !== undefined && { hint }) });
 }

@@ -19,7 +19,7 @@ import { bundleUrl, fetchBundle } from '../io/pull/fetch-bundle.ts';
 import { readLast, writeLast } from '../io/pull/last-bundle.ts';
 import type { FleetPullJson } from './json.ts';
 
-/** What the agent says of the fleet, as far as it is needed here. */
+/** The agent's answer about the fleet, as far as it is needed here. */
 interface FleetAnswer {
   readonly state: string;
   readonly host?: string;

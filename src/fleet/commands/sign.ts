@@ -11,7 +11,7 @@ import {
   type ExitCode,
 } from '../../cli/shared/command.ts';
 import { failWith, print, printJson } from '../../cli/shared/output.ts';
-import { namespaces, type HostDocument, type TrustDocument } from '../core/documents.ts';
+import { namespaces, type TrustDocument } from '../core/documents.ts';
 import type { Release } from '../core/fleet-files.ts';
 import {
   fleetFiles,
@@ -21,6 +21,7 @@ import {
 } from '../io/directory/fleet-directory.ts';
 import { findSigner, signText } from '../io/directory/sign.ts';
 import { nextRelease, type NextRelease } from '../io/release/next-release.ts';
+import { hostDocuments } from '../io/release/whole-release.ts';
 import { signersOf } from '../io/verify/verify-trust.ts';
 import { directoryOption, keyOption, type SigningOptions } from './directory-option.ts';
 import { hostsOfFleet } from './hosts-of-fleet.ts';
@@ -73,7 +74,7 @@ function jsonOf(
   trust: TrustDocument,
 ): FleetSignJson {
   const { people } = signersOf(release.head, trust, namespaces.release);
-  const waves = release.hosts.map((each) => (JSON.parse(each) as HostDocument).wave);
+  const waves = hostDocuments(release).map(({ wave }) => wave);
   return {
     fleet: head.fleet,
     generation: head.generation,

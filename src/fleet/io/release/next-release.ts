@@ -1,17 +1,13 @@
 /** Decides whether a policy is the next release, or one more signature on the last one that was made. */
 import type { Cause } from '../../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../../packages/base/result.ts';
-import {
-  namespaces,
-  type HostDocument,
-  type ReleaseHead,
-  type TrustDocument,
-} from '../../core/documents.ts';
+import { namespaces, type ReleaseHead, type TrustDocument } from '../../core/documents.ts';
 import type { Release } from '../../core/fleet-files.ts';
 import { parseHead, parseTrust } from '../../core/parse.ts';
 import type { KeptTrust } from '../directory/fleet-directory.ts';
 import { tooFewSigned } from '../verify/verify-trust.ts';
 import { makeRelease, type Gate, type HeadFields, type ReleaseHosts } from './make-release.ts';
+import { hostDocuments } from './whole-release.ts';
 
 /** The policy of the fleet as it is now. */
 export interface FleetNow {
@@ -128,10 +124,5 @@ function changedHosts(before: Release, after: Release): number {
   return [...policiesOf(after)].filter(([host, hash]) => known.get(host) !== hash).length;
 }
 
-const policiesOf = ({ hosts }: Release): ReadonlyMap<string, string> =>
-  new Map(
-    hosts.map((document) => {
-      const { host, policy } = JSON.parse(document) as HostDocument;
-      return [host, policy.sha256];
-    }),
-  );
+const policiesOf = (release: Release): ReadonlyMap<string, string> =>
+  new Map(hostDocuments(release).map(({ host, policy }) => [host, policy.sha256]));
