@@ -34,11 +34,22 @@ const unclear = { kind: 'unclear', reasons: ['too little was measured'] } as con
 const fresh = newState('example', 'web-1', at(0));
 const running = (state: HostState) => started(state, at(1));
 const confirmedOn = (generation: number, state = running(fresh)) =>
-  kept(judged(watching(begun(state, id(generation), 60, at(1)), at(1)), pass, at(61)), at(61));
+  kept(
+    judged(
+      watching(begun(state, id(generation), { watchSeconds: 60 }, at(1)), at(1)),
+      pass,
+      at(61),
+    ),
+    at(61),
+  );
 
 suite('states', () => {
   test('a release becomes healthy by the gate, and confirmed by a word or a day', () => {
-    const seen = judged(watching(begun(running(fresh), id(7), 60, at(1)), at(2)), pass, at(62));
+    const seen = judged(
+      watching(begun(running(fresh), id(7), { watchSeconds: 60 }, at(1)), at(2)),
+      pass,
+      at(62),
+    );
     assert.equal(seen.current?.phase, 'healthy');
     assert.equal(seen.confirmed, undefined);
     assert.equal(kept(seen, at(63)).confirmed?.generation, 7);
@@ -48,13 +59,21 @@ suite('states', () => {
   });
 
   test('a wrong wall clock neither confirms nor drops anything', () => {
-    const seen = judged(watching(begun(running(fresh), id(7), 60, at(1)), at(2)), pass, at(62));
+    const seen = judged(
+      watching(begun(running(fresh), id(7), { watchSeconds: 60 }, at(1)), at(2)),
+      pass,
+      at(62),
+    );
     for (const wall of [0, 1e13, -1])
       assert.equal(passed(seen, at(100, 'a', wall)).current?.phase, 'healthy');
   });
 
   test('a host that starts anew counts only the time that is certain', () => {
-    const seen = judged(watching(begun(running(fresh), id(7), 60, at(1)), at(2)), pass, at(62));
+    const seen = judged(
+      watching(begun(running(fresh), id(7), { watchSeconds: 60 }, at(1)), at(2)),
+      pass,
+      at(62),
+    );
     const half = marked(seen, at(62 + confirmSeconds / 2));
     assert.equal(passed(half, at(confirmSeconds / 2 - 1, 'b')).confirmed, undefined);
     assert.equal(passed(half, at(confirmSeconds / 2, 'b')).confirmed?.generation, 7);
@@ -62,8 +81,12 @@ suite('states', () => {
 
   test('a host goes back to its own confirmed release, not to the one before', () => {
     const first = confirmedOn(3);
-    const second = judged(watching(begun(first, id(5), 60, at(70)), at(71)), pass, at(131));
-    const third = watching(begun(second, id(8), 60, at(140)), at(141));
+    const second = judged(
+      watching(begun(first, id(5), { watchSeconds: 60 }, at(70)), at(71)),
+      pass,
+      at(131),
+    );
+    const third = watching(begun(second, id(8), { watchSeconds: 60 }, at(140)), at(141));
     const back = wentBack(judged(third, fail, at(150)), at(151));
     assert.deepEqual([back.current?.release.generation, back.current?.phase], [3, 'confirmed']);
     assert.deepEqual(back.ended, {
@@ -75,14 +98,18 @@ suite('states', () => {
   });
 
   test('without a confirmed release, a host goes back to its own policy', () => {
-    const bad = judged(watching(begun(running(fresh), id(1), 60, at(1)), at(2)), fail, at(3));
+    const bad = judged(
+      watching(begun(running(fresh), id(1), { watchSeconds: 60 }, at(1)), at(2)),
+      fail,
+      at(3),
+    );
     assert.equal(bad.current?.phase, 'going back');
     const back = wentBack(bad, at(4));
     assert.deepEqual([back.current, back.confirmed], [undefined, undefined]);
   });
 
   test('back works until a release is confirmed, also when it is healthy already', () => {
-    const watched = watching(begun(confirmedOn(3), id(4), 60, at(70)), at(71));
+    const watched = watching(begun(confirmedOn(3), id(4), { watchSeconds: 60 }, at(70)), at(71));
     const healthy = judged(watched, pass, at(131));
     for (const each of [watched, healthy]) {
       assert.equal(canGoBack(each), true);
@@ -95,7 +122,7 @@ suite('states', () => {
   });
 
   test('three watches with too little measured are unclear, and a day does not confirm that', () => {
-    let state = watching(begun(running(fresh), id(4), 60, at(1)), at(2));
+    let state = watching(begun(running(fresh), id(4), { watchSeconds: 60 }, at(1)), at(2));
     for (let round = 0; round < 2; round++) state = judged(state, unclear, at(100 + round * 60));
     assert.equal(state.current?.phase, 'watching');
     state = judged(state, unclear, at(300));
@@ -106,7 +133,7 @@ suite('states', () => {
   });
 
   test('an agent that crashes while it applies tries once more, and then starts with the confirmed one', () => {
-    const trying = begun(confirmedOn(3), id(4), 60, at(70));
+    const trying = begun(confirmedOn(3), id(4), { watchSeconds: 60 }, at(70));
     const second = started(trying, at(80));
     assert.deepEqual([second.current?.phase, second.current?.tries], ['applying', 2]);
     const third = started(second, at(90));
@@ -115,7 +142,7 @@ suite('states', () => {
   });
 
   test('an agent that crashes in the watch goes back; one that was stopped watches anew', () => {
-    const watched = watching(begun(confirmedOn(3), id(4), 60, at(70)), at(71));
+    const watched = watching(begun(confirmedOn(3), id(4), { watchSeconds: 60 }, at(70)), at(71));
     assert.equal(started(watched, at(100)).current?.phase, 'going back');
     const again = started({ ...watched, isStopped: true }, at(100));
     assert.equal(again.current?.phase, 'watching');
@@ -123,7 +150,7 @@ suite('states', () => {
   });
 
   test('a host that crashes in the watch tries once more', () => {
-    const watched = watching(begun(confirmedOn(3), id(4), 60, at(70)), at(71));
+    const watched = watching(begun(confirmedOn(3), id(4), { watchSeconds: 60 }, at(70)), at(71));
     const second = started(watched, at(5, 'b'));
     assert.equal(second.current?.phase, 'watching');
     assert.equal(started(second, at(5, 'c')).current?.phase, 'going back');
@@ -165,7 +192,8 @@ suite('states', () => {
           uptime += 10;
           const now = at(uptime, `${boot}`);
           const before = state;
-          if (each === 'begin' && !isBusy(state)) state = begun(state, id(++generation), 60, now);
+          if (each === 'begin' && !isBusy(state))
+            state = begun(state, id(++generation), { watchSeconds: 60 }, now);
           if (each === 'watch') state = watching(state, now);
           if (each === 'pass' && state.current?.phase === 'watching')
             state = judged(state, pass, now);

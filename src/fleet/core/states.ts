@@ -63,6 +63,8 @@ export interface Current {
   readonly tries: number;
   /** How many watches of it were too little measured. */
   readonly rounds: number;
+  /** The problems of the policy that were there before it. */
+  readonly known: readonly string[];
   /** Why it is unclear, or goes back; what the gate is without. */
   readonly reasons: readonly string[];
 }
@@ -93,6 +95,8 @@ export interface HostState {
   readonly host: string;
   /** The newest head ever verified here, in force or not. An older one is never taken. */
   readonly newest?: ReleaseHead;
+  /** The hash of the trust under which that was: after a new trust from a file, its number means nothing. */
+  readonly trustKey?: string;
   /** Since a signed document was handed over last. */
   readonly heard: Stopwatch;
   /** Absent: no release is in force. */
@@ -141,9 +145,14 @@ export const isHeld = ({ hold }: HostState, now: BootMoment): boolean =>
   hold !== undefined && holdSeconds(hold, now) > 0;
 
 /** Notes a head that was verified, whatever becomes of its release. */
-export const heardOf = (state: HostState, newest: ReleaseHead, now: Now): HostState => ({
+export const heardOf = (
+  state: HostState,
+  { newest, trustKey }: { readonly newest: ReleaseHead; readonly trustKey: string },
+  now: Now,
+): HostState => ({
   ...state,
   newest,
+  trustKey,
   heard: startStopwatch(now),
 });
 
@@ -151,18 +160,14 @@ export const heardOf = (state: HostState, newest: ReleaseHead, now: Now): HostSt
 export const begun = (
   state: HostState,
   release: ReleaseId,
-  watchSeconds: number,
+  {
+    watchSeconds,
+    known = [],
+  }: { readonly watchSeconds: number; readonly known?: readonly string[] },
   now: Now,
 ): HostState => ({
   ...state,
-  current: {
-    ...fresh('applying', now),
-    release,
-    watchSeconds,
-    tries: 1,
-    rounds: 0,
-    reasons: [],
-  },
+  current: { ...fresh('applying', now), release, watchSeconds, known },
 });
 
 /** Notes that a release stays away, and why; the one in force stays. */
@@ -216,9 +221,7 @@ export function wentBack(state: HostState, now: Now): HostState {
       ...fresh('confirmed', now),
       release: confirmed,
       watchSeconds: 0,
-      tries: 1,
-      rounds: 0,
-      reasons: [],
+      known: [],
     },
   };
 }
@@ -280,7 +283,14 @@ export function resumed({ hold: _hold, ...state }: HostState): HostState {
   return state;
 }
 
-const fresh = (phase: Phase, now: Now) => ({ phase, since: now.at, watch: startStopwatch(now) });
+const entered = (phase: Phase, now: Now) => ({ phase, since: now.at, watch: startStopwatch(now) });
+
+const fresh = (phase: Phase, now: Now) => ({
+  ...entered(phase, now),
+  tries: 1,
+  rounds: 0,
+  reasons: [],
+});
 
 function inPhase(
   state: HostState,
@@ -290,5 +300,5 @@ function inPhase(
 ): HostState {
   const { current } = state;
   if (current === undefined) return state;
-  return { ...state, current: { ...current, ...fresh(phase, now), ...more } };
+  return { ...state, current: { ...current, ...entered(phase, now), ...more } };
 }
