@@ -286,6 +286,9 @@ const fleet: Capability = {
       load: () => import('./fleet/commands/fleet.ts'),
     },
   },
+  agentParts: [async () => (await import('./fleet/io/agent-part.ts')).fleetPart],
+  undo: async () => (await import('./fleet/commands/host/undo.ts')).undoFleet,
+  doctor: async () => (await import('./fleet/commands/host/doctor.ts')).fleetDoctor,
 };
 
 const setup: Capability = {

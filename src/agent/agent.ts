@@ -33,6 +33,7 @@ import { PartReadings } from './sampling/part-readings.ts';
 import { DiskUsages } from './sampling/disk-usages.ts';
 import { haltFaults } from './sampling/halt-fault.ts';
 import { IoShifter } from './sampling/io-shifter.ts';
+import type { FleetEngine } from './fleet/fleet-agent.ts';
 import { cpuLimitNow, type ReportedFault } from './part.ts';
 import { Meter } from './sampling/meter.ts';
 import { placementTargets } from './placer/placement.ts';
@@ -147,12 +148,14 @@ export class Agent implements AsyncDisposable {
     this.#cleanup.use(followFiles(this.#followed(), () => this.refresh()));
     this.#composed.startup.enter('applying the policy', () => this.#composed.reconciler.progress);
     await this.#composed.policy.begin();
+    this.#composed.fleet?.begin(this.#fleetEngine());
     await this.#composed.reconciler.refresh();
     if (this.#isStopping) return;
     this.#composed.placement.start();
     this.#composed.startup.enter('scanning all processes', () => this.#composed.placement.progress);
     this.#composed.ticker.start(this.#settings.intervalSeconds * 1000);
     log.info(`Started with process id ${process.pid}; tenants continue when it is stopped`);
+    this.#composed.fleet?.begun();
     await this.#composed.placement.begun();
     if (this.#isStopping) return;
     // Units that are started after this one start nothing that the agent does not see.
@@ -171,6 +174,26 @@ export class Agent implements AsyncDisposable {
   refresh(): void {
     this.#composed.policy.noticeEdit();
     void this.#composed.reconciler.refresh();
+  }
+
+  #fleetEngine(): FleetEngine {
+    const { reconciler, policy, events, metrics } = this.#composed;
+    return {
+      apply: async () => {
+        await reconciler.nextRun();
+        return { state: reconciler.state, changes: reconciler.changes };
+      },
+      state: () => reconciler.state,
+      check: (release, isLarge) =>
+        policy.checkRelease(release, isLarge, this.#composed.latest.tick),
+      events,
+      recordedSince: () => {
+        const oldest = metrics.oldest();
+        const kept = Date.now() - this.#settings.history.incidentsMilliseconds;
+        return oldest === undefined ? undefined : Math.max(oldest, kept);
+      },
+      placement: () => this.#composed.placement.status(),
+    };
   }
 
   /** Takes over a policy that has been applied. */
@@ -260,6 +283,7 @@ export class Agent implements AsyncDisposable {
     ];
     this.#composed.latest.update(tick, readings, faults, moment);
     this.#composed.recorder.record(tick, faults, moment, this.#settings.history, reported);
+    this.#composed.fleet?.see({ at: moment.at, seconds, faults, missing });
     if (missing.length > 0) this.#remake(missing);
     if (this.#composed.reconciler.wantsRetry) this.refresh();
     for (const part of this.#options.parts)
@@ -312,6 +336,7 @@ export class Agent implements AsyncDisposable {
       digestPace: this.#digestPace,
       digestChoices: this.#digestChoices,
       apps: this.#composed.appChanges,
+      fleet: this.#composed.fleet,
       servedSites: async (uid, wanted) => (await web?.servedSites?.(uid, wanted)) ?? ok(new Set()),
       entriesCountedSince: () =>
         this.#options.parts

@@ -17,6 +17,7 @@ import { Alerting } from './alerting.ts';
 import type { AgentContext } from './api/request-context.ts';
 import { makeApi, type Api } from './api/routes.ts';
 import { TcpListener } from './api/server/tcp-listener.ts';
+import type { FleetAgent } from './fleet/fleet-agent.ts';
 import type { Log } from './log.ts';
 import { cpuLimitNow, type AgentPart } from './part.ts';
 import { ConnectorPlacement } from './placer/placement.ts';
@@ -84,6 +85,8 @@ export interface Composition {
   readonly policy: PolicyChanges;
   /** Absent if no part has applications. */
   readonly appChanges: AppChanges | undefined;
+  /** Absent if no part keeps the host in a fleet. */
+  readonly fleet: FleetAgent | undefined;
 }
 
 export const now = (): Moment => ({ at: Date.now(), monotonic: performance.now() });
@@ -149,8 +152,9 @@ export function compose(
   );
   const apps = options.parts.find((part) => part.apps !== undefined)?.apps;
   const appChanges = apps && cleanup.use(new AppChanges({ apps, log: (line) => log.info(line) }));
+  const fleet = options.parts.find((part) => part.fleet !== undefined)?.fleet;
   const stored = { membership, names, console: consoleAccess, history, startup, recorder };
-  const changes = { siteLimits, policy, appChanges };
+  const changes = { siteLimits, policy, appChanges, fleet };
   return { ...sampled, ...stored, placement, api, tcp, ticker, reconciler, ...changes };
 }
 

@@ -11,6 +11,7 @@ import type { OwnAppTexts } from '../policy/apps/own-apps.ts';
 import type { UidOwner } from '../policy/accounts/uid-owner.ts';
 import type { LimitNumbers, MailCount, TopRow } from './api/api.ts';
 import type { HttpResult } from './api/http-result.ts';
+import type { FleetAgent } from './fleet/fleet-agent.ts';
 
 /** A fault that no counter of the kernel shows, with the details known about it. */
 export interface ReportedFault extends Fault {
@@ -92,6 +93,7 @@ export interface AgentPart extends Partial<AsyncDisposable> {
    */
   readonly adopt?: (policy: Policy, homes: ReadonlyMap<number, string>) => void;
   readonly apps?: TenantApps;
+  readonly fleet?: FleetAgent;
   /** Returns the faults since the last call. The caller drops faults of former members. */
   readonly takeFaults?: () => readonly ReportedFault[];
   /** Returns the time since when web servers report the requests that they refuse; undefined if they do not. */

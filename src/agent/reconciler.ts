@@ -37,6 +37,7 @@ export class PolicyReconciler implements Disposable {
   #policy: Policy | undefined;
   /** Whether the refused policy, or the one to stay in force, names accounts that nothing has found. */
   #namesUnknown = false;
+  #changes = 0;
   #siteFailures: ReadonlyMap<string, Problem> = new Map();
   #running: Promise<void> | undefined;
   #again = false;
@@ -55,6 +56,11 @@ export class PolicyReconciler implements Disposable {
 
   get state(): PolicyState {
     return this.#state;
+  }
+
+  /** The number of values that the last apply has changed. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /** Returns the reason why the last apply could not set up the cgroup of a site. */
@@ -143,6 +149,7 @@ export class PolicyReconciler implements Disposable {
   #keep(applied: ChildApplied): void {
     const { policy, changes } = applied;
     this.#siteFailures = applied.siteFailures;
+    this.#changes = changes;
     const before = this.#policy;
     this.#policy = policy;
     if (before?.text !== policy.text) this.#writeKept(policy.text);

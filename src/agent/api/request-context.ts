@@ -12,6 +12,7 @@ import type { EventStore } from '../../store/events/event-store.ts';
 import type { History, HistoryView } from '../../store/history/history.ts';
 import type { IncidentKinds } from '../../usage/incident-kinds.ts';
 import type { AppChanges } from '../changes/app-changes.ts';
+import type { FleetAgent } from '../fleet/fleet-agent.ts';
 import type { ConsoleAccess } from '../sessions/console-access.ts';
 import type { AgentPart, DatabaseUse, NetworkUse, Protection } from '../part.ts';
 import type { PolicyChanges } from '../policy/policy-changes.ts';
@@ -49,6 +50,8 @@ export interface AgentContext {
   readonly digestChoices: DigestChoiceFile;
   /** The applications of tenants; absent if no part has them. */
   readonly apps: AppChanges | undefined;
+  /** Absent if no part keeps the host in a fleet. */
+  readonly fleet: FleetAgent | undefined;
   readonly servedSites: NonNullable<AgentPart['servedSites']>;
   /** Returns the time since when web servers report the requests that they refuse; undefined if they do not. */
   readonly entriesCountedSince: () => number | undefined;

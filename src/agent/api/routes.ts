@@ -21,6 +21,7 @@ import {
   answerStart,
 } from '../responses/console.ts';
 import { answerDigest, answerSetDigest } from '../responses/digest-choice.ts';
+import { answerFleet, answerFleetChange, answerRelease, fleetChanges } from '../fleet/answers.ts';
 import { answerIncident, answerIncidents } from '../responses/incidents.ts';
 import { answerMetrics } from '../responses/metrics-page.ts';
 import { answerOverview } from '../responses/overview.ts';
@@ -156,6 +157,14 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
   app.post('/v1/policy/changes/:number/undo', (asked) =>
     respond(asked, (request) => answerPolicyUndo(request, asked.req.param('number'))),
   );
+  app.get('/v1/fleet', (asked) => respond(asked, (request) => json(answerFleet(request))));
+  app.post('/v1/fleet/release', (asked) =>
+    respond(asked, async (request) => json(await answerRelease(request))),
+  );
+  for (const change of fleetChanges)
+    app.post(`/v1/fleet/${change}`, (asked) =>
+      respond(asked, (request) => json(answerFleetChange(request, change))),
+    );
   app.get('/v1/console/frame', (asked) => respond(asked, answerFrame));
   app.post('/v1/console/codes', (asked) =>
     respond(asked, (request) => json(answerNewCode(request))),

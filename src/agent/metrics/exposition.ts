@@ -20,10 +20,12 @@ import type { DiskUsage } from '../../host/disks/quotas.ts';
 import type { HostFigures } from '../../host/host-figures.ts';
 import type { Member } from '../../usage/member.ts';
 import type { LimitNumbers, MailCount, Who } from '../api/api.ts';
+import type { FleetResponse } from '../api/fleet-api.ts';
 import type { StatusResponse } from '../api/status-response.ts';
 import type { DatabaseUse, NetworkUse, Protection } from '../part.ts';
 import { agentSamples } from './agent-families.ts';
 import type { ExpositionFormat } from './content-type.ts';
+import { fleetSamples } from './fleet-families.ts';
 import { hostSamples } from './host-families.ts';
 import {
   counterRows,
@@ -66,6 +68,8 @@ export interface Exposed {
   readonly faults: ReadonlyMap<Member, FaultTotals>;
   readonly status: StatusResponse;
   readonly protections: readonly Protection[];
+  /** Absent if no part keeps the host in a fleet. */
+  readonly fleet?: FleetResponse | undefined;
   readonly host: HostFigures;
 }
 
@@ -76,7 +80,7 @@ export interface ExpositionOptions {
 
 /** Returns the page, in chunks of about `chunkCharacters`. */
 export function* exposition(
-  { members, faults, status, protections, host }: Exposed,
+  { members, faults, status, protections, fleet, host }: Exposed,
   { format = 'text', tenantsMax = 2000 }: ExpositionOptions = {},
 ): Generator<string, void, undefined> {
   const page = new Page(format);
@@ -95,6 +99,7 @@ export function* exposition(
   }
   agentSamples(page, status, aggregated);
   protectionSamples(page, protections);
+  fleetSamples(page, fleet);
   hostSamples(page, host);
   if (format === 'openmetrics') page.text += '# EOF\n';
   yield page.take();

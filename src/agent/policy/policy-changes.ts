@@ -8,8 +8,10 @@ import { answerSoon } from '../../sys/answer-soon.ts';
 import type { ErrorResponse } from '../api/api.ts';
 import type { PolicyWritten } from '../api/policy-api.ts';
 import type { HttpResult } from '../api/http-result.ts';
+import type { Tick } from '../../usage/tick.ts';
 import { ChangePace } from '../changes/change-pace.ts';
 import type { Log } from '../log.ts';
+import type { ReleaseCheck } from '../fleet/fleet-agent.ts';
 import type { Alarm } from '../part.ts';
 import type { PolicyState } from '../reconciler.ts';
 import { GoesBack, type WentBack } from './goes-back/goes-back.ts';
@@ -152,18 +154,27 @@ export class PolicyChanges implements Disposable {
     );
   }
 
-  async #goBack(): Promise<Result<WentBack, string>> {
+  /** Checks whether this host takes a policy as its fleet's. */
+  async checkRelease(
+    release: string,
+    isLarge: boolean,
+    tick: Tick,
+  ): Promise<Result<ReleaseCheck, string>> {
+    const question = { kind: 'release', release, isLarge, tick } as const;
+    const { status, body } = await this.#worker.ask(0, this.#rootJob(question));
+    return status === 200
+      ? ok(JSON.parse(body) as ReleaseCheck)
+      : fail((JSON.parse(body) as ErrorResponse).error);
+  }
+
+  #rootJob(question: PolicyJob['question']): PolicyJob {
     const { paths, file } = this.#options;
     const root = { kind: 'administrator' } as const;
-    const job: PolicyJob = {
-      paths,
-      file,
-      audience: root,
-      editor: root,
-      author: {},
-      question: { kind: 'go back' },
-    };
-    const { status, body } = await this.#worker.ask(0, job);
+    return { paths, file, audience: root, editor: root, author: {}, question };
+  }
+
+  async #goBack(): Promise<Result<WentBack, string>> {
+    const { status, body } = await this.#worker.ask(0, this.#rootJob({ kind: 'go back' }));
     if (status !== 200) return fail((JSON.parse(body) as ErrorResponse).error);
     const done = JSON.parse(body) as WentBack;
     if (done.isReplaced) await this.#options.apply();

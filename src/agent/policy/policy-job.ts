@@ -22,7 +22,18 @@ export type PolicyQuestion =
       readonly before?: number | undefined;
     }
   | { readonly kind: 'change'; readonly number: number; readonly from: number }
-  | { readonly kind: 'go back' };
+  | { readonly kind: 'go back' }
+  | ReleaseQuestion;
+
+/** The question whether this host takes a policy as its fleet's. */
+export interface ReleaseQuestion {
+  readonly kind: 'release';
+  readonly release: string;
+  /** Whether people have agreed to a large change. */
+  readonly isLarge: boolean;
+  /** The last tick, for the memory that tenants use. */
+  readonly tick: Tick;
+}
 
 export interface ChangeQuestion {
   /** JSON as it came; nobody has checked it. */

@@ -1,6 +1,7 @@
 /** Answers one question about the policy. */
 import type { PolicyCapability } from '../../apply/capability.ts';
 import type { Cause } from '../../../packages/base/problem.ts';
+import { checkRelease } from './check-release.ts';
 import { answer, refusal } from './job-answer.ts';
 import { planOnSeen, goBack, writeChange } from './write-change.ts';
 import { policyContext, type PolicyContext } from './policy-context.ts';
@@ -39,6 +40,8 @@ async function answerOf(context: PolicyContext, { question }: PolicyJob): Promis
       return answerChange(context, question);
     case 'go back':
       return goBack(context);
+    case 'release':
+      return answer(checkRelease(context, question));
   }
 }
 

@@ -20,6 +20,7 @@ export function answerMetrics({ agent, caller, accept }: RequestContext): HttpRe
     faults: agent.latest.totals,
     status: agent.status(),
     protections,
+    fleet: agent.fleet?.status(),
     host,
   };
   const format = formatFor(accept);

@@ -23,6 +23,46 @@ const parts: CommandTable = {
     summary: "get this host's release over HTTPS, and hand it to the agent",
     load: () => import('./pull.ts'),
   },
+  join: {
+    usage: '[options] <trust>',
+    summary: 'make this host a member of a fleet, once you have compared the fingerprints',
+    load: () => import('./host/join.ts'),
+  },
+  accept: {
+    usage: '[options] <file>',
+    summary: 'give this host a release: it checks, applies and watches it, and goes back',
+    load: () => import('./host/accept.ts'),
+  },
+  status: {
+    usage: '[options]',
+    summary: 'show the release in force on this host, and how it does',
+    load: () => import('./host/status.ts'),
+  },
+  keep: {
+    usage: '[options]',
+    summary: 'confirm the release in force: this host goes back to it from now on',
+    load: () => import('./host/keep.ts'),
+  },
+  back: {
+    usage: '[options]',
+    summary: 'go back to the confirmed release',
+    load: () => import('./host/back.ts'),
+  },
+  hold: {
+    usage: '[options]',
+    summary: 'let no release change this host for a time',
+    load: () => import('./host/hold.ts'),
+  },
+  resume: {
+    usage: '[options]',
+    summary: 'end a hold',
+    load: () => import('./host/resume.ts'),
+  },
+  leave: {
+    usage: '[options]',
+    summary: "leave the fleet, and keep or drop what the fleet's policy says",
+    load: () => import('./host/leave.ts'),
+  },
   trust: {
     usage: '',
     summary: 'show and change who may sign',

@@ -33,6 +33,11 @@ const parts: CommandTable = {
     summary: 'sign the change that waits for signatures',
     load: () => import('./trust/sign.ts'),
   },
+  reset: {
+    usage: '[options] <trust>',
+    summary: 'give this host another trust, such as after all keys were lost',
+    load: () => import('./host/trust-reset.ts'),
+  },
 };
 
 export const command: CommandModule = {

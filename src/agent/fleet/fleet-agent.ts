@@ -1,0 +1,53 @@
+/** The part of the agent that keeps a host in its fleet, and what it needs of the agent. */
+import type { Result } from '../../../packages/base/result.ts';
+import type { EventStore } from '../../store/events/event-store.ts';
+import type { Fault } from '../../usage/fault.ts';
+import type { FleetResponse } from '../api/fleet-api.ts';
+import type { HttpResult } from '../api/http-result.ts';
+import type { PlacementStatus } from '../api/status-response.ts';
+import type { PolicyState } from '../reconciler.ts';
+
+/** The result of a check. */
+export interface ReleaseCheck {
+  /** Sentences on why the host does not take a policy as its fleet's; empty if it would. */
+  readonly problems: readonly string[];
+}
+
+/** What the agent does for the fleet. */
+export interface FleetEngine {
+  /** Applies the policy with the release in force now. Returns its state then, and how many values it has changed. */
+  readonly apply: () => Promise<{ readonly state: PolicyState; readonly changes: number }>;
+  readonly state: () => PolicyState;
+  /** Checks a policy as the fleet's layer below the host's own, in a process of its own. */
+  readonly check: (policy: string, isLarge: boolean) => Promise<Result<ReleaseCheck, string>>;
+  readonly events: Pick<EventStore, 'incidents'>;
+  /** Since when there are records without a gap at their beginning, in milliseconds since 1970; undefined: there are none. */
+  readonly recordedSince: () => number | undefined;
+  readonly placement: () => PlacementStatus;
+}
+
+/** A tick, as far as a watch needs it. */
+export interface SeenTick {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** The time since the tick before. */
+  readonly seconds: number;
+  readonly faults: readonly Fault[];
+  /** The cgroups that another program has removed. */
+  readonly missing: readonly string[];
+}
+
+export interface FleetAgent {
+  /** Called before the first policy is read: decides which release that has. */
+  readonly begin: (engine: FleetEngine) => void;
+  /** Called after the first apply. */
+  readonly begun: () => void;
+  readonly see: (seen: SeenTick) => void;
+  readonly status: () => FleetResponse;
+  /** Takes a release. `isRoot`: others have a pace. */
+  readonly take: (bundle: string, isRoot: boolean) => Promise<HttpResult<FleetResponse>>;
+  readonly keep: () => HttpResult<FleetResponse>;
+  readonly back: () => HttpResult<FleetResponse>;
+  readonly hold: (seconds: number, reason: string) => HttpResult<FleetResponse>;
+  readonly resume: () => HttpResult<FleetResponse>;
+}

@@ -1,0 +1,137 @@
+/**
+ * `bulkhead fleet accept FILE`: hands a release to the agent, and waits for the result with `--wait`. The agent decides
+ * and watches: ending this command ends nothing of that.
+ */
+import type { Command } from 'commander';
+import { parseDuration } from '../../../../packages/base/duration.ts';
+import { readBounded, decodeText } from '../../../../packages/base/io/regular-file.ts';
+import { parseObject } from '../../../../packages/base/json.ts';
+import { formatProblem } from '../../../../packages/base/problem.ts';
+import { callAgent, type AgentFailure } from '../../../agent/api/client.ts';
+import type { FleetResponse } from '../../../agent/api/fleet-api.ts';
+import {
+  describeArgument,
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../../cli/shared/command.ts';
+import {
+  failWith,
+  pathsFor,
+  print,
+  printError,
+  printJson,
+  sayItWaits,
+} from '../../../cli/shared/output.ts';
+import type { Paths } from '../../../host/paths.ts';
+import type { JsonOption } from './ask-agent.ts';
+import type { FleetAcceptJson } from './json.ts';
+import { outcomeOf, waitForRelease } from './wait-for-release.ts';
+
+/** The largest bundle that the agent takes. */
+const bytesMax = 24 * 2 ** 20;
+
+interface AcceptOptions extends JsonOption {
+  readonly wait?: string;
+}
+
+/** Exit statuses; others are as of every command. Configuration management relies on them. */
+const statuses: Readonly<Record<FleetAcceptJson['outcome'], ExitCode>> = {
+  healthy: exitCodes.done,
+  'under way': exitCodes.failed,
+  unclear: exitCodes.failed,
+  'rolled back': exitCodes.found,
+  refused: exitCodes.undecided,
+  failed: exitCodes.failed,
+};
+
+async function accept(file: string, options: AcceptOptions, command: Command): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const wait = options.wait === undefined ? undefined : parseDuration(options.wait);
+  if (wait?.ok === false) {
+    printError(wait.error);
+    return exitCodes.usage;
+  }
+  const read = readBounded(file, bytesMax);
+  if (!read.ok) return failWith(read.error);
+  const body = decodeText(read.value);
+  const asked = await callAgent<FleetResponse>(
+    paths,
+    '/v1/fleet/release',
+    {},
+    { method: 'POST', body, onSlow: sayItWaits },
+  );
+  if (!asked.ok) return refused(asked.error, generationOf(body), paths, options);
+  const release = idIn(body);
+  if (wait === undefined) return report(outcomeOf(asked.value, release), options, true);
+  return report(await waitForRelease(paths, release, asked.value, wait.value), options, false);
+}
+
+/** A refusal is final. Everything else may work later. */
+async function refused(
+  problem: AgentFailure,
+  generation: number | undefined,
+  paths: Paths,
+  options: AcceptOptions,
+): Promise<ExitCode> {
+  const asked = await callAgent<FleetResponse>(paths, '/v1/fleet');
+  const now: FleetResponse = asked.ok ? asked.value : { state: 'unknown', problems: [] };
+  const isBack = now.ended?.outcome === 'rolled back' && now.ended.generation === generation;
+  const outcome = problem.status !== 422 ? 'failed' : isBack ? 'rolled back' : 'refused';
+  const known = generation === undefined ? {} : { generation };
+  return report({ ...now, ...known, outcome, reason: formatProblem(problem) }, options, false);
+}
+
+function report(result: FleetAcceptJson, { json }: AcceptOptions, isEarly: boolean): ExitCode {
+  const { outcome, generation, reason } = result;
+  const name = generation === undefined ? 'The release' : `Generation ${generation}`;
+  if (json === true) printJson(result);
+  else if (reason !== undefined && outcome !== 'under way') printError(reason);
+  else if (outcome === 'under way')
+    print(`${name} is ${result.state}; the agent goes on, and "bulkhead fleet status" shows it`);
+  else print(`${name} is ${outcome}`);
+  return isEarly && outcome === 'under way' ? exitCodes.done : statuses[outcome];
+}
+
+/** Returns the numbers of a release that the agent has taken: its text is known to be right. */
+function idIn(bundle: string): { readonly trust: number; readonly generation: number } {
+  const { head } = parseObject(bundle) ?? {};
+  const { document } = head as { readonly document: string };
+  const { trust, generation } = parseObject(document) as { trust: number; generation: number };
+  return { trust, generation };
+}
+
+/** Returns the generation that a file claims to be; nobody has verified it. */
+function generationOf(bundle: string): number | undefined {
+  try {
+    const { generation } = idIn(bundle);
+    return Number.isSafeInteger(generation) ? generation : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export const command: CommandModule = {
+  define(command, run) {
+    describeArgument(command, 'file of this host that "bulkhead fleet publish" wrote');
+    command
+      .option('--wait <time>', 'wait until it is healthy, or the host went back, at most so long')
+      .option('--json', 'print as JSON')
+      .addHelpText(
+        'after',
+        `${examples(
+          [
+            'bulkhead fleet accept web-017.json',
+            'hand it over; the agent checks, applies, watches',
+          ],
+          ['bulkhead fleet accept web-017.json --wait 45min', 'and wait for the result'],
+        )}
+
+Exit statuses: 0 healthy, or taken without --wait; 3 rolled back; 4 refused; 1 anything else.
+Ctrl-C ends the wait only: the agent goes on.`,
+      )
+      .action(run(accept));
+  },
+};

@@ -1,0 +1,4 @@
+/** `bulkhead fleet resume`: ends a hold. */
+import { changeCommand } from './ask-agent.ts';
+
+export const command = changeCommand('resume');

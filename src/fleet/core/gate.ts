@@ -1,0 +1,136 @@
+/**
+ * The gate: whether a host stays on a release. The host judges itself, by what it has seen since the release was applied.
+ *
+ * Some findings fail at once. The others are counts over the whole watch, compared with the whole of the same hours on
+ * earlier days. Counts only grow, so the gate can be asked all the time: what fails early would fail at the end, and
+ * asking often makes no false alarms.
+ *
+ * Data that is missing never passes, and never fails either: it is "unclear". A kernel that has no measure of pressure
+ * at all is another case, since it would never pass: then the verdict lists what it is without.
+ */
+import { count } from '../../../packages/base/list.ts';
+import { rarityOf } from './rare.ts';
+import type { HitHistory } from './hits.ts';
+
+/** The number of tenants below which chance is not asked. */
+export const sufferersMin = 3;
+/** The number of minutes under pressure below which chance is not asked. */
+export const pressedMin = 5;
+/** The part of the watch that must have been measured. */
+const measuredPartMin = 0.9;
+
+/** The findings since a release was applied. */
+export interface Seen {
+  /** The length of the watch, and how much of it is over. */
+  readonly watchSeconds: number;
+  readonly passedSeconds: number;
+  /** The part of the passed time that ticks have covered. */
+  readonly measuredSeconds: number;
+  /** Problems of the apply that were not there before the release. */
+  readonly problems: readonly string[];
+  /** Values and cgroups that are not as they were applied. */
+  readonly drift: readonly string[];
+  /** Processes outside their cgroups that were not outside before; `unknown` if that could not be found out. */
+  readonly outside: number | 'unknown';
+  /** How often the agent ended without being stopped. */
+  readonly crashes: number;
+  /** The limits that were hit, with the tenants that hit each: `hitKey` → `sufferer`. */
+  readonly hits: ReadonlyMap<string, string>;
+  /** The days before; `unknown` if they could not be read. */
+  readonly history: HitHistory | 'unknown';
+  /** `absent`: the kernel has no measure of it. */
+  readonly memory: Pressure | 'unknown' | 'absent';
+  readonly io: Pressure | 'unknown' | 'absent';
+}
+
+/** Minutes in which the host waited for a resource. */
+export interface Pressure {
+  readonly minutes: number;
+  /** The same for the same hours of earlier days. */
+  readonly days: readonly number[];
+}
+
+export type Verdict =
+  | { readonly kind: 'fail' | 'unclear'; readonly reasons: readonly string[] }
+  /** `without`: what this kernel cannot measure. */
+  | { readonly kind: 'pass'; readonly without: readonly string[] }
+  | { readonly kind: 'watching' };
+
+/** Returns the verdict so far. It is `watching`, or `fail`, until the watch is over. */
+export function judge(seen: Seen): Verdict {
+  const counts = countsOf(seen);
+  const failures = [...atOnce(seen), ...counts.flatMap(({ fails }) => fails ?? [])];
+  if (failures.length > 0) return { kind: 'fail', reasons: failures };
+  if (seen.passedSeconds < seen.watchSeconds) return { kind: 'watching' };
+  const doubts = [...unmeasured(seen), ...counts.flatMap(({ doubts }) => doubts ?? [])];
+  if (doubts.length > 0) return { kind: 'unclear', reasons: doubts };
+  const { memory, io } = seen;
+  const without = Object.entries({ 'memory pressure': memory, 'I/O pressure': io });
+  return { kind: 'pass', without: without.flatMap(([name, is]) => (is === 'absent' ? name : [])) };
+}
+
+function atOnce({ problems, drift, outside, crashes }: Seen): readonly string[] {
+  return [
+    ...problems,
+    ...drift,
+    ...(typeof outside === 'number' && outside > 0
+      ? [`${count(outside, 'process is', 'processes are')} outside the tenants' cgroups`]
+      : []),
+    ...(crashes > 0 ? [`The agent ended ${count(crashes, 'time')} without being stopped`] : []),
+  ];
+}
+
+interface Judged {
+  readonly fails?: string;
+  readonly doubts?: string;
+}
+
+const countsOf = (seen: Seen): readonly Judged[] => [
+  judgeHits(seen),
+  judgePressure('memory', seen.memory),
+  judgePressure('I/O', seen.io),
+];
+
+function judgeHits({ hits, history }: Seen): Judged {
+  const known = history === 'unknown' ? new Set<string>() : history.known;
+  const fresh = [...hits].filter(([key]) => !known.has(key)).map(([, each]) => each);
+  const sufferers = new Set(fresh).size;
+  if (sufferers < sufferersMin) return {};
+  const what = `${count(sufferers, 'tenant')} had processes killed or refused by a limit that`;
+  if (history === 'unknown')
+    return { doubts: `${what} they may not have hit before: the earlier days cannot be read` };
+  const text = `${what} they had not hit in the 7 days before`;
+  return judgeCount(text, sufferers, history.days);
+}
+
+function judgePressure(name: string, pressure: Seen['memory']): Judged {
+  if (pressure === 'absent') return {};
+  if (pressure === 'unknown') return { doubts: `The ${name} pressure of the host is unknown` };
+  const { minutes, days } = pressure;
+  if (minutes < pressedMin) return {};
+  return judgeCount(`The host was under ${name} pressure for ${minutes} minutes`, minutes, days);
+}
+
+function judgeCount(text: string, found: number, days: readonly number[]): Judged {
+  const most = Math.max(0, ...days);
+  switch (rarityOf(found, days)) {
+    case 'ordinary':
+      return {};
+    case 'rare':
+      return {
+        fails: `${text}; the same hours of ${count(days.length, 'day')} had at most ${most}`,
+      };
+    case 'unclear':
+      return { doubts: `${text}, and only ${count(days.length, 'earlier day')} can be compared` };
+  }
+}
+
+function unmeasured({ watchSeconds, measuredSeconds, outside }: Seen): readonly string[] {
+  const measured = Math.floor(measuredSeconds);
+  return [
+    ...(measuredSeconds < measuredPartMin * watchSeconds
+      ? [`Only ${measured} of ${watchSeconds} seconds were measured`]
+      : []),
+    ...(outside === 'unknown' ? ['Processes outside their cgroups could not be counted'] : []),
+  ];
+}

@@ -1,0 +1,97 @@
+/** The state of a host in its fleet, as the API shows it. */
+import type { FleetRelease, FleetResponse, FleetState } from '../../agent/api/fleet-api.ts';
+import {
+  confirmSeconds,
+  holdSeconds,
+  isHeld,
+  isRelease,
+  type Current,
+  type HostState,
+  type Phase,
+} from './states.ts';
+import { secondsOf, type BootMoment } from './stopwatch.ts';
+
+/** How long a host with servers may hear nothing. */
+export const frozenSeconds = 86_400;
+
+export interface Shown {
+  readonly state: HostState | undefined;
+  readonly now: BootMoment;
+  /** Whether the newest release has expired. */
+  readonly hasExpired: boolean;
+  readonly isChecking: boolean;
+  /** Whether the host's own policy says that it is in this fleet. */
+  readonly isMember: boolean;
+  /** The servers that the host asks for releases. */
+  readonly from: readonly string[];
+  /** Whether something newer than this version understands was handed over last. */
+  readonly isTooNew: boolean;
+  /** Whether the record cannot be read. */
+  readonly isBroken: boolean;
+  readonly problems: readonly string[];
+}
+
+export function responseOf(shown: Shown): FleetResponse {
+  const { state, now, problems } = shown;
+  if (state === undefined) return { state: shown.isBroken ? 'unknown' : 'none', problems };
+  const { fleet, host, current, confirmed, ended, hold, newest } = state;
+  const left = hold === undefined ? 0 : holdSeconds(hold, now);
+  return {
+    state: stateOf(state, shown),
+    fleet,
+    host,
+    ...(shown.from.length > 0 && { from: shown.from }),
+    ...(current && { release: releaseOf(current, now) }),
+    ...(newest && { newestGeneration: newest.generation }),
+    ...(confirmed && { confirmedGeneration: confirmed.generation }),
+    ...(ended && {
+      ended: {
+        generation: ended.release.generation,
+        trust: ended.release.trust,
+        outcome: ended.outcome,
+        reasons: ended.reasons,
+        at: ended.at,
+      },
+    }),
+    ...(hold &&
+      left > 0 && { hold: { reason: hold.reason, since: hold.since, secondsLeft: left } }),
+    problems,
+  };
+}
+
+function releaseOf(current: Current, now: BootMoment): FleetRelease {
+  const { release, phase, since, watch, watchSeconds, reasons } = current;
+  const whole = { watching: watchSeconds, healthy: confirmSeconds }[phase as string];
+  return {
+    generation: release.generation,
+    trust: release.trust,
+    phase,
+    since,
+    ...(whole !== undefined && {
+      secondsLeft: Math.max(0, Math.ceil(whole - secondsOf(watch, now))),
+    }),
+    reasons,
+  };
+}
+
+/** Returns the one word: what is going on counts first, then what keeps anything from going on. */
+function stateOf(state: HostState, shown: Shown): FleetState {
+  const { current } = state;
+  if (!shown.isMember) return 'none';
+  if (shown.isChecking) return 'checking';
+  if (current !== undefined && underWay.includes(current.phase)) return current.phase;
+  if (isHeld(state, shown.now)) return 'held';
+  if (shown.isTooNew) return 'unsupported version';
+  const ended = lastEnding(state);
+  if (ended !== undefined) return ended;
+  return isFrozen(state, shown) ? 'frozen' : (current?.phase ?? 'new');
+}
+
+const underWay: readonly Phase[] = ['applying', 'watching', 'unclear', 'going back'];
+
+/** Returns what became of the newest release, if it is not in force. */
+const lastEnding = ({ ended, newest }: HostState): FleetState | undefined =>
+  ended !== undefined && isRelease(ended.release, newest) ? ended.outcome : undefined;
+
+const isFrozen = (state: HostState, { from, hasExpired, now }: Shown): boolean =>
+  hasExpired || (from.length > 0 && secondsOf(state.heard, now) > frozenSeconds);

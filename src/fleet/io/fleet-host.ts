@@ -1,0 +1,326 @@
+/**
+ * Keeps a host in its fleet: takes releases, applies them, watches, confirms them or goes back.
+ *
+ * The state on disk is always ahead of what is done: whenever the agent is killed, the next one knows what to finish.
+ * Going back is the exception: there the policy comes first, so that a full disk cannot keep a bad release in force.
+ */
+import type { FleetAgent, FleetEngine, SeenTick } from '../../agent/fleet/fleet-agent.ts';
+import type { FleetResponse } from '../../agent/api/fleet-api.ts';
+import type { HttpResult } from '../../agent/api/http-result.ts';
+import type { Log } from '../../agent/log.ts';
+import type { Alarm } from '../../agent/part.ts';
+import type { Paths } from '../../host/paths.ts';
+import { causedBy, failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../packages/base/result.ts';
+import {
+  begun,
+  canGoBack,
+  canKeep,
+  goingBack,
+  held,
+  judged,
+  kept,
+  passed,
+  resumed,
+  started,
+  watching,
+  wentBack,
+  type HostState,
+  type Now,
+} from '../core/states.ts';
+import { secondsOf } from '../core/stopwatch.ts';
+import { alarmOf } from '../core/alarms.ts';
+import { responseOf } from '../core/response.ts';
+import type { VerifiedRelease } from './verify/verify-bundle.ts';
+import { HostRecord } from './host-record.ts';
+import { HostStore } from './host-store.ts';
+import { PressureLog } from './pressure-log.ts';
+import { refuseRequest } from './refusal.ts';
+import { ReleaseTaker, type FleetSettings } from './release-taker.ts';
+import { Watch } from './watch.ts';
+
+const retryMilliseconds = 10_000;
+const holdSecondsMax = 30 * 86_400;
+
+export class FleetHost implements FleetAgent {
+  readonly #log: Pick<Log, 'info' | 'warn' | 'error'>;
+  readonly #store: HostStore;
+  readonly #record: HostRecord;
+  readonly #pressure: PressureLog;
+  readonly #taker: ReleaseTaker;
+  #engine: FleetEngine | undefined;
+  #watch: Watch | undefined;
+  #settings: FleetSettings | undefined;
+  #driving: Promise<void> | undefined;
+  #mayDrive = false;
+  #retryAt = 0;
+  #alarmed = '';
+  readonly #alarms: Alarm[] = [];
+
+  constructor(paths: Paths, log: Pick<Log, 'info' | 'warn' | 'error'>, directory: string) {
+    this.#log = log;
+    this.#store = new HostStore(directory);
+    this.#record = new HostRecord(this.#store, paths, log);
+    this.#pressure = new PressureLog(paths, directory);
+    this.#taker = new ReleaseTaker(this.#store);
+  }
+
+  begin(engine: FleetEngine): void {
+    this.#engine = engine;
+    const state = this.#record.read();
+    if (state === undefined) return;
+    // On disk before the policy is read: an agent that ends on it is counted.
+    this.#record.enter(started(state, this.#record.now()));
+    const placed = this.#place();
+    if (!placed.ok) this.#log.error(formatProblem(placed.error));
+  }
+
+  begun(): void {
+    this.#mayDrive = true;
+    this.#drive();
+  }
+
+  /** Follows the host's own policy, which says whether the host is in the fleet. */
+  adopt(settings: FleetSettings | undefined): void {
+    this.#settings = settings;
+    if (settings !== undefined) this.#readJoined();
+    const { state } = this.#record;
+    if (settings !== undefined || state === undefined || !canGoBack(state)) return;
+    const reason = '<fleet> was removed from the policy';
+    this.#record.enter(goingBack(state, [reason], this.#record.now()));
+    this.#drive();
+  }
+
+  /** Reads the record of a host that has joined since the agent started. */
+  #readJoined(): void {
+    if (this.#record.state !== undefined) return;
+    const state = this.#record.read();
+    if (state !== undefined) this.#record.enter(started(state, this.#record.now()));
+  }
+
+  see(seen: SeenTick): void {
+    const before = this.#record.state;
+    if (before === undefined) return;
+    this.#pressure.see(seen.at);
+    this.#watch?.see(seen);
+    this.#judge();
+    const { state = before } = this.#record;
+    const later = passed(state, this.#record.now());
+    if (later !== state) this.#record.enter(later);
+    this.#record.mark();
+    this.#drive();
+    this.#alarm();
+  }
+
+  takeAlarms(): readonly Alarm[] {
+    return this.#alarms.splice(0);
+  }
+
+  status(): FleetResponse {
+    const { state, damage, unwritten } = this.#record;
+    const now = this.#record.now();
+    return responseOf({
+      state,
+      now,
+      hasExpired: state?.newest !== undefined && Date.parse(state.newest.expires) < now.at,
+      isChecking: this.#taker.isChecking,
+      isTooNew: this.#taker.isTooNew,
+      isMember: this.#settings !== undefined,
+      from: this.#settings?.from ?? [],
+      isBroken: damage !== undefined,
+      problems: [damage, unwritten].flatMap((each) =>
+        each === undefined ? [] : [formatProblem(each)],
+      ),
+    });
+  }
+
+  async take(bundle: string, isRoot: boolean): Promise<HttpResult<FleetResponse>> {
+    const engine = this.#engine;
+    const state = this.#ready('take the release');
+    if (!state.ok) return state;
+    if (engine === undefined) return unready;
+    const taken = await this.#taker.take(bundle, {
+      isRoot,
+      engine,
+      settings: this.#settings,
+      state: () => this.#record.state ?? state.value,
+      enter: (next) => this.#record.enter(next),
+      now: () => this.#record.now(),
+    });
+    if (!taken.ok) return taken;
+    if (taken.value !== undefined) {
+      const done = this.#begin(taken.value, engine);
+      if (!done.ok) return refuseRequest({ status: 503, ...done.error });
+    }
+    return ok(this.status());
+  }
+
+  /** Keeps a release that was checked, and begins to apply it. */
+  #begin(verified: VerifiedRelease, engine: FleetEngine): Result<void, Problem> {
+    const { head, policy, trustChain } = verified;
+    const { state } = this.#record;
+    if (state === undefined) return ok(undefined);
+    const { trust, generation, watchSeconds } = head;
+    const action = `keep generation ${generation}`;
+    const written = [this.#store.writeTrust(trustChain), this.#store.writeRelease(head, policy)];
+    for (const each of written) if (!each.ok) return failed({ action, ...causedBy(each.error) });
+    const known = engine.state().problems;
+    const next = begun(state, { trust, generation }, { watchSeconds, known }, this.#record.now());
+    this.#record.enter(next);
+    const { unwritten } = this.#record;
+    if (unwritten !== undefined) {
+      // The next agent would not know that it tries this one.
+      this.#record.restore(state);
+      return failed({ action, ...causedBy(unwritten) });
+    }
+    this.#drive();
+    return ok(undefined);
+  }
+
+  keep(): HttpResult<FleetResponse> {
+    return this.#change('keep the release', canKeep, 'it is neither healthy nor unclear', kept);
+  }
+
+  back(): HttpResult<FleetResponse> {
+    const reason = 'no release waits to be confirmed';
+    return this.#change('go back', canGoBack, reason, (state, now) =>
+      goingBack(state, ['An administrator said so'], now),
+    );
+  }
+
+  hold(seconds: number, reason: string): HttpResult<FleetResponse> {
+    const action = 'hold the fleet';
+    if (!Number.isSafeInteger(seconds) || seconds < 60 || seconds > holdSecondsMax)
+      return refuseRequest({ status: 400, action, reason: 'the time is not 1 minute to 30 days' });
+    return this.#change(action, always, '', (state, now) => held(state, seconds, reason, now));
+  }
+
+  resume(): HttpResult<FleetResponse> {
+    return this.#change('resume', always, '', resumed);
+  }
+
+  #change(
+    action: string,
+    may: (state: HostState) => boolean,
+    reason: string,
+    change: (state: HostState, now: Now) => HostState,
+  ): HttpResult<FleetResponse> {
+    const state = this.#ready(action);
+    if (!state.ok) return state;
+    if (!may(state.value)) return refuseRequest({ status: 409, action, reason });
+    this.#record.enter(change(state.value, this.#record.now()));
+    this.#drive();
+    const { unwritten } = this.#record;
+    return unwritten === undefined
+      ? ok(this.status())
+      : refuseRequest({ status: 503, action, ...causedBy(unwritten) });
+  }
+
+  #ready(action: string): HttpResult<HostState> {
+    const state = this.#record.read();
+    if (state !== undefined) return ok(state);
+    const { damage } = this.#record;
+    if (damage !== undefined) return refuseRequest({ status: 503, action, ...causedBy(damage) });
+    const hint = 'run "bulkhead fleet join" first';
+    return refuseRequest({ status: 404, action, reason: 'this host is in no fleet', hint });
+  }
+
+  /** Puts the policy on disk that the state wants in force. */
+  #place(): Result<void, Problem> {
+    const { current, confirmed } = this.#record.state ?? {};
+    return this.#store.putInForce(current?.phase === 'going back' ? confirmed : current?.release);
+  }
+
+  #drive(): void {
+    const phase = this.#record.state?.current?.phase;
+    const hasWork = phase === 'applying' || phase === 'going back';
+    const isUnwatched = phase === 'watching' && this.#watch === undefined;
+    if (!this.#mayDrive || performance.now() < this.#retryAt) return;
+    if (hasWork || isUnwatched)
+      this.#driving ??= this.#step().finally(() => {
+        this.#driving = undefined;
+        this.#drive();
+      });
+  }
+
+  async #step(): Promise<void> {
+    const engine = this.#engine;
+    const phase = this.#record.state?.current?.phase;
+    if (engine === undefined) return;
+    if (phase === 'watching') return this.#watchFrom(engine, []);
+    const placed = this.#place();
+    if (!placed.ok) {
+      this.#retryAt = performance.now() + retryMilliseconds;
+      this.#log.error(formatProblem(placed.error));
+    } else if (phase === 'going back') await this.#goBack(engine);
+    else await this.#apply(engine);
+  }
+
+  /** Applies twice: what the second one still changes has not stayed as it was set. */
+  async #apply(engine: FleetEngine): Promise<void> {
+    await engine.apply();
+    const { state, changes } = await engine.apply();
+    const isDrift = state.state === 'in force' && changes > 0 && (await engine.apply()).changes > 0;
+    const now = this.#record.state;
+    if (now?.current?.phase !== 'applying') return;
+    this.#record.enter(watching(now, this.#record.now()));
+    this.#watchFrom(engine, isDrift ? ['Values did not stay as they were applied'] : []);
+    this.#judge();
+  }
+
+  async #goBack(engine: FleetEngine): Promise<void> {
+    this.#watch = undefined;
+    await engine.apply();
+    const { state } = this.#record;
+    if (state?.current?.phase !== 'going back') return;
+    this.#record.enter(wentBack(state, this.#record.now()));
+    this.#keepReleases();
+  }
+
+  #watchFrom(engine: FleetEngine, drift: readonly string[]): void {
+    const { current } = this.#record.state ?? {};
+    if (current === undefined) return;
+    const { watchSeconds, known } = current;
+    const { at: from } = this.#record.now();
+    const pressure = this.#pressure;
+    this.#watch = new Watch({ engine, pressure, watchSeconds, known, from }, drift);
+  }
+
+  #judge(): void {
+    const { state } = this.#record;
+    if (this.#watch === undefined || state?.current?.phase !== 'watching') return;
+    const now = this.#record.now();
+    const next = judged(state, this.#watch.judge(secondsOf(state.current.watch, now)), now);
+    if (next === state) return;
+    this.#watch = undefined;
+    this.#record.enter(next);
+    if (next.current?.phase === 'healthy') this.#keepReleases();
+    this.#drive();
+  }
+
+  #keepReleases(): void {
+    const { current, confirmed } = this.#record.state ?? {};
+    this.#store.keepReleases([current?.release, confirmed]);
+  }
+
+  #alarm(): void {
+    const alarm = alarmOf(this.status());
+    const key = alarm === undefined ? '' : `${alarm.title} ${alarm.text}`;
+    if (alarm !== undefined && key !== this.#alarmed) this.#alarms.push(alarm);
+    this.#alarmed = key;
+  }
+
+  /** Leaves a watch to the next agent. */
+  stop(): void {
+    this.#record.stop();
+  }
+}
+
+const always = () => true;
+
+const unready = refuseRequest({
+  status: 503,
+  action: 'take the release',
+  reason: 'the agent is starting',
+  hint: 'retry in a few seconds',
+});

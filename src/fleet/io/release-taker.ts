@@ -1,0 +1,167 @@
+/**
+ * Decides whether a release that was handed over is applied: signatures, order, the host's own word, and whether the
+ * policy means anything here. Nothing is kept of a release before its signatures are known to be right.
+ */
+import type { FleetEngine } from '../../agent/fleet/fleet-agent.ts';
+import type { HttpResult } from '../../agent/api/http-result.ts';
+import { WorkBudget } from '../../../packages/base/work-budget.ts';
+import { parseObject } from '../../../packages/base/json.ts';
+import { causedBy } from '../../../packages/base/problem.ts';
+import { ok } from '../../../packages/base/result.ts';
+import {
+  endedBy,
+  heardOf,
+  holdSeconds,
+  idOf,
+  isBusy,
+  isHeld,
+  isRelease,
+  type HostState,
+  type Now,
+} from '../core/states.ts';
+import type { HostStore } from './host-store.ts';
+import { knownOf, trustKeyOf } from './known.ts';
+import { refuseRequest } from './refusal.ts';
+import { verifyBundle, type VerifiedRelease } from './verify/verify-bundle.ts';
+
+const action = 'take the release';
+/** The courier's pace: five at once, then one in ten seconds. */
+const courierPace = { share: 1 / 10_000, burst: 5 };
+const reasonsMax = 20;
+
+/** The `<fleet>` of the host's own policy. */
+export interface FleetSettings {
+  readonly name: string;
+  readonly host?: string | undefined;
+  readonly from?: readonly string[] | undefined;
+}
+
+export interface TakeContext {
+  readonly isRoot: boolean;
+  readonly engine: FleetEngine;
+  readonly settings: FleetSettings | undefined;
+  readonly state: () => HostState;
+  readonly enter: (next: HostState) => void;
+  readonly now: () => Now;
+}
+
+export class ReleaseTaker {
+  readonly #store: HostStore;
+  readonly #pace = new WorkBudget(courierPace);
+  #isChecking = false;
+  #isTooNew = false;
+
+  constructor(store: HostStore) {
+    this.#store = store;
+  }
+
+  get isChecking(): boolean {
+    return this.#isChecking;
+  }
+
+  /** Whether the last release was written by something newer. */
+  get isTooNew(): boolean {
+    return this.#isTooNew;
+  }
+
+  /** Returns the release to apply; undefined if it is in force, or under way, already. */
+  async take(
+    bundle: string,
+    context: TakeContext,
+  ): Promise<HttpResult<VerifiedRelease | undefined>> {
+    const now = performance.now();
+    const wait = context.isRoot ? 0 : Math.ceil(this.#pace.wait(now) / 1000);
+    if (wait > 0)
+      return refuseRequest({
+        status: 429,
+        action,
+        reason: 'too many were handed over',
+        hint: `retry in ${wait} s`,
+        retryAfterSeconds: wait,
+      });
+    if (!context.isRoot) this.#pace.spend(1, now);
+    if (this.#isChecking) return busy('another one is being checked');
+    this.#isChecking = true;
+    try {
+      return await this.#take(bundle, context);
+    } finally {
+      this.#isChecking = false;
+    }
+  }
+
+  async #take(
+    bundle: string,
+    context: TakeContext,
+  ): Promise<HttpResult<VerifiedRelease | undefined>> {
+    const verified = this.#verify(bundle, context);
+    if (!verified.ok) return verified;
+    const { head, policy, trust } = verified.value;
+    const heard = { newest: head, trustKey: trustKeyOf(trust) };
+    context.enter(heardOf(context.state(), heard, context.now()));
+    const known = standing(context.state(), idOf(head));
+    if (known === 'in force') return ok(undefined);
+    const blocked = known ?? blocker(context);
+    if (blocked !== undefined) return blocked;
+    const checked = await context.engine.check(policy, head.large);
+    if (!checked.ok) return refuseRequest({ status: 503, action, reason: checked.error });
+    const { problems } = checked.value;
+    if (problems.length === 0) return blocker(context) ?? ok(verified.value);
+    const reasons = problems.slice(0, reasonsMax);
+    context.enter(endedBy(context.state(), idOf(head), 'refused', reasons, context.now()));
+    return refuseRequest({ status: 422, action, reason: reasons.join('; ') });
+  }
+
+  #verify(bundle: string, { settings, state, now }: TakeContext): HttpResult<VerifiedRelease> {
+    const { fleet, host } = state();
+    if (settings === undefined || settings.name !== fleet || settings.host !== host)
+      return refuseRequest({
+        status: 409,
+        action,
+        reason: `the policy of this host does not say that it is "${host}" of the fleet "${fleet}"`,
+        hint: 'run "bulkhead fleet join"',
+      });
+    const known = knownOf(this.#store, state());
+    if (!known.ok) return refuseRequest({ status: 503, action, ...causedBy(known.error) });
+    const format = Number(parseObject(bundle)?.['format']);
+    this.#isTooNew = Number.isSafeInteger(format) && format > 1;
+    if (this.#isTooNew)
+      return refuseRequest({
+        status: 422,
+        action,
+        reason: `its format ${format} is newer than this version of Bulkhead`,
+        hint: 'upgrade Bulkhead',
+      });
+    const verified = verifyBundle(bundle, known.value, now().at);
+    if (verified.ok) return verified;
+    const { code, ...cause } = verified.error;
+    return refuseRequest({ status: 422, action, ...cause, reason: `${cause.reason} (${code})` });
+  }
+}
+
+/** Returns what is known of a release: that it is in force, or why it is not taken again. */
+function standing(
+  { current, ended }: HostState,
+  release: ReturnType<typeof idOf>,
+): 'in force' | HttpResult<never> | undefined {
+  if (current !== undefined && isRelease(current.release, release)) return 'in force';
+  if (ended?.outcome !== 'rolled back' || !isRelease(ended.release, release)) return undefined;
+  return refuseRequest({
+    status: 422,
+    action,
+    reason: `this host went back from generation ${release.generation}: ${ended.reasons.join('; ')}`,
+    hint: 'sign another one',
+  });
+}
+
+/** Returns why no release can begin now. */
+function blocker({ state, now }: TakeContext): HttpResult<never> | undefined {
+  const { current, hold } = state();
+  if (hold !== undefined && isHeld(state(), now()))
+    return busy(`root holds this host for ${holdSeconds(hold, now())} s more: ${hold.reason}`);
+  return isBusy(state())
+    ? busy(`generation ${current?.release.generation} is ${current?.phase}`)
+    : undefined;
+}
+
+const busy = (reason: string): HttpResult<never> =>
+  refuseRequest({ status: 409, action, reason, hint: 'retry later', retryAfterSeconds: 60 });

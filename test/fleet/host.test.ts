@@ -1,0 +1,92 @@
+/** A host in a fleet, with a real agent: it takes releases, watches its tenants, and goes back by itself. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { jsonOf } from '../../testing/json-output.ts';
+import type { FleetAcceptJson } from '../../src/fleet/commands/host/json.ts';
+import { HostStage } from './host-stage.ts';
+
+const stage = new HostStage('bulkhead-fleet-host', 897_000);
+const { skip, uids } = stage;
+const [first = 0] = uids;
+const limit = (processes: number) => `<defaults><processes limit="${processes}"/></defaults>`;
+const outcomeOf = (text: string) => jsonOf<FleetAcceptJson>('fleet accept', text);
+
+describe('a host in a fleet', { skip }, () => {
+  stage.register();
+
+  test('takes a release, watches it, and is healthy', async () => {
+    const file = stage.release(1, limit(100));
+    const done = await stage.cli('accept', file, '--wait', '10min', '--json');
+    assert.equal(done.status, 0, `${done.stderr}${done.stdout}\n${stage.agent.log}`);
+    const found = outcomeOf(done.stdout);
+    assert.equal(found.outcome, 'healthy');
+    assert.equal(found.release?.generation, 1);
+    assert.equal(stage.processesMax(first), '100');
+    assert.match(done.stderr, /generation 1: watching/);
+  });
+
+  test('keeps what it was told to keep, and takes the same release again as done', async () => {
+    assert.equal((await stage.cli('keep')).status, 0);
+    assert.equal((await stage.state()).confirmedGeneration, 1);
+    const again = await stage.cli('accept', stage.release(1, limit(100)), '--json');
+    assert.equal(again.status, 4, again.stdout);
+    assert.match(outcomeOf(again.stdout).reason ?? '', /fork/);
+  });
+
+  test('goes back by itself from a release that harms tenants, and their limits are as before', async () => {
+    const file = stage.release(2, limit(5), { watchSeconds: 3600 });
+    const waiting = stage.cli('accept', file, '--wait', '1h', '--json');
+    await stage.until('it watches', ({ state }) => state === 'watching');
+    assert.equal(stage.processesMax(first), '5');
+    for (const uid of uids.slice(0, 3))
+      stage.runAs(
+        uid,
+        `until grep -q '/${stage.instance}' /proc/self/cgroup; do sleep 0.1; done; sleep 0.2
+        while :; do for i in 1 2 3 4 5 6 7 8; do sleep 5 & done; sleep 1; done`,
+      );
+    const done = await waiting;
+    assert.equal(done.status, 3, `${done.stderr}${done.stdout}\n${stage.agent.log}`);
+    const found = outcomeOf(done.stdout);
+    assert.equal(found.outcome, 'rolled back');
+    assert.match(found.reason ?? '', /^3 tenants had processes killed or refused/);
+    assert.equal(found.release?.generation, 1);
+    assert.equal(stage.processesMax(first), '100');
+    const again = await stage.cli('accept', file);
+    assert.equal(again.status, 3, again.stderr);
+    assert.match(again.stderr, /this host went back from generation 2/);
+  });
+
+  test('refuses a release with an account that this host does not have', async () => {
+    const file = stage.release(3, `${limit(100)}<tenant user="no-such-account"/>`);
+    const done = await stage.cli('accept', file);
+    assert.equal(done.status, 4, done.stderr);
+    assert.match(done.stderr, /There is no user "no-such-account" on this host/);
+    const state = await stage.state();
+    assert.equal(state.state, 'refused');
+    assert.equal(state.release?.generation, 1);
+    assert.equal(stage.processesMax(first), '100');
+  });
+
+  test('changes nothing while root holds it', async () => {
+    const held = await stage.cli('hold', '--for', '1h', '--reason', 'disk is replaced');
+    assert.equal(held.status, 0, held.stderr);
+    const refused = await stage.cli('accept', stage.release(4, limit(90)));
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /root holds this host for \d+ s more: disk is replaced/);
+    assert.equal((await stage.cli('resume')).status, 0);
+  });
+
+  test('back works during the watch', async () => {
+    const file = stage.release(5, limit(80), { watchSeconds: 3600 });
+    assert.equal((await stage.cli('accept', file)).status, 0);
+    await stage.until('it watches', ({ state }) => state === 'watching');
+    assert.equal(stage.processesMax(first), '80');
+    const busy = await stage.cli('accept', stage.release(6, limit(70)));
+    assert.equal(busy.status, 1);
+    assert.match(busy.stderr, /generation 5 is watching/);
+    assert.equal((await stage.cli('back')).status, 0);
+    const state = await stage.until('it is back', (each) => each.release?.generation === 1);
+    assert.equal(state.ended?.outcome, 'rolled back');
+    assert.equal(stage.processesMax(first), '100');
+  });
+});
