@@ -22,7 +22,8 @@ import type { Quiet } from '../core/record.ts';
 import { lockSetup } from '../io/lock.ts';
 import { replacePolicy } from '../../apply/edit.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
-import { runCommand } from '../io/run-command.ts';
+import type { Words } from '../core/words.ts';
+import { runCommand, runCommands } from '../io/run-command.ts';
 import type { SetupNextJson } from './json.ts';
 import { Journal, writePolicy } from './run-steps.ts';
 import {
@@ -43,16 +44,20 @@ const raises: Readonly<Record<string, Raise>> = {
   'strict placement': (session, journal) =>
     refuseInPolicy(session, journal, [{ name: 'placement' }], { strict: 'yes' }),
   'network reach': (session, journal) =>
-    refuseInPolicy(session, journal, defaultReach, { mode: 'refuse' }),
+    refuseInPolicy(session, journal, defaultReach, { mode: 'refuse' }, [
+      ['network', 'status', '--wait', '--policy', session.file],
+    ]),
   'modules gate': ({ paths, file }) =>
     runCommand(['modules', 'gate', 'enable', '--policy', file], paths),
 };
 
+/** `confirm`: commands that succeed once it refuses. */
 async function refuseInPolicy(
   session: Session,
   journal: Journal,
   path: readonly ElementName[],
   attributes: Attributes,
+  confirm: readonly Words[] = [],
 ): Promise<Result<unknown, Problem>> {
   const before = readPolicyFile(session.file);
   if (!before.ok) return before;
@@ -60,7 +65,7 @@ async function refuseInPolicy(
   const context = await contextWithoutLimits(session, journal.record.answers);
   const edited = writePolicy(session, journal, { edit }, context);
   if (!edited.ok) return edited;
-  const applied = await runCommand(['apply', session.file], session.paths);
+  const applied = await runCommands([['apply', session.file], ...confirm], session.paths);
   if (applied.ok) return applied;
   // Otherwise a later apply would refuse unannounced.
   const restored = replacePolicy(session.file, session.paths, before.value, 'setup next');
