@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import type { LimitKey } from '../../src/limits/limit.ts';
 import { weakSupport } from '../../src/limits/support.ts';
 import type { Caller } from '../../src/agent/api/caller.ts';
 import { QueryReader } from '../../src/agent/api/query-reader.ts';
@@ -22,7 +23,7 @@ import { lockFile } from '../../src/sys/files/flock.ts';
 import { emptyColumns } from '../../src/usage/tick.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 import { policyOf } from '../conformance/suite.ts';
-import { incidentOf } from '../usage/incidents.ts';
+import { incidentOf, kinds } from '../usage/incidents.ts';
 import { start, value } from '../store/samples.ts';
 
 const [one, two, acme] = [64_501, 64_502, 64_503];
@@ -75,6 +76,7 @@ class Stage implements Disposable {
     const agent = {
       memberIndex: this.#index,
       events: this.events,
+      kinds,
       latest: this.latest,
       driver: { capabilities: { limits } },
       status: () => status,
@@ -163,12 +165,16 @@ test('the overview counts tenants at a limit and near one', async () => {
 
 test('the overview counts the incidents of the period, and has the worst', async () => {
   using stage = new Stage();
-  const had = (at: number, severity: 'observed' | 'throttled' | 'refused' | 'killed') => {
+  const had = (
+    at: number,
+    severity: 'observed' | 'throttled' | 'refused' | 'killed',
+    limit: LimitKey = 'cpu.limit',
+  ) => {
     const {
       id: _id,
       snapshots: _snapshots,
       ...incident
-    } = incidentOf({ member: `u${one}`, severity });
+    } = incidentOf({ member: `u${one}`, severity, limit });
     const begin = start + at * minute;
     value(stage.events.open({ ...incident, begin, end: begin + 1 }));
   };
@@ -177,9 +183,11 @@ test('the overview counts the incidents of the period, and has the worst', async
   had(4, 'killed');
   had(5, 'refused');
   had(6, 'observed');
+  // A rule that only watches.
+  had(7, 'throttled', 'reach.mail');
   had(11, 'killed');
   const { incidents, incidentCounts, worst } = await stage.overview();
-  assert.deepEqual(incidents, { observed: 1, throttled: 5, refused: 1, killed: 1 });
+  assert.deepEqual(incidents, { observed: 2, throttled: 5, refused: 1, killed: 1 });
   assert.deepEqual([incidentCounts.length, incidentCounts[2], incidentCounts[21]], [24, 2, 1]);
   assert.equal(
     incidentCounts.reduce((sum, each) => sum + each, 0),

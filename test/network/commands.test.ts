@@ -43,6 +43,12 @@ describe('bulkhead network', () => {
     assert.match(answer.problem ?? '', /the agent loads them/);
   });
 
+  test('status --wait does not wait where no agent runs', { skip: !isRoot }, () => {
+    const { stdout, status } = run('<tenant uid="64001"><reach/></tenant>', 'status', '--wait');
+    assert.equal(status, 1);
+    assert.match(stdout, /no programs are loaded/);
+  });
+
   test(
     'connections lists the sockets of a tenant, and of nobody else',
     { skip: !isRoot },

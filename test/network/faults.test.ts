@@ -141,11 +141,11 @@ describe('attemptEvidence', () => {
   test('says how many addresses, most by whom, and what it looks like', () => {
     assert.equal(
       attemptEvidence.describe([attempt(), attempt({ program: 'curl', tries: 1 })], true),
-      'It was at least 1873 addresses, such as 192.0.2.1, port 25. Most by php-fpm8.2; 1 other program was seen: curl. So many mail servers: a hacked script is likely.',
+      'At least 1873 addresses were involved, such as 192.0.2.1, at port 25. Most attempts were made by php-fpm8.2; 1 other program was seen: curl. So many mail servers suggest a hacked script.',
     );
     assert.match(
       attemptEvidence.describe([attempt({ port: 22 })], true),
-      /Port 22 of so many addresses: that looks like a scan\.$/,
+      /Port 22 at so many addresses looks like a port scan\.$/,
     );
   });
 
@@ -153,12 +153,12 @@ describe('attemptEvidence', () => {
     const few = attempt({ addresses: 1, port: 9001, program: 'curl', owner: 'alice' });
     assert.equal(
       attemptEvidence.describe([few], true),
-      'It was port 9001, such as 192.0.2.1, of alice. The program was curl.',
+      'The address was 192.0.2.1, at port 9001, which belongs to alice. The program was curl.',
     );
     const seen = attemptEvidence.redact(few);
     assert.equal(
       attemptEvidence.describe([seen], false),
-      'It was port 9001. The program was curl.',
+      'The port was 9001. The program was curl.',
     );
     assert.doesNotMatch(attemptEvidence.line(seen), /192|alice/);
   });

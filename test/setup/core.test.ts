@@ -23,6 +23,7 @@ import { noteReports, whyWait } from '../../src/setup/core/quiet.ts';
 import { alertsReport, proveReport } from '../../src/setup/core/reports.ts';
 import { parseRecord, recordText, type SetupRecord } from '../../src/setup/core/record.ts';
 import { isReached, problemAfter, type StepContext } from '../../src/setup/core/step.ts';
+import { defaultReach } from '../../src/setup/core/network-step.ts';
 import { steps } from '../../src/setup/core/steps.ts';
 import { unusedAnswers } from '../../src/setup/core/unused-answers.ts';
 import { askSites, compareAnswers } from '../../src/setup/io/requests.ts';
@@ -181,7 +182,7 @@ suite('the policy', () => {
     const own = policyText({ tenants: '1-2', except: [] }).replace(
       '</bulkhead>',
       `  <defaults><cpu limit="7%"/><memory limit="9MiB"/><processes limit="5"/>
-        <io read="1KiB/s" write="1KiB/s" reads="1/s" writes="1/s"/><entries limit="100"/><jail profile="strict"/></defaults>
+        <io read="1KiB/s" write="1KiB/s" reads="1/s" writes="1/s"/><entries limit="100"/><jail profile="strict"/><reach mail="local"/></defaults>
       <tenant user="ann"><jail profile="shell"/></tenant>
       <agent><alerts><mail to="administrator" address="me"/></alerts></agent>
       <symlinks follow="owner-match" by="nginx"/><placement strict="yes"/></bulkhead>`,
@@ -560,6 +561,35 @@ suite('the plan', () => {
     assert.match(problemAfter(pam, [layer('entry ssh', 'open')]) ?? '', /entry ssh is open: why/);
     const some = [layer('entry ssh', 'open'), layer('entry su', 'enforced')];
     assert.equal(problemAfter(pam, some), undefined);
+  });
+});
+
+suite('the step for the network', () => {
+  const step = stepOf('network');
+  const edited = (text: string) => {
+    const result = step.edit?.(text, context);
+    assert.ok(result?.ok);
+    return result.value;
+  };
+
+  test('it watches for all tenants, and keeps an element that is there', () => {
+    const before = '<bulkhead version="1"><tenant user="a"/></bulkhead>';
+    assert.match(edited(before), /<defaults>\s*<reach mode="watch"\/>\s*<\/defaults>/);
+    const own =
+      '<bulkhead version="1"><defaults><reach mail="relay"/></defaults><tenant user="a"/></bulkhead>';
+    assert.equal(edited(own), own);
+    const refusing = setElement(edited(before), defaultReach, { mode: 'refuse' });
+    assert.ok(refusing.ok);
+    assert.match(refusing.value, /<reach mode="refuse"\/>/);
+  });
+
+  test('it waits for the agent, and is left out where rules are in force or no agent starts', () => {
+    const commands = step.commands({ ...context, policy: ['--policy', '/p.xml'] });
+    assert.deepEqual(commands, [['network', 'status', '--wait', '--policy', '/p.xml']]);
+    assert.equal(isDone(step, [layer('network reach', 'enforced')], undefined), true);
+    assert.equal(isDone(step, [layer('network reach', 'open')], undefined), false);
+    const none = { ...context, look: { ...look, hasSystemd: false } };
+    assert.match(step.obstacle?.(none) ?? '', /starts no agent/);
   });
 });
 

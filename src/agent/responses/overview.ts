@@ -44,7 +44,12 @@ export async function answerOverview(
   const period = query.period(Math.floor(Date.now() / minute) * minute, day);
   if (!period.ok) return period;
   const course = await courseOf(request, { ...period.value, points: coursePoints });
-  const asked = { ...period.value, parts: countedParts, worst: worstMax };
+  const asked = {
+    ...period.value,
+    parts: countedParts,
+    worst: worstMax,
+    rules: agent.kinds.keysWithoutLimit(),
+  };
   const summary = fromStore(agent.events.incidentSummary(asked));
   if (!summary.ok) return summary;
   const { bySeverity, beginnings, worst } = summary.value;

@@ -7,6 +7,7 @@ import { severities } from '../../limits/limit.ts';
 import { heavyUsers, seenRequests } from '../../usage/causes/causes.ts';
 import { remediesFor } from '../../usage/causes/remedies.ts';
 import { topicOf } from '../../usage/explain-incident.ts';
+import type { IncidentKinds } from '../../usage/incident-kinds.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
 import { maySee, maySeeCommands } from '../api/caller.ts';
 import { fromStore, type HttpResult } from '../api/http-result.ts';
@@ -38,7 +39,7 @@ export function answerTroubles(
   const found = fromStore(agent.events.incidents(asked));
   if (!found.ok) return found;
   const { incidents, total } = found.value;
-  const groups = groupsOf(incidents, period.value, agent.intervalSeconds * 1000);
+  const groups = groupsOf(agent.kinds, incidents, period.value, agent.intervalSeconds * 1000);
   const troubles: Trouble[] = [];
   for (const group of groups.slice(0, troublesMax)) {
     const entry = entries.find(({ who }) => who.member === group.worst.member);
@@ -74,13 +75,17 @@ interface Group {
   readonly seconds: number;
 }
 
-/** Groups incidents by member and limit, the worst first. Those of limits that are only observed are left out. */
+/** Groups incidents by member and limit, the worst first. Those that had no effect are left out. */
 function groupsOf(
+  kinds: IncidentKinds,
   incidents: readonly Incident[],
   period: Period,
   tickMilliseconds: number,
 ): readonly Group[] {
-  const hits = incidents.filter(({ severity }) => severity !== 'observed');
+  const hits = incidents.filter(({ severity, limit }) => {
+    const onlyWatched = severity === 'throttled' && kinds.withoutLimit(limit) !== undefined;
+    return severity !== 'observed' && !onlyWatched;
+  });
   return [...Map.groupBy(hits, ({ member, limit }) => `${member} ${limit}`).values()]
     .flatMap((group) => {
       const worst = worstOf(group);

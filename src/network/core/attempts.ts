@@ -36,22 +36,16 @@ export const attemptEvidence: EvidenceKind<Attempt> = {
     owner: 64,
   },
   describe(items, showAll) {
-    const seen = addressesMax(items);
     const example = items.find(({ address }) => address !== '')?.address;
-    const such = showAll && example !== undefined ? `, such as ${cut(example, 48)}` : '';
-    const reached =
-      seen > 1
-        ? `It was at least ${wholeNumber(seen)} addresses${such}`
-        : `It was ${portsText(items)}${such}`;
-    const ports = seen > 1 ? `, ${portsText(items)}` : '';
-    const where = `${reached}${ports}${ownersText(items, showAll)}.`;
+    const address = showAll && example !== undefined ? cut(example, 48) : '';
+    const where = `${placeText(items, address)}${ownersText(items, showAll)}.`;
     return [where, programsText(items), suspicion(items)].filter((each) => each !== '').join(' ');
   },
   line: ({ program, address, port, tries, owner }) =>
     [
       program === '' ? 'a program' : cut(program, programMax),
-      `port ${port}${address === '' ? '' : ` of ${cut(address, 48)}`}`,
-      owner === '' ? '' : `which is ${cut(owner, 64)}'s`,
+      `${address === '' ? '' : `${cut(address, 48)} `}port ${port}`,
+      owner === '' ? '' : `which belongs to ${cut(owner, 64)}`,
       tries > 1 ? `${wholeNumber(tries)} times` : '',
     ]
       .filter((each) => each !== '')
@@ -62,18 +56,30 @@ export const attemptEvidence: EvidenceKind<Attempt> = {
 const addressesMax = (items: readonly Attempt[]): number =>
   items.reduce((most, { addresses }) => Math.max(most, addresses), 0);
 
-function portsText(items: readonly Attempt[]): string {
-  const ports = [...new Set(items.map(({ port }) => String(port)))];
-  return `${ports.length === 1 ? 'port' : 'ports'} ${listSome(ports, shownMax)}`;
+const portsOf = (items: readonly Attempt[]) => [...new Set(items.map(({ port }) => String(port)))];
+
+/** Describes addresses and ports; `address` is one of them, or empty. */
+function placeText(items: readonly Attempt[], address: string): string {
+  const seen = addressesMax(items);
+  const ports = portsOf(items);
+  const list = listSome(ports, shownMax);
+  const at = `at ${ports.length === 1 ? 'port' : 'ports'} ${list}`;
+  if (seen > 1) {
+    const such = address === '' ? '' : `, such as ${address}`;
+    return `At least ${wholeNumber(seen)} addresses were involved${such}, ${at}`;
+  }
+  if (address !== '') return `The address was ${address}, ${at}`;
+  return ports.length === 1 ? `The port was ${list}` : `The ports were ${list}`;
 }
 
 function ownersText(items: readonly Attempt[], showAll: boolean): string {
   const owners = [...new Set(items.map(({ owner }) => owner))].filter((each) => each !== '');
   if (!showAll || owners.length === 0) return '';
-  return `, of ${listSome(
+  const names = listSome(
     owners.map((each) => cut(each, 64)),
     shownMax,
-  )}`;
+  );
+  return `, which ${portsOf(items).length === 1 ? 'belongs' : 'belong'} to ${names}`;
 }
 
 /** Programs by their tries, the most first. */
@@ -86,7 +92,7 @@ function programsText(items: readonly Attempt[]): string {
     .map(([name]) => cut(name, programMax));
   if (sorted.length === 0) return '';
   if (sorted.length === 1) return `The program was ${sorted[0] ?? ''}.`;
-  return `Most by ${sorted[0] ?? ''}; ${count(sorted.length - 1, 'other program was', 'other programs were')} seen: ${listSome(sorted.slice(1), shownMax)}.`;
+  return `Most attempts were made by ${sorted[0] ?? ''}; ${count(sorted.length - 1, 'other program was', 'other programs were')} seen: ${listSome(sorted.slice(1), shownMax)}.`;
 }
 
 /** The number of addresses from which on tries are no mistake of a program. */
@@ -101,6 +107,6 @@ function suspicion(items: readonly Attempt[]): string {
   const [port, most] = [...tries].reduce((max, each) => (each[1] > max[1] ? each : max), [0, 0]);
   if (addressesMax(items) < manyAddresses || most <= all / 2) return '';
   return mailPorts.includes(port)
-    ? 'So many mail servers: a hacked script is likely.'
-    : `Port ${port} of so many addresses: that looks like a scan.`;
+    ? 'So many mail servers suggest a hacked script.'
+    : `Port ${port} at so many addresses looks like a port scan.`;
 }

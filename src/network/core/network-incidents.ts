@@ -5,7 +5,7 @@ import { times } from '../../usage/numbers.ts';
 import { attemptEvidence, type Attempt } from './attempts.ts';
 import type { NetworkRefusalKind } from './use.ts';
 
-const watched = 'The policy only watches: nothing was refused.';
+const watched = 'The rule only watches (mode="watch"): nothing was refused.';
 
 /** Describes a rule of the policy, which has no value as a limit has. */
 function rule(
@@ -18,7 +18,7 @@ function rule(
     withoutLimit: {
       value: attribute,
       from: `<${element}> of the policy`,
-      because: `against <${element}> of its policy`,
+      because: `against the rules of its <${element}>`,
     },
     topic: {
       noun: topic.noun,
@@ -39,10 +39,11 @@ interface RuleTexts {
   readonly topic: Pick<Topic, 'noun' | 'advice'> & { readonly refused: string };
 }
 
-const noneLeft = 'None of it left: the program saw "Operation not permitted".';
+const noneLeft =
+  'Nothing of it left this host: the program got the error "Operation not permitted".';
 
 const lookAtSite =
-  'Look at what changed last in the account, and at its cron jobs: whoever can write to a site can make it try this.';
+  'Look at what changed last in the account, and at its cron jobs: anybody who can write to a site can make it do this.';
 
 const mail = rule('reach.mail', {
   element: 'reach',
@@ -51,36 +52,36 @@ const mail = rule('reach.mail', {
   topic: {
     noun: 'mail',
     refused: noneLeft,
-    advice: `A site sends mail by the host's mail server, or by its provider's at port 587. ${lookAtSite}`,
+    advice: `Sites should send mail through the mail server of this host, or through their provider's at port 587. ${lookAtSite}`,
   },
 });
 
 const tenants = rule('reach.tenants', {
   element: 'reach',
-  tried: 'tried to reach services of other tenants on this host',
-  did: 'reached services of other tenants on this host',
+  tried: 'tried to connect to services of other tenants on this host',
+  did: 'connected to services of other tenants on this host',
   topic: {
     noun: 'reach',
-    refused: 'None of it arrived: the program saw "Operation not permitted".',
-    advice: `Whoever reaches a PHP-FPM pool runs code as its tenant. If the two belong together, write <reach tenants="yes"/>. ${lookAtSite}`,
+    refused: 'None of it arrived: the program got the error "Operation not permitted".',
+    advice: `Anybody who reaches a PHP-FPM pool can run code as its tenant. If the two accounts belong together, allow it with <reach tenants="yes"/>. ${lookAtSite}`,
   },
 });
 
 const metadata = rule('reach.metadata', {
   element: 'reach',
-  tried: "tried to reach the metadata service of the host's cloud, or a link-local address",
-  did: "reached the metadata service of the host's cloud, or a link-local address",
+  tried: 'tried to connect to a metadata service of the cloud, or to a link-local address',
+  did: 'connected to a metadata service of the cloud, or to a link-local address',
   topic: {
     noun: 'reach',
     refused: noneLeft,
-    advice: `Metadata of a cloud can have keys to all of its machines. No site needs them. ${lookAtSite}`,
+    advice: `A metadata service can give out keys to all machines of its customer. No site needs it. ${lookAtSite}`,
   },
 });
 
 const address = rule('reach.address', {
   element: 'reach',
-  tried: 'tried to reach addresses that it may not reach',
-  did: 'reached addresses that it may not reach',
+  tried: 'tried to connect to addresses that its policy refuses',
+  did: 'connected to addresses that its policy would refuse',
   topic: {
     noun: 'reach',
     refused: noneLeft,
@@ -90,24 +91,24 @@ const address = rule('reach.address', {
 
 const ports = rule('listen.ports', {
   element: 'listen',
-  tried: 'tried to take ports that are kept for another tenant',
-  did: 'took ports that are kept for another tenant',
+  tried: 'tried to open ports that are kept for another tenant',
+  did: 'opened ports that are kept for another tenant',
   topic: {
     noun: 'port',
-    refused: 'It did not get the port: the program saw "Operation not permitted".',
-    advice: 'Have its program listen at another port, or keep ports for it: <listen ports="…"/>.',
+    refused: 'It did not get the port: the program got the error "Operation not permitted".',
+    advice: 'Let its program listen at another port, or keep ports for it: <listen ports="…"/>.',
   },
 });
 
 const inbound = rule('listen.public', {
   element: 'listen',
   tried: 'had connections from other hosts refused',
-  did: 'took connections from other hosts',
+  did: 'accepted connections from other hosts',
   topic: {
     noun: 'port',
-    refused: 'They were dropped, as if nothing listened there. Nothing else was refused.',
+    refused: 'The connections were dropped without an answer: they timed out.',
     advice:
-      'If other hosts are to reach its programs, write <listen public="yes"/>. Ports that nobody knows of may belong to a program that should not be there.',
+      'If other hosts should reach its programs, write <listen public="yes"/>. A port that nobody knows may belong to a program that should not run there.',
   },
 });
 

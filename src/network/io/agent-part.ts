@@ -232,10 +232,10 @@ const about = 'network of tenants';
 const notInForce = (problem: Problem): Alarm => ({
   about,
   title: 'network rules of the policy are not in force',
-  text: `What the policy says about the network is not in force: ${formatProblem(problem)}. See bulkhead network status.`,
+  text: `The network rules of the policy are not in force: ${formatProblem(problem)}. "bulkhead network status" shows more.`,
 });
 const removed: Alarm = {
   about,
-  title: 'the programs for the network were removed',
-  text: 'The programs that hold tenants to their network rules had been removed from the kernel by somebody who is root here. They have been loaded again.',
+  title: 'the BPF programs for network rules were removed',
+  text: 'Somebody with the rights of root has removed the BPF programs that enforce network rules. The agent has loaded them again.',
 };

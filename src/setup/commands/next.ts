@@ -11,13 +11,19 @@ import { failWith, print, printError, printJson } from '../../cli/shared/output.
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
-import { setElement } from '../../policy/elements/edit-elements.ts';
+import {
+  setElement,
+  type Attributes,
+  type ElementName,
+} from '../../policy/elements/edit-elements.ts';
+import { defaultReach } from '../core/network-step.ts';
 import { noteReports, whyWait } from '../core/quiet.ts';
 import type { Quiet } from '../core/record.ts';
 import { lockSetup } from '../io/lock.ts';
 import { replacePolicy } from '../../apply/edit.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
-import { runCommand } from '../io/run-command.ts';
+import type { Words } from '../core/words.ts';
+import { runCommand, runCommands } from '../io/run-command.ts';
 import type { SetupNextJson } from './json.ts';
 import { Journal, writePolicy } from './run-steps.ts';
 import {
@@ -35,22 +41,31 @@ type Raise = (session: Session, journal: Journal) => Promise<Result<unknown, Pro
 const raises: Readonly<Record<string, Raise>> = {
   'symlinks guard': ({ paths, file }) =>
     runCommand(['symlinks', 'guard', 'enable', '--policy', file], paths),
-  'strict placement': refusePlacement,
+  'strict placement': (session, journal) =>
+    refuseInPolicy(session, journal, [{ name: 'placement' }], { strict: 'yes' }),
+  'network reach': (session, journal) =>
+    refuseInPolicy(session, journal, defaultReach, { mode: 'refuse' }, [
+      ['network', 'status', '--wait', '--policy', session.file],
+    ]),
   'modules gate': ({ paths, file }) =>
     runCommand(['modules', 'gate', 'enable', '--policy', file], paths),
 };
 
-async function refusePlacement(
+/** `confirm`: commands that succeed once it refuses. */
+async function refuseInPolicy(
   session: Session,
   journal: Journal,
+  path: readonly ElementName[],
+  attributes: Attributes,
+  confirm: readonly Words[] = [],
 ): Promise<Result<unknown, Problem>> {
   const before = readPolicyFile(session.file);
   if (!before.ok) return before;
-  const edit = (text: string) => setElement(text, [{ name: 'placement' }], { strict: 'yes' });
+  const edit = (text: string) => setElement(text, path, attributes);
   const context = await contextWithoutLimits(session, journal.record.answers);
   const edited = writePolicy(session, journal, { edit }, context);
   if (!edited.ok) return edited;
-  const applied = await runCommand(['apply', session.file], session.paths);
+  const applied = await runCommands([['apply', session.file], ...confirm], session.paths);
   if (applied.ok) return applied;
   // Otherwise a later apply would refuse unannounced.
   const restored = replacePolicy(session.file, session.paths, before.value, 'setup next');

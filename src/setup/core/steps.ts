@@ -12,6 +12,7 @@ import {
 import { entriesChanges, entriesLimit, setDefaults } from './limit-edits.ts';
 import { databaseStep } from './database-step.ts';
 import { limitSteps } from './limit-steps.ts';
+import { networkStep } from './network-step.ts';
 import { alertsReport, proveReport } from './reports.ts';
 import type { Step, StepContext } from './step.ts';
 
@@ -241,6 +242,7 @@ export const steps: readonly Step[] = [
     undo: nothing,
     layers: ['strict placement'],
   },
+  networkStep,
   {
     key: 'modules',
     level: 'isolate',

@@ -121,17 +121,17 @@ export const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
     resource: 'other',
     effect: {
       throttled:
-        'What it sent waited until it kept to its rate. Pages and downloads took longer; nothing failed.',
+        'Its packets waited to stay within the rate. Transfers took longer; datagrams may have been lost.',
     },
     advice:
-      'Look for large downloads, backups to other hosts, and images that could be smaller. Pages that the web server sends do not count.',
+      'Look for large downloads, backups to other hosts, and images that could be smaller. Pages that the web server sends are not in this figure.',
   },
   'network.receive': {
     noun: 'network receiving',
     resource: 'other',
     effect: {
       throttled:
-        'Those that sent to it were slowed down, and what came too fast was dropped and sent again. Transfers took longer.',
+        'The senders were slowed down: packets above the rate were dropped and sent again. Transfers took longer.',
     },
     advice:
       'Look for imports and backups that fetch large files, and for jobs that could run at night.',
@@ -141,10 +141,10 @@ export const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
     resource: 'other',
     effect: {
       refused:
-        'Connections above the number failed: the program saw "Operation not permitted". Those that were open went on.',
+        'Connections above the limit failed: the program got the error "Operation not permitted". Open connections went on.',
     },
     advice:
-      'Look for programs that open a connection for each of many small requests, and for whoever tries many addresses: a hacked account scans others.',
+      'Look for programs that open a connection for each of many small requests. Connections to many addresses are a sign of a hacked account that scans other hosts.',
   },
 };
 

@@ -232,6 +232,35 @@ describe('tenant', { skip }, async () => {
     await nowhere.check('tenant-none');
   });
 
+  test('a rule that only watches slowed nobody down, in both languages', async () => {
+    const host = await tenantHost();
+    const { begin } = incidentTimes();
+    const {
+      id: _id,
+      snapshots: _snapshots,
+      ...incident
+    } = incidentOf({
+      member: alice,
+      name: 'alice',
+      limit: 'reach.mail',
+      severity: 'throttled',
+      value: 'mail',
+      faults: 3,
+    });
+    const id = value(host.stage.events.open({ ...incident, begin, end: begin + 5000 }));
+    await using site = await browser.open(host.stage);
+    for (const [language, text] of [
+      ['en-US', /would have been refused 3 times, but the policy only watches/],
+      ['de-DE', /wäre 3-mal abgelehnt worden, doch die Richtlinie beobachtet nur/],
+    ] as const) {
+      const view = await site.login(0, `/incidents/${id}`, { language });
+      await view.shows(text);
+      assert.doesNotMatch(await view.text('main .sentence'), /slowed|gebremst|limit was|Grenze/);
+      const list = await site.login(0, '/incidents', { language });
+      await list.shows(/mail sent directly|direkt gesendete Mail/);
+    }
+  });
+
   test('it speaks German', async () => {
     await using site = await browser.open((await tenantHost()).stage);
     const view = await site.login(uids.alice, '/', { language: 'de-DE', width: 390 });

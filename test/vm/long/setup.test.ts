@@ -120,7 +120,7 @@ suite('bulkhead setup', { skip: guests.skip }, () => {
     );
     assert.deepEqual(done.problems, []);
     assert.equal(stateOf(done, 'jails'), 'enforced', JSON.stringify(done.layers));
-    for (const key of ['symlinks guard', 'strict placement', 'modules gate'])
+    for (const key of ['symlinks guard', 'strict placement', 'modules gate', 'network reach'])
       assert.equal(stateOf(done, key), 'watched', key);
     await sitesAnswer(/^HTTP\/1\.1 200/);
     assert.equal((await succeed('su ann -c "ls /home"')).trim(), 'ann');
@@ -137,7 +137,7 @@ suite('bulkhead setup', { skip: guests.skip }, () => {
       `perl -i -pe 's/("since": ")\\d{4}/\${1}2020/' /var/lib/bulkhead/setup.json && bulkhead setup next`,
     );
     const found = await ladder();
-    for (const key of ['symlinks guard', 'strict placement', 'modules gate'])
+    for (const key of ['symlinks guard', 'strict placement', 'modules gate', 'network reach'])
       assert.equal(stateOf(found, key), 'enforced', key);
     await sitesAnswer(/^HTTP\/1\.1 200/);
   });

@@ -5,7 +5,7 @@ import { Chips, chosenOf } from '../parts/chips.tsx';
 import { CommandLine, shellWord } from '../parts/command-line.tsx';
 import { Answered, Empty } from '../parts/notes.tsx';
 import { Table, type Column } from '../table/table.tsx';
-import { severityRanks, useIncidents } from '../state/incidents.ts';
+import { isRule, severityRanks, shownSeverity, useIncidents } from '../state/incidents.ts';
 import { limitWords, numbers } from '../state/language.ts';
 import { who } from '../state/live.ts';
 import { href, queryOf, setQuery } from '../state/route.ts';
@@ -70,7 +70,7 @@ export function Incidents() {
               keyOf={({ id }) => String(id)}
               sort="severity"
               filter={`${period} ${severity} ${tenant}`}
-              levelOf={({ severity: own }) => own}
+              levelOf={shownSeverity}
               empty={
                 <Empty title={words.value.incidentsPage.none}>
                   {words.value.incidentsPage.noneHint}
@@ -134,10 +134,10 @@ function columnsOf(): readonly Column<IncidentRow>[] {
       key: 'severity',
       title: columns.severity,
       // The latest of those that are as bad.
-      value: ({ severity, begin }) => severityRanks[severity] * 1e14 + begin,
-      cell: ({ severity, ...row }) => (
+      value: (row) => severityRanks[shownSeverity(row)] * 1e14 + row.begin,
+      cell: (row) => (
         <>
-          <SeverityBadge severity={severity} />
+          <SeverityBadge severity={shownSeverity(row)} />
           <span class="second quiet">{row.inferred && inferred}</span>
         </>
       ),
@@ -159,10 +159,10 @@ function columnsOf(): readonly Column<IncidentRow>[] {
       key: 'limit',
       title: columns.limit,
       value: ({ limit }) => limitWords(limit),
-      cell: ({ limit, value, begin }) => (
+      cell: (row) => (
         <>
-          {limitWords(limit)} <span class="quiet">{value}</span>
-          <span class="second quiet narrow-only">{time(begin, Date.now())}</span>
+          {limitWords(row.limit)} <span class="quiet">{isRule(row) || row.value}</span>
+          <span class="second quiet narrow-only">{time(row.begin, Date.now())}</span>
         </>
       ),
     },

@@ -2,6 +2,7 @@
 import type { IncidentRow, IncidentsResponse } from '../../../agent/api/api.ts';
 import type { Asked } from '../state/answer.ts';
 import { whatHappened } from '../state/incident-words.ts';
+import { shownSeverity } from '../state/incidents.ts';
 import { numbers } from '../state/language.ts';
 import { words } from './words.ts';
 import { role } from '../state/live.ts';
@@ -43,7 +44,7 @@ function Row({ row }: { readonly row: IncidentRow }) {
   const address = href(path, { ...Object.fromEntries(query), incident: String(row.id) });
   return (
     <li class="incident">
-      <SeverityBadge severity={row.severity} />
+      <SeverityBadge severity={shownSeverity(row)} />
       <span>
         <a href={address}>{whatHappened(row)}</a>
         <span class="second quiet wraps">{aboutIncident(row)}</span>

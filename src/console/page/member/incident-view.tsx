@@ -5,6 +5,7 @@ import type { HeavyUser, SeenRequest } from '../../../usage/causes/causes.ts';
 import type { KilledProcess } from '../../../usage/incident.ts';
 import { useAnswer } from '../state/answer.ts';
 import { amountText, proposalFor, sentencesOf, textOf } from '../state/incident-words.ts';
+import { shownSeverity } from '../state/incidents.ts';
 import { numbers } from '../state/language.ts';
 import { words } from './words.ts';
 import { role, who as members } from '../state/live.ts';
@@ -24,12 +25,12 @@ export function IncidentView({ id }: { readonly id: string }) {
 
 function Details({ incident }: { readonly incident: IncidentResponse }) {
   const { incident: texts } = words.value;
-  const { severity, resource, users, requests, evidence, explanation } = incident;
+  const { resource, users, requests, evidence, explanation } = incident;
   const killed = killedIn(incident);
   return (
     <div class="incident-view">
       <p class="sentence">
-        <SeverityBadge severity={severity} /> {sentencesOf(incident).join(' ')}
+        <SeverityBadge severity={shownSeverity(incident)} /> {sentencesOf(incident).join(' ')}
       </p>
       {killed.length > 0 && <Block title={texts.ended} items={killed.map(killedText)} />}
       {resource !== 'other' && (

@@ -8,7 +8,7 @@ import { Course } from '../parts/course.tsx';
 import { English } from '../parts/english.tsx';
 import { Answered } from '../parts/notes.tsx';
 import type { Asked } from '../state/answer.ts';
-import type { IncidentSummary } from '../state/incidents.ts';
+import { isRule, shownSeverity, type IncidentSummary } from '../state/incidents.ts';
 import { limitWords, numbers } from '../state/language.ts';
 import type { LiveMember } from '../state/live.ts';
 import { measure, measureKeys, metricText } from '../state/measures.ts';
@@ -140,15 +140,15 @@ function LimitUse({ member, limit }: LimitUseProps) {
 }
 
 function IncidentItem({ incident }: { readonly incident: IncidentRow }) {
-  const { id, severity, limit, value, end } = incident;
+  const { id, limit, value, end } = incident;
   return (
     <li class="incident-row">
-      <SeverityBadge severity={severity} />
+      <SeverityBadge severity={shownSeverity(incident)} />
       <a class="name" href={href(['incidents', String(id)])}>
         {incident.who.name}
       </a>
       <span>
-        {limitWords(limit)} <span class="quiet">{value}</span>
+        {limitWords(limit)} <span class="quiet">{isRule(incident) || value}</span>
       </span>
       <span class="quiet">{numbers.value.time(end, Date.now())}</span>
     </li>

@@ -50,7 +50,7 @@ function summaryOfHost({ incidents, worst, incidentCounts }: OverviewResponse): 
     slowed: incidents.throttled,
     worst,
     course: incidentCounts,
-    ...(latest !== undefined && { latest }),
+    latest,
   };
 }
 

@@ -5,6 +5,7 @@ import { serversPart } from '../../../usage/causes/servers-part.ts';
 import type { Resource } from '../../../usage/causes/incident-topics.ts';
 import type { QuantityKind } from '../../../../packages/base/quantity.ts';
 import { limitWords, numbers } from './language.ts';
+import { isRule, shownSeverity } from './incidents.ts';
 import { words } from '../member/words.ts';
 import { role } from './live.ts';
 
@@ -17,11 +18,13 @@ export const nameOf = (who: Who): string => {
 const inOneDirection = (text: string) => text.replaceAll(/[\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
 
 /** Returns what happened, without the time: `alice was slowed down 3,127 times at the CPU limit`. */
-export function whatHappened({ who, limit, severity, faults, value }: IncidentRow): string {
+export function whatHappened(row: IncidentRow): string {
+  const { who, limit, faults } = row;
   const { incident } = words.value;
   const name = nameOf(who);
-  // Without a value it is not a limit that can be raised: a jail, for example.
-  if (value === '') return incident.other[severity](name, faults, limitWords(limit));
+  const severity = shownSeverity(row);
+  if (isRule(row) && severity !== 'throttled')
+    return incident.other[severity](name, faults, limitWords(limit));
   const be = incident.be(who.kind === 'reseller');
   return incident.happened[severity](name, be, faults, limitWords(limit));
 }
@@ -38,19 +41,19 @@ function whenWas({ begin, end }: IncidentRow): string {
 /** Returns the sentences that say what happened, and what came of it. */
 export function sentencesOf(row: IncidentResponse): readonly string[] {
   const { incident } = words.value;
-  const { severity, value, from, inferred, limit } = row;
+  const { value, from, inferred, limit } = row;
+  const severity = shownSeverity(row);
   const what = whatHappened(row);
   const opening = row.who.kind === 'reseller' ? capitalized(what) : what;
-  const hasLimit = value !== '';
   return [
     incident.sentence(opening, whenWas(row)),
-    ...(hasLimit
-      ? [
+    ...(isRule(row)
+      ? []
+      : [
           from === '' || role.value !== 'root'
             ? incident.limitWas(value)
             : incident.limitWasFrom(value, from),
-        ]
-      : []),
+        ]),
     ...sharedText(row),
     severity === 'refused' && limit === 'processes.limit'
       ? incident.processesRefused

@@ -5,13 +5,21 @@ import type { Query } from './request.ts';
 
 export const severityRanks = { observed: 0, throttled: 1, refused: 2, killed: 3 } as const;
 
+/** Whether it is about a rule, which has no value: a jail, for example. */
+export const isRule = ({ limit }: Pick<IncidentRow, 'limit'>): boolean =>
+  /^(jail|symlinks|reach|listen)/.test(limit);
+
+/** A rule never slows anything down: then it only watched. */
+export const shownSeverity = (row: IncidentRow): IncidentRow['severity'] =>
+  row.severity === 'throttled' && isRule(row) ? 'observed' : row.severity;
+
 export interface IncidentSummary {
   readonly ended: number;
   readonly refused: number;
   readonly slowed: number;
   /** The worst first, and of those the latest. */
   readonly worst: readonly IncidentRow[];
-  readonly latest?: IncidentRow;
+  readonly latest: IncidentRow | undefined;
   /** How many began in each of equal parts of the day. */
   readonly course?: readonly number[];
 }
@@ -53,6 +61,6 @@ function summaryOf(
     refused: Math.max(0, refused.total - ended.total),
     slowed: Math.max(0, slowed.total - refused.total),
     worst,
-    ...(latest !== undefined && { latest }),
+    latest,
   };
 }

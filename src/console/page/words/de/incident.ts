@@ -19,10 +19,10 @@ export const incident: Catalogue<typeof english> = {
       `${who} lag ${times(faults)} über der nur beobachteten Grenze für ${limit}`,
   },
   other: {
-    throttled: (who, faults, what) => `${who} wurde ${times(faults)} gebremst: ${what}`,
     refused: (who, faults, what) => `${who} wurde ${times(faults)} abgelehnt: ${what}`,
     killed: (who, _faults, what) => `Programme wurden beendet (${who}): ${what}`,
-    observed: (who, faults, what) => `${who} wäre ${times(faults)} abgelehnt worden: ${what}`,
+    observed: (who, faults, what) =>
+      `${who} wäre ${times(faults)} abgelehnt worden, doch die Richtlinie beobachtet nur: ${what}`,
   },
   on: (moment) => `am ${moment}`,
   during: (day, from, to) => `am ${day} zwischen ${from} und ${to}`,

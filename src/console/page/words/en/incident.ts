@@ -18,15 +18,13 @@ export const incident = {
     observed: (who: string, _be: string, faults: number, limit: string) =>
       `${who} used more than the limit for ${limit}, which is only observed, ${times(faults)}`,
   },
-  /** Incidents without a limit, such as refusals by a jail. */
+  /** Incidents of rules, such as refusals by a jail. */
   other: {
-    throttled: (who: string, faults: number, what: string) =>
-      `${who} was slowed down ${times(faults)}: ${what}`,
     refused: (who: string, faults: number, what: string) =>
       `${who} was refused ${times(faults)}: ${what}`,
     killed: (who: string, _faults: number, what: string) => `${who} had programs ended: ${what}`,
     observed: (who: string, faults: number, what: string) =>
-      `${who} would have been refused ${times(faults)}: ${what}`,
+      `${who} would have been refused ${times(faults)}, but the policy only watches: ${what}`,
   },
   on: (moment: string) => `on ${moment}`,
   during: (day: string, from: string, to: string) => `on ${day} between ${from} and ${to}`,
