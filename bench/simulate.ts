@@ -18,7 +18,8 @@ import { metricsFile, quotedName } from '../src/store/metrics/metrics-schema.ts'
 import { MetricsStore } from '../src/store/metrics/metrics-store.ts';
 import type { Member } from '../src/usage/member.ts';
 import { metricKeys, peakKeys, type MetricKey } from '../src/usage/metrics.ts';
-import { replayMetrics } from '../src/usage/simulate.ts';
+import type { LimitKey } from '../src/limits/limit.ts';
+import { replayMetrics, replayRules } from '../src/usage/simulate.ts';
 import { emptyColumns, type Tick } from '../src/usage/tick.ts';
 import { askStores } from '../testing/ask-stores.ts';
 import type { Bench } from './bench.ts';
@@ -48,22 +49,24 @@ interface Case {
   readonly metrics: readonly MetricKey[];
 }
 
+const metricsOf = (keys: readonly LimitKey[]) => replayMetrics(keys.map((key) => replayRules[key]));
+
 const cases: readonly Case[] = [
   {
     label: 'a lower CPU limit',
     other: now.replace('400%', '50%'),
-    metrics: replayMetrics(['cpu.limit']),
+    metrics: metricsOf(['cpu.limit']),
   },
   {
     label: 'lower limits of CPU, memory and processes',
     other: now.replace('400%', '50%').replace('4GiB', '256MiB').replace('500', '20'),
-    metrics: replayMetrics(['cpu.limit', 'memory.limit', 'processes.limit']),
+    metrics: metricsOf(['cpu.limit', 'memory.limit', 'processes.limit']),
   },
   {
     label: 'every limit lower',
     other: `<cpu limit="50%"/><memory limit="256MiB"/><processes limit="20"/>
       <io read="1MiB/s" write="1MiB/s" total="1MiB/s" reads="100/s" writes="100/s" operations="100/s"/>`,
-    metrics: replayMetrics([
+    metrics: metricsOf([
       'cpu.limit',
       'memory.limit',
       'processes.limit',

@@ -14,13 +14,15 @@ import type { MetricKey } from './metrics.ts';
 /** The effect of a limit on use above it; `reclaimed`: page cache is dropped, and files are read again. */
 export type LimitEffect = 'slowed' | 'refused' | 'reclaimed' | 'ended';
 
-interface Rule {
+export interface ReplayRule {
   readonly metric: MetricKey;
+  /** A metric that counts toward the limit, too. */
+  readonly plus?: MetricKey;
   readonly effect: LimitEffect;
 }
 
 /** The recorded metrics by which a limit can be replayed; others cannot. */
-export const replayRules: Readonly<Partial<Record<LimitKey, readonly Rule[]>>> = {
+export const replayRules: Readonly<Partial<Record<LimitKey, readonly ReplayRule[]>>> = {
   'cpu.limit': [{ metric: 'cpu', effect: 'slowed' }],
   'memory.limit': [
     // Swap may keep programs that it would end.
@@ -41,10 +43,20 @@ export const replayRules: Readonly<Partial<Record<LimitKey, readonly Rule[]>>> =
   'network.connections': [{ metric: 'connectionsOut', effect: 'refused' }],
 };
 
-/** Returns the metrics by which these limits are replayed; at least one. */
-export function replayMetrics(keys: readonly LimitKey[]): readonly MetricKey[] {
-  const rules = keys.flatMap((key) => replayRules[key] ?? []);
-  return rules.length === 0 ? ['cpu'] : [...new Set(rules.map((rule) => rule.metric))];
+/** Replays a CPU limit toward which the use of database servers counts. */
+export const countedRules: readonly ReplayRule[] = [
+  { metric: 'cpu', plus: 'databaseCpu', effect: 'slowed' },
+];
+
+/** Returns the metrics by which limits with these rules are replayed; at least one. */
+export function replayMetrics(
+  rules: readonly (readonly ReplayRule[] | undefined)[],
+): readonly MetricKey[] {
+  const all = rules.flatMap((each = []) => each);
+  // What is added is asked for first.
+  const metrics = new Set(all.flatMap(({ plus }) => plus ?? []));
+  for (const { metric } of all) metrics.add(metric);
+  return metrics.size === 0 ? ['cpu'] : [...metrics];
 }
 
 export interface RecordedParts {
@@ -54,6 +66,27 @@ export interface RecordedParts {
   readonly maxima: ArrayLike<number>;
   /** How much of each part was measured. */
   readonly seconds: ArrayLike<number>;
+  /** The least that the maximum of each part was, if `maxima` are only the most. */
+  readonly maximaMin?: ArrayLike<number>;
+}
+
+/**
+ * Adds two metrics. Their maxima may be of different moments, so the maximum of the sum has two bounds. A part of which
+ * either metric is known for less time is unknown.
+ */
+export function addParts(one: RecordedParts, other: RecordedParts): RecordedParts {
+  const parts = Array.from(one.averages, (average, part) => {
+    const isKnown = (other.seconds[part] ?? 0) >= (one.seconds[part] ?? 0) / tolerance;
+    const both = isKnown ? average + (other.averages[part] ?? NaN) : NaN;
+    const [first, second] = [one.maxima[part] ?? NaN, other.maxima[part] ?? NaN];
+    return { both, most: first + second, least: Math.max(both, first, second) };
+  });
+  return {
+    averages: parts.map(({ both }) => both),
+    maxima: parts.map(({ most }) => most),
+    maximaMin: parts.map(({ least }) => least),
+    seconds: one.seconds,
+  };
 }
 
 export interface Replay {
@@ -74,7 +107,10 @@ const tolerance = 1.001;
 export const isAboveLimit = (value: number, limit: number): boolean => value > limit * tolerance;
 
 /** Replays recorded use against a limit in the same unit. */
-export function replayLimit({ averages, maxima, seconds }: RecordedParts, limit: number): Replay {
+export function replayLimit(
+  { averages, maxima, maximaMin = maxima, seconds }: RecordedParts,
+  limit: number,
+): Replay {
   let [secondsMin, secondsMax, stretches, measuredSeconds] = [0, 0, 0, 0];
   let wasAbove = false;
   for (let index = 0; index < averages.length; index++) {
@@ -88,7 +124,8 @@ export function replayLimit({ averages, maxima, seconds }: RecordedParts, limit:
     measuredSeconds += length;
     secondsMin += shareAboveMin(average, max, limit) * length;
     secondsMax += shareAboveMax(average, max, limit) * length;
-    const isAbove = isAboveLimit(Number.isNaN(max) ? average : max, limit);
+    const certain = maximaMin[index] ?? NaN;
+    const isAbove = isAboveLimit(Number.isNaN(certain) ? average : certain, limit);
     if (isAbove && !wasAbove) stretches++;
     wasAbove = isAbove;
   }

@@ -130,3 +130,38 @@ test('a lower limit is proposed only after a day of history, and the answer has 
     ],
   );
 });
+
+test('a CPU limit toward which databases count is for programs and statements together', async () => {
+  using place = new Place();
+  using events = new EventStore(place.directory);
+  using metrics = new MetricsStore(place.directory);
+  // Programs work in one half of the time, servers in the other.
+  for (let at = start + hour / 2, each = 0; at <= end; at += hour / 2, each++) {
+    const use = { cpu: each % 2 === 0 ? 0.3 : 0.1, databaseCpu: each % 2 === 0 ? 0.1 : 0.5 };
+    const asked = at > end - 26 * hour ? use : { cpu: use.cpu };
+    const all = Object.fromEntries(['u64521', 'u64522', 'u64523'].map((who) => [who, asked]));
+    value(metrics.add(tickOf(at, all, 1_800)));
+  }
+  using reader = new HistoryReader(place.directory);
+  const index = new MemberIndex(
+    policyOf(`<package name="p"><cpu limit="200%"/><database counts="yes"/></package>
+      <tenant uid="64521" package="p"/><tenant uid="64522" package="p"><database counts="no"/></tenant>
+      <tenant uid="64523"><database counts="yes"/></tenant>`),
+  );
+  const { tenants, packages } = value(await adviceFrom(index, events, reader, () => start));
+  const own = tenants.filter(({ limit }) => limit === 'cpu.limit');
+  // Eight tenths of a core and a tenth of that, rounded up; without servers 0.3 and a tenth.
+  assert.deepEqual(
+    own.map((each) => [each.member, each.neverHit, each.onePercentHit, each.countsDatabases]),
+    [
+      ['u64521', '90%', '90%', true],
+      ['u64522', '40%', '40%', undefined],
+      ['u64523', '90%', '90%', true],
+    ],
+  );
+  const first = packages.find(({ limit }) => limit === 'cpu.limit');
+  assert.deepEqual(
+    [first?.neverHit, first?.tenantsKnown, first?.countsDatabases],
+    ['90%', 2, true],
+  );
+});

@@ -171,7 +171,7 @@ class Plainly {
     const changed = [...attributes.keys()].filter((limit) =>
       [...this.#now.entries.values()].some((entry) => this.#differs(entry, limit)),
     );
-    const metrics = replayMetrics(changed);
+    const metrics = replayMetrics(changed.map((limit) => replayRules[limit]));
     const asked = metrics.flatMap((metric) => [metric, peakKeys.get(metric) ?? metric]);
     const { rows } = value(this.#stage.reader.usage({ ...this.#period, metrics: asked }));
     const faults = value(this.#stage.events.faultCounts(this.#period));
@@ -302,4 +302,71 @@ test('simulate() says which limits are known for a part of the time only', async
       [['database.cpu', partly === undefined ? 8 * 1_800 : 3_600]],
     );
   }
+});
+
+test('simulate() adds what servers used for tenants to whose CPU limit it counts', async () => {
+  const counts = '<cpu limit="90%"/><database counts="yes"/>';
+  const ask = async (each: Pick<Case, 'now' | 'other'>, asksDatabases = true, asksFrom = 0) => {
+    const ticks = Array.from({ length: 8 }, () => [{ cpu: 0.4, databaseCpu: 0.3 }]);
+    using stage = new Stage({
+      ticks,
+      faults: [],
+      isPruned: false,
+      asksDatabases,
+      asksFrom,
+      ...each,
+    });
+    const { events, view: history } = stage;
+    const period = { from: start, to: stage.end };
+    const after = indexOf(each.other);
+    const memberIndex = indexOf(each.now);
+    const found = value(
+      await simulate(askStores({ memberIndex, events, history }), {
+        period,
+        after,
+        tenant: undefined,
+        onProgress: () => undefined,
+      }),
+    );
+    return {
+      partly: found.partly,
+      limits: found.limits.map(({ member: _1, name: _2, kind: _3, ...rest }) => rest),
+    };
+  };
+  const all = 8 * 1_800;
+  const above = (seconds: number) => ({
+    limit: 'cpu.limit',
+    before: '90%',
+    happened: 0,
+    effect: 'slowed',
+    secondsMin: seconds,
+    secondsMax: seconds,
+    stretches: 1,
+    measuredSeconds: seconds,
+  });
+  // 0.4 cores of programs and 0.3 of servers are more than 0.6, and no more than 0.8.
+  const sixty = counts.replace('90%', '60%');
+  assert.deepEqual(await ask({ now: [counts], other: [sixty] }), {
+    partly: undefined,
+    limits: [{ ...above(all), after: '60%' }],
+  });
+  assert.deepEqual(
+    (await ask({ now: [counts], other: [counts.replace('90%', '80%')] })).limits,
+    [],
+  );
+  const without = '<cpu limit="60%"/>';
+  assert.deepEqual((await ask({ now: ['<cpu limit="90%"/>'], other: [without] })).limits, []);
+  // The same limit, toward which it counts from now on, and does not any more.
+  const starts = await ask({ now: [without], other: [sixty] });
+  assert.deepEqual(starts.limits, [{ ...above(all), before: '60%', after: '60%' }]);
+  assert.deepEqual((await ask({ now: [sixty], other: [without] })).limits, []);
+  // Servers were asked later, or never.
+  assert.deepEqual(await ask({ now: [counts], other: [sixty] }, true, 4), {
+    partly: [{ limit: 'cpu.limit', measuredSeconds: all / 2 }],
+    limits: [{ ...above(all / 2), after: '60%' }],
+  });
+  assert.deepEqual(await ask({ now: [counts], other: [sixty] }, false), {
+    partly: undefined,
+    limits: [],
+  });
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { committedOf, replayLimit } from '../../src/usage/simulate.ts';
+import { addParts, committedOf, replayLimit } from '../../src/usage/simulate.ts';
 
 const hour = 3600;
 const parts = (averages: readonly (number | null)[], maxima: readonly (number | null)[]) => ({
@@ -65,6 +65,28 @@ test('replayLimit() always has the truth between its bounds', () => {
       assert.ok(secondsMin <= above + 1e-6 && above <= secondsMax + 1e-6);
     }),
   );
+});
+
+test('addParts() leaves the truth about the sum between the bounds', () => {
+  const course = fc.array(fc.tuple(fc.nat(100), fc.nat(100)), { minLength: 1, maxLength: 60 });
+  fc.assert(
+    fc.property(course, fc.integer({ min: 1, max: 210 }), (values, limit) => {
+      const partsOf = (of: readonly number[]) => ({
+        averages: [of.reduce((sum, each) => sum + each, 0) / of.length],
+        maxima: [Math.max(...of)],
+        seconds: [60],
+      });
+      const sums = values.map(([one, other]) => one + other);
+      const above = (sums.filter((each) => each > limit * 1.001).length / values.length) * 60;
+      const [one, other] = [0, 1].map((at) => partsOf(values.map((each) => each[at] ?? 0)));
+      assert.ok(one && other);
+      const { secondsMin, secondsMax, stretches } = replayLimit(addParts(one, other), limit);
+      assert.ok(secondsMin <= above + 1e-6 && above <= secondsMax + 1e-6);
+      assert.ok(stretches === 0 || Math.max(...sums) > limit);
+    }),
+  );
+  const unknown = addParts(parts([1, 1], [1, 1]), parts([1, null], [1, null]));
+  assert.equal(replayLimit(unknown, 0.5).measuredSeconds, hour);
 });
 
 test('committedOf() counts tenants without the limit apart', () => {

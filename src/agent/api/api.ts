@@ -84,6 +84,8 @@ export interface TopRow extends Who {
   readonly limitTexts: LimitTexts;
   /** The CPU limit of now, in cores, while it is lower than in `limits`: the use of database servers counts toward it. */
   readonly cpuLimitNow?: number;
+  /** Present if the use of database servers counts toward the CPU limit. */
+  readonly countsDatabases?: true;
   /** Faults in the last five minutes, by limit. */
   readonly faults: Readonly<Partial<Record<LimitKey, number>>>;
   /** Limits that were hit in the last tick. */
@@ -274,6 +276,8 @@ export interface MaximaRow {
 export interface ReplayResponse {
   /** The metric. */
   readonly metric: MetricKey;
+  /** The metric that is added to it. */
+  readonly plus?: MetricKey;
   /** Milliseconds since 1970. */
   readonly from: number;
   /** Milliseconds since 1970. */
@@ -336,6 +340,8 @@ export interface Advice extends Who {
   readonly hitValue?: string;
   /** The reason why more is proposed. */
   readonly reason?: string;
+  /** Present if the CPU time of database servers is in it, since it counts toward the limit. */
+  readonly countsDatabases?: true;
 }
 
 /** Limits compared with past usage. */

@@ -6,7 +6,7 @@ import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import { isPartKey } from '../../usage/part-keys.ts';
-import { replayRules } from '../../usage/simulate.ts';
+import type { ReplayRule } from '../../usage/simulate.ts';
 import type { Query } from '../api/client.ts';
 import type { SeriesColumnsResponse } from '../api/report-api.ts';
 import type { PartlyMeasured } from './simulate-response.ts';
@@ -25,12 +25,13 @@ const enoughPart = 0.95;
 export async function partlyMeasured(
   ask: AskAgent,
   asked: Asked,
-  limits: ReadonlySet<LimitKey>,
+  limits: ReadonlyMap<LimitKey, readonly ReplayRule[] | undefined>,
   measuredSeconds: number,
 ): Promise<Result<readonly PartlyMeasured[], Problem>> {
   const found: PartlyMeasured[] = [];
-  for (const limit of limits) {
-    const metric = replayRules[limit]?.map((rule) => rule.metric).find(isPartKey);
+  for (const [limit, rules = []] of limits) {
+    const metric = rules.flatMap((rule) => [rule.metric, rule.plus ?? []].flat()).find(isPartKey);
+    const isAdded = rules.some(({ plus }) => plus === metric);
     if (metric === undefined) continue;
     const answer = await ask<SeriesColumnsResponse>('/v1/series', {
       ...asked,
@@ -42,7 +43,9 @@ export async function partlyMeasured(
     const known = answer.value.seconds
       .filter((_, part) => (averages[part] ?? null) !== null)
       .reduce((sum, each) => sum + each, 0);
-    if (known < measuredSeconds * enoughPart) found.push({ limit, measuredSeconds: known });
+    // What was never known does not count, and hides nothing.
+    const isMissed = known < measuredSeconds * enoughPart && (known > 0 || !isAdded);
+    if (isMissed) found.push({ limit, measuredSeconds: known });
   }
   return ok(found);
 }

@@ -8,7 +8,7 @@ import type {
   TopResponse,
   TopRow,
 } from '../api/api.ts';
-import type { MemberEntry, MemberIndex } from '../sampling/member-index.ts';
+import { countsToward, type MemberEntry, type MemberIndex } from '../sampling/member-index.ts';
 import { listSome } from '../../../packages/base/list.ts';
 import { unlimited } from '../../../packages/base/quantity.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
@@ -16,11 +16,12 @@ import { ok, type Result } from '../../../packages/base/result.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import { attributes } from '../../limits/limits.ts';
 import {
+  countedRules,
   isAboveLimit,
   committedOf,
   replayMetrics,
   replayRules,
-  type LimitEffect,
+  type ReplayRule,
 } from '../../usage/simulate.ts';
 import type { Member } from '../../usage/member.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
@@ -62,7 +63,7 @@ export async function simulate(
   const now = await ask<TopResponse>('/v1/top', { all: 1 });
   if (!now.ok) return now;
   const changes = changedLimits(now.value.rows, after);
-  const metrics = replayMetrics([...new Set(changes.map(({ limit }) => limit))]);
+  const metrics = replayMetrics(changes.map(rulesOf));
   const recorded = new Recorded();
   const problems: Problem[] = [];
   // The agent still has what it unpacked of the metric when it is asked to replay it.
@@ -72,8 +73,8 @@ export async function simulate(
     const maxima = await ask<MaximaResponse>('/v1/maxima', asked);
     if (!maxima.ok) return maxima;
     recorded.add(maxima.value);
-    const above = recorded.above(changes, metric);
-    problems.push(...(await replay(ask, { above, metric, division }, recorded)));
+    for (const [plus, above] of recorded.above(changes, metric))
+      problems.push(...(await replay(ask, { above, metric, plus, division }, recorded)));
   }
   const own = changes.filter(({ row }) => recorded.seen.has(row.member));
   const limits = own.flatMap((each) => simulatedLimit(each, recorded) ?? []);
@@ -84,8 +85,10 @@ export async function simulate(
   const measured = new Set([...seen.keys(), ...idle.map(({ member }) => member)]);
   const unmeasured = [...after.entries.keys()].filter((each) => !measured.has(each));
   const withoutHistory = tenant === undefined ? unmeasured.length : 0;
-  const keys = new Set(changes.map(({ limit }) => limit));
-  const partly = await partlyMeasured(ask, division, keys, measuredSeconds);
+  const rules = new Map(changes.map((each) => [each.limit, rulesOf(each)]));
+  // The limit is the same for those to whom databases count, and for those to whom they do not.
+  if (changes.some(countsThen)) rules.set('cpu.limit', countedRules);
+  const partly = await partlyMeasured(ask, division, rules, measuredSeconds);
   if (!partly.ok) problems.push(partly.error);
   const known = partly.ok && partly.value.length > 0 ? { partly: partly.value } : {};
   const tenants = seen.size;
@@ -121,16 +124,35 @@ function changedLimits(rows: readonly TopRow[], after: MemberIndex): readonly Ch
     rows.flatMap((row): readonly ChangedLimit[] => {
       const entry = after.entries.get(row.member);
       const other = entry?.limits[limit];
-      return row.limits[limit] === other ? [] : [{ row, limit, entry, other }];
+      const change = { row, limit, entry, other };
+      return row.limits[limit] === other && !startsCounting(change) && !stopsCounting(change)
+        ? []
+        : [change];
     }),
   );
 }
 
+const countsThen = ({ limit, entry }: Pick<ChangedLimit, 'limit' | 'entry'>) =>
+  limit === 'cpu.limit' && entry !== undefined && countsToward(entry);
+
+const countsNow = ({ limit, row }: Pick<ChangedLimit, 'limit' | 'row'>) =>
+  limit === 'cpu.limit' && row.countsDatabases === true;
+
+/** Whether the use of database servers counts toward the limit with the other policy only. */
+const startsCounting = (change: ChangedLimit) => countsThen(change) && !countsNow(change);
+const stopsCounting = (change: ChangedLimit) => countsNow(change) && !countsThen(change);
+
+const rulesOf = (change: ChangedLimit) =>
+  countsThen(change) ? countedRules : replayRules[change.limit];
+
 /** Whether more was allowed than before: what was held back wanted more than was recorded; how much, nobody knows. */
-const isRaised = ({ row, limit, other }: ChangedLimit): boolean => {
-  const before = row.limits[limit];
-  return other === undefined || (before !== undefined && other > before);
-};
+function isRaised(change: ChangedLimit): boolean {
+  const before = change.row.limits[change.limit];
+  const { other } = change;
+  if (other === undefined) return true;
+  if (before === undefined || startsCounting(change)) return false;
+  return other > before || (other === before && stopsCounting(change));
+}
 
 /** Collects what the history has: the agent is asked for one metric after the other. */
 class Recorded {
@@ -155,26 +177,41 @@ class Recorded {
     return this.seen.get(row.member)?.faults?.[limit] ?? 0;
   }
 
-  /** Returns the changes of which this metric is the first that was above the limit. */
-  above(changes: readonly ChangedLimit[], metric: MetricKey): readonly ChangedLimit[] {
-    return changes.filter((change) => {
+  /** Returns the changes of which this metric is the first that was above the limit, by the metric that is added. */
+  above(
+    changes: readonly ChangedLimit[],
+    metric: MetricKey,
+  ): ReadonlyMap<MetricKey | undefined, readonly ChangedLimit[]> {
+    const found = changes.flatMap((change) => {
       const known = this.known(change);
-      return known.kind === 'replay' && known.metric === metric;
+      return known.kind === 'replay' && known.metric === metric
+        ? [[known.plus, change] as const]
+        : [];
     });
+    return new Map(
+      [...Map.groupBy(found, ([plus]) => plus)].map(([plus, all]) => [
+        plus,
+        all.map(([, change]) => change),
+      ]),
+    );
   }
 
   /** Returns the effect as far as it is known without a replay. */
   known(change: ChangedLimit): Known {
-    const { row, limit, other } = change;
+    const { row, other } = change;
     const hasHappened = this.happened(change) > 0;
     if (other === undefined || isRaised(change))
       return { kind: hasHappened ? 'less, unknown' : 'no effect' };
-    const rules = replayRules[limit];
+    const rules = rulesOf(change);
     if (rules === undefined) return { kind: 'unknown' };
-    for (const { metric, effect } of rules) {
+    for (const { metric, plus, effect } of rules) {
       if (!this.#metrics.has(metric)) return { kind: 'unknown' };
-      const max = this.seen.get(row.member)?.metrics[metric] ?? 0;
-      if (isAboveLimit(max, other)) return { kind: 'replay', metric, effect };
+      // Nothing counts of servers that nobody asked.
+      const added = plus !== undefined && this.#metrics.has(plus) ? { plus } : {};
+      const max = [metric, ...Object.values(added)]
+        .map((key) => this.seen.get(row.member)?.metrics[key] ?? 0)
+        .reduce((sum, each) => sum + each);
+      if (isAboveLimit(max, other)) return { kind: 'replay', metric, ...added, effect };
     }
     return { kind: hasHappened ? 'unknown' : 'no effect' };
   }
@@ -183,7 +220,7 @@ class Recorded {
 /** `replay`: how long, only the history knows. */
 type Known =
   | { readonly kind: 'no effect' | 'less, unknown' | 'unknown' }
-  | { readonly kind: 'replay'; readonly metric: MetricKey; readonly effect: LimitEffect };
+  | ({ readonly kind: 'replay' } & ReplayRule);
 
 /** Returns what a limit would have done; undefined if nothing would have reached it. */
 function simulatedLimit(change: ChangedLimit, recorded: Recorded): SimulatedLimit | undefined {
@@ -208,20 +245,27 @@ function simulatedLimit(change: ChangedLimit, recorded: Recorded): SimulatedLimi
 interface Replaying {
   readonly above: readonly ChangedLimit[];
   readonly metric: MetricKey;
+  readonly plus: MetricKey | undefined;
   readonly division: Division;
 }
 
 /** Asks for many members of a metric at once. Returns why some are missing. */
 async function replay(
   ask: AskAgent,
-  { above: changes, metric, division }: Replaying,
+  { above: changes, metric, plus, division }: Replaying,
   { replays }: Recorded,
 ): Promise<readonly Problem[]> {
   const problems: Problem[] = [];
   for (const group of groupsOf(changes)) {
     const tenant = group.map(({ row }) => row.member);
     const above = hasOneLimit(group) ? group.slice(0, 1).map(limitOf) : group.map(limitOf);
-    const found = await ask<ReplayResponse>('/v1/replay', { ...division, metric, tenant, above });
+    const found = await ask<ReplayResponse>('/v1/replay', {
+      ...division,
+      metric,
+      plus,
+      tenant,
+      above,
+    });
     if (!found.ok) problems.push(missingReplay(group, found.error));
     const rows = new Map((found.ok ? found.value.rows : []).map((each) => [each.member, each]));
     for (const each of group) {

@@ -1,11 +1,9 @@
 /** `GET /v1/advise`: which limits would fit past usage, and how far the host is overcommitted. */
 import { availableParallelism, totalmem } from 'node:os';
 import type { LimitKey } from '../../limits/limit.ts';
-import { limitAttribute } from '../../limits/limits.ts';
 import type { HistoryPeriod } from '../../store/history/history-query.ts';
 import { hourMilliseconds } from '../../store/metrics/metrics-schema.ts';
-import type { HitValues } from '../../store/events/hit-values.ts';
-import { quantityKinds, unlimited } from '../../../packages/base/quantity.ts';
+import { unlimited } from '../../../packages/base/quantity.ts';
 import {
   advised,
   formatLimit,
@@ -18,18 +16,19 @@ import {
   type Proposal,
   type SeenUsage,
 } from '../../usage/advise.ts';
+import { countsDatabases } from '../../policy/databases/counted-cpu.ts';
 import { MeasuredParts, type KnownHistory } from '../../usage/measured-parts.ts';
 import type { Member } from '../../usage/member.ts';
 import { peakKeys, type MetricKey } from '../../usage/metrics.ts';
 import { isPartKey } from '../../usage/part-keys.ts';
 import type { Advice, AdviseResponse } from '../api/api.ts';
-import type { FaultCounts } from '../sampling/latest-sample.ts';
 import type { MemberEntry } from '../sampling/member-index.ts';
 import { isAdministrator } from '../api/caller.ts';
 import { ok } from '../../../packages/base/result.ts';
 import { shortBytes } from '../../../packages/base/bytes.ts';
 import { fromStore, type HttpResult } from '../api/http-result.ts';
 import { type RequestContext } from '../api/request-context.ts';
+import { readHits, type Hits } from './advise/hits.ts';
 import { askedEntries, visibleParts, type PeriodPart } from './members.ts';
 import { pointsMax } from './series.ts';
 
@@ -37,9 +36,15 @@ const week = 7 * 86_400_000;
 
 interface Measured {
   readonly limit: LimitKey;
-  readonly seen: ReadonlyMap<Member, SeenUsage>;
+  readonly seen: ReadonlyMap<Member, Seen>;
   /** The parts of the period in which the metric was known. */
   readonly parts: MeasuredParts;
+  /** The use of database servers, if it counts for some members, too. */
+  readonly added?: Measured;
+}
+
+interface Seen extends SeenUsage {
+  readonly p995: number;
 }
 
 export async function answerAdvise(request: RequestContext): Promise<HttpResult<AdviseResponse>> {
@@ -58,7 +63,10 @@ export async function answerAdvise(request: RequestContext): Promise<HttpResult<
   const { membership } = request.agent;
   const evidence: Evidence = {
     hits: hits.value,
-    known: ({ who }, { parts }) => parts.since(membership.beginningOf(who.member)),
+    known: (entry, measured) => {
+      const { parts } = addedFor(entry, measured) ?? measured;
+      return parts.since(membership.beginningOf(entry.who.member));
+    },
   };
   const tenants = measured.value.flatMap((each) =>
     entries.flatMap((entry) => adviceFor(entry, each, evidence)),
@@ -70,20 +78,6 @@ export async function answerAdvise(request: RequestContext): Promise<HttpResult<
     packages: isAdministrator(caller) ? packagesOf(entries, measured.value, evidence) : [],
     host: isAdministrator(caller) ? await hostOf(request, period.value) : [],
   });
-}
-
-function readHits({ agent }: RequestContext, parts: readonly PeriodPart[]): HttpResult<Hits> {
-  const faults = new Map<Member, FaultCounts>();
-  const values = new Map<Member, Readonly<Partial<Record<LimitKey, readonly string[]>>>>();
-  for (const part of parts) {
-    const counts = fromStore(agent.events.faultCounts(part));
-    if (!counts.ok) return counts;
-    const hit = fromStore(agent.events.hitValues(part));
-    if (!hit.ok) return hit;
-    for (const [member, row] of counts.value) faults.set(member, row);
-    for (const [member, row] of hit.value) values.set(member, row);
-  }
-  return ok(new Hits(faults, values));
 }
 
 async function readSeen(
@@ -99,50 +93,47 @@ async function readSeen(
     // Database servers may be asked since yesterday, on a host that is measured for weeks.
     const own = isPartKey(metric) ? await measuredParts(request, period, metric) : kernel;
     if (!own.ok) return own;
-    const seen = new Map<Member, SeenUsage>();
+    const seen = new Map<Member, Seen>();
     for (const part of parts) {
       // History written by an older version has no peaks, but always samples.
       for (const key of [metric, peakKeys.get(metric) ?? []].flat()) {
-        const fractions = [0.99, 1];
+        const fractions = [0.99, 0.995, 1];
         const found = fromStore(await history.quantiles({ ...part, metric: key, fractions }));
         if (!found.ok) return found;
-        for (const [member, [p99 = 0, max = 0]] of found.value) {
+        for (const [member, [p99 = 0, p995 = 0, max = 0]] of found.value) {
           const before = seen.get(member) ?? nothingSeen;
-          seen.set(member, { p99: Math.max(before.p99, p99), max: Math.max(before.max, max) });
+          seen.set(member, {
+            p99: Math.max(before.p99, p99),
+            p995: Math.max(before.p995, p995),
+            max: Math.max(before.max, max),
+          });
         }
       }
     }
     all.push({ limit, seen, parts: own.value });
   }
-  return ok(all);
+  const added = all.find(({ limit }) => limit === 'database.cpu');
+  return ok(all.map((each) => (each.limit === 'cpu.limit' && added ? { ...each, added } : each)));
 }
 
-const nothingSeen: SeenUsage = { p99: 0, max: 0 };
+const nothingSeen: Seen = { p99: 0, p995: 0, max: 0 };
 
-/** Which limits were hit in the period, how often and at which value. */
-class Hits {
-  readonly #faults: ReadonlyMap<Member, FaultCounts>;
-  readonly #values: HitValues;
+/** Returns the use of database servers, if it counts toward the limit of a member. */
+const addedFor = (
+  entry: Pick<MemberEntry, 'who' | 'source'>,
+  { added }: Measured,
+): Measured | undefined =>
+  entry.who.kind === 'tenant' && countsDatabases(entry.source) ? added : undefined;
 
-  constructor(faults: ReadonlyMap<Member, FaultCounts>, values: HitValues) {
-    this.#faults = faults;
-    this.#values = values;
-  }
-
-  /**
-   * Returns how often a limit was hit, and at which value: the current limit, if none was recorded.
-   */
-  of({ who, limits }: MemberEntry, limit: LimitKey): Hit | undefined {
-    const count = this.#faults.get(who.member)?.[limit] ?? 0;
-    if (count === 0) return undefined;
-    const { kind } = limitAttribute(limit);
-    const known = (this.#values.get(who.member)?.[limit] ?? []).flatMap((text) => {
-      const parsed = quantityKinds[kind].parse(text);
-      return parsed.ok ? [parsed.value] : [];
-    });
-    return { count, at: known.length === 0 ? limits[limit] : Math.max(...known) };
-  }
-}
+/**
+ * Adds up two metrics, whose peaks may be of different moments: the sum is the most that there can have been. Two parts of
+ * half a percent of the time, each, are no more than one percent of it.
+ */
+const withAdded = (one: Seen, { p995, max }: Seen): Seen => ({
+  p99: one.p995 + p995,
+  p995: Infinity,
+  max: one.max + max,
+});
 
 /** Finds in which parts of the period a metric was known. */
 async function measuredParts(
@@ -179,12 +170,18 @@ function proposedFor(
   measured: Measured,
   { hits, known }: Evidence,
 ): readonly Proposed[] {
-  const { limit, seen } = measured;
+  const { limit } = measured;
   const hit = hits.of(entry, limit);
-  const mine = seen.get(entry.who.member) ?? (hit === undefined ? undefined : nothingSeen);
+  const mine = seenOf(entry, measured) ?? (hit === undefined ? undefined : nothingSeen);
   if (mine === undefined) return [];
   const proposal = propose(limit, mine, entry.limits[limit], hit);
   return [{ proposal, hit, known: known(entry, measured) }];
+}
+
+function seenOf(entry: MemberEntry, measured: Measured): Seen | undefined {
+  const own = measured.seen.get(entry.who.member);
+  const added = addedFor(entry, measured)?.seen.get(entry.who.member);
+  return added === undefined ? own : withAdded(own ?? nothingSeen, added);
 }
 
 interface Together {
@@ -230,6 +227,7 @@ function adviceFor(entry: MemberEntry, measured: Measured, evidence: Evidence): 
       current: entry.given.numbers[limit],
       mayLower: hasDay(each.known),
     }),
+    ...(addedFor(entry, measured) && { countsDatabases: true as const }),
   }));
 }
 
@@ -270,6 +268,7 @@ function packageAdvice(
         current: own?.given.numbers[limit],
         mayLower: areEnough(tenantsKnown, tenants.length),
       }),
+      ...(tenants.some((each) => addedFor(each, measured)) && { countsDatabases: true as const }),
     },
   ];
 }

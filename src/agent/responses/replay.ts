@@ -64,6 +64,8 @@ export async function answerReplay(request: RequestContext): Promise<HttpResult<
   if (!period.ok) return period;
   const metric = query.choice('metric', metricKeys);
   if (!metric.ok) return metric;
+  const plus = query.choice('plus', metricKeys);
+  if (!plus.ok) return plus;
   const points = query.whole('points', 60, pointsMax);
   if (!points.ok) return points;
   const limits = askedLimits(request);
@@ -71,6 +73,7 @@ export async function answerReplay(request: RequestContext): Promise<HttpResult<
   const asked = {
     ...period.value,
     metric: metric.value ?? 'cpu',
+    ...(plus.value !== undefined && { plus: plus.value }),
     points: Math.max(1, points.value),
   };
   const found = fromStore(await history.replays({ ...asked, limits: limits.value }));

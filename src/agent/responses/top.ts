@@ -2,7 +2,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import type { TopResponse, TopRow } from '../api/api.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
-import type { MemberEntry } from '../sampling/member-index.ts';
+import { countsToward, type MemberEntry } from '../sampling/member-index.ts';
 import { ok } from '../../../packages/base/result.ts';
 import type { HttpResult } from '../api/http-result.ts';
 import type { RequestContext } from '../api/request-context.ts';
@@ -50,11 +50,12 @@ export function topRows(
 ): readonly TopRow[] {
   const recent = latest.recentFaults();
   const now = latest.limitsHitIn(lastTick);
-  return entries.map(({ who, limits, limitTexts }) => ({
+  return entries.map(({ who, limits, limitTexts, source }) => ({
     ...who,
     usage: latest.usage(who.member),
     limits,
     limitTexts,
+    ...(countsToward({ who, limits, source }) && { countsDatabases: true as const }),
     faults: recent.get(who.member) ?? {},
     limitsHit: now.get(who.member) ?? [],
   }));

@@ -2,6 +2,7 @@
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { limitAttribute, attributes } from '../../limits/limits.ts';
 import { partCgroups, resellerCgroup, siteCgroup, tenantCgroup } from '../../plan/wanted.ts';
+import { countsDatabases } from '../../policy/databases/counted-cpu.ts';
 import { explain, type Explanation } from '../../policy/explain.ts';
 import { linesOf, writtenPlace } from '../../policy/fleet/merged.ts';
 import type { LineIndex } from '../../policy/diagnostic.ts';
@@ -207,3 +208,11 @@ function limitTexts(values: LimitValues): LimitTexts {
   });
   return Object.fromEntries(pairs);
 }
+
+/** Whether the use of database servers counts toward the CPU limit of a member. */
+export const countsToward = ({
+  who,
+  limits,
+  source,
+}: Pick<MemberEntry, 'who' | 'limits' | 'source'>): boolean =>
+  who.kind === 'tenant' && limits['cpu.limit'] !== undefined && countsDatabases(source);

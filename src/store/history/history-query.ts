@@ -71,6 +71,8 @@ export interface Series {
 
 export interface ReplaysQuery extends HistoryPeriod {
   readonly metric: MetricKey;
+  /** A metric that is added. */
+  readonly plus?: MetricKey;
   /** The number of equal parts, 1 to 10,000. */
   readonly points: number;
   /** The limit of each member, in the unit of the metric. */

@@ -12,7 +12,7 @@ import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { kindOf, type Member } from '../../usage/member.ts';
 import { peakKeys, type MetricKey } from '../../usage/metrics.ts';
 import { isPartKey } from '../../usage/part-keys.ts';
-import { replayLimit, type Replay } from '../../usage/simulate.ts';
+import { addParts, replayLimit, type Replay } from '../../usage/simulate.ts';
 import { Distributions, type MemberDistribution } from '../metrics/distributions.ts';
 import { peakOf } from '../metrics/hour-row.ts';
 import {
@@ -175,7 +175,7 @@ export class HistoryReader implements Disposable {
 
   /** Replays each member's usage against its limit; maxima are raised to peaks between ticks. */
   replays(query: ReplaysQuery): Read<Replays> {
-    const { limits, points, metric } = query;
+    const { limits, points, metric, plus } = query;
     const wrong = divisionProblem(points);
     if (wrong !== undefined) return fail(wrong);
     return this.#read(query, (db) => {
@@ -193,6 +193,7 @@ export class HistoryReader implements Disposable {
         const subject = { slots, count: members.length + 1 };
         const own = partsOf(db, source, query, subject, this.#hours);
         const peaks = peak && partsOf(db, source, { ...query, metric: peak }, subject, this.#hours);
+        const added = plus && partsOf(db, source, { ...query, metric: plus }, subject, this.#hours);
         const slotBy = new Map(members.map((member, slot) => [member, slot]));
         for (const [member, limit] of group) {
           const slot = slotBy.get(member) ?? members.length;
@@ -201,7 +202,9 @@ export class HistoryReader implements Disposable {
           const both = raised
             ? maxima.map((max, part) => Math.max(max, raised[part] ?? NaN))
             : maxima;
-          replays.set(member, replayLimit({ ...recorded, maxima: both }, limit));
+          const parts = { ...recorded, maxima: both };
+          const sum = added === undefined ? parts : addParts(parts, added.recorded(slot));
+          replays.set(member, replayLimit(sum, limit));
         }
       }
       return replays;

@@ -72,10 +72,15 @@ function printAdvice(answer: AdviseResponse, all: boolean): void {
   const nothing = packages.length + tenants.length === 0;
   if (nothing && !all) print('Every limit fits what was used; --all lists them');
   if ([...packages, ...tenants].some(({ reason }) => reason !== undefined)) print(`\n${hitNote}`);
+  if ([...packages, ...tenants].some(({ countsDatabases }) => countsDatabases === true))
+    print(`\n${countsNote}`);
   if (!nothing) print('\n"bulkhead advise --commands" prints the commands to set them');
 }
 
 const hitNote = 'A limit that was hit is too low; how much is needed is unknown until it is raised';
+
+const countsNote =
+  'cpu + database: programs and database work together. Their peaks may have been at different times, so less may do';
 
 const limitCells = ({
   limit,
@@ -85,8 +90,9 @@ const limitCells = ({
   faults,
   hitValue,
   knownSince,
+  countsDatabases,
 }: Advice | PackageAdvice) => [
-  printable(shortLimit(limit)),
+  `${printable(shortLimit(limit))}${countsDatabases === true ? ' + database' : ''}`,
   printable(current),
   printable(neverHit),
   printable(onePercentHit),
