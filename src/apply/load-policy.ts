@@ -78,8 +78,9 @@ export class PolicyReader {
    * of the release in force.
    */
   resolve(file: string, text: string, paths: Paths, release?: string): Loaded {
-    const { document, diagnostics } = this.#parse(file, text, paths, release);
-    if (document === undefined) return loaded(undefined, undefined, diagnostics);
+    const { document, diagnostics, isPartial } = this.#parse(file, text, paths, release);
+    if (document === undefined || isPartial === true)
+      return loaded(undefined, document, diagnostics);
     const { facts, namesUnknown } = factsFor(document, paths, diagnostics);
     const kept = readSiteLimits(paths, facts.accounts);
     for (const each of kept.problems) diagnostics.warn(0, formatProblem(each));

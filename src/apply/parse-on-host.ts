@@ -32,11 +32,12 @@ export function parseOnHost(file: string, text: string, onHost: OnHost): ParsedP
     return own;
   const read = onHost.release === undefined ? readFleetPolicy(paths) : ok(onHost.release);
   if (!read.ok) diagnostics.error(fleet, formatProblem(read.error));
-  if (!read.ok || read.value === undefined) return own;
+  if (!read.ok) return { ...own, isPartial: true };
+  if (read.value === undefined) return own;
   const release = acceptedRelease(read.value, fleet, onHost, diagnostics);
-  if (release === undefined) return own;
+  if (release === undefined) return { ...own, isPartial: true };
   refuseNotLocal(document, fleet, release, diagnostics);
-  return diagnostics.failed ? own : merged(document, release, fleet, words);
+  return diagnostics.failed ? { ...own, isPartial: true } : merged(document, release, fleet, words);
 }
 
 function merged(

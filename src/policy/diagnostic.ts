@@ -84,6 +84,11 @@ export class Diagnostics {
     return file === undefined ? String(line) : `${line} of ${file}`;
   }
 
+  /** Whether another file than the policy's own has this place, in a merged text. */
+  isElsewhere({ start }: Span): boolean {
+    return this.#sources !== undefined && this.#at(start).file !== undefined;
+  }
+
   #at(offset: number) {
     this.#lines ??= new LineIndex(this.#text, this.#sources);
     return this.#lines.at(offset);

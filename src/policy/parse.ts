@@ -44,6 +44,8 @@ export interface ParsedPolicy {
   /** Absent if the text is not a policy at all. */
   readonly document: PolicyDocument | undefined;
   readonly diagnostics: Diagnostics;
+  /** Whether a part of the policy is missing, so that what it means is not known. */
+  readonly isPartial?: true;
 }
 
 /**

@@ -310,8 +310,13 @@ class Resolver {
           this.#exempt.add(uid);
           continue;
         }
-        const hint = this.#document.diagnostics.hint(word.value, this.#identities.userNames);
-        this.#error(word, `There is no user "${word.value}" on this host to except${hint}`);
+        const unknown = `There is no user "${word.value}" on this host to except`;
+        // A fleet's policy is for hosts that have such an account, too.
+        if (this.#document.diagnostics.isElsewhere(word)) continue;
+        this.#error(
+          word,
+          unknown + this.#document.diagnostics.hint(word.value, this.#identities.userNames),
+        );
       }
     }
   }

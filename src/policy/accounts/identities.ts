@@ -67,8 +67,7 @@ export class Identities {
     if (named?.state === 'replaced') return undefined;
     const account = who.kind === 'user' ? named?.account : this.#byUid.get(who.uid);
     if (who.kind === 'user' && account === undefined) {
-      const hint = this.#diagnostics.hint(who.user, this.#byName.keys());
-      this.#diagnostics.error(name, `There is no user "${who.user}" on this host${hint}`);
+      this.#reportUnknown(name, who.user);
       return undefined;
     }
     const uid = account?.uid ?? (who.kind === 'uid' ? who.uid : 0);
@@ -79,6 +78,14 @@ export class Identities {
       `"${who.kind === 'user' ? who.user : who.uid}" cannot be a tenant: ${formatCause(cause)}`,
     );
     return undefined;
+  }
+
+  /** A fleet's policy may name an account before the panel of the host has made it. */
+  #reportUnknown(at: Span, user: string): void {
+    const unknown = `There is no user "${user}" on this host`;
+    if (this.#diagnostics.isElsewhere(at))
+      this.#diagnostics.warn(at, `${unknown}; it becomes a tenant when it exists`);
+    else this.#diagnostics.error(at, unknown + this.#diagnostics.hint(user, this.#byName.keys()));
   }
 
   /** Returns why a uid is never a tenant; undefined if it may be one. */

@@ -68,7 +68,11 @@ export class FleetRenderer {
     if (step === undefined) return undefined;
     const { file } = this.#fleet;
     const tree = this.#treeOf(step);
-    return parsePolicy(file.file, writeTree(tree), words, sourcesOf(tree, [file]));
+    const sources = sourcesOf(tree, [file]);
+    const text = writeTree(tree);
+    const { document, diagnostics } = parsePolicy(file.file, text, words, sources);
+    const merged = { ownText: text, sources };
+    return { document: document && { ...document, merged }, diagnostics };
   }
 
   #treeOf(step: Step): LayerElement {

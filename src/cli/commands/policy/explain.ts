@@ -52,6 +52,9 @@ import { loweredCpuOf } from '../../../host/cgroups/lowered-quotas.ts';
 import { readStop, stopText } from '../../../host/stops.ts';
 import type { ExplainJson } from '../json.ts';
 
+/** An explanation as it is printed. */
+export type ShownExplanation = Omit<Explanation, 'uid'> & { readonly uid?: number };
+
 interface ExplainOptions extends PolicyOptions {
   readonly byTenants?: boolean;
 }
@@ -111,7 +114,7 @@ function explainFrom(
 }
 
 /** Finds the tenant or site. The error continues "it is not". */
-function findSubject(policy: Policy, name: string): Result<ExplainSubject, Cause> {
+export function findSubject(policy: Policy, name: string): Result<ExplainSubject, Cause> {
   const [tenantName, wanted] = splitSiteName(name);
   const tenant = findTenant(policy, tenantName);
   if (tenant === undefined) {
@@ -130,11 +133,12 @@ function show(explained: Explanation, { json }: ExplainOptions): void {
   else printExplanation(explained);
 }
 
-function printExplanation(explained: Explanation): void {
+/** Prints an explanation; without a uid if it is about another host, where the account has its own. */
+export function printExplanation(explained: ShownExplanation): void {
   const { colors } = terminalOf(process.stdout);
   const { file, user, uid, site, package: packageName, reseller, idle } = explained;
   const facts = [
-    ...(user === undefined ? [] : [`uid ${uid}`]),
+    ...(user === undefined || uid === undefined ? [] : [`uid ${uid}`]),
     packageName === undefined ? 'no package' : `package ${packageName}`,
     ...(reseller === undefined ? [] : [`reseller ${reseller}`]),
   ];
@@ -155,7 +159,7 @@ function printExplanation(explained: Explanation): void {
 }
 
 /** Returns the table of limits, of the jail, and of what may be reached and opened. */
-function limitTable({ file, limits, jail, network = [] }: Explanation): string {
+function limitTable({ file, limits, jail, network = [] }: ShownExplanation): string {
   const { colors } = terminalOf(process.stdout);
   const rows = [
     ...limits,
@@ -175,7 +179,7 @@ function limitTable({ file, limits, jail, network = [] }: Explanation): string {
   return table([['LIMIT', 'VALUE', 'FROM', 'LINE'].map(colors.dim), ...cells]);
 }
 
-const besidesLimits = ({ apps, database, databaseCounts: counts, file }: Explanation) => [
+const besidesLimits = ({ apps, database, databaseCounts: counts, file }: ShownExplanation) => [
   ...(apps === undefined ? [] : [appsText(apps, file)]),
   ...(database === undefined ? [] : [databaseText(database, file)]),
   ...(counts === undefined ? [] : [countsText(counts, file)]),
@@ -209,7 +213,7 @@ function countsText(
 /** Says what the panel's plan decides. */
 function planText(
   { panel, plan, by, line, file: where }: ExplainedPlan,
-  { file: own, package: used }: Explanation,
+  { file: own, package: used }: ShownExplanation,
 ) {
   const file = where ?? own;
   const stated =
