@@ -45,7 +45,7 @@ function Origins({ who }: { readonly who: TopRow }) {
               </tr>
             </thead>
             <tbody>
-              {limits.map(({ limit, value, origin, line, bound }) => (
+              {limits.map(({ limit, value, origin, line, bound, file: where = file }) => (
                 <tr key={limit}>
                   <th scope="row">{limitWords(keyOf(limit))}</th>
                   <td>
@@ -57,7 +57,7 @@ function Origins({ who }: { readonly who: TopRow }) {
                       ? origins.notSet
                       : origins.kinds[origin.kind](origin.name)}
                     {line !== undefined && role.value === 'root' && (
-                      <span class="line quiet">{origins.line(file, line)}</span>
+                      <span class="line quiet">{origins.line(where, line)}</span>
                     )}
                   </td>
                 </tr>

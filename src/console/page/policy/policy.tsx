@@ -88,10 +88,11 @@ function Problems({ policy: { diagnostics, file } }: { readonly policy: PolicyRe
       {wrong.length > 0 && (
         <div class="warning">
           <ul>
-            {wrong.slice(0, shownMax).map(({ line, severity, message }, at) => (
+            {wrong.slice(0, shownMax).map(({ file: where, line, severity, message }, at) => (
               <li key={at}>
                 <b>
-                  {text.severities[severity]}, {text.line(line)}
+                  {text.severities[severity]},{' '}
+                  {where === file ? text.line(line) : `${where}:${line}`}
                 </b>{' '}
                 <English>{message}</English>
               </li>
