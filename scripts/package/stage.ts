@@ -157,8 +157,7 @@ function addUnits(tree: Tree): void {
     tree.write(`${unitDirectory}/${basename(path)}`, unit);
   }
   tree.write('/usr/lib/systemd/system-preset/50-bulkhead.preset', 'disable bulkhead*\n');
-  for (const each of sysusers)
-    tree.copy(`/usr/lib/sysusers.d/${each}`, `${root}packaging/${each}`);
+  for (const each of sysusers) tree.copy(`/usr/lib/sysusers.d/${each}`, `${root}packaging/${each}`);
 }
 
 /** Adds a manual page for each command, and completion for bash and fish; zsh has other places in each format. */

@@ -9,7 +9,8 @@ const listOf = (each: string) => String.raw`[\s,]*${each}([\s,]+${each})*[\s,]*`
 const wordsOf = (value: string) => value.split(/[\s,]+/).filter((each) => each !== '');
 const join = (words: readonly string[]) => words.join(' ');
 
-const server = String.raw`(https|tls)://[A-Za-z0-9.\-]+(:\d{1,5})?(/[A-Za-z0-9._~/\-]*)?`;
+/** Plain HTTP is for what adds TLS on this host. */
+const server = String.raw`((https|tls)://[A-Za-z0-9.\-]+|http://(localhost|127\.0\.0\.1|\[::1\]))(:\d{1,5})?(/[A-Za-z0-9._~/\-]*)?`;
 const serverPattern = new RegExp(
   `^(?:${server.replace(String.raw`[A-Za-z0-9.\-]+`, '[A-Za-z0-9.-]+')})$`,
 );

@@ -1,0 +1,90 @@
+/** The puller and a real agent: the account of the puller hands over a release, and may do nothing else. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { FleetPullJson } from '../../src/fleet/commands/json.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { hostName, HostStage } from './host-stage.ts';
+
+const stage = new HostStage('bulkhead-fleet-courier', 896_000);
+const { skip } = stage;
+const [first = 0] = stage.uids;
+const account = 'bulkhead-fleet';
+const limit = (processes: number) => `<defaults><processes limit="${processes}"/></defaults>`;
+
+describe('the puller of a host in a fleet', { skip }, () => {
+  stage.register();
+  let uid = 0;
+  let served = '';
+  const server = createServer((request, response) => {
+    const isBundle = request.url === `/hosts/${hostName}.json`;
+    response.writeHead(isBundle ? 200 : 404).end(isBundle ? served : '');
+  });
+
+  before(async () => {
+    execFileSync('useradd', ['--system', '--no-create-home', '--shell', '/bin/false', account]);
+    uid = Number(execFileSync('id', ['-u', account], { encoding: 'utf8' }));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const from = `http://127.0.0.1:${port}/`;
+    const trust = join(stage.agent.directory, 'trust.json');
+    const policy = stage.agent.policyFile;
+    const own = ['--host', hostName, '--from', from, '--yes', '-p', policy];
+    const joined = await stage.cli('join', trust, ...own);
+    assert.equal(joined.status, 0, joined.stderr);
+    await stage.until('it knows the address', ({ from: known }) => known?.[0] === from);
+  });
+  after(() => {
+    server.close();
+    execFileSync('userdel', [account]);
+  });
+
+  test('brings a release, which the agent verifies and puts in force', async () => {
+    served = stage.bundle(1, limit(100));
+    const pulled = await stage.cliAs(uid, 'pull', '--json');
+    assert.equal(pulled.status, 0, pulled.stderr);
+    const { isSame, state } = jsonOf<FleetPullJson>('fleet pull', pulled.stdout);
+    assert.equal(isSame, false);
+    assert.notEqual(state, null);
+    await stage.until('it is healthy', (each) => each.state === 'healthy');
+    assert.equal(stage.processesMax(first), '100');
+  });
+
+  test('brings what was damaged on its way, which changes nothing', async () => {
+    served = stage.bundle(2, limit(50)).replace('"policy":"', '"policy":"A');
+    const pulled = await stage.cliAs(uid, 'pull');
+    assert.equal(pulled.status, 1);
+    assert.match(pulled.stderr, /the policy is not the one that was signed/);
+    assert.equal(stage.processesMax(first), '100');
+    assert.equal((await stage.state()).release?.generation, 1);
+  });
+
+  test('may do nothing else, and no other account may do that', async () => {
+    const asked = async (as: number, ...args: readonly string[]) => {
+      const { status, stderr } = await stage.cliAs(as, ...args);
+      assert.equal(status, 1, args.join(' '));
+      return stderr;
+    };
+    for (const args of [['keep'], ['back'], ['resume'], ['hold', '--for', '1h', '--reason', 'x']])
+      assert.match(await asked(uid, ...args), /only root may/);
+    assert.match(await asked(first, 'pull'), /only root may/);
+    assert.match(await asked(first, 'accept', readable(stage.bundle(3, limit(40)))), /only root/);
+    assert.equal((await stage.state()).release?.generation, 1);
+  });
+
+  const shared = suiteDirectory('fleet-courier', '/tmp', 0o755);
+  function readable(text: string): string {
+    mkdirSync(shared, { recursive: true });
+    const file = join(shared, 'release.json');
+    writeFileSync(file, text);
+    chmodSync(file, 0o644);
+    return file;
+  }
+});
