@@ -138,6 +138,16 @@ suite('layerPolicies()', () => {
     assert.deepEqual(document?.tenants, []);
   });
 
+  test('names no host, so that the result is not merged again', () => {
+    assert.equal(
+      merged(
+        '<fleet name="example" local="tenants"/><defaults><cpu limit="100%"/></defaults>',
+        '<fleet name="example" host="web-1" accept="limits" from="https://fleet.example"/>',
+      ),
+      merged('<fleet name="example" local="tenants"/><defaults><cpu limit="100%"/></defaults>'),
+    );
+  });
+
   test('matches the n-th of several elements with one key', () => {
     const rules = (first: string, second: string) =>
       `<agent><alerts><mail to="tenant" severity="${first}"/><mail to="tenant" severity="${second}"/></alerts></agent>`;
