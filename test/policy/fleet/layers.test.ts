@@ -157,6 +157,18 @@ suite('layerPolicies()', () => {
     );
   });
 
+  test('tells names apart that differ only in their spaces, and lists not', () => {
+    const text = merged(
+      '<package name="a b"/><panel source="auto"><plan name="x, y" package="a b"/></panel>',
+      '<package name="a  b"/><panel source="auto"><plan name="x y" package="a  b"/></panel>',
+      '<tenants uids="2000-3000, 5000-6000"/>',
+      '<tenants uids="2000-3000 5000-6000" package="a b"/>',
+    );
+    assert.equal(text.match(/<package /g)?.length, 2);
+    assert.equal(text.match(/<plan /g)?.length, 2);
+    assert.equal(text.match(/<tenants /g)?.length, 1);
+  });
+
   test('knows the key of each element that can be there several times', () => {
     for (const [name, spec] of Object.entries(elements))
       for (const attribute of keyAttributesOf(name))
