@@ -70,7 +70,7 @@ export function parsePolicy(
     return { document: undefined, diagnostics };
   }
   checkElement(root, specOf('bulkhead'), diagnostics);
-  refuseFleetPolicy(root, diagnostics);
+  const isFleets = refuseFleetPolicy(root, diagnostics);
   const document = new Reader(diagnostics, words).document(file, text, root);
   const { tenants, resellers } = document;
   const all = [...tenants, ...resellers.flatMap((each) => each.tenants)];
@@ -78,7 +78,7 @@ export function parsePolicy(
     all.flatMap(({ listen }) => listen ?? []),
     diagnostics,
   );
-  return { document, diagnostics };
+  return { document, diagnostics, ...(isFleets && { isPartial: true as const }) };
 }
 
 /** Parses only the <modules> of a policy: a mistake elsewhere must not hide the requirements on modules. */

@@ -158,6 +158,17 @@ suite('a host in a fleet', { skip }, () => {
     assert.equal(bulkhead('check').status, 1);
   });
 
+  test('says what the policy of a fleet is, and which command reads it', () => {
+    writeFileSync(
+      file,
+      '<bulkhead version="1"><hosts fleet="a" hosts="b"/><tenant user="nobody-of-this-name"/></bulkhead>',
+    );
+    const { status, err } = bulkhead('check');
+    assert.equal(status, 1);
+    assert.match(err, /the policy of a fleet.*"bulkhead fleet check"/);
+    assert.doesNotMatch(err, /There is no user/);
+  });
+
   test('is not a host of a fleet without a name of its own', () => {
     writeFileSync(file, own.replace(' host="web-017"', ''));
     assert.match(bulkhead('check').err, /<fleet> needs "host"/);

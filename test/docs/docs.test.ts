@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { makeWholeProgram } from '../../src/cli/program.ts';
 import * as library from '../../packages/modules/library.ts';
+import { parseFleet } from '../../src/policy/fleet/fleet-policy.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { capabilities } from '../../src/capabilities.ts';
 import { commandsOf, problemOf, wordsOf } from './command-lines.ts';
@@ -18,7 +19,8 @@ test('policies in the documentation are valid', () => {
   );
   assert.ok(found.length > 0);
   for (const { page, block } of found) {
-    const { diagnostics } = parsePolicy(page, block);
+    const parse = block.includes('<hosts') ? parseFleet : parsePolicy;
+    const { diagnostics } = parse(page, block);
     assert.deepEqual(diagnostics.list, [], page);
   }
 });

@@ -8,6 +8,26 @@ const parts: CommandTable = {
     summary: 'begin a fleet: a directory with an example policy, and the people who may sign',
     load: () => import('./init.ts'),
   },
+  check: {
+    usage: '[options]',
+    summary: 'check fleet.xml, and what becomes of it on each host',
+    load: () => import('./check.ts'),
+  },
+  render: {
+    usage: '[options] <host>',
+    summary: 'print the plain policy of a host',
+    load: () => import('./render.ts'),
+  },
+  explain: {
+    usage: '[options] <host> <tenant>',
+    summary: 'show each limit of a tenant on a host, and the line of fleet.xml that sets it',
+    load: () => import('./explain.ts'),
+  },
+  plan: {
+    usage: '[options]',
+    summary: 'show what changes on which hosts since the last signed release',
+    load: () => import('./plan.ts'),
+  },
   sign: {
     usage: '[options]',
     summary: "sign the policy of all hosts with your SSH key, as the fleet's next release",

@@ -1,4 +1,7 @@
 /** The values that `fleet` commands print with `--json`. Their schemas are generated from these types. */
+import type { Diagnostic } from '../../policy/diagnostic.ts';
+import type { Explanation } from '../../policy/explain.ts';
+import type { FleetValueChange, LargeHostChange } from '../../policy/fleet/plan/plan-fleet.ts';
 
 /** A person who may sign. */
 export interface FleetPersonJson {
@@ -111,4 +114,64 @@ export interface FleetPullJson {
   readonly isSame: boolean;
   /** The state of this host in its fleet; null if the agent takes the release later. */
   readonly state: string | null;
+}
+
+/** `bulkhead fleet render` */
+export interface FleetRenderJson {
+  /** The name of the fleet. */
+  readonly fleet: string;
+  /** The host. */
+  readonly host: string;
+  /** The number of its wave, from 1 on. */
+  readonly wave: number;
+  /** The plain policy. */
+  readonly text: string;
+}
+
+/** `bulkhead fleet explain`: like `bulkhead explain`, on a host. */
+export interface FleetExplainJson extends Omit<Explanation, 'uid'> {
+  /** The host. */
+  readonly host: string;
+  /** The uid, if the policy names the tenant by it. */
+  readonly uid?: number;
+}
+
+/** `bulkhead fleet check` */
+export interface FleetCheckJson {
+  /** Whether there is no error. */
+  readonly ok: boolean;
+  /** The mistakes; messages name hosts if they are not about all of them. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** The name of the fleet; absent if the policy could not be read. */
+  readonly fleet?: string;
+  /** The number of hosts. */
+  readonly hosts: number;
+  /** The number of groups. */
+  readonly groups: number;
+  /** The number of waves. */
+  readonly waves: number;
+  /** The number of different policies of hosts. */
+  readonly policies: number;
+}
+
+/** `bulkhead fleet plan` */
+export interface FleetPlanJson {
+  /** The name of the fleet. */
+  readonly fleet: string;
+  /** The number that the next release will have. */
+  readonly generation: number;
+  /** The number of hosts. */
+  readonly hosts: number;
+  /** The hosts whose policy changes. */
+  readonly changing: readonly string[];
+  /** The number of hosts whose policy stays the same. */
+  readonly same: number;
+  /** The hosts that the last release does not have. */
+  readonly new: readonly string[];
+  /** The hosts of the last release that leave the fleet. */
+  readonly leaving: readonly string[];
+  /** The values that change, those of most tenants first. */
+  readonly changes: readonly FleetValueChange[];
+  /** The hosts on which the change is large, so that they refuse it unless people agree when they sign. */
+  readonly large: readonly LargeHostChange[];
 }

@@ -16,7 +16,7 @@ import type { AcceptWord } from './fleet-words.ts';
 type Word = AcceptWord | 'always' | 'never';
 
 /** The words of elements, and of attributes that have another one than their element: `element.attribute`. */
-const wordOf: Readonly<Record<string, Word>> = {
+const words: Readonly<Record<string, Word>> = {
   bulkhead: 'always',
   fleet: 'always',
   'fleet.host': 'never',
@@ -67,6 +67,9 @@ const wordOf: Readonly<Record<string, Word>> = {
   on: 'never',
 };
 
+/** A name of XML can be one of every object, such as `constructor`. */
+const wordOf: ReadonlyMap<string, Word> = new Map(Object.entries(words));
+
 /** Something that a host does not accept. */
 export interface RefusedByAccept {
   /** The element, and the attribute if it is about that: `agent`, `jail profile="none"`. */
@@ -85,16 +88,16 @@ export function refusedByAccept(
   const root = parseXml(text, new Diagnostics('', text));
   if (root === undefined) return [{ element: 'bulkhead', line: 1 }];
   const lines = new LineIndex(text);
-  const words = new Set<Word>(['always', ...accepted]);
+  const allowed = new Set<Word>(['always', ...accepted]);
   const refused: RefusedByAccept[] = [];
   const check = (element: string, word: Word, offset: number) => {
-    if (words.has(word)) return;
+    if (allowed.has(word)) return;
     const { line } = lines.at(offset);
     refused.push({ element, line, ...(isAcceptWord(word) && { word }) });
   };
   const visit = (element: XmlElement): void => {
     const { name } = element;
-    const own = wordOf[name] ?? (limitNames.has(name) ? 'limits' : 'never');
+    const own = wordOf.get(name) ?? (limitNames.has(name) ? 'limits' : 'never');
     check(name, own, element.start);
     for (const attribute of element.attributes) {
       const word = attributeWord(name, attribute.name, attribute.value.value);
@@ -112,5 +115,5 @@ const isAcceptWord = (word: Word): word is AcceptWord => word !== 'always' && wo
 /** Returns the word of an attribute that has one of its own. */
 function attributeWord(element: string, attribute: string, value: string): Word | undefined {
   if (element === 'jail' && attribute === 'profile' && value === 'none') return 'no-jail';
-  return wordOf[`${element}.${attribute}`];
+  return wordOf.get(`${element}.${attribute}`);
 }

@@ -48,16 +48,21 @@ export function elementKey(
   if (attributes.length === 0) return element;
   const values = attributes.map((each) => {
     const value = valueOf(each);
-    return value === undefined ? '' : `${each}=${normal(element, value)}`;
+    return value === undefined ? null : normal(element, each, value);
   });
-  return [element, ...values].join('\n');
+  // Values may have any character.
+  return element + JSON.stringify(values);
 }
 
-/** Lists of words are the same in any spacing, and host names in any case. */
-function normal(element: string, value: string): string {
-  const words = value
-    .trim()
-    .split(/[\s,]+/)
-    .join(' ');
-  return element === 'site' ? words.toLowerCase() : words;
+/** Attributes with lists, which are the same in any spacing. */
+const lists: ReadonlySet<string> = new Set(['uids', 'limits', 'ports']);
+
+function normal(element: string, attribute: string, value: string): string {
+  if (lists.has(attribute))
+    return value
+      .trim()
+      .split(/[\s,]+/)
+      .join(' ');
+  // Upper and lower case of a host name are the same.
+  return element === 'site' ? value.toLowerCase() : value;
 }

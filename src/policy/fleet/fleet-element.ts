@@ -26,12 +26,13 @@ export function readFleet(element: XmlElement, diagnostics: Diagnostics): FleetE
   return { ...span(element), settings };
 }
 
-/** Reports a policy of a fleet where a host's policy is needed. */
-export function refuseFleetPolicy(root: XmlElement, diagnostics: Diagnostics): void {
+/** Reports a policy of a fleet where a host's policy is needed. Returns whether it is one. */
+export function refuseFleetPolicy(root: XmlElement, diagnostics: Diagnostics): boolean {
   const [first] = fleetOnlyElements.flatMap((each) => childrenOf(root, each));
-  if (first === undefined) return;
+  if (first === undefined) return false;
   diagnostics.error(
     first,
     `<${first.name}> makes this the policy of a fleet, which no host applies: check it with "bulkhead fleet check", and print a host's policy with "bulkhead fleet render HOST"`,
   );
+  return true;
 }

@@ -46,6 +46,7 @@ suite('refusedByAccept()', () => {
       'database instance="own"',
     ],
     'an element that is not known': ['<shell run="id"/>', 'shell'],
+    'a name that every object has': ['<constructor/><toString/>', 'constructor', 'toString'],
     'what a host says of its fleet': [
       '<fleet name="example" accept="alerts"/>',
       'fleet accept="alerts"',

@@ -138,6 +138,16 @@ suite('layerPolicies()', () => {
     assert.deepEqual(document?.tenants, []);
   });
 
+  test('names no host, so that the result is not merged again', () => {
+    assert.equal(
+      merged(
+        '<fleet name="example" local="tenants"/><defaults><cpu limit="100%"/></defaults>',
+        '<fleet name="example" host="web-1" accept="limits" from="https://fleet.example"/>',
+      ),
+      merged('<fleet name="example" local="tenants"/><defaults><cpu limit="100%"/></defaults>'),
+    );
+  });
+
   test('matches the n-th of several elements with one key', () => {
     const rules = (first: string, second: string) =>
       `<agent><alerts><mail to="tenant" severity="${first}"/><mail to="tenant" severity="${second}"/></alerts></agent>`;
@@ -145,6 +155,18 @@ suite('layerPolicies()', () => {
       merged(rules('killed', 'refused'), rules('refused', 'killed')),
       merged(rules('refused', 'killed')),
     );
+  });
+
+  test('tells names apart that differ only in their spaces, and lists not', () => {
+    const text = merged(
+      '<package name="a b"/><panel source="auto"><plan name="x, y" package="a b"/></panel>',
+      '<package name="a  b"/><panel source="auto"><plan name="x y" package="a  b"/></panel>',
+      '<tenants uids="2000-3000, 5000-6000"/>',
+      '<tenants uids="2000-3000 5000-6000" package="a b"/>',
+    );
+    assert.equal(text.match(/<package /g)?.length, 2);
+    assert.equal(text.match(/<plan /g)?.length, 2);
+    assert.equal(text.match(/<tenants /g)?.length, 1);
   });
 
   test('knows the key of each element that can be there several times', () => {
