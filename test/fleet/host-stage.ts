@@ -83,6 +83,11 @@ export class HostStage {
     return `<agent interval="1s"/>${this.uids.map((uid) => `<tenant uid="${uid}"/>`).join('')}${more}`;
   }
 
+  /** Returns the element that "bulkhead fleet join" writes into root's own file. */
+  membership(accept = ''): string {
+    return `<fleet name="example" host="${hostName}"${accept}/>`;
+  }
+
   /** Writes a measurement of long ago, so that days without faults are known to be without. */
   measuredFor(days: number): void {
     using store = new MetricsStore(`${this.agent.host.paths.state}/history`);
@@ -155,12 +160,9 @@ export class HostStage {
 
   /** Returns the limit of processes that the kernel has for a tenant. */
   processesMax(uid: number): string | undefined {
-    for (const mount of ['/sys/fs/cgroup/pids', '/sys/fs/cgroup'])
-      for (const file of ['pids.max']) {
-        const found = readText(`${mount}/${this.instance}/u${uid}/${file}`);
-        if (found !== undefined) return found.trim();
-      }
-    return undefined;
+    return ['/sys/fs/cgroup/pids', '/sys/fs/cgroup']
+      .map((mount) => readText(`${mount}/${this.instance}/u${uid}/pids.max`)?.trim())
+      .find((each) => each !== undefined);
   }
 }
 

@@ -51,7 +51,7 @@ export class FleetHost implements FleetAgent {
   #engine: FleetEngine | undefined;
   #watch: Watch | undefined;
   #settings: FleetSettings | undefined;
-  #driving: Promise<void> | undefined;
+  #isDriving = false;
   #mayDrive = false;
   #retryAt = 0;
   #alarmed = '';
@@ -235,12 +235,13 @@ export class FleetHost implements FleetAgent {
     const phase = this.#record.state?.current?.phase;
     const hasWork = phase === 'applying' || phase === 'going back';
     const isUnwatched = phase === 'watching' && this.#watch === undefined;
-    if (!this.#mayDrive || performance.now() < this.#retryAt) return;
-    if (hasWork || isUnwatched)
-      this.#driving ??= this.#step().finally(() => {
-        this.#driving = undefined;
-        this.#drive();
-      });
+    if (!this.#mayDrive || this.#isDriving || performance.now() < this.#retryAt) return;
+    if (!hasWork && !isUnwatched) return;
+    this.#isDriving = true;
+    void this.#step().finally(() => {
+      this.#isDriving = false;
+      this.#drive();
+    });
   }
 
   async #step(): Promise<void> {
