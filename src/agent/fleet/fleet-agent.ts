@@ -39,7 +39,7 @@ export interface SeenTick {
 
 export interface FleetAgent {
   /** Called before the first policy is read: decides which release that has. */
-  readonly begin: (engine: FleetEngine) => void;
+  readonly begin: (engine: FleetEngine) => Promise<void>;
   /** Called after the first apply. */
   readonly begun: () => void;
   readonly see: (seen: SeenTick) => void;

@@ -4,7 +4,7 @@
  * The state on disk is always ahead of what is done: whenever the agent is killed, the next one knows what to finish.
  * Going back is the exception: there the policy comes first, so that a full disk cannot keep a bad release in force.
  */
-import type { FleetAgent, FleetEngine, SeenTick } from '../../agent/fleet/fleet-agent.ts';
+import type { FleetEngine, SeenTick } from '../../agent/fleet/fleet-agent.ts';
 import type { FleetResponse } from '../../agent/api/fleet-api.ts';
 import type { HttpResult } from '../../agent/api/http-result.ts';
 import type { Log } from '../../agent/log.ts';
@@ -42,7 +42,7 @@ import { Watch } from './watch.ts';
 const retryMilliseconds = 10_000;
 const holdSecondsMax = 30 * 86_400;
 
-export class FleetHost implements FleetAgent {
+export class FleetHost {
   readonly #log: Pick<Log, 'info' | 'warn' | 'error'>;
   readonly #store: HostStore;
   readonly #record: HostRecord;
