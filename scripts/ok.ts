@@ -32,6 +32,8 @@ export const kernelSuites = [
   'test/agent/monitoring.test.ts',
   'test/agent/site-limits.test.ts',
   'test/agent/soak.test.ts',
+  'test/fleet/host.test.ts',
+  'test/fleet/host-restarts.test.ts',
   ...globSync('test/attacks/**/*.test.ts', { cwd: root }).sort(),
   'test/console/page/policy-kernel.test.ts',
   'test/console/policy-agent.test.ts',

@@ -148,7 +148,7 @@ export class Agent implements AsyncDisposable {
     this.#cleanup.use(followFiles(this.#followed(), () => this.refresh()));
     this.#composed.startup.enter('applying the policy', () => this.#composed.reconciler.progress);
     await this.#composed.policy.begin();
-    this.#composed.fleet?.begin(this.#fleetEngine());
+    await this.#composed.fleet?.begin(this.#fleetEngine());
     await this.#composed.reconciler.refresh();
     if (this.#isStopping) return;
     this.#composed.placement.start();

@@ -17,7 +17,6 @@ const quiet: Seen = {
   problems: [],
   drift: [],
   outside: 0,
-  crashes: 0,
   hits: new Map(),
   history: { known: new Set(), days: quietDays },
   memory: { minutes: 0, days: quietDays },
@@ -33,12 +32,11 @@ suite('gate', () => {
     assert.deepEqual(judge({ ...quiet, passedSeconds: 1799 }), { kind: 'watching' });
   });
 
-  test('judge() fails at once on problems, drift, processes outside and a crash', () => {
+  test('judge() fails at once on problems, drift and processes outside', () => {
     const wrong: readonly Partial<Seen>[] = [
       { problems: ['Cannot set memory.max'] },
       { drift: ['u1001 has no cgroup'] },
       { outside: 1 },
-      { crashes: 1 },
     ];
     for (const each of wrong)
       assert.equal(judge({ ...quiet, passedSeconds: 1, ...each }).kind, 'fail');

@@ -1,7 +1,7 @@
 /** A real agent on this machine's kernel in a fleet whose releases are really signed, and tenants that run something. */
 import assert from 'node:assert/strict';
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { writeFileSync, type DisposableTempDir } from 'node:fs';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import type { FleetResponse } from '../../src/agent/api/fleet-api.ts';
@@ -11,6 +11,7 @@ import { trustFileText } from '../../src/fleet/core/fleet-files.ts';
 import { fleetDirectoryOf } from '../../src/host/paths.ts';
 import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import { emptyColumns } from '../../src/usage/tick.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { program, RunningAgent } from '../agent/running-agent.ts';
 import { bundles, person, signedTrust, trustOf, type Person } from './people.ts';
@@ -32,6 +33,8 @@ export class HostStage {
   readonly #children: ChildProcess[] = [];
   #agent: RunningAgent | undefined;
   #alice: Person | undefined;
+  /** Bundles, which accounts other than root hand over as well. */
+  #public: DisposableTempDir | undefined;
   #files = 0;
 
   constructor(instance: string, uidsFrom: number, tenants = 4) {
@@ -75,12 +78,18 @@ export class HostStage {
     after(async () => {
       for (const each of this.#children) each.kill('SIGKILL');
       await this.#agent?.[Symbol.asyncDispose]();
+      this.#public?.remove();
     });
   }
 
   /** Root's own file: without limits, which are the fleet's. */
   ownPolicy(more = ''): string {
     return `<agent interval="1s"/>${this.uids.map((uid) => `<tenant uid="${uid}"/>`).join('')}${more}`;
+  }
+
+  /** Returns the element that "bulkhead fleet join" writes into root's own file. */
+  membership(accept = ''): string {
+    return `<fleet name="example" host="${hostName}"${accept}/>`;
   }
 
   /** Writes a measurement of long ago, so that days without faults are known to be without. */
@@ -110,8 +119,9 @@ export class HostStage {
   }
 
   file(text: string): string {
-    const file = join(this.agent.directory, `bundle-${this.#files++}.json`);
-    writeFileSync(file, text);
+    this.#public ??= temporaryDirectory('fleet-bundles', '/tmp', 0o755);
+    const file = join(this.#public.path, `bundle-${this.#files++}.json`);
+    writeFileSync(file, text, { mode: 0o644 });
     return file;
   }
 
@@ -155,12 +165,9 @@ export class HostStage {
 
   /** Returns the limit of processes that the kernel has for a tenant. */
   processesMax(uid: number): string | undefined {
-    for (const mount of ['/sys/fs/cgroup/pids', '/sys/fs/cgroup'])
-      for (const file of ['pids.max']) {
-        const found = readText(`${mount}/${this.instance}/u${uid}/${file}`);
-        if (found !== undefined) return found.trim();
-      }
-    return undefined;
+    return ['/sys/fs/cgroup/pids', '/sys/fs/cgroup']
+      .map((mount) => readText(`${mount}/${this.instance}/u${uid}/pids.max`)?.trim())
+      .find((each) => each !== undefined);
   }
 }
 

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { jsonOf } from '../../testing/json-output.ts';
-import type { FleetAcceptJson } from '../../src/fleet/commands/host/json.ts';
+import type { FleetResponse } from '../../src/agent/api/fleet-api.ts';
+import type {
+  FleetAcceptJson,
+  FleetJoinJson,
+  FleetLeaveJson,
+  FleetTrustResetJson,
+} from '../../src/fleet/commands/host/json.ts';
 import { HostStage } from './host-stage.ts';
 
 const stage = new HostStage('bulkhead-fleet-host', 897_000);
@@ -23,11 +29,15 @@ describe('a host in a fleet', { skip }, () => {
     assert.equal(found.release?.generation, 1);
     assert.equal(stage.processesMax(first), '100');
     assert.match(done.stderr, /generation 1: watching/);
+    const again = await stage.cli('accept', file, '--wait', '10min');
+    assert.equal(again.status, 0, again.stderr);
   });
 
   test('keeps what it was told to keep, and takes the same release again as done', async () => {
-    assert.equal((await stage.cli('keep')).status, 0);
-    assert.equal((await stage.state()).confirmedGeneration, 1);
+    const keep = await stage.cli('keep', '--json');
+    assert.equal(jsonOf<FleetResponse>('fleet keep', keep.stdout).confirmedGeneration, 1);
+    const status = await stage.cli('status', '--json');
+    assert.equal(jsonOf<FleetResponse>('fleet status', status.stdout).state, 'confirmed');
     const again = await stage.cli('accept', stage.release(1, limit(100)), '--json');
     assert.equal(again.status, 4, again.stdout);
     assert.match(outcomeOf(again.stdout).reason ?? '', /fork/);
@@ -68,12 +78,14 @@ describe('a host in a fleet', { skip }, () => {
   });
 
   test('changes nothing while root holds it', async () => {
-    const held = await stage.cli('hold', '--for', '1h', '--reason', 'disk is replaced');
+    const held = await stage.cli('hold', '--for', '1h', '--reason', 'disk is replaced', '--json');
     assert.equal(held.status, 0, held.stderr);
+    assert.equal(jsonOf<FleetResponse>('fleet hold', held.stdout).state, 'held');
     const refused = await stage.cli('accept', stage.release(4, limit(90)));
     assert.equal(refused.status, 1);
     assert.match(refused.stderr, /root holds this host for \d+ s more: disk is replaced/);
-    assert.equal((await stage.cli('resume')).status, 0);
+    const resumed = await stage.cli('resume', '--json');
+    assert.equal(jsonOf<FleetResponse>('fleet resume', resumed.stdout).hold, undefined);
   });
 
   test('back works during the watch', async () => {
@@ -84,9 +96,41 @@ describe('a host in a fleet', { skip }, () => {
     const busy = await stage.cli('accept', stage.release(6, limit(70)));
     assert.equal(busy.status, 1);
     assert.match(busy.stderr, /generation 5 is watching/);
-    assert.equal((await stage.cli('back')).status, 0);
+    const back = await stage.cli('back', '--json');
+    assert.equal(jsonOf<FleetResponse>('fleet back', back.stdout).state, 'going back');
     const state = await stage.until('it is back', (each) => each.release?.generation === 1);
     assert.equal(state.ended?.outcome, 'rolled back');
     assert.equal(stage.processesMax(first), '100');
+  });
+
+  test('shows who signs before anything is written, and takes another trust only from root', async () => {
+    const trust = `${stage.agent.directory}/trust.json`;
+    const policy = ['-p', stage.agent.policyFile];
+    const shown = await stage.cli('join', trust, '--host', 'web-001', '--dry-run', '--json');
+    const join = jsonOf<FleetJoinJson>('fleet join', shown.stdout);
+    const [alice] = join.people;
+    assert.match(alice?.fingerprint ?? '', /^SHA256:[\w+/]{43}$/);
+    assert.equal(join.joined, false);
+    const other = await stage.cli('join', trust, '--host', 'web-002', '--yes', ...policy);
+    assert.equal(other.status, 1);
+    assert.match(other.stderr, /it is "web-001" of the fleet "example" already/);
+    assert.equal((await stage.cli('join', trust, '--host', 'web-001', ...policy)).status, 1);
+    const reset = await stage.cli('trust', 'reset', trust, '--yes', '--json');
+    const { people } = jsonOf<FleetTrustResetJson>('fleet trust reset', reset.stdout);
+    assert.deepEqual(people, join.people);
+    assert.equal((await stage.cliAs(first, 'trust', 'reset', trust, '--yes')).status, 1);
+  });
+
+  test('shows the policy that leaving would write, and which release is in force in metrics', async () => {
+    const file = ['-p', stage.agent.policyFile];
+    const leave = await stage.cli('leave', '--keep', '--dry-run', '--json', ...file);
+    const { text, left } = jsonOf<FleetLeaveJson>('fleet leave', leave.stdout);
+    assert.equal(left, false);
+    assert.match(text, /<processes limit="100"\/>/);
+    assert.doesNotMatch(text, /<fleet/);
+    assert.equal((await stage.cli('leave', ...file)).status, 2);
+    const metrics = (await stage.agent.ask('/metrics')).text;
+    assert.match(metrics, /^bulkhead_fleet_generation 1$/m);
+    assert.match(metrics, /^bulkhead_fleet_state\{state="rolled back"\} 1$/m);
   });
 });

@@ -79,7 +79,7 @@ export interface FleetRelease {
   readonly trust: number;
   /** Its own state, whatever else holds for the host. */
   readonly phase: 'applying' | 'watching' | 'unclear' | 'healthy' | 'confirmed' | 'going back';
-  /** Since when it has been in that state, in milliseconds since 1970. */
+  /** The time when it came into that state, in milliseconds since 1970. */
   readonly since: number;
   /** The time until the watch ends, or until a healthy release counts as confirmed. */
   readonly secondsLeft?: number;
@@ -92,7 +92,7 @@ export interface FleetEnded {
   readonly generation: number;
   /** The version of the trust under which it was signed. */
   readonly trust: number;
-  /** What became of it. */
+  /** The way in which it ended. */
   readonly outcome: 'refused' | 'rolled back' | 'unsupported version';
   /** Sentences on why. */
   readonly reasons: readonly string[];

@@ -13,7 +13,7 @@ export interface ReleaseCheck {
   readonly problems: readonly string[];
 }
 
-/** What the agent does for the fleet. */
+/** The agent, as far as the fleet needs it. */
 export interface FleetEngine {
   /** Applies the policy with the release in force now. Returns its state then, and how many values it has changed. */
   readonly apply: () => Promise<{ readonly state: PolicyState; readonly changes: number }>;
@@ -21,7 +21,7 @@ export interface FleetEngine {
   /** Checks a policy as the fleet's layer below the host's own, in a process of its own. */
   readonly check: (policy: string, isLarge: boolean) => Promise<Result<ReleaseCheck, string>>;
   readonly events: Pick<EventStore, 'incidents'>;
-  /** Since when there are records without a gap at their beginning, in milliseconds since 1970; undefined: there are none. */
+  /** Returns the time since when there are records without a gap at their beginning, in milliseconds since 1970; undefined: there are none. */
   readonly recordedSince: () => number | undefined;
   readonly placement: () => PlacementStatus;
 }
@@ -39,7 +39,7 @@ export interface SeenTick {
 
 export interface FleetAgent {
   /** Called before the first policy is read: decides which release that has. */
-  readonly begin: (engine: FleetEngine) => void;
+  readonly begin: (engine: FleetEngine) => Promise<void>;
   /** Called after the first apply. */
   readonly begun: () => void;
   readonly see: (seen: SeenTick) => void;

@@ -1,9 +1,10 @@
 /**
  * The gate: whether a host stays on a release. The host judges itself, by what it has seen since the release was applied.
  *
- * Some findings fail at once. The others are counts over the whole watch, compared with the whole of the same hours on
- * earlier days. Counts only grow, so the gate can be asked all the time: what fails early would fail at the end, and
- * asking often makes no false alarms.
+ * Some findings fail at once; an agent that ends on a release is another one, which `started()` of `states.ts` counts.
+ * The others are counts over the whole watch, compared with the whole of the same hours on earlier days. Counts only
+ * grow, so the gate can be asked all the time: what fails early would fail at the end, and asking often makes no false
+ * alarms.
  *
  * Data that is missing never passes, and never fails either: it is "unclear". A kernel that has no measure of pressure
  * at all is another case, since it would never pass: then the verdict lists what it is without.
@@ -32,8 +33,6 @@ export interface Seen {
   readonly drift: readonly string[];
   /** Processes outside their cgroups that were not outside before; `unknown` if that could not be found out. */
   readonly outside: number | 'unknown';
-  /** How often the agent ended without being stopped. */
-  readonly crashes: number;
   /** The limits that were hit, with the tenants that hit each: `hitKey` → `sufferer`. */
   readonly hits: ReadonlyMap<string, string>;
   /** The days before; `unknown` if they could not be read. */
@@ -69,14 +68,13 @@ export function judge(seen: Seen): Verdict {
   return { kind: 'pass', without: without.flatMap(([name, is]) => (is === 'absent' ? name : [])) };
 }
 
-function atOnce({ problems, drift, outside, crashes }: Seen): readonly string[] {
+function atOnce({ problems, drift, outside }: Seen): readonly string[] {
   return [
     ...problems,
     ...drift,
     ...(typeof outside === 'number' && outside > 0
       ? [`${count(outside, 'process is', 'processes are')} outside the tenants' cgroups`]
       : []),
-    ...(crashes > 0 ? [`The agent ended ${count(crashes, 'time')} without being stopped`] : []),
   ];
 }
 

@@ -71,7 +71,7 @@ export interface Current {
 
 export const endings = ['refused', 'rolled back', 'unsupported version'] as const;
 
-/** What became of the last release that is not in force. */
+/** The last release that did not stay in force. */
 export interface Ending {
   readonly release: ReleaseId;
   readonly outcome: (typeof endings)[number];
@@ -97,7 +97,7 @@ export interface HostState {
   readonly newest?: ReleaseHead;
   /** The hash of the trust under which that was: after a new trust from a file, its number means nothing. */
   readonly trustKey?: string;
-  /** Since a signed document was handed over last. */
+  /** The time since a signed document was handed over last. */
   readonly heard: Stopwatch;
   /** Absent: no release is in force. */
   readonly current?: Current;

@@ -4,7 +4,7 @@
  * The state on disk is always ahead of what is done: whenever the agent is killed, the next one knows what to finish.
  * Going back is the exception: there the policy comes first, so that a full disk cannot keep a bad release in force.
  */
-import type { FleetAgent, FleetEngine, SeenTick } from '../../agent/fleet/fleet-agent.ts';
+import type { FleetEngine, SeenTick } from '../../agent/fleet/fleet-agent.ts';
 import type { FleetResponse } from '../../agent/api/fleet-api.ts';
 import type { HttpResult } from '../../agent/api/http-result.ts';
 import type { Log } from '../../agent/log.ts';
@@ -42,7 +42,7 @@ import { Watch } from './watch.ts';
 const retryMilliseconds = 10_000;
 const holdSecondsMax = 30 * 86_400;
 
-export class FleetHost implements FleetAgent {
+export class FleetHost {
   readonly #log: Pick<Log, 'info' | 'warn' | 'error'>;
   readonly #store: HostStore;
   readonly #record: HostRecord;
@@ -51,7 +51,7 @@ export class FleetHost implements FleetAgent {
   #engine: FleetEngine | undefined;
   #watch: Watch | undefined;
   #settings: FleetSettings | undefined;
-  #driving: Promise<void> | undefined;
+  #isDriving = false;
   #mayDrive = false;
   #retryAt = 0;
   #alarmed = '';
@@ -235,12 +235,13 @@ export class FleetHost implements FleetAgent {
     const phase = this.#record.state?.current?.phase;
     const hasWork = phase === 'applying' || phase === 'going back';
     const isUnwatched = phase === 'watching' && this.#watch === undefined;
-    if (!this.#mayDrive || performance.now() < this.#retryAt) return;
-    if (hasWork || isUnwatched)
-      this.#driving ??= this.#step().finally(() => {
-        this.#driving = undefined;
-        this.#drive();
-      });
+    if (!this.#mayDrive || this.#isDriving || performance.now() < this.#retryAt) return;
+    if (!hasWork && !isUnwatched) return;
+    this.#isDriving = true;
+    void this.#step().finally(() => {
+      this.#isDriving = false;
+      this.#drive();
+    });
   }
 
   async #step(): Promise<void> {

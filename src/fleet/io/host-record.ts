@@ -84,6 +84,8 @@ export class HostRecord {
 
   /** Keeps the stopwatches now and then, and what could not be written before. */
   mark(): void {
+    // The host has left its fleet.
+    if (!this.#store.exists()) this.#state = undefined;
     const isDue = performance.now() - this.#markedAt > markMilliseconds;
     if (this.#state !== undefined && (isDue || this.#unwritten !== undefined))
       this.enter(marked(this.#state, this.now()));

@@ -98,7 +98,7 @@ export class ReleaseTaker {
     const { head, policy, trust } = verified.value;
     const heard = { newest: head, trustKey: trustKeyOf(trust) };
     context.enter(heardOf(context.state(), heard, context.now()));
-    const known = standing(context.state(), idOf(head));
+    const known = alreadyKnown(context.state(), idOf(head));
     if (known === 'in force') return ok(undefined);
     const blocked = known ?? blocker(context);
     if (blocked !== undefined) return blocked;
@@ -139,7 +139,7 @@ export class ReleaseTaker {
 }
 
 /** Returns what is known of a release: that it is in force, or why it is not taken again. */
-function standing(
+function alreadyKnown(
   { current, ended }: HostState,
   release: ReturnType<typeof idOf>,
 ): 'in force' | HttpResult<never> | undefined {

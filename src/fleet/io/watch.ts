@@ -42,6 +42,8 @@ export class Watch {
   #scannedAt: number;
   #measuredSeconds = 0;
   #missing = 0;
+  /** The problems of the apply itself. */
+  readonly #problems: readonly string[];
   #drift: readonly string[];
 
   /** `drift`: what was not as it was applied when that was checked. */
@@ -55,6 +57,9 @@ export class Watch {
     this.#outsideBefore = new Set(placement.outside.map(({ pid, uid }) => `${pid} ${uid}`));
     this.#scannedAt = placement.scannedAt ?? 0;
     this.#outside = 0;
+    const { state, problems } = engine.state();
+    const isApplied = state === 'in force';
+    this.#problems = isApplied ? [] : problems.filter((each) => this.#isNew(each));
     pressure.begin();
   }
 
@@ -79,19 +84,23 @@ export class Watch {
     this.#outsideLast = now;
   }
 
+  #isNew(problem: string): boolean {
+    return !this.#options.known.includes(problem);
+  }
+
   /** Returns the verdict after `passedSeconds`. */
   judge(passedSeconds: number): Verdict {
-    const { watchSeconds, pressure, engine, known } = this.#options;
+    const { watchSeconds, pressure, engine } = this.#options;
     const { state, problems } = engine.state();
-    const isWrong = state === 'failed' || state === 'refused';
+    // A policy that is refused by now has been edited since: what was applied is still in force.
+    const now = state === 'failed' ? problems.filter((each) => this.#isNew(each)) : [];
     const seen: Seen = {
       watchSeconds,
       passedSeconds,
       measuredSeconds: this.#measuredSeconds,
-      problems: isWrong ? problems.filter((each) => !known.includes(each)) : [],
+      problems: [...new Set([...this.#problems, ...now])],
       drift: this.#drift,
       outside: this.#outside,
-      crashes: 0,
       hits: this.#hits,
       history: this.#history,
       memory: pressure.seen(this.#period, 'memory'),

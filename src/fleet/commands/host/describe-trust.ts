@@ -1,4 +1,4 @@
-/** Who may sign, with the fingerprints that root compares. */
+/** The people who may sign, with the fingerprints that root compares. */
 import { createHash } from 'node:crypto';
 import { count } from '../../../../packages/base/list.ts';
 import { printable } from '../../../../packages/base/printable.ts';

@@ -34,7 +34,7 @@ export interface FleetPersonJson {
   readonly fingerprint: string;
 }
 
-/** What became of a release on this host. */
+/** The outcome of a release on this host. */
 export interface FleetAcceptJson extends FleetResponse {
   /** The generation of the release that was handed over; absent if it could not be read. */
   readonly generation?: number;
