@@ -31,6 +31,8 @@ export async function benchNetwork({
   if (!ready.ok) return skipped('network', ready.reason);
   compileBpf();
   compileLoad(directory);
+  // An earlier run may have been killed.
+  await removeCgroup();
   const words = [...namespaces, process.execPath, inside, 'costs', directory];
   try {
     const { stdout } = await promisify(execFile)(
@@ -43,7 +45,7 @@ export async function benchNetwork({
     );
     return JSON.parse(stdout) as readonly Section[];
   } finally {
-    removeCgroup();
+    await removeCgroup();
   }
 }
 

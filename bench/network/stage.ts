@@ -6,6 +6,8 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { errnoOf } from '../../packages/base/io/errno.ts';
+import { eventually } from '../../testing/patience.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { findUnified } from '../../src/host/cgroups/hierarchies.ts';
 import type { NetworkRules, TenantNetwork } from '../../src/network/core/rules.ts';
@@ -23,14 +25,19 @@ export const fq = ['fq', 'limit', '100000', 'flow_limit', '1000', 'nopacing'] as
 const unified = findUnified(pathsOf())?.mountPoint;
 const cgroup = `${unified}/bulkhead-bench-network`;
 
-/** Removes the only thing that outlives the namespaces. */
-export function removeCgroup(): void {
-  try {
-    rmdirSync(cgroup);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
-}
+/** Removes the only thing that outlives the namespaces, once their last process has ended. */
+export const removeCgroup = (): Promise<unknown> =>
+  eventually('the cgroup of the benchmark is empty', () => {
+    try {
+      rmdirSync(cgroup);
+      return true;
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === 'EBUSY') return false;
+      if (errno === 'ENOENT') return true;
+      throw error;
+    }
+  });
 
 const run = (program: string, ...words: readonly string[]): string =>
   execFileSync(program, words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
