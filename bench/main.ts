@@ -36,6 +36,7 @@ import { benchLogin } from './login.ts';
 import { benchLostRequests } from './lost-requests.ts';
 import { benchAllModules, benchModules, benchPackage, benchSource } from './modules.ts';
 import { benchNeighbor } from './neighbor.ts';
+import { benchNetwork, benchNetworkGuest } from './network/network.ts';
 import { benchPlacement } from './placement.ts';
 import { benchStorms } from './storms.ts';
 import { benchPlan } from './plan.ts';
@@ -54,7 +55,7 @@ import { benchSymlinks } from './symlinks.ts';
 import { benchUsage } from './usage.ts';
 import { benchWeb } from './web.ts';
 
-const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
+const benches: Readonly<Record<string, (bench: Bench) => Promise<Section | readonly Section[]>>> = {
   create: benchCreate,
   again: benchAgain,
   usage: benchUsage,
@@ -88,6 +89,8 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   'idle-tenants': benchIdleTenants,
   'lost-requests': benchLostRequests,
   neighbor: benchNeighbor,
+  network: benchNetwork,
+  'network-guest': benchNetworkGuest,
   database: benchDatabase,
   audit: benchAudit,
   symlinks: benchSymlinks,
@@ -200,11 +203,11 @@ async function run(
   const sections: Section[] = [];
   for (const name of names) {
     logToStderr(`Measuring: ${name}`);
-    const section = await benches[name]?.(bench);
+    const measured = [(await benches[name]?.(bench)) ?? []].flat();
     signal.throwIfAborted();
-    if (section === undefined) continue;
-    sections.push(section);
-    if (!json) process.stdout.write(`\n${formatSection(section)}\n`);
+    sections.push(...measured);
+    if (!json)
+      for (const section of measured) process.stdout.write(`\n${formatSection(section)}\n`);
   }
   if (json) process.stdout.write(`${JSON.stringify({ machine, quick, sections }, undefined, 2)}\n`);
 }

@@ -27,7 +27,7 @@ export interface Section {
   /** The name of `floor`. */
   readonly beside: string;
   /** The unit of all figures; milliseconds if absent. */
-  readonly unit?: 'µs' | 'KiB';
+  readonly unit?: 'µs' | 'KiB' | 'Mbit/s';
   readonly rows: readonly Row[];
   readonly notes: readonly string[];
 }

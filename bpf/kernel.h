@@ -34,6 +34,7 @@ enum bpf_map_type {
   BPF_MAP_TYPE_PERCPU_ARRAY = 6,
   BPF_MAP_TYPE_LRU_HASH = 9,
   BPF_MAP_TYPE_LPM_TRIE = 11,
+  BPF_MAP_TYPE_SK_STORAGE = 24,
   BPF_MAP_TYPE_RINGBUF = 27,
   BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
@@ -223,6 +224,7 @@ struct sk_buff {
 
 struct sock_common {
   u16 skc_family;
+  int skc_bound_dev_if;
   possible_net_t skc_net;
 };
 

@@ -6,13 +6,16 @@
 #include "contexts.h"
 
 /* The greatest number of subordinate ranges; user space makes the map as large as it needs to be. */
-#define RANGES 65536
+#define RANGES 131072
 #define RANGES_STEPS 17
 #include "ranges.h"
 
+/* Ranges are in even places, or in odd ones: others are written to those that nobody reads, and one number switches. */
+#define RANGES_ODD (1U << 31)
+
 struct settings {
   u32 network; /* the inode of the host's network namespace */
-  u32 ranges;
+  u32 ranges;  /* their number, and the bit */
 };
 #include "settings.h"
 
@@ -109,11 +112,15 @@ static __always_inline u64 tenant_of(u32 uid)
 {
   struct settings *now;
   u64 key = uid;
+  u32 known;
 
   if (!uid || bpf_map_lookup_elem(&limits, &key))
     return key;
   now = current_settings();
-  return now ? owner_in_ranges(uid, now->ranges) : 0;
+  if (!now)
+    return 0;
+  known = *(volatile u32 *)&now->ranges;
+  return owner_in_places(uid, known & ~RANGES_ODD, 2, known / RANGES_ODD);
 }
 
 static __always_inline bool find_tenant(u32 uid, struct tenant *tenant)
@@ -155,13 +162,21 @@ static __always_inline struct limit *reseller_of(struct limit *limit, u64 *key)
       __sync_fetch_and_add(&(TENANT)->usage->COUNTER, MORE); \
   } while (0)
 
+/* Sockets that root made, and a tenant's process sends by: the tenant. */
+struct {
+  __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, int);
+  __type(value, u32);
+} adopted SEC(".maps");
+
 /*
- * Returns the uid that owns a packet's socket. The kernel makes further connections of MPTCP itself, as root; they have the
- * file of the socket that they are for.
+ * Returns the uid that owns a packet's socket. Of a session, root accepted the connection. The kernel makes further
+ * connections of MPTCP itself, as root; they have the file of the socket that they are for.
  */
 static __always_inline u32 uid_of(struct __sk_buff *skb)
 {
-  u32 uid = bpf_get_socket_uid(skb);
+  u32 uid = bpf_get_socket_uid(skb), *adopter;
   struct bpf_sock *socket = skb->sk;
   struct tcp_sock *tcp;
   struct socket *file;
@@ -171,6 +186,9 @@ static __always_inline u32 uid_of(struct __sk_buff *skb)
   socket = bpf_sk_fullsock(socket);
   if (!socket || socket->protocol != 6 /* TCP */)
     return 0;
+  adopter = bpf_sk_storage_get(&adopted, socket, 0, 0);
+  if (adopter)
+    return *adopter;
   tcp = as_number(socket);
   if (!bpf_core_field_exists(tcp->is_mptcp) || !BPF_CORE_READ(tcp, is_mptcp))
     return 0;
@@ -183,6 +201,14 @@ static __always_inline u32 network_of(void *socket)
   struct sock *sock = as_number(socket);
 
   return BPF_CORE_READ(sock, __sk_common.skc_net.net, ns.inum);
+}
+
+/* The device that a socket is bound to; 0: none. */
+static __always_inline int device_of(void *socket)
+{
+  struct sock *sock = as_number(socket);
+
+  return BPF_CORE_READ(sock, __sk_common.skc_bound_dev_if);
 }
 
 static __always_inline u32 uid_of_socket(void *socket)

@@ -65,9 +65,12 @@ static __always_inline bool may_send(struct __sk_buff *skb, struct tenant *tenan
     return true;
   if (is_sealed(packet) && !open_sealed(skb, &target))
     return true;
+  /* The end of the way is nowhere that rules could ask about. */
+  if (packet->is_routed && packet->protocol != PROTOCOL_TCP)
+    target.protocol = PROTOCOL_ROUTING;
   if (!is_local)
     why = forbidden(tenant->limit, &target);
-  else if (is_anothers(skb, tenant, &target, &packet->from, packet->from_port))
+  else if (is_anothers(skb, skb->sk, tenant, &target, &packet->from, packet->from_port))
     why = TENANTS;
   return !refuse(AT_PACKET, tenant, why, tenant->limit->flags & REACH_WATCHED, &target);
 }
@@ -133,6 +136,23 @@ static __always_inline enum answer pace(struct __sk_buff *skb, struct tenant *te
   return answer;
 }
 
+/*
+ * Other accounts than root's could fill fq as well, by datagrams that are to leave much later. Those of TCP, which has little
+ * under way, keep their time.
+ */
+static __always_inline void leave_soon(struct __sk_buff *skb)
+{
+  struct bpf_sock *socket = skb->sk;
+  u64 latest;
+
+  if (!skb->tstamp || !socket)
+    return;
+  latest = bpf_ktime_get_ns() + DATAGRAM_HORIZON;
+  socket = bpf_sk_fullsock(socket);
+  if (skb->tstamp > latest && socket && socket->protocol != PROTOCOL_TCP)
+    skb->tstamp = latest;
+}
+
 SEC("cgroup_skb/egress")
 int network_send(struct __sk_buff *skb)
 {
@@ -140,9 +160,13 @@ int network_send(struct __sk_buff *skb)
   struct packet packet = {};
   bool is_local = skb->ifindex == LOOPBACK;
   enum answer answer = PASSED;
+  u32 uid = uid_of(skb);
 
-  if (!find_tenant(uid_of(skb), &tenant))
+  if (!find_tenant(uid, &tenant)) {
+    if (uid && !is_local)
+      leave_soon(skb);
     return PASSED;
+  }
   if (tenant.limit->flags & CANARY)
     return REFUSED;
   if (!is_in_hosts_network(skb->sk))
@@ -183,13 +207,44 @@ static __always_inline bool may_receive(struct tenant *tenant, const struct pack
   return !shared || !shared->receive || receive_by(key, shared->receive, packet, now);
 }
 
+/*
+ * Whether a packet on loopback is a neighbour's, for a socket that is bound to a device: by IPv6 it gets what comes to the
+ * device's own addresses, and who sends it could not look it up. Here the sender's socket is looked up.
+ */
+static __always_inline bool is_neighbors(struct __sk_buff *skb)
+{
+  struct bpf_sock *socket = skb->sk;
+  struct tenant tenant = {}, sender = {};
+  struct packet packet = {};
+  struct target source, target;
+  u32 uid;
+
+  socket = socket ? bpf_sk_fullsock(socket) : 0;
+  if (!socket || socket->bound_dev_if <= LOOPBACK || !find_tenant(uid_of(skb), &tenant))
+    return false;
+  if (!read_packet(skb, &packet) || is_mapped(&packet.to) || !is_in_hosts_network(skb->sk))
+    return false;
+  if (packet.protocol == PROTOCOL_TCP ? !packet.begins : packet.protocol != PROTOCOL_UDP)
+    return false;
+  target = target_of(&packet);
+  source = (struct target){ .address = packet.from, .port = packet.from_port, .protocol = packet.protocol };
+  uid = listener(skb, &source, &packet.to, packet.to_port);
+  if (uid == NOBODY_LISTENS || !find_tenant(uid, &sender))
+    return false;
+  if (sender.key == tenant.key || !(sender.limit->flags & NO_TENANTS))
+    return false;
+  return refuse(AT_PACKET, &sender, TENANTS, sender.limit->flags & REACH_WATCHED, &target);
+}
+
 SEC("cgroup_skb/ingress")
 int network_receive(struct __sk_buff *skb)
 {
   struct tenant tenant = {};
   struct packet packet = {};
 
-  if (skb->ifindex == LOOPBACK || !find_tenant(uid_of(skb), &tenant))
+  if (skb->ifindex == LOOPBACK)
+    return !is_neighbors(skb);
+  if (!find_tenant(uid_of(skb), &tenant))
     return PASSED;
   if (!is_in_hosts_network(skb->sk) || !read_packet(skb, &packet))
     return PASSED;
@@ -288,7 +343,7 @@ static __always_inline int may_reach(struct bpf_sock_addr *context, struct addre
     return PASSED;
   if (!is_own_address(&target.address))
     return may_leave(context, &tenant, &target, is_ip6);
-  if (!is_anothers(context, &tenant, &target, &anywhere, 0))
+  if (!is_anothers(context, context->sk, &tenant, &target, &anywhere, 0))
     return PASSED;
   return !refuse(AT_CALL, &tenant, TENANTS, tenant.limit->flags & REACH_WATCHED, &target);
 }
@@ -350,6 +405,24 @@ SEC("cgroup/bind6")
 int network_bind6(struct bpf_sock_addr *context)
 {
   return may_bind(context, address6(context));
+}
+
+/* A session's process sends by the connection that root accepted: SSH, FTP, mail boxes. Linux 5.11; left out before. */
+SEC("fentry/tcp_sendmsg")
+int BPF_PROG(network_adopt, struct sock *socket)
+{
+  u32 uid = bpf_get_current_uid_gid(), *adopter;
+  u64 key;
+
+  if (!uid || socket->sk_uid.val)
+    return 0;
+  key = tenant_of(uid);
+  if (!key)
+    return 0;
+  adopter = bpf_sk_storage_get(&adopted, socket, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+  if (adopter)
+    *adopter = key;
+  return 0;
 }
 
 char LICENSE[] SEC("license") = "GPL";

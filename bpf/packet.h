@@ -11,6 +11,7 @@
 #define PROTOCOL_ICMP 1
 #define PROTOCOL_TCP 6
 #define PROTOCOL_UDP 17
+#define PROTOCOL_ROUTING 43
 #define PROTOCOL_ESP 50
 #define PROTOCOL_AH 51
 #define PROTOCOL_ICMP6 58
@@ -44,6 +45,7 @@ struct packet {
   u8 protocol;
   bool begins;       /* a TCP connection */
   bool acknowledges; /* and nothing else */
+  bool is_routed;    /* IPv6: the address is only the first one on its way */
 };
 
 static __always_inline struct address mapped(u32 address)
@@ -96,8 +98,9 @@ static __always_inline u32 read_ip6(struct __sk_buff *skb, struct packet *packet
     u8 next = packet->protocol, extension[2];
 
     /* Hop-by-hop, routing, fragment and destination options. */
-    if (next != 0 && next != 43 && next != 44 && next != 60)
+    if (next != 0 && next != PROTOCOL_ROUTING && next != 44 && next != 60)
       break;
+    packet->is_routed |= next == PROTOCOL_ROUTING;
     if (bpf_skb_load_bytes(skb, at, extension, sizeof(extension)))
       return 0;
     at += next == 44 ? FRAGMENT_HEADER : (extension[1] + 1) * 8;

@@ -205,6 +205,9 @@ static __always_inline u32 forbidden(struct limit *limit, const struct target *t
   return rule == RULE_IS_METADATA ? METADATA : ADDRESS;
 }
 
+/* No account has this uid. */
+#define NOBODY_LISTENS (~0U)
+
 static __always_inline u32 listener(void *context, const struct target *target, const struct address *from, u16 from_port)
 {
   struct bpf_sock_tuple tuple = {};
@@ -229,24 +232,40 @@ static __always_inline u32 listener(void *context, const struct target *target, 
   else
     socket = bpf_sk_lookup_udp(context, &tuple, size, BPF_F_CURRENT_NETNS, 0);
   if (!socket)
-    return 0;
+    return NOBODY_LISTENS;
   uid = uid_of_socket(socket);
   bpf_sk_release(socket);
   return uid;
 }
 
+/*
+ * Whether a socket may reach a service that the look-up does not see: one that is bound to a device gets what comes to the
+ * device's own addresses of IPv6, also by loopback. From other sockets that is seen where it arrives.
+ */
+static __always_inline bool is_hidden(void *sender, const struct target *target)
+{
+  const struct address *to = &target->address;
+  bool is_loopback = !to->words[0] && !to->words[1] && !to->words[2];
+
+  return !is_mapped(to) && !is_loopback && device_of(sender) > 1;
+}
+
 /* Whether another tenant offers what is at this address and port of the host. */
-static __always_inline bool is_anothers(void *context, struct tenant *tenant, const struct target *target, const struct address *from, u16 from_port)
+static __always_inline bool is_anothers(void *context, void *sender, struct tenant *tenant, const struct target *target, const struct address *from, u16 from_port)
 {
   struct port key = { .protocol = target->protocol, .number = target->port };
   struct port_owner *owner;
   u64 other;
+  u32 uid;
 
   if (!(tenant->limit->flags & NO_TENANTS))
     return false;
   if (target->protocol != PROTOCOL_TCP && target->protocol != PROTOCOL_UDP)
     return false;
-  other = tenant_of(listener(context, target, from, from_port));
+  uid = listener(context, target, from, from_port);
+  if (uid == NOBODY_LISTENS && is_hidden(sender, target))
+    return true;
+  other = uid == NOBODY_LISTENS ? 0 : tenant_of(uid);
   if (!other) {
     owner = bpf_map_lookup_elem(&ports, &key);
     other = owner && (owner->flags & SERVED) ? owner->uid : 0;

@@ -103,6 +103,18 @@ const suites = {
       'libc6-dev',
     ],
   },
+  'network-bench': {
+    purpose: 'the benchmark of the network (programs that send, and rules to compare with)',
+    packages: [
+      'clang',
+      'libbpf-dev',
+      'gcc',
+      'libc6-dev',
+      'iproute2', // ip, tc
+      'nftables', // nft
+      'util-linux', // unshare
+    ],
+  },
   pam: {
     purpose: 'the PAM module (compiled for the package and the tests)',
     packages: ['gcc', 'libc6-dev', 'libpam0g-dev'],

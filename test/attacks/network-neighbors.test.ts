@@ -18,6 +18,7 @@ import {
   subordinates,
   world4,
 } from '../network/stage.ts';
+import { eventually } from '../../testing/patience.ts';
 import { buildProgram } from '../placer/programs.ts';
 
 const skip = await noStage();
@@ -95,6 +96,32 @@ suite('tenants and their neighbours', { skip }, () => {
     for (const address of [`${a}.${b}.${c}.255`, '255.255.255.255', '224.0.0.1'])
       assert.equal(await sendTo(address), '0', address);
     assert.equal(await sendTo(world4), '5');
+  });
+
+  test('a service that is bound to a device is reached by no neighbour, by IPv6 either', async () => {
+    const programs = on.stage.apply(rulesFor(apart));
+    const count = () => programs.readUse().get(bob)?.refusals['reach.tenants'] ?? 0;
+    const { device } = on.stage;
+    const server = await on.stage.serve(alice, 'on', device, 'listen', 9025);
+    for (const uid of [alice, 0])
+      assert.equal(await on.stage.as(uid, 'connects', host6, 9025, 2), '2 0', `${uid}`);
+    assert.equal(await on.stage.as(bob, 'on', device, 'connects', host6, 9025, 1), '0 1');
+    const begun = count();
+    const waiting = on.stage.as(bob, 'connects', host6, 9025, 1);
+    await eventually('it was refused', () => count() > begun);
+    // Its SYN is sent again.
+    on.stage.apply(rulesFor({}));
+    assert.equal(await waiting, '1 0');
+    on.stage.apply(rulesFor(apart));
+    await server.end();
+    const receiver = await on.stage.serve(alice, 'on', device, 'first', 9026);
+    const before = count();
+    assert.equal(await on.stage.as(bob, 'say', host6, 9026, 'b'), 'sent');
+    assert.match(await on.stage.as(bob, 'on', device, 'say', host6, 9026, 'b'), /not permitted/);
+    assert.equal(count() - before, 2);
+    await on.stage.as(0, 'say', host6, 9026, 'r');
+    assert.equal(await receiver.next(), 'r');
+    await receiver.end();
   });
 
   const kept = (mode: Listen['mode'] = 'refuse') =>

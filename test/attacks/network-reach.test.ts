@@ -3,6 +3,7 @@ import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { suite, test } from 'node:test';
+import { parseAddress } from '../../packages/base/ip-address.ts';
 import type { Reach } from '../../src/network/core/rules.ts';
 import {
   alice,
@@ -193,6 +194,27 @@ suite('ways to what a tenant must not reach', { skip }, () => {
     assert.equal(results.get('tcp6'), 'through');
     for (const way of ['tcp', 'tcp mapped', 'udp', 'udp mapped', 'mptcp', 'fast open'])
       assert.equal(results.get(way), 'refused', way);
+  });
+
+  test('no datagram goes on from an allowed address to another one', async (context) => {
+    const beyond = `${world6}99`;
+    const routed = () => on.stage.as(alice, 'routed', beyond, otherPort, world6);
+    withReach({});
+    if ((await routed()) !== 'sent') return context.skip('this kernel routes no segments');
+    withReach({
+      others: 'refuse',
+      rules: [
+        {
+          action: 'allow',
+          address: parseAddress(world6)!,
+          prefix: 128,
+          ports: [],
+          protocol: undefined,
+        },
+      ],
+    });
+    assert.equal(await on.stage.as(alice, 'say', world6, otherPort, 'x'), 'sent');
+    assert.match(await routed(), /not permitted/);
   });
 
   test('metadata services are refused, though an allow-list opens all addresses', async () => {

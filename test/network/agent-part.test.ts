@@ -112,8 +112,26 @@ suite("the agent's part of the network", { skip }, () => {
     await adopted(second, '<reach mail="submission"/>');
     assert.ok((second.networkUse(alice)?.sentBytes ?? 0) >= sent);
     assert.ok(sent > 0);
-    // What happened meanwhile is nobody's fault of now.
+    // What happened meanwhile is told then, and once.
+    assert.equal(countOf(second.takeFaults(), 'reach.mail'), 3);
     assert.equal(countOf(second.takeFaults(), 'reach.mail'), 0);
+    await second[Symbol.asyncDispose]();
+    await using third = new NetworkPart(stage.place, log, stage.place);
+    await adopted(third, '<reach mail="submission"/>');
+    assert.equal(countOf(third.takeFaults(), 'reach.mail'), 0);
+  });
+
+  test('a damaged record of refusals is taken for none', async () => {
+    const body = '<reach mail="submission"/>';
+    await using first = new NetworkPart(stage.place, log, stage.place);
+    await adopted(first, body);
+    await stage.as(alice, 'connects', world4, 25, 2);
+    first.takeFaults();
+    await first[Symbol.asyncDispose]();
+    writeFileSync(`${stage.place.state}/network/refusals.json`, '{"generation":7}');
+    await using second = new NetworkPart(stage.place, log, stage.place);
+    await adopted(second, body);
+    assert.deepEqual(second.takeFaults(), []);
   });
 
   test('the status is of the rules in force, not of those of another policy', async () => {

@@ -141,6 +141,19 @@ test('decideConnect() refuses the others of an allow-list, but never this host',
   assert.deepEqual(of(to('127.0.0.1', 3306), { tenant: 1002 }), ['allowed']);
 });
 
+test('decideConnect() refuses datagrams to all hosts of a network, which neighbours get, too', () => {
+  const by = decide('<reach metadata="yes"/>');
+  const refused = ['refused', 'reach.tenants', 3];
+  for (const host of ['224.0.0.251', '239.255.255.250', '255.255.255.255', 'ff02::fb'])
+    assert.deepEqual(by(to(host, 5353, 'udp')), refused, host);
+  assert.deepEqual(by({ ...to('192.0.2.255', 9, 'udp'), isBroadcast: true }), refused);
+  for (const host of ['192.0.2.255', '223.255.255.255', '240.0.0.1', 'fe00::1'])
+    assert.deepEqual(by(to(host, 5353, 'udp')), ['allowed'], host);
+  assert.deepEqual(by(to('224.0.0.251', 5353)), ['allowed']);
+  const open = decide('<reach metadata="yes" tenants="yes"/>');
+  assert.deepEqual(open(to('224.0.0.251', 5353, 'udp')), ['allowed']);
+});
+
 test('decideOpen() keeps ports for their tenant, in the mode of its <listen>', () => {
   const { rules, policy } = read(`<tenant uid="1001"><listen ports="7001-7010"/></tenant>
     <tenant uid="1002"><listen ports="8000" mode="watch" public="yes"/></tenant>`);

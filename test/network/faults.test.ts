@@ -39,7 +39,7 @@ const itemsOf = (fault: ReportedFault | undefined) =>
 describe('AttemptTally', () => {
   test('counts what the programs counted, and shows what they reported', () => {
     const tally = new AttemptTally();
-    tally.begin(counts({ 'reach.mail': 10 }), true);
+    tally.begin(counts({ 'reach.mail': 10 }), new Map());
     for (let last = 1; last <= 30; last++)
       tally.add(refusal({ address: Uint8Array.of(192, 0, 2, last) }), 1_000, '');
     const [fault, ...more] = tally.take(counts({ 'reach.mail': 4130 }), 1_000, enforced);
@@ -57,13 +57,13 @@ describe('AttemptTally', () => {
     const tally = new AttemptTally();
     assert.deepEqual(tally.take(counts({ 'reach.mail': 5 }), 0, enforced), []);
     assert.deepEqual(tally.take(counts({ 'reach.mail': 2 }), 1, enforced), []);
-    tally.begin(counts({ 'reach.mail': 2 }), false);
+    tally.begin(counts({ 'reach.mail': 2 }));
     assert.equal(tally.take(counts({ 'reach.mail': 4 }), 2, enforced)[0]?.count, 2);
   });
 
   test('a report says whether it was refused, and else the rules do', () => {
     const tally = new AttemptTally();
-    tally.begin(counts({}), true);
+    tally.begin(counts({}), new Map());
     tally.add(refusal({ wasRefused: false }), 1, '');
     const watched = tally.take(counts({ 'reach.mail': 1 }), 1, enforced);
     assert.equal(watched[0]?.severity, 'throttled');
@@ -74,13 +74,13 @@ describe('AttemptTally', () => {
 
   test('a report before its count waits for it, and not for tenants that are gone', () => {
     const tally = new AttemptTally();
-    tally.begin(counts({}), true);
+    tally.begin(counts({}), new Map());
     tally.add(refusal(), 1, '');
     tally.add(refusal({ uid: 1002 }), 1, '');
     assert.deepEqual(tally.take(counts({}), 1, enforced), []);
     const [fault] = tally.take(counts({ 'reach.mail': 1 }), 2, enforced);
     assert.equal(itemsOf(fault).length, 1);
-    tally.begin(new Map([[1002, noRefusals]]), false);
+    tally.begin(new Map([[1002, noRefusals]]));
     const [other] = tally.take(new Map([[1002, { ...noRefusals, 'reach.mail': 1 }]]), 3, enforced);
     assert.deepEqual(itemsOf(other), []);
   });
@@ -94,7 +94,7 @@ describe('AttemptTally', () => {
       }
     };
     const addressesOf = (uid: number, at: number) => {
-      tally.begin(new Map([[uid, noRefusals]]), true);
+      tally.begin(new Map([[uid, noRefusals]]), new Map());
       tryAll(uid, at);
       const [fault] = tally.take(
         new Map([[uid, { ...noRefusals, 'reach.mail': 1 }]]),
@@ -112,7 +112,7 @@ describe('AttemptTally', () => {
 
   test('programs that choose many names do not fill the memory', () => {
     const tally = new AttemptTally();
-    tally.begin(counts({}), true);
+    tally.begin(counts({}), new Map());
     for (let index = 0; index < 20_000; index++) {
       const address = Uint8Array.of(10, index >> 16, (index >> 8) & 0xff, index & 0xff);
       tally.add(refusal({ program: `p${index}`, address }), 1, '');

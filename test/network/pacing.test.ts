@@ -8,6 +8,8 @@ import { suite, test, type TestContext } from 'node:test';
 import { alice, bob, noStage, rulesFor, stageOfSuite, world4, world6 } from './stage.ts';
 
 const skip = await noStage();
+/** An account outside the policy. */
+const stranger = 65_432;
 
 suite('pacing', { skip }, () => {
   let hasFq = false;
@@ -76,15 +78,19 @@ suite('pacing', { skip }, () => {
   });
 
   for (const how of ['rate', 'time'])
-    test(`no tenant fills the queue of all by packets that are to leave later, by their ${how}`, async (context) => {
+    test(`no account fills the queue of all by packets that are to leave later, by their ${how}`, async (context) => {
       if (!needsFq(context)) return;
-      for (const limits of [{}, { send: 50_000_000 }]) {
+      for (const [uid, limits] of [
+        [alice, {}],
+        [alice, { send: 50_000_000 }],
+        [stranger, {}],
+      ] as const) {
         on.stage.apply(rulesFor({ [alice]: { limits } }));
-        const hoarder = await on.stage.serve(alice, 'hoard', how, world4, 9000, 200);
+        const hoarder = await on.stage.serve(uid, 'hoard', how, world4, 9000, 200);
         const waiting = on.stage.waiting();
         await hoarder.end();
         assert.equal(hoarder.line, 'sent');
-        assert.ok(waiting < 2_000, `${waiting} packets wait`);
+        assert.ok(waiting < 2_000, `${waiting} packets of ${uid} wait`);
       }
     });
 

@@ -72,7 +72,8 @@ export class NetworkStage implements AsyncDisposable {
   readonly place: NetworkPlace;
   readonly traffic: string;
   readonly #world: string;
-  readonly #device: string;
+  /** This host's end of the wire. */
+  readonly device: string;
   readonly #children: ChildProcess[] = [];
   readonly #undo = new DisposableStack();
   #programs: NetworkPrograms | undefined;
@@ -82,7 +83,7 @@ export class NetworkStage implements AsyncDisposable {
     this.directory = directory;
     const name = `bh${process.pid}`;
     this.#world = `${name}w`;
-    this.#device = `${name}h`;
+    this.device = `${name}h`;
     const cgroup = `${unified}/bulkhead-${name}`;
     this.place = {
       instance: 'bulkhead-network-test',
@@ -118,7 +119,7 @@ export class NetworkStage implements AsyncDisposable {
   }
 
   #makeWorld(): void {
-    const [world, device] = [this.#world, this.#device];
+    const [world, device] = [this.#world, this.device];
     run('ip', 'netns', 'add', world);
     this.#undo.defer(() => run('ip', 'netns', 'del', world));
     run('ip', 'link', 'add', device, 'type', 'veth', 'peer', 'name', 'wire', 'netns', world);
@@ -145,13 +146,13 @@ export class NetworkStage implements AsyncDisposable {
 
   /** Lets the kernel divide nothing after packets were counted at the ends of the wire. */
   divideNothing(): void {
-    run('ip', 'link', 'set', this.#device, 'gso_max_segs', '1');
+    run('ip', 'link', 'set', this.device, 'gso_max_segs', '1');
     run('ip', '-n', this.#world, 'link', 'set', 'wire', 'gso_max_segs', '1');
   }
 
   /** Lets connections of MPTCP have a second path, from another address of this host. Returns whether this kernel can. */
   addPath(): boolean {
-    const device = this.#device;
+    const device = this.device;
     run('ip', 'addr', 'add', `${path4}/24`, 'dev', device);
     const mptcp = (...words: readonly string[]) =>
       spawnSync('ip', ['mptcp', ...words]).status === 0;
@@ -188,15 +189,40 @@ export class NetworkStage implements AsyncDisposable {
     return Number(values[names.indexOf('MPJoinAckRx')] ?? 0);
   }
 
+  /** Has everything between this host and the world go by IPsec. Returns whether this kernel can. */
+  seal(): boolean {
+    const key = `0x${'42'.repeat(20)}`;
+    const ways = [
+      [host4, world4],
+      [world4, host4],
+    ] as const;
+    for (const at of [[], ['-n', this.#world]])
+      for (const [index, [from, to]] of ways.entries()) {
+        const ends = ['src', from, 'dst', to];
+        const direction = (index === 0) === (at.length === 0) ? 'out' : 'in';
+        const state = [...ends, 'proto', 'esp', 'spi', `${0x700 + index}`];
+        const how = ['mode', 'transport', 'aead', 'rfc4106(gcm(aes))', key, '128'];
+        if (spawnSync('ip', [...at, 'xfrm', 'state', 'add', ...state, ...how]).status !== 0)
+          return false;
+        if (at.length === 0) this.#undo.defer(() => run('ip', 'xfrm', 'state', 'delete', ...state));
+        const policy = [...ends, 'dir', direction];
+        const by = ['tmpl', ...ends, 'proto', 'esp', 'mode', 'transport'];
+        run('ip', ...at, 'xfrm', 'policy', 'add', ...policy, ...by);
+        if (at.length === 0)
+          this.#undo.defer(() => run('ip', 'xfrm', 'policy', 'delete', ...policy));
+      }
+    return true;
+  }
+
   /** Sets the qdisc that packets with a time wait in. Returns whether this kernel has it. */
   useFq(): boolean {
-    const words = ['replace', 'dev', this.#device, 'root', 'fq', 'limit', '100000'];
+    const words = ['replace', 'dev', this.device, 'root', 'fq', 'limit', '100000', 'nopacing'];
     return spawnSync('tc', ['qdisc', ...words, 'flow_limit', '1000']).status === 0;
   }
 
   /** Returns the number of packets that wait in the qdisc. */
   waiting(): number {
-    const text = run('tc', '-s', 'qdisc', 'show', 'dev', this.#device);
+    const text = run('tc', '-s', 'qdisc', 'show', 'dev', this.device);
     return Number(/ backlog \S+ (\d+)p/.exec(text)?.[1] ?? 0);
   }
 
@@ -239,7 +265,7 @@ export class NetworkStage implements AsyncDisposable {
     });
   }
 
-  /** Starts a server of `traffic`, as a user or in the world, and returns its first line and how to end it. */
+  /** Starts a server of `traffic`, as a user or in the world, and returns its first line, how to read another, and how to end it. */
   async serve(where: number | 'world', ...words: readonly (string | number)[]) {
     const own = [this.traffic, ...words.map(String)] as const;
     const [program, ...rest] =
@@ -247,8 +273,12 @@ export class NetworkStage implements AsyncDisposable {
     const ids = where === 'world' ? {} : { uid: where, gid: where };
     const child = spawn(program, rest, { ...ids, cwd: '/', stdio: ['ignore', 'pipe', 'inherit'] });
     this.#children.push(child);
-    const first = await createInterface(child.stdout)[Symbol.asyncIterator]().next();
-    return { line: first.done === true ? '' : first.value, end: () => ended(child) };
+    const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+    const next = async () => {
+      const read = await lines.next();
+      return read.done === true ? '' : read.value;
+    };
+    return { line: await next(), next, end: () => ended(child) };
   }
 
   /** Returns what came to the world, and what went from it. */

@@ -12,10 +12,16 @@
  *     traffic hoard rate|time HOST PORT N   sends datagrams by many sockets, each to leave far too late; prints "sent", and waits
  *     traffic bind udp|tcp HOST PORT        prints "bound", or the error
  *     traffic listen PORT                   without bind where PORT is 0; prints the port, and waits
+ *     traffic session UID PORT BYTES        accepts a connection as root, becomes the user and sends; prints "ready" before
+ *     traffic first PORT                    prints "ready", and the first byte of the first datagram
+ *     traffic say HOST PORT TEXT            sends it as a datagram, and prints "sent", or the error
+ *     traffic routed HOST PORT VIA          the same by IPv6 with a routing header, connected, by way of VIA
+ *     traffic on DEVICE WHAT...             the same by sockets that are bound to a device
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -38,6 +44,7 @@
 
 static char block[65536];
 static int protocol;
+static const char *device;
 
 static void die(const char *what)
 {
@@ -71,6 +78,13 @@ static socklen_t address_of(const char *host, const char *port, struct sockaddr_
   return sizeof(*v6);
 }
 
+static int on_device(int fd)
+{
+  if (device && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, strlen(device)))
+    die("SO_BINDTODEVICE");
+  return fd;
+}
+
 static int connected(const char *host, const char *port)
 {
   struct sockaddr_storage address;
@@ -79,6 +93,7 @@ static int connected(const char *host, const char *port)
 
   if (fd < 0)
     die("socket");
+  on_device(fd);
   if (connect(fd, (struct sockaddr *)&address, length)) {
     close(fd);
     return -1;
@@ -94,6 +109,7 @@ static int bound(int type, const char *port)
   /* Not every kernel has MPTCP. */
   if (fd < 0)
     fd = socket(AF_INET6, type, 0);
+  on_device(fd);
   setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
   if (bind(fd, (struct sockaddr *)&address, sizeof(address)))
@@ -329,9 +345,83 @@ static void wait_at(const char *port)
     close(accept(fd, 0, 0));
 }
 
+static void be_session(const char *uid, const char *port, long long bytes)
+{
+  int listener = bound(SOCK_STREAM, port), fd;
+  char ignored;
+
+  if (listen(listener, 1))
+    die("listen");
+  puts("ready");
+  fflush(stdout);
+  fd = accept(listener, 0, 0);
+  if (setgroups(0, 0) || setgid(atoi(uid)) || setuid(atoi(uid)))
+    die("become");
+  while (bytes > 0) {
+    ssize_t sent = send(fd, block, bytes < (long long)sizeof(block) ? bytes : (long long)sizeof(block), MSG_NOSIGNAL);
+
+    if (sent < 0)
+      die("send");
+    bytes -= sent;
+  }
+  /* Until the other end has all. */
+  shutdown(fd, SHUT_WR);
+  while (recv(fd, &ignored, 1, 0) > 0)
+    ;
+}
+
+static void print_first(const char *port)
+{
+  int fd = bound(SOCK_DGRAM, port);
+  char byte = 0;
+
+  puts("ready");
+  fflush(stdout);
+  if (recv(fd, &byte, 1, 0) != 1)
+    die("recv");
+  printf("%c\n", byte);
+  fflush(stdout);
+  pause();
+}
+
+static void say(const char *host, const char *port, const char *text)
+{
+  struct sockaddr_storage address;
+  socklen_t length = address_of(host, port, &address);
+  int fd = on_device(socket(address.ss_family, SOCK_DGRAM, 0));
+
+  puts(sendto(fd, text, strlen(text), 0, (struct sockaddr *)&address, length) > 0 ? "sent" : strerror(errno));
+}
+
+/* Source: RFC 8754: segments in reverse order; the next one is the first. */
+static void say_routed(const char *host, const char *port, const char *via)
+{
+  struct { unsigned char next, length, type, left, last, flags; unsigned short tag; struct in6_addr segments[2]; } header = {
+    .length = 4, .type = 4, .left = 1, .last = 1,
+  };
+  struct sockaddr_storage address;
+  socklen_t length = address_of(host, port, &address);
+  int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+
+  inet_pton(AF_INET6, host, &header.segments[0]);
+  inet_pton(AF_INET6, via, &header.segments[1]);
+  if (setsockopt(fd, IPPROTO_IPV6, IPV6_RTHDR, &header, sizeof(header)))
+    die("IPV6_RTHDR");
+  if (connect(fd, (struct sockaddr *)&address, length))
+    die("connect");
+  puts(send(fd, "x", 1, 0) == 1 ? "sent" : strerror(errno));
+}
+
 int main(int count, char **words)
 {
-  const char *what = count > 1 ? words[1] : "";
+  const char *what;
+
+  if (count > 3 && !strcmp(words[1], "on")) {
+    device = words[2];
+    count -= 2;
+    words += 2;
+  }
+  what = count > 1 ? words[1] : "";
 
   if (!strcmp(what, "serve") || !strcmp(what, "mput"))
     protocol = IPPROTO_MPTCP;
@@ -355,6 +445,14 @@ int main(int count, char **words)
     try_to_bind(strcmp(words[2], "udp") ? SOCK_STREAM : SOCK_DGRAM, words[3], words[4]);
   else if (count == 3 && !strcmp(what, "listen"))
     wait_at(words[2]);
+  else if (count == 5 && !strcmp(what, "session"))
+    be_session(words[2], words[3], atoll(words[4]));
+  else if (count == 3 && !strcmp(what, "first"))
+    print_first(words[2]);
+  else if (count == 5 && !strcmp(what, "say"))
+    say(words[2], words[3], words[4]);
+  else if (count == 5 && !strcmp(what, "routed"))
+    say_routed(words[2], words[3], words[4]);
   else
     return 2;
   return 0;

@@ -45,6 +45,8 @@ suite('the network of tenants in the virtual machine', { skip: guests.skip }, ()
   test('packets are counted and wait as they should', { timeout }, async () => {
     await inside('test/network/pacing.test.ts');
     await inside('test/network/counting.test.ts');
+    await inside('test/network/sessions.test.ts');
+    await inside('test/network/sealed.test.ts');
   });
 
   test('no way leads to what a tenant must not reach', { timeout }, () =>
@@ -79,6 +81,27 @@ suite('the network of tenants in the virtual machine', { skip: guests.skip }, ()
     },
   );
 
+  test('a session of SSH counts for its tenant', { timeout }, async () => {
+    await policy('<network send="100MiB/s"/>');
+    const sent = async () =>
+      Number(
+        await succeed(`cd /opt/bulkhead && node --input-type=module -e '
+          import { pathsOf } from "./src/host/paths.ts";
+          import { NetworkPrograms } from "./src/network/io/programs/network-programs.ts";
+          using programs = NetworkPrograms.open(pathsOf());
+          if (!programs.findSessions) throw new Error("no sessions");
+          process.stdout.write(String(programs.readUse().get(${alice})?.sentBytes ?? 0));'`),
+      );
+    await guest.until('bulkhead network status');
+    const before = await sent();
+    const bytes = 2_000_000;
+    const options = '-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -i /root/keys/id';
+    const ssh = `ip netns exec world ssh ${options} alice@198.18.0.1`;
+    assert.equal(await succeed(`${ssh} 'head -c ${bytes} /dev/zero' | wc -c`), `${bytes}\n`);
+    const more = (await sent()) - before;
+    assert.ok(more > bytes && more < 1.2 * bytes, `${more}`);
+  });
+
   test('the end of the rules and the release leave nothing behind', { timeout }, async () => {
     await policy('');
     await guest.until(`[ "$(${toMail})" = '1 0' ]`);
@@ -95,6 +118,8 @@ suite('the network of tenants in the virtual machine', { skip: guests.skip }, ()
 const setUp = `set -e
 ln -sf /opt/bulkhead/bulkhead /usr/bin/bulkhead
 useradd -u ${alice} -m alice
+mkdir /root/keys && ssh-keygen -q -t ed25519 -N "" -f /root/keys/id
+mkdir -m 700 /home/alice/.ssh && cp /root/keys/id.pub /home/alice/.ssh/authorized_keys && chown -R alice: /home/alice/.ssh
 chmod 755 ${programs} ${programs}/*
 ip netns add world
 ip link add out type veth peer name wire netns world

@@ -15,7 +15,7 @@ import { eventually, patienceMilliseconds } from '../patience.ts';
 import { Control } from './control.ts';
 import { makeRunDirectory } from './directories.ts';
 import type { Image } from './image.ts';
-import type { Disk, GuestMachine, Processors } from './machine.ts';
+import { qemuArgv, type Disk, type GuestMachine, type Processors } from './machine.ts';
 import { projectFiles, projectDirectory } from './project.ts';
 import { makeBoot, otherKernelWanted } from '../oracle/other-kernel-boot.ts';
 import { Qemu } from './qemu.ts';
@@ -80,9 +80,19 @@ const graceMs = patienceMilliseconds;
 const endedWithinMs = 30_000;
 
 /**
+ * `counted`: each instruction takes a nanosecond, and nothing takes as long as nothing happens. So results do not depend on
+ * the load of this machine, and whoever waits in the guest waits for moments only. For one processor.
+ */
+export type GuestTime = 'real' | 'counted';
+
+/**
  * Starts a fresh guest from the image's saved state; takes about a second and a half. Under another kernel it boots.
  */
-export async function startGuest(image: Image, processors: Processors = 2): Promise<Guest> {
+export async function startGuest(
+  image: Image,
+  processors: Processors = 2,
+  time: GuestTime = 'real',
+): Promise<Guest> {
   const kernel = await otherKernelWanted();
   const { directory, remove } = await makeRunDirectory();
   try {
@@ -94,10 +104,11 @@ export async function startGuest(image: Image, processors: Processors = 2): Prom
       data: await overlay(dataDisk(image.directory, processors), join(directory, 'data.qcow2')),
       ...(kernel === undefined ? { state: savedState(image.directory, processors) } : {}),
     };
-    const qemu = new Qemu(directory, machine);
+    const start = (started: GuestMachine) => new Qemu(directory, argvOf(directory, started, time));
+    const qemu = start(machine);
     try {
       const control = kernel === undefined ? restore(qemu, image) : boot(qemu, image);
-      return new StartedGuest(qemu, await control, { image, machine, remove });
+      return new StartedGuest(qemu, await control, { image, machine, start, remove });
     } catch (error) {
       await qemu[Symbol.asyncDispose]();
       throw error;
@@ -107,6 +118,11 @@ export async function startGuest(image: Image, processors: Processors = 2): Prom
     throw error;
   }
 }
+
+const argvOf = (directory: string, machine: GuestMachine, time: GuestTime): readonly string[] => [
+  ...qemuArgv(directory, machine),
+  ...(time === 'counted' ? ['-icount', 'shift=0,sleep=off'] : []),
+];
 
 async function overlay({ file: base }: Disk, file: string) {
   const argv = ['qemu-img', 'create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', base, file];
@@ -145,6 +161,7 @@ async function bootedControl(qemu: Qemu, image: Image): Promise<Control> {
 interface GuestParts {
   readonly image: Image;
   readonly machine: GuestMachine;
+  readonly start: (machine: GuestMachine) => Qemu;
   /** Removes its directory. */
   readonly remove: () => void;
 }
@@ -222,7 +239,7 @@ class StartedGuest implements Guest {
   }
 
   async reboot(how: 'orderly' | 'at once' = 'orderly'): Promise<void> {
-    const { image, machine } = this.#parts;
+    const { image, machine, start } = this.#parts;
     const command = how === 'orderly' ? 'systemctl reboot' : 'echo b > /proc/sysrq-trigger';
     // The connection ends with the guest, before or after the command has answered.
     await this.#control
@@ -231,7 +248,7 @@ class StartedGuest implements Guest {
     await this.#qemu.waitForEnd(runTimeoutMs);
     await this.#qemu[Symbol.asyncDispose]();
     const { state: _state, ...disks } = machine;
-    this.#qemu = new Qemu(this.directory, disks);
+    this.#qemu = start(disks);
     this.#control = await boot(this.#qemu, image);
   }
 

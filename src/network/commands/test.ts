@@ -1,7 +1,7 @@
 /** `bulkhead network test TENANT HOST:PORT`: whether a tenant may connect, and the line that decides. */
 import { lookup } from 'node:dns/promises';
 import type { Command } from 'commander';
-import { formatAddress, parseAddress } from '../../../packages/base/ip-address.ts';
+import { formatAddress, parseAddress, samePrefix } from '../../../packages/base/ip-address.ts';
 import { printable } from '../../../packages/base/printable.ts';
 import { formatCause } from '../../../packages/base/problem.ts';
 import {
@@ -26,6 +26,7 @@ import { decideConnect, type Decider, type Destination } from '../core/decide.ts
 import { placeOf } from '../core/decider-place.ts';
 import type { NetworkRules } from '../core/rules.ts';
 import { hostRules } from '../io/host-rules.ts';
+import { readNetworkFacts } from '../io/programs/network-facts.ts';
 import { findHere } from '../io/whose-port.ts';
 import type { NetworkTestJson, TestedAddressJson } from './json.ts';
 import { lineOf, ownPort, testPort } from './test-port.ts';
@@ -103,8 +104,9 @@ interface Tested {
   readonly rules: NetworkRules | undefined;
 }
 
-function tested(to: Destination, { tenant, policy, paths, rules }: Tested): TestedAddressJson {
+function tested(asked: Destination, { tenant, policy, paths, rules }: Tested): TestedAddressJson {
   const own = rules?.tenants.find(({ uid }) => uid === tenant.uid) ?? { uid: tenant.uid };
+  const to = { ...asked, isBroadcast: isBroadcastHere(asked.address, paths) };
   const here = rules && findHere(paths, rules, to);
   const { outcome, kind, by } = decideConnect(own, to, here);
   const reach = reachOriginOf(tenant.chain)?.at;
@@ -119,6 +121,11 @@ function tested(to: Destination, { tenant, policy, paths, rules }: Tested): Test
     ...(listener && { listener: nameOf(listener) }),
   };
 }
+
+const isBroadcastHere = (address: Uint8Array, { proc }: Paths): boolean =>
+  readNetworkFacts(proc).broadcasts.some(
+    (each) => each.length === address.length && samePrefix(each, address, 8 * address.length),
+  );
 
 /** Returns the attribute, or the rule with its reason. */
 function deciderText(by: Decider, reach: ReachElement): string {

@@ -4,6 +4,7 @@ import type { ReportedFault } from '../../agent/part.ts';
 import { evidenceOf } from '../../usage/evidence.ts';
 import { tenantMember } from '../../usage/member.ts';
 import { attemptEvidence, type Attempt } from './attempts.ts';
+import type { RefusalCounts as Counts } from './told-refusals.ts';
 import { networkRefusalKinds, type NetworkRefusal, type NetworkRefusalKind } from './use.ts';
 
 /** Attempts less than this apart belong together, as in incidents. */
@@ -24,8 +25,6 @@ interface Told {
   readonly items: Map<string, Attempt>;
 }
 
-type Counts = Readonly<Record<NetworkRefusalKind, number>>;
-
 /** Whether a kind of refusal only watches, where no event says it. */
 export type IsWatched = (uid: number, kind: NetworkRefusalKind) => boolean;
 
@@ -37,11 +36,13 @@ export class AttemptTally {
   readonly #told = new Map<string, Told>();
   #before = new Map<number, Counts>();
 
-  /** Takes the counts as a beginning. Tenants that are known go on, unless other programs count from now on. */
-  begin(counts: ReadonlyMap<number, Counts>, areNew: boolean): void {
-    this.#before = new Map(
-      [...counts].map(([uid, each]) => [uid, (areNew ? undefined : this.#before.get(uid)) ?? each]),
-    );
+  /**
+   * Takes the counts as a beginning, except of tenants that are known. Other programs than before count from now on if
+   * `told` is given: then those of `told` are known, by their counts there.
+   */
+  begin(counts: ReadonlyMap<number, Counts>, told?: ReadonlyMap<number, Counts>): void {
+    const known = told ?? this.#before;
+    this.#before = new Map([...counts].map(([uid, each]) => [uid, known.get(uid) ?? each]));
   }
 
   /** `owner`: the tenant that the port belongs to; empty if it is not known. */

@@ -4,6 +4,7 @@
  *
  *     this host        refused if another tenant serves the port, and nothing else is asked
  *     mail             the ports that `mail` refuses, by TCP
+ *     all hosts        datagrams to them reach services of neighbours as well: refused by `tenants`
  *     protocols        none but TCP, UDP and ICMP
  *     rules            the longest prefix; at the same prefix an <allow>, then a <refuse>, then metadata
  *     others           addresses without a rule
@@ -27,6 +28,8 @@ export interface Destination {
   readonly address: Uint8Array;
   /** 0 where the protocol has none. */
   readonly port: number;
+  /** Whether it is the last address of one of this host's networks, which stands for all its hosts. */
+  readonly isBroadcast?: boolean;
 }
 
 /** The destination, if it is on this host. */
@@ -77,6 +80,8 @@ export function decideConnect(
       ? { outcome: 'relayed', by: 'mail' }
       : against(mode, 'reach.mail', 'mail');
   }
+  if (!reach.tenants && protocol === 'udp' && isForAll(destination))
+    return against(mode, 'reach.tenants', 'tenants');
   if (protocol === 'other') return against(mode, 'reach.address', 'protocol');
   const found = firstRule(reach, destination);
   if (found === undefined)
@@ -84,6 +89,13 @@ export function decideConnect(
   const { by, action } = found;
   if (action === 'allow') return { outcome: 'allowed', by };
   return against(mode, by === 'metadata' ? 'reach.metadata' : 'reach.address', by);
+}
+
+/** Whether a datagram there reaches every service of its port: multicast and broadcast. */
+function isForAll({ address, isBroadcast = false }: Destination): boolean {
+  const [first = 0, ...rest] = unmapped(address);
+  if (rest.length > 3) return first === 0xff;
+  return isBroadcast || first >> 4 === 0xe || [first, ...rest].every((byte) => byte === 0xff);
 }
 
 function decideHere(

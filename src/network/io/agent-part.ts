@@ -15,13 +15,15 @@ import { nameOf, type Policy } from '../../policy/policy.ts';
 import { AttemptTally } from '../core/attempt-tally.ts';
 import { rateFaults } from '../core/rate-faults.ts';
 import type { NetworkRules } from '../core/rules.ts';
+import { noRefusals, type RefusalCounts } from '../core/told-refusals.ts';
 import type { NetworkRefusalKind, NetworkUse } from '../core/use.ts';
-import { hasSendLimit, hostRules, keptPorts, ownerOfPort } from './host-rules.ts';
+import { hasSendLimit, HostRules, keptPorts, ownerOfPort } from './host-rules.ts';
 import { MailCounts } from './mail/mail-counts.ts';
 import { MailLogPart } from './mail/mail-log-part.ts';
 import { NetworkPrograms, type NetworkPlace } from './programs/network-programs.ts';
 import { PacedDevices } from './qdiscs/paced-devices.ts';
 import { reservePorts } from './reserved-ports.ts';
+import { ToldFile } from './told-file.ts';
 
 /** Addresses of the host, pools and queues of devices come and go. */
 const followMilliseconds = 60_000;
@@ -48,8 +50,10 @@ export class NetworkPart implements AgentPart {
   readonly #place: NetworkPlace;
   readonly #log: Log;
   readonly #devices: PacedDevices;
+  readonly #rules: HostRules;
   readonly #mail: MailLogPart;
   readonly #tally = new AttemptTally();
+  readonly #told: ToldFile;
   readonly #logged = new Map<string, string>();
   readonly #alarms: Alarm[] = [];
   #policy: Policy | undefined;
@@ -64,6 +68,8 @@ export class NetworkPart implements AgentPart {
     this.#place = place;
     this.#log = log;
     this.#devices = new PacedDevices(paths);
+    this.#rules = new HostRules(paths);
+    this.#told = new ToldFile(paths);
     this.#mail = new MailLogPart(new MailCounts(paths));
   }
 
@@ -87,7 +93,7 @@ export class NetworkPart implements AgentPart {
   }
 
   #makeSo(policy: Policy): void {
-    const rules = hostRules(this.#paths, policy);
+    const rules = this.#rules.of(policy);
     if (rules === undefined) this.#end();
     else this.#enforce(policy, rules);
     this.#tell('ports', reservePorts(this.#paths, rules === undefined ? [] : keptPorts(rules)));
@@ -105,7 +111,15 @@ export class NetworkPart implements AgentPart {
     this.#reading = undefined;
     const isNew = generation !== put.value.generation;
     if (isNew) this.#before = undefined;
-    this.#tally.begin(refusalsOf(this.#read()?.uses), isNew);
+    const counts = refusalsOf(this.#read()?.uses);
+    this.#tally.begin(counts, isNew ? this.#toldOf(put.value.generation, counts) : undefined);
+  }
+
+  /** Returns which refusals incidents have, so that those of a time without an agent come into one. */
+  #toldOf(generation: string, counts: ReadonlyMap<number, RefusalCounts>) {
+    const told = this.#told.read(generation)?.counts;
+    if (told === undefined) return counts;
+    return new Map([...counts.keys()].map((uid) => [uid, told.get(uid) ?? noRefusals]));
   }
 
   /** The rules of before stay, as far as they were in force. */
@@ -162,9 +176,9 @@ export class NetworkPart implements AgentPart {
       const isLocal = each.kind === 'reach.tenants' || each.kind === 'listen.ports';
       this.#tally.add(each, at, isLocal ? ownerOfPort(rules, policy, each.port) : '');
     }
-    const refused = this.#tally.take(refusalsOf(now.uses), at, (uid, kind) =>
-      isWatched(rules, uid, kind),
-    );
+    const counts = refusalsOf(now.uses);
+    const refused = this.#tally.take(counts, at, (uid, kind) => isWatched(rules, uid, kind));
+    this.#tell('told', this.#told.write({ generation: programs.generation, counts }));
     const before = this.#before;
     this.#before = now;
     if (before === undefined) return refused;

@@ -57,9 +57,15 @@ export async function hostHeld(paths: Paths, rules: NetworkRules | undefined): P
     devices: pacing?.devices ?? [],
     tenants: uses.length,
     reported: uses.reduce((sum, { refusals }) => sum + reachRefusals(refusals), 0),
-    remarks: pacing?.remarks ?? [],
+    remarks: [
+      ...(pacing?.remarks ?? []),
+      ...(programs?.findSessions === false ? [noSessions] : []),
+    ],
   };
 }
+
+const noSessions =
+  'sessions of SSH and FTP are not counted and have no limit: this kernel does not run the program that finds their tenants (Linux 5.11)';
 
 const reachRefusals = (refusals: NetworkUse['refusals']): number =>
   networkRefusalKinds

@@ -9,13 +9,44 @@ import { readServedPorts } from './served-ports.ts';
 import type { NetworkRules, PortRange } from '../core/rules.ts';
 
 /** Returns undefined if the policy has nothing about the network. */
-export function hostRules(paths: Paths, policy: Policy): NetworkRules | undefined {
-  const rules = networkRules(policy, { ranges: [], servedPorts: new Map() });
-  if (rules === undefined) return undefined;
+export const hostRules = (paths: Paths, policy: Policy): NetworkRules | undefined =>
+  new HostRules(paths).of(policy);
+
+/** The rules of one policy after the other. They are the same object while nothing has changed. */
+export class HostRules {
+  readonly #paths: Paths;
+  #policy: Policy | undefined;
+  /** The rules of the policy, whatever the host has. */
+  #ofPolicy: NetworkRules | undefined;
+  #facts = '';
+  #rules: NetworkRules | undefined;
+
+  constructor(paths: Paths) {
+    this.#paths = paths;
+  }
+
+  of(policy: Policy): NetworkRules | undefined {
+    if (policy !== this.#policy) {
+      this.#policy = policy;
+      this.#ofPolicy = networkRules(policy, { ranges: [], servedPorts: new Map() });
+      this.#facts = '';
+    }
+    if (this.#ofPolicy === undefined) return undefined;
+    const { servers, ranges, servedPorts } = readFacts(this.#paths, policy);
+    const facts = JSON.stringify([servers, ranges, [...servedPorts]]);
+    if (facts !== this.#facts) {
+      const addresses = parseNameServers(servers);
+      this.#rules = { ...withNameServers(this.#ofPolicy, addresses), ranges, servedPorts };
+      this.#facts = facts;
+    }
+    return this.#rules;
+  }
+}
+
+function readFacts(paths: Paths, policy: Policy) {
   const uids = new Set(policy.tenants.map(({ uid }) => uid));
-  const servers = parseNameServers(readText(`${paths.etc}/resolv.conf`) ?? '');
   return {
-    ...withNameServers(rules, servers),
+    servers: readText(`${paths.etc}/resolv.conf`) ?? '',
     ranges: readSubordinateUids(paths, uids),
     servedPorts: readServedPorts(paths, (user) => uidOf(policy, user)).ports,
   };

@@ -40,6 +40,8 @@ export interface GuardKind<Rule> {
   readonly action: (rule: Rule) => string;
   /** Programs that are left out if the kernel lacks their hook. */
   readonly optional?: readonly string[];
+  /** Programs that are not loaded. Where they are loaded already, they stay. */
+  readonly omitted?: readonly string[];
   /** Returns why the maps cannot hold the rule. */
   readonly tooLarge?: (rule: Rule) => Cause | undefined;
   /** Returns the entries of the maps, without the self-test's. */
@@ -112,7 +114,7 @@ export class BpfGuard<Rule> {
     generation: string,
     pins: PinnedDirectory,
   ): Result<boolean, Problem> {
-    const { name, optional = [], selfTest, cgroup, sizes } = this.#kind;
+    const { name, optional = [], omitted = [], selfTest, cgroup, sizes } = this.#kind;
     const test = selfTest(rule, generation);
     try {
       const entries = [...sources, ...test.entries];
@@ -122,6 +124,7 @@ export class BpfGuard<Rule> {
         generation,
         entries,
         optional,
+        omitted,
         prove: test.run,
         ...(cgroup === undefined ? {} : { cgroup }),
         ...(sizes === undefined ? {} : { sizes: sizes(rule) }),

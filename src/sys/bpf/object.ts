@@ -24,6 +24,8 @@ export interface BpfObject {
   readonly entries: readonly MapEntry[];
   /** Programs that are left out if the kernel lacks their hook. */
   readonly optional?: readonly string[];
+  /** Programs that are not loaded. */
+  readonly omitted?: readonly string[];
   /** The descriptor of the cgroup whose processes the programs of sections `cgroup…` are asked about. */
   readonly cgroup?: number;
   /** The numbers of entries of maps that the object does not fix. */
@@ -74,8 +76,11 @@ export function holdObject(object: BpfObject): Result<HeldObject, Problem> {
   return cannotLoad(object, done.error);
 }
 
+/** The action of a problem with the programs themselves. */
+export const loadAction = 'load the BPF programs';
+
 const cannotLoad = ({ name }: BpfObject, cause: Cause) =>
-  failed({ ...cause, action: 'load the BPF programs', object: name });
+  failed({ ...cause, action: loadAction, object: name });
 
 function openObject(object: BpfObject): Result<Loader, Problem> {
   const library = libbpf();
@@ -147,6 +152,10 @@ class Loader implements HeldObject {
       for (const handle of each(this.#handle, lib.bpf_object__next_program)) {
         const name = lib.bpf_program__name(handle);
         const section = lib.bpf_program__section_name(handle);
+        if (this.#object.omitted?.includes(name) === true) {
+          lib.bpf_program__set_autoload(handle, false);
+          continue;
+        }
         const isThere =
           isOfCgroup(section) || lib.btf__find_by_name_kind(types, ...hookOf(section)) > 0;
         if (!isThere && this.#object.optional?.includes(name) !== true)

@@ -10,6 +10,7 @@ import {
   prefixRules,
   prefixRulesMax,
 } from './address-rules.ts';
+import { rangeEntries } from './range-halves.ts';
 
 /** Facts of this host that the programs need. */
 export interface NetworkFacts {
@@ -21,10 +22,10 @@ export interface NetworkFacts {
   readonly namespace: number;
 }
 
-/** The order matters: a tenant's limit names lists that must exist. */
+/** The order matters: a tenant's limit names lists that must exist, and the settings ranges. */
 export const ruleMaps = [
-  'settings',
   'ranges',
+  'settings',
   'addresses',
   'denied',
   'ports',
@@ -138,12 +139,7 @@ const addressEntry = (address: Uint8Array, kind: number): MapEntry => ({
 /** Returns the entries of all maps. */
 export function networkMapEntries(rules: NetworkRules, facts: NetworkFacts): readonly MapEntry[] {
   return [
-    { map: 'settings', key: u32le(0), value: u32le(facts.namespace, rules.ranges.length) },
-    ...rules.ranges.map(([first, last, owner], index) => ({
-      map: 'ranges',
-      key: u32le(index),
-      value: u32le(first, last - first + 1, owner),
-    })),
+    ...rangeEntries(rules.ranges, facts.namespace),
     ...facts.addresses.map((address) => addressEntry(address, addressKinds.own)),
     ...facts.broadcasts.map((address) => addressEntry(address, addressKinds.broadcast)),
     ...portEntries(rules),
@@ -295,7 +291,8 @@ export function mapSizes(entries: readonly MapEntry[], inForce?: MapsInForce): M
   const limits = counts.get('limits') ?? 0;
   const sizes = new Map<string, number>();
   const wanted: readonly (readonly [map: string, entries: number])[] = [
-    ...(['ranges', 'addresses', 'denied', 'ports'] as const).map(
+    ['ranges', 2 * (counts.get('ranges') ?? 0)],
+    ...(['addresses', 'denied', 'ports'] as const).map(
       (map) => [map, counts.get(map) ?? 0] as const,
     ),
     // One entry is the self-test's.

@@ -69,6 +69,7 @@ const TCA_KIND = 1;
 const TCA_OPTIONS = 2;
 const TCA_FQ_PLIMIT = 1;
 const TCA_FQ_FLOW_PLIMIT = 2;
+const TCA_FQ_RATE_ENABLE = 5;
 const TCA_FQ_BUCKETS_LOG = 8;
 const TCA_FQ_HORIZON = 14;
 const TCA_FQ_HORIZON_DROP = 15;
@@ -192,6 +193,7 @@ const newQdisc = (place: Place, kind: string, ...options: readonly Uint8Array[])
 /**
  * Packets in all, and packets of one socket: the programs hold back before either is reached. No packet waits for more
  * than two seconds, whatever time its sender gave it: it leaves then, and is not dropped. Linux 5.8; older ones ignore it.
+ * Sockets are not held to a rate that they set themselves: any account could fill the queue by sockets with very low ones.
  */
 export const newFq = (place: Place): Request =>
   newQdisc(
@@ -199,6 +201,7 @@ export const newFq = (place: Place): Request =>
     'fq',
     attributeOfNumber(TCA_FQ_PLIMIT, 100_000),
     attributeOfNumber(TCA_FQ_FLOW_PLIMIT, 1000),
+    attributeOfNumber(TCA_FQ_RATE_ENABLE, 0),
     attributeOfNumber(TCA_FQ_HORIZON, 2_000_000),
     attribute(TCA_FQ_HORIZON_DROP, Uint8Array.of(0)),
   );

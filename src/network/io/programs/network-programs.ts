@@ -3,6 +3,7 @@
  * they are unloaded, whatever happens to the process that loaded them. New rules are written to their maps and hold at
  * once; only another version of the programs, or many more rules, make a new generation, whose sums begin at 0.
  */
+import { existsSync } from 'node:fs';
 import type { MapEntry } from '../../../../packages/base/map-entry.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
 import { failed, type Cause, type Problem } from '../../../../packages/base/problem.ts';
@@ -11,6 +12,8 @@ import { lockFile } from '../../../sys/files/flock.ts';
 import { BpfGuard } from '../../../sys/bpf/bpf-guard.ts';
 import { possibleProcessors } from '../../../sys/bpf/libbpf.ts';
 import { BpfMap, RingReader } from '../../../sys/bpf/maps.ts';
+import { loadAction } from '../../../sys/bpf/object.ts';
+import { linkPrefix } from '../../../sys/bpf/pins.ts';
 import { prefixKeyBytes, prefixRulesBytes } from '../../core/maps/address-rules.ts';
 import {
   canaryEntries,
@@ -49,12 +52,16 @@ const mapNames = Object.keys(shapes) as MapName[];
 type NetworkMaps = Readonly<Record<MapName, BpfMap>>;
 
 const refusalsMax = 4_096;
+/** The program that finds the tenant of a connection that root has accepted. */
+const adopting = 'network_adopt';
 const name = 'network';
 const action = 'limit the network of tenants';
 
 export class NetworkPrograms implements Disposable {
   readonly #place: NetworkPlace;
   #opened: OpenedPrograms;
+  /** The last input that was put in force: the rules, and the host's addresses. */
+  #put: { readonly rules: NetworkRules; readonly facts: string } | undefined;
 
   /** Puts rules in force: by the programs that are, if they are of this version and large enough, or by new ones. */
   static load(rules: NetworkRules, place: NetworkPlace): Result<NetworkPrograms, Problem> {
@@ -83,14 +90,32 @@ export class NetworkPrograms implements Disposable {
     return this.#opened.generation;
   }
 
+  /** Whether connections that root has accepted count for the tenant that sends by them. */
+  get findSessions(): boolean {
+    return this.#opened.findSessions;
+  }
+
   /** Whether these programs are in force still, and no others. */
   get areInForce(): boolean {
     const now = guardFor(this.#place).inForce((_directory, generation) => generation);
     return now === this.generation;
   }
 
-  /** Puts other rules in force, and the host's current addresses. After a failure some of the new rules may hold. */
+  /**
+   * Puts other rules in force, and the host's current addresses. After a failure some of the new rules may hold. The same
+   * object as the last time is taken for the same rules: then the programs are only tried.
+   */
   update(rules: NetworkRules): Problem | undefined {
+    const facts = JSON.stringify(readNetworkFacts(this.#place.proc));
+    const isKnown = this.#put?.rules === rules && this.#put.facts === facts;
+    if (isKnown && this.areInForce && this.selfTest() === undefined) return undefined;
+    this.#put = undefined;
+    const problem = this.#update(rules);
+    if (problem === undefined) this.#put = { rules, facts };
+    return problem;
+  }
+
+  #update(rules: NetworkRules): Problem | undefined {
     const opened = putInForce(rules, this.#place);
     if (!opened.ok) return opened.error;
     if (opened.value.generation === this.generation) {
@@ -141,6 +166,7 @@ export class NetworkPrograms implements Disposable {
 /** Maps of the programs in force. */
 interface OpenedPrograms extends Disposable {
   readonly generation: string;
+  readonly findSessions: boolean;
   readonly maps: NetworkMaps;
   readonly ring: RingReader;
 }
@@ -150,7 +176,7 @@ function putInForce(rules: NetworkRules, place: NetworkPlace): Result<OpenedProg
   if (!cgroup.ok) return cgroup;
   using opened = cgroup.value;
   const entries = networkMapEntries(rules, readNetworkFacts(place.proc));
-  const loaded = loadingGuard(place, opened, entries).load(rules);
+  const loaded = loadPrograms(rules, place, opened, entries);
   if (!loaded.ok) return loaded;
   const inForce = openInForce(place);
   if (inForce === undefined)
@@ -159,6 +185,19 @@ function putInForce(rules: NetworkRules, place: NetworkPlace): Result<OpenedProg
   if (problem === undefined) return ok(inForce);
   inForce[Symbol.dispose]();
   return failed(problem);
+}
+
+/** Older kernels cannot run what finds whose a session is; the rest does without. */
+function loadPrograms(
+  rules: NetworkRules,
+  place: NetworkPlace,
+  cgroup: OpenCgroup,
+  entries: readonly MapEntry[],
+): Result<boolean, Problem> {
+  const loaded = loadingGuard(place, cgroup, entries, []).load(rules);
+  if (loaded.ok || loaded.error.action !== loadAction) return loaded;
+  const without = loadingGuard(place, cgroup, entries, [adopting]).load(rules);
+  return without.ok ? without : loaded;
 }
 
 function writeLocked(
@@ -193,11 +232,19 @@ function loadingGuard(
   place: NetworkPlace,
   cgroup: OpenCgroup,
   entries: readonly MapEntry[],
+  omitted: readonly string[],
 ): BpfGuard<NetworkRules> {
   const sizes = mapSizes(entries, findMaps(place, entries));
   const needs = JSON.stringify([cgroup.id, ...sizes]);
   return new BpfGuard<NetworkRules>(
-    { ...kind, cgroup: cgroup.fd, sizes: () => sizes, needs: () => needs, entries: () => entries },
+    {
+      ...kind,
+      cgroup: cgroup.fd,
+      omitted,
+      sizes: () => sizes,
+      needs: () => needs,
+      entries: () => entries,
+    },
     place,
   );
 }
@@ -218,6 +265,7 @@ function openInForce(place: NetworkPlace): OpenedPrograms | undefined {
     const resources = opened.move();
     return {
       generation,
+      findSessions: existsSync(`${directory}/${linkPrefix}${adopting}`),
       maps: maps as NetworkMaps,
       ring: ring.value,
       [Symbol.dispose]: () => resources.dispose(),

@@ -1,12 +1,13 @@
 /**
  * Writes rules to maps in force, so that each tenant has either its old rules or its new ones: lists are written before
- * limits name them, and removed after.
+ * limits name them, and removed after; so are ranges of subordinate uids before the settings name them.
  */
-import type { MapEntry } from '../../../../packages/base/map-entry.ts';
+import { u32le, type MapEntry } from '../../../../packages/base/map-entry.ts';
 import type { Cause } from '../../../../packages/base/problem.ts';
 import { formatErrno } from '../../../../packages/base/io/errno.ts';
 import type { BpfMap } from '../../../sys/bpf/maps.ts';
 import { ruleMaps, type RuleMap } from '../../core/maps/network-maps.ts';
+import { halfOf, inHalf, settingsBytes, type Half } from '../../core/maps/range-halves.ts';
 
 type Maps = Readonly<Record<RuleMap | 'usages', BpfMap>>;
 
@@ -30,7 +31,8 @@ export const tenantUids = (limits: BpfMap): readonly TenantKey[] =>
   });
 
 /** Makes the maps what the entries say. Returns why it could not. */
-export function writeRules(entries: readonly MapEntry[], maps: Maps): Cause | undefined {
+export function writeRules(rules: readonly MapEntry[], maps: Maps): Cause | undefined {
+  const entries = inHalf(rules, halfToWrite(rules, maps));
   const wanted = new Map(ruleMaps.map((name) => [name, entries.filter(({ map }) => map === name)]));
   for (const name of ruleMaps) {
     const problem = writeMap(name, wanted.get(name) ?? [], maps[name]);
@@ -43,6 +45,18 @@ export function writeRules(entries: readonly MapEntry[], maps: Maps): Cause | un
     removeOthers(name, wanted.get('limits') ?? [], maps);
   return undefined;
 }
+
+/** Returns the half of ranges in force if it is as wanted, or the other one. */
+function halfToWrite(rules: readonly MapEntry[], maps: Maps): Half {
+  const now = halfInForce(maps);
+  const areThere = inHalf(rules, now)
+    .filter(({ map }) => map === 'ranges' || map === 'settings')
+    .every((each) => isWritten(each, maps));
+  if (areThere) return now;
+  return now === 'even' ? 'odd' : 'even';
+}
+
+const halfInForce = ({ settings }: Maps): Half => halfOf(settings.get(u32le(0), settingsBytes));
 
 function writeMap(name: RuleMap, wanted: readonly MapEntry[], map: BpfMap): Cause | undefined {
   for (const { key, value } of wanted) {
@@ -80,10 +94,7 @@ export const countOthers = (
 
 /** Whether the maps are what the entries say. The host's addresses do not count: they come and go. */
 export const areWritten = (entries: readonly MapEntry[], maps: Maps): boolean =>
-  entries.every(({ map, key, value }) => {
-    const found = map === 'addresses' ? value : maps[map as RuleMap].get(key, value.length);
-    return found !== undefined && (map === 'clocks' || Buffer.from(found).equals(value));
-  }) &&
+  inHalf(entries, halfInForce(maps)).every((each) => isWritten(each, maps)) &&
   (['limits', 'ports', 'denied'] as const).every(
     (name) =>
       othersIn(
@@ -92,5 +103,11 @@ export const areWritten = (entries: readonly MapEntry[], maps: Maps): boolean =>
         maps,
       ).length === 0,
   );
+
+function isWritten({ map, key, value }: MapEntry, maps: Maps): boolean {
+  if (map === 'addresses') return true;
+  const found = maps[map as RuleMap].get(key, value.length);
+  return found !== undefined && (map === 'clocks' || Buffer.from(found).equals(value));
+}
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1');
