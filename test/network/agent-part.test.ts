@@ -144,6 +144,10 @@ suite("the agent's part of the network", { skip }, () => {
     assert.deepEqual([is.problem, is.parts[0]?.support, is.tenants], [null, 'full', 2]);
     assert.equal(await layerOf(body), 'enforced');
     assert.equal(await layerOf('<reach mail="local"/>'), 'partly');
+    // Programs need the kernel's types.
+    assert.equal(await layerOf(''), 'unavailable');
+    mkdirSync(`${stage.place.sys}/kernel/btf`, { recursive: true });
+    writeFileSync(`${stage.place.sys}/kernel/btf/vmlinux`, '');
     assert.equal(await layerOf(''), 'open');
     const other = await held('<reach mail="local"/>');
     assert.match(other.problem ?? '', /have other rules than this policy/);
