@@ -20,7 +20,7 @@ import { benchColdApp } from './cold-app.ts';
 import { benchColdRequest } from './cold-request.ts';
 import { benchConsole } from './console.ts';
 import { benchConsolePage } from './console-page.ts';
-import { benchDatabase } from './database.ts';
+import { benchDatabase } from './database/database.ts';
 import { benchDiscovery } from './discovery.ts';
 import { benchExec } from './exec.ts';
 import { benchExecGuest } from './exec-guest.ts';
@@ -54,7 +54,7 @@ import { benchSymlinks } from './symlinks.ts';
 import { benchUsage } from './usage.ts';
 import { benchWeb } from './web.ts';
 
-const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
+const benches: Readonly<Record<string, (bench: Bench) => Promise<Section | readonly Section[]>>> = {
   create: benchCreate,
   again: benchAgain,
   usage: benchUsage,
@@ -200,11 +200,10 @@ async function run(
   const sections: Section[] = [];
   for (const name of names) {
     logToStderr(`Measuring: ${name}`);
-    const section = await benches[name]?.(bench);
+    const found = [(await benches[name]?.(bench)) ?? []].flat();
     signal.throwIfAborted();
-    if (section === undefined) continue;
-    sections.push(section);
-    if (!json) process.stdout.write(`\n${formatSection(section)}\n`);
+    sections.push(...found);
+    if (!json) for (const each of found) process.stdout.write(`\n${formatSection(each)}\n`);
   }
   if (json) process.stdout.write(`${JSON.stringify({ machine, quick, sections }, undefined, 2)}\n`);
 }
