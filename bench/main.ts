@@ -20,7 +20,7 @@ import { benchColdApp } from './cold-app.ts';
 import { benchColdRequest } from './cold-request.ts';
 import { benchConsole } from './console.ts';
 import { benchConsolePage } from './console-page.ts';
-import { benchDatabase } from './database.ts';
+import { benchDatabase } from './database/database.ts';
 import { benchDiscovery } from './discovery.ts';
 import { benchExec } from './exec.ts';
 import { benchExecGuest } from './exec-guest.ts';

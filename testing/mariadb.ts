@@ -29,7 +29,8 @@ export const mariadbMissing: string | false =
       ? false
       : `${program} is missing: apt-get install mariadb-server-core`;
 
-const as = [`--reuid=${serverUid}`, `--regid=${serverUid}`, '--clear-groups'];
+/** It ends with this process, however that ends. */
+const as = ['--pdeathsig=KILL', `--reuid=${serverUid}`, `--regid=${serverUid}`, '--clear-groups'];
 
 /** Smaller and faster to start than the defaults. */
 const small = [
@@ -108,7 +109,8 @@ export class MariadbServer implements AsyncDisposable {
     const pidFile = `--pid-file=${this.directory}/pid`;
     // setpriv replaces itself, so its pid is the server's.
     const args = [...as, program, ...small, ...own, pidFile, ...more];
-    const child = spawn('setpriv', args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    // Ctrl-C is for this process.
+    const child = spawn('setpriv', args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => (this.#output += chunk.toString()));
     return child;

@@ -113,8 +113,16 @@ alice:x:${aliceUid}:${aliceUid}::/home/alice:/bin/false\n`,
     const alice = await server.connect('alice_1');
     const done = alice.query('SELECT BENCHMARK(1000000000, MD5(RAND()))');
     try {
-      const lowered = await eventually('it is lowered', now, () => warnings.join('\n'));
+      const isLowered = () => eventually('it is lowered', now, () => warnings.join('\n'));
+      const lowered = await isLowered();
       assert.ok(lowered >= 0.1 && lowered < 1, `${lowered}`);
+      process.kill(server.pid, 'SIGSTOP');
+      try {
+        await eventually('a server that hangs uses nothing', () => now() === undefined);
+      } finally {
+        process.kill(server.pid, 'SIGCONT');
+      }
+      await isLowered();
       await server.sql('KILL QUERY USER alice_1');
       await done;
       await eventually('it is back', () => now() === undefined);

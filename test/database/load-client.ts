@@ -22,6 +22,7 @@ const anyRow = () => 1 + Math.floor(Math.random() * rows);
 const patience = { replyMilliseconds: 600_000 };
 
 const statements: Readonly<Record<string, (connection: number) => readonly string[]>> = {
+  cheapest: () => ['DO 0'],
   point: () => [`SELECT c FROM ${database}.t WHERE id=${anyRow()}`],
   scan: () => [`SELECT SUM(CRC32(CONCAT(c, pad))) FROM ${database}.t`],
   update: () => [`UPDATE ${database}.t SET k=k+1 WHERE id=${anyRow()}`],

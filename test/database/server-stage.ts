@@ -24,7 +24,7 @@ export const uidOf = { alice: 64_351, bob: 64_352 } as const;
 export type Name = keyof typeof uidOf;
 
 export interface Work {
-  readonly work: 'point' | 'scan' | 'page' | 'update' | 'insert' | 'ddl';
+  readonly work: 'cheapest' | 'point' | 'scan' | 'page' | 'update' | 'insert' | 'ddl';
   readonly connections: number;
   readonly seconds: number;
   /** Milliseconds between the beginnings of two pieces of work; 0: as fast as it can. */
@@ -56,20 +56,24 @@ const body = (sites: string) =>
 
 export class ServerStage implements AsyncDisposable {
   readonly host;
-  readonly #scratch = temporaryDirectory('held', undefined, 0o755);
+  readonly #scratch: ReturnType<typeof temporaryDirectory>;
   readonly server: MariadbServer;
   readonly problems: string[] = [];
   readonly #launcher = compileExec();
   readonly #body: string;
   readonly #children: ChildProcess[] = [];
 
-  constructor(instance: string, sites = '', options: readonly string[] = []) {
+  /** `parent`: the directory in which the server's is made. */
+  constructor(instance: string, sites = '', options: readonly string[] = [], parent?: string) {
+    this.#scratch = temporaryDirectory('held', parent, 0o755);
     const own = ['--userstat=1', '--max-connections=200'];
     this.server = new MariadbServer(this.#scratch.path, [...own, ...options]);
     compileThaw();
     chmodSync(this.#scratch.path, 0o755);
     this.host = treeHost(pathsOf(instance));
     this.#body = body(sites);
+    // Removes what a killed run has left.
+    releaseAll(this.host, { kill: true });
     mustApply(this.#body, this.host);
   }
 
@@ -105,11 +109,18 @@ export class ServerStage implements AsyncDisposable {
     if (site !== undefined) where.push('--site', site);
     const load = [this.server.socket, name, name, work, connections, seconds, every].map(String);
     const args = [...where, String(uidOf[name]), '--', process.execPath, client, ...load];
-    const child = spawn(this.#launcher, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    // Ctrl-C is for this process, which then ends them.
+    const child = spawn(this.#launcher, args, {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
+    });
     this.#children.push(child);
     let text = '';
     child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
-    return once(child, 'close').then(() => JSON.parse(text) as Worked);
+    return once(child, 'close').then(() => {
+      if (text === '') throw new Error(`the client of ${name} was ended`);
+      return JSON.parse(text) as Worked;
+    });
   }
 
   holder(mode: HoldMode = 'on'): Holder {
@@ -180,6 +191,11 @@ export class ServerStage implements AsyncDisposable {
     return { at: performance.now(), used, server: processCpu(this.server.pid) };
   }
 
+  /** The CPU time of the server so far, in seconds. */
+  get serverSeconds(): number {
+    return processCpu(this.server.pid);
+  }
+
   /** Lets the cgroups of a tenant be looked at. */
   cgroup(path: string): string {
     const driver = this.host.probe();
@@ -189,8 +205,13 @@ export class ServerStage implements AsyncDisposable {
     return `${found?.rootPath}/${path}`;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends all work at once: it fails then. */
+  endClients(): void {
     for (const each of this.#children) each.kill('SIGKILL');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.endClients();
     await this.server.stop();
     releaseAll(this.host, { kill: true });
     this.#scratch.remove();

@@ -3,6 +3,8 @@
 const windowMicroseconds = 10_000_000;
 /** It uses nothing any more. */
 const idleMicroseconds = 2_000_000;
+/** More is none: it comes from a process that is not trusted. */
+const coresMax = 10_000;
 /** Uses are kept together, so that ten looks in a second take no more memory than one. */
 const bucketMicroseconds = 500_000;
 
@@ -19,6 +21,7 @@ export class RecentUse {
   /** Adds what was used in the time before `now`; less than nothing if it was counted before. */
   add(usedMicroseconds: number, elapsedMicroseconds: number, now: number): void {
     const isIdle = this.#isIdle(now);
+    if (!(Math.abs(usedMicroseconds) <= coresMax * elapsedMicroseconds)) return;
     if (usedMicroseconds === 0 || (usedMicroseconds < 0 && isIdle)) return;
     if (isIdle) {
       this.#buckets = [];

@@ -3,31 +3,12 @@ import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { suite, test } from 'node:test';
-import { compileThaw } from '../../../scripts/entry.ts';
 import { applyPolicy } from '../../../src/apply/apply.ts';
 import { databaseLimits } from '../../../src/database/core/database-limits.ts';
 import { QuotaMover } from '../../../src/database/io/counts/quota-mover.ts';
 import { loweredFile, readLowered } from '../../../src/host/cgroups/lowered-quotas.ts';
-import type { WantedContext } from '../../../src/plan/wanted.ts';
-import { planChanges } from '../../../src/plan/plan.ts';
-import { wantedOnHost } from '../../../src/plan/wanted-on-host.ts';
-import { parsePolicy } from '../../../src/policy/parse.ts';
-import { resolvePolicy } from '../../../src/policy/resolve.ts';
 import { fakeHost } from '../../../testing/fake-host.ts';
-import { eventually } from '../../../testing/patience.ts';
-
-const uid = 5001;
-const gentle = { kill: false, force: false };
-const program = compileThaw();
-
-function policyOf(text: string) {
-  const { document, diagnostics } = parsePolicy(
-    'policy.xml',
-    `<bulkhead version="1">${text}</bulkhead>`,
-  );
-  assert.ok(document !== undefined, JSON.stringify(diagnostics));
-  return resolvePolicy(document, { accounts: [], uidMin: 1000 });
-}
+import { gentle, MoverStage, policyOf, uid } from './mover-stage.ts';
 
 const tenantWith = (limit: string, more = '', counts = 'yes') =>
   policyOf(
@@ -35,96 +16,10 @@ const tenantWith = (limit: string, more = '', counts = 'yes') =>
   );
 const sites = '<site name="a.example"><cpu limit="80%"/></site><site name="b.example"/>';
 
-class Stage implements Disposable {
-  readonly host;
-  readonly warnings: string[] = [];
-  readonly mover: QuotaMover;
-  #now = 1e9;
-  readonly #version: 1 | 2;
-
-  constructor(version: 1 | 2) {
-    this.#version = version;
-    this.host = fakeHost(version);
-    mkdirSync(this.host.paths.runtime, { recursive: true });
-    this.mover = new QuotaMover({
-      paths: this.host.paths,
-      program,
-      warn: (text) => this.warnings.push(text),
-      now: () => this.#now,
-    });
-  }
-
-  get #driver() {
-    const probed = this.host.probe();
-    assert.ok(probed.ok);
-    return probed.value;
-  }
-
-  /** Returns the writes of an apply beside an agent. */
-  planned(policy: ReturnType<typeof policyOf>) {
-    const driver = this.#driver;
-    const context: WantedContext = { ...driver.context, shifted: true };
-    const wanted = wantedOnHost(policy, context);
-    return planChanges(wanted, driver.observe(wanted)).operations;
-  }
-
-  /** Applies the policy as a process beside the agent does. */
-  apply(policy: ReturnType<typeof policyOf>) {
-    const driver = this.#driver;
-    for (const each of this.planned(policy)) {
-      const done = driver.execute(each, gentle);
-      assert.ok(done.ok, JSON.stringify([each, done]));
-    }
-  }
-
-  follow(policy: ReturnType<typeof policyOf>) {
-    this.mover.follow(policy, () => this.#driver);
-  }
-
-  get #files() {
-    return this.host.cgroups.find((each) =>
-      each.topFileNames().has(this.#version === 2 ? 'cpu.max' : 'cpu.cfs_quota_us'),
-    );
-  }
-
-  put(cgroup: string, text: string) {
-    const file = this.#version === 2 ? 'cpu.max' : 'cpu.cfs_quota_us';
-    this.#files?.put(cgroup, file, this.#version === 2 ? `${text} 100000` : text);
-  }
-
-  quota(cgroup = `u${uid}`): string | undefined {
-    const file = this.#version === 2 ? 'cpu.max' : 'cpu.cfs_quota_us';
-    return this.#files?.read(cgroup, file)?.trim().split(' ')[0];
-  }
-
-  burst(cgroup = `u${uid}`): string | undefined {
-    const file = this.#version === 2 ? 'cpu.max.burst' : 'cpu.cfs_burst_us';
-    return this.#files?.read(cgroup, file)?.trim();
-  }
-
-  /** A second in which servers use so many cores for it. */
-  second(cores: number) {
-    this.#now += 1e6;
-    this.mover.add(new Map([[uid, cores * 1e6]]), 1e6);
-    this.mover.step();
-  }
-
-  async watched() {
-    await eventually('the watchdog answers', () => {
-      this.second(0.5);
-      return this.mover.nowOf(`u${uid}`) !== undefined;
-    });
-  }
-
-  [Symbol.dispose]() {
-    this.mover[Symbol.dispose]();
-  }
-}
-
 for (const version of [1, 2] as const)
   suite(`a CPU limit that is lowered on cgroup v${version}`, () => {
     test('falls step by step with the use, never below a tenth, and is back when there is none', async () => {
-      using stage = new Stage(version);
+      using stage = new MoverStage(version);
       const policy = tenantWith('100%');
       stage.apply(policy);
       stage.follow(policy);
@@ -156,7 +51,7 @@ for (const version of [1, 2] as const)
     });
 
     test('a plan beside the agent takes it for the wanted one, and one without an agent does not', async () => {
-      using stage = new Stage(version);
+      using stage = new MoverStage(version);
       const policy = tenantWith('100%', sites);
       stage.apply(policy);
       stage.follow(policy);
@@ -176,7 +71,7 @@ for (const version of [1, 2] as const)
     });
 
     test('other policies are applied meanwhile', async () => {
-      using stage = new Stage(version);
+      using stage = new MoverStage(version);
       const first = tenantWith('100%', sites);
       stage.apply(first);
       stage.follow(first);
@@ -207,7 +102,7 @@ for (const version of [1, 2] as const)
     });
 
     test('what the watchdog has restored is lowered again, also with the same use', async () => {
-      using stage = new Stage(version);
+      using stage = new MoverStage(version);
       const policy = tenantWith('100%');
       stage.apply(policy);
       stage.follow(policy);
@@ -219,7 +114,7 @@ for (const version of [1, 2] as const)
     });
 
     test('a value of somebody else is left alone for a minute', async () => {
-      using stage = new Stage(version);
+      using stage = new MoverStage(version);
       const policy = tenantWith('100%');
       stage.apply(policy);
       stage.follow(policy);
@@ -233,7 +128,7 @@ for (const version of [1, 2] as const)
     });
 
     test('it is restored when the agent stops', async () => {
-      const stage = new Stage(version);
+      const stage = new MoverStage(version);
       const policy = tenantWith('100%', sites);
       stage.apply(policy);
       stage.follow(policy);
@@ -255,7 +150,7 @@ suite('the CPU limit of a reseller', () => {
   const reseller = 'r5010';
 
   test('falls by as much as those of its tenants, and by no more', async () => {
-    using stage = new Stage(2);
+    using stage = new MoverStage(2);
     stage.apply(counting);
     stage.follow(counting);
     await stage.watched();
@@ -274,7 +169,7 @@ suite('the CPU limit of a reseller', () => {
   });
 
   test('comes back when its tenant does not count any more, or the agent stops', async () => {
-    const stage = new Stage(2);
+    const stage = new MoverStage(2);
     stage.apply(counting);
     stage.follow(counting);
     await stage.watched();
@@ -298,7 +193,7 @@ suite('the CPU limit of a reseller', () => {
   });
 
   test('stays on cgroup v1, which refuses a quota below those in it', async () => {
-    using stage = new Stage(1);
+    using stage = new MoverStage(1);
     stage.apply(counting);
     stage.follow(counting);
     await stage.watched();

@@ -119,12 +119,20 @@ export class QuotaMover implements Disposable {
 
   /** Records what restores the limits of now, and restores those that do not count any more. */
   #passOn(limits: ReadonlyMap<Member, CountedLimit>): void {
-    for (const member of this.#recorded.keys()) {
+    for (const [member, files] of this.#recorded) {
       const limit = limits.get(member);
       if (limit !== undefined && this.#counted.has(member)) this.#recorded.set(member, limit.files);
-      else if (limit === undefined || this.#write(limit, Infinity)) this.#recorded.delete(member);
+      else if (this.#write(limit ?? { files: this.#lower(files) }, Infinity))
+        this.#recorded.delete(member);
     }
     this.#saveRecord();
+  }
+
+  /** Returns the files of a member that is gone which are still lower than its limit was; it may have none any more. */
+  #lower(files: readonly CountedFile[]): readonly CountedFile[] {
+    const isLower = (file: CountedFile) =>
+      cpuMicroseconds(this.#read(file) ?? 'max') < cpuMicroseconds(file.setting.value);
+    return files.filter(isLower);
   }
 
   #turn(): void {
@@ -234,7 +242,7 @@ export class QuotaMover implements Disposable {
   }
 
   /** Gives the files of a tenant at most `quota`. Returns whether all have it; a cgroup that has gone needs nothing. */
-  #write({ files }: CountedLimit, quota: number): boolean {
+  #write({ files }: Pick<CountedLimit, 'files'>, quota: number): boolean {
     const changes = files.flatMap((file) => {
       const from = this.#read(file);
       const to = loweredText(file.setting, quota);

@@ -7,13 +7,15 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findHierarchies1, findUnified } from '../src/host/cgroups/hierarchies.ts';
-import { sleepSync } from '../src/sys/sleep.ts';
-import { pathsOf } from '../src/host/paths.ts';
-import { ServerStage, type Work, type Worked } from '../test/database/server-stage.ts';
-import { mariadbMissing } from '../testing/mariadb.ts';
-import type { Bench } from './bench.ts';
-import { compare, type Row, type Section } from './samples.ts';
+import { findHierarchies1, findUnified } from '../../src/host/cgroups/hierarchies.ts';
+import { sleepSync } from '../../src/sys/sleep.ts';
+import { pathsOf } from '../../src/host/paths.ts';
+import type { ServerStage, Work, Worked } from '../../test/database/server-stage.ts';
+import { logToStderr } from '../../testing/progress.ts';
+import type { Bench } from '../bench.ts';
+import type { AgentOfStage } from './agent-of-stage.ts';
+import { everyEnd } from './every-end.ts';
+import { compare, type Row, type Section } from '../samples.ts';
 
 const limit = 0.2;
 const floods = [
@@ -31,29 +33,27 @@ const ways = [
   'quota 20 %',
   'Bulkhead, 20 %',
 ] as const;
+const limited = 'Bulkhead, 20 %';
 type Way = (typeof ways)[number];
 
-export async function benchDatabase({ quick, signal }: Bench): Promise<Section> {
-  const section = {
-    name: 'database',
-    title: "a neighbour's UPDATE, 100 a second on each of two connections, beside a flood",
-    beside: 'alone',
-  };
-  if (mariadbMissing !== false) return { ...section, rows: [], notes: [mariadbMissing] };
-  // A thread that ends with its connection favours what is set on threads: nothing sticks to the next one.
-  await using stage = new ServerStage('bulkhead-bench-db', '', ['--thread-cache-size=0']);
-  await stage.start();
+export async function benchNeighborOfFlood(
+  stage: ServerStage,
+  agent: AgentOfStage,
+  { quick, signal }: Bench,
+): Promise<Section> {
   using quota = new Quota();
-  const seconds = quick ? 3 : 8;
+  const [seconds, rounds] = quick ? [3, 2] : [8, 5];
   const rows: Row[] = [];
   for (const flood of quick ? floods.slice(0, 1) : floods) {
     const samples = new Map<Way, Worked[]>(ways.map((way) => [way, []]));
-    for (let round = -1; round < (quick ? 2 : 5); round++)
+    for (let round = -1; round < rounds; round++) {
+      logToStderr(`Measuring: ${flood.label}, round ${round + 2} of ${rounds + 1}`);
       for (const way of ways) {
         signal.throwIfAborted();
-        const sample = await once(stage, quota, way, flood, seconds);
+        const sample = await once(stage, agent, quota, way, flood, seconds);
         if (round >= 0) samples.get(way)?.push(sample);
       }
+    }
     const alone = samples.get('alone') ?? [];
     for (const way of ways.slice(1))
       for (const key of ['p50', 'p99'] as const)
@@ -62,11 +62,14 @@ export async function benchDatabase({ quick, signal }: Bench): Promise<Section> 
             `${flood.label}, ${way}, ${key}`,
             (samples.get(way) ?? []).map((each) => each[key]),
             alone.map((each) => each[key]),
+            way === limited ? 1.3 : undefined,
           ),
         );
   }
   return {
-    ...section,
+    name: 'database',
+    title: "a neighbour's UPDATE, 100 a second on each of two connections, beside a flood",
+    beside: 'alone',
     rows,
     notes: ['the ways took turns in one run, and ratios are those of pairs'],
   };
@@ -74,28 +77,25 @@ export async function benchDatabase({ quick, signal }: Bench): Promise<Section> 
 
 async function once(
   stage: ServerStage,
+  agent: AgentOfStage,
   quota: Quota,
   way: Way,
   { work, connections }: Flood,
   seconds: number,
 ): Promise<Worked> {
-  const flood: Work = { work, connections, seconds: seconds + 4 };
+  const settleSeconds = way === limited ? 6 : 1.5;
+  await using part = way === limited ? agent.part(`${limit * 100}%`, 'on') : undefined;
+  const flood: Work = { work, connections, seconds: seconds + settleSeconds + 2 };
   const flooding = way === 'alone' ? undefined : stage.work('alice', flood);
-  if (flooding !== undefined) await sleep(1_500);
-  await slow(stage, quota, way);
-  using holder = way === 'Bulkhead, 20 %' ? stage.holder() : undefined;
-  const holding = holder && stage.hold(holder, limit, seconds + 3);
-  // Her savings are gone then.
-  if (holding !== undefined) await sleep(1_500);
-  const worked = await stage.work('bob', {
-    work: 'update',
-    connections: 2,
-    seconds,
-    every: 10,
-  });
-  await holding;
-  holder?.releaseAll();
-  await flooding;
+  const working = (async () => {
+    // The worker has started by then, and her savings are gone.
+    if (flooding !== undefined) await sleep(settleSeconds * 1_000);
+    // Fails if nobody looks.
+    part?.cpuMilliseconds();
+    await slow(stage, quota, way);
+    return stage.work('bob', { work: 'update', connections: 2, seconds, every: 10 });
+  })();
+  const [worked] = await everyEnd(working, flooding);
   return worked;
 }
 
