@@ -47,26 +47,30 @@ class Host implements Disposable {
     writeFileSync(this.file, own);
   }
 
-  async ask<T>(question: PolicyQuestion, audience: PolicyAudience = { kind: 'administrator' }) {
+  async ask(question: PolicyQuestion, audience: PolicyAudience = { kind: 'administrator' }) {
     const { paths, file } = this;
     const uid = audience.kind === 'reseller' ? audience.uid : 0;
     const job = { paths, file, audience, editor: audience, author: { uid }, question };
     const { status, body } = await runPolicyJob(job, []);
-    return { status, value: JSON.parse(body) as T };
+    return { status, value: JSON.parse(body) as unknown };
   }
 
-  send<T>(kind: 'plan' | 'write', value: unknown, etag?: string, audience?: PolicyAudience) {
+  send(kind: 'plan' | 'write', value: unknown, etag?: string, audience?: PolicyAudience) {
     const body = Buffer.from(JSON.stringify(value));
-    return this.ask<T>({ kind, body, etag, tick }, audience);
+    return this.ask({ kind, body, etag, tick }, audience);
+  }
+
+  async read(audience?: PolicyAudience): Promise<PolicyResponse> {
+    return (await this.ask({ kind: 'read' }, audience)).value as PolicyResponse;
   }
 
   /** Plans a change, and writes it as planned. */
   async change(edits: object, audience?: PolicyAudience) {
-    const { value: read } = await this.ask<PolicyResponse>({ kind: 'read' }, audience);
-    const planned = await this.send<PolicyPlan>('plan', edits, read.etag, audience);
+    const { etag } = await this.read(audience);
+    const planned = await this.send('plan', edits, etag, audience);
     if (planned.status !== 200) return planned;
-    const { planId } = planned.value;
-    return this.send('write', { ...edits, planned: planId }, read.etag, audience);
+    const { planId } = planned.value as PolicyPlan;
+    return this.send('write', { ...edits, planned: planId }, etag, audience);
   }
 
   now = () => readFileSync(this.file, 'utf8');
@@ -81,7 +85,7 @@ const acme: PolicyAudience = { kind: 'reseller', uid: accounts.acme };
 suite('the policy in the API on a host in a fleet', { skip }, () => {
   test('names the file of what the fleet says, and lines of the own file', async () => {
     using host = new Host();
-    const { value } = await host.ask<PolicyResponse>({ kind: 'read' });
+    const value = await host.read();
     const where = (each: { readonly line?: number; readonly file?: string } | undefined) => [
       each?.line,
       each?.file,
@@ -111,13 +115,13 @@ suite('the policy in the API on a host in a fleet', { skip }, () => {
         '  <tenant user="alice">\n    <memory limit="2GiB"/>\n  </tenant>\n</bulkhead>',
       ),
     );
-    const { value: after } = await host.ask<PolicyResponse>({ kind: 'read' });
+    const after = await host.read();
     assert.equal(after.tenants[0]?.reseller, 'acme');
   });
 
   test('lets a reseller of the fleet change limits of its tenants, and of no others', async () => {
     using host = new Host();
-    const { value: read } = await host.ask<PolicyResponse>({ kind: 'read' }, acme);
+    const read = await host.read(acme);
     assert.deepEqual(
       read.tenants.map(({ name }) => name),
       ['alice'],
