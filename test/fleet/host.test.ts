@@ -66,11 +66,11 @@ describe('a host in a fleet', { skip }, () => {
     assert.match(again.stderr, /this host went back from generation 2/);
   });
 
-  test('refuses a release with an account that this host does not have', async () => {
-    const file = stage.release(3, `${limit(100)}<tenant user="no-such-account"/>`);
+  test('refuses a release whose policy has errors on this host', async () => {
+    const file = stage.release(3, `${limit(100)}<tenant uid="${first}" package="none-such"/>`);
     const done = await stage.cli('accept', file);
     assert.equal(done.status, 4, done.stderr);
-    assert.match(done.stderr, /There is no user "no-such-account" on this host/);
+    assert.match(done.stderr, /none-such/);
     const state = await stage.state();
     assert.equal(state.state, 'refused');
     assert.equal(state.release?.generation, 1);
@@ -88,8 +88,9 @@ describe('a host in a fleet', { skip }, () => {
     assert.equal(jsonOf<FleetResponse>('fleet resume', resumed.stdout).hold, undefined);
   });
 
-  test('back works during the watch', async () => {
-    const file = stage.release(5, limit(80), { watchSeconds: 3600 });
+  test('back works during the watch, also of a release with an account that does not exist yet', async () => {
+    const policy = `${limit(80)}<tenant user="no-such-account"/>`;
+    const file = stage.release(5, policy, { watchSeconds: 3600 });
     assert.equal((await stage.cli('accept', file)).status, 0);
     await stage.until('it watches', ({ state }) => state === 'watching');
     assert.equal(stage.processesMax(first), '80');

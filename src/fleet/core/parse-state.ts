@@ -74,7 +74,7 @@ const isState = has<HostState>({
   fleet: isText,
   host: isText,
   newest: maybe(isHead),
-  trustKey: maybe(isText),
+  given: maybe(isText),
   heard: isStopwatch,
   current: maybe(isCurrent),
   confirmed: maybe(isRelease),

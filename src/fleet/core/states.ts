@@ -95,8 +95,8 @@ export interface HostState {
   readonly host: string;
   /** The newest head ever verified here, in force or not. An older one is never taken. */
   readonly newest?: ReleaseHead;
-  /** The hash of the trust under which that was: after a new trust from a file, its number means nothing. */
-  readonly trustKey?: string;
+  /** The id of the trust that root had given the host by then: with another one, that head means nothing. */
+  readonly given?: string;
   /** The time since a signed document was handed over last. */
   readonly heard: Stopwatch;
   /** Absent: no release is in force. */
@@ -147,12 +147,12 @@ export const isHeld = ({ hold }: HostState, now: BootMoment): boolean =>
 /** Notes a head that was verified, whatever becomes of its release. */
 export const heardOf = (
   state: HostState,
-  { newest, trustKey }: { readonly newest: ReleaseHead; readonly trustKey: string },
+  { newest, given }: { readonly newest: ReleaseHead; readonly given: string },
   now: Now,
 ): HostState => ({
   ...state,
   newest,
-  trustKey,
+  given,
   heard: startStopwatch(now),
 });
 

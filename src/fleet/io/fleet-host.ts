@@ -157,13 +157,13 @@ export class FleetHost {
 
   /** Keeps a release that was checked, and begins to apply it. */
   #begin(verified: VerifiedRelease, engine: FleetEngine): Result<void, Problem> {
-    const { head, policy, trustChain } = verified;
+    const { head, policy } = verified;
     const { state } = this.#record;
     if (state === undefined) return ok(undefined);
     const { trust, generation, watchSeconds } = head;
     const action = `keep generation ${generation}`;
-    const written = [this.#store.writeTrust(trustChain), this.#store.writeRelease(head, policy)];
-    for (const each of written) if (!each.ok) return failed({ action, ...causedBy(each.error) });
+    const written = this.#store.writeRelease(head, policy);
+    if (!written.ok) return failed({ action, ...causedBy(written.error) });
     const known = engine.state().problems;
     const next = begun(state, { trust, generation }, { watchSeconds, known }, this.#record.now());
     this.#record.enter(next);

@@ -3,7 +3,7 @@
  * new one, whenever the writer was killed.
  *
  *     /var/lib/bulkhead/fleet/state.json           what the host knows, and is doing
- *     /var/lib/bulkhead/fleet/trust.json           the versions of the trust, as they were signed
+ *     /var/lib/bulkhead/fleet/trust.json           the versions of the trust, as they were signed, and when root gave it
  *     /var/lib/bulkhead/fleet/releases/1-43.xml    the policy of generation 43 under trust version 1
  *     /var/lib/bulkhead/fleet/policy.xml           the policy in force: the same file under another name
  *
@@ -34,6 +34,14 @@ export const policyBytesMax = 16 * 2 ** 20;
 const inForce = 'policy.xml';
 /** The second name of a release until it is renamed. */
 const next = '.policy.xml.next';
+
+/** The trust of a host. */
+export interface HostTrust {
+  /** An id of the moment in which root gave the host a trust: numbers of releases from before mean nothing. */
+  readonly given: string;
+  /** The versions since then, the oldest first. */
+  readonly chain: readonly Envelope[];
+}
 
 const nameOf = ({ trust, generation }: ReleaseId) => `${trust}-${generation}.xml`;
 
@@ -87,19 +95,19 @@ export class HostStore {
     return this.#write('state.json', JSON.stringify(state));
   }
 
-  /** Returns the versions of the trust, the oldest first; undefined if there are none. */
-  readTrust(): Result<readonly Envelope[] | undefined, Problem> {
+  /** Returns the trust; undefined if there is none. */
+  readTrust(): Result<HostTrust | undefined, Problem> {
     const object = this.#at('trust.json');
     const text = this.#read(object, trustBytesMax);
     if (!text.ok || text.value === undefined) return text.ok ? ok(undefined) : text;
-    const { chain } = parseObject(text.value) ?? {};
-    return Array.isArray(chain) && chain.length > 0 && chain.every(isEnvelope)
-      ? ok(chain)
+    const { chain, given } = parseObject(text.value) ?? {};
+    return typeof given === 'string' && Array.isArray(chain) && chain.every(isEnvelope)
+      ? ok({ given, chain })
       : failed({ action: 'read', object, reason: 'it is damaged', hint: trustHint });
   }
 
-  writeTrust(chain: readonly Envelope[]): Result<void, Problem> {
-    return this.#write('trust.json', JSON.stringify({ format: 1, chain }));
+  writeTrust({ given, chain }: HostTrust): Result<void, Problem> {
+    return this.#write('trust.json', JSON.stringify({ format: 1, given, chain }));
   }
 
   /** Keeps the policy of a release. */

@@ -1,9 +1,7 @@
 /** The knowledge of a host about its fleet, as far as a release is verified by it. */
-import { createHash } from 'node:crypto';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import { documentText, parseTrust } from '../core/parse.ts';
-import type { TrustDocument } from '../core/documents.ts';
+import { parseTrust } from '../core/parse.ts';
 import type { HostState } from '../core/states.ts';
 import type { HostStore } from './host-store.ts';
 import type { Known } from './verify/verify-bundle.ts';
@@ -11,23 +9,24 @@ import type { Known } from './verify/verify-bundle.ts';
 const action = 'read the trust of the fleet';
 const hint = '"bulkhead fleet trust reset" takes the trust from a file again';
 
-export const trustKeyOf = (trust: TrustDocument): string =>
-  createHash('sha256').update(documentText(trust)).digest('hex');
+export interface HostKnown extends Known {
+  /** The id of the trust that root has given the host. */
+  readonly given: string;
+}
 
-export function knownOf(store: HostStore, state: HostState): Result<Known, Problem> {
-  const chain = store.readTrust();
-  if (!chain.ok) return chain;
-  const last = chain.value?.at(-1);
+export function knownOf(store: HostStore, state: HostState): Result<HostKnown, Problem> {
+  const read = store.readTrust();
+  if (!read.ok) return read;
+  const { given = '', chain = [] } = read.value ?? {};
+  const last = chain.at(-1);
   if (last === undefined) return failed({ action, reason: 'there is none', hint });
   const parsed = parseTrust(last.document);
   if (!parsed.ok) return failed({ action, ...parsed.error });
   const { fleet, host } = state;
   const trust = parsed.value;
-  return ok({ fleet, host, trust, newest: newestUnder(state, trust) });
-}
-
-/** Returns the newest head, unless root has given the host another trust since. */
-function newestUnder({ newest, trustKey }: HostState, trust: TrustDocument): Known['newest'] {
-  if (newest === undefined || newest.trust > trust.version) return undefined;
-  return newest.trust === trust.version && trustKey !== trustKeyOf(trust) ? undefined : newest;
+  // Only root's word lets a host forget which release was the newest.
+  const newest = state.given === given ? state.newest : undefined;
+  if (newest !== undefined && newest.trust > trust.version)
+    return failed({ action, reason: 'it is older than the newest release', hint });
+  return ok({ fleet, host, trust, newest, given });
 }

@@ -20,7 +20,7 @@ import {
   type Now,
 } from '../core/states.ts';
 import type { HostStore } from './host-store.ts';
-import { knownOf, trustKeyOf } from './known.ts';
+import { knownOf } from './known.ts';
 import { refuseRequest } from './refusal.ts';
 import { verifyBundle, type VerifiedRelease } from './verify/verify-bundle.ts';
 
@@ -34,6 +34,10 @@ export interface FleetSettings {
   readonly name: string;
   readonly host?: string | undefined;
   readonly from?: readonly string[] | undefined;
+}
+
+interface Verified extends VerifiedRelease {
+  readonly given: string;
 }
 
 export interface TakeContext {
@@ -95,9 +99,11 @@ export class ReleaseTaker {
   ): Promise<HttpResult<VerifiedRelease | undefined>> {
     const verified = this.#verify(bundle, context);
     if (!verified.ok) return verified;
-    const { head, policy, trust } = verified.value;
-    const heard = { newest: head, trustKey: trustKeyOf(trust) };
-    context.enter(heardOf(context.state(), heard, context.now()));
+    const { head, policy, trustChain: chain, given } = verified.value;
+    // Before the number: a number under a trust that is not kept would count for nothing.
+    const kept = this.#store.writeTrust({ given, chain });
+    if (!kept.ok) return refuseRequest({ status: 503, action, ...causedBy(kept.error) });
+    context.enter(heardOf(context.state(), { newest: head, given }, context.now()));
     const known = alreadyKnown(context.state(), idOf(head));
     if (known === 'in force') return ok(undefined);
     const blocked = known ?? blocker(context);
@@ -111,7 +117,7 @@ export class ReleaseTaker {
     return refuseRequest({ status: 422, action, reason: reasons.join('; ') });
   }
 
-  #verify(bundle: string, { settings, state, now }: TakeContext): HttpResult<VerifiedRelease> {
+  #verify(bundle: string, { settings, state, now }: TakeContext): HttpResult<Verified> {
     const { fleet, host } = state();
     if (settings === undefined || settings.name !== fleet || settings.host !== host)
       return refuseRequest({
@@ -132,7 +138,7 @@ export class ReleaseTaker {
         hint: 'upgrade Bulkhead',
       });
     const verified = verifyBundle(bundle, known.value, now().at);
-    if (verified.ok) return verified;
+    if (verified.ok) return ok({ ...verified.value, given: known.value.given });
     const { code, ...cause } = verified.error;
     return refuseRequest({ status: 422, action, ...cause, reason: `${cause.reason} (${code})` });
   }

@@ -2,6 +2,7 @@
  * `bulkhead fleet join TRUST --host NAME`: makes this host a member of a fleet. Whoever can give root this file decides
  * who signs, so its fingerprints are shown first.
  */
+import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
@@ -110,7 +111,7 @@ function store(
   }
   const made = files.create();
   if (!made.ok) return made;
-  const written = files.writeTrust(chain);
+  const written = files.writeTrust({ given: randomUUID(), chain });
   if (!written.ok) return written;
   const kept = files.writeState(newState(trust.fleet, host, momentNow(paths)));
   return kept.ok ? ok('new') : kept;

@@ -2,6 +2,7 @@
  * `bulkhead fleet trust reset TRUST`: root gives this host another trust, such as after all keys were lost. It follows
  * from nothing: only the file says who signs from now on.
  */
+import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import {
   describeArgument,
@@ -42,7 +43,7 @@ async function reset(file: string, options: ResetOptions, command: Command): Pro
   if (options.json !== true) print(describeTrust(json));
   const unconfirmed = await whyUnconfirmed(options);
   if (unconfirmed !== undefined) return failWith(unconfirmed);
-  const written = store.writeTrust(chain);
+  const written = store.writeTrust({ given: randomUUID(), chain });
   if (!written.ok) return failWith(written.error);
   if (options.json === true) printJson(json);
   else print('These people sign for this host from now on; what is in force stays');
