@@ -132,6 +132,6 @@ describe('a host in a fleet', { skip }, () => {
     assert.equal((await stage.cli('leave', ...file)).status, 2);
     const metrics = (await stage.agent.ask('/metrics')).text;
     assert.match(metrics, /^bulkhead_fleet_generation 1$/m);
-    assert.match(metrics, /^bulkhead_fleet_state\{state="rolled back"\} 1$/m);
+    assert.match(metrics, /^bulkhead_fleet_state\{state="confirmed"\} 1$/m);
   });
 });

@@ -1,4 +1,4 @@
-/** What a host remembers of releases that it does not take: neither old ones nor removed people count again. */
+/** A host's memory of releases that it does not take: neither old ones nor removed people count again. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
@@ -30,7 +30,7 @@ suite('what a host remembers of a release', () => {
   const hostWith = () => {
     const store = new HostStore(join(directory, `host-${stores++}`));
     assert.ok(store.create().ok);
-    assert.ok(store.writeTrust({ given: 'by root', chain: [first] }).ok);
+    assert.ok(store.writeTrust({ given: 'by root', document: first.document }).ok);
     let state: HostState = newState('example', host, now);
     const problems: string[] = [];
     const taker = new ReleaseTaker(store);
@@ -95,7 +95,7 @@ suite('what a host remembers of a release', () => {
     }));
     assert.equal(await take(bundle({ generation: 7 }, alice, [first, second])), 'in force');
     const trust = store.readTrust();
-    assert.equal(trust.ok && trust.value?.chain.length, 2);
+    assert.equal(trust.ok && trust.value?.document, second.document);
     assert.match(await take(bundle({ generation: 6 }, alice)), /^422/);
     assert.match(await take(bundle({ generation: 6 }, alice, [first, second])), /^422 .*older/);
   });
@@ -104,10 +104,20 @@ suite('what a host remembers of a release', () => {
     const { take, store } = hostWith();
     assert.equal(await take(newer), 'take 7');
     const carol = person(directory, `carol-${stores}@example.org`);
-    const chain = [signedTrust(trustOf(1, [carol]), carol)];
-    assert.ok(store.writeTrust({ given: 'by root again', chain }).ok);
+    const other = signedTrust(trustOf(1, [carol]), carol);
+    const chain = [other];
+    assert.ok(store.writeTrust({ given: 'by root again', document: other.document }).ok);
     assert.match(await take(newer), /^422/);
     assert.equal(await take(bundle({ generation: 1 }, carol, chain)), 'take 1');
+  });
+
+  test('a text with a million parts is not parsed', async () => {
+    const { take } = hostWith();
+    for (const part of ['{},', '[', '"a":1,'])
+      assert.match(
+        await take(`{"format":1,"x":[${part.repeat(1_000_000)}`),
+        /^422 it has too many/,
+      );
   });
 
   test('nothing is noted of a release whose trust cannot be kept', async () => {

@@ -226,6 +226,12 @@ export function wentBack(state: HostState, now: Now): HostState {
   };
 }
 
+/** Forgets a release that is in force no longer, and was not confirmed. It may be taken again. */
+export function dropped(state: HostState, reason: string, now: Now): HostState {
+  const { ended, ...back } = wentBack(goingBack(state, [reason], now), now);
+  return ended === undefined ? back : { ...back, ended: { ...ended, outcome: 'refused' } };
+}
+
 /** Confirms a release: this is what the host goes back to from now on. */
 export function kept(state: HostState, now: Now): HostState {
   const { current } = state;

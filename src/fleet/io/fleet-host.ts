@@ -16,6 +16,7 @@ import {
   begun,
   canGoBack,
   canKeep,
+  dropped,
   goingBack,
   held,
   judged,
@@ -40,6 +41,8 @@ import { ReleaseTaker, type FleetSettings } from './release-taker.ts';
 import { Watch } from './watch.ts';
 
 const retryMilliseconds = 10_000;
+/** How often an apply is refused before the release counts as failed: five minutes. */
+const refusalsMax = 30;
 const holdSecondsMax = 30 * 86_400;
 
 export class FleetHost {
@@ -54,6 +57,7 @@ export class FleetHost {
   #isDriving = false;
   #mayDrive = false;
   #retryAt = 0;
+  #refusals = 0;
   #alarmed = '';
   readonly #alarms: Alarm[] = [];
 
@@ -83,19 +87,12 @@ export class FleetHost {
   /** Follows the host's own policy, which says whether the host is in the fleet. */
   adopt(settings: FleetSettings | undefined): void {
     this.#settings = settings;
-    if (settings !== undefined) this.#readJoined();
     const { state } = this.#record;
     if (settings !== undefined || state === undefined || !canGoBack(state)) return;
-    const reason = '<fleet> was removed from the policy';
-    this.#record.enter(goingBack(state, [reason], this.#record.now()));
-    this.#drive();
-  }
-
-  /** Reads the record of a host that has joined since the agent started. */
-  #readJoined(): void {
-    if (this.#record.state !== undefined) return;
-    const state = this.#record.read();
-    if (state !== undefined) this.#record.enter(started(state, this.#record.now()));
+    // Nothing of it is in force any more. What comes back with <fleet> is the confirmed one.
+    this.#record.enter(dropped(state, '<fleet> was removed from the policy', this.#record.now()));
+    const placed = this.#place();
+    if (!placed.ok) this.#log.error(formatProblem(placed.error));
   }
 
   see(seen: SeenTick): void {
@@ -217,7 +214,7 @@ export class FleetHost {
   }
 
   #ready(action: string): HttpResult<HostState> {
-    const state = this.#record.read();
+    const { state } = this.#record;
     if (state !== undefined) return ok(state);
     const { damage } = this.#record;
     if (damage !== undefined) return refuseRequest({ status: 503, action, ...causedBy(damage) });
@@ -264,6 +261,12 @@ export class FleetHost {
     const isDrift = state.state === 'in force' && changes > 0 && (await engine.apply()).changes > 0;
     const now = this.#record.state;
     if (now?.current?.phase !== 'applying') return;
+    // Root has edited the policy since it was checked, and it has errors: the release is not in force yet.
+    if (state.state === 'refused' && ++this.#refusals < refusalsMax) {
+      this.#retryAt = performance.now() + retryMilliseconds;
+      return;
+    }
+    this.#refusals = 0;
     this.#record.enter(watching(now, this.#record.now()));
     this.#watchFrom(engine, isDrift ? ['Values did not stay as they were applied'] : []);
     this.#judge();
@@ -271,9 +274,19 @@ export class FleetHost {
 
   async #goBack(engine: FleetEngine): Promise<void> {
     this.#watch = undefined;
-    await engine.apply();
+    const applied = await engine.apply();
     const { state } = this.#record;
     if (state?.current?.phase !== 'going back') return;
+    const { known } = state.current;
+    const isBack =
+      applied.state.state === 'in force' ||
+      (applied.state.state === 'failed' &&
+        applied.state.problems.every((each) => known.includes(each)));
+    if (!isBack) {
+      // The release that failed may still be in force.
+      this.#retryAt = performance.now() + retryMilliseconds;
+      return this.#log.error(`Cannot go back yet: ${applied.state.problems.join('; ')}`);
+    }
     this.#record.enter(wentBack(state, this.#record.now()));
     this.#keepReleases();
   }

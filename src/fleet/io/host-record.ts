@@ -20,6 +20,8 @@ export class HostRecord {
   #damage: Problem | undefined;
   #unwritten: Problem | undefined;
   #markedAt = performance.now();
+  /** The version of the file that the state is of. */
+  #version: string | undefined;
   #isOver = false;
 
   constructor(store: HostStore, paths: Paths, log: Pick<Log, 'info' | 'error'>) {
@@ -30,6 +32,7 @@ export class HostRecord {
 
   /** Absent if the host is in no fleet, or the file is damaged. */
   get state(): HostState | undefined {
+    this.#follow();
     return this.#state;
   }
 
@@ -47,9 +50,18 @@ export class HostRecord {
     return momentNow(this.#paths);
   }
 
-  /** Reads the file, if nothing has been read yet. */
+  /** Follows commands by which root has joined or left a fleet. Returns whether there is another record now. */
+  #follow(): boolean {
+    const version = this.#store.stateVersion();
+    if (version === this.#version) return false;
+    const state = this.read();
+    this.#state = state && { ...state, isStopped: false };
+    return true;
+  }
+
+  /** Reads the file, as the last agent or a command has left it. */
   read(): HostState | undefined {
-    if (this.#state !== undefined) return this.#state;
+    this.#version = this.#store.stateVersion();
     const read = this.#store.readState();
     const damage = read.ok ? undefined : read.error;
     if (damage !== undefined && this.#damage === undefined) this.#log.error(formatProblem(damage));
@@ -60,17 +72,13 @@ export class HostRecord {
 
   enter(next: HostState): void {
     // An apply that goes on says nothing any more: it may have been killed.
-    if (this.#isOver) return;
-    if (!this.#store.exists()) {
-      // The host has left its fleet.
-      this.#state = undefined;
-      return;
-    }
+    if (this.#isOver || this.#follow()) return;
     const before = this.#state;
     this.#state = next;
     if (before?.current?.phase !== next.current?.phase) this.#tell(next);
     this.#markedAt = performance.now();
     const written = this.#store.writeState(marked(next, this.now()));
+    this.#version = this.#store.stateVersion();
     const problem = written.ok ? undefined : written.error;
     if (problem !== undefined && this.#unwritten === undefined)
       this.#log.error(formatProblem(problem));
@@ -84,8 +92,6 @@ export class HostRecord {
 
   /** Keeps the stopwatches now and then, and what could not be written before. */
   mark(): void {
-    // The host has left its fleet.
-    if (!this.#store.exists()) this.#state = undefined;
     const isDue = performance.now() - this.#markedAt > markMilliseconds;
     if (this.#state !== undefined && (isDue || this.#unwritten !== undefined))
       this.enter(marked(this.#state, this.now()));

@@ -3,7 +3,7 @@
  * new one, whenever the writer was killed.
  *
  *     /var/lib/bulkhead/fleet/state.json           what the host knows, and is doing
- *     /var/lib/bulkhead/fleet/trust.json           the versions of the trust, as they were signed, and when root gave it
+ *     /var/lib/bulkhead/fleet/trust.json           the newest trust, and since when root has given the host one
  *     /var/lib/bulkhead/fleet/releases/1-43.xml    the policy of generation 43 under trust version 1
  *     /var/lib/bulkhead/fleet/policy.xml           the policy in force: the same file under another name
  *
@@ -24,7 +24,6 @@ import {
 import { parseObject } from '../../../packages/base/json.ts';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import type { Envelope } from '../core/documents.ts';
 import { parseState } from '../core/parse-state.ts';
 import type { HostState, ReleaseId } from '../core/states.ts';
 
@@ -39,8 +38,8 @@ const next = '.policy.xml.next';
 export interface HostTrust {
   /** An id of the moment in which root gave the host a trust: numbers of releases from before mean nothing. */
   readonly given: string;
-  /** The versions since then, the oldest first. */
-  readonly chain: readonly Envelope[];
+  /** The newest version, whose signatures were verified before it was kept. */
+  readonly document: string;
 }
 
 const nameOf = ({ trust, generation }: ReleaseId) => `${trust}-${generation}.xml`;
@@ -71,7 +70,13 @@ export class HostStore {
 
   /** Whether the host is in a fleet; also if its state is damaged. */
   exists(): boolean {
-    return lstatSync(this.#at('state.json'), { throwIfNoEntry: false }) !== undefined;
+    return this.stateVersion() !== undefined;
+  }
+
+  /** Returns what differs whenever the state was written; undefined if there is none. */
+  stateVersion(): string | undefined {
+    const stat = lstatSync(this.#at('state.json'), { throwIfNoEntry: false, bigint: true });
+    return stat && `${stat.ino} ${stat.ctimeNs}`;
   }
 
   /** Returns the policy in force; undefined if there is none. */
@@ -100,14 +105,14 @@ export class HostStore {
     const object = this.#at('trust.json');
     const text = this.#read(object, trustBytesMax);
     if (!text.ok || text.value === undefined) return text.ok ? ok(undefined) : text;
-    const { chain, given } = parseObject(text.value) ?? {};
-    return typeof given === 'string' && Array.isArray(chain) && chain.every(isEnvelope)
-      ? ok({ given, chain })
+    const { document, given } = parseObject(text.value) ?? {};
+    return typeof given === 'string' && typeof document === 'string'
+      ? ok({ given, document })
       : failed({ action: 'read', object, reason: 'it is damaged', hint: trustHint });
   }
 
-  writeTrust({ given, chain }: HostTrust): Result<void, Problem> {
-    return this.#write('trust.json', JSON.stringify({ format: 1, given, chain }));
+  writeTrust({ given, document }: HostTrust): Result<void, Problem> {
+    return this.#write('trust.json', JSON.stringify({ format: 1, given, document }));
   }
 
   /** Keeps the policy of a release. */
@@ -174,12 +179,3 @@ export class HostStore {
 const noLinks = { links: 'refuse' } as const;
 
 const trustHint = '"bulkhead fleet trust reset" takes the trust from a file again';
-
-const isEnvelope = (value: unknown): value is Envelope => {
-  const { document, signatures } = (value ?? {}) as Partial<Envelope>;
-  return (
-    typeof document === 'string' &&
-    Array.isArray(signatures) &&
-    signatures.every((each) => typeof each === 'string')
-  );
-};

@@ -17,10 +17,9 @@ export interface HostKnown extends Known {
 export function knownOf(store: HostStore, state: HostState): Result<HostKnown, Problem> {
   const read = store.readTrust();
   if (!read.ok) return read;
-  const { given = '', chain = [] } = read.value ?? {};
-  const last = chain.at(-1);
-  if (last === undefined) return failed({ action, reason: 'there is none', hint });
-  const parsed = parseTrust(last.document);
+  if (read.value === undefined) return failed({ action, reason: 'there is none', hint });
+  const { given, document } = read.value;
+  const parsed = parseTrust(document);
   if (!parsed.ok) return failed({ action, ...parsed.error });
   const { fleet, host } = state;
   const trust = parsed.value;

@@ -5,7 +5,6 @@
 import type { FleetEngine } from '../../agent/fleet/fleet-agent.ts';
 import type { HttpResult } from '../../agent/api/http-result.ts';
 import { WorkBudget } from '../../../packages/base/work-budget.ts';
-import { parseObject } from '../../../packages/base/json.ts';
 import { causedBy } from '../../../packages/base/problem.ts';
 import { ok } from '../../../packages/base/result.ts';
 import {
@@ -19,6 +18,7 @@ import {
   type HostState,
   type Now,
 } from '../core/states.ts';
+import { documentText } from '../core/parse.ts';
 import type { HostStore } from './host-store.ts';
 import { knownOf } from './known.ts';
 import { refuseRequest } from './refusal.ts';
@@ -99,9 +99,9 @@ export class ReleaseTaker {
   ): Promise<HttpResult<VerifiedRelease | undefined>> {
     const verified = this.#verify(bundle, context);
     if (!verified.ok) return verified;
-    const { head, policy, trustChain: chain, given } = verified.value;
+    const { head, policy, trust, given } = verified.value;
     // Before the number: a number under a trust that is not kept would count for nothing.
-    const kept = this.#store.writeTrust({ given, chain });
+    const kept = this.#store.writeTrust({ given, document: documentText(trust) });
     if (!kept.ok) return refuseRequest({ status: 503, action, ...causedBy(kept.error) });
     context.enter(heardOf(context.state(), { newest: head, given }, context.now()));
     const known = alreadyKnown(context.state(), idOf(head));
@@ -128,8 +128,10 @@ export class ReleaseTaker {
       });
     const known = knownOf(this.#store, state());
     if (!known.ok) return refuseRequest({ status: 503, action, ...causedBy(known.error) });
-    const format = Number(parseObject(bundle)?.['format']);
-    this.#isTooNew = Number.isSafeInteger(format) && format > 1;
+    if (!isBounded(bundle))
+      return refuseRequest({ status: 422, action, reason: 'it has too many parts for a release' });
+    const format = Number(/^\{"format":(\d{1,9})[,}]/.exec(bundle)?.[1]);
+    this.#isTooNew = format > 1;
     if (this.#isTooNew)
       return refuseRequest({
         status: 422,
@@ -142,6 +144,18 @@ export class ReleaseTaker {
     const { code, ...cause } = verified.error;
     return refuseRequest({ status: 422, action, ...cause, reason: `${cause.reason} (${code})` });
   }
+}
+
+/** The most objects, lists and fields of a bundle, and of the documents in it. A policy has none. */
+const partsMax = 100_000;
+const partChars = new Set(['{', '[', ',', ':'].map((each) => each.charCodeAt(0)));
+
+/** Whether a text can be parsed with little memory, whoever has written it. */
+function isBounded(text: string): boolean {
+  let parts = 0;
+  for (let index = 0; index < text.length; index++)
+    if (partChars.has(text.charCodeAt(index)) && ++parts > partsMax) return false;
+  return true;
 }
 
 /** Returns what is known of a release: that it is in force, or why it is not taken again. */

@@ -21,6 +21,7 @@ import { failWith, pathsFor, print, printError, printJson } from '../../../cli/s
 import { policyOption } from '../../../cli/shared/policy-option.ts';
 import { fleetDirectoryOf, type Paths } from '../../../host/paths.ts';
 import { setElement } from '../../../policy/elements/edit-elements.ts';
+import { documentText } from '../../core/parse.ts';
 import { newState } from '../../core/states.ts';
 import { HostStore } from '../../io/host-store.ts';
 import { momentNow } from '../../io/moment.ts';
@@ -98,7 +99,7 @@ async function write(
 /** Keeps the trust. A host that is in the fleet already keeps its state and its trust, so that nothing older is taken. */
 function store(
   paths: Paths,
-  { chain, trust }: GivenTrust,
+  { trust }: GivenTrust,
   host: string,
 ): Result<'new' | 'known', Problem> {
   const files = new HostStore(fleetDirectoryOf(paths));
@@ -111,7 +112,7 @@ function store(
   }
   const made = files.create();
   if (!made.ok) return made;
-  const written = files.writeTrust({ given: randomUUID(), chain });
+  const written = files.writeTrust({ given: randomUUID(), document: documentText(trust) });
   if (!written.ok) return written;
   const kept = files.writeState(newState(trust.fleet, host, momentNow(paths)));
   return kept.ok ? ok('new') : kept;

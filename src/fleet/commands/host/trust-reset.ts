@@ -13,6 +13,7 @@ import {
 } from '../../../cli/shared/command.ts';
 import { failWith, pathsFor, print, printJson } from '../../../cli/shared/output.ts';
 import { fleetDirectoryOf } from '../../../host/paths.ts';
+import { documentText } from '../../core/parse.ts';
 import { readTrustFile } from '../../io/given-trust.ts';
 import { HostStore } from '../../io/host-store.ts';
 import { describeTrust, trustJson } from './describe-trust.ts';
@@ -34,7 +35,7 @@ async function reset(file: string, options: ResetOptions, command: Command): Pro
   const store = new HostStore(fleetDirectoryOf(paths));
   const state = store.readState();
   if (!state.ok) return failWith(state.error);
-  const { trust, chain } = given.value;
+  const { trust } = given.value;
   if (state.value === undefined) return failWith({ action, reason: 'this host is in no fleet' });
   const { fleet } = state.value;
   if (trust.fleet !== fleet)
@@ -43,7 +44,7 @@ async function reset(file: string, options: ResetOptions, command: Command): Pro
   if (options.json !== true) print(describeTrust(json));
   const unconfirmed = await whyUnconfirmed(options);
   if (unconfirmed !== undefined) return failWith(unconfirmed);
-  const written = store.writeTrust({ given: randomUUID(), chain });
+  const written = store.writeTrust({ given: randomUUID(), document: documentText(trust) });
   if (!written.ok) return failWith(written.error);
   if (options.json === true) printJson(json);
   else print('These people sign for this host from now on; what is in force stays');
