@@ -1,4 +1,4 @@
-/** Reads the state of a host that this or another version of Bulkhead has kept. Anything unknown in it is damage. */
+/** Reads the state of a host that this or another version of Bulkhead has kept. A field that is not as it should be is damage. */
 import { isObject } from '../../../packages/base/json.ts';
 import type { Current, Ending, Hold, HostState, ReleaseId } from './states.ts';
 import { endings, phases } from './states.ts';
@@ -24,13 +24,11 @@ const maybe =
   (value) =>
     value === undefined || check(value);
 
-/** Whether a value is an object with these fields, and no others. */
+/** Whether a value is an object with these fields; a later version may have added others. */
 const has =
   <T>(fields: Readonly<Record<keyof T, Check>>): Check =>
   (value) =>
-    isObject(value) &&
-    Object.keys(value).every((name) => name in fields) &&
-    Object.entries<Check>(fields).every(([name, check]) => check(value[name]));
+    isObject(value) && Object.entries<Check>(fields).every(([name, check]) => check(value[name]));
 
 const isStopwatch = has<Stopwatch>({ boot: isText, uptime: isNumber, seconds: isNumber });
 const isRelease = has<ReleaseId>({ trust: isWhole, generation: isWhole });

@@ -177,7 +177,18 @@ export const endedBy = (
   outcome: Ending['outcome'],
   reasons: readonly string[],
   now: Now,
-): HostState => ({ ...state, ended: { release, outcome, reasons, at: now.at } });
+): HostState => ({ ...state, ended: { release, outcome, reasons: bounded(reasons), at: now.at } });
+
+const reasonsMax = 20;
+const reasonLengthMax = 500;
+
+/** Shortens sentences that may quote a release, and lists of them: the state must stay readable. */
+const bounded = (reasons: readonly string[]): readonly string[] =>
+  reasons
+    .slice(0, reasonsMax)
+    .map((each) =>
+      each.length > reasonLengthMax ? `${each.slice(0, reasonLengthMax).toWellFormed()}…` : each,
+    );
 
 /** Begins the watch: the release is applied. */
 export const watching = (state: HostState, now: Now): HostState =>
@@ -306,5 +317,6 @@ function inPhase(
 ): HostState {
   const { current } = state;
   if (current === undefined) return state;
-  return { ...state, current: { ...current, ...entered(phase, now), ...more } };
+  const reasons = bounded(more.reasons ?? current.reasons);
+  return { ...state, current: { ...current, ...entered(phase, now), ...more, reasons } };
 }

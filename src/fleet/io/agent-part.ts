@@ -32,6 +32,7 @@ class FleetOnDemand implements FleetAgent {
   #host: FleetHost | undefined;
   #isLoading = false;
   #isBegun = false;
+  #hasAdopted = false;
 
   constructor(paths: Paths, log: Log) {
     this.#paths = paths;
@@ -53,7 +54,8 @@ class FleetOnDemand implements FleetAgent {
     const { FleetHost } = await import('./fleet-host.ts');
     const host = new FleetHost(this.#paths, this.#log, fleetDirectoryOf(this.#paths));
     host.begin(this.#engine);
-    host.adopt(this.#settings);
+    // Before the first policy is read, nobody knows whether the host is still a member.
+    if (this.#hasAdopted) host.adopt(this.#settings);
     if (this.#isBegun) host.begun();
     this.#host = host;
   }
@@ -64,6 +66,7 @@ class FleetOnDemand implements FleetAgent {
   }
 
   adopt(settings: FleetSettings | undefined): void {
+    this.#hasAdopted = true;
     this.#settings = settings;
     if (this.#host !== undefined) this.#host.adopt(settings);
     else if (settings !== undefined) void this.#load();

@@ -74,7 +74,13 @@ export class FleetHost {
     const state = this.#record.read();
     if (state === undefined) return;
     // On disk before the policy is read: an agent that ends on it is counted.
-    this.#record.enter(started(state, this.#record.now()));
+    const next = started(state, this.#record.now());
+    this.#record.enter(next);
+    // What cannot be counted must not be tried: going back needs no space on the disk.
+    if (this.#record.unwritten !== undefined && next.current?.phase === 'applying')
+      this.#record.enter(
+        goingBack(next, ['The disk is full, or cannot be written'], this.#record.now()),
+      );
     const placed = this.#place();
     if (!placed.ok) this.#log.error(formatProblem(placed.error));
   }

@@ -90,7 +90,8 @@ export class HostStore {
     const text = this.#read(object, stateBytesMax);
     if (!text.ok || text.value === undefined) return text.ok ? ok(undefined) : text;
     const state = parseState(parseObject(text.value));
-    const hint = '"bulkhead fleet join" begins anew; what is in force stays until then';
+    const hint =
+      '"bulkhead fleet leave", and then "join", begin anew; what is in force stays until then';
     return state === undefined
       ? failed({ action: 'read', object, reason: 'it is damaged', hint })
       : ok(state);

@@ -69,11 +69,13 @@ async function write(
   const { fleet, host } = json;
   const stored = store(paths, given, host);
   if (!stored.ok) return failWith(stored.error);
+  const isNew = stored.value === 'new';
   const attributes = {
     name: fleet,
     host,
-    ...(options.from && { from: options.from.join(' ') }),
-    ...(options.accept && { accept: options.accept.join(' ') }),
+    // A member's own words about servers, and about what it accepts, stay as root has written them.
+    ...(isNew && options.from && { from: options.from.join(' ') }),
+    ...(isNew && options.accept && { accept: options.accept.join(' ') }),
   };
   const edited = editPolicy(
     await policyReaderOf(command),
@@ -85,13 +87,15 @@ async function write(
   if (!edited.ok) {
     for (const each of edited.error) printError(each);
     // A host that is in no fleet needs no record of one.
-    if (stored.value === 'new') new HostStore(fleetDirectoryOf(paths)).remove();
+    if (isNew) new HostStore(fleetDirectoryOf(paths)).remove();
     return exitCodes.failed;
   }
   if (options.json === true) printJson(json);
   else
     print(
-      `This host is "${host}" of the fleet "${json.fleet}"; "bulkhead fleet accept" takes its first release`,
+      isNew
+        ? `This host is "${host}" of the fleet "${fleet}"; "bulkhead fleet accept" takes its first release`
+        : `This host is "${host}" of the fleet "${fleet}" already, and keeps its trust`,
     );
   return exitCodes.done;
 }
@@ -104,7 +108,9 @@ function store(
 ): Result<'new' | 'known', Problem> {
   const files = new HostStore(fleetDirectoryOf(paths));
   const state = files.readState();
-  if (state.ok && state.value !== undefined) {
+  // Whoever begins anew forgets which release was the newest.
+  if (!state.ok) return state;
+  if (state.value !== undefined) {
     const { fleet, host: name } = state.value;
     if (fleet === trust.fleet && name === host) return ok('known');
     const reason = `it is "${name}" of the fleet "${fleet}" already`;
