@@ -199,7 +199,9 @@ suite('bulkhead fleet', () => {
     edit('180%', '190%');
     const first = sign('alice');
     edit('190%', '195%');
-    const other = sign('bob');
+    const said = run('sign', '-C', at, '--key', key('bob'), '--json');
+    assert.match(said.stderr, /another policy when alice signed it; they must sign it again/);
+    const other = jsonOf<FleetSignJson>('fleet sign', said.stdout);
     assert.deepEqual([other.generation, other.signed], [first.generation, ['bob']]);
     assert.deepEqual(sign('alice').missing, 0);
   });

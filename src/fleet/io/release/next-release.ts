@@ -5,7 +5,7 @@ import { namespaces, type ReleaseHead, type TrustDocument } from '../../core/doc
 import type { Release } from '../../core/fleet-files.ts';
 import { parseHead, parseTrust } from '../../core/parse.ts';
 import type { KeptTrust } from '../directory/fleet-directory.ts';
-import { tooFewSigned } from '../verify/verify-trust.ts';
+import { signersOf, tooFewSigned } from '../verify/verify-trust.ts';
 import { makeRelease, type Gate, type HeadFields, type ReleaseHosts } from './make-release.ts';
 import { hostDocuments } from './whole-release.ts';
 
@@ -31,6 +31,8 @@ export interface NextRelease {
   readonly head: ReleaseHead;
   /** Whether enough people have signed, and nothing has changed since. */
   readonly isComplete: boolean;
+  /** The people whose signatures are of another policy under this number, which too few had signed. */
+  readonly dropped: readonly string[];
   /** The number of hosts whose policy is another one than in the last release; undefined if there is none. */
   readonly changed: number | undefined;
 }
@@ -79,6 +81,7 @@ export function nextRelease(
     release,
     head: head.value,
     isComplete: false,
+    dropped: before === undefined ? [] : signedAlone(before.value, trust),
     changed: last && changedHosts(last, release),
   });
 }
@@ -116,8 +119,14 @@ function sameRelease(
   if (same.head.document !== last.head.document) return undefined;
   const isComplete = tooFewSigned(last.head, trust, namespaces.release) === undefined;
   if (!isComplete && !(isShort && head.trust === trust.version)) return undefined;
-  return { release: { ...same, head: last.head }, head, isComplete, changed: 0 };
+  return { release: { ...same, head: last.head }, head, isComplete, changed: 0, dropped: [] };
 }
+
+/** Returns who has signed a release that too few people have signed. */
+const signedAlone = ({ release, head, nextGeneration }: Last, trust: TrustDocument) =>
+  nextGeneration === head.generation
+    ? signersOf(release.head, trust, namespaces.release).people.map(({ name }) => name)
+    : [];
 
 function changedHosts(before: Release, after: Release): number {
   const known = policiesOf(before);
