@@ -233,7 +233,7 @@ suite('bulkhead fleet pull', { skip }, () => {
     truncateSync(file, 200 * 2 ** 20);
     const { status, stderr } = await run();
     assert.equal(status, 1);
-    assert.match(stderr, /it has more than 41943040 bytes/);
+    assert.match(stderr, /it has more than 25165824 bytes/);
   });
 
   test('without an agent it says so', async () => {
