@@ -195,11 +195,28 @@ suite('bulkhead fleet', () => {
     assert.match(policyAt('web-003'), /180%/);
   });
 
+  test('whoever adds a signature agrees to a large change, and to how long it is good', () => {
+    edit('180%', '185%');
+    sign('alice', '--large', '--expires', '200 days');
+    const by = ['sign', '-C', at, '--key', key('bob')];
+    assert.match(refused(...by), /agrees to a large change; pass "--large" if you agree as well/);
+    assert.match(refused(...by, '--large'), /expires only at .*; pass a longer "--expires"/);
+    assert.equal(sign('bob', '--large', '--expires', '201 days').missing, 0);
+    edit('185%', '180%');
+  });
+
+  test('nothing is published below a directory that is not there', () => {
+    for (const directory of ['/proc/nowhere', join(home, 'no', 'where')])
+      assert.match(refused('publish', directory, '-C', at), /Cannot create the directory/);
+  });
+
   test('a change of what too few have signed keeps its number, and drops their signatures', () => {
     edit('180%', '190%');
     const first = sign('alice');
     edit('190%', '195%');
-    const other = sign('bob');
+    const said = run('sign', '-C', at, '--key', key('bob'), '--json');
+    assert.match(said.stderr, /another policy when alice signed it; they must sign it again/);
+    const other = jsonOf<FleetSignJson>('fleet sign', said.stdout);
     assert.deepEqual([other.generation, other.signed], [first.generation, ['bob']]);
     assert.deepEqual(sign('alice').missing, 0);
   });
@@ -277,6 +294,14 @@ suite('bulkhead fleet', () => {
       changed((file) => (file.policies = {})),
       /does not have the policy that people signed for "web-001"/,
     );
+    const signing = ['sign', '-C', at, '--key', key('alice')];
+    const forge = (from: string | RegExp, to: string) => {
+      writeFileSync(join(at, 'release.json'), release.replace(from, to));
+      return refused(...signing);
+    };
+    const nobody = /release\.json is not signed by anybody of trust version/;
+    assert.match(forge(/generation\\":\d+/, String.raw`generation\":9007199254740991`), nobody);
+    assert.match(forge(/"trust\\":\d+/, String.raw`"trust\":99`), nobody);
     writeFileSync(join(at, 'release.json'), '{"format":2}');
     assert.match(refused('publish', out, '-C', at), /update Bulkhead/);
   });

@@ -237,7 +237,7 @@ suite('verifyBundle()', () => {
       assert.equal(outcome(changed(bundle, (each) => (each.head = head))), 'malformed', form);
     }
     assert.equal(outcome(changed(bundle, (each) => (each.more = 1))), 'malformed');
-    const proto = bundle.replace('{', '{"__proto__":{"format":1},');
+    const proto = bundle.replace(',', ',"__proto__":{"format":1},');
     assert.equal(outcome(proto), 'malformed');
   });
 
@@ -263,6 +263,10 @@ suite('verifyBundle()', () => {
       );
     for (const text of [
       '['.repeat(10_000_000),
+      `{"format":1,"x":[${'{},'.repeat(7_000_000)}{}]}`,
+      `{"format":1,"x":[${'[],'.repeat(500_000)}[]],"policy":""}`,
+      `{"format":1,"x":${'['.repeat(1_000_000)},"policy":""}`,
+      `{"format":1,${Array.from({ length: 60_000 }, (_, each) => `"${each}":1`).join()},"policy":""}`,
       '{"a":'.repeat(1_000_000),
       `{"format":1,"trust":[${'{},'.repeat(1_000_000)}{}]}`,
       ' '.repeat(41 * 2 ** 20),

@@ -1,8 +1,7 @@
 /** `bulkhead fleet init [DIRECTORY]`: the directory of a new fleet. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { causeOf } from '../../../packages/base/io/errno.ts';
 import { replaceFile } from '../../../packages/base/io/replace-file.ts';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
@@ -17,7 +16,7 @@ import { failWith, print, printJson } from '../../cli/shared/output.ts';
 import type { NamedKey, TrustDocument } from '../core/documents.ts';
 import { namePattern, personPattern } from '../core/fields.ts';
 import { documentText, parseTrust } from '../core/parse.ts';
-import { fleetFiles, writeTrust } from '../io/directory/fleet-directory.ts';
+import { fleetFiles, makeDirectory, writeTrust } from '../io/directory/fleet-directory.ts';
 import { keyText, ownKeys, readPublicKey, type PublicKey } from '../io/directory/public-keys.ts';
 import type { FleetInitJson } from './json.ts';
 import { trustExpiresOption } from './trust/change-options.ts';
@@ -75,11 +74,8 @@ function makeFleet(directory: string, options: InitOptions): Result<TrustDocumen
     }),
   );
   if (!trust.ok) return failed({ action, object: directory, ...trust.error });
-  try {
-    mkdirSync(directory, { recursive: true });
-  } catch (error) {
-    return failed({ action: 'create the directory', object: directory, ...causeOf(error) });
-  }
+  const made = makeDirectory(directory);
+  if (!made.ok) return made;
   const chain = [{ document: documentText(trust.value), signatures: [] }];
   const policy = replaceFile(join(directory, fleetFiles.policy), exampleOf(fleet));
   // Last: with it, the directory is a fleet.

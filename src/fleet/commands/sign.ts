@@ -10,7 +10,7 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../cli/shared/command.ts';
-import { failWith, print, printJson } from '../../cli/shared/output.ts';
+import { failWith, print, printError, printJson } from '../../cli/shared/output.ts';
 import { namespaces, type TrustDocument } from '../core/documents.ts';
 import type { Release } from '../core/fleet-files.ts';
 import {
@@ -48,6 +48,11 @@ function sign(options: SignOptions, command: Command): ExitCode {
     ? ok(next.value.release)
     : signAndWrite(next.value.release, trust.value.trust, options);
   if (!signed.ok) return failWith(signed.error);
+  const { head, dropped } = next.value;
+  if (dropped.length > 0)
+    printError(
+      `generation ${head.generation} was another policy when ${dropped.join(', ')} signed it; they must sign it again`,
+    );
   const shown = jsonOf({ ...next.value, release: signed.value }, trust.value.trust);
   if (options.json === true) printJson(shown);
   else print(textOf(shown, directory));

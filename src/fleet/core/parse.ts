@@ -31,8 +31,11 @@ import type {
 } from './documents.ts';
 
 export const limits = {
-  /** Characters of a bundle: a policy of 16 MiB that does not compress, and the longest chain of trust. */
-  bundleChars: 40 * 2 ** 20,
+  /** Characters of a bundle: a policy of 16 MiB that does not compress, and the documents. */
+  bundleChars: 24 * 2 ** 20,
+  /** Characters of all documents in it, and the marks that begin or part values there. */
+  documentsChars: 2 * 2 ** 20,
+  marks: 50_000,
   documentChars: 64 * 2 ** 10,
   policyBytes: 16 * 2 ** 20,
   /** Versions of the trust in a bundle. */
@@ -85,7 +88,7 @@ export const envelopeField = object<Envelope>({
   signatures: list(text(limits.signatureChars), 0, limits.signatures),
 });
 
-const bundleShape: Shape<HostBundle> = {
+const documentsShape: Shape<Omit<HostBundle, 'policy'>> = {
   format: formatOne,
   trust: list(envelopeField, 1, limits.versions),
   head: envelopeField,
@@ -93,7 +96,6 @@ const bundleShape: Shape<HostBundle> = {
     document: text(limits.documentChars),
     proof: list(text(limits.documentChars), 0, limits.levels),
   }),
-  policy: text(limits.bundleChars),
 };
 
 /** Returns the only text that a document with this value may have. */
@@ -123,9 +125,43 @@ export const parseHead = (document: string): Result<ReleaseHead, Cause> =>
 export const parseHost = (document: string): Result<HostDocument, Cause> =>
   parseDocument("host's document", document, hostShape);
 
-/** Reads a bundle. Its documents are still texts, which nobody has verified. */
-export const parseBundle = (bundle: string): Result<HostBundle, Cause> =>
-  parseShape('bundle', bundle, { charsMax: limits.bundleChars, shape: bundleShape });
+/** Returns the format that a bundle claims to have; undefined if it does not begin as one. */
+export function bundleFormat(bundle: string): number | undefined {
+  const format = /^\{"format":(?<format>\d{1,9}),/.exec(bundle.slice(0, 40))?.groups?.['format'];
+  return format === undefined ? undefined : Number(format);
+}
+
+const policyField = ',"policy":"';
+const malformed = fail({ reason: 'the bundle is not in the form that Bulkhead writes' });
+
+/**
+ * Reads a bundle. Its documents are still texts, which nobody has verified. The policy is its last field and is not
+ * parsed; what is before that is bounded, since a few megabytes of JSON can become a gigabyte of values.
+ */
+export function parseBundle(bundle: string): Result<HostBundle, Cause> {
+  if (bundle.length > limits.bundleChars)
+    return fail({ reason: `the bundle is longer than ${limits.bundleChars} characters` });
+  if (bundleFormat(bundle) === undefined) return malformed;
+  const end = bundle.lastIndexOf(policyField);
+  // Another format may have other fields, but begins like this one.
+  const documents = end === -1 ? bundle : `${bundle.slice(0, end)}}`;
+  if (documents.length > limits.documentsChars || hasManyMarks(documents)) return malformed;
+  const read = parseShape('bundle', documents, {
+    charsMax: limits.documentsChars,
+    shape: documentsShape,
+  });
+  if (!read.ok) return read;
+  const policy = /^(?<base64>[A-Za-z0-9+/]*={0,2})"\}\n?$/.exec(
+    end === -1 ? '' : bundle.slice(end + policyField.length),
+  )?.groups?.['base64'];
+  return policy === undefined ? malformed : ok({ ...read.value, policy });
+}
+
+function hasManyMarks(json: string): boolean {
+  let marks = 0;
+  for (let at = 0; at < json.length; at++) if ('[{,:'.includes(json[at] ?? '')) marks++;
+  return marks > limits.marks;
+}
 
 function parseDocument<T extends TrustDocument | ReleaseHead | HostDocument>(
   kind: string,

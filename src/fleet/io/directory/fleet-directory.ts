@@ -1,8 +1,10 @@
 /** The directory in which people keep a fleet, usually a repository of git. */
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { causeOf } from '../../../../packages/base/io/errno.ts';
 import { replaceFile } from '../../../../packages/base/io/replace-file.ts';
 import { cannotRead, decodeText, readBounded } from '../../../../packages/base/io/regular-file.ts';
-import type { Problem } from '../../../../packages/base/problem.ts';
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { Envelope, TrustDocument } from '../../core/documents.ts';
 import {
@@ -21,6 +23,18 @@ export const fleetFiles = {
   trust: 'trust.json',
   release: 'release.json',
 } as const;
+
+/** Makes a directory if it is missing, in one that is there: Node makes no end of making several below /proc. */
+export function makeDirectory(object: string): Result<void, Problem> {
+  try {
+    mkdirSync(object, 0o755);
+    return ok(undefined);
+  } catch (error) {
+    const cause = causeOf(error);
+    if (cause.errno === 'EEXIST') return ok(undefined);
+    return failed({ action: 'create the directory', object, ...cause });
+  }
+}
 
 /** The trust that people keep. */
 export interface KeptTrust {

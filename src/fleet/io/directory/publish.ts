@@ -1,5 +1,4 @@
 /** Writes the files that hosts read: `trust.json`, and `hosts/HOST.json` with all that a host needs. */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { causeOf } from '../../../../packages/base/io/errno.ts';
 import {
@@ -15,7 +14,7 @@ import { trustFileText, type Release } from '../../core/fleet-files.ts';
 import { namePattern } from '../../core/fields.ts';
 import { limits } from '../../core/parse.ts';
 import { eachBundle } from '../release/make-release.ts';
-import { fleetFiles } from './fleet-directory.ts';
+import { fleetFiles, makeDirectory } from './fleet-directory.ts';
 
 export interface Published {
   readonly written: number;
@@ -29,10 +28,9 @@ export function publish(
   chain: readonly Envelope[],
 ): Result<Published, Problem> {
   const hosts = join(directory, 'hosts');
-  try {
-    mkdirSync(hosts, { recursive: true, mode: 0o755 });
-  } catch (error) {
-    return failed({ action: 'create the directory', object: hosts, ...causeOf(error) });
+  for (const each of [directory, hosts]) {
+    const made = makeDirectory(each);
+    if (!made.ok) return made;
   }
   const [above, below] = [pinDirectory(directory), pinDirectory(hosts)];
   if (!above.ok) return above;

@@ -102,7 +102,19 @@ async function answerOf(
   }
   const bundle = Buffer.concat(chunks).toString('utf8');
   const tag = headers.etag;
-  return ok({ kind: 'new', bundle, etag: tag !== undefined && isTag(tag) ? tag : undefined });
+  const isKept = tag !== undefined && isTag(tag) && isSettled(headers);
+  return ok({ kind: 'new', bundle, etag: isKept ? tag : undefined });
+}
+
+const settledMilliseconds = 60_000;
+
+/**
+ * Whether a later change of the file will change its tag. Servers make tags of its size and its time in seconds, so two
+ * releases of one second can have the same. Source: RFC 9110, section 8.8.1.
+ */
+function isSettled(headers: IncomingMessage['headers']): boolean {
+  const age = Date.parse(headers.date ?? '') - Date.parse(headers['last-modified'] ?? '');
+  return !(age < settledMilliseconds);
 }
 
 const tagMax = 200;

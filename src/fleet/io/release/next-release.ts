@@ -5,9 +5,9 @@ import { namespaces, type ReleaseHead, type TrustDocument } from '../../core/doc
 import type { Release } from '../../core/fleet-files.ts';
 import { parseHead, parseTrust } from '../../core/parse.ts';
 import type { KeptTrust } from '../directory/fleet-directory.ts';
-import { tooFewSigned } from '../verify/verify-trust.ts';
+import { signersOf, tooFewSigned } from '../verify/verify-trust.ts';
 import { makeRelease, type Gate, type HeadFields, type ReleaseHosts } from './make-release.ts';
-import { hostDocuments } from './whole-release.ts';
+import { hostDocuments, notWhole } from './whole-release.ts';
 
 /** The policy of the fleet as it is now. */
 export interface FleetNow {
@@ -31,7 +31,9 @@ export interface NextRelease {
   readonly head: ReleaseHead;
   /** Whether enough people have signed, and nothing has changed since. */
   readonly isComplete: boolean;
-  /** The number of hosts whose policy is another one than in the last release; undefined if there is none. */
+  /** The people whose signatures are of another policy under this number, which too few had signed. */
+  readonly dropped: readonly string[];
+  /** The number of hosts whose policy is another one than in the last release; undefined if there is none that was signed. */
   readonly changed: number | undefined;
 }
 
@@ -61,7 +63,7 @@ export function nextRelease(
   if (before?.ok === false) return before;
   if (before !== undefined) {
     const same = sameRelease(fleet, before.value, trust, choice, now);
-    if (same !== undefined) return ok(same);
+    if (same !== undefined) return same.isComplete ? ok(same) : coSigned(same, choice, now);
   }
   const fields: HeadFields = {
     fleet: fleet.name,
@@ -79,13 +81,16 @@ export function nextRelease(
     release,
     head: head.value,
     isComplete: false,
-    changed: last && changedHosts(last, release),
+    dropped: before === undefined ? [] : signedAlone(before.value, trust),
+    changed: before && changedHosts(before.value, release),
   });
 }
 
 interface Last {
   readonly release: Release;
   readonly head: ReleaseHead;
+  /** Whether too few people had signed. */
+  readonly isShort: boolean;
   /** The number of the release after it: the same one while too few people had signed. */
   readonly nextGeneration: number;
 }
@@ -95,31 +100,64 @@ function lastOf(release: Release, chain: readonly string[]): Result<Last, Cause>
   if (!head.ok) return fail({ ...head.error, reason: `release.json: ${head.error.reason}` });
   const { generation, trust: version } = head.value;
   const trust = parseTrust(chain[version - 1] ?? '');
-  // Under a trust that is not known here, enough people may have signed.
-  const isShort =
-    trust.ok && tooFewSigned(release.head, trust.value, namespaces.release) !== undefined;
-  return ok({ release, head: head.value, nextGeneration: isShort ? generation : generation + 1 });
+  // Anybody may have changed the file. A number that nobody signed could use up all others.
+  if (!trust.ok || signersOf(release.head, trust.value, namespaces.release).people.length === 0)
+    return fail({
+      reason: `release.json is not signed by anybody of trust version ${version}`,
+      hint: 'get it, and trust.json, again from whoever signed',
+    });
+  const isShort = tooFewSigned(release.head, trust.value, namespaces.release) !== undefined;
+  const nextGeneration = isShort ? generation : generation + 1;
+  return ok({ release, head: head.value, isShort, nextGeneration });
 }
 
 /** Returns the last release, if it says the same and can be used, or can still be signed. */
 function sameRelease(
   { gate, groups }: FleetNow,
-  { release: last, head, nextGeneration }: Last,
+  { release: last, head, isShort }: Last,
   trust: TrustDocument,
   { large, again }: ReleaseChoice,
   now: number,
 ): NextRelease | undefined {
-  const isShort = nextGeneration === head.generation;
   const isUsable = Date.parse(head.expires) > now && (large !== true || head.large);
   if (!isUsable || (again === true && !isShort)) return undefined;
   const same = makeRelease({ ...head, ...gate }, groups);
   if (same.head.document !== last.head.document) return undefined;
   const isComplete = tooFewSigned(last.head, trust, namespaces.release) === undefined;
   if (!isComplete && !(isShort && head.trust === trust.version)) return undefined;
-  return { release: { ...same, head: last.head }, head, isComplete, changed: 0 };
+  return { release: { ...same, head: last.head }, head, isComplete, changed: 0, dropped: [] };
 }
 
-function changedHosts(before: Release, after: Release): number {
+/** Returns who has signed a release that too few people have signed. */
+const signedAlone = ({ release, isShort }: Last, trust: TrustDocument) =>
+  isShort ? signersOf(release.head, trust, namespaces.release).people.map(({ name }) => name) : [];
+
+/** Whoever adds a signature agrees to all that the head says, and not only to the policies. */
+function coSigned(
+  next: NextRelease,
+  { large, expires }: ReleaseChoice,
+  now: number,
+): Result<NextRelease, Cause> {
+  const { head } = next;
+  if (head.large && large !== true)
+    return fail({
+      reason: `generation ${head.generation} agrees to a large change`,
+      hint: 'pass "--large" if you agree as well',
+    });
+  if (Date.parse(head.expires) > now + expires)
+    return fail({
+      reason: `generation ${head.generation} expires only at ${head.expires}`,
+      hint: 'pass a longer "--expires" if you agree',
+    });
+  return ok(next);
+}
+
+/** Returns undefined if the release before is not what people signed: anybody may have changed the file. */
+function changedHosts(
+  { release: before, head, isShort }: Last,
+  after: Release,
+): number | undefined {
+  if (isShort || notWhole(before, head) !== undefined) return undefined;
   const known = policiesOf(before);
   return [...policiesOf(after)].filter(([host, hash]) => known.get(host) !== hash).length;
 }

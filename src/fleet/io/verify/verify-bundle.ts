@@ -29,6 +29,7 @@ export interface Known {
 
 export interface VerifiedRelease {
   readonly trust: TrustDocument;
+  /** The newest trust alone, to be kept: nobody has looked at other signatures that came along. */
   readonly trustChain: readonly Envelope[];
   readonly head: ReleaseHead;
   readonly host: HostDocument;
@@ -58,7 +59,7 @@ export function verifyBundle(
     return refuse('policy-differs', 'the policy is not the one that was signed');
   return ok({
     trust: trust.value,
-    trustChain: bundle.trust,
+    trustChain: [{ document: documentText(trust.value), signatures: [] }],
     head: head.value,
     host: host.value,
     policy,
