@@ -29,7 +29,7 @@ function explain(
   const found = findSubject(policy, tenant);
   if (!found.ok)
     return failWith({
-      action: `explain, on ${host},`,
+      action: `explain for host ${host} the tenant`,
       object: tenant,
       reason: `it is not ${formatCause(found.error)}`,
       hint: 'a tenant that only the host\'s own policy names is explained there, by "bulkhead explain"',
