@@ -95,7 +95,8 @@ suite('the network of tenants in the virtual machine', { skip: guests.skip }, ()
     await guest.until('bulkhead network status');
     const before = await sent();
     const bytes = 2_000_000;
-    const options = '-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -i /root/keys/id';
+    const options =
+      '-o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -i /root/keys/id';
     const ssh = `ip netns exec world ssh ${options} alice@198.18.0.1`;
     assert.equal(await succeed(`${ssh} 'head -c ${bytes} /dev/zero' | wc -c`), `${bytes}\n`);
     const more = (await sent()) - before;
@@ -120,6 +121,7 @@ ln -sf /opt/bulkhead/bulkhead /usr/bin/bulkhead
 useradd -u ${alice} -m alice
 mkdir /root/keys && ssh-keygen -q -t ed25519 -N "" -f /root/keys/id
 mkdir -m 700 /home/alice/.ssh && cp /root/keys/id.pub /home/alice/.ssh/authorized_keys && chown -R alice: /home/alice/.ssh
+systemctl start ssh
 chmod 755 ${programs} ${programs}/*
 ip netns add world
 ip link add out type veth peer name wire netns world
