@@ -60,6 +60,7 @@ export const kernelSuites = [
   'test/placer/placement.test.ts',
   'test/placer/program.test.ts',
   'test/placer/recovery.test.ts',
+  'test/network/status-wait.test.ts',
   'test/prove/network.test.ts',
   'test/prove/prove.test.ts',
   'test/prove/prove-command.test.ts',

@@ -17,8 +17,9 @@ suite('bulkhead prove on cgroup v2', { skip: guests.skip }, () => {
     await write(
       '/etc/bulkhead/policy.xml',
       `<bulkhead version="1">
-  <defaults><cpu limit="50%"/><memory limit="512MiB"/><processes limit="100"/><jail profile="web"/></defaults>
-  <tenant uid="3001"/>
+  <defaults><cpu limit="50%"/><memory limit="512MiB"/><processes limit="100"/><jail profile="web"/>
+    <network send="1GiB/s" connections="1000/s"/><reach><refuse address="192.0.2.0/24"/></reach><listen public="no"/></defaults>
+  <tenant uid="3001"><listen ports="64998" public="no"/></tenant>
   <placement strict="yes"/>
 </bulkhead>\n`,
     );
@@ -54,10 +55,18 @@ suite('bulkhead prove on cgroup v2', { skip: guests.skip }, () => {
     for (const name of names) assert.equal(verdictOf(name), 'blocked', name);
   });
 
+  test('blocks attacks on the network, also out of a jail', () => {
+    const names = ['direct-mail', 'metadata-service', 'refused-address', 'neighbour-port'];
+    for (const name of [...names, 'kept-port', 'public-port', 'connection-storm', 'upload-flood'])
+      assert.equal(verdictOf(name), 'blocked', name);
+  });
+
   test('leaves nothing behind', async () => {
     const find =
       'ls -d /sys/fs/cgroup/*bulkhead-prove* /run/bulkhead-prove* /home/.bulkhead-prove /sys/fs/bpf/bulkhead-prove';
-    const { stdout } = await run(`${find} 2>/dev/null; pgrep -U 65600-65603`);
+    const { stdout } = await run(
+      `${find} 2>/dev/null; pgrep -U 65600-65603; ip -o link | grep bhprove`,
+    );
     assert.equal(stdout.trim(), '');
   });
 });
