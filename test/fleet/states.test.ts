@@ -149,6 +149,19 @@ suite('states', () => {
     assert.equal(again.current?.watch.uptime, 100);
   });
 
+  test('an agent that crashes twice on a healthy release goes back, and never from a confirmed one', () => {
+    const healthy = judged(
+      watching(begun(confirmedOn(3), id(4), { watchSeconds: 60 }, at(70)), at(71)),
+      pass,
+      at(131),
+    );
+    const once = started(healthy, at(140));
+    assert.equal(once.current?.phase, 'healthy');
+    assert.equal(started(once, at(150)).current?.phase, 'going back');
+    const confirmed = kept(healthy, at(140));
+    assert.equal(started(started(confirmed, at(150)), at(160)).current?.phase, 'confirmed');
+  });
+
   test('a host that crashes in the watch tries once more', () => {
     const watched = watching(begun(confirmedOn(3), id(4), { watchSeconds: 60 }, at(70)), at(71));
     const second = started(watched, at(5, 'b'));

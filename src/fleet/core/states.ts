@@ -270,7 +270,7 @@ export function started(state: HostState, now: Now): HostState {
   const isSameBoot = current.watch.boot === now.boot;
   if (current.phase === 'watching' && isSameBoot)
     return goingBack(running, ['The agent ended during the watch without being stopped'], now);
-  if (current.phase !== 'applying' && current.phase !== 'watching') return running;
+  if (!canGoBack(running)) return running;
   if (current.tries >= triesMax)
     return goingBack(running, [`The agent or the host ended ${current.tries} times on it`], now);
   return restarted({ ...running, current: { ...current, tries: current.tries + 1 } }, now);
