@@ -4,7 +4,7 @@
  * Some findings fail at once; an agent that ends on a release is another one, which `started()` of `states.ts` counts.
  * The others are counts over the whole watch, compared with the whole of the same hours on earlier days. Counts only
  * grow, so the gate can be asked all the time: what fails early would fail at the end, and asking often makes no false
- * alarms.
+ * alarms. Pressure alone never fails: one tenant can cause it.
  *
  * Data that is missing never passes, and never fails either: it is "unclear". A kernel that has no measure of pressure
  * at all is another case, since it would never pass: then the verdict lists what it is without.
@@ -15,8 +15,8 @@ import type { HitHistory } from './hits.ts';
 
 /** The number of tenants below which chance is not asked. */
 export const sufferersMin = 3;
-/** The number of minutes under pressure below which chance is not asked. */
-export const pressedMin = 5;
+/** The number of runs of minutes under pressure below which chance is not asked. */
+export const pressedMin = 3;
 /** The part of the watch that must have been measured. */
 const measuredPartMin = 0.9;
 
@@ -42,9 +42,9 @@ export interface Seen {
   readonly io: Pressure | 'unknown' | 'absent';
 }
 
-/** Minutes in which the host waited for a resource. */
+/** Runs of minutes in which the host waited for a resource. */
 export interface Pressure {
-  readonly minutes: number;
+  readonly runs: number;
   /** The same for the same hours of earlier days. */
   readonly days: readonly number[];
 }
@@ -104,9 +104,12 @@ function judgeHits({ hits, history }: Seen): Judged {
 function judgePressure(name: string, pressure: Seen['memory']): Judged {
   if (pressure === 'absent') return {};
   if (pressure === 'unknown') return { doubts: `The ${name} pressure of the host is unknown` };
-  const { minutes, days } = pressure;
-  if (minutes < pressedMin) return {};
-  return judgeCount(`The host was under ${name} pressure for ${minutes} minutes`, minutes, days);
+  const { runs, days } = pressure;
+  if (runs < pressedMin) return {};
+  const text = `The host was under ${name} pressure ${runs} times`;
+  const { fails, doubts = fails } = judgeCount(text, runs, days);
+  // A backup, or one tenant, may be the reason: it counts if it goes on in each watch, and people decide then.
+  return doubts === undefined ? {} : { doubts };
 }
 
 function judgeCount(text: string, found: number, days: readonly number[]): Judged {
