@@ -16,7 +16,8 @@ const quiet: Seen = {
   measuredSeconds: 1800,
   problems: [],
   drift: [],
-  outside: 0,
+  isApplied: true,
+  outside: [],
   hits: new Map(),
   history: { known: new Set(), days: quietDays },
   memory: { runs: 0, days: quietDays },
@@ -36,7 +37,7 @@ suite('gate', () => {
     const wrong: readonly Partial<Seen>[] = [
       { problems: ['Cannot set memory.max'] },
       { drift: ['u1001 has no cgroup'] },
-      { outside: 1 },
+      { outside: [{ pid: 7, uid: 1001, reason: 'its cgroup is gone' }] },
     ];
     for (const each of wrong)
       assert.equal(judge({ ...quiet, passedSeconds: 1, ...each }).kind, 'fail');
@@ -61,7 +62,8 @@ suite('gate', () => {
   test('judge() never passes what was not measured', () => {
     const unmeasured: readonly Partial<Seen>[] = [
       { measuredSeconds: 1000 },
-      { outside: 'unknown' },
+      { outside: 'no scan has ended' },
+      { isApplied: false },
       { memory: 'unknown' },
       { io: 'unknown' },
       { hits: hitsOf(3), history: 'unknown' },

@@ -27,12 +27,14 @@ export interface Seen {
   readonly passedSeconds: number;
   /** The part of the passed time that ticks have covered. */
   readonly measuredSeconds: number;
+  /** Whether the release has reached the kernel. */
+  readonly isApplied: boolean;
   /** Problems of the apply that were not there before the release. */
   readonly problems: readonly string[];
   /** Values and cgroups that are not as they were applied. */
   readonly drift: readonly string[];
-  /** Processes outside their cgroups that were not outside before; `unknown` if that could not be found out. */
-  readonly outside: number | 'unknown';
+  /** Processes outside their cgroups that were not outside before, or why that is unknown. */
+  readonly outside: readonly OutsideProcess[] | string;
   /** The limits that were hit, with the tenants that hit each: `hitKey` → `sufferer`. */
   readonly hits: ReadonlyMap<string, string>;
   /** The days before; `unknown` if they could not be read. */
@@ -40,6 +42,12 @@ export interface Seen {
   /** `absent`: the kernel has no measure of it. */
   readonly memory: Pressure | 'unknown' | 'absent';
   readonly io: Pressure | 'unknown' | 'absent';
+}
+
+export interface OutsideProcess {
+  readonly pid: number;
+  readonly uid: number;
+  readonly reason: string;
 }
 
 /** Runs of minutes in which the host waited for a resource. */
@@ -72,8 +80,8 @@ function atOnce({ problems, drift, outside }: Seen): readonly string[] {
   return [
     ...problems,
     ...drift,
-    ...(typeof outside === 'number' && outside > 0
-      ? [`${count(outside, 'process is', 'processes are')} outside the tenants' cgroups`]
+    ...(typeof outside !== 'string' && outside.length > 0
+      ? [`${count(outside.length, 'process is', 'processes are')} outside the tenants' cgroups`]
       : []),
   ];
 }
@@ -126,12 +134,20 @@ function judgeCount(text: string, found: number, days: readonly number[]): Judge
   }
 }
 
-function unmeasured({ watchSeconds, measuredSeconds, outside }: Seen): readonly string[] {
+function unmeasured({
+  watchSeconds,
+  measuredSeconds,
+  isApplied,
+  outside,
+}: Seen): readonly string[] {
   const measured = Math.floor(measuredSeconds);
   return [
+    ...(isApplied ? [] : ['The policy with it could not be applied']),
     ...(measuredSeconds < measuredPartMin * watchSeconds
       ? [`Only ${measured} of ${watchSeconds} seconds were measured`]
       : []),
-    ...(outside === 'unknown' ? ['Processes outside their cgroups could not be counted'] : []),
+    ...(typeof outside === 'string'
+      ? [`Processes outside their cgroups could not be counted: ${outside}`]
+      : []),
   ];
 }
