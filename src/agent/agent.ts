@@ -184,6 +184,7 @@ export class Agent implements AsyncDisposable {
         return { state: reconciler.state, changes: reconciler.changes };
       },
       state: () => reconciler.state,
+      isApplied: () => reconciler.isApplied,
       check: (release, isLarge) =>
         policy.checkRelease(release, isLarge, this.#composed.latest.tick),
       events,
@@ -193,6 +194,7 @@ export class Agent implements AsyncDisposable {
         return oldest === undefined ? undefined : Math.max(oldest, kept);
       },
       placement: () => this.#composed.placement.status(),
+      scan: () => this.#composed.placement.rescan(),
     };
   }
 

@@ -38,6 +38,7 @@ export class PolicyReconciler implements Disposable {
   /** Whether the refused policy, or the one to stay in force, names accounts that nothing has found. */
   #namesUnknown = false;
   #changes = 0;
+  #isApplied = false;
   #siteFailures: ReadonlyMap<string, Problem> = new Map();
   #running: Promise<void> | undefined;
   #again = false;
@@ -56,6 +57,11 @@ export class PolicyReconciler implements Disposable {
 
   get state(): PolicyState {
     return this.#state;
+  }
+
+  /** Whether the last run has applied the policy of the file, apart from the failures in `state`. */
+  get isApplied(): boolean {
+    return this.#isApplied;
   }
 
   /** The number of values that the last apply has changed. */
@@ -121,6 +127,8 @@ export class PolicyReconciler implements Disposable {
       problemsMax,
     });
     if (this.#ended) return;
+    this.#isApplied =
+      answered.ok && answered.value.file === 'good' && answered.value.applied?.ok === true;
     if (!answered.ok) return this.#enter('failed', [formatProblem(answered.error)]);
     const { file, problem, diagnostics, namesUnknown, unrecorded, applied } = answered.value;
     this.#namesUnknown = namesUnknown;

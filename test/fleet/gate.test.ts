@@ -16,11 +16,12 @@ const quiet: Seen = {
   measuredSeconds: 1800,
   problems: [],
   drift: [],
-  outside: 0,
+  isApplied: true,
+  outside: [],
   hits: new Map(),
   history: { known: new Set(), days: quietDays },
-  memory: { minutes: 0, days: quietDays },
-  io: { minutes: 0, days: quietDays },
+  memory: { runs: 0, days: quietDays },
+  io: { runs: 0, days: quietDays },
 };
 
 const hitsOf = (tenants: number) =>
@@ -36,7 +37,7 @@ suite('gate', () => {
     const wrong: readonly Partial<Seen>[] = [
       { problems: ['Cannot set memory.max'] },
       { drift: ['u1001 has no cgroup'] },
-      { outside: 1 },
+      { outside: [{ pid: 7, uid: 1001, reason: 'its cgroup is gone' }] },
     ];
     for (const each of wrong)
       assert.equal(judge({ ...quiet, passedSeconds: 1, ...each }).kind, 'fail');
@@ -61,13 +62,14 @@ suite('gate', () => {
   test('judge() never passes what was not measured', () => {
     const unmeasured: readonly Partial<Seen>[] = [
       { measuredSeconds: 1000 },
-      { outside: 'unknown' },
+      { outside: 'no scan has ended' },
+      { isApplied: false },
       { memory: 'unknown' },
       { io: 'unknown' },
       { hits: hitsOf(3), history: 'unknown' },
       { hits: hitsOf(3), history: { known: new Set(), days: [] } },
       { hits: hitsOf(3), history: { known: new Set(), days: [0, 0] } },
-      { io: { minutes: 25, days: [] } },
+      { io: { runs: 5, days: [] } },
     ];
     for (const each of unmeasured)
       assert.equal(judge({ ...quiet, ...each }).kind, 'unclear', JSON.stringify(each));
@@ -75,6 +77,18 @@ suite('gate', () => {
       kind: 'pass',
       without: ['I/O pressure'],
     });
+  });
+
+  test('judge() never fails on pressure alone, and doubts only what comes in three runs', () => {
+    const judgedBy = (runs: number, days: readonly number[]) =>
+      judge({ ...quiet, io: { runs, days } });
+    assert.equal(judgedBy(2, quietDays).kind, 'pass');
+    assert.deepEqual(judgedBy(3, quietDays), {
+      kind: 'unclear',
+      reasons: ['The host was under I/O pressure 3 times; the same hours of 14 days had at most 0'],
+    });
+    assert.equal(judgedBy(30, quietDays).kind, 'unclear');
+    assert.equal(judgedBy(3, [3, ...quietDays.slice(1)]).kind, 'pass');
   });
 
   test('judge() never takes a failure back while more is seen', () => {
@@ -92,17 +106,17 @@ suite('gate', () => {
   test('judge() never fails on as many as one of the days had, nor passes with doubts', () => {
     const counts = fc.array(fc.nat(30), { minLength: 1, maxLength: 14 });
     fc.assert(
-      fc.property(counts, fc.nat(40), fc.nat(30), (days, tenants, minutes) => {
+      fc.property(counts, fc.nat(40), fc.nat(30), (days, tenants, runs) => {
         const history = { known: new Set<string>(), days };
         const { kind } = judge({
           ...quiet,
           hits: hitsOf(tenants),
           history,
-          io: { minutes, days },
+          io: { runs, days },
         });
         const most = Math.max(...days);
-        if (tenants <= most && minutes <= most) assert.equal(kind, 'pass');
-        if (tenants < sufferersMin && minutes < pressedMin) assert.equal(kind, 'pass');
+        if (tenants <= most && runs <= most) assert.equal(kind, 'pass');
+        if (tenants < sufferersMin && runs < pressedMin) assert.equal(kind, 'pass');
       }),
     );
   });

@@ -18,12 +18,16 @@ export interface FleetEngine {
   /** Applies the policy with the release in force now. Returns its state then, and how many values it has changed. */
   readonly apply: () => Promise<{ readonly state: PolicyState; readonly changes: number }>;
   readonly state: () => PolicyState;
+  /** Whether the last apply has set what the policy says now, apart from the problems of its state. */
+  readonly isApplied: () => boolean;
   /** Checks a policy as the fleet's layer below the host's own, in a process of its own. */
   readonly check: (policy: string, isLarge: boolean) => Promise<Result<ReleaseCheck, string>>;
   readonly events: Pick<EventStore, 'incidents'>;
   /** Returns the time since when there are records without a gap at their beginning, in milliseconds since 1970; undefined: there are none. */
   readonly recordedSince: () => number | undefined;
   readonly placement: () => PlacementStatus;
+  /** Scans all processes; the result says so if that takes too long. */
+  readonly scan: () => Promise<PlacementStatus>;
 }
 
 /** A tick, as far as a watch needs it. */

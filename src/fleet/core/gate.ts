@@ -4,7 +4,7 @@
  * Some findings fail at once; an agent that ends on a release is another one, which `started()` of `states.ts` counts.
  * The others are counts over the whole watch, compared with the whole of the same hours on earlier days. Counts only
  * grow, so the gate can be asked all the time: what fails early would fail at the end, and asking often makes no false
- * alarms.
+ * alarms. Pressure alone never fails: one tenant can cause it.
  *
  * Data that is missing never passes, and never fails either: it is "unclear". A kernel that has no measure of pressure
  * at all is another case, since it would never pass: then the verdict lists what it is without.
@@ -15,8 +15,8 @@ import type { HitHistory } from './hits.ts';
 
 /** The number of tenants below which chance is not asked. */
 export const sufferersMin = 3;
-/** The number of minutes under pressure below which chance is not asked. */
-export const pressedMin = 5;
+/** The number of runs of minutes under pressure below which chance is not asked. */
+export const pressedMin = 3;
 /** The part of the watch that must have been measured. */
 const measuredPartMin = 0.9;
 
@@ -27,12 +27,14 @@ export interface Seen {
   readonly passedSeconds: number;
   /** The part of the passed time that ticks have covered. */
   readonly measuredSeconds: number;
+  /** Whether the release has reached the kernel. */
+  readonly isApplied: boolean;
   /** Problems of the apply that were not there before the release. */
   readonly problems: readonly string[];
   /** Values and cgroups that are not as they were applied. */
   readonly drift: readonly string[];
-  /** Processes outside their cgroups that were not outside before; `unknown` if that could not be found out. */
-  readonly outside: number | 'unknown';
+  /** Processes outside their cgroups that were not outside before, or why that is unknown. */
+  readonly outside: readonly OutsideProcess[] | string;
   /** The limits that were hit, with the tenants that hit each: `hitKey` → `sufferer`. */
   readonly hits: ReadonlyMap<string, string>;
   /** The days before; `unknown` if they could not be read. */
@@ -42,9 +44,15 @@ export interface Seen {
   readonly io: Pressure | 'unknown' | 'absent';
 }
 
-/** Minutes in which the host waited for a resource. */
+export interface OutsideProcess {
+  readonly pid: number;
+  readonly uid: number;
+  readonly reason: string;
+}
+
+/** Runs of minutes in which the host waited for a resource. */
 export interface Pressure {
-  readonly minutes: number;
+  readonly runs: number;
   /** The same for the same hours of earlier days. */
   readonly days: readonly number[];
 }
@@ -72,8 +80,8 @@ function atOnce({ problems, drift, outside }: Seen): readonly string[] {
   return [
     ...problems,
     ...drift,
-    ...(typeof outside === 'number' && outside > 0
-      ? [`${count(outside, 'process is', 'processes are')} outside the tenants' cgroups`]
+    ...(typeof outside !== 'string' && outside.length > 0
+      ? [`${count(outside.length, 'process is', 'processes are')} outside the tenants' cgroups`]
       : []),
   ];
 }
@@ -104,9 +112,12 @@ function judgeHits({ hits, history }: Seen): Judged {
 function judgePressure(name: string, pressure: Seen['memory']): Judged {
   if (pressure === 'absent') return {};
   if (pressure === 'unknown') return { doubts: `The ${name} pressure of the host is unknown` };
-  const { minutes, days } = pressure;
-  if (minutes < pressedMin) return {};
-  return judgeCount(`The host was under ${name} pressure for ${minutes} minutes`, minutes, days);
+  const { runs, days } = pressure;
+  if (runs < pressedMin) return {};
+  const text = `The host was under ${name} pressure ${runs} times`;
+  const { fails, doubts = fails } = judgeCount(text, runs, days);
+  // A backup, or one tenant, may be the reason: it counts if it goes on in each watch, and people decide then.
+  return doubts === undefined ? {} : { doubts };
 }
 
 function judgeCount(text: string, found: number, days: readonly number[]): Judged {
@@ -123,12 +134,20 @@ function judgeCount(text: string, found: number, days: readonly number[]): Judge
   }
 }
 
-function unmeasured({ watchSeconds, measuredSeconds, outside }: Seen): readonly string[] {
+function unmeasured({
+  watchSeconds,
+  measuredSeconds,
+  isApplied,
+  outside,
+}: Seen): readonly string[] {
   const measured = Math.floor(measuredSeconds);
   return [
+    ...(isApplied ? [] : ['The policy with it could not be applied']),
     ...(measuredSeconds < measuredPartMin * watchSeconds
       ? [`Only ${measured} of ${watchSeconds} seconds were measured`]
       : []),
-    ...(outside === 'unknown' ? ['Processes outside their cgroups could not be counted'] : []),
+    ...(typeof outside === 'string'
+      ? [`Processes outside their cgroups could not be counted: ${outside}`]
+      : []),
   ];
 }

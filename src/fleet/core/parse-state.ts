@@ -42,6 +42,7 @@ const isCurrent = has<Current>({
   tries: isWhole,
   rounds: isWhole,
   known: isTexts,
+  outside: maybe(isTexts),
   reasons: isTexts,
 });
 

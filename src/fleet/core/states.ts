@@ -65,6 +65,8 @@ export interface Current {
   readonly rounds: number;
   /** The problems of the policy that were there before it. */
   readonly known: readonly string[];
+  /** The processes that were outside their cgroups before it; absent: that could not be found out. */
+  readonly outside?: readonly string[];
   /** Why it is unclear, or goes back; what the gate is without. */
   readonly reasons: readonly string[];
 }

@@ -35,6 +35,7 @@ import { responseOf } from '../core/response.ts';
 import type { VerifiedRelease } from './verify/verify-bundle.ts';
 import { HostRecord } from './host-record.ts';
 import { HostStore } from './host-store.ts';
+import { outsideBefore } from './outside-watch.ts';
 import { PressureLog } from './pressure-log.ts';
 import { refuseRequest } from './refusal.ts';
 import { ReleaseTaker, type FleetSettings } from './release-taker.ts';
@@ -252,12 +253,22 @@ export class FleetHost {
     const phase = this.#record.state?.current?.phase;
     if (engine === undefined) return;
     if (phase === 'watching') return this.#watchFrom(engine, []);
+    if (phase === 'applying') await this.#noteOutside(engine);
     const placed = this.#place();
     if (!placed.ok) {
       this.#retryAt = performance.now() + retryMilliseconds;
       this.#log.error(formatProblem(placed.error));
-    } else if (phase === 'going back') await this.#goBack(engine);
+    } else if (this.#record.state?.current?.phase === 'going back') await this.#goBack(engine);
     else await this.#apply(engine);
+  }
+
+  /** Notes, before anything is applied, which processes are outside their cgroups. */
+  async #noteOutside(engine: FleetEngine): Promise<void> {
+    if (this.#record.state?.current?.outside !== undefined) return;
+    const outside = await outsideBefore(engine);
+    const { state } = this.#record;
+    if (outside === undefined || state?.current?.phase !== 'applying') return;
+    this.#record.enter({ ...state, current: { ...state.current, outside } });
   }
 
   /** Applies twice: what the second one still changes has not stayed as it was set. */
@@ -267,14 +278,18 @@ export class FleetHost {
     const isDrift = state.state === 'in force' && changes > 0 && (await engine.apply()).changes > 0;
     const now = this.#record.state;
     if (now?.current?.phase !== 'applying') return;
-    // Root has edited the policy since it was checked, and it has errors: the release is not in force yet.
-    if (state.state === 'refused' && ++this.#refusals < refusalsMax) {
+    // Root may have edited the policy since it was checked, and it has errors: the release is not in force yet.
+    const isApplied = engine.isApplied();
+    if (!isApplied && ++this.#refusals < refusalsMax) {
       this.#retryAt = performance.now() + retryMilliseconds;
       return;
     }
     this.#refusals = 0;
     this.#record.enter(watching(now, this.#record.now()));
-    this.#watchFrom(engine, isDrift ? ['Values did not stay as they were applied'] : []);
+    this.#watchFrom(engine, [
+      ...(isDrift ? ['Values did not stay as they were applied'] : []),
+      ...(isApplied ? [] : [`It could not be applied: ${state.problems.join('; ')}`]),
+    ]);
     this.#judge();
   }
 
@@ -284,10 +299,9 @@ export class FleetHost {
     const { state } = this.#record;
     if (state?.current?.phase !== 'going back') return;
     const { known } = state.current;
-    const isBack =
-      applied.state.state === 'in force' ||
-      (applied.state.state === 'failed' &&
-        applied.state.problems.every((each) => known.includes(each)));
+    const { state: result, problems } = applied.state;
+    const isKnown = result === 'failed' && problems.every((each) => known.includes(each));
+    const isBack = engine.isApplied() && (result === 'in force' || isKnown);
     if (!isBack) {
       // The release that failed may still be in force.
       this.#retryAt = performance.now() + retryMilliseconds;
@@ -297,13 +311,13 @@ export class FleetHost {
     this.#keepReleases();
   }
 
-  #watchFrom(engine: FleetEngine, drift: readonly string[]): void {
+  #watchFrom(engine: FleetEngine, wrong: readonly string[]): void {
     const { current } = this.#record.state ?? {};
     if (current === undefined) return;
-    const { watchSeconds, known } = current;
+    const { watchSeconds, known, outside } = current;
     const { at: from } = this.#record.now();
     const pressure = this.#pressure;
-    this.#watch = new Watch({ engine, pressure, watchSeconds, known, from }, drift);
+    this.#watch = new Watch({ engine, pressure, watchSeconds, known, outside, from }, wrong);
   }
 
   #judge(): void {

@@ -1,4 +1,6 @@
 /** Measures, minute by minute, whether the host waits for memory or disks, and keeps that for two weeks. */
+import { readFileSync } from 'node:fs';
+import { errnoOf } from '../../../packages/base/io/errno.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { replaceStateFile } from '../../../packages/base/io/replace-file.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -9,6 +11,7 @@ import {
   addMinute,
   pressedDays,
   pressedResources,
+  runGapMinutesMax,
   type PressedResource,
   type PressureSlot,
 } from '../core/pressure-days.ts';
@@ -20,22 +23,35 @@ const stalledPart = 0.1;
 const writeMilliseconds = 600_000;
 const readBytesMax = 2 ** 20;
 
-type Totals = Readonly<Record<PressedResource, number>>;
+/** Microseconds in which all work stood still; undefined: they could not be read. */
+type Totals = Readonly<Record<PressedResource, number | undefined>>;
+
+/** The finding of a watch about a resource. */
+interface Watched {
+  readonly runs: number;
+  /** The time of the last minute under pressure, by a clock that is never set back. */
+  readonly lastAt: number;
+  /** Whether each minute was measured. */
+  readonly isKnown: boolean;
+}
+
+const nothingYet: Watched = { runs: 0, lastAt: -Infinity, isKnown: true };
 
 export class PressureLog {
   readonly #proc: string;
   readonly #file: string;
+  /** The resources that this kernel does not measure. */
+  readonly #absent: ReadonlySet<PressedResource>;
   #slots: readonly PressureSlot[];
   #last: { readonly at: number; readonly totals: Totals } | undefined;
   #written = performance.now();
-  /** The minutes of the watch that goes on. */
-  #watched: Record<PressedResource, number> = { memory: 0, io: 0 };
-  #isKnown = true;
+  #watched: Record<PressedResource, Watched> = { memory: nothingYet, io: nothingYet };
 
   constructor({ proc }: Pick<Paths, 'proc'>, directory: string) {
     this.#proc = proc;
     this.#file = `${directory}/pressure.json`;
     this.#slots = parseSlots(readText(this.#file));
+    this.#absent = new Set(pressedResources.filter((name) => isAbsent(this.#fileOf(name))));
   }
 
   /** Called after each tick. `at`: milliseconds since 1970. */
@@ -44,46 +60,75 @@ export class PressureLog {
     const since = now - (this.#last?.at ?? -Infinity);
     if (this.#last !== undefined && since < minuteMilliseconds) return;
     const totals = this.#read();
-    if (this.#last !== undefined) this.#count(at, since, this.#last.totals, totals);
-    this.#last = totals && { at: now, totals };
+    if (this.#last !== undefined) this.#count({ at, now, since }, this.#last.totals, totals);
+    this.#last = { at: now, totals };
     if (now - this.#written < writeMilliseconds) return;
     this.#written = now;
     // It only says what was ordinary: without it, less can be compared.
     replaceStateFile(this.#file, JSON.stringify(this.#slots));
   }
 
-  #count(at: number, since: number, before: Totals, after: Totals | undefined): void {
-    // A host that slept, or a kernel that stopped to count: that minute is not known.
-    if (after === undefined || since > 2 * minuteMilliseconds) {
-      this.#isKnown = false;
-      return;
-    }
-    const isPressed = (name: PressedResource) =>
-      after[name] - before[name] > stalledPart * since * 1000;
-    const pressed = { memory: isPressed('memory'), io: isPressed('io') };
-    for (const name of pressedResources) this.#watched[name] += Number(pressed[name]);
-    this.#slots = addMinute(this.#slots, at, pressed);
+  #count({ at, now, since }: Minute, before: Totals, after: Totals): void {
+    const pressed = { memory: false, io: false };
+    const unknown = pressedResources.filter((name) => {
+      if (this.#absent.has(name)) return false;
+      const [from, to] = [before[name], after[name]];
+      // A host that slept, or a file that could not be read: that minute is not known.
+      if (since > 2 * minuteMilliseconds || from === undefined || to === undefined) return true;
+      pressed[name] = to - from > stalledPart * since * 1000;
+      return false;
+    });
+    for (const name of unknown) this.#watched[name] = { ...this.#watched[name], isKnown: false };
+    for (const name of pressedResources)
+      if (pressed[name]) this.#watched[name] = withMinute(this.#watched[name], now);
+    if (unknown.length === 0) this.#slots = addMinute(this.#slots, at, pressed);
   }
 
   /** Begins to count for a watch. */
   begin(): void {
-    this.#watched = { memory: 0, io: 0 };
-    this.#isKnown = true;
+    this.#watched = { memory: nothingYet, io: nothingYet };
   }
 
-  /** Returns the minutes under pressure since the watch began, and in the same hours of earlier days. */
+  /** Returns the runs of minutes under pressure since the watch began, and in the same hours of earlier days. */
   seen(watch: Period, resource: PressedResource): Pressure | 'unknown' | 'absent' {
-    if (this.#read() === undefined) return 'absent';
-    if (!this.#isKnown) return 'unknown';
-    return { minutes: this.#watched[resource], days: pressedDays(this.#slots, watch, resource) };
+    if (this.#absent.has(resource)) return 'absent';
+    const { isKnown, runs } = this.#watched[resource];
+    return isKnown ? { runs, days: pressedDays(this.#slots, watch, resource) } : 'unknown';
   }
 
-  #read(): Totals | undefined {
-    const [memory, io] = pressedResources.map((name) => {
-      const found = parsePressure(readText(`${this.#proc}/pressure/${name}`) ?? '');
+  #fileOf(name: PressedResource): string {
+    return `${this.#proc}/pressure/${name}`;
+  }
+
+  #read(): Totals {
+    const totalOf = (name: PressedResource) => {
+      const found = parsePressure(readText(this.#fileOf(name)) ?? '');
       return found?.fullMicroseconds ?? found?.someMicroseconds;
-    });
-    return memory === undefined || io === undefined ? undefined : { memory, io };
+    };
+    return { memory: totalOf('memory'), io: totalOf('io') };
+  }
+}
+
+interface Minute {
+  /** Milliseconds since 1970, and by a clock that is never set back. */
+  readonly at: number;
+  readonly now: number;
+  /** The milliseconds since the last one. */
+  readonly since: number;
+}
+
+function withMinute({ runs, lastAt, isKnown }: Watched, now: number): Watched {
+  const isNewRun = now - lastAt > (runGapMinutesMax + 0.5) * minuteMilliseconds;
+  return { runs: isNewRun ? runs + 1 : runs, lastAt: now, isKnown };
+}
+
+/** Whether the kernel has no such measure: any other failure may pass. */
+function isAbsent(file: string): boolean {
+  try {
+    readFileSync(file);
+    return false;
+  } catch (error) {
+    return ['ENOENT', 'ENOTDIR', 'EOPNOTSUPP'].includes(errnoOf(error));
   }
 }
 

@@ -12,6 +12,7 @@ import {
   type HitHistory,
   type Period,
 } from '../core/hits.ts';
+import { OutsideWatch } from './outside-watch.ts';
 import type { PressureLog } from './pressure-log.ts';
 
 const day = 86_400_000;
@@ -20,6 +21,8 @@ const incidentsEach = 1_000;
 const pagesMax = 30;
 /** Another program may remove a cgroup once: the agent makes it again. */
 const missingMax = 2;
+/** How long a watch waits for scans that it has asked for. */
+const scanSecondsMax = 120;
 
 export interface WatchOptions {
   readonly engine: FleetEngine;
@@ -27,6 +30,8 @@ export interface WatchOptions {
   readonly watchSeconds: number;
   /** The problems that are none of the release. */
   readonly known: readonly string[];
+  /** The processes that were outside before the release; undefined: unknown. */
+  readonly outside: readonly string[] | undefined;
   /** Milliseconds since 1970. */
   readonly from: number;
 }
@@ -36,30 +41,24 @@ export class Watch {
   readonly #period: Period;
   readonly #history: HitHistory | 'unknown';
   readonly #hits = new Map<string, string>();
-  readonly #outsideBefore: ReadonlySet<string>;
-  #outsideLast: ReadonlySet<string> = new Set();
-  #outside: number | 'unknown';
-  #scannedAt: number;
+  readonly #outside: OutsideWatch;
   #measuredSeconds = 0;
   #missing = 0;
   /** The problems of the apply itself. */
   readonly #problems: readonly string[];
-  #drift: readonly string[];
+  /** Whether the release has reached the kernel. A policy that is refused later has been edited since. */
+  #isApplied = false;
+  #drift: readonly string[] = [];
 
-  /** `drift`: what was not as it was applied when that was checked. */
-  constructor(options: WatchOptions, drift: readonly string[]) {
+  /** `wrong`: findings of the apply. */
+  constructor(options: WatchOptions, wrong: readonly string[]) {
     this.#options = options;
-    this.#drift = drift;
     const { from, watchSeconds, engine, pressure } = options;
     this.#period = { from, to: from + watchSeconds * 1000 };
     this.#history = readHistory(engine, this.#period);
-    const placement = engine.placement();
-    this.#outsideBefore = new Set(placement.outside.map(({ pid, uid }) => `${pid} ${uid}`));
-    this.#scannedAt = placement.scannedAt ?? 0;
-    this.#outside = 0;
-    const { state, problems } = engine.state();
-    const isApplied = state === 'in force';
-    this.#problems = isApplied ? [] : problems.filter((each) => this.#isNew(each));
+    this.#outside = new OutsideWatch(engine, options.outside);
+    this.#problems = [...wrong, ...this.#failures()];
+    this.#seeApplied();
     pressure.begin();
   }
 
@@ -67,46 +66,43 @@ export class Watch {
     this.#measuredSeconds += seconds;
     for (const each of faults)
       if (isHarmful(each.severity)) this.#hits.set(hitKey(each), sufferer(each.member));
-    this.#seeOutside();
+    this.#outside.see();
+    this.#seeApplied();
     this.#missing = missing.length === 0 ? 0 : this.#missing + 1;
     if (this.#missing > missingMax)
       this.#drift = [`Cgroups are missing again and again: ${missing.slice(0, 5).join(', ')}`];
   }
 
-  /** Counts processes that two scans have found outside: one may just have started. */
-  #seeOutside(): void {
-    const { outside, unknown, scannedAt = 0 } = this.#options.engine.placement();
-    if (scannedAt === this.#scannedAt) return;
-    this.#scannedAt = scannedAt;
-    const now = new Set(outside.map(({ pid, uid }) => `${pid} ${uid}`));
-    const isNew = (each: string) => this.#outsideLast.has(each) && !this.#outsideBefore.has(each);
-    this.#outside = unknown.length > 0 ? 'unknown' : [...now].filter(isNew).length;
-    this.#outsideLast = now;
+  #seeApplied(): void {
+    this.#isApplied ||= this.#options.engine.isApplied();
   }
 
-  #isNew(problem: string): boolean {
-    return !this.#options.known.includes(problem);
+  /** Returns the problems of the last apply that are the release's. A policy that is refused was not applied. */
+  #failures(): readonly string[] {
+    const { engine, known } = this.#options;
+    const { state, problems } = engine.state();
+    return state === 'failed' ? problems.filter((each) => !known.includes(each)) : [];
   }
 
   /** Returns the verdict after `passedSeconds`. */
   judge(passedSeconds: number): Verdict {
-    const { watchSeconds, pressure, engine } = this.#options;
-    const { state, problems } = engine.state();
-    // A policy that is refused by now has been edited since: what was applied is still in force.
-    const now = state === 'failed' ? problems.filter((each) => this.#isNew(each)) : [];
+    const { watchSeconds, pressure } = this.#options;
     const seen: Seen = {
       watchSeconds,
       passedSeconds,
       measuredSeconds: this.#measuredSeconds,
-      problems: [...new Set([...this.#problems, ...now])],
+      isApplied: this.#isApplied,
+      problems: [...new Set([...this.#problems, ...this.#failures()])],
       drift: this.#drift,
-      outside: this.#outside,
+      outside: this.#outside.found(),
       hits: this.#hits,
       history: this.#history,
       memory: pressure.seen(this.#period, 'memory'),
       io: pressure.seen(this.#period, 'io'),
     };
-    return judge(seen);
+    const verdict = judge(seen);
+    const mayWait = !this.#outside.isSettled && passedSeconds < watchSeconds + scanSecondsMax;
+    return verdict.kind === 'unclear' && mayWait ? { kind: 'watching' } : verdict;
   }
 }
 
