@@ -177,7 +177,7 @@ suite('watch', () => {
     assert.equal(verdict(), 'pass');
   });
 
-  test('a typo of root at a restart is no problem of the release', () => {
+  test('a typo of root at a restart is not a problem of the release', () => {
     const agent = new Agent();
     agent.state = { ...inForce, state: 'refused', problems: ['a typo'] };
     agent.isApplied = false;
