@@ -35,7 +35,8 @@ export function parseOnHost(file: string, text: string, onHost: OnHost): ParsedP
   if (!read.ok) return { ...own, isPartial: true };
   if (read.value === undefined) return own;
   const release = acceptedRelease(read.value, fleet, onHost, diagnostics);
-  if (release === undefined) return { ...own, isPartial: true };
+  if (release !== undefined) refuseOtherFleet(fleet, release, diagnostics);
+  if (release === undefined || diagnostics.failed) return { ...own, isPartial: true };
   refuseNotLocal(document, fleet, release, diagnostics);
   return diagnostics.failed ? { ...own, isPartial: true } : merged(document, release, fleet, words);
 }
@@ -81,6 +82,21 @@ function acceptedRelease(
     );
   }
   return refused.length > 0 ? undefined : parsed.document;
+}
+
+/** Reports that the release in force is another fleet's: what is in force stays, and root says what is to become of it. */
+function refuseOtherFleet(
+  fleet: FleetElement,
+  release: PolicyDocument,
+  diagnostics: Diagnostics,
+): void {
+  const { name } = fleet.settings;
+  const other = release.fleet?.settings.name;
+  if (other === undefined || other === name) return;
+  diagnostics.error(
+    fleet,
+    `This host has a release of the fleet "${other}" in force, not of "${name}": write name="${other}", or run "bulkhead fleet leave" first`,
+  );
 }
 
 /** The elements that need a word of `local`; a host decides alone about all others. */

@@ -355,7 +355,8 @@ test('docs/metrics.md lists exactly the families of exposition()', () => {
   const onIncidents = new Set(text.match(/\bbulkhead_[a-z]+_[a-z_]+\b/g));
   const history = { ...status.history, oldestAt: 1000 };
   const placement = { ...status.placement, scannedAt: 1000 };
-  const page = pageOf({ ...everything, status: { ...status, history, placement } });
+  const fleet = { state: 'new', problems: [] } as const;
+  const page = pageOf({ ...everything, fleet, status: { ...status, history, placement } });
   const found = [...parse(page).keys()].filter((each) => !/^bulkhead_(reseller|site)_/.test(each));
   assert.deepEqual([...onIncidents].sort(), found.sort());
 });

@@ -60,6 +60,15 @@ suite('a host in a fleet', { skip }, () => {
       rmSync(each, { recursive: true, force: true });
   });
 
+  test('refuses another name of a fleet while a release of the first one is in force', () => {
+    setRelease(fleets.replace('\n', '\n  <fleet name="example"/>\n'));
+    assert.match(bulkhead('check').out, /is correct/);
+    writeFileSync(file, own.replace('name="example"', 'name="other"'));
+    const { status, err } = bulkhead('check');
+    assert.equal(status, 1);
+    assert.match(err, /:2:3: error: This host has a release of the fleet "example" in force/);
+  });
+
   test('has what its own file and the release say, with the file of each line', () => {
     assert.match(bulkhead('check').out, /is correct: 2 tenants/);
     assert.deepEqual(limitOf('61001', 'cpu limit'), { value: '200%', line: 6, file: release });

@@ -60,8 +60,11 @@ export class HostStage {
 
   readonly chain = () => [signedTrust(trustOf(1, [this.alice]), this.alice)];
 
-  /** Starts the agent before the tests, in the fleet, on a host that has been measured for weeks. */
-  register(): void {
+  /**
+   * Starts the agent before the tests, in the fleet, on a host that has been measured for weeks. `isNoticed`: the agent
+   * has read that the host has joined.
+   */
+  register(isNoticed = true): void {
     before(async () => {
       if ('skip' in this.#here) return;
       this.#agent = new RunningAgent(this.#here.host);
@@ -73,7 +76,7 @@ export class HostStage {
       const policy = this.agent.policyFile;
       const joined = await this.cli('join', trust, '--host', hostName, '--yes', '-p', policy);
       assert.equal(joined.status, 0, joined.stderr);
-      await this.until('it is in the fleet', ({ state }) => state === 'new');
+      if (isNoticed) await this.until('it is in the fleet', ({ state }) => state === 'new');
     });
     after(async () => {
       for (const each of this.#children) each.kill('SIGKILL');

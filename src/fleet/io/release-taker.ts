@@ -121,7 +121,7 @@ export class ReleaseTaker {
     const { fleet, host } = state();
     if (settings === undefined || settings.name !== fleet || settings.host !== host)
       return refuseRequest({
-        status: 409,
+        status: 404,
         action,
         reason: `the policy of this host does not say that it is "${host}" of the fleet "${fleet}"`,
         hint: 'run "bulkhead fleet join"',
@@ -163,7 +163,8 @@ function alreadyKnown(
   { current, ended }: HostState,
   release: ReturnType<typeof idOf>,
 ): 'in force' | HttpResult<never> | undefined {
-  if (current !== undefined && isRelease(current.release, release)) return 'in force';
+  const isCurrent = current !== undefined && isRelease(current.release, release);
+  if (isCurrent && current.phase !== 'going back') return 'in force';
   if (ended?.outcome !== 'rolled back' || !isRelease(ended.release, release)) return undefined;
   return refuseRequest({
     status: 422,

@@ -16,18 +16,11 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../../cli/shared/command.ts';
-import {
-  failWith,
-  pathsFor,
-  print,
-  printError,
-  printJson,
-  sayItWaits,
-} from '../../../cli/shared/output.ts';
+import { failWith, pathsFor, print, printError, printJson } from '../../../cli/shared/output.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { JsonOption } from './ask-agent.ts';
 import type { FleetAcceptJson } from './json.ts';
-import { outcomeOf, waitForRelease } from './wait-for-release.ts';
+import { handOver, outcomeOf, waitForRelease } from './wait-for-release.ts';
 
 /** The largest bundle that the agent takes. */
 const bytesMax = 24 * 2 ** 20;
@@ -57,12 +50,7 @@ async function accept(file: string, options: AcceptOptions, command: Command): P
   const read = readBounded(file, bytesMax);
   if (!read.ok) return failWith(read.error);
   const body = decodeText(read.value);
-  const asked = await callAgent<FleetResponse>(
-    paths,
-    '/v1/fleet/release',
-    {},
-    { method: 'POST', body, onSlow: sayItWaits },
-  );
+  const asked = await handOver(paths, body, wait?.value ?? 0);
   if (!asked.ok) return refused(asked.error, generationOf(body), paths, options);
   const release = idIn(body);
   if (wait === undefined) return report(outcomeOf(asked.value, release), options, true);
@@ -79,8 +67,12 @@ async function refused(
   const asked = await callAgent<FleetResponse>(paths, '/v1/fleet');
   const now: FleetResponse = asked.ok ? asked.value : { state: 'unknown', problems: [] };
   const isBack = now.ended?.outcome === 'rolled back' && now.ended.generation === generation;
-  const outcome = problem.status !== 422 ? 'failed' : isBack ? 'rolled back' : 'refused';
   const known = generation === undefined ? {} : { generation };
+  if (problem.status === 422 && isBack) {
+    const reason = now.ended?.reasons.join('; ') ?? '';
+    return report({ ...now, ...known, outcome: 'rolled back', reason }, options, false);
+  }
+  const outcome = problem.status === 422 ? 'refused' : 'failed';
   return report({ ...now, ...known, outcome, reason: formatProblem(problem) }, options, false);
 }
 
@@ -88,11 +80,24 @@ function report(result: FleetAcceptJson, { json }: AcceptOptions, isEarly: boole
   const { outcome, generation, reason } = result;
   const name = generation === undefined ? 'The release' : `Generation ${generation}`;
   if (json === true) printJson(result);
-  else if (reason !== undefined && outcome !== 'under way') printError(reason);
+  else if (reason !== undefined && outcome !== 'under way')
+    printError(sentenceOf(result, name) ?? reason);
   else if (outcome === 'under way')
     print(`${name} is ${result.state}; the agent goes on, and "bulkhead fleet status" shows it`);
   else print(`${name} is ${outcome}`);
   return isEarly && outcome === 'under way' ? exitCodes.done : statuses[outcome];
+}
+
+/** Returns what became of a release that was taken; undefined if the reason says it all. */
+function sentenceOf({ outcome, reason, release }: FleetAcceptJson, name: string) {
+  if (outcome === 'unclear')
+    return `${name} is in force, and its watch is unclear: ${reason}; run "bulkhead fleet keep" or "back"`;
+  if (outcome !== 'rolled back') return undefined;
+  const now =
+    release === undefined
+      ? "Only the host's own policy is in force"
+      : `Generation ${release.generation} is in force`;
+  return `${name} was rolled back: ${reason}. ${now}`;
 }
 
 /** Returns the numbers of a release that the agent has taken: its text is known to be right. */

@@ -1,13 +1,18 @@
 /** Waits until the agent has decided about a release. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { briefly, callAgent } from '../../../agent/api/client.ts';
+import { formatProblem } from '../../../../packages/base/problem.ts';
+import type { Result } from '../../../../packages/base/result.ts';
+import { briefly, callAgent, type AgentFailure } from '../../../agent/api/client.ts';
 import type { FleetResponse } from '../../../agent/api/fleet-api.ts';
-import { printError } from '../../../cli/shared/output.ts';
+import { printError, sayItWaits } from '../../../cli/shared/output.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { describeRelease } from './describe.ts';
 import type { FleetAcceptJson } from './json.ts';
 
 const pollMilliseconds = 1_000;
+const retryMilliseconds = 2_000;
+/** How long the agent may take to read the policy that `fleet join` has written. */
+const joinMilliseconds = 120_000;
 const tellMilliseconds = 60_000;
 
 interface ReleaseId {
@@ -39,6 +44,39 @@ export function outcomeOf(response: FleetResponse, asked: ReleaseId): FleetAccep
     outcome: 'failed',
     reason: `Generation ${generation} is not in force any more: another one came, or the host left its fleet`,
   };
+}
+
+/**
+ * Hands a release to the agent, again if it starts, is busy, or has not read yet that this host has joined. Returns its
+ * last answer once the time is over.
+ */
+export async function handOver(
+  paths: Paths,
+  bundle: string,
+  milliseconds: number,
+): Promise<Result<FleetResponse, AgentFailure>> {
+  const start = performance.now();
+  let told = '';
+  for (;;) {
+    const asked = await callAgent<FleetResponse>(
+      paths,
+      '/v1/fleet/release',
+      {},
+      { method: 'POST', body: bundle, onSlow: sayItWaits },
+    );
+    if (asked.ok) return asked;
+    const patience = patienceWith(asked.error.status, milliseconds);
+    if (performance.now() - start + retryMilliseconds > patience) return asked;
+    const reason = formatProblem(asked.error);
+    if (reason !== told) printError(`${reason}; trying again`);
+    told = reason;
+    await sleep(retryMilliseconds);
+  }
+}
+
+function patienceWith(status: number | undefined, milliseconds: number): number {
+  if (status === 404) return Math.min(joinMilliseconds, milliseconds);
+  return status === 409 || status === 429 || status === 503 ? milliseconds : 0;
 }
 
 /** Asks until there is a result, the time is over, or somebody presses Ctrl-C. */
