@@ -8,10 +8,11 @@ import { fleetPolicyFile, readFleetPolicy } from '../host/fleet/fleet-policy.ts'
 import type { Paths } from '../host/paths.ts';
 import type { Diagnostics } from '../policy/diagnostic.ts';
 import type { PolicyDocument } from '../policy/document.ts';
-import { refusedByAccept } from '../policy/fleet/accept.ts';
+import { refusedByAccept, type RefusedByAccept } from '../policy/fleet/accept.ts';
 import type { FleetElement } from '../policy/fleet/fleet-settings.ts';
 import type { LocalWord } from '../policy/fleet/fleet-words.ts';
 import { layerDocuments } from '../policy/fleet/layers.ts';
+import { needsRights } from '../policy/fleet/needs-rights.ts';
 import { parsePolicy, type ParsedPolicy } from '../policy/parse.ts';
 import type { AlertWords } from '../policy/settings.ts';
 
@@ -34,7 +35,7 @@ export function parseOnHost(file: string, text: string, onHost: OnHost): ParsedP
   if (!read.ok) diagnostics.error(fleet, formatProblem(read.error));
   if (!read.ok) return { ...own, isPartial: true };
   if (read.value === undefined) return own;
-  const release = acceptedRelease(read.value, fleet, onHost, diagnostics);
+  const release = acceptedRelease(read.value, document, onHost, diagnostics);
   if (release !== undefined) refuseOtherFleet(fleet, release, diagnostics);
   if (release === undefined || diagnostics.failed) return { ...own, isPartial: true };
   refuseNotLocal(document, fleet, release, diagnostics);
@@ -63,14 +64,21 @@ const refusalsMax = 20;
 /** Parses the policy of the release; undefined, and reported, if it has errors or says what the host does not accept. */
 function acceptedRelease(
   text: string,
-  fleet: FleetElement,
-  { paths, words }: OnHost,
+  own: PolicyDocument,
+  onHost: OnHost,
   diagnostics: Diagnostics,
 ): PolicyDocument | undefined {
+  const { paths, words } = onHost;
+  const { fleet } = own;
+  if (fleet === undefined) return undefined;
   const file = fleetPolicyFile(paths);
   const parsed = parsePolicy(file, text, words);
   diagnostics.list.push(...parsed.diagnostics.list.filter(({ severity }) => severity === 'error'));
-  const refused = parsed.diagnostics.failed ? [] : refusedByAccept(text, fleet.settings.accept);
+  if (parsed.document === undefined || parsed.diagnostics.failed) return undefined;
+  const refused = [
+    ...refusedByAccept(text, fleet.settings.accept),
+    ...newRights(own, parsed.document, onHost),
+  ];
   for (const { element, line, word } of refused.slice(0, refusalsMax)) {
     const remedy =
       word === undefined
@@ -97,6 +105,20 @@ function refuseOtherFleet(
     fleet,
     `This host has a release of the fleet "${other}" in force, not of "${name}": write name="${other}", or run "bulkhead fleet leave" first`,
   );
+}
+
+/** Returns what a new release gives to resellers; the one in force was asked when it was new. */
+function newRights(
+  own: PolicyDocument,
+  release: PolicyDocument,
+  { paths, words, release: candidate }: OnHost,
+): readonly RefusedByAccept[] {
+  if (candidate === undefined || own.fleet?.settings.accept.includes('rights') === true) return [];
+  const read = readFleetPolicy(paths);
+  const text = read.ok ? read.value : undefined;
+  const before =
+    text === undefined ? undefined : parsePolicy(fleetPolicyFile(paths), text, words).document;
+  return needsRights({ own, release, before });
 }
 
 /** The elements that need a word of `local`; a host decides alone about all others. */

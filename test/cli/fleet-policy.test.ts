@@ -6,6 +6,8 @@ import { afterEach, beforeEach, suite, test } from 'node:test';
 import { pathsOf } from '../../src/host/paths.ts';
 import { fleetPolicyFile } from '../../src/host/fleet/fleet-policy.ts';
 import type { Explanation } from '../../src/policy/explain.ts';
+import { policyReader } from '../../src/apply/load-policy.ts';
+import { capabilities } from '../../src/capabilities.ts';
 import type { CheckJson } from '../../src/cli/commands/json.ts';
 import { bulkhead as run, directory, file, now, usePolicy } from './edit-stage.ts';
 
@@ -136,6 +138,25 @@ suite('a host in a fleet', { skip }, () => {
     const writable = bulkhead('check');
     assert.equal(writable.status, 1);
     assert.ok(writable.err.includes(release), writable.err);
+  });
+
+  test('takes no new release that brings a tenant of the own file to a reseller, unless root says so', async () => {
+    const eve = '<reseller uid="61005" may="limits"/>';
+    const bob = '<tenant uid="61001"/>';
+    const text = own.replace('<tenant uid="61001" package="business"/>', eve + bob);
+    const candidate = `<bulkhead version="1">\n<reseller uid="61005">${bob}</reseller></bulkhead>`;
+    const reader = await policyReader(capabilities);
+    const problemsOf = (policy: string) => {
+      writeFileSync(file, policy);
+      const { diagnostics } = reader.load(file, paths, candidate);
+      return diagnostics.filter(({ severity }) => severity === 'error').map((each) => each.message);
+    };
+    assert.deepEqual(problemsOf(text), [
+      `The fleet's policy says <tenant uid="61001"> inside <reseller> (line 2 of ${release}), which this host does not accept: add "rights" to "accept", or publish a release without it`,
+    ]);
+    assert.deepEqual(problemsOf(text.replace('accept="', 'accept="rights ')), []);
+    setRelease(candidate);
+    assert.deepEqual(problemsOf(text), []);
   });
 
   test('leaves to the fleet what "local" does not name, unless root says otherwise', () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
 import { judge, pressedMin, sufferersMin, type Seen } from '../../src/fleet/core/gate.ts';
+import { tenantMember } from '../../src/usage/member.ts';
 import { hitHistory, hitKey, sufferer, type Hit } from '../../src/fleet/core/hits.ts';
 import { rareBelow, rarityOf, tailOf } from '../../src/fleet/core/rare.ts';
 
@@ -18,6 +19,7 @@ const quiet: Seen = {
   drift: [],
   isApplied: true,
   outside: [],
+  customers: { count: 50, find: (member) => ({ name: `name-${member}`, customer: member }) },
   hits: new Map(),
   history: { known: new Set(), days: quietDays },
   memory: { runs: 0, days: quietDays },
@@ -25,7 +27,19 @@ const quiet: Seen = {
 };
 
 const hitsOf = (tenants: number) =>
-  new Map(Array.from({ length: tenants }, (_, each) => [`u${each} memory.limit`, `u${each}`]));
+  new Map(
+    Array.from({ length: tenants }, (_, each) => [
+      hitKey({ member: tenantMember(each), limit: 'memory.limit' }),
+      tenantMember(each),
+    ]),
+  );
+
+const outsideOf = (tenants: number) =>
+  Array.from({ length: tenants }, (_, each) => ({
+    pid: 70 + each,
+    uid: 1001 + each,
+    reason: 'its cgroup is gone',
+  }));
 
 suite('gate', () => {
   test('judge() passes a quiet watch, and none before its end', () => {
@@ -33,11 +47,11 @@ suite('gate', () => {
     assert.deepEqual(judge({ ...quiet, passedSeconds: 1799 }), { kind: 'watching' });
   });
 
-  test('judge() fails at once on problems, drift and processes outside', () => {
+  test('judge() fails at once on problems, drift and processes of three tenants outside', () => {
     const wrong: readonly Partial<Seen>[] = [
       { problems: ['Cannot set memory.max'] },
       { drift: ['u1001 has no cgroup'] },
-      { outside: [{ pid: 7, uid: 1001, reason: 'its cgroup is gone' }] },
+      { outside: outsideOf(3) },
     ];
     for (const each of wrong)
       assert.equal(judge({ ...quiet, passedSeconds: 1, ...each }).kind, 'fail');
@@ -49,7 +63,7 @@ suite('gate', () => {
     assert.deepEqual(failed, {
       kind: 'fail',
       reasons: [
-        '3 tenants had processes killed or refused by a limit that they had not hit in the 7 days before; the same hours of 14 days had at most 0',
+        '3 tenants had processes killed or refused by a limit that they had not hit in the 7 days before (name-u0, name-u1, name-u2); the same hours of 14 days had at most 0',
       ],
     });
     const known = new Set(hitsOf(3).keys());
@@ -57,6 +71,35 @@ suite('gate', () => {
       judge({ ...quiet, hits: hitsOf(3), history: { known, days: quietDays } }).kind,
       'pass',
     );
+  });
+
+  test('one customer alone fails no release, and is named', () => {
+    const ofReseller: Seen['customers'] = {
+      count: 50,
+      find: (member) => ({ name: `name-${member}`, customer: 'r1000' }),
+    };
+    assert.deepEqual(judge({ ...quiet, outside: outsideOf(1), passedSeconds: 60 }), {
+      kind: 'watching',
+    });
+    assert.deepEqual(judge({ ...quiet, outside: outsideOf(1) }), {
+      kind: 'unclear',
+      reasons: [
+        "1 process is outside the tenants' cgroups (70 of name-u1001: its cgroup is gone); it concerns only 1 customer",
+      ],
+    });
+    for (const each of [{ outside: outsideOf(10) }, { hits: hitsOf(10) }]) {
+      const judged = judge({ ...quiet, ...each, customers: ofReseller });
+      assert.equal(judged.kind, 'unclear', JSON.stringify(judged));
+    }
+  });
+
+  test('on a host with fewer customers than three, all of them are enough', () => {
+    const find: Seen['customers']['find'] = (member) => ({ name: member, customer: 'r1000' });
+    const verdictWith = (customers: number, seen: Partial<Seen>) =>
+      judge({ ...quiet, ...seen, customers: { count: customers, find } }).kind;
+    assert.equal(verdictWith(1, { hits: hitsOf(3) }), 'fail');
+    assert.equal(verdictWith(1, { outside: outsideOf(1) }), 'fail');
+    assert.equal(verdictWith(2, { hits: hitsOf(3) }), 'unclear');
   });
 
   test('judge() never passes what was not measured', () => {

@@ -59,6 +59,7 @@ class Agent {
       this.calls.push('scan');
       return Promise.resolve(this.placement);
     },
+    customers: () => ({ count: 1, find: (member) => ({ name: member, customer: member }) }),
   };
 
   scan(outside: readonly number[] = []): void {
@@ -177,7 +178,7 @@ suite('watch', () => {
     assert.equal(verdict(), 'pass');
   });
 
-  test('a typo of root at a restart is not a problem of the release', () => {
+  test('a typo of root at a restart does not count against the release', () => {
     const agent = new Agent();
     agent.state = { ...inForce, state: 'refused', problems: ['a typo'] };
     agent.isApplied = false;

@@ -2,6 +2,7 @@
 import type { Result } from '../../../packages/base/result.ts';
 import type { EventStore } from '../../store/events/event-store.ts';
 import type { Fault } from '../../usage/fault.ts';
+import type { Member } from '../../usage/member.ts';
 import type { FleetResponse } from '../api/fleet-api.ts';
 import type { HttpResult } from '../api/http-result.ts';
 import type { PlacementStatus } from '../api/status-response.ts';
@@ -28,6 +29,14 @@ export interface FleetEngine {
   readonly placement: () => PlacementStatus;
   /** Scans all processes; the result says so if that takes too long. */
   readonly scan: () => Promise<PlacementStatus>;
+  readonly customers: () => Customers;
+}
+
+/** The customers of a host: its resellers, and its tenants without one. */
+export interface Customers {
+  readonly count: number;
+  /** Returns the name of a tenant or reseller for people, and its customer; one that has left is its own. */
+  readonly find: (member: Member) => { readonly name: string; readonly customer: Member };
 }
 
 /** A tick, as far as a watch needs it. */

@@ -20,7 +20,14 @@ import {
 } from '../../policy/policy.ts';
 import type { DigestRule } from '../../policy/settings.ts';
 import { formatQuantity, unlimited } from '../../../packages/base/quantity.ts';
-import { resellerMember, siteMember, tenantMember, type Member } from '../../usage/member.ts';
+import {
+  resellerMember,
+  siteMember,
+  tenantMember,
+  uidOf,
+  type Member,
+} from '../../usage/member.ts';
+import type { Customers } from '../fleet/fleet-agent.ts';
 import type { LimitNumbers, LimitTexts, Who } from '../api/api.ts';
 import { limitNumbers } from './limit-numbers.ts';
 
@@ -51,6 +58,7 @@ export class MemberIndex {
   readonly entries: ReadonlyMap<Member, MemberEntry>;
   readonly tenants: number;
   readonly resellers: number;
+  readonly customers: Customers;
   readonly defaults: LimitNumbers;
   readonly #policy: Policy | undefined;
   readonly #byName = new Map<string, MemberEntry>();
@@ -68,6 +76,7 @@ export class MemberIndex {
     this.defaults = limitNumbers(policy?.defaults ?? {});
     this.entries = new Map(entriesOf(policy).map((each) => [each.who.member, each]));
     for (const entry of this.entries.values()) this.#addNames(entry);
+    this.customers = customersOf(policy, this.entries);
   }
 
   /** Finds an account by name or uid; a tenant before the reseller of the same name. */
@@ -112,6 +121,31 @@ export class MemberIndex {
   valueText(member: Member, key: LimitKey): string {
     return this.entries.get(member)?.given.texts[key] ?? unlimited;
   }
+}
+
+function customersOf(
+  policy: Policy | undefined,
+  entries: ReadonlyMap<Member, MemberEntry>,
+): Customers {
+  const { resellers = [], tenants = [] } = policy ?? {};
+  const customerOf = (member: Member): Member => {
+    // A reseller's own account may be a tenant as well.
+    const own = resellerMember(uidOf(member));
+    const { resellerUid } = entries.get(member) ?? {};
+    if (resellerUid !== undefined) return resellerMember(resellerUid);
+    return entries.has(own) ? own : member;
+  };
+  const all = [
+    ...tenants.map(({ uid }) => tenantMember(uid)),
+    ...resellers.map(({ uid }) => resellerMember(uid)),
+  ];
+  return {
+    count: new Set(all.map(customerOf)).size,
+    find: (member) => ({
+      name: entries.get(member)?.who.name ?? member,
+      customer: customerOf(member),
+    }),
+  };
 }
 
 function entriesOf(policy: Policy | undefined): readonly MemberEntry[] {

@@ -11,10 +11,15 @@
  */
 import { count } from '../../../packages/base/list.ts';
 import { rarityOf } from './rare.ts';
+import type { Customers } from '../../agent/fleet/fleet-agent.ts';
+import { tenantMember, type Member } from '../../usage/member.ts';
 import type { HitHistory } from './hits.ts';
 
 /** The number of tenants below which chance is not asked. */
 export const sufferersMin = 3;
+/** The number of customers who must be concerned, if the host has as many: one alone must not take releases back. */
+export const customersMin = 3;
+const namedMax = 5;
 /** The number of runs of minutes under pressure below which chance is not asked. */
 export const pressedMin = 3;
 /** The part of the watch that must have been measured. */
@@ -36,7 +41,8 @@ export interface Seen {
   /** Processes outside their cgroups that were not outside before, or why that is unknown. */
   readonly outside: readonly OutsideProcess[] | string;
   /** The limits that were hit, with the tenants that hit each: `hitKey` → `sufferer`. */
-  readonly hits: ReadonlyMap<string, string>;
+  readonly hits: ReadonlyMap<string, Member>;
+  readonly customers: Customers;
   /** The days before; `unknown` if they could not be read. */
   readonly history: HitHistory | 'unknown';
   /** `absent`: the kernel has no measure of it. */
@@ -66,7 +72,7 @@ export type Verdict =
 /** Returns the verdict so far. It is `watching`, or `fail`, until the watch is over. */
 export function judge(seen: Seen): Verdict {
   const counts = countsOf(seen);
-  const failures = [...atOnce(seen), ...counts.flatMap(({ fails }) => fails ?? [])];
+  const failures = [...seen.problems, ...seen.drift, ...counts.flatMap(({ fails }) => fails ?? [])];
   if (failures.length > 0) return { kind: 'fail', reasons: failures };
   if (seen.passedSeconds < seen.watchSeconds) return { kind: 'watching' };
   const doubts = [...unmeasured(seen), ...counts.flatMap(({ doubts }) => doubts ?? [])];
@@ -76,37 +82,54 @@ export function judge(seen: Seen): Verdict {
   return { kind: 'pass', without: without.flatMap(([name, is]) => (is === 'absent' ? name : [])) };
 }
 
-function atOnce({ problems, drift, outside }: Seen): readonly string[] {
-  return [
-    ...problems,
-    ...drift,
-    ...(typeof outside !== 'string' && outside.length > 0
-      ? [`${count(outside.length, 'process is', 'processes are')} outside the tenants' cgroups`]
-      : []),
-  ];
-}
-
 interface Judged {
   readonly fails?: string;
   readonly doubts?: string;
 }
 
 const countsOf = (seen: Seen): readonly Judged[] => [
+  judgeOutside(seen),
   judgeHits(seen),
   judgePressure('memory', seen.memory),
   judgePressure('I/O', seen.io),
 ];
 
-function judgeHits({ hits, history }: Seen): Judged {
+function judgeOutside({ outside, customers }: Seen): Judged {
+  if (typeof outside === 'string')
+    return { doubts: `Processes outside their cgroups could not be counted: ${outside}` };
+  if (outside.length === 0) return {};
+  const processes = outside.map(
+    ({ pid, uid, reason }) => `${pid} of ${customers.find(tenantMember(uid)).name}: ${reason}`,
+  );
+  const what = count(outside.length, 'process is', 'processes are');
+  const text = `${what} outside the tenants' cgroups (${named(processes)})`;
+  const tenants = outside.map(({ uid }) => tenantMember(uid));
+  return byCustomers(text, tenants, customers);
+}
+
+/** Fails for many customers, and doubts for a few: people decide about these. */
+function byCustomers(text: string, members: readonly Member[], customers: Customers): Judged {
+  const concerned = new Set(members.map((each) => customers.find(each).customer)).size;
+  if (concerned >= Math.min(customersMin, customers.count)) return { fails: text };
+  return { doubts: `${text}; it concerns only ${count(concerned, 'customer')}` };
+}
+
+const named = (all: readonly string[]): string =>
+  [...all.slice(0, namedMax), ...(all.length > namedMax ? ['…'] : [])].join(', ');
+
+function judgeHits({ hits, history, customers }: Seen): Judged {
   const known = history === 'unknown' ? new Set<string>() : history.known;
   const fresh = [...hits].filter(([key]) => !known.has(key)).map(([, each]) => each);
-  const sufferers = new Set(fresh).size;
+  const who = [...new Set(fresh)];
+  const sufferers = who.length;
   if (sufferers < sufferersMin) return {};
   const what = `${count(sufferers, 'tenant')} had processes killed or refused by a limit that`;
   if (history === 'unknown')
     return { doubts: `${what} they may not have hit before: the earlier days cannot be read` };
-  const text = `${what} they had not hit in the 7 days before`;
-  return judgeCount(text, sufferers, history.days);
+  const names = named(who.map((each) => customers.find(each).name));
+  const text = `${what} they had not hit in the 7 days before (${names})`;
+  const judged = judgeCount(text, sufferers, history.days);
+  return judged.fails === undefined ? judged : byCustomers(judged.fails, who, customers);
 }
 
 function judgePressure(name: string, pressure: Seen['memory']): Judged {
@@ -134,20 +157,12 @@ function judgeCount(text: string, found: number, days: readonly number[]): Judge
   }
 }
 
-function unmeasured({
-  watchSeconds,
-  measuredSeconds,
-  isApplied,
-  outside,
-}: Seen): readonly string[] {
+function unmeasured({ watchSeconds, measuredSeconds, isApplied }: Seen): readonly string[] {
   const measured = Math.floor(measuredSeconds);
   return [
     ...(isApplied ? [] : ['The policy with it could not be applied']),
     ...(measuredSeconds < measuredPartMin * watchSeconds
       ? [`Only ${measured} of ${watchSeconds} seconds were measured`]
-      : []),
-    ...(typeof outside === 'string'
-      ? [`Processes outside their cgroups could not be counted: ${outside}`]
       : []),
   ];
 }

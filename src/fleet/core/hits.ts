@@ -3,7 +3,7 @@
  * not hit in the week before, in the watch and in the same hours of earlier days.
  */
 import type { LimitKey, Severity } from '../../limits/limit.ts';
-import { kindOf, uidOf, type Member } from '../../usage/member.ts';
+import { kindOf, tenantMember, uidOf, type Member } from '../../usage/member.ts';
 
 const day = 86_400_000;
 /** How long a limit must not have been hit to count as new. */
@@ -29,8 +29,8 @@ export const isHarmful = (severity: Severity): boolean =>
   severity === 'killed' || severity === 'refused';
 
 /** Returns the tenant or reseller that suffers. A tenant's site is the tenant: one customer counts once. */
-export const sufferer = (member: Member): string =>
-  kindOf(member) === 'reseller' ? member : `u${uidOf(member)}`;
+export const sufferer = (member: Member): Member =>
+  kindOf(member) === 'reseller' ? member : tenantMember(uidOf(member));
 
 export const hitKey = ({ member, limit }: Pick<Hit, 'member' | 'limit'>): string =>
   `${sufferer(member)} ${limit}`;

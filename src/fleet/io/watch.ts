@@ -1,6 +1,7 @@
 /** Collects what the gate judges, from the end of an apply on. */
 import type { FleetEngine, SeenTick } from '../../agent/fleet/fleet-agent.ts';
 import type { Incident } from '../../usage/incident.ts';
+import type { Member } from '../../usage/member.ts';
 import { judge, type Seen, type Verdict } from '../core/gate.ts';
 import {
   daysMax,
@@ -40,7 +41,7 @@ export class Watch {
   readonly #options: WatchOptions;
   readonly #period: Period;
   readonly #history: HitHistory | 'unknown';
-  readonly #hits = new Map<string, string>();
+  readonly #hits = new Map<string, Member>();
   readonly #outside: OutsideWatch;
   #measuredSeconds = 0;
   #missing = 0;
@@ -86,7 +87,7 @@ export class Watch {
 
   /** Returns the verdict after `passedSeconds`. */
   judge(passedSeconds: number): Verdict {
-    const { watchSeconds, pressure } = this.#options;
+    const { watchSeconds, pressure, engine } = this.#options;
     const seen: Seen = {
       watchSeconds,
       passedSeconds,
@@ -96,6 +97,7 @@ export class Watch {
       drift: this.#drift,
       outside: this.#outside.found(),
       hits: this.#hits,
+      customers: engine.customers(),
       history: this.#history,
       memory: pressure.seen(this.#period, 'memory'),
       io: pressure.seen(this.#period, 'io'),
