@@ -251,6 +251,24 @@ suite('bulkhead fleet pull', { skip }, () => {
     assert.equal(url, `http://127.0.0.1:${plainPort}/hosts/web-001.json`);
   });
 
+  test('a server that stands still, or lies about its number, keeps out nothing that another one has', async () => {
+    const other = join(web, 'other', 'hosts');
+    mkdirSync(other, { recursive: true });
+    from = [`https://localhost:${port}/other/`, `https://localhost:${port}/`];
+    publish(bundleOf(4));
+    writeFileSync(join(other, `${host}.json`), bundleOf(3));
+    await pulled();
+    assert.equal(handed.pop(), bundleOf(4));
+    const forged = bundleOf(3).replace(String.raw`generation\":3`, String.raw`generation\":99`);
+    assert.notEqual(forged, bundleOf(3));
+    writeFileSync(join(other, `${host}.json`), forged);
+    const { status, stderr } = await run();
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /\/other\/.*Cannot take the release/);
+    assert.deepEqual(handed.splice(-2), [forged, bundleOf(4)]);
+    from = [`https://localhost:${port}/`];
+  });
+
   test('an endless file is not read to its end', async () => {
     publish('');
     truncateSync(file, 200 * 2 ** 20);

@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander';
 import { printable } from '../../../packages/base/printable.ts';
-import { failed, type Problem } from '../../../packages/base/problem.ts';
+import { failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { callAgent } from '../../agent/api/client.ts';
 import {
@@ -44,9 +44,13 @@ async function pull({ json }: PullOptions, command: Command): Promise<ExitCode> 
       reason: 'the policy of this host names no https address of a fleet',
       hint: 'write for example <fleet name="example" host="web-001" from="https://fleet.example.org/"/>',
     });
-  const bundle = await firstOf(bases, host);
-  if (bundle === undefined) return exitCodes.failed;
-  return handOver(paths, bundle, json === true);
+  const pulled = await newestFirst(bases, host);
+  for (const each of pulled) {
+    const outcome = await handOver(paths, each, json === true);
+    // What one server made up must not keep out what another one has.
+    if (outcome !== 'refused') return outcome;
+  }
+  return exitCodes.failed;
 }
 
 interface Pulled {
@@ -55,14 +59,28 @@ interface Pulled {
   readonly isSame: boolean;
 }
 
-/** Returns the bundle of the first address that has one; the problems of the others are printed. */
-async function firstOf(bases: readonly string[], host: string): Promise<Pulled | undefined> {
-  for (const base of bases) {
-    const pulled = await pullFrom(base, host);
-    if (pulled.ok) return pulled.value;
-    printError(pulled.error);
-  }
-  return undefined;
+/**
+ * Returns the bundles of all addresses, what claims to be the newest first: a server that stands still must not keep a
+ * host from what others have. The problems of the others are printed.
+ */
+async function newestFirst(bases: readonly string[], host: string): Promise<readonly Pulled[]> {
+  const all = await Promise.all(bases.map((base) => pullFrom(base, host)));
+  const found = new Map<string, Pulled>();
+  for (const each of all)
+    if (!each.ok) printError(each.error);
+    else if (!found.has(each.value.text)) found.set(each.value.text, each.value);
+  const claimed = [...found.values()].map((each) => ({ each, claim: claimOf(each.text) }));
+  claimed.sort((a, b) => b.claim.trust - a.claim.trust || b.claim.generation - a.claim.generation);
+  return claimed.map(({ each }) => each);
+}
+
+const claim =
+  /"head":\{"document":"\{\\"format\\":1,\\"fleet\\":\\"[a-z0-9-]{1,63}\\",\\"generation\\":(\d{1,15}),\\"trust\\":(\d{1,15}),/;
+
+/** Returns the numbers that a bundle claims. Nobody has verified them, so it is not worth parsing. */
+function claimOf(text: string) {
+  const [, generation, trust] = claim.exec(text) ?? [];
+  return { generation: Number(generation ?? 0), trust: Number(trust ?? 0) };
 }
 
 const timeoutMilliseconds = 60_000;
@@ -94,7 +112,7 @@ async function handOver(
   paths: Paths,
   { url, text, isSame }: Pulled,
   json: boolean,
-): Promise<ExitCode> {
+): Promise<ExitCode | 'refused'> {
   const taken = await callAgent<FleetAnswer>(
     paths,
     '/v1/fleet/release',
@@ -102,7 +120,10 @@ async function handOver(
     { method: 'POST', body: text },
   );
   const isLater = !taken.ok && later.has(taken.error.status);
-  if (!taken.ok && !isLater) return failWith(taken.error);
+  if (!taken.ok && !isLater) {
+    printError(`${printable(url)}: ${formatProblem(taken.error)}`);
+    return taken.error.status === 422 ? 'refused' : exitCodes.failed;
+  }
   if (!taken.ok) printError(taken.error);
   const shown: FleetPullJson = { url, isSame, state: taken.ok ? taken.value.state : null };
   if (json) printJson(shown);
