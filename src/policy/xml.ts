@@ -6,6 +6,7 @@
  * text, between the offsets.
  */
 import { SaxesParser } from 'saxes';
+import { printable } from '../../packages/base/printable.ts';
 import type { Cause } from '../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../packages/base/result.ts';
 import { Diagnostics, type Located, type Span } from './diagnostic.ts';
@@ -131,7 +132,10 @@ class Builder {
         'A document type declaration is not allowed: remove the line <!DOCTYPE …>',
       ),
     );
-    parser.on('xmldecl', ({ encoding }) => {
+    parser.on('xmldecl', ({ version = '', encoding }) => {
+      // XML 1.1 has other line ends and characters, and a merged policy is read as 1.0.
+      if (version !== '1.0')
+        this.#stop(0, `The file declares XML ${printable(version)}; declare version="1.0"`);
       if (encoding !== undefined && !/^(utf-?8|us-ascii)$/i.test(encoding)) {
         this.#stop(
           0,

@@ -11,8 +11,10 @@ import { begun, newState } from '../../src/fleet/core/states.ts';
 import { FleetHost } from '../../src/fleet/io/fleet-host.ts';
 import { HostStore } from '../../src/fleet/io/host-store.ts';
 import { momentNow } from '../../src/fleet/io/moment.ts';
+import { outsideBefore } from '../../src/fleet/io/outside-watch.ts';
 import { PressureLog } from '../../src/fleet/io/pressure-log.ts';
 import { Watch, type WatchOptions } from '../../src/fleet/io/watch.ts';
+import { outsideMax } from '../../src/host/placer/protocol.ts';
 import { fleetDirectoryOf, pathsOf } from '../../src/host/paths.ts';
 import { ok } from '../../packages/base/result.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
@@ -185,6 +187,14 @@ suite('watch', () => {
     const { see, verdict } = watchOf(agent);
     see();
     assert.equal(verdict(1), 'watching');
+  });
+
+  test('too many processes outside to be listed are not compared with', async () => {
+    const agent = new Agent();
+    agent.scan(Array.from({ length: outsideMax - 1 }, (_, each) => each + 1));
+    assert.equal((await outsideBefore(agent.engine))?.length, outsideMax - 1);
+    agent.scan(Array.from({ length: outsideMax }, (_, each) => each + 1));
+    assert.equal(await outsideBefore(agent.engine), undefined);
   });
 
   test('the processes outside are counted, and kept, before a release is applied', async () => {

@@ -199,6 +199,10 @@ test('parsePolicy() refuses document types, entities, other encodings and other 
     /Version "2" of the language is not known/,
   );
   assert.match(
+    problems('<?xml version="1.1"?><bulkhead version="1"/>').join(),
+    /p\.xml:1:1: error: The file declares XML 1\.1; declare version="1\.0"$/,
+  );
+  assert.match(
     problems('<?xml version="1.0" encoding="latin1"?><bulkhead version="1"/>').join(),
     /declares the encoding "latin1"/,
   );

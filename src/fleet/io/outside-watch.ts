@@ -1,6 +1,7 @@
 /** Follows the processes outside their cgroups during a watch. */
 import type { FleetEngine } from '../../agent/fleet/fleet-agent.ts';
 import type { PlacementStatus } from '../../agent/api/status-response.ts';
+import { outsideMax } from '../../host/placer/protocol.ts';
 import type { OutsideProcess } from '../core/gate.ts';
 
 /** A process that has just started is outside for a moment: two scans must agree. */
@@ -13,7 +14,7 @@ type Engine = Pick<FleetEngine, 'placement' | 'scan'>;
 /** Returns the processes outside before a release; undefined if that could not be found out. */
 export async function outsideBefore(engine: Engine): Promise<readonly string[] | undefined> {
   const { outside, unknown } = await engine.scan();
-  return unknown.length > 0 ? undefined : outside.map(keyOf);
+  return unknown.length > 0 || outside.length >= outsideMax ? undefined : outside.map(keyOf);
 }
 
 const keyOf = ({ pid, uid }: OutsideProcess): string => `${pid} ${uid}`;
