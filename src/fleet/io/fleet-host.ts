@@ -19,31 +19,23 @@ import {
   dropped,
   goingBack,
   held,
-  judged,
   kept,
   passed,
   resumed,
   started,
-  watching,
-  wentBack,
   type HostState,
   type Now,
 } from '../core/states.ts';
-import { secondsOf } from '../core/stopwatch.ts';
 import { alarmOf } from '../core/alarms.ts';
 import { responseOf } from '../core/response.ts';
 import type { VerifiedRelease } from './verify/verify-bundle.ts';
 import { HostRecord } from './host-record.ts';
 import { HostStore } from './host-store.ts';
-import { outsideBefore } from './outside-watch.ts';
 import { PressureLog } from './pressure-log.ts';
 import { refuseRequest } from './refusal.ts';
+import { ReleaseDriver } from './release-driver.ts';
 import { ReleaseTaker, type FleetSettings } from './release-taker.ts';
-import { Watch } from './watch.ts';
 
-const retryMilliseconds = 10_000;
-/** How often an apply is refused before the release counts as failed: five minutes. */
-const refusalsMax = 30;
 const holdSecondsMax = 30 * 86_400;
 
 export class FleetHost {
@@ -52,13 +44,9 @@ export class FleetHost {
   readonly #record: HostRecord;
   readonly #pressure: PressureLog;
   readonly #taker: ReleaseTaker;
+  readonly #driver: ReleaseDriver;
   #engine: FleetEngine | undefined;
-  #watch: Watch | undefined;
   #settings: FleetSettings | undefined;
-  #isDriving = false;
-  #mayDrive = false;
-  #retryAt = 0;
-  #refusals = 0;
   #alarmed = '';
   readonly #alarms: Alarm[] = [];
 
@@ -68,6 +56,8 @@ export class FleetHost {
     this.#record = new HostRecord(this.#store, paths, log);
     this.#pressure = new PressureLog(paths, directory);
     this.#taker = new ReleaseTaker(this.#store);
+    const [record, store, pressure] = [this.#record, this.#store, this.#pressure];
+    this.#driver = new ReleaseDriver({ record, store, pressure, log });
   }
 
   begin(engine: FleetEngine): void {
@@ -82,13 +72,12 @@ export class FleetHost {
       this.#record.enter(
         goingBack(next, ['The disk is full, or cannot be written'], this.#record.now()),
       );
-    const placed = this.#place();
+    const placed = this.#driver.place();
     if (!placed.ok) this.#log.error(formatProblem(placed.error));
   }
 
   begun(): void {
-    this.#mayDrive = true;
-    this.#drive();
+    if (this.#engine !== undefined) this.#driver.begin(this.#engine);
   }
 
   /** Follows the host's own policy, which says whether the host is in the fleet. */
@@ -98,7 +87,7 @@ export class FleetHost {
     if (settings !== undefined || state === undefined || !canGoBack(state)) return;
     // Nothing of it is in force any more. What comes back with <fleet> is the confirmed one.
     this.#record.enter(dropped(state, '<fleet> was removed from the policy', this.#record.now()));
-    const placed = this.#place();
+    const placed = this.#driver.place();
     if (!placed.ok) this.#log.error(formatProblem(placed.error));
   }
 
@@ -106,13 +95,12 @@ export class FleetHost {
     const before = this.#record.state;
     if (before === undefined) return;
     this.#pressure.see(seen.at);
-    this.#watch?.see(seen);
-    this.#judge();
+    this.#driver.see(seen);
     const { state = before } = this.#record;
     const later = passed(state, this.#record.now());
     if (later !== state) this.#record.enter(later);
     this.#record.mark();
-    this.#drive();
+    this.#driver.drive();
     this.#alarm();
   }
 
@@ -177,7 +165,7 @@ export class FleetHost {
       this.#record.restore(state);
       return failed({ action, ...causedBy(unwritten) });
     }
-    this.#drive();
+    this.#driver.drive();
     return ok(undefined);
   }
 
@@ -213,7 +201,7 @@ export class FleetHost {
     if (!state.ok) return state;
     if (!may(state.value)) return refuseRequest({ status: 409, action, reason });
     this.#record.enter(change(state.value, this.#record.now()));
-    this.#drive();
+    this.#driver.drive();
     const { unwritten } = this.#record;
     return unwritten === undefined
       ? ok(this.status())
@@ -227,114 +215,6 @@ export class FleetHost {
     if (damage !== undefined) return refuseRequest({ status: 503, action, ...causedBy(damage) });
     const hint = 'run "bulkhead fleet join" first';
     return refuseRequest({ status: 404, action, reason: 'this host is in no fleet', hint });
-  }
-
-  /** Puts the policy on disk that the state wants in force. */
-  #place(): Result<void, Problem> {
-    const { current, confirmed } = this.#record.state ?? {};
-    return this.#store.putInForce(current?.phase === 'going back' ? confirmed : current?.release);
-  }
-
-  #drive(): void {
-    const phase = this.#record.state?.current?.phase;
-    const hasWork = phase === 'applying' || phase === 'going back';
-    const isUnwatched = phase === 'watching' && this.#watch === undefined;
-    if (!this.#mayDrive || this.#isDriving || performance.now() < this.#retryAt) return;
-    if (!hasWork && !isUnwatched) return;
-    this.#isDriving = true;
-    void this.#step().finally(() => {
-      this.#isDriving = false;
-      this.#drive();
-    });
-  }
-
-  async #step(): Promise<void> {
-    const engine = this.#engine;
-    const phase = this.#record.state?.current?.phase;
-    if (engine === undefined) return;
-    if (phase === 'watching') return this.#watchFrom(engine, []);
-    if (phase === 'applying') await this.#noteOutside(engine);
-    const placed = this.#place();
-    if (!placed.ok) {
-      this.#retryAt = performance.now() + retryMilliseconds;
-      this.#log.error(formatProblem(placed.error));
-    } else if (this.#record.state?.current?.phase === 'going back') await this.#goBack(engine);
-    else await this.#apply(engine);
-  }
-
-  /** Notes, before anything is applied, which processes are outside their cgroups. */
-  async #noteOutside(engine: FleetEngine): Promise<void> {
-    if (this.#record.state?.current?.outside !== undefined) return;
-    const outside = await outsideBefore(engine);
-    const { state } = this.#record;
-    if (outside === undefined || state?.current?.phase !== 'applying') return;
-    this.#record.enter({ ...state, current: { ...state.current, outside } });
-  }
-
-  /** Applies twice: what the second one still changes has not stayed as it was set. */
-  async #apply(engine: FleetEngine): Promise<void> {
-    await engine.apply();
-    const { state, changes } = await engine.apply();
-    const isDrift = state.state === 'in force' && changes > 0 && (await engine.apply()).changes > 0;
-    const now = this.#record.state;
-    if (now?.current?.phase !== 'applying') return;
-    // Root may have edited the policy since it was checked, and it has errors: the release is not in force yet.
-    const isApplied = engine.isApplied();
-    if (!isApplied && ++this.#refusals < refusalsMax) {
-      this.#retryAt = performance.now() + retryMilliseconds;
-      return;
-    }
-    this.#refusals = 0;
-    this.#record.enter(watching(now, this.#record.now()));
-    this.#watchFrom(engine, [
-      ...(isDrift ? ['Values did not stay as they were applied'] : []),
-      ...(isApplied ? [] : [`It could not be applied: ${state.problems.join('; ')}`]),
-    ]);
-    this.#judge();
-  }
-
-  async #goBack(engine: FleetEngine): Promise<void> {
-    this.#watch = undefined;
-    const applied = await engine.apply();
-    const { state } = this.#record;
-    if (state?.current?.phase !== 'going back') return;
-    const { known } = state.current;
-    const { state: result, problems } = applied.state;
-    const isKnown = result === 'failed' && problems.every((each) => known.includes(each));
-    const isBack = engine.isApplied() && (result === 'in force' || isKnown);
-    if (!isBack) {
-      // The release that failed may still be in force.
-      this.#retryAt = performance.now() + retryMilliseconds;
-      return this.#log.error(`Cannot go back yet: ${applied.state.problems.join('; ')}`);
-    }
-    this.#record.enter(wentBack(state, this.#record.now()));
-    this.#keepReleases();
-  }
-
-  #watchFrom(engine: FleetEngine, wrong: readonly string[]): void {
-    const { current } = this.#record.state ?? {};
-    if (current === undefined) return;
-    const { watchSeconds, known, outside } = current;
-    const { at: from } = this.#record.now();
-    const pressure = this.#pressure;
-    this.#watch = new Watch({ engine, pressure, watchSeconds, known, outside, from }, wrong);
-  }
-
-  #judge(): void {
-    const { state } = this.#record;
-    if (this.#watch === undefined || state?.current?.phase !== 'watching') return;
-    const now = this.#record.now();
-    const next = judged(state, this.#watch.judge(secondsOf(state.current.watch, now)), now);
-    if (next === state) return;
-    this.#watch = undefined;
-    this.#record.enter(next);
-    if (next.current?.phase === 'healthy') this.#keepReleases();
-    this.#drive();
-  }
-
-  #keepReleases(): void {
-    const { current, confirmed } = this.#record.state ?? {};
-    this.#store.keepReleases([current?.release, confirmed]);
   }
 
   #alarm(): void {
