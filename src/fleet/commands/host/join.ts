@@ -95,7 +95,7 @@ async function write(
     print(
       isNew
         ? `This host is "${host}" of the fleet "${fleet}"; "bulkhead fleet accept" takes its first release`
-        : `This host is "${host}" of the fleet "${fleet}" already, and keeps its trust`,
+        : `This host is "${host}" of the fleet "${fleet}" already, and keeps its trust; change "from" and "accept" in ${options.policy}`,
     );
   return exitCodes.done;
 }
