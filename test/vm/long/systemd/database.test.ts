@@ -1,6 +1,6 @@
 /**
- * Debian's mariadb.service with the systemd driver: enabled, tenants' slices frozen, and thawed when the agent is killed.
- * Next to it tenants' own servers, in a slice and in a jail, and a hundred of them at boot.
+ * Debian's mariadb.service with the systemd driver: enabled, tenants' slices frozen or given less CPU, and neither when the
+ * agent is killed. Next to it tenants' own servers, in a slice and in a jail, and a hundred of them at boot.
  */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
@@ -19,7 +19,13 @@ const policyOf = (instance: string, more = '') =>
   <tenant user="ann" package="db"><database cpu="20%"/><memory limit="400MiB"/><processes limit="100"/></tenant>
   <tenant user="ben" package="db"><jail profile="web"/></tenant><tenant user="cat"/>${more}</bulkhead>
 `;
-const freeze = '/sys/fs/cgroup/user.slice/user-3001.slice/bulkhead-3001.scope/cgroup.freeze';
+const slices = '/sys/fs/cgroup/user.slice';
+const freeze = `${slices}/user-3001.slice/bulkhead-3001.scope/cgroup.freeze`;
+const noRestart =
+  'mkdir -p /run/systemd/system/bulkhead.service.d && printf "[Service]\\nRestart=no\\n" > /run/systemd/system/bulkhead.service.d/no.conf && systemctl daemon-reload';
+const ids =
+  "bulkhead faults --limit cpu.limit --json ann | grep -o '\"id\": *[0-9]*' | grep -o '[0-9]*$'";
+const restartAgain = 'rm -r /run/systemd/system/bulkhead.service.d; systemctl daemon-reload';
 const socketOf = (uid: number) => `/run/bulkhead/databases/${uid}/mysqld.sock`;
 const loop =
   'while :; do mariadb -e "SELECT SUM(RAND(seq)) FROM test.seq_1_to_200000" >/dev/null; done';
@@ -65,9 +71,7 @@ suite('database servers with systemd', { skip: guests.skip, timeout }, () => {
     );
     await host.until(`grep -qx 1 ${freeze}`);
     // Neither the watchdog nor another agent thaws it: both are gone.
-    await host.succeed(
-      'mkdir -p /run/systemd/system/bulkhead.service.d && printf "[Service]\\nRestart=no\\n" > /run/systemd/system/bulkhead.service.d/no.conf && systemctl daemon-reload',
-    );
+    await host.succeed(noRestart);
     // A slice is thawed within a second: both are stopped first, so that it is frozen when they are killed.
     await host.succeed(
       `pids=$(cat /sys/fs/cgroup/system.slice/bulkhead.service/cgroup.procs)
@@ -76,14 +80,78 @@ suite('database servers with systemd', { skip: guests.skip, timeout }, () => {
     );
     await host.until('systemctl is-failed bulkhead');
     assert.equal(await host.succeed(`cat ${freeze}`), '0\n');
-    await host.succeed(
-      'rm -r /run/systemd/system/bulkhead.service.d; systemctl daemon-reload; systemctl restart bulkhead',
-    );
+    await host.succeed(`${restartAgain}; systemctl restart bulkhead`);
     await host.until(`grep -qx 1 ${freeze}`);
     await host.succeed('pkill -u ann sh');
     await host.until('bulkhead faults --limit database.cpu ann | grep database');
     // Nothing below needs the agent.
     await host.succeed('bulkhead units disable');
+  });
+
+  test('CPU limits fall while the server works for tenants, and are whole when the agent is killed', async () => {
+    await apply(
+      `<bulkhead version="1"><host driver="systemd"/><agent interval="2s"/><databases hold="watch"/>
+  <defaults><cpu limit="60%"/><database counts="yes"/></defaults><tenant user="ann"/>
+  <reseller user="cat"><cpu limit="120%"/><tenant user="ben"/></reseller></bulkhead>
+`,
+    );
+    const reseller = (await host.succeed('find /sys/fs/cgroup -name r3003')).trim();
+    const limits = [
+      [`${slices}/user-3001.slice/cpu.max`, 60_000],
+      [`${reseller}/u3002/cpu.max`, 60_000],
+      [`${reseller}/cpu.max`, 120_000],
+    ] as const;
+    const are = (test: string) =>
+      host.until(
+        limits.map(([file, full]) => `[ "$(cut -d' ' -f1 ${file})" ${test} ${full} ]`).join(' && '),
+        `head ${limits.map(([file]) => file).join(' ')} /run/bulkhead/database-quotas; journalctl -u bulkhead -n 30 --no-pager`,
+      );
+    const isWhole = () => are('-eq');
+    await host.succeed(
+      'mariadb -e "CREATE USER ben@localhost IDENTIFIED VIA unix_socket; GRANT ALL ON test.* TO ben@localhost"',
+    );
+    await host.succeed('bulkhead units enable');
+    await host.until('bulkhead status');
+    for (const user of ['ann', 'ben'])
+      await host.succeed(
+        `setsid bulkhead exec ${user} -- sh -c ${JSON.stringify(loop.replace('200000', '2000000'))} >/dev/null 2>&1 </dev/null &`,
+      );
+    await are('-lt');
+    // systemd and Bulkhead both know the whole limit.
+    await host.succeed('bulkhead verify');
+    assert.equal(
+      await host.succeed('systemctl show -P CPUQuotaPerSecUSec user-3001.slice'),
+      '600ms\n',
+    );
+    await host.until("bulkhead explain ann | grep -q 'cpu limit now'");
+    await host.until('bulkhead usage cat | grep "the CPU limit is .* now"', 'bulkhead usage');
+    // A program at what is left of the limit.
+    await host.succeed(
+      "setsid bulkhead exec ann -- sh -c 'while :; do :; done' >/dev/null 2>&1 </dev/null &",
+    );
+    await host.until(
+      `for id in $(${ids}); do bulkhead incident $id; done | tr '\\n' ' ' | grep -E 'limit of 60% .*Database work counts +toward +this +limit'`,
+      'bulkhead faults; bulkhead usage; bulkhead incident 1',
+    );
+    // systemd writes all limits again, or the administrator changes one of them.
+    await host.succeed(
+      'systemctl daemon-reload && systemctl set-property --runtime user-3001.slice CPUWeight=90',
+    );
+    await are('-lt');
+    // The watchdog restores the limits of an agent that is gone, and those of one that hangs.
+    await host.succeed('systemctl kill --kill-whom=main --signal=STOP bulkhead');
+    await isWhole();
+    await host.succeed('systemctl kill --kill-whom=main --signal=CONT bulkhead');
+    await are('-lt');
+    await host.succeed(`${noRestart} && systemctl kill --signal=KILL bulkhead`);
+    await host.until('systemctl is-failed bulkhead');
+    await isWhole();
+    await host.succeed('test ! -s /run/bulkhead/database-quotas; systemctl start bulkhead');
+    await are('-lt');
+    await host.succeed('systemctl stop bulkhead');
+    await isWhole();
+    assert.equal(await host.succeed('ls /run/bulkhead | grep quotas || echo none'), 'none\n');
+    await host.succeed(`${restartAgain}; pkill -u ann; pkill -u ben; bulkhead units disable`);
   });
 
   test("a tenant's own server starts with the first connection, in its slice or its jail", async () => {
