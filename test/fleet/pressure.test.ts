@@ -19,7 +19,8 @@ suite('pressure of the host', () => {
   /** A host whose time the test decides: `pass` lets a minute pass in which work stood still for so many seconds. */
   function hostWith(context: TestContext, resources: readonly ('memory' | 'io')[]) {
     const proc = join(directory, `host-${hosts++}`);
-    const from = performance.now();
+    // Whole, since differences of fractions are a minute only by chance.
+    const from = Math.round(performance.now());
     let minutes = 0;
     const totals = { memory: 0, io: 0 };
     context.mock.method(performance, 'now', () => from + minutes * minute);
