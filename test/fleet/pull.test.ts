@@ -257,7 +257,12 @@ suite('bulkhead fleet pull', { skip }, () => {
     from = [`https://localhost:${port}/other/`, `https://localhost:${port}/`];
     publish(bundleOf(4));
     writeFileSync(join(other, `${host}.json`), bundleOf(3));
+    utimesSync(join(other, `${host}.json`), 1_700_000_000, 1_700_000_000);
     await pulled();
+    assert.equal(handed.pop(), bundleOf(4));
+    // Neither sends again what the host has of it.
+    assert.equal((await pulled()).isSame, true);
+    for (const line of asked().slice(-2)) assert.match(line, / 304 0 /);
     assert.equal(handed.pop(), bundleOf(4));
     const forged = bundleOf(3).replace(String.raw`generation\":3`, String.raw`generation\":99`);
     assert.notEqual(forged, bundleOf(3));
