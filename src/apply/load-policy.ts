@@ -44,7 +44,7 @@ export class PolicyReader {
     this.#words = words;
   }
 
-  /** `release`: the fleet's policy to lie below, instead of the one of the release in force. */
+  /** `release`: a fleet's policy that lies below, in place of the release in force. */
   load(file: string, paths: Paths, release?: string): Loaded {
     const read = readPolicyFile(file);
     if (read.ok) return { ...this.resolve(file, read.value, paths, release), text: read.value };

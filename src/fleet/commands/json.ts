@@ -74,7 +74,7 @@ export interface FleetSignJson {
   readonly generation: number;
   /** The number of hosts. */
   readonly hosts: number;
-  /** The number of hosts whose policy is not the one of the release before; null without one. */
+  /** The number of hosts whose policy differs from the last release; null without one. */
   readonly changed: number | null;
   /** The number of waves. */
   readonly waves: number;

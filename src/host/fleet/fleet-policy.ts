@@ -1,6 +1,6 @@
 /**
  * The policy of the fleet's release that is in force on this host: a plain policy, which lies below the host's own file.
- * What accepts releases writes it; everything that reads policies reads it.
+ * The agent writes it; everything that reads policies reads it.
  */
 import type { Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';

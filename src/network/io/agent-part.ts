@@ -115,7 +115,7 @@ export class NetworkPart implements AgentPart {
     this.#tally.begin(counts, isNew ? this.#toldOf(put.value.generation, counts) : undefined);
   }
 
-  /** Returns which refusals incidents have, so that those of a time without an agent come into one. */
+  /** Returns the refusals that are in incidents: others, from a time without an agent, get one. */
   #toldOf(generation: string, counts: ReadonlyMap<number, RefusalCounts>) {
     const told = this.#told.read(generation)?.counts;
     if (told === undefined) return counts;

@@ -104,7 +104,7 @@ function mergeChildren(
 
 const indexes = new WeakMap<readonly LayerElement[], ReadonlyMap<string, number>>();
 
-/** The positions of elements by key. Kept, since a fleet's common elements are merged with those of each host. */
+/** The positions of elements by key. They are kept, since each host's merge needs those of the common elements. */
 function indexOf(elements: readonly LayerElement[]): ReadonlyMap<string, number> {
   const known = indexes.get(elements);
   if (known !== undefined) return known;

@@ -50,7 +50,7 @@ export function readPublicKey(path: string): Result<PublicKey, Problem> {
   return failed({ action: 'use the public key', object: file, ...cause });
 }
 
-/** Returns the keys of this person: those of the agent first, then those in `~/.ssh`. */
+/** Returns this person's keys: the agent's first, then the files of `~/.ssh`. */
 export function ownKeys(): readonly OwnKey[] {
   const agent = runSsh('ask', 'ssh-add', ['-L']);
   const directory = join(homedir(), '.ssh');
