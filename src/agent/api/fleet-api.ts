@@ -93,7 +93,7 @@ export interface FleetEnded {
   /** The version of the trust under which it was signed. */
   readonly trust: number;
   /** The way in which it ended. */
-  readonly outcome: 'refused' | 'rolled back' | 'unsupported version';
+  readonly outcome: 'refused' | 'rolled back';
   /** Sentences on why. */
   readonly reasons: readonly string[];
   /** Milliseconds since 1970. */

@@ -2,7 +2,7 @@
 import { formatProblem } from '../../../packages/base/problem.ts';
 import { formatDiagnostic } from '../../policy/diagnostic.ts';
 import { largeChange } from '../../policy/fleet/large-change.ts';
-import { uidOf } from '../../usage/member.ts';
+import { kindOf, uidOf } from '../../usage/member.ts';
 import type { Tick } from '../../usage/tick.ts';
 import type { ReleaseCheck } from '../fleet/fleet-agent.ts';
 import type { PolicyContext } from './policy-context.ts';
@@ -34,6 +34,8 @@ const incomparable =
 function memoryOf({ members, columns }: Tick): ReadonlyMap<number, number> {
   const used = members.map((member, index) => [member, columns.memory[index] ?? 0] as const);
   return new Map(
-    used.flatMap(([member, bytes]) => (/^u\d+$/.test(member) ? [[uidOf(member), bytes]] : [])),
+    used.flatMap(([member, bytes]) =>
+      kindOf(member) === 'tenant' ? [[uidOf(member), bytes]] : [],
+    ),
   );
 }

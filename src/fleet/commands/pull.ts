@@ -7,6 +7,7 @@ import { printable } from '../../../packages/base/printable.ts';
 import { failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { callAgent } from '../../agent/api/client.ts';
+import type { FleetResponse } from '../../agent/api/fleet-api.ts';
 import {
   examples,
   exitCodes,
@@ -19,14 +20,6 @@ import { bundleUrl, fetchBundle } from '../io/pull/fetch-bundle.ts';
 import { readLast, writeLast } from '../io/pull/last-bundle.ts';
 import type { FleetPullJson } from './json.ts';
 
-/** The agent's answer about the fleet, as far as it is needed here. */
-interface FleetAnswer {
-  readonly state: string;
-  readonly host?: string;
-  /** The addresses of the policy's `<fleet from>`. */
-  readonly from?: readonly string[];
-}
-
 interface PullOptions {
   readonly json?: boolean;
 }
@@ -34,7 +27,7 @@ interface PullOptions {
 async function pull({ json }: PullOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const fleet = await callAgent<FleetAnswer>(paths, '/v1/fleet');
+  const fleet = await callAgent<FleetResponse>(paths, '/v1/fleet');
   if (!fleet.ok) return failWith(fleet.error);
   const { host, from = [] } = fleet.value;
   const bases = from.filter((each) => /^https?:/.test(each));
@@ -113,7 +106,7 @@ async function handOver(
   { url, text, isSame }: Pulled,
   json: boolean,
 ): Promise<ExitCode | 'refused'> {
-  const taken = await callAgent<FleetAnswer>(
+  const taken = await callAgent<FleetResponse>(
     paths,
     '/v1/fleet/release',
     {},

@@ -71,7 +71,7 @@ export interface Current {
   readonly reasons: readonly string[];
 }
 
-export const endings = ['refused', 'rolled back', 'unsupported version'] as const;
+export const endings = ['refused', 'rolled back'] as const;
 
 /** The last release that did not stay in force. */
 export interface Ending {

@@ -32,7 +32,6 @@ export class ReleaseDriver {
   #engine: FleetEngine | undefined;
   #watch: Watch | undefined;
   #isDriving = false;
-  #mayDrive = false;
   #retryAt = 0;
   #refusals = 0;
 
@@ -46,7 +45,6 @@ export class ReleaseDriver {
   /** Begins to act; until then it only puts policies on disk. */
   begin(engine: FleetEngine): void {
     this.#engine = engine;
-    this.#mayDrive = true;
     this.drive();
   }
 
@@ -65,19 +63,18 @@ export class ReleaseDriver {
     const phase = this.#record.state?.current?.phase;
     const hasWork = phase === 'applying' || phase === 'going back';
     const isUnwatched = phase === 'watching' && this.#watch === undefined;
-    if (!this.#mayDrive || this.#isDriving || performance.now() < this.#retryAt) return;
+    const engine = this.#engine;
+    if (engine === undefined || this.#isDriving || performance.now() < this.#retryAt) return;
     if (!hasWork && !isUnwatched) return;
     this.#isDriving = true;
-    void this.#step().finally(() => {
+    void this.#step(engine).finally(() => {
       this.#isDriving = false;
       this.drive();
     });
   }
 
-  async #step(): Promise<void> {
-    const engine = this.#engine;
+  async #step(engine: FleetEngine): Promise<void> {
     const phase = this.#record.state?.current?.phase;
-    if (engine === undefined) return;
     if (phase === 'watching') return this.#watchFrom(engine, []);
     if (phase === 'applying') await this.#noteOutside(engine);
     const placed = this.place();

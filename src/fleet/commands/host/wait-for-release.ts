@@ -6,6 +6,7 @@ import { briefly, callAgent, type AgentFailure } from '../../../agent/api/client
 import type { FleetResponse } from '../../../agent/api/fleet-api.ts';
 import { printError, sayItWaits } from '../../../cli/shared/output.ts';
 import type { Paths } from '../../../host/paths.ts';
+import { isRelease, type ReleaseId } from '../../core/states.ts';
 import { describeRelease } from './describe.ts';
 import type { FleetAcceptJson } from './json.ts';
 
@@ -15,28 +16,20 @@ const retryMilliseconds = 2_000;
 const joinMilliseconds = 120_000;
 const tellMilliseconds = 60_000;
 
-interface ReleaseId {
-  readonly trust: number;
-  readonly generation: number;
-}
-
 /** Returns what became of a release so far. */
 export function outcomeOf(response: FleetResponse, asked: ReleaseId): FleetAcceptJson {
   const { release, ended } = response;
   const { generation } = asked;
-  const is = (each: ReleaseId | undefined) =>
-    each?.trust === asked.trust && each.generation === generation;
   const why = (reasons: readonly string[]) => ({ reason: reasons.join('; ') });
-  if (release !== undefined && is(release)) {
+  if (release !== undefined && isRelease(release, asked)) {
     if (release.phase === 'healthy' || release.phase === 'confirmed')
       return { ...response, generation, outcome: 'healthy' };
     if (release.phase === 'unclear')
       return { ...response, generation, outcome: 'unclear', ...why(release.reasons) };
     return { ...response, generation, outcome: 'under way' };
   }
-  if (ended !== undefined && is(ended)) {
-    const outcome = ended.outcome === 'rolled back' ? 'rolled back' : 'refused';
-    return { ...response, generation, outcome, ...why(ended.reasons) };
+  if (ended !== undefined && isRelease(ended, asked)) {
+    return { ...response, generation, outcome: ended.outcome, ...why(ended.reasons) };
   }
   return {
     ...response,
