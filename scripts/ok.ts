@@ -1,5 +1,6 @@
 /** The gate: format, lint, layers, words, types, what runs as root, generated files, and every test that needs no kernel. */
-import { globSync } from 'node:fs';
+import { globSync, mkdirSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { root, runSteps, tests, tool, type Step } from './steps.ts';
 
 /** Suites that change this machine, as its cgroups and accounts; `npm test` runs them one by one. */
@@ -156,8 +157,22 @@ export function okSteps(): readonly Step[] {
     },
     { name: 'privileged programs', command: [process.execPath, 'scripts/privileged.ts'] },
     { name: 'generated files', command: [process.execPath, 'scripts/generate.ts', '--check'] },
-    tests('unit tests', files.filter((file) => !apart.includes(file)).sort()),
+    unitTests(files.filter((file) => !apart.includes(file)).sort()),
   ];
+}
+
+/** The unit tests. What fails beside thousands of others is tried once more, without what has passed. */
+function unitTests(files: readonly string[]): Step {
+  const state = `${root}node_modules/.cache/unit-tests.json`;
+  mkdirSync(dirname(state), { recursive: true });
+  rmSync(state, { force: true });
+  const step = tests('unit tests', files);
+  const [node = '', ...rest] = step.command;
+  return {
+    ...step,
+    command: [node, `--test-rerun-failures=${state}`, ...rest],
+    again: 'what fails once is to be corrected, and a fault of the code comes back',
+  };
 }
 
 if (import.meta.main) process.exitCode = (await runSteps(okSteps())) ? 0 : 1;

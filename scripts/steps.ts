@@ -1,11 +1,14 @@
 /** Runs the steps of a gate under a guard, shows each with its time, and counts failures. */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { availableParallelism, constants } from 'node:os';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { signalAtEndOfParent } from '../src/sys/syscalls.ts';
 import { guarded } from '../testing/guard/argv.ts';
+import { descendantsOf } from '../testing/guard/process-tree.ts';
+import { patienceMilliseconds } from '../testing/patience.ts';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = `${root}node_modules/.bin`;
@@ -15,6 +18,8 @@ export interface Step {
   readonly command: readonly string[];
   /** The reason to try a failed step once more before it counts. */
   readonly again?: string;
+  /** The minutes after which it hangs, and is ended; none for steps that always end. */
+  readonly minutesMax?: number;
   /** Whether it waits more than it computes, so that the machine can run one more of the others meanwhile. */
   readonly waits?: boolean;
 }
@@ -37,11 +42,16 @@ export const tool = (name: string) => `${bin}/${name}`;
 
 /**
  * Returns a step that runs Node's own tests: a file for each processor and one more, since files also wait, or `one` file
- * at a time where tests share the machine.
+ * at a time where tests share the machine. A test that hangs fails after `patience`, so that its name is shown.
  */
-export function tests(name: string, files: readonly string[], one = false): Step {
+export function tests(
+  name: string,
+  files: readonly string[],
+  { one = false, patience = patienceMilliseconds * 1.1 } = {},
+): Step {
   const atOnce = `--test-concurrency=${one ? 1 : availableParallelism() + 1}`;
-  return { name, command: [process.execPath, '--test', atOnce, ...files] };
+  const timeout = `--test-timeout=${patience}`;
+  return { name, command: [process.execPath, '--test', atOnce, timeout, ...files] };
 }
 
 /**
@@ -115,10 +125,10 @@ async function runStep(step: Step, output: Output): Promise<Ran> {
   return { ...second, seconds: first.seconds + second.seconds, again: true };
 }
 
-async function runOnce({ name, command }: Step, output: Output): Promise<Ran> {
+async function runOnce({ name, command, minutesMax }: Step, output: Output): Promise<Ran> {
   process.stdout.write(`\n== ${name}${output === 'at its end' ? ': started' : ''}\n`);
   const started = performance.now();
-  const passed = await runGuarded(command, output);
+  const passed = await runGuarded(command, output, minutesMax);
   const seconds = secondsSince(started);
   process.stdout.write(`== ${name}: ${passed ? 'ok' : 'FAILED'} (${seconds.toFixed(1)} s)\n`);
   return { name, passed, seconds };
@@ -127,9 +137,13 @@ async function runOnce({ name, command }: Step, output: Output): Promise<Ran> {
 const secondsSince = (started: number) => (performance.now() - started) / 1000;
 
 /**
- * Runs a command; a signal first ends the step with all that it has started, and then this process.
+ * Runs a command, at most for some minutes; a signal first ends the step with all that it has started, and then this process.
  */
-async function runGuarded(command: readonly string[], output: Output): Promise<boolean> {
+async function runGuarded(
+  command: readonly string[],
+  output: Output,
+  minutesMax?: number,
+): Promise<boolean> {
   const [program = '', ...args] = guarded(command);
   const where = output === 'at its end' ? 'pipe' : 'inherit';
   // The guard has a session of its own: a terminal's signal to all processes would end the guard's
@@ -141,6 +155,7 @@ async function runGuarded(command: readonly string[], output: Output): Promise<b
     detached: true,
   });
   const shown = showAtEnd(guard);
+  const limit = minutesMax === undefined ? undefined : endAfter(minutesMax, guard);
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   let interrupted: NodeJS.Signals | undefined;
   const interrupt = (signal: NodeJS.Signals) => {
@@ -156,11 +171,37 @@ async function runGuarded(command: readonly string[], output: Output): Promise<b
     guard.on('exit', resolve);
   });
   await shown;
+  clearTimeout(limit);
   for (const signal of signals) process.off(signal, interrupt);
   if (interrupted === undefined) return status === 0;
   // Its listener is gone, so the signal has its ordinary effect, once no other lane listens.
   process.kill(process.pid, interrupted);
   return new Promise(() => {});
+}
+
+/** Ends a step that hangs, and shows first what each of its processes waits for. */
+function endAfter(minutes: number, guard: ChildProcess): NodeJS.Timeout {
+  return setTimeout(() => {
+    const { pid } = guard;
+    if (pid === undefined) return;
+    const lines = descendantsOf(pid).map((each) => {
+      const read = (name: string) => readOf(`/proc/${each.pid}/${name}`);
+      const command = read('cmdline').replaceAll('\0', ' ').slice(0, 160);
+      return `  ${each.pid} ${each.state} ${read('wchan') || '-'} ${command}\n`;
+    });
+    process.stdout.write(
+      `It hangs: ${minutes} minutes are over. Its processes:\n${lines.join('')}`,
+    );
+    guard.kill('SIGTERM');
+  }, minutes * 60_000);
+}
+
+function readOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return ''; // It is gone.
+  }
 }
 
 /** Shows the output of a step when it ends. */

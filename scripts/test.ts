@@ -4,6 +4,7 @@
  */
 import { globSync } from 'node:fs';
 import { basename } from 'node:path';
+import { longPatienceMilliseconds } from '../testing/patience.ts';
 import { ensurePrerequisites, type Suite } from '../testing/prerequisites.ts';
 import { heavySuites, kernelSuites, okSteps } from './ok.ts';
 import { root, runSteps, tests, type Step } from './steps.ts';
@@ -44,23 +45,31 @@ const emulated =
   'processors are emulated: they do not keep time on a busy machine, and programs have crashed on them; a fault of the code comes back';
 const shared =
   'it shares the processors with emulated machines; what fails once is to be corrected, and a fault of the code comes back';
+const alone = { one: true };
+const inMachine = { one: true, patience: longPatienceMilliseconds };
+/** Suites take at most two minutes, and machines at most ten. */
+const suiteMinutesMax = 15;
+const machineMinutesMax = 30;
 const passed = await runSteps(
   [
     ...okSteps(),
     ...kernelSuites.map((file) => ({
-      ...tests(`this kernel, ${shortName(file)}`, [file], true),
+      ...tests(`this kernel, ${shortName(file)}`, [file], alone),
       waits: true,
       again: shared,
+      minutesMax: suiteMinutesMax,
     })),
   ],
   [
     ...machine.map((file) => ({
-      ...behind(tests(`virtual machine, ${basename(file, '.test.ts')}`, [file], true)),
+      ...behind(tests(`virtual machine, ${basename(file, '.test.ts')}`, [file], inMachine)),
       again: emulated,
+      minutesMax: machineMinutesMax,
     })),
     ...heavySuites.map((file) => ({
-      ...behind(tests(`heavy, ${shortName(file)}`, [file], true)),
+      ...behind(tests(`heavy, ${shortName(file)}`, [file], alone)),
       again: shared,
+      minutesMax: suiteMinutesMax,
     })),
   ],
 );

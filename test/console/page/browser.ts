@@ -15,7 +15,7 @@ import { allowedNames } from '../../../src/console/core/hosts.ts';
 import { Front } from '../../../src/console/io/front.ts';
 import { readServedFiles, type ServedFiles } from '../../../src/console/io/served-files.ts';
 import { ensurePrerequisites } from '../../../testing/prerequisites.ts';
-import { eventually } from '../../../testing/patience.ts';
+import { eventually, patienceMilliseconds } from '../../../testing/patience.ts';
 import { suiteDirectory, temporaryDirectory } from '../../../testing/temporary-directory.ts';
 import { ok } from '../../../packages/base/result.ts';
 import { Stage, uids } from '../stage.ts';
@@ -146,7 +146,8 @@ export class ConsoleSite<Agent extends ConsoleAgent> implements AsyncDisposable 
   /** Opens the page and logs in by a code, as somebody does who clicks on the address that the command prints. */
   async login(uid: number, route = '/', options: ViewOptions = {}): Promise<View> {
     const view = await this.view(`#code=${await this.stage.code(uid)}&to=${route}`, options);
-    await view.page.waitForSelector('h1', { timeout: 0 });
+    const isOpen = async () => (await view.page.$('h1')) !== null;
+    await eventually(`${route} opens`, isOpen, () => view.text());
     return view;
   }
 
@@ -205,8 +206,10 @@ export class View {
       reducedMotion: 'reduce',
       hasTouch: width < 760,
     });
+    // This only prevents hanging.
+    context.setDefaultTimeout(patienceMilliseconds);
     const view = new View(await context.newPage());
-    await view.page.goto(url, { timeout: 0 });
+    await view.page.goto(url);
     return view;
   }
 
@@ -216,7 +219,7 @@ export class View {
   }
 
   text(selector = 'body'): Promise<string> {
-    return this.page.locator(selector).first().innerText({ timeout: 0 });
+    return this.page.locator(selector).first().innerText();
   }
 
   /** Waits until the page shows a text. */

@@ -91,7 +91,7 @@ describe('languages', { skip }, async () => {
     await view.shows('All limits are enforced.');
     await view.check('language-failed');
     await view.page.unroute(/\/de-/);
-    await view.page.reload({ timeout: 0 });
+    await view.page.reload();
     await view.shows('All limits are enforced.');
     await view.page.click('.account summary');
     await view.page.selectOption('.account select >> nth=1', 'de');

@@ -44,11 +44,11 @@ describe('login', { skip }, async () => {
     await using site = await browser.open();
     const view = await site.login(0, '/tenants?sort=tenant');
     await view.shows('alice', 'table');
-    await view.page.reload({ timeout: 0 });
+    await view.page.reload();
     await view.shows('alice', 'table');
     assert.match(view.page.url(), /#\/tenants\?sort=tenant$/);
     const tab = await view.page.context().newPage();
-    await tab.goto(site.url, { timeout: 0 });
+    await tab.goto(site.url);
     await eventually('the tab is logged in', async () =>
       (await tab.locator('body').innerText()).includes('Live'),
     );
@@ -68,7 +68,7 @@ describe('login', { skip }, async () => {
       'the session has gone',
       async () => !(await other.text('main')).includes('bob'),
     );
-    await view.page.reload({ timeout: 0 });
+    await view.page.reload();
     await view.shows('Your session has ended.');
     await view.check('login-ended');
     await other.check('more-after-end');
@@ -133,7 +133,7 @@ describe('login', { skip }, async () => {
     // The same with a load of the page, as by a link on another one.
     await page.goto('about:blank');
     const code = await site.stage.code(uids.bob);
-    await page.goto(`${site.url}#code=${code}&to=/system`, { timeout: 0 });
+    await page.goto(`${site.url}#code=${code}&to=/system`);
     await view.shows('You are logged in as root', 'dialog');
     await page.click('dialog .choices button >> nth=1');
     await view.shows('bob', '.account summary');
@@ -170,7 +170,7 @@ describe('login', { skip }, async () => {
     await first.shows('Live');
     const tabWith = async (code: string) => {
       const tab = await first.tab();
-      await tab.page.goto(`${site.url}#code=${code}&to=/system`, { timeout: 0 });
+      await tab.page.goto(`${site.url}#code=${code}&to=/system`);
       return tab;
     };
     const stranger = await tabWith(await site.stage.code(uids.bob));
@@ -200,11 +200,11 @@ describe('login', { skip }, async () => {
     assert.equal(await same.page.locator('dialog').count(), 0);
     // Whoever says so continues as the other, in that tab only.
     const taken = await tabWith(await site.stage.code(uids.alice));
-    await taken.page.getByRole('button', { name: 'Continue as alice' }).click({ timeout: 0 });
+    await taken.page.getByRole('button', { name: 'Continue as alice' }).click();
     await taken.shows('alice', '.account summary');
-    await taken.page.reload({ timeout: 0 });
+    await taken.page.reload();
     await taken.shows('alice', '.account summary');
-    await first.page.reload({ timeout: 0 });
+    await first.page.reload();
     await first.shows('root', '.account summary');
     await first.check('login-first-tab');
   });

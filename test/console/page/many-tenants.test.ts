@@ -14,7 +14,7 @@ const body = `
   <reseller user="acme" may="limits"><tenant user="carol"/></reseller>
 `;
 
-const tick = (view: View, name: string) => view.page.getByLabel(name).check({ timeout: 0 });
+const tick = (view: View, name: string) => view.page.getByLabel(name).check();
 
 describe('several tenants', { skip }, async () => {
   if (skip !== false) return;
@@ -41,7 +41,7 @@ describe('several tenants', { skip }, async () => {
     await press(view, 'See what would change');
     await view.shows('1 tenant is affected', 'dialog');
     await press(view, 'Back');
-    await view.page.getByLabel('Package', { exact: true }).selectOption('small', { timeout: 0 });
+    await view.page.getByLabel('Package', { exact: true }).selectOption('small');
     await press(view, 'See what would change');
     await view.shows('alice', 'dialog .plan');
     await view.check('tenants-package-plan');
@@ -77,9 +77,9 @@ describe('several tenants', { skip }, async () => {
     await view.shows('120 chosen', '.chosen');
     await view.shows('at most 100', '.chosen');
     const give = view.page.getByRole('button', { name: 'Give a package…' });
-    assert.equal(await give.isDisabled({ timeout: 0 }), true);
+    assert.equal(await give.isDisabled(), true);
     await press(view, 'Choose none');
-    await view.page.waitForSelector('.chosen', { state: 'detached', timeout: 0 });
+    await view.page.waitForSelector('.chosen', { state: 'detached' });
   });
 
   test('of a reseller take what the policy lets it change', async () => {
@@ -111,7 +111,7 @@ describe('several tenants', { skip }, async () => {
     stage.measure(Date.now(), { [firstUid]: { cpu: 0.1234, memory: 2 ** 20, threads: 3 } });
     const view = await site.login(0, '/tenants');
     await view.shows('12%', 'table');
-    const awaited = view.page.waitForEvent('download', { timeout: 0 });
+    const awaited = view.page.waitForEvent('download');
     await press(view, 'Download CSV');
     const file = await awaited;
     assert.match(file.suggestedFilename(), /-tenants-\d{4}-\d\d-\d\d\.csv$/);
@@ -128,7 +128,7 @@ describe('several tenants', { skip }, async () => {
     }
     assert.equal(lines.length, hostile.length + 2);
     await view.page.fill('.search', 'plain');
-    const second = view.page.waitForEvent('download', { timeout: 0 });
+    const second = view.page.waitForEvent('download');
     await press(view, 'Download CSV');
     const shown = readFileSync(await (await second).path(), 'utf8');
     assert.equal(shown.trim().split('\r\n').length, 2);

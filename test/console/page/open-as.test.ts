@@ -6,7 +6,7 @@ import { ask, uids } from '../stage.ts';
 import { ConsoleBrowser, skip, type View } from './browser.ts';
 
 const press = (view: View, name: string) =>
-  view.page.getByRole('button', { name, exact: true }).click({ timeout: 0 });
+  view.page.getByRole('button', { name, exact: true }).click();
 
 describe('open as', { skip }, async () => {
   if (skip !== false) return;
@@ -20,12 +20,12 @@ describe('open as', { skip }, async () => {
     await press(view, 'Open as alice…');
     await view.shows('It can change nothing', 'dialog');
     await view.check('open-as');
-    const opened = view.page.context().waitForEvent('page', { timeout: 0 });
-    await view.page.getByRole('link', { name: 'Open the page of alice' }).click({ timeout: 0 });
+    const opened = view.page.context().waitForEvent('page');
+    await view.page.getByRole('link', { name: 'Open the page of alice' }).click();
     const tab = await opened;
-    await tab.waitForSelector('.account summary', { timeout: 0 });
-    assert.match(await tab.innerText('.account summary', { timeout: 0 }), /as alice/);
-    assert.doesNotMatch(await tab.innerText('nav', { timeout: 0 }), /Tenants|Policy/);
+    await tab.waitForSelector('.account summary');
+    assert.match(await tab.innerText('.account summary'), /as alice/);
+    assert.doesNotMatch(await tab.innerText('nav'), /Tenants|Policy/);
     assert.equal(await tab.evaluate(() => location.hash.includes('code')), false);
     // The session of root is still root's, and a new tab asks it and not the view.
     assert.match(await view.text('.account summary'), /root/);
@@ -37,9 +37,9 @@ describe('open as', { skip }, async () => {
     );
     await view.page.click('.account summary');
     await press(view, 'Log out');
-    await tab.reload({ timeout: 0 });
-    await tab.waitForSelector('.login', { timeout: 0 });
-    assert.doesNotMatch(await tab.innerText('body', { timeout: 0 }), /alice/);
+    await tab.reload();
+    await tab.waitForSelector('.login');
+    assert.doesNotMatch(await tab.innerText('body'), /alice/);
   });
 
   test('is not offered to tenants, nor to those who only read', async () => {

@@ -25,7 +25,7 @@ describe('overview', { skip }, async () => {
     const view = await site.login(0, '/');
     view.expected.push(/ERR_FAILED/);
     await view.page.route(/v1\/incidents/, (route) => route.abort());
-    await view.page.reload({ timeout: 0 });
+    await view.page.reload();
     await view.shows('?', 'nav .count');
     const label = await view.page.getAttribute('nav .count', 'aria-label');
     assert.equal(label, 'unknown');
@@ -59,7 +59,7 @@ describe('overview', { skip }, async () => {
     await good.shows(/Keine Abweichung \(\d\d:\d\d\)/);
     await good.shows('Alle Grenzen werden durchgesetzt.');
     forgetReport(stage.paths, 'verify');
-    await good.page.reload({ timeout: 0 });
+    await good.page.reload();
     await good.shows('Abweichungen: noch nicht geprüft.');
   });
 });

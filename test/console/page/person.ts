@@ -68,10 +68,18 @@ export class Person {
     });
   }
 
+  /** Waits until an element matches the selector. */
+  appears(selector: string): Promise<void> {
+    return this.until(`find ${selector}`, async () => (await this.#count(selector)) > 0);
+  }
+
   /** Waits until no element matches the selector. */
   misses(selector: string): Promise<void> {
-    const count = () => this.view.page.locator(selector).count();
-    return this.until(`${selector} is gone`, async () => (await count()) === 0);
+    return this.until(`${selector} is gone`, async () => (await this.#count(selector)) === 0);
+  }
+
+  #count(selector: string): Promise<number> {
+    return this.view.page.locator(selector).count();
   }
 
   async until(what: string, state: () => Promise<boolean>): Promise<void> {

@@ -28,13 +28,11 @@ describe('policy on a kernel', { skip }, async () => {
     await view.shows('Tenants with values of their own');
     await view.check('policy-forms');
     await tabTo(view, 'Skip to the content');
-    await view.page
-      .getByRole('button', { name: `Change uid ${uids.alice}…` })
-      .focus({ timeout: 0 });
+    await view.page.getByRole('button', { name: `Change uid ${uids.alice}…` }).focus();
     await view.page.keyboard.press('Enter');
     await view.shows('its own value in line', 'dialog');
     await view.check('policy-dialog');
-    await view.page.getByLabel('CPU', { exact: true }).focus({ timeout: 0 });
+    await view.page.getByLabel('CPU', { exact: true }).focus();
     await view.page.keyboard.press('Control+A');
     await view.page.keyboard.type('12');
     await view.shows('write "12%" or "12 cores"', 'dialog');
@@ -62,7 +60,7 @@ describe('policy on a kernel', { skip }, async () => {
     await eventually('Escape closes the dialog', async () => (await dialogs()) === 0);
     await view.page.evaluate(() => (location.hash = '#/policy?view=changes'));
     await view.shows('Change 2');
-    await view.page.locator('summary', { hasText: 'Lines of change 2' }).click({ timeout: 0 });
+    await view.page.locator('summary', { hasText: 'Lines of change 2' }).click();
     await view.shows('80%', '.diff');
     await view.check('policy-changes');
   });
@@ -75,8 +73,8 @@ describe('policy on a kernel', { skip }, async () => {
     await view.page.evaluate(() => (location.hash = '#/policy/what-if'));
     await view.shows('Limits of');
     await view.check('policy-what-if');
-    await view.page.getByLabel('CPU', { exact: true }).fill('10%', { timeout: 0 });
-    await view.page.getByRole('button', { name: 'Replay' }).click({ timeout: 0 });
+    await view.page.getByLabel('CPU', { exact: true }).fill('10%');
+    await view.page.getByRole('button', { name: 'Replay' }).click();
     await view.shows('What would have happened');
     await view.check('policy-what-if-result');
     const phone = await site.login(0, '/policy/what-if', { width: 320, theme: 'dark' });

@@ -6,10 +6,10 @@ import type { Stage } from '../stage.ts';
 import type { View } from './browser.ts';
 
 export const press = (view: View, name: string): Promise<void> =>
-  view.page.getByRole('button', { name, exact: true }).click({ timeout: 0 });
+  view.page.getByRole('button', { name, exact: true }).click();
 
 export const fill = (view: View, label: string, text: string): Promise<void> =>
-  view.page.getByLabel(label, { exact: true }).fill(text, { timeout: 0 });
+  view.page.getByLabel(label, { exact: true }).fill(text);
 
 export const textOf = ({ policyFile }: Stage): string => readFileSync(policyFile, 'utf8');
 

@@ -55,7 +55,7 @@ describe('policy', { skip }, async () => {
     await fill(view, 'CPU', '90%');
     await press(view, 'See what would change');
     await view.shows('Go back automatically', 'dialog');
-    await view.page.getByRole('checkbox').check({ timeout: 0 });
+    await view.page.getByRole('checkbox').check();
     await view.check('policy-plan-dark');
     await press(view, 'Write and apply');
     await view.shows('unless you keep it', 'dialog');
@@ -65,7 +65,7 @@ describe('policy', { skip }, async () => {
     await view.page.evaluate(() => (location.hash = '#/tenants'));
     await view.shows(/goes back in/, '.pending');
     await press(view, 'Keep it');
-    await view.page.waitForSelector('.pending', { state: 'detached', timeout: 0 });
+    await view.page.waitForSelector('.pending', { state: 'detached' });
     assert.match(textOf(site.stage), /<defaults><cpu limit="90%"\/>/);
   });
 
@@ -80,9 +80,9 @@ describe('policy', { skip }, async () => {
     await view.shows('Write and apply', 'dialog');
     await view.check('policy-plan-390');
     const write = view.page.getByRole('button', { name: 'Write and apply' });
-    assert.equal(await write.isDisabled({ timeout: 0 }), true);
-    await view.page.locator('.block input').fill('alice', { timeout: 0 });
-    await write.click({ timeout: 0 });
+    assert.equal(await write.isDisabled(), true);
+    await view.page.locator('.block input').fill('alice');
+    await write.click();
     await view.shows('The change is in force.', 'dialog');
     assert.doesNotMatch(textOf(site.stage), /user="alice"/);
     await press(view, 'Done');
@@ -100,15 +100,15 @@ describe('policy', { skip }, async () => {
     const view = await site.login(0, '/policy?view=text');
     const editor = view.page.getByLabel('Text of the policy');
     await view.shows('No mistakes found.');
-    const before = await editor.inputValue({ timeout: 0 });
-    await editor.fill(before.replace('80%', '80'), { timeout: 0 });
+    const before = await editor.inputValue();
+    await editor.fill(before.replace('80%', '80'));
     await view.shows('write "80%" or "80 cores"');
     await view.check('policy-text-wrong');
     const go = view.page.getByRole('button', { name: 'See what would change' });
-    assert.equal(await go.isDisabled({ timeout: 0 }), true);
-    await editor.fill(before.replace('80%', '85%'), { timeout: 0 });
+    assert.equal(await go.isDisabled(), true);
+    await editor.fill(before.replace('80%', '85%'));
     await view.shows('No mistakes found.');
-    await go.click({ timeout: 0 });
+    await go.click();
     await view.shows('What would change', 'dialog');
     await press(view, 'Write and apply');
     await view.shows('The change is in force.', 'dialog');
@@ -129,11 +129,11 @@ describe('policy', { skip }, async () => {
     view.expected.push(/412/);
     await view.shows('No mistakes found.');
     const editor = view.page.getByLabel('Text of the policy');
-    const before = await editor.inputValue({ timeout: 0 });
-    await editor.fill(before.replace('80%', '85%'), { timeout: 0 });
+    const before = await editor.inputValue();
+    await editor.fill(before.replace('80%', '85%'));
     site.stage.adopt(body.replace('200%', '210%'));
     await view.shows('The file was changed while you were editing');
-    assert.equal(await editor.inputValue({ timeout: 0 }), before.replace('80%', '85%'));
+    assert.equal(await editor.inputValue(), before.replace('80%', '85%'));
     await view.check('policy-text-changed');
     await press(view, 'See what would change');
     await view.shows('The file has another text than the one you began with', 'dialog');
@@ -150,10 +150,7 @@ describe('policy', { skip }, async () => {
     await view.check('policy-reseller');
     await press(view, 'Change carol…');
     await fill(view, 'CPU', '70%');
-    assert.equal(
-      await view.page.getByLabel('Package', { exact: true }).isDisabled({ timeout: 0 }),
-      true,
-    );
+    assert.equal(await view.page.getByLabel('Package', { exact: true }).isDisabled(), true);
     await press(view, 'See what would change');
     await view.shows('What would change', 'dialog');
     await view.check('policy-reseller-plan');

@@ -56,6 +56,8 @@ const uidOf = { root: 0, reseller: uids.acme, tenant: uids.alice } as const;
 /** Finds a tenant by its name. */
 async function find(person: Person, name: string): Promise<void> {
   await person.sees('Live', '.live');
+  // A reseller gets the field when its members are known.
+  await person.appears('#find');
   await person.type(`/${name}`);
   await person.sees(name, '#found');
   await person.press('Enter');

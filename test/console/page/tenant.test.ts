@@ -10,8 +10,8 @@ import { alice, gap, idOf, tenantHost } from './tenant-host.ts';
 
 /** Waits until the charts are drawn. */
 async function drawn(view: View): Promise<void> {
-  await view.page.waitForSelector('.chart canvas', { timeout: 0 });
-  await view.page.waitForSelector('.band', { state: 'attached', timeout: 0 });
+  await view.page.waitForSelector('.chart canvas');
+  await view.page.waitForSelector('.band', { state: 'attached' });
 }
 
 describe('tenant', { skip }, async () => {
@@ -82,7 +82,7 @@ describe('tenant', { skip }, async () => {
     await view.page.keyboard.press('ArrowLeft');
     await view.shows('96% CPU', 'dialog');
     await view.page.keyboard.press('Escape');
-    await view.page.waitForSelector('dialog', { state: 'detached', timeout: 0 });
+    await view.page.waitForSelector('dialog', { state: 'detached' });
     assert.equal(await hashOf(view), '#/tenants/alice');
     await view.page.getByText('for web requests at once').click();
     await view.shows('GET shop.example/cart ← 192.0.2.7', 'dialog');

@@ -64,7 +64,7 @@ describe('tenants', { skip }, async () => {
       await view.page.evaluate(() => location.hash),
       `#/tenants/${encodeURIComponent('q?x=1&y#z')}`,
     );
-    await view.page.goBack({ timeout: 0 });
+    await view.page.goBack();
     await view.shows('bold', 'table');
     await view.check('tenants-hostile');
   });
@@ -97,7 +97,7 @@ describe('tenants', { skip }, async () => {
     assert.deepEqual(await names(view), ['t0000']);
     const hash = await view.page.evaluate(() => location.hash);
     assert.equal(hash, '#/tenants?filter=limit&sort=tenant&search=starter');
-    await view.page.reload({ timeout: 0 });
+    await view.page.reload();
     await view.shows('starter', 'table');
   });
 

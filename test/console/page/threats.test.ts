@@ -46,7 +46,7 @@ describe('threats', { skip }, async () => {
     const view = await site.login(0);
     await view.shows('Live');
     const attacker = await view.page.context().newPage();
-    await attacker.goto(other.origin, { timeout: 0 });
+    await attacker.goto(other.origin);
     const seen = await attacker.evaluate(async () => {
       const heard: unknown[] = [];
       Object.assign(globalThis, { heard });
@@ -59,7 +59,7 @@ describe('threats', { skip }, async () => {
     assert.deepEqual(seen, ['', 0, 0, []]);
     // A tab of the console asks later, and is answered.
     const tab = await view.page.context().newPage();
-    await tab.goto(site.url, { timeout: 0 });
+    await tab.goto(site.url);
     await eventually('the tab is logged in', async () =>
       (await tab.locator('body').innerText()).includes('Live'),
     );
@@ -76,7 +76,7 @@ describe('threats', { skip }, async () => {
     const view = await site.login(0);
     await view.shows('Live');
     const attacker = await view.page.context().newPage();
-    await attacker.goto(other.origin, { timeout: 0 });
+    await attacker.goto(other.origin);
     const statuses: number[] = [];
     attacker.on('response', (response) => {
       if (response.url().includes('/v1/')) statuses.push(response.status());
@@ -108,8 +108,8 @@ describe('threats', { skip }, async () => {
     for (const status of statuses) assert.ok(status >= 400 && status < 500, String(statuses));
     assert.equal(site.stage.access.sessions(() => true).length, 1);
     // A window that it opens has no way back to it, nor it to the window.
-    await attacker.goto(other.origin, { timeout: 0 });
-    const opening = attacker.context().waitForEvent('page', { timeout: 0 });
+    await attacker.goto(other.origin);
+    const opening = attacker.context().waitForEvent('page');
     await attacker.evaluate((url) => {
       Object.assign(globalThis, { opened: open(url) });
     }, site.url);
@@ -131,7 +131,7 @@ describe('threats', { skip }, async () => {
     const framed = async (hash: string) => {
       panel.html = `<!doctype html><iframe src="${site.url}${hash}"></iframe>`;
       const shown = await context.newPage();
-      await shown.goto(panel.origin, { timeout: 0 });
+      await shown.goto(panel.origin);
       return shown;
     };
     const embed = async () => `#code=${await site.stage.code(uids.bob, '?embed=1')}&to=/?embed=1`;
@@ -172,7 +172,7 @@ describe('threats', { skip }, async () => {
     view.expected.push(/40[04]/);
     for (const hash of [`#/tenants/${address}`, `#/${address}`, `#/tenants?find=${address}`]) {
       await view.page.evaluate((to) => (location.hash = to), hash);
-      await view.page.waitForSelector('main', { timeout: 0 });
+      await view.page.waitForSelector('main');
       assert.equal(await view.page.locator('img').count(), 0, hash);
     }
     const tried = await view.page.evaluate(() => {
