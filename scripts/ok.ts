@@ -38,7 +38,6 @@ export const kernelSuites = [
   ...globSync('test/attacks/**/*.test.ts', { cwd: root }).sort(),
   'test/console/page/policy-kernel.test.ts',
   'test/console/policy-agent.test.ts',
-  'test/fleet/host.test.ts',
   'test/fleet/pull-agent.test.ts',
   'test/network/agent-part.test.ts',
   'test/network/exclusive-programs.test.ts',
