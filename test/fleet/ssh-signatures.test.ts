@@ -112,4 +112,47 @@ suite('SSH signatures', () => {
     const blob = Buffer.concat(['ssh-rsa', numbers[0] as Buffer, modulus].map(sshString));
     assert.equal(readKey(blob).ok, false);
   });
+
+  test('base64 that ssh-keygen would not read is refused', () => {
+    const [{ sign } = assert.fail()] = people;
+    const good = sign(text, namespace);
+    assert.equal(readSignature(good).ok, true);
+    for (const junk of ['====AAAA\n', 'A\n', '=\n']) {
+      const bad = good.replace('-----END', `${junk}-----END`);
+      const read = readSignature(bad);
+      assert.deepEqual(read, {
+        ok: false,
+        error: { reason: 'the SSH signature is not in base64' },
+      });
+    }
+  });
+
+  test('an Ed25519 key that anybody can sign for is refused', () => {
+    for (const point of smallPoints)
+      for (const bit of [0, 0x80]) {
+        const x = Buffer.from(point, 'hex');
+        x[31] = (x[31] ?? 0) | bit;
+        const blob = Buffer.concat(['ssh-ed25519', x].map(sshString));
+        assert.equal(readKey(blob).ok, false, `${point}, ${bit}`);
+      }
+    assert.deepEqual(smallPoints.filter(isOfOrder8), smallPoints.slice(3, 5));
+  });
 });
+
+const smallPoints = [
+  `01${'00'.repeat(31)}`,
+  `ec${'ff'.repeat(30)}7f`,
+  '00'.repeat(32),
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+  `ed${'ff'.repeat(30)}7f`,
+  `ee${'ff'.repeat(30)}7f`,
+];
+
+/** Whether a point of the curve -x² + y² = 1 + dx²y² is itself one of order 8: there y² = -x². Source: RFC 8032, section 5.1. */
+function isOfOrder8(point: string): boolean {
+  const prime = 2n ** 255n - 19n;
+  const d = 37095705934669439343138083508754565189542113879843219016388785533085940283555n;
+  const y = BigInt(`0x${Buffer.from(point, 'hex').reverse().toString('hex')}`);
+  return (d * y ** 4n + 2n * y ** 2n - 1n) % prime === 0n;
+}

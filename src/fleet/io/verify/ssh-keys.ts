@@ -24,10 +24,30 @@ interface Kind {
   readonly verify: (key: KeyObject, message: Buffer, signature: Buffer) => boolean;
 }
 
+/**
+ * The points of Ed25519 whose order is at most 8, without the bit of the sign: anybody can sign for a key that is one of
+ * them, where a library does not refuse it. Curve: RFC 8032, section 5.1; the last two are not in shortest form.
+ */
+const smallPoints: ReadonlySet<string> = new Set([
+  `01${'00'.repeat(31)}`,
+  `ec${'ff'.repeat(30)}7f`,
+  '00'.repeat(32),
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+  `ed${'ff'.repeat(30)}7f`,
+  `ee${'ff'.repeat(30)}7f`,
+]);
+
+function isSmall(point: Buffer): boolean {
+  const y = Buffer.from(point);
+  y.writeUInt8(y.readUInt8(31) & 0x7f, 31);
+  return smallPoints.has(y.toString('hex'));
+}
+
 const ed25519: Omit<Kind, 'signature'> = {
   read(reader) {
     const x = reader.string();
-    if (x.length !== 32) return undefined;
+    if (x.length !== 32 || isSmall(x)) return undefined;
     const jwk = { kty: 'OKP', crv: 'Ed25519', x: x.toString('base64url') };
     return createPublicKey({ key: jwk, format: 'jwk' });
   },
@@ -104,7 +124,7 @@ export function readKey(blob: Buffer): Result<SshKey, Cause> {
   } catch {
     // OpenSSL refuses what is not a key: a point that is not on the curve.
   }
-  return fail({ reason: `the key of type ${type} is damaged, or too short` });
+  return fail({ reason: `the key of type ${type} is damaged, or too weak` });
 }
 
 const touched = 0x01;
