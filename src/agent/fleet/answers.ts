@@ -59,10 +59,10 @@ function changed(
   return fleet.hold(seconds.value, (query.text('reason') ?? '').slice(0, reasonLengthMax));
 }
 
-/** Whether it is a process of the account, outside jails and without a session of the console. */
+/** Whether it is a process of the account, which is one of the system, outside jails and without a session of the console. */
 function isCourier({ caller, agent }: RequestContext): boolean {
   if (caller.kind !== 'uid' || caller.uid === 0) return false;
-  return agent.console.accountOf(caller.uid, undefined)?.user === courierAccount;
+  return agent.console.systemAccountOf(caller.uid) === courierAccount;
 }
 
 const refused = (action: string) => httpError({ status: 403, action, reason: 'only root may' });

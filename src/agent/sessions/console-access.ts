@@ -8,6 +8,7 @@ import type { Result } from '../../../packages/base/result.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { listLogins, recordLogins, type LoginsQuery } from '../../apply/record-logins.ts';
 import type { AccountNames } from '../../host/accounts/account-names.ts';
+import { readUidRange } from '../../host/accounts/accounts.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { RecordedLogin } from '../../store/changes/login-store.ts';
 import { resellerMember, tenantMember } from '../../usage/member.ts';
@@ -67,6 +68,12 @@ export class ConsoleAccess implements Disposable {
     const names = this.#options.names.namesOf(uid);
     const name = user !== undefined && names.includes(user) ? user : (names[0] ?? user);
     return name === undefined ? undefined : { uid, user: name, isLocal: names.length > 0 };
+  }
+
+  /** Returns the name of an account below `UID_MIN`, which nobody chooses who makes accounts for customers. */
+  systemAccountOf(uid: number): string | undefined {
+    const { first } = readUidRange(this.#options.paths);
+    return uid < first ? this.accountOf(uid, undefined)?.user : undefined;
   }
 
   makeCode(login: Login): string {
