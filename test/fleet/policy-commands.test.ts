@@ -160,7 +160,23 @@ suite('bulkhead fleet, the policy', () => {
     const release = join(home, 'release.json');
     const text = readFileSync(release, 'utf8');
     writeFileSync(release, text.replace(/("[0-9a-f]{64}": ")../g, '$1AA'));
-    assert.match(refused('plan'), /does not have the policy of .* as it was signed/);
+    assert.match(refused('plan'), /does not have the policy that people signed for/);
     writeFileSync(release, text);
+  });
+
+  test('plan compares with nothing that people have not signed', () => {
+    edit('<memory limit="1GiB"/>', '<memory limit="64MiB"/>');
+    const release = join(home, 'release.json');
+    const signed = readFileSync(release, 'utf8');
+    // What somebody without a key would write, so that the change does not show: the new policies, under the old head.
+    done('sign', '--key', key);
+    const other = JSON.parse(readFileSync(release, 'utf8')) as Record<string, unknown>;
+    const { head } = JSON.parse(signed) as { head: { signatures: string[] } };
+    writeFileSync(release, JSON.stringify({ ...other, head }));
+    assert.match(refused('plan'), /release\.json does not have the hosts that people signed/);
+    writeFileSync(release, JSON.stringify({ ...other, head: { ...head, signatures: [] } }));
+    assert.match(refused('plan'), /not signed by anybody of trust version 1/);
+    writeFileSync(release, signed);
+    assert.equal(plan().changing.length, 300);
   });
 });

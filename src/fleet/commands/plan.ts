@@ -15,10 +15,11 @@ import { failWith, print, printJson } from '../../cli/shared/output.ts';
 import { describeChange } from '../../policy/changes/describe.ts';
 import { FleetChanges, type FleetValueChange } from '../../policy/fleet/plan/plan-fleet.ts';
 import { parsePolicy } from '../../policy/parse.ts';
-import type { HostDocument } from '../core/documents.ts';
+import type { HostDocument, ReleaseHead } from '../core/documents.ts';
 import type { Release } from '../core/fleet-files.ts';
-import { parseHead, parseHost } from '../core/parse.ts';
-import { readRelease } from '../io/directory/fleet-directory.ts';
+import { parseHost } from '../core/parse.ts';
+import { readRelease, readTrust } from '../io/directory/fleet-directory.ts';
+import { lastSigned } from '../io/release/next-release.ts';
 import { unpackPolicy } from '../io/release/packed.ts';
 import { directoryOption, type DirectoryOptions } from './directory-option.ts';
 import type { FleetPlanJson } from './json.ts';
@@ -29,7 +30,9 @@ function plan(options: DirectoryOptions, command: Command): ExitCode {
   if (read === undefined) return exitCodes.failed;
   const release = readRelease(options.directory);
   if (!release.ok) return failWith(release.error);
-  const planned = planFrom(read, release.value);
+  const head = release.value && signedHead(options.directory, release.value);
+  if (head?.ok === false) return failWith(head.error);
+  const planned = planFrom(read, release.value, head?.value);
   if (!planned.ok) return failWith(planned.error);
   if (options.json === true) printJson(planned.value);
   else print(textOf(planned.value));
@@ -38,9 +41,19 @@ function plan(options: DirectoryOptions, command: Command): ExitCode {
 
 const action = 'plan the next release';
 
-function planFrom(read: ReadFleet, release: Release | undefined): Result<FleetPlanJson, Problem> {
-  const head = release && parseHead(release.head.document);
-  if (head?.ok === false) return failed({ action, ...head.error });
+/** Anybody may have changed the file: what is compared with it would then hide a change. */
+function signedHead(object: string, release: Release): Result<ReleaseHead, Problem> {
+  const trust = readTrust(object);
+  if (!trust.ok) return trust;
+  const head = lastSigned(release, trust.value);
+  return head.ok ? head : failed({ action, object, ...head.error });
+}
+
+function planFrom(
+  read: ReadFleet,
+  release: Release | undefined,
+  head: ReleaseHead | undefined,
+): Result<FleetPlanJson, Problem> {
   const before = new Map<string, HostDocument>();
   for (const text of release?.hosts ?? []) {
     const host = parseHost(text);
@@ -52,7 +65,7 @@ function planFrom(read: ReadFleet, release: Release | undefined): Result<FleetPl
   if (!compared.ok) return compared;
   return ok({
     fleet: read.fleet.name,
-    generation: (head?.value.generation ?? 0) + 1,
+    generation: (head?.generation ?? 0) + 1,
     hosts: names.size,
     ...compared.value,
     new: [...names].filter((each) => !before.has(each)),

@@ -98,8 +98,10 @@ interface Last {
 function lastOf(release: Release, chain: readonly string[]): Result<Last, Cause> {
   const head = parseHead(release.head.document);
   if (!head.ok) return fail({ ...head.error, reason: `release.json: ${head.error.reason}` });
-  const { generation, trust: version } = head.value;
+  const { generation, trust: version, fleet } = head.value;
   const trust = parseTrust(chain[version - 1] ?? '');
+  if (trust.ok && trust.value.fleet !== fleet)
+    return fail({ reason: `release.json is of the fleet "${fleet}"` });
   // Anybody may have changed the file. A number that nobody signed could use up all others.
   if (!trust.ok || signersOf(release.head, trust.value, namespaces.release).people.length === 0)
     return fail({
@@ -109,6 +111,26 @@ function lastOf(release: Release, chain: readonly string[]): Result<Last, Cause>
   const isShort = tooFewSigned(release.head, trust.value, namespaces.release) !== undefined;
   const nextGeneration = isShort ? generation : generation + 1;
   return ok({ release, head: head.value, isShort, nextGeneration });
+}
+
+/** Returns the head of the last release, if enough people have signed it, and all of it. */
+export function lastSigned(
+  release: Release,
+  { chain }: Pick<KeptTrust, 'chain'>,
+): Result<ReleaseHead, Cause> {
+  const last = lastOf(
+    release,
+    chain.map(({ document }) => document),
+  );
+  if (!last.ok) return last;
+  const { head, isShort } = last.value;
+  if (isShort)
+    return fail({
+      reason: `release.json has generation ${head.generation}, which too few people have signed, and not the release before`,
+      hint: 'compare with the file as it was before',
+    });
+  const cause = notWhole(release, head);
+  return cause === undefined ? ok(head) : fail(cause);
 }
 
 /** Returns the last release, if it says the same and can be used, or can still be signed. */
