@@ -40,6 +40,7 @@ import { placementTargets } from './placer/placement.ts';
 import { MemberIndex } from './sampling/member-index.ts';
 import { ControlServer } from './api/server/server.ts';
 import { agentStatus } from './api/status.ts';
+import { recentMemory } from './policy/recent-memory.ts';
 import { notGoingBack } from './policy/goes-back/going-back-file.ts';
 import { ChangePace } from './changes/change-pace.ts';
 import { ConsolePeers } from './sessions/console-peers.ts';
@@ -177,7 +178,7 @@ export class Agent implements AsyncDisposable {
   }
 
   #fleetEngine(): FleetEngine {
-    const { reconciler, policy, events, metrics } = this.#composed;
+    const { reconciler, policy, events, metrics, history, latest } = this.#composed;
     return {
       apply: async () => {
         await reconciler.nextRun();
@@ -185,8 +186,11 @@ export class Agent implements AsyncDisposable {
       },
       state: () => reconciler.state,
       isApplied: () => reconciler.isApplied,
-      check: (release, isLarge) =>
-        policy.checkRelease(release, isLarge, this.#composed.latest.tick),
+      check: async (release, isLarge) => {
+        if (isLarge) return policy.checkRelease(release, 'not asked');
+        const used = await recentMemory(history.askedBy('administrator'), latest.tick);
+        return used.ok ? policy.checkRelease(release, used.value) : used;
+      },
       events,
       recordedSince: () => {
         const oldest = metrics.oldest();

@@ -2,8 +2,6 @@
 import { formatProblem } from '../../../packages/base/problem.ts';
 import { formatDiagnostic } from '../../policy/diagnostic.ts';
 import { largeChange } from '../../policy/fleet/large-change.ts';
-import { kindOf, uidOf } from '../../usage/member.ts';
-import type { Tick } from '../../usage/tick.ts';
 import type { ReleaseCheck } from '../fleet/fleet-agent.ts';
 import type { PolicyContext } from './policy-context.ts';
 import type { ReleaseQuestion } from './policy-job.ts';
@@ -13,29 +11,19 @@ const problemsMax = 50;
 
 export function checkRelease(
   { reader, file, paths }: Pick<PolicyContext, 'reader' | 'file' | 'paths'>,
-  { release, isLarge, tick }: ReleaseQuestion,
+  { release, memoryBytes }: ReleaseQuestion,
 ): ReleaseCheck {
   const after = reader.load(file, paths, release);
   if (after.problem !== undefined) return { problems: [formatProblem(after.problem)] };
   const errors = after.diagnostics.filter(({ severity }) => severity === 'error');
   if (after.policy === undefined)
     return { problems: errors.slice(0, problemsMax).map(formatDiagnostic) };
-  if (isLarge) return { problems: [] };
+  if (memoryBytes === 'not asked') return { problems: [] };
   const { policy: before } = reader.load(file, paths);
   if (before === undefined) return { problems: [incomparable] };
-  const large = largeChange(before, after.policy, memoryOf(tick));
+  const large = largeChange(before, after.policy, memoryBytes);
   return { problems: large.map((each) => `It is a large change, not signed as one: ${each}`) };
 }
 
 const incomparable =
   'The policy in force has errors, so nobody knows whether this is a large change; it is not signed as one';
-
-/** Returns the memory that tenants use, by uid. */
-function memoryOf({ members, columns }: Tick): ReadonlyMap<number, number> {
-  const used = members.map((member, index) => [member, columns.memory[index] ?? 0] as const);
-  return new Map(
-    used.flatMap(([member, bytes]) =>
-      kindOf(member) === 'tenant' ? [[uidOf(member), bytes]] : [],
-    ),
-  );
-}

@@ -8,7 +8,6 @@ import { answerSoon } from '../../sys/answer-soon.ts';
 import type { ErrorResponse } from '../api/api.ts';
 import type { PolicyWritten } from '../api/policy-api.ts';
 import type { HttpResult } from '../api/http-result.ts';
-import type { Tick } from '../../usage/tick.ts';
 import { ChangePace } from '../changes/change-pace.ts';
 import type { Log } from '../log.ts';
 import type { ReleaseCheck } from '../fleet/fleet-agent.ts';
@@ -17,7 +16,7 @@ import type { PolicyState } from '../reconciler.ts';
 import { GoesBack, type WentBack } from './goes-back/goes-back.ts';
 import { pendingOf } from './goes-back/going-back.ts';
 import { answer } from './job-answer.ts';
-import type { PolicyJob, PolicyJobAnswer } from './policy-job.ts';
+import type { PolicyJob, PolicyJobAnswer, ReleaseQuestion } from './policy-job.ts';
 import { PolicyWorker } from './policy-worker.ts';
 
 /** Shorter than a client, or the front of the console, waits. */
@@ -157,10 +156,9 @@ export class PolicyChanges implements Disposable {
   /** Checks whether this host takes a policy as its fleet's. */
   async checkRelease(
     release: string,
-    isLarge: boolean,
-    tick: Tick,
+    memoryBytes: ReleaseQuestion['memoryBytes'],
   ): Promise<Result<ReleaseCheck, string>> {
-    const question = { kind: 'release', release, isLarge, tick } as const;
+    const question = { kind: 'release', release, memoryBytes } as const;
     const { status, body } = await this.#worker.ask(0, this.#rootJob(question));
     return status === 200
       ? ok(JSON.parse(body) as ReleaseCheck)

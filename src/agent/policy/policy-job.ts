@@ -29,10 +29,8 @@ export type PolicyQuestion =
 export interface ReleaseQuestion {
   readonly kind: 'release';
   readonly release: string;
-  /** Whether people have agreed to a large change. */
-  readonly isLarge: boolean;
-  /** The last tick, for the memory that tenants use. */
-  readonly tick: Tick;
+  /** The memory that tenants use, by uid; not asked if people have agreed to a large change. */
+  readonly memoryBytes: ReadonlyMap<number, number> | 'not asked';
 }
 
 export interface ChangeQuestion {

@@ -9,7 +9,7 @@ const leavingShare = 1 / 5;
 const squeezedShare = 1 / 20;
 
 /**
- * Returns why a change is large; empty if it is not. `memoryBytes`: what tenants use now, by uid; tenants whose use is not
+ * Returns why a change is large; empty if it is not. `memoryBytes`: what tenants use, by uid; tenants whose use is not
  * known do not count.
  */
 export function largeChange(
@@ -41,7 +41,8 @@ function squeezedTenants(
   const squeezed = after.tenants.filter((each) => {
     const used = memoryBytes.get(each.uid);
     const was = earlier.get(each.uid);
-    return used !== undefined && was !== undefined && used <= was && used > memoryLimit(each);
+    // Who used more under an earlier limit, or was measured less exactly, uses up the present one.
+    return used !== undefined && was !== undefined && Math.min(used, was) > memoryLimit(each);
   }).length;
   const all = after.tenants.length;
   if (squeezed === 0 || squeezed < all * squeezedShare) return [];

@@ -116,6 +116,9 @@ suite('largeChange()', () => {
     assert.deepEqual(largeChange(before, after, using(5, 2 ** 29 + 1)), [
       'the memory limit of 5 of 100 tenants falls below what they use',
     ]);
+    const [changed] = largeChange(before, after, using(100, 2 ** 31));
+    assert.match(changed ?? '', /^the memory limit of 100 of/, 'as under an earlier limit');
+    assert.deepEqual(largeChange(before, before, using(100, 2 ** 31)), []);
     assert.deepEqual(largeChange(before, after), []);
     assert.deepEqual(largeChange(after, before, using(100, 2 ** 29 + 1)), []);
   });

@@ -30,7 +30,7 @@ export function readSignature(armored: string): Result<SshSignature, Cause> {
   const base64 = armor.exec(armored)?.groups?.['base64'];
   if (base64 === undefined) return fail({ reason: 'it is not an SSH signature' });
   const bytes = Buffer.from(base64, 'base64');
-  // Node ignores what is no base64, so one signature would have many forms.
+  // Node ignores what is not base64, so one signature would have many forms.
   if (bytes.toString('base64') !== base64.replaceAll(/[\r\n]/g, ''))
     return fail({ reason: 'the SSH signature is not in base64' });
   const reader = new WireReader(bytes);
