@@ -1,7 +1,7 @@
 /** Pressure of the host, as the gate compares it: runs of minutes, and only what was measured. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { addMinute, pressedDays, type PressureSlot } from '../../src/fleet/core/pressure-days.ts';
@@ -30,12 +30,13 @@ suite('pressure of the host', () => {
         writeFileSync(`${proc}/pressure/${name}`, `some avg10=0.00 total=${totals[name]}\n`);
     };
     write();
-    const log = new PressureLog({ proc }, proc);
+    const log = new PressureLog({ proc }, `${proc}/state`);
     log.see(start);
     return {
       log,
       write,
       file: (name: string) => `${proc}/pressure/${name}`,
+      state: `${proc}/state`,
       pass: (stalled: Partial<typeof totals> = {}) => {
         minutes++;
         for (const name of resources) totals[name] += (stalled[name] ?? 0) * 1_000_000;
@@ -60,6 +61,15 @@ suite('pressure of the host', () => {
     for (const io of [0, 0, 30, 0, 0, 0, 30]) pass({ io });
     assert.equal(seen('io'), 2);
     assert.equal(seen('memory'), 0);
+  });
+
+  test('a host that has left its fleet keeps no record', (context) => {
+    const { pass, state } = hostWith(context, ['memory', 'io']);
+    for (let each = 0; each < 11; each++) pass();
+    assert.equal(existsSync(state), false);
+    mkdirSync(state);
+    for (let each = 0; each < 11; each++) pass();
+    assert.equal(existsSync(`${state}/pressure.json`), true);
   });
 
   test('a kernel without a measure is without it, and the other one still counts', (context) => {

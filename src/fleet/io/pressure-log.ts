@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { errnoOf } from '../../../packages/base/io/errno.ts';
 import { readText } from '../../../packages/base/io/read.ts';
-import { replaceStateFile } from '../../../packages/base/io/replace-file.ts';
+import { replaceFile } from '../../../packages/base/io/replace-file.ts';
 import type { Paths } from '../../host/paths.ts';
 import { parsePressure } from '../../host/host-figures.ts';
 import type { Pressure } from '../core/gate.ts';
@@ -65,7 +65,8 @@ export class PressureLog {
     if (now - this.#written < writeMilliseconds) return;
     this.#written = now;
     // It only says what was ordinary: without it, less can be compared.
-    replaceStateFile(this.#file, JSON.stringify(this.#slots));
+    // A host that has left its fleet has no directory for it.
+    replaceFile(this.#file, JSON.stringify(this.#slots), 0o600);
   }
 
   #count({ at, now, since }: Minute, before: Totals, after: Totals): void {
