@@ -2,7 +2,7 @@
  * Policy text → PolicyDocument on a host. Below the policy of a host in a fleet lies the policy of the fleet's release in
  * force; what comes out is an ordinary document, whose places name the file that has each value.
  */
-import { formatProblem } from '../../packages/base/problem.ts';
+import { formatProblem, type Problem } from '../../packages/base/problem.ts';
 import { ok } from '../../packages/base/result.ts';
 import { fleetPolicyFile, readFleetPolicy } from '../host/fleet/fleet-policy.ts';
 import type { Paths } from '../host/paths.ts';
@@ -32,6 +32,10 @@ export function parseOnHost(file: string, text: string, onHost: OnHost): ParsedP
   if (document === undefined || fleet?.settings.host === undefined || diagnostics.failed)
     return own;
   const read = onHost.release === undefined ? readFleetPolicy(paths) : ok(onHost.release);
+  if (!read.ok && isHidden(read.error)) {
+    diagnostics.warn(fleet, "Only root can read the fleet's policy: this is without it");
+    return own;
+  }
   if (!read.ok) diagnostics.error(fleet, formatProblem(read.error));
   if (!read.ok) return { ...own, isPartial: true };
   if (read.value === undefined) return own;
@@ -41,6 +45,8 @@ export function parseOnHost(file: string, text: string, onHost: OnHost): ParsedP
   refuseNotLocal(document, fleet, release, diagnostics);
   return diagnostics.failed ? { ...own, isPartial: true } : merged(document, release, fleet, words);
 }
+
+const isHidden = ({ errno }: Problem) => errno === 'EACCES' && process.geteuid?.() !== 0;
 
 function merged(
   own: PolicyDocument,

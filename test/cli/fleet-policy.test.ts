@@ -211,4 +211,23 @@ suite('a host in a fleet', { skip }, () => {
       /is correct: 1 tenant/,
     );
   });
+
+  test('is checked without the release by whoever may not read that, with a warning', async () => {
+    const reader = await policyReader(capabilities);
+    process.seteuid?.(65_534);
+    try {
+      const { policy, diagnostics } = reader.resolve(
+        file,
+        own.replace(' package="business"', ''),
+        paths,
+      );
+      assert.deepEqual(
+        diagnostics.map(({ severity, message }) => `${severity}: ${message}`),
+        ["warning: Only root can read the fleet's policy: this is without it"],
+      );
+      assert.equal(policy?.tenants.length, 1);
+    } finally {
+      process.seteuid?.(0);
+    }
+  });
 });
