@@ -4,7 +4,8 @@
  *
  *     node load-client.ts SOCKET USER DATABASE WORK CONNECTIONS SECONDS EVERY
  *
- * EVERY is in milliseconds; 0 is without pause. A latency counts from when the work was due.
+ * EVERY is in milliseconds; 0 is without pause. A latency counts from when the work was due, so that work which waits for
+ * other work counts in full, and never from a time at which nothing had begun.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectDatabase, type DatabaseConnection } from '../../src/database/io/client/connect.ts';
@@ -70,12 +71,22 @@ async function page(): Promise<void> {
   connection.close();
 }
 
+/** Timers know whole milliseconds: they may come so much early or late by themselves. */
+const timerMilliseconds = 1;
+
+/** Waits until the work is due. Returns the time from which its latency counts. */
+async function begin(due: number): Promise<number> {
+  const left = due - performance.now();
+  if (left <= 0) return due;
+  await sleep(left);
+  return Math.min(performance.now(), due + timerMilliseconds);
+}
+
 async function run(at: number): Promise<void> {
   let connection = work === 'page' ? undefined : await open();
   let due = performance.now() + Math.random() * pause;
   while (performance.now() < end) {
-    if (pause > 0) await sleep(Math.max(0, due - performance.now()));
-    const began = pause > 0 ? due : performance.now();
+    const began = pause > 0 ? await begin(due) : performance.now();
     due += pause;
     if (connection === undefined) await page();
     else {
