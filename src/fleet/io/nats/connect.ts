@@ -6,8 +6,8 @@ import {
   type NatsConnection,
 } from '@nats-io/transport-node';
 import { cannotRead, decodeText, readBounded } from '../../../../packages/base/io/regular-file.ts';
-import type { Problem } from '../../../../packages/base/problem.ts';
-import type { Result } from '../../../../packages/base/result.ts';
+import { failed, type Cause, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
 import { credentialCharsMax, parseCredential, type Credential } from '../../core/credential.ts';
 import { inboxPrefix } from '../../core/subjects.ts';
 
@@ -38,3 +38,24 @@ export const connectWith = (
     tls: { ca, handshakeFirst: true },
     authenticator: jwtAuthenticator(jwt, new TextEncoder().encode(seed)),
   });
+
+/** Returns the reason that the client gives for a failed connection or request. */
+export function causeOfNats(error: unknown): Cause {
+  const { message, cause } = error as Error;
+  const more = cause instanceof Error && cause.message !== message ? `: ${cause.message}` : '';
+  return { reason: `${message}${more}` };
+}
+
+const connectTimeoutMs = 10_000;
+
+/** Connects for one command: to any of the servers, without coming back when it is lost. */
+export async function connectOnce(
+  credential: Credential,
+): Promise<Result<NatsConnection, Problem>> {
+  try {
+    return ok(await connectWith(credential, { reconnect: false, timeout: connectTimeoutMs }));
+  } catch (error) {
+    const object = credential.servers.join(' ');
+    return failed({ action: 'connect to', object, ...causeOfNats(error) });
+  }
+}

@@ -5,7 +5,7 @@
  *     DIRECTORY/centre.json                        the credential of the centre
  *     DIRECTORY/servers/nats-1.example.org/        what the server has in /etc/bulkhead-fleet-nats
  */
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { causeOf } from '../../../../packages/base/io/errno.ts';
 import { replaceFile, replaceStateFile } from '../../../../packages/base/io/replace-file.ts';
@@ -47,7 +47,9 @@ export function writeServers(
     const to = serverDirectory(directory, server);
     const files = { 'ca.pem': ca, 'tls.pem': certificate, ...natsUnits(server) };
     const written = inTurn([
-      () => makePrivate(to),
+      () => makeOwn(join(directory, 'servers'), 0o700),
+      // The server's own account reads the copy; only the key in it is secret.
+      () => makeOwn(to, 0o755),
       ...Object.entries(files).map(
         ([name, text]) =>
           () =>
@@ -100,10 +102,11 @@ function inTurn(steps: readonly (() => Result<void, Problem>)[]): Result<void, P
   return ok(undefined);
 }
 
-/** Makes a directory that only its owner may enter, with those above it. */
-function makePrivate(object: string): Result<void, Problem> {
+/** Makes a directory with those above it, whatever the umask is. */
+function makeOwn(object: string, mode: number): Result<void, Problem> {
   try {
     mkdirSync(object, { recursive: true, mode: 0o700 });
+    chmodSync(object, mode);
     return ok(undefined);
   } catch (error) {
     return failed({ action: 'create the directory', object, ...causeOf(error) });
