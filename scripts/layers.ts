@@ -75,6 +75,11 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('database'),
   ...capability('network'),
   ...capability('fleet'),
+  // Only what the courier and the centre load uses NATS.
+  'fleet/io': {
+    uses: [...pure, files, 'sys', 'host', 'type agent', 'fleet/core'],
+    packages: [...system, '@nats-io/jetstream', '@nats-io/nkeys', '@nats-io/transport-node'],
+  },
   ...capability('setup'),
   ...capability('console'),
   // It runs in browsers. Types of the agent tell it what answers have.

@@ -133,6 +133,7 @@ export const heavySuites = [
   'packages/modules/test/io/real-modules.test.ts',
   'packages/modules/test/io/rebuild.test.ts',
   'packages/modules/test/io/source-match.test.ts',
+  ...globSync('test/fleet/nats/**/*.test.ts', { cwd: root }).sort(),
   ...globSync('test/console/page/**/*.test.ts', {
     cwd: root,
     exclude: ['test/console/page/policy-kernel.test.ts'],

@@ -94,6 +94,11 @@ const suites = {
     packages: ['postgresql'],
     daemons: ['postgresql'],
   },
+  nats: {
+    purpose: 'the tests of a fleet over NATS (servers of their own)',
+    packages: ['nats-server', 'openssl'],
+    daemons: ['nats-server'],
+  },
   bpf: {
     purpose: 'the BPF programs (compiled once, for the package and the tests)',
     packages: [

@@ -20,7 +20,7 @@ export function copyrightFile(components: readonly Component[]): string {
       .map((each) =>
         stanza(`${home}/node_modules/${each.name}/*`, nativeHolders(each), each.license),
       ),
-    ...Object.entries({ ...apartTexts(components), ...standalone }).map(
+    ...Object.entries({ ...ownTexts(components), ...standalone }).map(
       ([name, text]) => `License: ${name}\n${indented(text)}`,
     ),
   ]
@@ -67,10 +67,12 @@ const standalone: Readonly<Record<string, string>> = {
   ...licenseTexts,
 };
 
-/** Licenses of parts that are next to the bundles, in their own words. */
-const apartTexts = (components: readonly Component[]): Readonly<Record<string, string>> =>
+/** Licenses in the words of the parts that have them: parts next to the bundles, and licenses without a shared text. */
+const ownTexts = (components: readonly Component[]): Readonly<Record<string, string>> =>
   Object.fromEntries(
-    components.filter(isApart).map(({ license, notice }) => [license, notice] as const),
+    components
+      .filter((each) => isApart(each) || !Object.hasOwn(standalone, each.license))
+      .map(({ license, notice }) => [license, notice] as const),
   );
 
 /** Returns a text as the value of a field has it: indented, and with a dot for each empty line. */

@@ -88,6 +88,16 @@ const parts: CommandTable = {
     summary: 'show and change who may sign',
     load: () => import('./trust.ts'),
   },
+  server: {
+    usage: '',
+    summary: "make and check the servers that carry the fleet's documents",
+    load: () => import('./servers/server.ts'),
+  },
+  host: {
+    usage: '',
+    summary: "let hosts use the fleet's servers, or no longer",
+    load: () => import('./servers/host.ts'),
+  },
 };
 
 export const command: CommandModule = {

@@ -175,3 +175,59 @@ export interface FleetPlanJson {
   /** The hosts on which the change is large, so that they refuse it unless people agree when they sign. */
   readonly large: readonly LargeHostChange[];
 }
+
+/** `bulkhead fleet server init` */
+export interface FleetServerInitJson {
+  /** The name of the fleet. */
+  readonly fleet: string;
+  /** The directory with the keys. */
+  readonly directory: string;
+  /** The DNS names of the servers. */
+  readonly servers: readonly string[];
+}
+
+/** The credential of a host. */
+export interface FleetHostFileJson {
+  /** The name of the host. */
+  readonly host: string;
+  /** The file, which is a secret. */
+  readonly file: string;
+}
+
+/** `bulkhead fleet host add` */
+export interface FleetHostAddJson {
+  /** The hosts that have a credential now. */
+  readonly added: readonly FleetHostFileJson[];
+}
+
+/** `bulkhead fleet host remove` */
+export interface FleetHostRemoveJson {
+  /** The name of the host. */
+  readonly host: string;
+  /** The number of servers that let it in no longer. */
+  readonly servers: number;
+  /** The number of all servers. */
+  readonly of: number;
+}
+
+/** A server of a fleet. */
+export interface FleetServerJson {
+  /** The address. */
+  readonly address: string;
+  /** The version of nats-server; null if the server did not answer. */
+  readonly version: string | null;
+  /** The problems of this server. */
+  readonly problems: readonly string[];
+  /** Advisories about its version that do not concern this configuration, with the reason. */
+  readonly advisories: readonly string[];
+}
+
+/** `bulkhead fleet server check` */
+export interface FleetServerCheckJson {
+  /** Whether there is no problem. */
+  readonly ok: boolean;
+  /** The servers. */
+  readonly servers: readonly FleetServerJson[];
+  /** The problems of all servers together. */
+  readonly problems: readonly string[];
+}

@@ -10,7 +10,7 @@ export interface Field<T> {
 /** A reader for each field, in the order in which the document has them. */
 export type Shape<T> = { readonly [Key in keyof T]-?: Field<T[Key]> };
 
-const matching = (wanted: string, test: (value: string) => boolean): Field<string> => ({
+export const matching = (wanted: string, test: (value: string) => boolean): Field<string> => ({
   wanted,
   read: (value) => (typeof value === 'string' && test(value) ? value : undefined),
 });
@@ -64,6 +64,11 @@ export const yesNo: Field<boolean> = {
   wanted: 'true or false',
   read: (value) => (typeof value === 'boolean' ? value : undefined),
 };
+
+export const oneOf = <T extends string>(words: readonly T[]): Field<T> => ({
+  wanted: `one of ${words.join(', ')}`,
+  read: (value) => words.find((each) => each === value),
+});
 
 export function list<T>(each: Field<T>, min: number, max: number): Field<readonly T[]> {
   return {

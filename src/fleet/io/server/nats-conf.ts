@@ -1,0 +1,99 @@
+/** The configuration of one of a fleet's servers. */
+import { messageBytesMax } from '../../core/subjects.ts';
+import type { SignedAccounts } from './accounts.ts';
+
+/** A server, and the places where it finds its files. */
+export interface ServerPlace {
+  /** The name among the servers. */
+  readonly name: string;
+  /** The DNS name, which its certificate has. */
+  readonly address: string;
+  /** The IP address to listen on. */
+  readonly listen: string;
+  readonly port: number;
+  /** The port on which the servers talk to each other. */
+  readonly clusterPort: number;
+  /** The port on the loopback that tells of its health. */
+  readonly monitorPort: number;
+  /** The directory with `ca.pem` and `tls.pem`. */
+  readonly files: string;
+  /** The file of the private key. */
+  readonly keyFile: string;
+  /** The directory to which it writes. */
+  readonly data: string;
+}
+
+/** Returns the text of nats.conf. It has no secrets. */
+export function natsConf(
+  fleet: string,
+  server: ServerPlace,
+  others: readonly ServerPlace[],
+  { operator, accounts, systemAccount }: SignedAccounts,
+): string {
+  const { name, listen, port, monitorPort, data } = server;
+  const preload = Object.entries(accounts).map(([key, jwt]) => `  ${key}: ${jwt}`);
+  return `# Written by "bulkhead fleet server init".
+server_name: ${quoted(name)}
+listen: ${quoted(`${listen}:${port}`)}
+http: ${quoted(`127.0.0.1:${monitorPort}`)}
+max_payload: ${messageBytesMax}
+max_control_line: 4096
+max_connections: 65536
+write_deadline: "10s"
+# TLS before anything else: what a server says in plain text could tell a client to do without.
+tls {
+${tlsLines(server)}
+  handshake_first: true
+}
+authorization { timeout: ${handshakeSeconds} }
+jetstream {
+  store_dir: ${quoted(`${data}/jetstream`)}
+  max_file_store: 8GB
+  max_memory_store: 64MB
+}
+${others.length === 0 ? '' : clusterText(fleet, server, others)}operator: ${operator}
+system_account: ${systemAccount}
+# Accounts that were sent to a server count until newer ones are sent; those below only for a server without any.
+resolver {
+  type: full
+  dir: ${quoted(`${data}/accounts`)}
+  allow_delete: false
+  interval: "2m"
+  timeout: "2s"
+}
+resolver_preload {
+${preload.join('\n')}
+}
+`;
+}
+
+const handshakeSeconds = 20;
+
+const tlsLines = ({ files, keyFile }: ServerPlace) =>
+  [
+    `  cert_file: ${quoted(`${files}/tls.pem`)}`,
+    `  key_file: ${quoted(keyFile)}`,
+    `  timeout: ${handshakeSeconds}`,
+  ].join('\n');
+
+/** Servers know each other by certificates, which nobody else has. */
+const clusterText = (
+  fleet: string,
+  server: ServerPlace,
+  others: readonly ServerPlace[],
+) => `cluster {
+  name: ${quoted(fleet)}
+  listen: ${quoted(`${server.listen}:${server.clusterPort}`)}
+  no_advertise: true
+  tls {
+${tlsLines(server).replace(/^/gm, '  ')}
+    ca_file: ${quoted(`${server.files}/ca.pem`)}
+    verify: true
+  }
+  routes: [
+${others.map(({ address, clusterPort }) => `    ${quoted(`nats-route://${address}:${clusterPort}`)}`).join('\n')}
+  ]
+}
+`;
+
+const quoted = (text: string) => JSON.stringify(text);

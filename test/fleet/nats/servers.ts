@@ -1,0 +1,167 @@
+/** Real servers of a fleet on the loopback, from the very files that `bulkhead fleet server init` writes. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Credential } from '../../../src/fleet/core/credential.ts';
+import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node';
+import { connectWith, readCredential } from '../../../src/fleet/io/nats/connect.ts';
+import { ensureStreams, replicasOf } from '../../../src/fleet/io/nats/streams.ts';
+import {
+  makeHostCredential,
+  makeOwnCredential,
+} from '../../../src/fleet/io/server/make-credential.ts';
+import type { ServerPlace } from '../../../src/fleet/io/server/nats-conf.ts';
+import { centreFile, placeOf, writeServers } from '../../../src/fleet/io/server/server-files.ts';
+import type { ServerState } from '../../../src/fleet/io/server/server-state.ts';
+import { freePort } from '../../../testing/free-port.ts';
+import { eventually } from '../../../testing/patience.ts';
+import { ensurePrerequisites } from '../../../testing/prerequisites.ts';
+import { temporaryDirectory } from '../../../testing/temporary-directory.ts';
+
+const ready = await ensurePrerequisites('nats', (line) => process.stderr.write(`${line}\n`));
+/** The option of tests: a reason to skip them, or false. */
+export const skipWithoutNats: string | false = ready.ok ? false : ready.reason;
+
+export const testFleet = 'example';
+
+/** One server. Signals go to its process by the id. */
+export class TestServer {
+  readonly place: ServerPlace;
+  readonly #conf: string;
+  readonly #log: string;
+  #process: ChildProcess | undefined;
+
+  constructor(directory: string, place: ServerPlace) {
+    this.place = place;
+    this.#conf = join(directory, 'servers', place.name, 'nats.conf');
+    this.#log = join(directory, `${place.name}.log`);
+  }
+
+  /** Its address, as credentials have it. */
+  get url(): string {
+    return `tls://${this.place.address}:${this.place.port}`;
+  }
+
+  start(): void {
+    const log = openSync(this.#log, 'a');
+    this.#process = spawn('nats-server', ['-c', this.#conf], { stdio: ['ignore', log, log] });
+    closeSync(log);
+  }
+
+  /** Ends it as SIGKILL does, and waits for its end. */
+  kill = (): Promise<void> => this.#end('SIGKILL');
+  stop = (): Promise<void> => this.#end('SIGTERM');
+  pause = (): boolean | undefined => this.#process?.kill('SIGSTOP');
+  resume = (): boolean | undefined => this.#process?.kill('SIGCONT');
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const running = this.#process;
+    this.#process = undefined;
+    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+    const ended = once(running, 'exit');
+    running.kill(signal);
+    running.kill('SIGCONT');
+    await ended;
+  }
+
+  log = (): string => readFileSync(this.#log, 'utf8').slice(-8192);
+
+  async isHealthy(): Promise<boolean> {
+    const url = `http://127.0.0.1:${this.place.monitorPort}/healthz`;
+    const answer = await fetch(url, { signal: AbortSignal.timeout(healthTimeoutMs) }).catch(
+      () => undefined,
+    );
+    return answer?.status === 200;
+  }
+}
+
+/** The limit of one try; it is asked again. */
+const healthTimeoutMs = 10_000;
+
+/** Servers with their streams. They end when the tests do. */
+export interface TestServers extends AsyncDisposable {
+  readonly directory: string;
+  readonly state: ServerState;
+  readonly servers: readonly TestServer[];
+  /** The credential of the centre, as its file has it. */
+  readonly centre: Credential;
+  readonly system: Credential;
+  /** Makes a credential of a host. */
+  readonly host: (name: string) => Credential;
+  /** Connects; the connection is closed at the end. */
+  readonly connect: (
+    credential: Credential,
+    options?: ConnectionOptions,
+  ) => Promise<NatsConnection>;
+  /** Waits until all servers are healthy. */
+  readonly healthy: () => Promise<void>;
+}
+
+export async function startServers(count: 1 | 3): Promise<TestServers> {
+  const temporary = temporaryDirectory('nats');
+  const directory = temporary.path;
+  const places = await Promise.all(
+    Array.from({ length: count }, (_, index) => placeIn(directory, `nats-${index + 1}`)),
+  );
+  const written = writeServers(directory, testFleet, places);
+  if (!written.ok) throw new Error(JSON.stringify(written.error));
+  const state = written.value;
+  const centre = readCredential(centreFile(directory));
+  if (!centre.ok) throw new Error(JSON.stringify(centre.error));
+  const servers = places.map((place) => new TestServer(directory, place));
+  const connections: NatsConnection[] = [];
+  const started: TestServers = {
+    directory,
+    state,
+    servers,
+    centre: centre.value,
+    system: makeOwnCredential(placeOf(state), state.keys, 'system'),
+    host: (name) => makeHostCredential(placeOf(state), state.keys, name).credential,
+    async connect(credential, options) {
+      const connection = await connectWith(credential, { timeout: connectTimeoutMs, ...options });
+      connections.push(connection);
+      return connection;
+    },
+    async healthy() {
+      for (const server of servers)
+        await eventually(`${server.place.name} is healthy`, () => server.isHealthy(), server.log);
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(connections.map((each) => each.close().catch(() => undefined)));
+      await Promise.all(servers.map((each) => each.kill()));
+      temporary.remove();
+    },
+  };
+  try {
+    for (const server of servers) server.start();
+    await started.healthy();
+    const connection = await started.connect(started.centre);
+    await eventually('the streams are made', () => makeStreams(connection, count));
+  } catch (error) {
+    await started[Symbol.asyncDispose]();
+    throw error;
+  }
+  return started;
+}
+
+const connectTimeoutMs = 60_000;
+
+/** A cluster that has just begun refuses what it can do a moment later. */
+async function makeStreams(connection: NatsConnection, count: number): Promise<boolean> {
+  try {
+    await ensureStreams(connection, replicasOf(count));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function placeIn(directory: string, name: string): Promise<ServerPlace> {
+  const [port, clusterPort, monitorPort] = [await freePort(), await freePort(), await freePort()];
+  const files = join(directory, 'servers', name);
+  const data = join(directory, 'data', name);
+  mkdirSync(data, { recursive: true });
+  const listening = { address: 'localhost', listen: '127.0.0.1', port, clusterPort, monitorPort };
+  return { name, ...listening, files, keyFile: join(files, 'tls.key'), data };
+}
