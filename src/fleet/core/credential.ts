@@ -31,7 +31,14 @@ const pemCharsMax = 4096;
 const jwtCharsMax = 4096;
 export const credentialCharsMax: number = 16 * 2 ** 10;
 
-const serverPattern = /^tls:\/\/[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?:[1-9]\d{0,4}$/;
+const serverPattern = /^tls:\/\/[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?:([1-9]\d{0,4})$/;
+
+function isServer(address: string): boolean {
+  const [, , port] = serverPattern.exec(address) ?? [];
+  return port !== undefined && Number(port) <= portMax;
+}
+
+const portMax = 65_535;
 
 const credentialShape: Shape<Credential> = {
   format: formatOne,
@@ -39,9 +46,7 @@ const credentialShape: Shape<Credential> = {
   role: oneOf(['host', 'centre', 'system']),
   name,
   servers: list(
-    matching('an address like "tls://nats-1.example.org:4222"', (value) =>
-      serverPattern.test(value),
-    ),
+    matching('an address like "tls://nats-1.example.org:4222"', isServer),
     1,
     serversMax,
   ),

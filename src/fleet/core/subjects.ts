@@ -48,7 +48,15 @@ export const inboxPrefix = (name: string): string => `_INBOX.${name}`;
 
 /** Bytes of the largest message: a bundle of a large policy. */
 export const messageBytesMax = 8 * 2 ** 20;
+/** Bytes of the largest record of a rollout, or mark. */
+export const recordBytesMax = 256 * 2 ** 10;
 /** Bytes of the largest message of a host. */
-export const hostMessageBytesMax = 256 * 2 ** 10;
+export const hostMessageBytesMax = 16 * 2 ** 10;
 /** Messages of one host that wait to be collected. */
-export const waitingEventsMax = 10_000;
+export const waitingEventsMax = 1000;
+
+/** Bytes of all streams on a server. */
+export const storeBytesMax = 8 * 2 ** 30;
+/** Bytes that all hosts together can fill. The rest is the centre's, which must always be able to call a rollout back. */
+export const eventsBytesMax = 4 * 2 ** 30;
+export const statusBytesMax = 2 ** 29;

@@ -21,6 +21,7 @@ import {
   recordRequest,
   recordSubject,
   statusSubject,
+  storeBytesMax,
   waitingEventsMax,
   type StreamName,
 } from '../../../src/fleet/core/subjects.ts';
@@ -206,21 +207,34 @@ suite('a host that attacks', { skip: skipWithoutNats }, () => {
     assert.equal(await last('STATUS', statusSubject('web-1')), 'status of web-1');
   });
 
-  test('fills no more than its own part with events', async () => {
-    const batch = 500;
+  test('fills no more than its own part of the store', async () => {
+    const large = new Uint8Array(hostMessageBytesMax - 512);
+    const options = { timeout: patienceMilliseconds };
+    const batch = 100;
     let refusals = 0;
     for (let sent = 0; sent < waitingEventsMax + batch; sent += batch) {
       const answers = await Promise.all(
         Array.from({ length: batch }, () =>
-          attacker.request(eventsSubject('mallory'), 'flood', { timeout: patienceMilliseconds }),
+          attacker.request(eventsSubject('mallory'), large, options),
         ),
       );
       refusals += answers.filter((each) => 'error' in each.json<object>()).length;
     }
     assert.ok(refusals > 0);
-    const victims = await victim.request(eventsSubject('web-1'), 'after the flood');
-    assert.ok(!('error' in victims.json<object>()));
-    assert.equal(await last('EVENTS', eventsSubject('web-1')), 'after the flood');
+    for (const [connection, subject] of [
+      [victim, eventsSubject('web-1')],
+      [victim, statusSubject('web-1')],
+      [centre, recordSubject],
+      [centre, docSubject('web-1')],
+    ] as const) {
+      const answer = await connection.request(subject, 'after the flood', options);
+      assert.ok(!('error' in answer.json<object>()), subject);
+    }
+    // Many hosts together leave half of the store to the centre.
+    let bytes = 0;
+    for (const stream of ['EVENTS', 'STATUS'] as const)
+      bytes += (await manager.streams.info(stream)).config.max_bytes;
+    assert.ok(bytes > 0 && bytes < 0.6 * storeBytesMax);
   });
 
   test('is cut off for a message that is too large, and nothing else is', async () => {
@@ -249,13 +263,13 @@ suite('a host that attacks', { skip: skipWithoutNats }, () => {
     );
   });
 
-  test('hears nothing but a stray answer when it is sent to a hint', async () => {
+  test('can have another host hear an answer that says nothing, as a hint', async () => {
     const heard: string[] = [];
     victim.subscribe(recordHintSubject, {
       callback: (_error, message) => void heard.push(message.string()),
     });
     await victim.flush();
-    attacker.publish(eventsSubject('stray'), 'x', { reply: recordHintSubject });
+    attacker.publish(eventsSubject('mallory'), 'x', { reply: recordHintSubject });
     attacker.publish(docRequest('mallory'), '', { reply: recordHintSubject });
     await settled();
     await victim.flush();

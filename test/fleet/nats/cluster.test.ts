@@ -39,7 +39,7 @@ suite('three servers', { skip: skipWithoutNats }, () => {
     const manager = await jetstreamManager(centre, { checkAPI: false });
     const leader = (await manager.streams.info('DOCS')).cluster?.leader;
     const server = fleet.servers.find(({ place }) => place.name === leader);
-    assert.ok(server !== undefined, leader);
+    assert.ok(server !== undefined, String(leader));
     await server.kill();
     await answered(fleet, 'web-1');
     server.start();

@@ -51,7 +51,7 @@ suite('bulkhead fleet server init', { skip: skipWithoutNats }, () => {
 
   test('writes what each server needs, and keeps secrets to itself', async () => {
     const args = ['server', 'init', '--name', 'example', '--directory', at, '--json', ...names];
-    const shown = jsonOf<FleetServerInitJson>('fleet-server-init', await done(...args));
+    const shown = jsonOf<FleetServerInitJson>('fleet server init', await done(...args));
     assert.deepEqual(shown.servers, names);
     assert.equal(modeOf(at), '700');
     for (const name of ['servers.json', 'centre.json']) assert.equal(modeOf(join(at, name)), '600');
@@ -143,7 +143,7 @@ suite('bulkhead fleet host', { skip: skipWithoutNats }, () => {
     await using fleet = await startServers(1);
     const at = ['--directory', fleet.directory];
     const { added } = jsonOf<FleetHostAddJson>(
-      'fleet-host-add',
+      'fleet host add',
       await done('host', 'add', 'web-1', 'web-2', ...at, '--json'),
     );
     assert.deepEqual(
@@ -163,11 +163,12 @@ suite('bulkhead fleet host', { skip: skipWithoutNats }, () => {
     ];
     await ended.request(statusSubject('web-1'), 'fine');
     const shown = jsonOf<FleetHostRemoveJson>(
-      'fleet-host-remove',
+      'fleet host remove',
       await done('host', 'remove', 'web-1', ...at, '--json'),
     );
     assert.deepEqual(shown, { host: 'web-1', servers: 1, of: 1 });
     await ended.closed();
+    assert.ok(!existsSync(added[0]?.file ?? ''));
     await other.request(statusSubject('web-2'), 'undisturbed');
     await assert.rejects(connectWith(first, { reconnect: false }), /authorization/i);
 
@@ -183,6 +184,7 @@ suite('bulkhead fleet host', { skip: skipWithoutNats }, () => {
     await done('host', 'add', 'web-1', ...at);
     const again = readCredential(added[0]?.file ?? '');
     assert.ok(again.ok);
+    assert.notEqual(again.value.seed, first.seed);
     const connection = await fleet.connect(again.value);
     await connection.request(statusSubject('web-1'), 'a new credential');
   });
@@ -237,7 +239,7 @@ suite('bulkhead fleet server check', { skip: skipWithoutNats }, () => {
         fleet.directory,
         '--json',
       );
-      return { status, shown: jsonOf<FleetServerCheckJson>('fleet-server-check', stdout) };
+      return { status, shown: jsonOf<FleetServerCheckJson>('fleet server check', stdout) };
     };
     await eventually('all is fine', async () => (await check()).status === 0);
     const { shown: fine } = await check();
@@ -252,6 +254,12 @@ suite('bulkhead fleet server check', { skip: skipWithoutNats }, () => {
     }
 
     const [first] = fleet.servers;
+    const crowd = fleet.host('crowd');
+    for (let each = 0; each < 12; each++)
+      await fleet.connect({ ...crowd, servers: crowd.servers.slice(1, 2) });
+    const { shown: crowded } = await check();
+    assert.deepEqual(crowded.servers[1]?.problems, ['the credential of crowd has 12 connections']);
+
     await first?.kill();
     const { status, shown: away } = await check();
     assert.equal(status, 3);
@@ -260,6 +268,8 @@ suite('bulkhead fleet server check', { skip: skipWithoutNats }, () => {
     assert.equal(one?.version, null);
     assert.match(one?.problems[0] ?? '', /refused/);
     first?.start();
-    await eventually('it is back', async () => (await check()).status === 0);
+    await eventually('it is back', async () =>
+      (await check()).shown.servers.every(({ version }) => version !== null),
+    );
   });
 });

@@ -14,7 +14,7 @@ import {
 import { failWith, print, printJson } from '../../../cli/shared/output.ts';
 import { namePattern } from '../../core/fields.ts';
 import type { ServerPlace } from '../../io/server/nats-conf.ts';
-import { natsUnit } from '../../io/server/nats-units.ts';
+import { natsUnit, watchUnit } from '../../io/server/nats-units.ts';
 import { writeServers } from '../../io/server/server-files.ts';
 import { serverStateFile } from '../../io/server/server-state.ts';
 import type { FleetServerInitJson } from '../json.ts';
@@ -49,10 +49,10 @@ const textOf = ({ directory, servers }: FleetServerInitJson) =>
   [
     `The files of ${count(servers.length, 'server')} are in ${directory}. Next:`,
     ...servers.map(
-      (address) => `  scp -r ${join(directory, 'servers', address)} root@${address}:${files}`,
+      (address) => `  scp -r ${join(directory, 'servers', address)}/. root@${address}:${files}/`,
     ),
     'and on each of them, where nats-server is installed:',
-    `  systemctl enable --now ${files}/${natsUnit}`,
+    `  systemctl enable --now ${files}/${natsUnit} ${files}/${watchUnit}`,
   ].join('\n');
 
 /** A DNS name: certificates of IP addresses are not checked by the client. */

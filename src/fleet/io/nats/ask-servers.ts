@@ -53,6 +53,7 @@ async function problemsOf(connection: NatsConnection, servers: number): Promise<
   const { data: health } = (await ask('HEALTHZ')).json<Health>();
   if (health?.status !== 'ok')
     problems.push(`it is not healthy: ${health?.error ?? health?.status ?? 'no reason'}`);
+  problems.push(...(await crowded(connection, id)));
   if (servers === 1) return problems;
   const { data: state } = (await ask('JSZ')).json<JetStreamState>();
   const size = state?.meta_cluster?.cluster_size;
@@ -61,6 +62,34 @@ async function problemsOf(connection: NatsConnection, servers: number): Promise<
       `its cluster has ${size ?? 'an unknown number of'} of ${servers} servers; restart it if that stays`,
     );
   return problems;
+}
+
+interface Connections {
+  readonly data?: {
+    readonly connections?: readonly { readonly name_tag?: string }[];
+  };
+}
+
+const connectionsPerPage = 1024;
+/** Connections of one credential: a courier has one, and for a moment a second one. */
+const connectionsExpected = 10;
+
+/** Names the credentials that have many connections at once. */
+async function crowded(connection: NatsConnection, id: string): Promise<readonly string[]> {
+  const counts = new Map<string, number>();
+  for (let offset = 0; ; offset += connectionsPerPage) {
+    const page = JSON.stringify({ auth: true, limit: connectionsPerPage, offset });
+    const answer = await connection.request(`$SYS.REQ.SERVER.${id}.CONNZ`, page, {
+      timeout: answerWithinMs,
+    });
+    const { connections = [] } = answer.json<Connections>().data ?? {};
+    for (const { name_tag: name = 'unknown' } of connections)
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    if (connections.length < connectionsPerPage) break;
+  }
+  return [...counts]
+    .filter(([, count]) => count > connectionsExpected)
+    .map(([name, count]) => `the credential of ${name} has ${count} connections`);
 }
 
 /** Returns what is wrong with the streams, with the credential of the centre. */

@@ -70,7 +70,7 @@ export function signAccounts(
       [system]: account(system, 'SYSTEM', { limits: limitsOf({}) }),
       [centre]: account(centre, 'CENTRE', { limits: limitsOf(streams), exports: exported() }),
       [hosts]: account(hosts, 'HOSTS', {
-        limits: limitsOf({}),
+        limits: limitsOf({ conn: hostConnectionsMax }),
         imports: imported(centre),
         signing_keys: [
           {
@@ -88,6 +88,8 @@ export function signAccounts(
 
 const accountForm = { default_permissions: { pub: {}, sub: {} }, type: 'account', version: 2 };
 const unlimited = -1;
+/** Connections of all hosts: a server has room for more, which is the centre's. */
+const hostConnectionsMax = 20_000;
 const streams = {
   mem_storage: unlimited,
   disk_storage: unlimited,

@@ -1,5 +1,5 @@
 /** Hosts' credentials: made without the servers, and ended on all of them. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { causeOf } from '../../../../packages/base/io/errno.ts';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
@@ -19,6 +19,7 @@ import {
 
 const lockOf = (directory: string) => `${serverStateFile(directory)}.lock`;
 const credentialsOf = (directory: string) => join(directory, 'credentials');
+const fileOf = (directory: string, host: string) => join(credentialsOf(directory), `${host}.json`);
 
 /** Makes the credential of a host that has none, and returns its file. */
 export const addHost = (directory: string, host: string): Result<string, Problem> =>
@@ -44,7 +45,7 @@ export const addHost = (directory: string, host: string): Result<string, Problem
     const added = { ...state.value, hosts: [...hosts, { host, key }] };
     const listed = writeServerState(directory, added);
     if (!listed.ok) return listed;
-    const file = join(object, `${host}.json`);
+    const file = fileOf(directory, host);
     const written = writeCredential(file, credential);
     return written.ok ? ok(file) : written;
   });
@@ -76,6 +77,7 @@ export const removeHost = (
     if (!sent.ok) return sent;
     const hosts = state.hosts.filter((each) => each.host !== host);
     const done = writeServerState(directory, { ...state, hosts });
+    rmSync(fileOf(directory, host), { force: true });
     return done.ok ? ok({ servers: sent.value, of: state.servers.length }) : done;
   });
 

@@ -1,5 +1,5 @@
 /** The configuration of one of a fleet's servers. */
-import { messageBytesMax } from '../../core/subjects.ts';
+import { messageBytesMax, storeBytesMax } from '../../core/subjects.ts';
 import type { SignedAccounts } from './accounts.ts';
 
 /** A server, and the places where it finds its files. */
@@ -38,7 +38,7 @@ listen: ${quoted(`${listen}:${port}`)}
 http: ${quoted(`127.0.0.1:${monitorPort}`)}
 max_payload: ${messageBytesMax}
 max_control_line: 4096
-max_connections: 65536
+max_connections: ${connectionsMax}
 write_deadline: "10s"
 # TLS before anything else: what a server says in plain text could tell a client to do without.
 tls {
@@ -48,7 +48,7 @@ ${tlsLines(server)}
 authorization { timeout: ${handshakeSeconds} }
 jetstream {
   store_dir: ${quoted(`${data}/jetstream`)}
-  max_file_store: 8GB
+  max_file_store: ${storeBytesMax}
   max_memory_store: 64MB
 }
 ${others.length === 0 ? '' : clusterText(fleet, server, others)}operator: ${operator}
@@ -67,6 +67,7 @@ ${preload.join('\n')}
 `;
 }
 
+const connectionsMax = 65_536;
 const handshakeSeconds = 20;
 
 const tlsLines = ({ files, keyFile }: ServerPlace) =>

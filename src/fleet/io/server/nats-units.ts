@@ -2,7 +2,7 @@
 import type { ServerPlace } from './nats-conf.ts';
 
 export const natsUnit = 'bulkhead-fleet-nats.service';
-const watchUnit = 'bulkhead-fleet-nats-watch.service';
+export const watchUnit = 'bulkhead-fleet-nats-watch.service';
 
 /** Returns texts by names of files. */
 export const natsUnits = ({
@@ -11,7 +11,7 @@ export const natsUnits = ({
 }: Pick<ServerPlace, 'files' | 'monitorPort'>): Readonly<Record<string, string>> => ({
   [natsUnit]: `[Unit]
 Description=NATS of a Bulkhead fleet
-Wants=network-online.target ${watchUnit}
+Wants=network-online.target
 After=network-online.target
 StartLimitIntervalSec=0
 
@@ -30,7 +30,6 @@ WantedBy=multi-user.target
 `,
   [watchUnit]: `[Unit]
 Description=Bulkhead: restarts a fleet's NATS that has lost the others
-BindsTo=${natsUnit}
 After=${natsUnit}
 StartLimitIntervalSec=0
 
@@ -42,7 +41,10 @@ Restart=always
 # No more restarts than this, since the others may be gone and not this one.
 RestartSec=10min
 DynamicUser=yes
-${confined}`,
+${confined}
+[Install]
+WantedBy=multi-user.target
+`,
   'watch.sh': `#!/bin/bash
 # watch.sh PORT [SECONDS [MISSES]]: ends with 1 when a NATS server has been unhealthy so many times in a row.
 set -u
