@@ -19,6 +19,8 @@ export interface HostStatus {
   readonly state: FleetState;
   /** The generation in force; null: none. */
   readonly generation: number | null;
+  /** The newest generation that was handed over with valid signatures; null: none. */
+  readonly newest: number | null;
   /** The generation to which the host goes back; null: none. */
   readonly confirmed: number | null;
   /** Tenants; null: unknown. */
@@ -43,6 +45,7 @@ const statusShape: Shape<HostStatus> = {
   at: time,
   state: oneOf(fleetStates),
   generation: orNull(whole(1)),
+  newest: orNull(whole(1)),
   confirmed: orNull(whole(1)),
   tenants: orNull(whole(0)),
   faults24h: orNull(whole(0)),
