@@ -31,8 +31,8 @@ export interface HostStatus {
   readonly outside: number | null;
   /** The reason of a state that people should look at. */
   readonly why: string | null;
-  /** The events that the host has made: the number of the last one, and the epoch in which the numbers count. */
-  readonly events: { readonly last: number; readonly epoch: string };
+  /** The events that the host has made: the number of the last one, and the epoch in which the numbers count; null: unknown. */
+  readonly events: { readonly last: number; readonly epoch: string } | null;
 }
 
 export const whyCharsMax = 500;
@@ -51,7 +51,7 @@ const statusShape: Shape<HostStatus> = {
   faults24h: orNull(whole(0)),
   outside: orNull(whole(0)),
   why: orNull(text(whyCharsMax)),
-  events: object({ last: whole(0), epoch: name }),
+  events: orNull(object({ last: whole(0), epoch: name })),
 };
 
 /** Returns the only text that this status may have. */
