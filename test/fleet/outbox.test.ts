@@ -71,7 +71,7 @@ suite("a host's outbox", () => {
     const minutes = new FaultMinutes();
     const fault = (severity: Fault['severity'], count: number): Fault => ({
       member: 'u1001',
-      limit: 'memory',
+      limit: 'memory.limit',
       severity,
       count,
       inferred: false,

@@ -110,7 +110,7 @@ export interface FleetHold {
   readonly secondsLeft: number;
 }
 
-/** What a host has for its centre; see docs/fleet.md. */
+/** The status and the events of a host, for its centre; see docs/fleet.md. */
 export interface FleetOutboxResponse {
   /** The name of this host in the fleet. */
   readonly host: string;

@@ -1,5 +1,5 @@
 /**
- * What a host tells about the faults of its tenants. Events are numbered without a gap, so that a centre knows what it
+ * Events: the faults of a host's tenants. They are numbered without a gap, so that a centre knows what it
  * has not got. A host keeps the last ones only: `oldest` says from which number on it still has them.
  *
  *     {"format":1,"fleet":"example","host":"web-017","epoch":"5f0c…","oldest":1,"first":41,"events":[{"at":"2027-…",…}]}
@@ -25,7 +25,7 @@ export interface EventsDocument {
   readonly format: 1;
   readonly fleet: string;
   readonly host: string;
-  /** What the numbers belong to. A host that has lost its record begins another epoch. */
+  /** The record in which the numbers count. A host that has lost its record begins another epoch. */
   readonly epoch: string;
   /** The number of the oldest event that the host still has. */
   readonly oldest: number;

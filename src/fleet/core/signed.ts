@@ -4,7 +4,7 @@ import type { Result } from '../../../packages/base/result.ts';
 import { formatOne, text, type Shape } from './fields.ts';
 import { parseShape } from './parse.ts';
 
-/** What a host signs: a signature of one kind of document is none of the other. */
+/** The kinds of documents that a host signs: a signature of one kind of document is none of the other. */
 export const hostNamespaces = {
   status: 'bulkhead-fleet-status@1',
   events: 'bulkhead-fleet-events@1',

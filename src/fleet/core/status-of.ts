@@ -12,22 +12,22 @@ export interface Counted {
 }
 
 export function statusOf(
-  fleet: FleetResponse & { readonly fleet: string; readonly host: string },
+  shown: FleetResponse & { readonly fleet: string; readonly host: string },
   { at, tenants, faults24h, outside, events }: Counted,
 ): HostStatus {
   return {
     format: 1,
-    fleet: fleet.fleet,
-    host: fleet.host,
+    fleet: shown.fleet,
+    host: shown.host,
     at: new Date(at).toISOString(),
-    state: fleet.state,
-    generation: fleet.release?.generation ?? null,
-    newest: fleet.newestGeneration ?? null,
-    confirmed: fleet.confirmedGeneration ?? null,
+    state: shown.state,
+    generation: shown.release?.generation ?? null,
+    newest: shown.newestGeneration ?? null,
+    confirmed: shown.confirmedGeneration ?? null,
     tenants,
     faults24h,
     outside,
-    why: whyOf(fleet),
+    why: whyOf(shown),
     events,
   };
 }

@@ -6,8 +6,19 @@
  */
 import type { Cause } from '../../../packages/base/problem.ts';
 import { fail, type Result } from '../../../packages/base/result.ts';
-import { fleetStates, type FleetState } from '../../agent/api/fleet-api.ts';
-import { formatOne, name, object, oneOf, orNull, text, time, whole, type Shape } from './fields.ts';
+import type { FleetState } from '../../agent/api/fleet-api.ts';
+import {
+  formatOne,
+  matching,
+  name,
+  object,
+  orNull,
+  text,
+  time,
+  whole,
+  type Field,
+  type Shape,
+} from './fields.ts';
 import { parseShape } from './parse.ts';
 
 export interface HostStatus {
@@ -38,12 +49,17 @@ export interface HostStatus {
 export const whyCharsMax = 500;
 const statusCharsMax = 4096;
 
+/** A later version may have a state that is not known here, and says it all the same. */
+const state = matching('a state in lower-case letters', (value) =>
+  /^[a-z ]{1,32}$/.test(value),
+) as Field<FleetState>;
+
 const statusShape: Shape<HostStatus> = {
   format: formatOne,
   fleet: name,
   host: name,
   at: time,
-  state: oneOf(fleetStates),
+  state,
   generation: orNull(whole(1)),
   newest: orNull(whole(1)),
   confirmed: orNull(whole(1)),

@@ -27,8 +27,8 @@ export function readHostKey(directory: string): Result<HostKey, Problem> {
 
 function makeHostKey(path: string): Result<HostKey, Problem> {
   const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' });
-  const written = replaceFile(path, pem.toString(), 0o600);
-  return written.ok ? ok(hostKey(pem.toString())) : written;
+  const written = replaceFile(path, pem, 0o600);
+  return written.ok ? ok(hostKey(pem)) : written;
 }
 
 function hostKey(pem: string): HostKey {
