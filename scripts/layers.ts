@@ -77,7 +77,7 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('fleet'),
   // Only what the courier and the centre load uses NATS.
   'fleet/io': {
-    uses: [...pure, files, 'sys', 'host', 'type agent', 'fleet/core'],
+    uses: [...pure, files, 'sys', 'host', 'store', 'type agent', 'fleet/core'],
     packages: [...system, '@nats-io/jetstream', '@nats-io/nkeys', '@nats-io/transport-node'],
   },
   ...capability('setup'),

@@ -61,6 +61,7 @@ const apiResponses: Readonly<Record<string, string>> = {
   'POST /v1/policy/keep': 'PolicyKept',
   'POST /v1/policy/simulate': 'SimulateResponse',
   'GET /v1/fleet': 'FleetResponse',
+  'GET /v1/fleet/outbox': 'FleetOutboxResponse',
   'GET /v1/protection': 'ProtectionResponse',
   'GET /v1/modules': 'ModulesResponse',
   'any refused request': 'ErrorResponse',

@@ -200,6 +200,7 @@ export class Agent implements AsyncDisposable {
       placement: () => this.#composed.placement.status(),
       scan: () => this.#composed.placement.rescan(),
       customers: () => this.#memberIndex.customers,
+      tenants: () => this.#memberIndex.tenants,
     };
   }
 

@@ -62,6 +62,7 @@ class Agent {
       return Promise.resolve(this.placement);
     },
     customers: () => ({ count: 1, find: (member) => ({ name: member, customer: member }) }),
+    tenants: () => 1,
   };
 
   scan(outside: readonly number[] = []): void {

@@ -3,6 +3,7 @@
  * hand over releases, and see their state.
  *
  *     GET  /v1/fleet
+ *     GET  /v1/fleet/outbox?epoch=5f0c…&after=40
  *     POST /v1/fleet/release, with the release as its body
  *     POST /v1/fleet/keep
  *     POST /v1/fleet/back
@@ -107,4 +108,23 @@ export interface FleetHold {
   readonly since: number;
   /** The time until it ends by itself. */
   readonly secondsLeft: number;
+}
+
+/** The status and the events of a host, for its centre; see docs/fleet.md. */
+export interface FleetOutboxResponse {
+  /** The name of this host in the fleet. */
+  readonly host: string;
+  /** The status, as JSON that the host has signed. */
+  readonly status: string;
+  /** The next events; absent if there are none. */
+  readonly events?: FleetOutboxEvents;
+}
+
+export interface FleetOutboxEvents {
+  /** The record of events in which they are numbered. */
+  readonly epoch: string;
+  /** The number of the last of them. */
+  readonly last: number;
+  /** The events, as JSON that the host has signed. */
+  readonly signed: string;
 }

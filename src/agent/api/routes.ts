@@ -21,7 +21,13 @@ import {
   answerStart,
 } from '../responses/console.ts';
 import { answerDigest, answerSetDigest } from '../responses/digest-choice.ts';
-import { answerFleet, answerFleetChange, answerRelease, fleetChanges } from '../fleet/answers.ts';
+import {
+  answerFleet,
+  answerFleetChange,
+  answerOutbox,
+  answerRelease,
+  fleetChanges,
+} from '../fleet/answers.ts';
 import { answerIncident, answerIncidents } from '../responses/incidents.ts';
 import { answerMetrics } from '../responses/metrics-page.ts';
 import { answerOverview } from '../responses/overview.ts';
@@ -158,6 +164,7 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
     respond(asked, (request) => answerPolicyUndo(request, asked.req.param('number'))),
   );
   app.get('/v1/fleet', (asked) => respond(asked, (request) => json(answerFleet(request))));
+  app.get('/v1/fleet/outbox', (asked) => respond(asked, (request) => json(answerOutbox(request))));
   app.post('/v1/fleet/release', (asked) =>
     respond(asked, async (request) => json(await answerRelease(request))),
   );

@@ -2,7 +2,7 @@
 import { ok } from '../../../packages/base/result.ts';
 import type { FleetAgent } from './fleet-agent.ts';
 import { isAdministrator, mayChange } from '../api/caller.ts';
-import type { FleetResponse } from '../api/fleet-api.ts';
+import type { FleetOutboxResponse, FleetResponse } from '../api/fleet-api.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { bodyOf } from '../api/request-body.ts';
 import type { RequestContext } from '../api/request-context.ts';
@@ -20,6 +20,14 @@ export function answerFleet(request: RequestContext): HttpResult<FleetResponse> 
   if (isAdministrator(request.caller) || isCourier(request))
     return ok(request.agent.fleet?.status() ?? { state: 'none', problems: [] });
   return refused('show the fleet');
+}
+
+export function answerOutbox(request: RequestContext): HttpResult<FleetOutboxResponse> {
+  const action = 'show what the centre gets';
+  if (!isAdministrator(request.caller) && !isCourier(request)) return refused(action);
+  const after = request.query.whole('after', 0, Number.MAX_SAFE_INTEGER);
+  if (!after.ok) return after;
+  return request.agent.fleet?.outbox(request.query.text('epoch'), after.value) ?? none(action);
 }
 
 export async function answerRelease(request: RequestContext): Promise<HttpResult<FleetResponse>> {

@@ -3,7 +3,7 @@ import type { Result } from '../../../packages/base/result.ts';
 import type { EventStore } from '../../store/events/event-store.ts';
 import type { Fault } from '../../usage/fault.ts';
 import type { Member } from '../../usage/member.ts';
-import type { FleetResponse } from '../api/fleet-api.ts';
+import type { FleetOutboxResponse, FleetResponse } from '../api/fleet-api.ts';
 import type { HttpResult } from '../api/http-result.ts';
 import type { PlacementStatus } from '../api/status-response.ts';
 import type { PolicyState } from '../reconciler.ts';
@@ -30,6 +30,8 @@ export interface FleetEngine {
   /** Scans all processes; the result says so if that takes too long. */
   readonly scan: () => Promise<PlacementStatus>;
   readonly customers: () => Customers;
+  /** Returns the number of tenants. */
+  readonly tenants: () => number;
 }
 
 /** The customers of a host: its resellers, and its tenants without one. */
@@ -57,6 +59,8 @@ export interface FleetAgent {
   readonly begun: () => void;
   readonly see: (seen: SeenTick) => void;
   readonly status: () => FleetResponse;
+  /** Returns what the centre gets: the status, and the next events after a number of an epoch. */
+  readonly outbox: (epoch: string | undefined, after: number) => HttpResult<FleetOutboxResponse>;
   /** Takes a release. `isRoot`: others have a pace. */
   readonly take: (bundle: string, isRoot: boolean) => Promise<HttpResult<FleetResponse>>;
   readonly keep: () => HttpResult<FleetResponse>;

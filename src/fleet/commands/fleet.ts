@@ -43,6 +43,11 @@ const parts: CommandTable = {
     summary: "get this host's release over HTTPS, and hand it to the agent",
     load: () => import('./pull.ts'),
   },
+  courier: {
+    usage: '[options]',
+    summary: "carry releases and statuses between this host and its fleet's servers",
+    load: () => import('./courier.ts'),
+  },
   join: {
     usage: '[options] <trust>',
     summary: 'make this host a member of a fleet, once you have compared the fingerprints',

@@ -65,6 +65,11 @@ export const yesNo: Field<boolean> = {
   read: (value) => (typeof value === 'boolean' ? value : undefined),
 };
 
+export const orNull = <T>(field: Field<T>): Field<T | null> => ({
+  wanted: `null, or ${field.wanted}`,
+  read: (value) => (value === null ? null : field.read(value)),
+});
+
 export const oneOf = <T extends string>(words: readonly T[]): Field<T> => ({
   wanted: `one of ${words.join(', ')}`,
   read: (value) => words.find((each) => each === value),

@@ -75,6 +75,8 @@ class FleetOnDemand implements FleetAgent {
   readonly see: FleetAgent['see'] = (seen) => this.#host?.see(seen);
   readonly status: FleetAgent['status'] = () =>
     this.#host?.status() ?? { state: 'none', problems: [] };
+  readonly outbox: FleetAgent['outbox'] = (epoch, after) =>
+    this.#host?.outbox(epoch, after) ?? none;
   readonly take: FleetAgent['take'] = (bundle, isRoot) =>
     this.#host?.take(bundle, isRoot) ?? Promise.resolve(none);
   readonly keep: FleetAgent['keep'] = () => this.#host?.keep() ?? none;

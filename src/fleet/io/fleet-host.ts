@@ -5,7 +5,7 @@
  * Going back is the exception: there the policy comes first, so that a full disk cannot keep a bad release in force.
  */
 import type { FleetEngine, SeenTick } from '../../agent/fleet/fleet-agent.ts';
-import type { FleetResponse } from '../../agent/api/fleet-api.ts';
+import type { FleetOutboxResponse, FleetResponse } from '../../agent/api/fleet-api.ts';
 import type { HttpResult } from '../../agent/api/http-result.ts';
 import type { Log } from '../../agent/log.ts';
 import type { Alarm } from '../../agent/part.ts';
@@ -31,6 +31,7 @@ import { responseOf } from '../core/response.ts';
 import type { VerifiedRelease } from './verify/verify-bundle.ts';
 import { HostRecord } from './host-record.ts';
 import { HostStore } from './host-store.ts';
+import { Outbox } from './outbox/outbox.ts';
 import { PressureLog } from './pressure-log.ts';
 import { refuseRequest } from './refusal.ts';
 import { ReleaseDriver } from './release-driver.ts';
@@ -44,6 +45,7 @@ export class FleetHost {
   readonly #record: HostRecord;
   readonly #pressure: PressureLog;
   readonly #taker: ReleaseTaker;
+  readonly #outbox: Outbox;
   readonly #driver: ReleaseDriver;
   #engine: FleetEngine | undefined;
   #settings: FleetSettings | undefined;
@@ -56,6 +58,7 @@ export class FleetHost {
     this.#record = new HostRecord(this.#store, paths, log);
     this.#pressure = new PressureLog(paths, directory);
     this.#taker = new ReleaseTaker(this.#store);
+    this.#outbox = new Outbox(directory, log);
     const [record, store, pressure] = [this.#record, this.#store, this.#pressure];
     this.#driver = new ReleaseDriver({ record, store, pressure, log });
   }
@@ -95,6 +98,7 @@ export class FleetHost {
     const before = this.#record.state;
     if (before === undefined) return;
     this.#pressure.see(seen.at);
+    this.#outbox.see(seen);
     this.#driver.see(seen);
     const { state = before } = this.#record;
     const later = passed(state, this.#record.now());
@@ -126,11 +130,19 @@ export class FleetHost {
     });
   }
 
+  outbox(epoch: string | undefined, after: number): HttpResult<FleetOutboxResponse> {
+    const action = 'show what the centre gets';
+    const state = this.#ready(action);
+    if (!state.ok) return state;
+    if (this.#engine === undefined) return unready(action);
+    return this.#outbox.answer(this.status(), this.#engine, { epoch, after });
+  }
+
   async take(bundle: string, isRoot: boolean): Promise<HttpResult<FleetResponse>> {
     const engine = this.#engine;
     const state = this.#ready('take the release');
     if (!state.ok) return state;
-    if (engine === undefined) return unready;
+    if (engine === undefined) return unready('take the release');
     const taken = await this.#taker.take(bundle, {
       isRoot,
       engine,
@@ -227,14 +239,16 @@ export class FleetHost {
   /** Leaves a watch to the next agent. */
   stop(): void {
     this.#record.stop();
+    this.#outbox.stop(this.#record.state !== undefined);
   }
 }
 
 const always = () => true;
 
-const unready = refuseRequest({
-  status: 503,
-  action: 'take the release',
-  reason: 'the agent is starting',
-  hint: 'retry in a few seconds',
-});
+const unready = (action: string) =>
+  refuseRequest({
+    status: 503,
+    action,
+    reason: 'the agent is starting',
+    hint: 'retry in a few seconds',
+  });

@@ -31,6 +31,8 @@ export const ownUnits: readonly OwnUnit[] = [
   { name: 'bulkhead-console.socket', use: 'chosen' },
   { name: 'bulkhead-fleet-pull.service', use: 'called' },
   { name: 'bulkhead-fleet-pull.timer', use: 'chosen' },
+  { name: 'bulkhead-fleet.service', use: 'chosen' },
+  { name: 'bulkhead-fleet-server.service', use: 'chosen' },
   { name: 'bulkhead-broker@.service', use: 'called' },
   { name: 'bulkhead-broker.socket', use: 'enabled' },
   { name: 'bulkhead-symlinks.service', use: 'enabled' },

@@ -1,0 +1,32 @@
+/** `bulkhead fleet server forget HOST`: a host that was installed anew may sign with another key. */
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../../cli/shared/command.ts';
+import { failWith, print } from '../../../cli/shared/output.ts';
+import { openStore } from './open-store.ts';
+import { serverDirectoryOption, type ServerOptions } from './directory.ts';
+
+async function forget(host: string, { directory }: ServerOptions): Promise<ExitCode> {
+  const opened = await openStore(directory);
+  if (!opened.ok) return failWith(opened.error);
+  using store = opened.value;
+  const forgotten = store.forget(host);
+  if (!forgotten.ok) return failWith(forgotten.error);
+  if (!forgotten.value)
+    return failWith({ action: 'forget', object: host, reason: 'the centre does not know it' });
+  print(`The key with which ${host} signs next is the one that counts`);
+  return exitCodes.done;
+}
+
+export const command: CommandModule = {
+  define(command, run) {
+    command
+      .addOption(serverDirectoryOption())
+      .argument('<host>', 'the name of the host')
+      .addHelpText('after', examples(['bulkhead fleet server forget web-017', '']))
+      .action(run(forget));
+  },
+};

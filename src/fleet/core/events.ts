@@ -1,0 +1,59 @@
+/**
+ * Events: the faults of a host's tenants. They are numbered without a gap, so that a centre knows what it
+ * has not got. A host keeps the last ones only: `oldest` says from which number on it still has them.
+ *
+ *     {"format":1,"fleet":"example","host":"web-017","epoch":"5f0c…","oldest":1,"first":41,"events":[{"at":"2027-…",…}]}
+ */
+import type { Cause } from '../../../packages/base/problem.ts';
+import type { Result } from '../../../packages/base/result.ts';
+import { formatOne, list, name, object, text, time, whole, type Shape } from './fields.ts';
+import { parseShape } from './parse.ts';
+
+/** The faults of a tenant, reseller or site at one limit within a minute. */
+export interface FleetEvent {
+  /** The end of that minute, by the host's clock: an ISO time in UTC. */
+  readonly at: string;
+  /** `u1001`, `r1000` or `u1001/shop.example`. */
+  readonly member: string;
+  /** The limit that was hit. */
+  readonly limit: string;
+  readonly severity: string;
+  readonly faults: number;
+}
+
+export interface EventsDocument {
+  readonly format: 1;
+  readonly fleet: string;
+  readonly host: string;
+  /** The record in which the numbers count. A host that has lost its record begins another epoch. */
+  readonly epoch: string;
+  /** The number of the oldest event that the host still has. */
+  readonly oldest: number;
+  /** The number of the first event here. */
+  readonly first: number;
+  readonly events: readonly FleetEvent[];
+}
+
+export const eventsPerDocument = 100;
+const documentCharsMax = 64 * 2 ** 10;
+
+const eventShape: Shape<FleetEvent> = {
+  at: time,
+  member: text(300),
+  limit: text(64),
+  severity: text(32),
+  faults: whole(1),
+};
+
+const eventsShape: Shape<EventsDocument> = {
+  format: formatOne,
+  fleet: name,
+  host: name,
+  epoch: name,
+  oldest: whole(1),
+  first: whole(1),
+  events: list(object(eventShape), 1, eventsPerDocument),
+};
+
+export const parseEvents = (document: string): Result<EventsDocument, Cause> =>
+  parseShape('document of events', document, { charsMax: documentCharsMax, shape: eventsShape });

@@ -1,0 +1,19 @@
+/** The agent, as its courier sees it. */
+import type { FleetOutboxResponse, FleetResponse } from '../../../agent/api/fleet-api.ts';
+import type { AgentFailure } from '../../../agent/api/client.ts';
+import type { Result } from '../../../../packages/base/result.ts';
+
+export interface AgentLink {
+  readonly outbox: (
+    epoch: string | undefined,
+    after: number,
+  ) => Promise<Result<FleetOutboxResponse, AgentFailure>>;
+  /** Hands over a release, which the agent verifies. */
+  readonly release: (bundle: string) => Promise<Result<FleetResponse, AgentFailure>>;
+}
+
+/** The account that the courier needs may do nothing else, so nothing else is here. */
+export interface CourierLog {
+  readonly info: (text: string) => void;
+  readonly warn: (text: string) => void;
+}

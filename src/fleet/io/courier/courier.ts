@@ -1,0 +1,238 @@
+/**
+ * Carries documents between a host's agent and the servers of its fleet: releases to the agent, and its status and events
+ * to the centre. It decides nothing: the agent verifies what it gets, and signs what it tells.
+ *
+ * A hint is only a reason to look: what was missed is found by the next look, every five minutes, after each connection
+ * and after each failure.
+ */
+import { jetstream } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { printable } from '../../../../packages/base/printable.ts';
+import { formatProblem, type Problem } from '../../../../packages/base/problem.ts';
+import type { AgentFailure } from '../../../agent/api/client.ts';
+import type { Credential } from '../../core/credential.ts';
+import { parseMark } from '../../core/mark.ts';
+import { parseSigned } from '../../core/signed.ts';
+import { parseStatus } from '../../core/status.ts';
+import {
+  docHintSubject,
+  docRequest,
+  eventsSubject,
+  markRequest,
+  statusSubject,
+} from '../../core/subjects.ts';
+import { connectWith } from '../nats/connect.ts';
+import { lastMessage, requestMilliseconds } from '../nats/last-message.ts';
+import type { AgentLink, CourierLog } from './agent-link.ts';
+import { EventSender } from './event-sender.ts';
+
+export interface CourierTimes {
+  readonly roundMilliseconds: number;
+  readonly statusMilliseconds: number;
+  /** The time between two looks for a release; up to a fifth more by chance. */
+  readonly lookMilliseconds: number;
+  /** The time after which what the agent could not take is handed over again. */
+  readonly retryMilliseconds: number;
+  readonly resendMilliseconds: number;
+}
+
+export const courierTimes: CourierTimes = {
+  roundMilliseconds: 10_000,
+  statusMilliseconds: 60_000,
+  lookMilliseconds: 300_000,
+  retryMilliseconds: 30_000,
+  resendMilliseconds: 60_000,
+};
+
+/** Statuses without an answer after which another server is tried: this one may be cut off from the others. */
+const unansweredMax = 2;
+/** Messages of events that are sent in one round. */
+const batchesMax = 20;
+const connectMilliseconds = 20_000;
+const never = Number.NEGATIVE_INFINITY;
+
+export class Courier {
+  readonly #credential: Credential;
+  readonly #agent: AgentLink;
+  readonly #log: CourierLog;
+  readonly #times: CourierTimes;
+  readonly #events: EventSender;
+  #wake = new AbortController();
+  #lookAt = never;
+  #statusAt = never;
+  #shown = '';
+  #unanswered = 0;
+  #said = '';
+
+  constructor(
+    credential: Credential,
+    agent: AgentLink,
+    log: CourierLog,
+    times: CourierTimes = courierTimes,
+  ) {
+    this.#credential = credential;
+    this.#agent = agent;
+    this.#log = log;
+    this.#times = times;
+    this.#events = new EventSender(times.resendMilliseconds);
+  }
+
+  /** Runs until the signal. */
+  async run(signal: AbortSignal): Promise<void> {
+    const stop = () => this.#wake.abort();
+    signal.addEventListener('abort', stop);
+    let servers = this.#credential.servers;
+    while (!signal.aborted) {
+      const connection = await this.#connect(servers);
+      servers = this.#credential.servers;
+      if (connection !== undefined) {
+        const last = await this.#serve(connection, signal);
+        // The client itself would go back to the same server.
+        const others = servers.filter((each) => new URL(each).host !== last);
+        if (others.length > 0) servers = others;
+      }
+      // A server that ends must not be followed by all of its hosts at once.
+      const part = connection === undefined ? 0.5 + Math.random() : Math.random() / 5;
+      if (!signal.aborted) await this.#pause(this.#times.roundMilliseconds * part);
+    }
+    signal.removeEventListener('abort', stop);
+  }
+
+  async #connect(servers: readonly string[]): Promise<NatsConnection | undefined> {
+    try {
+      return await connectWith(this.#credential, {
+        servers: [...servers],
+        reconnect: false,
+        timeout: connectMilliseconds,
+        pingInterval: connectMilliseconds,
+      });
+    } catch (error) {
+      this.#say(`Cannot connect to the servers of the fleet: ${reasonOf(error)}`);
+      return undefined;
+    }
+  }
+
+  /** Works with one connection until it ends, or until its server does not answer. Returns the server. */
+  async #serve(connection: NatsConnection, signal: AbortSignal): Promise<string> {
+    const server = connection.getServer();
+    this.#log.info(`Connected to ${printable(server)}`);
+    this.#unanswered = 0;
+    this.#lookAt = never;
+    this.#statusAt = never;
+    connection.subscribe(docHintSubject(this.#credential.name), {
+      callback: () => {
+        this.#lookAt = never;
+        this.#wake.abort();
+      },
+    });
+    void connection.closed().then(() => this.#wake.abort());
+    while (!signal.aborted && !connection.isClosed() && this.#unanswered < unansweredMax) {
+      await this.#round(connection);
+      if (this.#unanswered === 0 && !signal.aborted)
+        await this.#pause(this.#times.roundMilliseconds);
+    }
+    if (this.#unanswered >= unansweredMax)
+      this.#say(`${server} does not answer; it is left`);
+    await connection.close();
+    return server;
+  }
+
+  /** Waits, unless a hint has come since the last time. */
+  async #pause(milliseconds: number): Promise<void> {
+    await sleep(milliseconds, undefined, { signal: this.#wake.signal }).catch(() => undefined);
+    this.#wake = new AbortController();
+  }
+
+  async #round(connection: NatsConnection): Promise<void> {
+    try {
+      if (performance.now() >= this.#lookAt) await this.#look(connection);
+      if (this.#events.isWaiting) await this.#readMark(connection);
+      await this.#tell(connection);
+      this.#unanswered = 0;
+    } catch (error) {
+      this.#unanswered += 1;
+      this.#lookAt = never;
+      this.#say(`The servers of the fleet do not answer: ${reasonOf(error)}`);
+    }
+  }
+
+  async #look(connection: NatsConnection): Promise<void> {
+    const { name } = this.#credential;
+    const { lookMilliseconds, retryMilliseconds } = this.#times;
+    const bundle = await lastMessage(connection, docRequest(name));
+    await this.#readMark(connection);
+    const taken = bundle === undefined || (await this.#handOver(bundle));
+    const wait = taken ? lookMilliseconds * (1 + Math.random() / 5) : retryMilliseconds;
+    this.#lookAt = performance.now() + wait;
+  }
+
+  /** Hands a release to the agent. Returns whether it is useless to do that again soon. */
+  async #handOver(bundle: string): Promise<boolean> {
+    const taken = await this.#agent.release(bundle);
+    if (taken.ok) return true;
+    this.#say(formatProblem(taken.error));
+    return taken.error.status === 422;
+  }
+
+  async #readMark(connection: NatsConnection): Promise<void> {
+    const text = await lastMessage(connection, markRequest(this.#credential.name));
+    const mark = text === undefined ? undefined : parseMark(text);
+    this.#events.follow(mark?.ok === true ? mark.value : undefined);
+  }
+
+  /** Sends the status, if it is time or if it is another one, and the events that the centre does not have. */
+  async #tell(connection: NatsConnection): Promise<void> {
+    const { name } = this.#credential;
+    for (let batch = 0; batch < batchesMax; batch++) {
+      const { epoch, number } = this.#events.after;
+      const outbox = await this.#agent.outbox(epoch, number);
+      if (!outbox.ok) return this.#sayAgent(outbox.error);
+      const { host, status, events } = outbox.value;
+      if (host !== name)
+        return this.#say(`This host is "${host}" in its fleet, and the credential is of "${name}"`);
+      await this.#sendStatus(connection, status);
+      if (events === undefined || !this.#events.mayForward(events)) return;
+      await publish(connection, eventsSubject(name), events.signed);
+      this.#events.sentUpTo(events.last);
+    }
+    // There is more.
+    this.#wake.abort();
+  }
+
+  async #sendStatus(connection: NatsConnection, status: string): Promise<void> {
+    const shown = shownIn(status);
+    if (shown === this.#shown && performance.now() < this.#statusAt) return;
+    await publish(connection, statusSubject(this.#credential.name), status);
+    this.#shown = shown;
+    this.#statusAt = performance.now() + this.#times.statusMilliseconds;
+  }
+
+  #sayAgent(problem: AgentFailure | Problem): void {
+    this.#say(formatProblem(problem));
+  }
+
+  /** Logs a problem once. */
+  #say(text: string): void {
+    if (text !== this.#said) this.#log.warn(text);
+    this.#said = text;
+  }
+}
+
+/** Publishes, and waits until a server has stored it. */
+async function publish(connection: NatsConnection, subject: string, text: string): Promise<void> {
+  await jetstream(connection, { timeout: requestMilliseconds }).publish(subject, text, {
+    retries: 0,
+  });
+}
+
+/** Returns what people want to know at once. */
+function shownIn(status: string): string {
+  const signed = parseSigned(status);
+  const parsed = signed.ok ? parseStatus(signed.value.document) : undefined;
+  if (parsed?.ok !== true) return '';
+  const { state, generation, newest, confirmed, why } = parsed.value;
+  return JSON.stringify([state, generation, newest, confirmed, why]);
+}
+
+const reasonOf = (error: unknown) => printable(error instanceof Error ? error.message : `${error}`);
