@@ -1,5 +1,7 @@
 /** A simulated server, and one tenant's clients, held by the real code: a millisecond at a time. */
 import { judge, newHold, type Hold, type Rung } from '../../src/database/core/hold.ts';
+import { jittered } from '../../src/database/core/pace/jitter.ts';
+import { NearTenants } from '../../src/database/core/pace/near-tenants.ts';
 import { nextSlice, type Slice } from '../../src/database/core/slices.ts';
 
 export interface Load {
@@ -12,6 +14,14 @@ export interface Load {
 
 const step = 1_000;
 const cores = 1.55;
+const uid = 1001;
+/** The agent's pauses between looks, and how long a look takes. */
+const [lookPause, nearPause, lookTime] = [1_000_000, 100_000, 20_000];
+
+interface SeenUse {
+  readonly usedMicroseconds: number;
+  readonly elapsedMicroseconds: number;
+}
 
 interface Connection {
   /** CPU time that its statement still needs. */
@@ -42,9 +52,22 @@ export class Stage {
     return this.#hold.rung;
   }
 
-  /** Runs for a time, with a look each `tick`. */
-  run(microseconds: number, tick: number): void {
+  /** Runs for a time, with looks that come as the agent's do. `random` varies their pauses. */
+  runPaced(microseconds: number, random: () => number): void {
+    const near = new NearTenants();
+    this.run(microseconds, ({ usedMicroseconds: used, elapsedMicroseconds: elapsed }) => {
+      const { owes, balance } = this.#hold;
+      const rate = used / elapsed;
+      const debtMicroseconds = owes ? -balance : undefined;
+      near.note([{ uid, rate, limitFraction: this.#limit, debtMicroseconds }], this.#now);
+      return lookTime + jittered(near.uids.size > 0 ? nearPause : lookPause, random);
+    });
+  }
+
+  /** Runs for a time, with a look each `tick`, or as long after a look as a function of it returns. */
+  run(microseconds: number, pace: number | ((seen: SeenUse) => number)): void {
     const end = this.#now + microseconds;
+    let tick = typeof pace === 'number' ? pace : lookPause;
     let [lookedAt, seen] = [this.#now, this.#total];
     for (; this.#now < end; this.#now += step) {
       this.#serve();
@@ -57,6 +80,7 @@ export class Stage {
         };
         this.#hold = judge(this.#hold, use, 'on');
         this.#end(this.#hold.ends);
+        if (typeof pace !== 'number') tick = pace(use);
         [lookedAt, seen] = [this.#now, this.#total];
       }
       const next = nextSlice(this.#slice, this.#hold.owes, this.#now);

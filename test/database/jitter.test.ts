@@ -1,7 +1,7 @@
 /** Looks at a server come at no moment that a tenant could choose. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { jittered } from '../../src/database/core/jitter.ts';
+import { jittered } from '../../src/database/core/pace/jitter.ts';
 
 /** Returns numbers from 0 to 1, the same in each run. */
 function seeded(): () => number {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
 import type { Look } from '../../src/database/core/look.ts';
-import { NearAccounts, nearPauseMilliseconds } from '../../src/database/core/near-accounts.ts';
+import { NearAccounts, nearPauseMilliseconds } from '../../src/database/core/pace/near-accounts.ts';
 import { SeenServer } from '../../src/database/io/seen-server.ts';
 import type { WatchedServer } from '../../src/database/io/worker/watched-server.ts';
 

@@ -12,7 +12,7 @@ import type { Driver } from '../../host/driver.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { Member } from '../../usage/member.ts';
-import { nearPauseMilliseconds } from '../core/near-accounts.ts';
+import { nearPauseMilliseconds } from '../core/pace/near-accounts.ts';
 import { probeDriver } from '../../host/probe.ts';
 import { UseTotals } from '../core/use/use-totals.ts';
 import { DatabaseFaults } from './database-faults.ts';

@@ -9,7 +9,8 @@ import { anybodysLogin, connectionNumbers, isAnonymous } from '../core/connectio
 import { resellerRung } from '../core/cpu-incidents.ts';
 import { databaseLimits, type DatabaseLimits } from '../core/database-limits.ts';
 import type { Session } from '../core/look.ts';
-import { NearAccounts } from '../core/near-accounts.ts';
+import { NearAccounts } from '../core/pace/near-accounts.ts';
+import { NearTenants, type NearUse } from '../core/pace/near-tenants.ts';
 import { ResellerShares } from '../core/reseller-shares.ts';
 import type { UseTotals } from '../core/use/use-totals.ts';
 import { accountOwners } from './account-owners.ts';
@@ -35,9 +36,6 @@ interface Needs {
   readonly warn: (text: string) => void;
 }
 
-/** The part of the limit above which looks come more often. */
-const nearFraction = 0.8;
-
 /** Accounts come and go. */
 const refreshMilliseconds = 60_000;
 const unknownMilliseconds = 5_000;
@@ -61,7 +59,8 @@ export class Enforcement implements Disposable {
   readonly #latest = new Map<SeenServer, Seen>();
   /** Use of each server by each tenant, by uid: 1 is one core. */
   readonly #rates = new Map<SeenServer, ReadonlyMap<number, number>>();
-  /** The tenants near their share, since all accounts were asked about. */
+  readonly #nearTenants = new NearTenants();
+  /** The accounts of those near their share, since all accounts were asked about. */
   readonly #near = new Map<SeenServer, NearAccounts>();
   readonly #resellers: ResellerShares;
   readonly #refreshAt = new Map<SeenServer, number>();
@@ -165,13 +164,14 @@ export class Enforcement implements Disposable {
     const sockets = servers.map(({ watched }) => watched.address.at);
     const paused = isAll ? this.#resellers.add(uses, performance.now() * 1000) : undefined;
     const held = this.#holder.look(uses, sockets, isAll, paused);
-    if (isAll) this.#noteNear(seen, uses);
+    const near = this.#noteNear(uses, held);
+    if (isAll) this.#noteNearAccounts(seen, near);
     this.#reportHeld(held, uses, sessions);
     const owners = this.#accounts.ownersOf(server, use.look.sessions);
     const rules = { owners, limits: this.#limits, held };
     for (const each of await this.#endingsOf(server).end(use.look, rules))
       this.#needs.faults.ended(each);
-    return uses.some(isNear);
+    return near.size > 0;
   }
 
   /** Returns the accounts that are to be looked at now; undefined: all of them. */
@@ -179,8 +179,21 @@ export class Enforcement implements Disposable {
     return this.#near.get(server)?.accounts(performance.now());
   }
 
-  #noteNear({ server, use }: Seen, uses: readonly TenantUse[]): void {
-    const uids = new Set(uses.filter(isNear).map(({ tenant }) => tenant.uid));
+  /** Returns the uids of the tenants near their share. */
+  #noteNear(uses: readonly TenantUse[], held: readonly HeldTenant[]): ReadonlySet<number> {
+    const debts = new Map(
+      held.flatMap(({ uid, owes, balanceMicroseconds: balance }) =>
+        owes ? [[uid, Math.max(0, -balance)] as const] : [],
+      ),
+    );
+    const noted = uses.map(({ tenant: { uid }, rate = 0, limitFraction }): NearUse => {
+      return { uid, rate, limitFraction, debtMicroseconds: debts.get(uid) };
+    });
+    this.#nearTenants.note(noted, performance.now() * 1000);
+    return this.#nearTenants.uids;
+  }
+
+  #noteNearAccounts({ server, use }: Seen, uids: ReadonlySet<number>): void {
     const accounts = use.look.accounts.map(({ account }) => account);
     const tenantOf = (account: string) => this.#accounts.tenantOf(server, account);
     this.#near.set(server, new NearAccounts(accounts, uids, tenantOf, performance.now()));
@@ -274,6 +287,3 @@ export class Enforcement implements Disposable {
     }
   }
 }
-
-const isNear = ({ rate = 0, limitFraction }: TenantUse): boolean =>
-  rate > nearFraction * limitFraction;

@@ -2,7 +2,7 @@
  * A loop for each server: one that hangs, or is slow, delays only its own. Servers come and go; a loop ends when the
  * answer that it waits for comes.
  */
-import { jittered } from '../../core/jitter.ts';
+import { jittered } from '../../core/pace/jitter.ts';
 import { sleepMilliseconds } from './wait.ts';
 
 export class ServerLoops<Server extends Disposable> implements Disposable {
