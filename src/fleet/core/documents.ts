@@ -9,6 +9,7 @@
 export const namespaces = {
   trust: 'bulkhead-fleet-trust@1',
   release: 'bulkhead-fleet-release@1',
+  rollout: 'bulkhead-fleet-rollout@1',
 } as const;
 export type Namespace = (typeof namespaces)[keyof typeof namespaces];
 

@@ -21,6 +21,7 @@ import {
   yesNo,
   type Shape,
 } from './fields.ts';
+import { wavesMax, type RolloutRecord } from './rollout/record.ts';
 import type {
   Envelope,
   HostBundle,
@@ -80,7 +81,7 @@ const hostShape: Shape<HostDocument> = {
   host: name,
   generation: whole(1),
   policy: object({ sha256: hash, bytes: whole(0, limits.policyBytes) }),
-  wave: whole(1, 1000),
+  wave: whole(1, wavesMax),
 };
 
 export const envelopeField = object<Envelope>({
@@ -98,9 +99,10 @@ const documentsShape: Shape<Omit<HostBundle, 'policy'>> = {
   }),
 };
 
+type Document = TrustDocument | ReleaseHead | HostDocument | RolloutRecord;
+
 /** Returns the only text that a document with this value may have. */
-export const documentText = (document: TrustDocument | ReleaseHead | HostDocument): string =>
-  JSON.stringify(document);
+export const documentText = (document: Document): string => JSON.stringify(document);
 
 export function parseTrust(document: string): Result<TrustDocument, Cause> {
   const parsed = parseDocument('trust', document, trustShape);
@@ -163,7 +165,7 @@ function hasManyMarks(json: string): boolean {
   return marks > limits.marks;
 }
 
-function parseDocument<T extends TrustDocument | ReleaseHead | HostDocument>(
+export function parseDocument<T extends Document>(
   kind: string,
   document: string,
   shape: Shape<T>,

@@ -22,6 +22,8 @@ export type RefusalCode =
   /** The release is older than one that is known, or another one of the same generation. */
   | 'older'
   | 'fork'
+  /** The trust lists no controllers, so nobody may say how a release is rolled out. */
+  | 'no-controllers'
   /** The host's document, or its policy, is not of this release. */
   | 'not-in-release'
   | 'policy-differs';

@@ -11,6 +11,9 @@
 export const verdicts = ['go', 'hold', 'back', 'keep'] as const;
 export type RolloutVerdict = (typeof verdicts)[number];
 
+/** The most waves that a release can have. */
+export const wavesMax = 1000;
+
 export interface RolloutRecord {
   readonly format: 1;
   readonly fleet: string;

@@ -68,7 +68,7 @@ export function verifyBundle(
 }
 
 /** A clock may be wrong by this, in milliseconds. */
-const clockError = 24 * 3_600_000;
+export const clockError = 24 * 3_600_000;
 
 /** Verifies a release's head by people, time and order. */
 export function verifyHead(

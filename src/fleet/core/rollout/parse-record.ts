@@ -1,0 +1,71 @@
+/**
+ * Reads the file of a rollout record, which anybody may have written:
+ *
+ *     {"format":1,"record":{"document":"{\"format\":1,\"fleet\":\"example\",…}","signatures":["-----BEGIN SSH…"]}}
+ */
+import type { Cause } from '../../../../packages/base/problem.ts';
+import { fail, ok, type Result } from '../../../../packages/base/result.ts';
+import type { Envelope } from '../documents.ts';
+import { formatOne, hash, name, object, oneOf, text, time, whole, type Shape } from '../fields.ts';
+import { envelopeField, parseDocument, parseShape } from '../parse.ts';
+import { verdicts, wavesMax, type RolloutRecord } from './record.ts';
+
+/** The most characters of the file. */
+export const recordCharsMax = 64 * 2 ** 10;
+/** How long a record may be good, in milliseconds. */
+export const recordMilliseconds = 86_400_000;
+export const recordReasonMax = 500;
+
+const recordShape: Shape<RolloutRecord> = {
+  format: formatOne,
+  fleet: name,
+  trust: whole(1),
+  sequence: whole(1),
+  release: object({ trust: whole(1), generation: whole(1), root: hash }),
+  verdict: oneOf(verdicts),
+  wave: whole(1, wavesMax),
+  opened: time,
+  issued: time,
+  expires: time,
+  reason: text(recordReasonMax),
+};
+
+interface RecordFile {
+  readonly format: 1;
+  readonly record: Envelope;
+}
+
+export const recordFileText = (record: Envelope): string =>
+  `${JSON.stringify({ format: 1, record } satisfies RecordFile)}\n`;
+
+/** Whether a file begins as a record does. */
+export const isRecordFile = (json: string): boolean => json.startsWith('{"format":1,"record":');
+
+/** Returns the record with its signature, which nobody has verified. */
+export function parseRecordFile(json: string): Result<Envelope, Cause> {
+  const shape = { format: formatOne, record: envelopeField };
+  const parsed = parseShape<RecordFile>('rollout record', json, {
+    charsMax: recordCharsMax,
+    shape,
+  });
+  return parsed.ok ? ok(parsed.value.record) : parsed;
+}
+
+export function parseRecord(document: string): Result<RolloutRecord, Cause> {
+  const parsed = parseDocument('rollout record', document, recordShape);
+  if (!parsed.ok) return parsed;
+  const { issued, expires, opened } = parsed.value;
+  const times = [opened, issued, expires].map((each) => Date.parse(each)) as [
+    number,
+    number,
+    number,
+  ];
+  // A time that is none is NaN, and fails each of these.
+  const isOrdered = times[0] <= times[1] && times[1] < times[2];
+  return isOrdered && times[2] - times[1] <= recordMilliseconds
+    ? parsed
+    : fail({
+        reason:
+          'the times of the rollout record are not in order, or it is good for more than a day',
+      });
+}
