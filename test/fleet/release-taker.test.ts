@@ -42,6 +42,7 @@ suite('what a host remembers of a release', () => {
       take: async (text: string): Promise<string> => {
         const taken = await taker.take(text, {
           isRoot: true,
+          isAnyWave: false,
           engine,
           settings: { name: 'example', host },
           state: () => state,

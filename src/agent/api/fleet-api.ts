@@ -5,6 +5,7 @@
  *     GET  /v1/fleet
  *     GET  /v1/fleet/outbox?epoch=5f0c…&after=40
  *     POST /v1/fleet/release, with the release as its body
+ *     POST /v1/fleet/record, with a controller's record as its body
  *     POST /v1/fleet/keep
  *     POST /v1/fleet/back
  *     POST /v1/fleet/hold?seconds=14400&reason=…
@@ -16,6 +17,7 @@
  *
  *     none                  it is in no fleet
  *     new                   it has no release
+ *     waiting               it has a release whose wave is not open yet
  *     checking              a release is being checked; nothing has changed
  *     applying              a release is written, and may be in force
  *     watching              it is in force, and the host watches its tenants
@@ -26,13 +28,14 @@
  *     refused               the last release was refused; the one before stays
  *     rolled back           the last release failed; the confirmed one is in force
  *     held                  nothing changes, since root said so
- *     frozen                no release has come for a day, or the last one has expired
+ *     frozen                no release, or no word of a controller, has come for a day, or the last release has expired
  *     unsupported version   the last release needs a newer Bulkhead
  *     unknown               the host's record of its fleet cannot be read
  */
 export const fleetStates = [
   'none',
   'new',
+  'waiting',
   'checking',
   'applying',
   'watching',
@@ -69,6 +72,10 @@ export interface FleetResponse {
   readonly ended?: FleetEnded;
   /** Root's word that nothing changes. */
   readonly hold?: FleetHold;
+  /** Whether the trust lists controllers, so that nothing begins without their word; absent if not. */
+  readonly hasControllers?: true;
+  /** The last word of a controller; absent if there is none, or if the fleet has no controllers. */
+  readonly rollout?: FleetRollout;
   /** Sentences about something that does not work. */
   readonly problems: readonly string[];
 }
@@ -99,6 +106,21 @@ export interface FleetEnded {
   readonly reasons: readonly string[];
   /** Milliseconds since 1970. */
   readonly at: number;
+}
+
+export interface FleetRollout {
+  /** The release that it is about. */
+  readonly generation: number;
+  /** `go`: hosts of the open waves take it. `keep`: all do, and confirm it. `hold`: no host begins. `back`: they go back. */
+  readonly verdict: 'go' | 'hold' | 'back' | 'keep';
+  /** The last wave that is open, from 1 on. */
+  readonly wave: number;
+  /** An ISO time in UTC. */
+  readonly issued: string;
+  /** Whether it still counts: it is good for a day at most. */
+  readonly isFresh: boolean;
+  /** The reason, if the controller gave one. */
+  readonly reason?: string;
 }
 
 export interface FleetHold {

@@ -3,7 +3,7 @@ import { ok } from '../../../packages/base/result.ts';
 import { httpError, type HttpResult } from './http-result.ts';
 
 const paths =
-  /^\/v1\/(?:fleet\/release|policy(?:\/plan|\/keep|\/simulate|\/changes\/\d{1,15}\/undo)?)$/;
+  /^\/v1\/(?:fleet\/(?:release|record)|policy(?:\/plan|\/keep|\/simulate|\/changes\/\d{1,15}\/undo)?)$/;
 
 /** Whether a request may have a body; who may send how much is decided later. */
 export const takesBody = (method: string | undefined, url = ''): boolean =>

@@ -25,6 +25,7 @@ import {
   answerFleet,
   answerFleetChange,
   answerOutbox,
+  answerRecord,
   answerRelease,
   fleetChanges,
 } from '../fleet/answers.ts';
@@ -167,6 +168,9 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
   app.get('/v1/fleet/outbox', (asked) => respond(asked, (request) => json(answerOutbox(request))));
   app.post('/v1/fleet/release', (asked) =>
     respond(asked, async (request) => json(await answerRelease(request))),
+  );
+  app.post('/v1/fleet/record', (asked) =>
+    respond(asked, async (request) => json(await answerRecord(request))),
   );
   for (const change of fleetChanges)
     app.post(`/v1/fleet/${change}`, (asked) =>

@@ -11,6 +11,7 @@ import type { RequestContext } from '../api/request-context.ts';
 const courierAccount = 'bulkhead-fleet';
 /** A policy of 16 MiB in base64, and the documents around it. */
 const bodyBytesMax = 24 * 2 ** 20;
+const recordBytesMax = 64 * 2 ** 10;
 const reasonLengthMax = 200;
 
 export const fleetChanges = ['keep', 'back', 'hold', 'resume'] as const;
@@ -30,20 +31,44 @@ export function answerOutbox(request: RequestContext): HttpResult<FleetOutboxRes
   return request.agent.fleet?.outbox(request.query.text('epoch'), after.value) ?? none(action);
 }
 
-export async function answerRelease(request: RequestContext): Promise<HttpResult<FleetResponse>> {
-  const action = 'take the release';
+/** `?any-wave=yes`: root wants it now, whatever wave controllers have opened. */
+export function answerRelease(request: RequestContext): Promise<HttpResult<FleetResponse>> {
   const isRoot = mayChange(request.caller);
-  if (!isRoot && !isCourier(request)) return refused(action);
+  const isAnyWave = isRoot && request.query.text('any-wave') === 'yes';
+  return handed(request, 'take the release', bodyBytesMax, (fleet, text) =>
+    fleet.take(text, { isRoot, isAnyWave }),
+  );
+}
+
+export function answerRecord(request: RequestContext): Promise<HttpResult<FleetResponse>> {
+  const isRoot = mayChange(request.caller);
+  return handed(request, 'take the record', recordBytesMax, (fleet, text) =>
+    fleet.follow(text, { isRoot }),
+  );
+}
+
+/** Gives the agent a document that root, or the courier, has handed over. */
+async function handed(
+  request: RequestContext,
+  action: string,
+  bytesMax: number,
+  give: (
+    fleet: FleetAgent,
+    text: string,
+  ) => HttpResult<FleetResponse> | Promise<HttpResult<FleetResponse>>,
+): Promise<HttpResult<FleetResponse>> {
+  if (!mayChange(request.caller) && !isCourier(request)) return refused(action);
   const { fleet } = request.agent;
   if (fleet === undefined) return none(action);
-  const body = await bodyOf(request.request, bodyBytesMax);
+  const body = await bodyOf(request.request, bytesMax);
   if (!body.ok) return body;
+  let text: string;
   try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body.value);
-    return await fleet.take(text, isRoot);
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body.value);
   } catch {
     return httpError({ status: 400, action, reason: 'it is not UTF-8' });
   }
+  return give(fleet, text);
 }
 
 export function answerFleetChange(

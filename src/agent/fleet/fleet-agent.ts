@@ -52,6 +52,14 @@ export interface SeenTick {
   readonly missing: readonly string[];
 }
 
+/** The hand that gives the host a document. */
+export interface TakenBy {
+  /** Others have a pace. */
+  readonly isRoot: boolean;
+  /** Whether root wants the release now, whatever wave controllers have opened. */
+  readonly isAnyWave: boolean;
+}
+
 export interface FleetAgent {
   /** Called before the first policy is read: decides which release that has. */
   readonly begin: (engine: FleetEngine) => Promise<void>;
@@ -61,8 +69,10 @@ export interface FleetAgent {
   readonly status: () => FleetResponse;
   /** Returns what the centre gets: the status, and the next events after a number of an epoch. */
   readonly outbox: (epoch: string | undefined, after: number) => HttpResult<FleetOutboxResponse>;
-  /** Takes a release. `isRoot`: others have a pace. */
-  readonly take: (bundle: string, isRoot: boolean) => Promise<HttpResult<FleetResponse>>;
+  /** Takes a release. */
+  readonly take: (bundle: string, by: TakenBy) => Promise<HttpResult<FleetResponse>>;
+  /** Takes a controller's record. */
+  readonly follow: (record: string, by: Pick<TakenBy, 'isRoot'>) => HttpResult<FleetResponse>;
   readonly keep: () => HttpResult<FleetResponse>;
   readonly back: () => HttpResult<FleetResponse>;
   readonly hold: (seconds: number, reason: string) => HttpResult<FleetResponse>;

@@ -88,6 +88,11 @@ const parts: CommandTable = {
     summary: "leave the fleet, and keep or drop what the fleet's policy says",
     load: () => import('./host/leave.ts'),
   },
+  rollout: {
+    usage: '',
+    summary: 'show and change which waves of hosts may take the release',
+    load: () => import('./rollout.ts'),
+  },
   trust: {
     usage: '',
     summary: 'show and change who may sign',

@@ -21,6 +21,8 @@ export interface FleetTrustVersionJson {
   readonly expires: string;
   /** The people who may sign. */
   readonly people: readonly FleetPersonJson[];
+  /** The keys that lead rollouts; empty: hosts take releases as they come. */
+  readonly controllers: readonly FleetPersonJson[];
 }
 
 /** A version of the trust that too few people have signed. */
@@ -260,3 +262,53 @@ export interface FleetServerHostsJson {
   /** The hosts that have told something. */
   readonly hosts: readonly FleetServerHostJson[];
 }
+
+/** A wave of a release. */
+export interface FleetRolloutWaveJson {
+  /** The number of the wave, from 1 on. */
+  readonly wave: number;
+  /** The number of hosts. */
+  readonly hosts: number;
+  /** Whether its hosts may take the release. */
+  readonly isOpen: boolean;
+}
+
+/** The last record of a rollout. */
+export interface FleetRolloutRecordJson {
+  /** The release that it is about. */
+  readonly generation: number;
+  /** `go`: hosts of the open waves take it. `keep`: all do, and confirm it. `hold`: no host begins. `back`: they go back. */
+  readonly verdict: 'go' | 'hold' | 'back' | 'keep';
+  /** The last wave that is open. */
+  readonly wave: number;
+  /** The time when it was issued, an ISO time in UTC. */
+  readonly issued: string;
+  /** The time when it expires, an ISO time in UTC. */
+  readonly expires: string;
+  /** Whether hosts count it. */
+  readonly isFresh: boolean;
+  /** The reason; empty if there is none. */
+  readonly reason: string;
+}
+
+/** `bulkhead fleet rollout status` */
+export interface FleetRolloutJson {
+  /** The name of the fleet. */
+  readonly fleet: string;
+  /** The release that is published. */
+  readonly generation: number;
+  /** The waves of that release, the first one first. */
+  readonly waves: readonly FleetRolloutWaveJson[];
+  /** The last record, also if it is about another release; null if there is none. */
+  readonly record: FleetRolloutRecordJson | null;
+  /** Sentences about something that does not work. */
+  readonly problems: readonly string[];
+}
+
+export type FleetRolloutStatusJson = FleetRolloutJson;
+export type FleetRolloutStartJson = FleetRolloutJson;
+export type FleetRolloutNextJson = FleetRolloutJson;
+export type FleetRolloutPauseJson = FleetRolloutJson;
+export type FleetRolloutResumeJson = FleetRolloutJson;
+export type FleetRolloutBackJson = FleetRolloutJson;
+export type FleetRolloutRenewJson = FleetRolloutJson;

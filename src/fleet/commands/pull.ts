@@ -19,6 +19,7 @@ import type { Paths } from '../../host/paths.ts';
 import { bundleUrl, fetchBundle } from '../io/pull/fetch-bundle.ts';
 import { readLast, writeLast } from '../io/pull/last-bundle.ts';
 import type { FleetPullJson } from './json.ts';
+import { pullRecord } from './pull-record.ts';
 
 interface PullOptions {
   readonly json?: boolean;
@@ -37,6 +38,7 @@ async function pull({ json }: PullOptions, command: Command): Promise<ExitCode> 
       reason: 'the policy of this host names no https address of a fleet',
       hint: 'write for example <fleet name="example" host="web-001" from="https://fleet.example.org/"/>',
     });
+  if (fleet.value.hasControllers === true) await pullRecord(paths, bases, timeoutMilliseconds);
   const pulled = await newestFirst(bases, host);
   for (const each of pulled) {
     const outcome = await handOver(paths, each, json === true);

@@ -28,7 +28,7 @@ const texts: Readonly<Partial<Record<FleetState, (response: FleetResponse) => Te
   }),
   frozen: (response) => ({
     title: 'the fleet is frozen',
-    text: `No release has come for a day, or generation ${response.newestGeneration} has expired.\n${inForce(response)}`,
+    text: `No release, or no record of a controller, has come for a day, or generation ${response.newestGeneration} has expired.\n${inForce(response)}`,
   }),
   'unsupported version': (response) => ({
     title: 'the fleet needs a newer Bulkhead',

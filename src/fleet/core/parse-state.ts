@@ -1,5 +1,6 @@
 /** Reads the state of a host that this or another version of Bulkhead has kept. A field that is not as it should be is damage. */
 import { isObject } from '../../../packages/base/json.ts';
+import { verdicts, type HostRollout, type RolloutRecord } from './rollout/record.ts';
 import type { Current, Ending, Hold, HostState, ReleaseId } from './states.ts';
 import { endings, phases } from './states.ts';
 import type { Stopwatch } from './stopwatch.ts';
@@ -60,6 +61,25 @@ const isHold = has<Hold>({
   watch: isStopwatch,
 });
 
+/** The record was verified before it was kept; what is read of it is checked. */
+const isRecord = has<Omit<RolloutRecord, 'format' | 'fleet' | 'opened'>>({
+  trust: isWhole,
+  sequence: isWhole,
+  release: (value) => isRelease(value) && isText((value as { root?: unknown }).root),
+  verdict: oneOf(verdicts),
+  wave: isWhole,
+  expires: isText,
+  issued: isText,
+  reason: isText,
+});
+
+const isRollout = has<HostRollout>({
+  record: isRecord,
+  until: isNumber,
+  given: isText,
+  heard: isStopwatch,
+});
+
 /** The head was verified before it was kept; what is read of it is checked. */
 const isHead: Check = (value) =>
   isObject(value) &&
@@ -79,5 +99,8 @@ const isState = has<HostState>({
   confirmed: maybe(isRelease),
   ended: maybe(isEnding),
   hold: maybe(isHold),
+  isLed: maybe(isFlag),
+  rollout: maybe(isRollout),
+  opened: maybe(isStopwatch),
   isStopped: isFlag,
 });

@@ -7,16 +7,18 @@ import {
   isRelease,
   type Current,
   type HostState,
+  type Now,
   type Phase,
 } from './states.ts';
-import { secondsOf, type BootMoment } from './stopwatch.ts';
+import { freshRecord, isWaiting } from './rollout/host-rollout.ts';
+import { secondsOf } from './stopwatch.ts';
 
 /** How long a host with servers may hear nothing. */
 export const frozenSeconds = 86_400;
 
 export interface Shown {
   readonly state: HostState | undefined;
-  readonly now: BootMoment;
+  readonly now: Now;
   /** Whether the newest release has expired. */
   readonly hasExpired: boolean;
   readonly isChecking: boolean;
@@ -55,11 +57,12 @@ export function responseOf(shown: Shown): FleetResponse {
     }),
     ...(hold &&
       left > 0 && { hold: { reason: hold.reason, since: hold.since, secondsLeft: left } }),
+    ...rolloutOf(state, now),
     problems,
   };
 }
 
-function releaseOf(current: Current, now: BootMoment): FleetRelease {
+function releaseOf(current: Current, now: Now): FleetRelease {
   const { release, phase, since, watch, watchSeconds, reasons } = current;
   const whole = { watching: watchSeconds, healthy: confirmSeconds }[phase as string];
   return {
@@ -74,6 +77,24 @@ function releaseOf(current: Current, now: BootMoment): FleetRelease {
   };
 }
 
+function rolloutOf(state: HostState, now: Now): Pick<FleetResponse, 'hasControllers' | 'rollout'> {
+  if (state.isLed !== true) return {};
+  const { record } = state.rollout ?? {};
+  if (record === undefined) return { hasControllers: true };
+  const { verdict, wave, reason, issued, release } = record;
+  return {
+    hasControllers: true,
+    rollout: {
+      generation: release.generation,
+      verdict,
+      wave,
+      issued,
+      isFresh: freshRecord(state, now) !== undefined,
+      ...(reason !== '' && { reason }),
+    },
+  };
+}
+
 /** Returns the one word: what is going on counts first, then what keeps anything from going on. */
 function stateOf(state: HostState, shown: Shown): FleetState {
   const { current } = state;
@@ -84,7 +105,8 @@ function stateOf(state: HostState, shown: Shown): FleetState {
   if (shown.isTooNew) return 'unsupported version';
   const ended = lastEnding(state);
   if (ended !== undefined) return ended;
-  return isFrozen(state, shown) ? 'frozen' : (current?.phase ?? 'new');
+  if (isFrozen(state, shown)) return 'frozen';
+  return isWaiting(state, shown.now) ? 'waiting' : (current?.phase ?? 'new');
 }
 
 const underWay: readonly Phase[] = ['applying', 'watching', 'unclear', 'going back'];
@@ -94,4 +116,6 @@ const lastEnding = ({ ended, newest }: HostState): FleetState | undefined =>
   ended !== undefined && isRelease(ended.release, newest) ? ended.outcome : undefined;
 
 const isFrozen = (state: HostState, { from, hasExpired, now }: Shown): boolean =>
-  hasExpired || (from.length > 0 && secondsOf(state.heard, now) > frozenSeconds);
+  hasExpired ||
+  (state.isLed === true && freshRecord(state, now) === undefined) ||
+  (from.length > 0 && secondsOf(state.heard, now) > frozenSeconds);

@@ -11,6 +11,7 @@
  */
 import type { ReleaseHead } from './documents.ts';
 import type { Verdict } from './gate.ts';
+import type { HostRollout } from './rollout/record.ts';
 import {
   markStopwatch,
   secondsOf,
@@ -107,6 +108,12 @@ export interface HostState {
   readonly confirmed?: ReleaseId;
   readonly ended?: Ending;
   readonly hold?: Hold;
+  /** Whether the trust lists controllers; then nothing begins, and time confirms nothing, without them. */
+  readonly isLed?: boolean;
+  /** The last word of a controller. */
+  readonly rollout?: HostRollout;
+  /** The time since a record began a release. */
+  readonly opened?: Stopwatch;
   /** Whether the agent ended as it was told to. */
   readonly isStopped: boolean;
 }
@@ -146,17 +153,22 @@ export const holdSeconds = (hold: Hold, now: BootMoment): number =>
 export const isHeld = ({ hold }: HostState, now: BootMoment): boolean =>
   hold !== undefined && holdSeconds(hold, now) > 0;
 
-/** Notes a head that was verified, whatever becomes of its release. */
-export const heardOf = (
-  state: HostState,
-  { newest, given }: { readonly newest: ReleaseHead; readonly given: string },
+/** Notes a head that was verified, whatever becomes of its release. Another trust from root ends what controllers said. */
+export function heardOf(
+  { rollout, ...state }: HostState,
+  { newest, given, isLed }: Pick<Required<HostState>, 'newest' | 'given' | 'isLed'>,
   now: Now,
-): HostState => ({
-  ...state,
-  newest,
-  given,
-  heard: startStopwatch(now),
-});
+): HostState {
+  const isKept = isLed && rollout?.given === given;
+  return {
+    ...state,
+    ...(isKept && { rollout }),
+    newest,
+    given,
+    isLed,
+    heard: startStopwatch(now),
+  };
+}
 
 /** Begins with a release: this is on disk before anything reads its policy. */
 export const begun = (
@@ -252,12 +264,15 @@ export function kept(state: HostState, now: Now): HostState {
   return { ...inPhase(state, 'confirmed', now), confirmed: current.release };
 }
 
-/** Lets time pass: a day confirms what is healthy, and a hold ends. */
+/** Lets time pass: a day confirms what is healthy, if no controller does, and a hold ends. */
 export function passed(state: HostState, now: Now): HostState {
   const { hold, ...free } = state;
   const next: HostState = hold !== undefined && holdSeconds(hold, now) === 0 ? free : state;
   const { current } = next;
-  const isDue = current?.phase === 'healthy' && secondsOf(current.watch, now) >= confirmSeconds;
+  const isDue =
+    next.isLed !== true &&
+    current?.phase === 'healthy' &&
+    secondsOf(current.watch, now) >= confirmSeconds;
   return isDue ? kept(next, now) : next;
 }
 
@@ -284,10 +299,12 @@ const restarted = (state: HostState, now: Now): HostState =>
 
 /** Returns the state as it is to be kept: stopwatches lose nothing when the host starts anew. */
 export function marked(state: HostState, now: Now): HostState {
-  const { current, hold, heard } = state;
+  const { current, hold, heard, rollout, opened } = state;
   return {
     ...state,
     heard: markStopwatch(heard, now),
+    ...(rollout && { rollout: { ...rollout, heard: markStopwatch(rollout.heard, now) } }),
+    ...(opened && { opened: markStopwatch(opened, now) }),
     ...(current && { current: { ...current, watch: markStopwatch(current.watch, now) } }),
     ...(hold && { hold: { ...hold, watch: markStopwatch(hold.watch, now) } }),
   };

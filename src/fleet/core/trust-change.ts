@@ -6,7 +6,10 @@ import { blobOf, documentText, parseTrust } from './parse.ts';
 
 export type TrustChange =
   | { readonly kind: 'add'; readonly person: NamedKey }
+  /** Lets somebody, or a server, lead rollouts. */
+  | { readonly kind: 'add controller'; readonly controller: NamedKey }
   | { readonly kind: 'remove'; readonly name: string }
+  | { readonly kind: 'remove controller'; readonly name: string }
   | { readonly kind: 'threshold'; readonly threshold: number }
   /** Only the time until which it is good. */
   | { readonly kind: 'renew' };
@@ -28,18 +31,24 @@ export function changeTrust(
 }
 
 function changedOf(trust: TrustDocument, change: TrustChange): Result<TrustDocument, Cause> {
-  const { people, threshold } = trust;
+  const { people, threshold, controllers } = trust;
   switch (change.kind) {
     case 'add': {
       const { person } = change;
-      const same = people.find((each) => blobOf(each) === blobOf(person));
-      if (same !== undefined) return fail({ reason: `the key is the one of ${same.name}` });
-      if (people.some(({ name }) => name === person.name))
-        return fail({
-          reason: `${person.name} is already listed, with another key`,
-          hint: 'remove the old one first, or give this key a name of its own',
-        });
-      return ok({ ...trust, people: [...people, person] });
+      const reason = whyNotNew(trust, person);
+      return reason === undefined ? ok({ ...trust, people: [...people, person] }) : fail(reason);
+    }
+    case 'add controller': {
+      const { controller } = change;
+      const reason = whyNotNew(trust, controller);
+      if (reason !== undefined) return fail(reason);
+      return ok({ ...trust, controllers: [...controllers, controller] });
+    }
+    case 'remove controller': {
+      const left = controllers.filter(({ name }) => name !== change.name);
+      return left.length === controllers.length
+        ? fail({ reason: `${change.name} is not listed as a controller` })
+        : ok({ ...trust, controllers: left });
     }
     case 'remove': {
       const left = people.filter(({ name }) => name !== change.name);
@@ -56,4 +65,16 @@ function changedOf(trust: TrustDocument, change: TrustChange): Result<TrustDocum
     case 'renew':
       return ok(trust);
   }
+}
+
+/** Returns why a key cannot be added. A key signs for one purpose, and a name is for one key. */
+function whyNotNew({ people, controllers }: TrustDocument, added: NamedKey): Cause | undefined {
+  const all = [...people, ...controllers];
+  const same = all.find((each) => blobOf(each) === blobOf(added));
+  if (same !== undefined) return { reason: `the key is the one of ${same.name}` };
+  if (!all.some(({ name }) => name === added.name)) return undefined;
+  return {
+    reason: `${added.name} is already listed, with another key`,
+    hint: 'remove the old one first, or give this key a name of its own',
+  };
 }

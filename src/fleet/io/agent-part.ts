@@ -77,8 +77,9 @@ class FleetOnDemand implements FleetAgent {
     this.#host?.status() ?? { state: 'none', problems: [] };
   readonly outbox: FleetAgent['outbox'] = (epoch, after) =>
     this.#host?.outbox(epoch, after) ?? none;
-  readonly take: FleetAgent['take'] = (bundle, isRoot) =>
-    this.#host?.take(bundle, isRoot) ?? Promise.resolve(none);
+  readonly take: FleetAgent['take'] = (bundle, by) =>
+    this.#host?.take(bundle, by) ?? Promise.resolve(none);
+  readonly follow: FleetAgent['follow'] = (record, by) => this.#host?.follow(record, by) ?? none;
   readonly keep: FleetAgent['keep'] = () => this.#host?.keep() ?? none;
   readonly back: FleetAgent['back'] = () => this.#host?.back() ?? none;
   readonly hold: FleetAgent['hold'] = (seconds, reason) =>

@@ -4,8 +4,8 @@
  * The state on disk is always ahead of what is done: whenever the agent is killed, the next one knows what to finish.
  * Going back is the exception: there the policy comes first, so that a full disk cannot keep a bad release in force.
  */
-import type { FleetEngine, SeenTick } from '../../agent/fleet/fleet-agent.ts';
 import type { FleetOutboxResponse, FleetResponse } from '../../agent/api/fleet-api.ts';
+import type { FleetEngine, SeenTick, TakenBy } from '../../agent/fleet/fleet-agent.ts';
 import type { HttpResult } from '../../agent/api/http-result.ts';
 import type { Log } from '../../agent/log.ts';
 import type { Alarm } from '../../agent/part.ts';
@@ -26,6 +26,7 @@ import {
   type HostState,
   type Now,
 } from '../core/states.ts';
+import { followed, opened } from '../core/rollout/host-rollout.ts';
 import { alarmOf } from '../core/alarms.ts';
 import { responseOf } from '../core/response.ts';
 import type { VerifiedRelease } from './verify/verify-bundle.ts';
@@ -33,6 +34,7 @@ import { HostRecord } from './host-record.ts';
 import { HostStore } from './host-store.ts';
 import { Outbox } from './outbox/outbox.ts';
 import { PressureLog } from './pressure-log.ts';
+import { RecordTaker } from './record-taker.ts';
 import { refuseRequest } from './refusal.ts';
 import { ReleaseDriver } from './release-driver.ts';
 import { ReleaseTaker, type FleetSettings } from './release-taker.ts';
@@ -46,6 +48,7 @@ export class FleetHost {
   readonly #pressure: PressureLog;
   readonly #taker: ReleaseTaker;
   readonly #outbox: Outbox;
+  readonly #records: RecordTaker;
   readonly #driver: ReleaseDriver;
   #engine: FleetEngine | undefined;
   #settings: FleetSettings | undefined;
@@ -59,6 +62,7 @@ export class FleetHost {
     this.#pressure = new PressureLog(paths, directory);
     this.#taker = new ReleaseTaker(this.#store);
     this.#outbox = new Outbox(directory, log);
+    this.#records = new RecordTaker(this.#store);
     const [record, store, pressure] = [this.#record, this.#store, this.#pressure];
     this.#driver = new ReleaseDriver({ record, store, pressure, log });
   }
@@ -101,7 +105,8 @@ export class FleetHost {
     this.#outbox.see(seen);
     this.#driver.see(seen);
     const { state = before } = this.#record;
-    const later = passed(state, this.#record.now());
+    const now = this.#record.now();
+    const later = followed(passed(state, now), now);
     if (later !== state) this.#record.enter(later);
     this.#record.mark();
     this.#driver.drive();
@@ -138,13 +143,14 @@ export class FleetHost {
     return this.#outbox.answer(this.status(), this.#engine, { epoch, after });
   }
 
-  async take(bundle: string, isRoot: boolean): Promise<HttpResult<FleetResponse>> {
+  async take(bundle: string, { isRoot, isAnyWave }: TakenBy): Promise<HttpResult<FleetResponse>> {
     const engine = this.#engine;
     const state = this.#ready('take the release');
     if (!state.ok) return state;
     if (engine === undefined) return unready('take the release');
     const taken = await this.#taker.take(bundle, {
       isRoot,
+      isAnyWave,
       engine,
       settings: this.#settings,
       state: () => this.#record.state ?? state.value,
@@ -153,14 +159,18 @@ export class FleetHost {
     });
     if (!taken.ok) return taken;
     if (taken.value !== undefined) {
-      const done = this.#begin(taken.value, engine);
+      const done = this.#begin(taken.value, engine, isAnyWave);
       if (!done.ok) return refuseRequest({ status: 503, ...done.error });
     }
     return ok(this.status());
   }
 
   /** Keeps a release that was checked, and begins to apply it. */
-  #begin(verified: VerifiedRelease, engine: FleetEngine): Result<void, Problem> {
+  #begin(
+    verified: VerifiedRelease,
+    engine: FleetEngine,
+    isAnyWave: boolean,
+  ): Result<void, Problem> {
     const { head, policy } = verified;
     const { state } = this.#record;
     if (state === undefined) return ok(undefined);
@@ -169,7 +179,9 @@ export class FleetHost {
     const written = this.#store.writeRelease(head, policy);
     if (!written.ok) return failed({ action, ...causedBy(written.error) });
     const known = engine.state().problems;
-    const next = begun(state, { trust, generation }, { watchSeconds, known }, this.#record.now());
+    const now = this.#record.now();
+    const before = state.isLed === true && !isAnyWave ? opened(state, now) : state;
+    const next = begun(before, { trust, generation }, { watchSeconds, known }, now);
     this.#record.enter(next);
     const { unwritten } = this.#record;
     if (unwritten !== undefined) {
@@ -179,6 +191,18 @@ export class FleetHost {
     }
     this.#driver.drive();
     return ok(undefined);
+  }
+
+  /** Takes a controller's record, and does at once what it says of the release in force. */
+  follow(text: string, { isRoot }: Pick<TakenBy, 'isRoot'>): HttpResult<FleetResponse> {
+    const state = this.#ready('take the record');
+    if (!state.ok) return state;
+    const now = this.#record.now();
+    const taken = this.#records.take(text, { isRoot, settings: this.#settings, now }, state.value);
+    if (!taken.ok) return taken;
+    if (taken.value !== state.value) this.#record.enter(taken.value);
+    this.#driver.drive();
+    return ok(this.status());
   }
 
   keep(): HttpResult<FleetResponse> {

@@ -22,6 +22,7 @@ import { documentText } from '../core/parse.ts';
 import type { HostStore } from './host-store.ts';
 import { knownOf } from './known.ts';
 import { refuseRequest } from './refusal.ts';
+import { whyClosed } from '../core/rollout/host-rollout.ts';
 import { verifyBundle, type VerifiedRelease } from './verify/verify-bundle.ts';
 
 const action = 'take the release';
@@ -42,6 +43,8 @@ interface Verified extends VerifiedRelease {
 
 export interface TakeContext {
   readonly isRoot: boolean;
+  /** Whether root wants it now, whatever wave controllers have opened. */
+  readonly isAnyWave: boolean;
   readonly engine: FleetEngine;
   readonly settings: FleetSettings | undefined;
   readonly state: () => HostState;
@@ -103,15 +106,16 @@ export class ReleaseTaker {
     // Before the number: a number under a trust that is not kept would count for nothing.
     const kept = this.#store.writeTrust({ given, document: documentText(trust) });
     if (!kept.ok) return refuseRequest({ status: 503, action, ...causedBy(kept.error) });
-    context.enter(heardOf(context.state(), { newest: head, given }, context.now()));
+    const isLed = trust.controllers.length > 0;
+    context.enter(heardOf(context.state(), { newest: head, given, isLed }, context.now()));
     const known = alreadyKnown(context.state(), idOf(head));
     if (known === 'in force') return ok(undefined);
-    const blocked = known ?? blocker(context);
+    const blocked = known ?? blocker(context, verified.value);
     if (blocked !== undefined) return blocked;
     const checked = await context.engine.check(policy, head.large);
     if (!checked.ok) return refuseRequest({ status: 503, action, reason: checked.error });
     const { problems } = checked.value;
-    if (problems.length === 0) return blocker(context) ?? ok(verified.value);
+    if (problems.length === 0) return blocker(context, verified.value) ?? ok(verified.value);
     const reasons = problems.slice(0, reasonsMax);
     context.enter(endedBy(context.state(), idOf(head), 'refused', reasons, context.now()));
     return refuseRequest({ status: 422, action, reason: reasons.join('; ') });
@@ -174,14 +178,19 @@ function alreadyKnown(
   });
 }
 
-/** Returns why no release can begin now. */
-function blocker({ state, now }: TakeContext): HttpResult<never> | undefined {
-  const { current, hold } = state();
+/** Returns why no release, or not this one, can begin now. */
+function blocker(
+  { state, now, isAnyWave }: TakeContext,
+  { head, host }: VerifiedRelease,
+): HttpResult<never> | undefined {
+  const { current, hold, isLed } = state();
   if (hold !== undefined && isHeld(state(), now()))
     return busy(`root holds this host for ${holdSeconds(hold, now())} s more: ${hold.reason}`);
-  return isBusy(state())
-    ? busy(`generation ${current?.release.generation} is ${current?.phase}`)
-    : undefined;
+  if (isBusy(state()))
+    return busy(`generation ${current?.release.generation} is ${current?.phase}`);
+  if (isLed !== true || isAnyWave) return undefined;
+  const reason = whyClosed(state(), head, host.wave, now());
+  return reason === undefined ? undefined : busy(reason);
 }
 
 const busy = (reason: string): HttpResult<never> =>

@@ -1,13 +1,13 @@
 /**
  * `bulkhead fleet accept FILE`: hands a release to the agent, and waits for the result with `--wait`. The agent decides
- * and watches: ending this command ends nothing of that.
+ * and watches: ending this command ends nothing of that. A controller's record is handed over by it as well.
  */
 import type { Command } from 'commander';
 import { parseDuration } from '../../../../packages/base/duration.ts';
 import { readBounded, decodeText } from '../../../../packages/base/io/regular-file.ts';
 import { parseObject } from '../../../../packages/base/json.ts';
 import { formatProblem } from '../../../../packages/base/problem.ts';
-import { callAgent, type AgentFailure } from '../../../agent/api/client.ts';
+import { callAgent, type AgentFailure, type Query } from '../../../agent/api/client.ts';
 import type { FleetResponse } from '../../../agent/api/fleet-api.ts';
 import {
   describeArgument,
@@ -16,9 +16,18 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../../cli/shared/command.ts';
-import { failWith, pathsFor, print, printError, printJson } from '../../../cli/shared/output.ts';
+import {
+  failWith,
+  pathsFor,
+  print,
+  printError,
+  printJson,
+  sayItWaits,
+} from '../../../cli/shared/output.ts';
 import type { Paths } from '../../../host/paths.ts';
+import { isRecordFile } from '../../core/rollout/parse-record.ts';
 import type { JsonOption } from './ask-agent.ts';
+import { describeFleet } from './describe.ts';
 import type { FleetAcceptJson } from './json.ts';
 import { handOver, outcomeOf, waitForRelease } from './wait-for-release.ts';
 
@@ -27,6 +36,7 @@ const bytesMax = 24 * 2 ** 20;
 
 interface AcceptOptions extends JsonOption {
   readonly wait?: string;
+  readonly anyWave?: boolean;
 }
 
 /** Exit statuses; others are as of every command. Configuration management relies on them. */
@@ -37,6 +47,7 @@ const statuses: Readonly<Record<FleetAcceptJson['outcome'], ExitCode>> = {
   'rolled back': exitCodes.found,
   refused: exitCodes.undecided,
   failed: exitCodes.failed,
+  followed: exitCodes.done,
 };
 
 async function accept(file: string, options: AcceptOptions, command: Command): Promise<ExitCode> {
@@ -50,11 +61,25 @@ async function accept(file: string, options: AcceptOptions, command: Command): P
   const read = readBounded(file, bytesMax);
   if (!read.ok) return failWith(read.error);
   const body = decodeText(read.value);
-  const asked = await handOver(paths, body, wait?.value ?? 0);
+  if (isRecordFile(body)) return acceptRecord(paths, body, options);
+  const query: Query = options.anyWave === true ? { 'any-wave': 'yes' } : {};
+  const asked = await handOver(paths, body, query, wait?.value ?? 0);
   if (!asked.ok) return refused(asked.error, generationOf(body), paths, options);
   const release = idIn(body);
   if (wait === undefined) return report(outcomeOf(asked.value, release), options, true);
   return report(await waitForRelease(paths, release, asked.value, wait.value), options, false);
+}
+
+/** Hands a controller's record over. */
+async function acceptRecord(paths: Paths, body: string, options: AcceptOptions): Promise<ExitCode> {
+  const asked = await callAgent<FleetResponse>(
+    paths,
+    '/v1/fleet/record',
+    {},
+    { method: 'POST', body, onSlow: sayItWaits },
+  );
+  if (!asked.ok) return refused(asked.error, undefined, paths, options);
+  return report({ ...asked.value, outcome: 'followed' }, options, false);
 }
 
 /** A refusal is final. Everything else may work later. */
@@ -80,6 +105,7 @@ function report(result: FleetAcceptJson, { json }: AcceptOptions, isEarly: boole
   const { outcome, generation, reason } = result;
   const name = generation === undefined ? 'The release' : `Generation ${generation}`;
   if (json === true) printJson(result);
+  else if (outcome === 'followed') print(describeFleet(result));
   else if (reason !== undefined && outcome !== 'under way')
     printError(sentenceOf(result, name) ?? reason);
   else if (outcome === 'under way')
@@ -120,9 +146,13 @@ function generationOf(bundle: string): number | undefined {
 
 export const command: CommandModule = {
   define(command, run) {
-    describeArgument(command, 'file of this host that "bulkhead fleet publish" wrote');
+    describeArgument(
+      command,
+      'file of this host that "bulkhead fleet publish" wrote, or the record of a rollout',
+    );
     command
       .option('--wait <time>', 'wait until it is healthy, or the host went back, at most so long')
+      .option('--any-wave', 'take it now, whatever wave the controllers of the fleet have opened')
       .option('--json', 'print as JSON')
       .addHelpText(
         'after',

@@ -6,6 +6,7 @@ import type { FleetResponse } from '../../../agent/api/fleet-api.ts';
 export function describeFleet(response: FleetResponse): string {
   const { state, fleet, host, release, ended, hold, newestGeneration, confirmedGeneration } =
     response;
+  const { rollout } = response;
   if (fleet === undefined)
     return [
       state === 'unknown' ? 'fleet      unknown' : 'This host is in no fleet.',
@@ -22,6 +23,7 @@ export function describeFleet(response: FleetResponse): string {
       'held',
       hold && `${describeSeconds(hold.secondsLeft)} more${hold.reason && `: ${hold.reason}`}`,
     ],
+    ['rollout', rollout && describeRollout(rollout)],
     [
       ended?.outcome ?? '',
       ended && `generation ${ended.generation}, ${new Date(ended.at).toISOString()}`,
@@ -33,6 +35,13 @@ export function describeFleet(response: FleetResponse): string {
     .filter((row): row is readonly [string, string] => row[1] !== undefined)
     .map(([name, text]) => `${name.padEnd(12)}  ${printable(text)}`.trimEnd())
     .join('\n');
+}
+
+function describeRollout(rollout: NonNullable<FleetResponse['rollout']>): string {
+  const { generation, verdict, wave, issued, isFresh, reason } = rollout;
+  const old = isFresh ? '' : ', which counts no more';
+  const why = reason === undefined ? '' : `: ${reason}`;
+  return `generation ${generation}: ${verdict}, wave ${wave}, of ${issued}${old}${why}`;
 }
 
 const confirmedText = (generation: number | undefined) =>

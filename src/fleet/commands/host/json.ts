@@ -38,8 +38,9 @@ export interface FleetPersonJson {
 export interface FleetAcceptJson extends FleetResponse {
   /** The generation of the release that was handed over; absent if it could not be read. */
   readonly generation?: number;
-  /** `under way`: it is neither healthy nor back yet. */
-  readonly outcome: 'healthy' | 'under way' | 'unclear' | 'rolled back' | 'refused' | 'failed';
+  /** `under way`: it is neither healthy nor back yet. `followed`: it was the record of a rollout. */
+  readonly outcome:
+    'healthy' | 'under way' | 'unclear' | 'rolled back' | 'refused' | 'failed' | 'followed';
   /** A sentence on why it is not healthy. */
   readonly reason?: string;
 }

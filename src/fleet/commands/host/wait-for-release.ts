@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatProblem } from '../../../../packages/base/problem.ts';
 import type { Result } from '../../../../packages/base/result.ts';
-import { briefly, callAgent, type AgentFailure } from '../../../agent/api/client.ts';
+import { briefly, callAgent, type AgentFailure, type Query } from '../../../agent/api/client.ts';
 import type { FleetResponse } from '../../../agent/api/fleet-api.ts';
 import { printError, sayItWaits } from '../../../cli/shared/output.ts';
 import type { Paths } from '../../../host/paths.ts';
@@ -46,17 +46,17 @@ export function outcomeOf(response: FleetResponse, asked: ReleaseId): FleetAccep
 export async function handOver(
   paths: Paths,
   bundle: string,
+  query: Query,
   milliseconds: number,
 ): Promise<Result<FleetResponse, AgentFailure>> {
   const start = performance.now();
   let told = '';
   for (;;) {
-    const asked = await callAgent<FleetResponse>(
-      paths,
-      '/v1/fleet/release',
-      {},
-      { method: 'POST', body: bundle, onSlow: sayItWaits },
-    );
+    const asked = await callAgent<FleetResponse>(paths, '/v1/fleet/release', query, {
+      method: 'POST',
+      body: bundle,
+      onSlow: sayItWaits,
+    });
     if (asked.ok) return asked;
     const patience = patienceWith(asked.error.status, milliseconds);
     if (performance.now() - start + retryMilliseconds > patience) return asked;

@@ -2,6 +2,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { parseDuration } from '../../../../packages/base/duration.ts';
 import { formatCause } from '../../../../packages/base/problem.ts';
+import type { ChangeOptions } from './sign-next.ts';
 import { directoryOption, keyOption } from '../directory-option.ts';
 
 export function parsePeriod(text: string): number {
@@ -23,3 +24,13 @@ export const addChangeOptions = (command: Command): Command =>
     .addOption(keyOption())
     .addOption(trustExpiresOption())
     .option('--json', 'print the trust as JSON');
+
+export interface ControllerOptions extends ChangeOptions {
+  readonly controller?: boolean;
+}
+
+export const controllerOption = (): Option =>
+  new Option(
+    '--controller',
+    'it is the key of a controller, which leads rollouts and signs no policy',
+  );

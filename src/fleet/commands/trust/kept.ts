@@ -18,7 +18,8 @@ const versionJson = ({
   threshold,
   expires,
   people,
-}: TrustDocument): FleetTrustVersionJson => ({ version, threshold, expires, people });
+  controllers,
+}: TrustDocument): FleetTrustVersionJson => ({ version, threshold, expires, people, controllers });
 
 /** Returns who has signed a version, and how many more must: by the rules of the one before, and by its own. */
 function signaturesOf(
@@ -42,19 +43,25 @@ interface Counted {
 }
 
 export function trustText({ fleet, next, ...trust }: FleetTrustShowJson): string {
-  const lines = [`Fleet ${fleet}, ${versionText(trust)}`, ...trust.people.map(personText)];
+  const lines = [`Fleet ${fleet}, ${versionText(trust)}`, ...keyTexts(trust)];
   if (next === null) return lines.join('\n');
   const signed = next.signed.length === 0 ? 'nobody yet' : next.signed.join(', ');
   return [
     ...lines,
     '',
     `Waiting: ${versionText(next)}`,
-    ...next.people.map(personText),
+    ...keyTexts(next),
     `signed by ${signed}; ${count(next.missing, 'more person', 'more people')} must sign: "bulkhead fleet trust sign"`,
   ].join('\n');
 }
 
 const versionText = ({ version, threshold, people, expires }: FleetTrustVersionJson) =>
   `trust version ${version}: ${threshold} of ${count(people.length, 'person', 'people')} must sign; expires ${expires.slice(0, 10)}`;
+
+const keyTexts = ({ people, controllers }: FleetTrustVersionJson) => [
+  ...people.map(personText),
+  ...(controllers.length === 0 ? [] : ['controllers, which lead rollouts:']),
+  ...controllers.map(personText),
+];
 
 const personText = ({ name, key }: NamedKey) => `  ${name}  ${key}`;

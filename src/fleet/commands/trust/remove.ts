@@ -5,16 +5,20 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../../cli/shared/command.ts';
-import { addChangeOptions } from './change-options.ts';
-import { changeAndSign, type ChangeOptions } from './sign-next.ts';
+import { addChangeOptions, controllerOption, type ControllerOptions } from './change-options.ts';
+import { changeAndSign } from './sign-next.ts';
 
-const remove = (name: string, options: ChangeOptions): ExitCode =>
-  changeAndSign({ kind: 'remove', name }, options);
+const remove = (name: string, options: ControllerOptions): ExitCode =>
+  changeAndSign(
+    { kind: options.controller === true ? 'remove controller' : 'remove', name },
+    options,
+  );
 
 export const command: CommandModule = {
   define(command, run) {
-    describeArgument(command, 'the name of the person');
+    describeArgument(command, 'the name of the person, or of the controller');
     addChangeOptions(command)
+      .addOption(controllerOption())
       .addHelpText(
         'after',
         examples(['bulkhead fleet trust remove bob@example.org', 'his signatures no longer count']),

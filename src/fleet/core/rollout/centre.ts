@@ -22,7 +22,7 @@ export interface StoredRecord {
   readonly sequence: number;
 }
 
-/** What became of a record that was put. `conflict`: another controller was faster, and nothing was stored. */
+/** The outcome for a record that was put. `conflict`: another controller was faster, and nothing was stored. */
 export type Put =
   { readonly kind: 'stored'; readonly sequence: number } | { readonly kind: 'conflict' };
 

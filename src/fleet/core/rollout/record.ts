@@ -7,6 +7,7 @@
  *     back   hosts go back from it, unless it is confirmed there
  *     keep   every host may take it, and those on which it is healthy confirm it
  */
+import type { Stopwatch } from '../stopwatch.ts';
 
 export const verdicts = ['go', 'hold', 'back', 'keep'] as const;
 export type RolloutVerdict = (typeof verdicts)[number];
@@ -34,8 +35,19 @@ export interface RolloutRecord {
   /** The time when the wave was opened. An ISO time in UTC, like the others. */
   readonly opened: string;
   readonly issued: string;
-  /** At most a day after `issued`. */
+  /** The end, at most a day after `issued`. */
   readonly expires: string;
   /** Why it holds or goes back, for people. */
   readonly reason: string;
+}
+
+/** The last record that a host has verified. */
+export interface HostRollout {
+  readonly record: RolloutRecord;
+  /** The time when it expires, in milliseconds since 1970. */
+  readonly until: number;
+  /** The id of the trust that root had given the host by then. */
+  readonly given: string;
+  /** The time since it was handed over first. */
+  readonly heard: Stopwatch;
 }

@@ -18,7 +18,13 @@ export type Fetched =
 const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 
 /** Returns the address of a host's bundle below an address of `from`. */
-export function bundleUrl(base: string, host: string): Result<URL, Cause> {
+export const bundleUrl = (base: string, host: string): Result<URL, Cause> =>
+  urlBelow(base, `hosts/${host}.json`);
+
+/** Returns the address of the record of a rollout. */
+export const rolloutUrl = (base: string): Result<URL, Cause> => urlBelow(base, 'rollout.json');
+
+function urlBelow(base: string, path: string): Result<URL, Cause> {
   const url = URL.parse(base.endsWith('/') ? base : `${base}/`);
   if (url === null) return fail({ reason: 'it is not an address' });
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback.test(url.hostname)))
@@ -28,7 +34,7 @@ export function bundleUrl(base: string, host: string): Result<URL, Cause> {
     });
   if (url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '')
     return fail({ reason: 'it has more than a host and a path' });
-  return ok(new URL(`hosts/${host}.json`, url));
+  return ok(new URL(path, url));
 }
 
 /** Gets the bundle, unless it has this tag. */

@@ -123,10 +123,10 @@ function orderOf(
     : refuse('fork', `another release of generation ${head.generation} is known here`);
 }
 
-function verifyHost(
+export function verifyHost(
   { document, proof }: HostBundle['host'],
   head: ReleaseHead,
-  known: Known,
+  known: Pick<Known, 'host'>,
 ): Result<HostDocument, Refusal> {
   if (rootFrom(document, proof) !== head.root)
     return refuse('not-in-release', "the host's document is not in the release that was signed");

@@ -48,6 +48,15 @@ export function verifyRecord(
   return orderOf(record, known.record) ?? ok(record);
 }
 
+/** How long a record may be good, in milliseconds. */
+export const recordMilliseconds = 86_400_000;
+
+/** A time that is none is NaN, and fails each of these. */
+function isOrdered({ opened, issued, expires }: RolloutRecord): boolean {
+  const [from, at, until] = [Date.parse(opened), Date.parse(issued), Date.parse(expires)];
+  return from <= at && at < until && until - at <= recordMilliseconds;
+}
+
 /** Verifies everything but the time and the order. */
 export function verifySignedRecord(
   text: string,
@@ -58,6 +67,8 @@ export function verifySignedRecord(
   const parsed = parseRecord(file.value.document);
   if (!parsed.ok) return refuseFor('malformed', parsed.error);
   const record = parsed.value;
+  if (!isOrdered(record))
+    return refuse('malformed', 'its times are not in order, or it is good for more than a day');
   if (record.fleet !== fleet)
     return refuse('another-fleet', `it is for the fleet "${record.fleet}", not "${fleet}"`);
   if (trust.controllers.length === 0)

@@ -1,0 +1,103 @@
+/** Commands that put the next record of a rollout. */
+import { Option } from 'commander';
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import type { Result } from '../../../../packages/base/result.ts';
+import {
+  describeArgument,
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../../cli/shared/command.ts';
+import { failWith, print, printJson } from '../../../cli/shared/output.ts';
+import type { RolloutRecord } from '../../core/rollout/record.ts';
+import type { RolloutWord } from '../../core/rollout/steps.ts';
+import { findSigner, signText } from '../../io/directory/sign.ts';
+import { lastRecord, say } from '../../io/rollout/controller.ts';
+import { directoryCentre } from '../../io/rollout/directory-centre.ts';
+import { readPublished, type PublishedFleet } from '../../io/rollout/published.ts';
+import { describeRollout, rolloutJson } from './describe-rollout.ts';
+
+interface WordOptions {
+  readonly key?: string;
+  readonly reason?: string;
+  readonly json?: boolean;
+}
+
+async function sayWord(
+  word: RolloutWord,
+  directory: string,
+  options: WordOptions,
+): Promise<ExitCode> {
+  const now = Date.now();
+  const fleet = readPublished(directory, now);
+  if (!fleet.ok) return failWith(fleet.error);
+  const said = await put(word, directory, options, fleet.value, now);
+  if (!said.ok) return failWith(said.error);
+  const shown = rolloutJson(fleet.value, said.value, undefined, now);
+  if (options.json === true) printJson(shown);
+  else print(describeRollout(shown));
+  return exitCodes.done;
+}
+
+async function put(
+  word: RolloutWord,
+  directory: string,
+  { key, reason }: WordOptions,
+  fleet: PublishedFleet,
+  now: number,
+): Promise<Result<RolloutRecord, Problem>> {
+  const action = `${word} the rollout in`;
+  const { controllers } = fleet.trust;
+  if (controllers.length === 0)
+    return failed({
+      action,
+      object: directory,
+      reason: 'the trust of the fleet lists no controllers, so hosts take releases as they come',
+      hint: 'run "bulkhead fleet trust add --controller"',
+    });
+  const signer = findSigner(controllers, key);
+  if (!signer.ok) return signer;
+  const centre = directoryCentre(directory);
+  const last = await lastRecord(centre, fleet.trust);
+  if (!last.ok) return last;
+  const sign = (text: string) => signText(signer.value, text, 'bulkhead-fleet-rollout@1');
+  const said = await say({ word, ...(reason !== undefined && { reason }) }, fleet, {
+    centre,
+    last: last.value,
+    sign,
+    now,
+  });
+  if (!said.ok) return said;
+  if (said.value !== 'conflict') return { ok: true, value: said.value };
+  return failed({
+    action,
+    object: directory,
+    reason: 'another record came at the same time',
+    hint: 'look at "bulkhead fleet rollout status", and try again',
+  });
+}
+
+/** Words that people give a reason for. */
+const reasoned: ReadonlySet<RolloutWord> = new Set(['pause', 'back']);
+
+/** Returns the command that says a word. */
+export const wordCommand = (word: RolloutWord): CommandModule => ({
+  define(command, run) {
+    describeArgument(command, 'the directory that "bulkhead fleet publish" has written');
+    command.addOption(
+      new Option(
+        '--key <file>',
+        "a controller's SSH key; otherwise the first of your ssh-agent and ~/.ssh that the fleet lists",
+      ),
+    );
+    if (reasoned.has(word)) command.option('--reason <text>', 'a sentence that hosts show');
+    command
+      .option('--json', 'print as JSON')
+      .addHelpText(
+        'after',
+        examples([`bulkhead fleet rollout ${word} out --key controller`, 'with the file of a key']),
+      )
+      .action(run((directory: string, options: WordOptions) => sayWord(word, directory, options)));
+  },
+});

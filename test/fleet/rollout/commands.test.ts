@@ -1,0 +1,211 @@
+/** `bulkhead fleet rollout` as people run it on a published directory, and what a host would make of each record. */
+import '../../../testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { suite, test } from 'node:test';
+import type {
+  FleetRolloutBackJson,
+  FleetRolloutNextJson,
+  FleetRolloutPauseJson,
+  FleetRolloutRenewJson,
+  FleetRolloutResumeJson,
+  FleetRolloutStartJson,
+  FleetRolloutStatusJson,
+  FleetTrustAddJson,
+  FleetTrustRemoveJson,
+} from '../../../src/fleet/commands/json.ts';
+import { readTrustFile } from '../../../src/fleet/io/given-trust.ts';
+import { verifyRecord } from '../../../src/fleet/io/verify/verify-record.ts';
+import { jsonOf } from '../../../testing/json-output.ts';
+import { suiteDirectory } from '../../../testing/temporary-directory.ts';
+
+const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
+
+suite('bulkhead fleet rollout', () => {
+  const home = suiteDirectory('fleet-rollout');
+  const at = join(home, 'fleet');
+  const out = join(home, 'out');
+  const file = join(out, 'rollout.json');
+  const key = (name: string) => join(home, name);
+  for (const name of ['alice', 'centre', 'mallory'])
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', key(name)]);
+  const env = { ...process.env, HOME: home, SSH_AUTH_SOCK: '', NO_COLOR: '1' };
+
+  const run = (...args: readonly string[]) =>
+    spawnSync(process.execPath, [main, 'fleet', ...args], { cwd: home, encoding: 'utf8', env });
+  function done(...args: readonly string[]): string {
+    const { status, stdout, stderr } = run(...args);
+    assert.equal(status, 0, stderr);
+    return stdout;
+  }
+  function refused(...args: readonly string[]): string {
+    const { status, stderr } = run(...args);
+    assert.equal(status, 1, stderr);
+    return stderr;
+  }
+  const printed = (word: string, ...args: readonly string[]) =>
+    done('rollout', word, out, '--json', '--key', key('centre'), ...args);
+  const words = {
+    start: () => jsonOf<FleetRolloutStartJson>('fleet rollout start', printed('start')),
+    next: () => jsonOf<FleetRolloutNextJson>('fleet rollout next', printed('next')),
+    pause: (reason: string) =>
+      jsonOf<FleetRolloutPauseJson>('fleet rollout pause', printed('pause', '--reason', reason)),
+    resume: () => jsonOf<FleetRolloutResumeJson>('fleet rollout resume', printed('resume')),
+    back: (reason: string) =>
+      jsonOf<FleetRolloutBackJson>('fleet rollout back', printed('back', '--reason', reason)),
+    renew: () => jsonOf<FleetRolloutRenewJson>('fleet rollout renew', printed('renew')),
+  };
+  const refusedTo = (word: string, who = 'centre') =>
+    refused('rollout', word, out, '--key', key(who));
+  const release = (...args: readonly string[]) => {
+    done('sign', '-C', at, '--key', key('alice'), ...args);
+    done('publish', out, '-C', at);
+  };
+  const status = () =>
+    jsonOf<FleetRolloutStatusJson>(
+      'fleet rollout status',
+      done('rollout', 'status', out, '--json'),
+    );
+
+  /** Verifies the record as a host does. */
+  function atHost() {
+    const trust = readTrustFile(join(out, 'trust.json'));
+    assert.ok(trust.ok);
+    const known = { fleet: 'example', trust: trust.value.trust, newest: undefined };
+    const verified = verifyRecord(
+      readFileSync(file, 'utf8'),
+      { ...known, record: undefined },
+      Date.now(),
+    );
+    assert.ok(verified.ok, verified.ok ? '' : verified.error.reason);
+    return verified.value;
+  }
+
+  test('needs a controller, which people add to the trust', () => {
+    done('init', at, '--name', 'example', '--person', `alice=${key('alice')}.pub`);
+    release();
+    assert.match(refusedTo('start'), /lists no controllers.*trust add --controller/);
+    const by = ['-C', at, '--json', '--key', key('alice')];
+    const args = ['trust', 'add', '--controller', 'centre', `${key('centre')}.pub`, ...by];
+    const added = jsonOf<FleetTrustAddJson>('fleet trust add', done(...args));
+    assert.deepEqual([added.controllers.length, added.people.length], [1, 1]);
+    assert.match(refused(...args), /the key is the one of centre/);
+    const person = ['trust', 'add', 'centre', `${key('mallory')}.pub`, ...by];
+    assert.match(refused(...person), /centre is already listed/);
+    assert.match(done('trust', 'show', '-C', at), /controllers, which lead rollouts:\n {2}centre/);
+    // A controller signs no policy.
+    assert.match(
+      refused('sign', '-C', at, '--again', '--key', key('centre')),
+      /is not one of alice/,
+    );
+    release('--again');
+  });
+
+  test('opens one wave after the other, and lets all hosts confirm it', () => {
+    assert.equal(status().record, null);
+    assert.match(refusedTo('next'), /has not begun; run "bulkhead fleet rollout start"/);
+    assert.match(refusedTo('start', 'mallory'), /mallory is not one of centre/);
+    assert.match(refusedTo('start', 'alice'), /alice is not one of centre/);
+    const started = words.start();
+    assert.deepEqual(
+      started.waves.map(({ isOpen }) => isOpen),
+      [true, false, false],
+    );
+    const first = atHost();
+    assert.deepEqual([first.verdict, first.wave, first.release.generation], ['go', 1, 2]);
+    assert.match(refusedTo('start'), /has begun already/);
+    const second = words.next();
+    assert.equal(second.record?.wave, 2);
+    assert.equal(atHost().sequence > first.sequence, true);
+    words.next();
+    const kept = words.next();
+    assert.deepEqual([kept.record?.verdict, kept.record?.wave], ['keep', 3]);
+    assert.match(refusedTo('next'), /is in "keep", wave 3/);
+    assert.match(refusedTo('back'), /go back from it no more; sign the policy of before/);
+    assert.match(done('rollout', 'status', out), /^generation 2: complete: hosts confirm it\n/);
+  });
+
+  test('pauses, resumes, goes back for good, and says the same again', () => {
+    release('--again');
+    assert.match(
+      done('rollout', 'status', out),
+      /^generation 3: not begun\ngeneration 2: complete/,
+    );
+    const renewed = words.renew();
+    assert.deepEqual([renewed.record?.generation, renewed.record?.verdict], [2, 'keep']);
+    words.start();
+    const paused = words.pause('alice looks');
+    assert.deepEqual([paused.record?.verdict, paused.record?.reason], ['hold', 'alice looks']);
+    assert.equal(
+      paused.waves.some(({ isOpen }) => isOpen),
+      false,
+    );
+    assert.match(refusedTo('next'), /is in "hold", wave 1/);
+    assert.equal(words.renew().record?.reason, 'alice looks');
+    assert.equal(words.resume().record?.verdict, 'go');
+    assert.equal(words.back('mail fails').record?.verdict, 'back');
+    assert.equal(atHost().reason, 'mail fails');
+    for (const word of ['next', 'resume', 'pause']) assert.match(refusedTo(word), /is in "back"/);
+    assert.match(refusedTo('start'), /went back from generation 3; run "bulkhead fleet sign"/);
+    release('--again');
+    assert.equal(words.start().record?.generation, 4);
+  });
+
+  test('a record that was lost, or that somebody else has put there, does not lead back', () => {
+    const before = atHost();
+    rmSync(file);
+    words.start();
+    assert.equal(atHost().sequence > before.sequence, true);
+    for (const text of ['', '{"format":1,"record":{}}', 'x'.repeat(1000)]) {
+      writeFileSync(file, text);
+      assert.match(status().problems.join(), /does not count/);
+      words.start();
+      assert.equal(status().problems.length, 0);
+    }
+  });
+
+  test('of two commands at the same time, one puts its record', async () => {
+    const both = await Promise.all(
+      [0, 1, 2].map(
+        () =>
+          new Promise<string>((resolve) => {
+            const args = [main, 'fleet', 'rollout', 'next', out, '--key', key('centre')];
+            const child = spawn(process.execPath, args, { cwd: home, env });
+            let text = '';
+            child.stderr.on('data', (each) => (text += String(each)));
+            child.on('close', (code) => resolve(`${code} ${text}`));
+          }),
+      ),
+    );
+    const isDone = both.filter((each) => each.startsWith('0'));
+    const { record } = status();
+    const steps = record?.verdict === 'keep' ? 3 : (record?.wave ?? 0) - 1;
+    // Those that began later may have found the next wave: but none was lost.
+    assert.equal(isDone.length, steps, both.join('\n'));
+    for (const each of both) assert.match(each, /^0 |another record came at the same time/);
+  });
+
+  test("what is published only in part, or is another host's, is not rolled out", () => {
+    const host = join(out, 'hosts', 'web-001.json');
+    const text = readFileSync(host, 'utf8');
+    rmSync(host);
+    assert.match(refusedTo('pause'), /it has 2 of 3 hosts; run "bulkhead fleet publish"/);
+    writeFileSync(host, readFileSync(join(out, 'hosts', 'web-002.json'), 'utf8'));
+    assert.match(refusedTo('pause'), /for the host "web-002", not "web-001"/);
+    writeFileSync(host, text.replace(/"generation\\":\d+/, '"generation\\":99'));
+    assert.match(refusedTo('pause'), /signed|same release/);
+    writeFileSync(host, text);
+    const by = ['-C', at, '--json', '--key', key('alice')];
+    const removed = done('trust', 'remove', '--controller', 'centre', ...by);
+    assert.deepEqual(jsonOf<FleetTrustRemoveJson>('fleet trust remove', removed).controllers, []);
+    assert.match(
+      refused('trust', 'remove', '--controller', 'centre', ...by),
+      /not listed as a contr/,
+    );
+    done('publish', out, '-C', at);
+    assert.match(refusedTo('pause'), /lists no controllers/);
+  });
+});
