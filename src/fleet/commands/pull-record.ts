@@ -14,7 +14,10 @@ interface PulledRecord {
   readonly text: string;
 }
 
-/** Hands over the newest record that a server has: one that stands still must not keep the host from what others have. */
+/**
+ * Hands over the records of all servers, what claims to be the newest first: none must keep the host from what another
+ * one has. Only the newest counts there, so the refusals of others are no news.
+ */
 export async function pullRecord(
   paths: Paths,
   bases: readonly string[],
@@ -26,6 +29,7 @@ export async function pullRecord(
     if (!each.ok) printError(each.error);
     else found.set(each.value.text, each.value);
   const problems: string[] = [];
+  let isTaken = false;
   const newest = [...found.values()].toSorted((a, b) => claimOf(b.text) - claimOf(a.text));
   for (const { url, text } of newest) {
     const taken = await callAgent<FleetResponse>(
@@ -34,10 +38,10 @@ export async function pullRecord(
       {},
       { method: 'POST', body: text },
     );
-    if (taken.ok) return;
-    problems.push(`${printable(url)}: ${formatProblem(taken.error)}`);
+    if (taken.ok) isTaken = true;
+    else problems.push(`${printable(url)}: ${formatProblem(taken.error)}`);
   }
-  for (const each of problems) printError(each);
+  if (!isTaken) for (const each of problems) printError(each);
 }
 
 /** Returns the number that a record claims. Nobody has verified it. */

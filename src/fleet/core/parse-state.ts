@@ -62,7 +62,7 @@ const isHold = has<Hold>({
 });
 
 /** The record was verified before it was kept; what is read of it is checked. */
-const isRecord = has<Omit<RolloutRecord, 'format' | 'fleet' | 'opened'>>({
+const isRecord = has<Omit<RolloutRecord, 'format' | 'fleet' | 'opened' | 'after'>>({
   trust: isWhole,
   sequence: isWhole,
   release: (value) => isRelease(value) && isText((value as { root?: unknown }).root),

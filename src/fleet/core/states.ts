@@ -159,7 +159,8 @@ export function heardOf(
   { newest, given, isLed }: Pick<Required<HostState>, 'newest' | 'given' | 'isLed'>,
   now: Now,
 ): HostState {
-  const isKept = isLed && rollout?.given === given;
+  // Also without controllers: if they come back, older records must not count again.
+  const isKept = rollout?.given === given;
   return {
     ...state,
     ...(isKept && { rollout }),

@@ -202,7 +202,7 @@ export class FleetHost {
     if (!taken.ok) return taken;
     if (taken.value !== state.value) this.#record.enter(taken.value);
     this.#driver.drive();
-    return ok(this.status());
+    return this.#written('take the record');
   }
 
   keep(): HttpResult<FleetResponse> {
@@ -238,6 +238,11 @@ export class FleetHost {
     if (!may(state.value)) return refuseRequest({ status: 409, action, reason });
     this.#record.enter(change(state.value, this.#record.now()));
     this.#driver.drive();
+    return this.#written(action);
+  }
+
+  /** The answer to a change: what could not be kept is in force, and whoever asked must ask again. */
+  #written(action: string): HttpResult<FleetResponse> {
     const { unwritten } = this.#record;
     return unwritten === undefined
       ? ok(this.status())

@@ -22,7 +22,7 @@ import { documentText } from '../core/parse.ts';
 import type { HostStore } from './host-store.ts';
 import { knownOf } from './known.ts';
 import { refuseRequest } from './refusal.ts';
-import { whyClosed } from '../core/rollout/host-rollout.ts';
+import { whyClosed, whyTakenBack } from '../core/rollout/host-rollout.ts';
 import { verifyBundle, type VerifiedRelease } from './verify/verify-bundle.ts';
 
 const action = 'take the release';
@@ -188,8 +188,10 @@ function blocker(
     return busy(`root holds this host for ${holdSeconds(hold, now())} s more: ${hold.reason}`);
   if (isBusy(state()))
     return busy(`generation ${current?.release.generation} is ${current?.phase}`);
-  if (isLed !== true || isAnyWave) return undefined;
-  const reason = whyClosed(state(), head, host.wave, now());
+  if (isLed !== true) return undefined;
+  const reason = isAnyWave
+    ? whyTakenBack(state(), head, now())
+    : whyClosed(state(), head, host.wave, now());
   return reason === undefined ? undefined : busy(reason);
 }
 

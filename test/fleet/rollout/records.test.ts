@@ -172,6 +172,30 @@ suite('rollout records', () => {
     assert.equal(await on.take(seven.bundle, true), 'take 7');
   });
 
+  test('root takes a release before its wave, but none that the fleet goes back from', async () => {
+    const on = hostWith(led());
+    const seven = release(7);
+    await on.take(seven.bundle);
+    assert.equal(await on.take(seven.bundle, true), 'take 7');
+    const back = recordFile({ release: seven.release, verdict: 'back' }, controller);
+    assert.equal(on.follow(back), 'none');
+    assert.match(await on.take(seven.bundle, true), /^409 .*goes back from generation 7/);
+  });
+
+  test('a file has one form: no other text claims to be the same record', () => {
+    const file = recordFile({}, controller);
+    const others = [
+      file.replace('"signatures":[', '"signatures":["\\"sequence\\":99,",'),
+      file.replace('{"document"', '{"signatures":[],"document"'),
+      file.replace('"format":1,', '"format": 1,'),
+      `${file} `,
+    ];
+    for (const each of others) {
+      assert.notEqual(each, file);
+      assert.notEqual(outcome(each), 'accepted', each.slice(0, 60));
+    }
+  });
+
   test('the record counts no more after a day, and nothing begins then', async () => {
     const on = hostWith(led());
     const seven = release(7);

@@ -12,6 +12,7 @@ export const recordOf = (more: Partial<RolloutRecord> = {}): RolloutRecord => ({
   fleet,
   trust: 1,
   sequence: 1,
+  after: 0,
   release: { trust: 1, generation: 1, root: '0'.repeat(64) },
   verdict: 'go',
   wave: 1,

@@ -1,7 +1,7 @@
 /** Commands that put the next record of a rollout. */
 import { Option } from 'commander';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
-import type { Result } from '../../../../packages/base/result.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
 import {
   describeArgument,
   examples,
@@ -10,6 +10,7 @@ import {
   type ExitCode,
 } from '../../../cli/shared/command.ts';
 import { failWith, print, printJson } from '../../../cli/shared/output.ts';
+import { namespaces } from '../../core/documents.ts';
 import type { RolloutRecord } from '../../core/rollout/record.ts';
 import type { RolloutWord } from '../../core/rollout/steps.ts';
 import { findSigner, signText } from '../../io/directory/sign.ts';
@@ -61,7 +62,7 @@ async function put(
   const centre = directoryCentre(directory);
   const last = await lastRecord(centre, fleet.trust);
   if (!last.ok) return last;
-  const sign = (text: string) => signText(signer.value, text, 'bulkhead-fleet-rollout@1');
+  const sign = (text: string) => signText(signer.value, text, namespaces.rollout);
   const said = await say({ word, ...(reason !== undefined && { reason }) }, fleet, {
     centre,
     last: last.value,
@@ -69,7 +70,7 @@ async function put(
     now,
   });
   if (!said.ok) return said;
-  if (said.value !== 'conflict') return { ok: true, value: said.value };
+  if (said.value !== 'conflict') return ok(said.value.record);
   return failed({
     action,
     object: directory,

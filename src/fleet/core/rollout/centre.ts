@@ -27,8 +27,6 @@ export type Put =
   { readonly kind: 'stored'; readonly sequence: number } | { readonly kind: 'conflict' };
 
 export interface Centre {
-  /** The last status of each host; undefined: this centre hears of none. */
-  readonly statuses: () => ReadonlyMap<string, RolloutStatus> | undefined;
   /** The last record; undefined: there is none. */
   readonly record: () => Promise<Result<StoredRecord | undefined, Problem>>;
   /** Stores a record if the last one still has this number; 0: if there is none. */

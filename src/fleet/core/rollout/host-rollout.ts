@@ -42,8 +42,11 @@ export function instructed(
 }
 
 /** Returns the last record, if it still counts. */
-export const freshRecord = ({ rollout }: HostState, now: Now): RolloutRecord | undefined =>
-  rollout !== undefined && secondsOf(rollout.heard, now) <= freshSeconds && now.at < rollout.until
+export const freshRecord = ({ isLed, rollout }: HostState, now: Now): RolloutRecord | undefined =>
+  isLed === true &&
+  rollout !== undefined &&
+  secondsOf(rollout.heard, now) <= freshSeconds &&
+  now.at < rollout.until
     ? rollout.record
     : undefined;
 
@@ -75,6 +78,17 @@ export function whyClosed(
   return left > 0
     ? `a record began a release here less than an hour ago; generation ${generation} waits ${Math.ceil(left)} s more`
     : undefined;
+}
+
+/** Returns why a release may not even begin by root's word: it would go back at once. */
+export function whyTakenBack(
+  state: HostState,
+  head: Pick<ReleaseHead, 'trust' | 'generation' | 'root'>,
+  now: Now,
+): string | undefined {
+  const record = freshRecord(state, now);
+  const isBack = record?.verdict === 'back' && record.release.root === head.root;
+  return isBack ? whyClosed(state, head, 1, now) : undefined;
 }
 
 const because = ({ reason }: RolloutRecord) => (reason === '' ? '' : `: ${reason}`);

@@ -4,7 +4,7 @@
  *     {"format":1,"record":{"document":"{\"format\":1,\"fleet\":\"example\",…}","signatures":["-----BEGIN SSH…"]}}
  */
 import type { Cause } from '../../../../packages/base/problem.ts';
-import { ok, type Result } from '../../../../packages/base/result.ts';
+import { fail, ok, type Result } from '../../../../packages/base/result.ts';
 import type { Envelope } from '../documents.ts';
 import { formatOne, hash, name, object, oneOf, text, time, whole, type Shape } from '../fields.ts';
 import { envelopeField, parseDocument, parseShape } from '../parse.ts';
@@ -19,6 +19,7 @@ const recordShape: Shape<RolloutRecord> = {
   fleet: name,
   trust: whole(1),
   sequence: whole(1),
+  after: whole(0),
   release: object({ trust: whole(1), generation: whole(1), root: hash }),
   verdict: oneOf(verdicts),
   wave: whole(1, wavesMax),
@@ -46,7 +47,12 @@ export function parseRecordFile(json: string): Result<Envelope, Cause> {
     charsMax: recordCharsMax,
     shape,
   });
-  return parsed.ok ? ok(parsed.value.record) : parsed;
+  if (!parsed.ok) return parsed;
+  // One form only: nothing in it can be read in two ways.
+  const { record } = parsed.value;
+  return recordFileText(record) === json && record.signatures.length === 1
+    ? ok(record)
+    : fail({ reason: 'the rollout record is not in the form that Bulkhead writes' });
 }
 
 export const parseRecord = (document: string): Result<RolloutRecord, Cause> =>

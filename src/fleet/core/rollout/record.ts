@@ -22,6 +22,8 @@ export interface RolloutRecord {
   readonly trust: number;
   /** The number of the record, from 1 on: each one that follows has a larger number. */
   readonly sequence: number;
+  /** The number of the record that it follows; 0: of none. */
+  readonly after: number;
   readonly release: {
     /** The version of the trust under which people signed it. */
     readonly trust: number;

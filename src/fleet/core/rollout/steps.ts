@@ -24,58 +24,47 @@ export interface RolloutStep extends Pick<RolloutRecord, 'verdict' | 'wave' | 'r
   readonly isOpened: boolean;
 }
 
+/**
+ * Returns the step that a word leads to. Only `start` and `next` are about the release that is published: the others are
+ * about the one that is rolled out, so that it can be stopped whatever is published meanwhile.
+ */
 export function stepFor(
   word: RolloutWord,
   plan: RolloutPlan,
   last: RolloutRecord | undefined,
   reason = '',
 ): Result<RolloutStep, Cause> {
+  if (word === 'start') return startOf(plan, last);
   const { generation } = plan.head;
-  const current = last !== undefined && isAbout(plan, last) ? last : undefined;
-  if (word === 'start') return startOf(plan, current);
-  if (word === 'renew' && last !== undefined) return ok({ ...same(last), isOpened: false });
-  if (current === undefined)
+  const isNext = word === 'next';
+  if (last === undefined || (isNext && !isAbout(plan, last)))
     return fail({
       reason: `the rollout of generation ${generation} has not begun`,
       hint: 'run "bulkhead fleet rollout start"',
     });
-  return after(word, plan, current, reason);
-}
-
-/** Returns what follows from a record about this release. */
-function after(
-  word: Exclude<RolloutWord, 'start'>,
-  plan: RolloutPlan,
-  current: RolloutRecord,
-  reason: string,
-): Result<RolloutStep, Cause> {
-  const { verdict, wave } = current;
-  const { generation } = plan.head;
-  const from = leads[word];
+  const { verdict, wave } = last;
+  const rolled = last.release.generation;
   if (verdict === 'keep' && word === 'back')
     return fail({
-      reason: `generation ${generation} is confirmed, and hosts go back from it no more`,
+      reason: `generation ${rolled} is confirmed, and hosts go back from it no more`,
       hint: 'sign the policy of before as a new release',
     });
-  if (!from.includes(verdict))
-    return fail({ reason: `generation ${generation} is in "${verdict}", wave ${wave}` });
-  switch (word) {
-    case 'next':
-      return ok(
-        wave < plan.waves.length
-          ? { verdict: 'go', wave: nextWave(plan, wave), reason, isOpened: true }
-          : { verdict: 'keep', wave, reason, isOpened: true },
-      );
-    case 'pause':
-      return ok({ verdict: 'hold', wave, reason, isOpened: false });
-    case 'resume':
-      return ok({ verdict: 'go', wave, reason, isOpened: true });
-    case 'back':
-      return ok({ verdict: 'back', wave, reason, isOpened: false });
-    case 'renew':
-      return ok({ ...same(current), isOpened: false });
-  }
+  if (!leads[word].includes(verdict))
+    return fail({ reason: `generation ${rolled} is in "${verdict}", wave ${wave}` });
+  if (isNext) return ok(nextOf(plan, wave));
+  const steps = {
+    back: { verdict: 'back', wave, reason, isOpened: false },
+    pause: { verdict: 'hold', wave, reason, isOpened: false },
+    resume: { verdict: 'go', wave, reason, isOpened: true },
+    renew: { verdict, wave, reason: last.reason, isOpened: false },
+  } as const;
+  return ok(steps[word]);
 }
+
+const nextOf = (plan: RolloutPlan, wave: number): RolloutStep =>
+  wave < plan.waves.length
+    ? { verdict: 'go', wave: nextWave(plan, wave), reason: '', isOpened: true }
+    : { verdict: 'keep', wave, reason: '', isOpened: true };
 
 /** The verdicts from which a word leads on. */
 const leads: Readonly<Record<Exclude<RolloutWord, 'start'>, readonly RolloutVerdict[]>> = {
@@ -86,16 +75,11 @@ const leads: Readonly<Record<Exclude<RolloutWord, 'start'>, readonly RolloutVerd
   renew: verdicts,
 };
 
-const same = ({ verdict, wave, reason }: RolloutRecord) => ({ verdict, wave, reason });
-
-function startOf(
-  plan: RolloutPlan,
-  current: RolloutRecord | undefined,
-): Result<RolloutStep, Cause> {
+function startOf(plan: RolloutPlan, last: RolloutRecord | undefined): Result<RolloutStep, Cause> {
   const { generation } = plan.head;
-  if (current === undefined)
+  if (last === undefined || !isAbout(plan, last))
     return ok({ verdict: 'go', wave: nextWave(plan, 0), reason: '', isOpened: true });
-  return current.verdict === 'back'
+  return last.verdict === 'back'
     ? fail({
         reason: `the fleet went back from generation ${generation}`,
         hint: 'run "bulkhead fleet sign", with "--again" for the same policy, and publish it',

@@ -1,18 +1,19 @@
 /** A controller: makes, signs and puts the record that follows from the last one. Another one may do so at the same time. */
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
-import { namespaces, type TrustDocument } from '../../core/documents.ts';
+import type { TrustDocument } from '../../core/documents.ts';
 import { documentText } from '../../core/parse.ts';
 import type { Centre } from '../../core/rollout/centre.ts';
 import { recordFileText } from '../../core/rollout/parse-record.ts';
-import { releaseIn, type RolloutPlan } from '../../core/rollout/plan.ts';
+import { releaseIn } from '../../core/rollout/plan.ts';
 import type { RolloutRecord } from '../../core/rollout/record.ts';
 import { stepFor, type RolloutStep, type RolloutWord } from '../../core/rollout/steps.ts';
-import { recordMilliseconds, verifySignedRecord } from '../verify/verify-record.ts';
+import { clockError } from '../verify/verify-bundle.ts';
+import { recordMilliseconds, verifyRecord, verifySignedRecord } from '../verify/verify-record.ts';
 import type { PublishedFleet } from './published.ts';
 
-/** Returns the signature of a text. */
-export type SignRecord = (text: string, namespace: string) => Result<string, Problem>;
+/** Returns the signature of a text, for records of rollouts. */
+export type SignRecord = (text: string) => Result<string, Problem>;
 
 /** The last record of a centre. */
 export interface LastRecord {
@@ -20,6 +21,8 @@ export interface LastRecord {
   readonly record: RolloutRecord | undefined;
   /** The number that the centre gave it; 0: there is none. */
   readonly sequence: number;
+  /** Its file. */
+  readonly text?: string;
   /** Why the one that is there does not count. */
   readonly problem?: string;
 }
@@ -33,8 +36,8 @@ export async function lastRecord(
   if (stored.value === undefined) return ok({ record: undefined, sequence: 0 });
   const { text, sequence } = stored.value;
   const verified = verifySignedRecord(text, { fleet: trust.fleet, trust });
-  if (verified.ok) return ok({ record: verified.value, sequence });
-  return ok({ record: undefined, sequence, problem: verified.error.reason });
+  if (verified.ok) return ok({ record: verified.value, sequence, text });
+  return ok({ record: undefined, sequence, text, problem: verified.error.reason });
 }
 
 /** A word of people, or of a controller. */
@@ -43,32 +46,41 @@ export interface Said {
   readonly reason?: string;
 }
 
+export interface PutRecord {
+  readonly record: RolloutRecord;
+  /** Its file. */
+  readonly text: string;
+}
+
 /** Puts the record that follows. `conflict`: another one has come since `last` was read, and nothing was put. */
 export async function say(
   { word, reason = '' }: Said,
   { trust, plan }: PublishedFleet,
   { centre, last, sign, now }: Saying,
-): Promise<Result<RolloutRecord | 'conflict', Problem>> {
+): Promise<Result<PutRecord | 'conflict', Problem>> {
   const action = `${word} the rollout of`;
   const object = `fleet ${trust.fleet}`;
   const step = stepFor(word, plan, last.record, reason);
   if (!step.ok) return failed({ action, object, ...step.error });
   const record = recordAfter(last.record, step.value, {
     trust,
-    plan,
     now,
-    isRenewed: word === 'renew',
+    release: word === 'start' || last.record === undefined ? releaseIn(plan) : last.record.release,
   });
   const document = documentText(record);
-  const signature = sign(document, namespaces.rollout);
+  const signature = sign(document);
   if (!signature.ok) return signature;
   const text = recordFileText({ document, signatures: [signature.value] });
   // What is put must be what hosts accept.
-  const verified = verifySignedRecord(text, { fleet: trust.fleet, trust });
-  if (!verified.ok) return failed({ action, object, reason: verified.error.reason });
+  const known = { fleet: trust.fleet, trust, newest: undefined, record: undefined };
+  const verified = verifyRecord(text, known, now);
+  if (!verified.ok) {
+    const { code: _code, ...cause } = verified.error;
+    return failed({ action, object, ...cause });
+  }
   const put = await centre.put(text, last.sequence);
   if (!put.ok) return put;
-  return ok(put.value.kind === 'conflict' ? 'conflict' : record);
+  return ok(put.value.kind === 'conflict' ? 'conflict' : { record, text });
 }
 
 interface Saying {
@@ -81,32 +93,37 @@ interface Saying {
 
 interface After {
   readonly trust: TrustDocument;
-  readonly plan: RolloutPlan;
   readonly now: number;
-  /** Whether it says the same again, of whatever release that is. */
-  readonly isRenewed: boolean;
+  readonly release: RolloutRecord['release'];
 }
 
 function recordAfter(
   last: RolloutRecord | undefined,
   { verdict, wave, reason, isOpened }: RolloutStep,
-  { trust, plan, now, isRenewed }: After,
+  { trust, now, release }: After,
 ): RolloutRecord {
-  // Times never run backwards from one record to the next: hosts compare with what they have seen.
-  const at = Math.max(now, last === undefined ? 0 : Date.parse(last.issued));
+  // Hosts compare with what they have seen, so times do not run backwards. They have refused what is far ahead.
+  const before = last === undefined ? 0 : Date.parse(last.issued);
+  const at = before > now + clockError ? now : Math.max(now, before);
   const issued = new Date(at).toISOString();
   return {
     format: 1,
     fleet: trust.fleet,
     trust: trust.version,
-    // Larger than those of records that were lost here, and that hosts know.
-    sequence: Math.max((last?.sequence ?? 0) + 1, Math.floor(at / 1000)),
-    release: isRenewed && last !== undefined ? last.release : releaseIn(plan),
+    after: last?.sequence ?? 0,
+    sequence: sequenceAfter(last, trust.version, at),
+    release,
     verdict,
     wave,
-    opened: isOpened || last === undefined ? issued : last.opened,
+    opened: isOpened || last === undefined || before > at ? issued : last.opened,
     issued,
     expires: new Date(at + recordMilliseconds).toISOString(),
     reason,
   };
+}
+
+/** A number larger than those of records that were lost here, and that hosts know. Each trust begins anew. */
+function sequenceAfter(last: RolloutRecord | undefined, trust: number, at: number): number {
+  const following = last === undefined || last.trust < trust ? 1 : last.sequence + 1;
+  return Math.max(following, Math.floor(at / 1000));
 }

@@ -1,6 +1,6 @@
 /**
- * A published directory as a centre: hosts fetch the record with their releases, as `rollout.json`. It hears of no
- * statuses. A lock fences commands that run at the same time; it is for one file system, as git and rsync copy no locks.
+ * A published directory as a centre: hosts fetch the record with their releases, as `rollout.json`. A lock fences
+ * programs that run at the same time; it is for one file system, as git and rsync copy no locks.
  */
 import { join } from 'node:path';
 import { decodeText, readBounded } from '../../../../packages/base/io/regular-file.ts';
@@ -11,10 +11,15 @@ import { underLock } from '../../../sys/files/under-lock.ts';
 import type { Centre, Put, StoredRecord } from '../../core/rollout/centre.ts';
 import { parseRecord, parseRecordFile, recordCharsMax } from '../../core/rollout/parse-record.ts';
 
-export const rolloutFile = 'rollout.json';
+const rolloutFile = 'rollout.json';
+
+export const rolloutLock = (directory: string): string => join(directory, `.${rolloutFile}.lock`);
+
+/** Writes the record. Whoever calls it has the lock. */
+export const writeRollout = (directory: string, text: string): Result<void, Problem> =>
+  replaceFile(join(directory, rolloutFile), text, 0o644);
 
 export const directoryCentre = (directory: string): Centre => ({
-  statuses: () => undefined,
   record: () => Promise.resolve(readStored(directory)),
   put: (text, expected) => Promise.resolve(put(directory, text, expected)),
 });
@@ -30,11 +35,11 @@ function readStored(directory: string): Result<StoredRecord | undefined, Problem
 }
 
 function put(directory: string, text: string, expected: number): Result<Put, Problem> {
-  return underLock<Put>(join(directory, `.${rolloutFile}.lock`), () => {
+  return underLock<Put>(rolloutLock(directory), () => {
     const last = readStored(directory);
     if (!last.ok) return last;
     if ((last.value?.sequence ?? 0) !== expected) return ok({ kind: 'conflict' });
-    const written = replaceFile(join(directory, rolloutFile), text, 0o644);
+    const written = writeRollout(directory, text);
     if (!written.ok) return written;
     const stored = readStored(directory);
     return stored.ok ? ok({ kind: 'stored', sequence: stored.value?.sequence ?? -1 }) : stored;
