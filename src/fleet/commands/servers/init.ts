@@ -49,7 +49,8 @@ const textOf = ({ directory, servers }: FleetServerInitJson) =>
   [
     `The files of ${count(servers.length, 'server')} are in ${directory}. Next:`,
     ...servers.map(
-      (address) => `  scp -r ${join(directory, 'servers', address)}/. root@${address}:${files}/`,
+      (address) =>
+        `  ssh root@${address} mkdir -p ${files} && scp -r ${join(directory, 'servers', address)}/. root@${address}:${files}/`,
     ),
     'and on each of them, where nats-server is installed:',
     `  systemctl enable --now ${files}/${natsUnit} ${files}/${watchUnit}`,
