@@ -2,7 +2,15 @@
 import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  symlinkSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite, test } from 'node:test';
@@ -95,6 +103,28 @@ suite('bulkhead fleet server init', { skip: skipWithoutNats }, () => {
     assert.equal(status, 1);
     assert.match(stderr, /it has servers already/);
     assert.equal(readFileSync(join(at, 'servers.json'), 'utf8'), before);
+  });
+
+  test('uses no directory of somebody else, and no link', async () => {
+    const theirs = join(home, 'theirs');
+    mkdirSync(theirs);
+    chmodSync(theirs, 0o777);
+    const link = join(home, 'link');
+    symlinkSync(at, link);
+    for (const [directory, reason] of [
+      [theirs, /written by others/],
+      [link, /link/],
+    ] as const)
+      for (const args of [
+        ['server', 'init', '--name', 'x', 'a.example.org'],
+        ['host', 'add', 'web-1'],
+        ['server', 'check'],
+      ]) {
+        const { status, stderr } = await run(...args, '--directory', directory);
+        assert.equal(status, 1);
+        assert.match(stderr, args[1] === 'init' && directory === link ? /already/ : reason);
+      }
+    assert.deepEqual(readdirSync(theirs), []);
   });
 
   for (const [addresses, reason] of [

@@ -12,7 +12,7 @@ import { print, printError, printJson } from '../../../cli/shared/output.ts';
 import { namePattern } from '../../core/fields.ts';
 import { addHost } from '../../io/server/hosts.ts';
 import type { FleetHostAddJson } from '../json.ts';
-import { serverDirectoryOption, type ServerOptions } from './directory.ts';
+import { keysDirectoryOption, type ServerOptions } from './directory.ts';
 
 function add(hosts: readonly string[], { directory, json }: ServerOptions): ExitCode {
   const added: { host: string; file: string }[] = [];
@@ -47,7 +47,7 @@ export const command: CommandModule = {
   define(command, run) {
     describeArgument(command, 'the names of the hosts, as fleet.xml has them');
     command
-      .addOption(serverDirectoryOption())
+      .addOption(keysDirectoryOption())
       .option('--json', 'print as JSON')
       .addHelpText(
         'after',

@@ -15,7 +15,7 @@ import { makeOwnCredential } from '../../io/server/make-credential.ts';
 import { placeOf } from '../../io/server/server-files.ts';
 import { readServerState, type ServerState } from '../../io/server/server-state.ts';
 import type { FleetServerCheckJson, FleetServerJson } from '../json.ts';
-import { serverDirectoryOption, type ServerOptions } from './directory.ts';
+import { keysDirectoryOption, type ServerOptions } from './directory.ts';
 
 async function check({ directory, json }: ServerOptions): Promise<ExitCode> {
   const state = readServerState(directory);
@@ -68,7 +68,7 @@ const serverLines = ({ address, version, problems, advisories }: FleetServerJson
 export const command: CommandModule = {
   define(command, run) {
     command
-      .addOption(serverDirectoryOption())
+      .addOption(keysDirectoryOption())
       .option('--json', 'print as JSON')
       .addHelpText(
         'after',

@@ -1,4 +1,4 @@
-/** The directory with the keys of a fleet's servers. */
+/** Directories of commands about a fleet's servers. */
 import { Option } from 'commander';
 
 export interface ServerOptions {
@@ -6,10 +6,16 @@ export interface ServerOptions {
   readonly json?: boolean;
 }
 
-const defaultDirectory = '/var/lib/bulkhead-fleet-server';
+/** Root's own: whoever reads it can let hosts in and write all documents. */
+const keysDirectory = '/etc/bulkhead-fleet-server';
 
-export const serverDirectoryOption = (): Option =>
+export const keysDirectoryOption = (): Option =>
   new Option(
     '--directory <directory>',
     "the directory with the keys of the fleet's servers",
-  ).default(defaultDirectory);
+  ).default(keysDirectory);
+
+const defaultDirectory = '/var/lib/bulkhead-fleet-server';
+
+export const serverDirectoryOption = (): Option =>
+  new Option('--directory <directory>', 'the directory of the centre').default(defaultDirectory);

@@ -18,7 +18,7 @@ import { natsUnit, watchUnit } from '../../io/server/nats-units.ts';
 import { writeServers } from '../../io/server/server-files.ts';
 import { serverStateFile } from '../../io/server/server-state.ts';
 import type { FleetServerInitJson } from '../json.ts';
-import { serverDirectoryOption, type ServerOptions } from './directory.ts';
+import { keysDirectoryOption, type ServerOptions } from './directory.ts';
 
 interface InitOptions extends ServerOptions {
   readonly name: string;
@@ -49,7 +49,8 @@ const textOf = ({ directory, servers }: FleetServerInitJson) =>
   [
     `The files of ${count(servers.length, 'server')} are in ${directory}. Next:`,
     ...servers.map(
-      (address) => `  scp -r ${join(directory, 'servers', address)}/. root@${address}:${files}/`,
+      (address) =>
+        `  ssh root@${address} mkdir -p ${files} && scp -r ${join(directory, 'servers', address)}/. root@${address}:${files}/`,
     ),
     'and on each of them, where nats-server is installed:',
     `  systemctl enable --now ${files}/${natsUnit} ${files}/${watchUnit}`,
@@ -106,7 +107,7 @@ export const command: CommandModule = {
     describeArgument(command, 'the DNS name of each server: one, three or five of them');
     command
       .requiredOption('--name <name>', 'the name of the fleet')
-      .addOption(serverDirectoryOption())
+      .addOption(keysDirectoryOption())
       .option('--json', 'print as JSON')
       .addHelpText(
         'after',

@@ -10,7 +10,7 @@ import {
 import { failWith, print, printJson } from '../../../cli/shared/output.ts';
 import { removeHost } from '../../io/server/hosts.ts';
 import type { FleetHostRemoveJson } from '../json.ts';
-import { serverDirectoryOption, type ServerOptions } from './directory.ts';
+import { keysDirectoryOption, type ServerOptions } from './directory.ts';
 
 async function remove(host: string, { directory, json }: ServerOptions): Promise<ExitCode> {
   const removed = await removeHost(directory, host);
@@ -31,7 +31,7 @@ export const command: CommandModule = {
   define(command, run) {
     describeArgument(command, 'the name of the host');
     command
-      .addOption(serverDirectoryOption())
+      .addOption(keysDirectoryOption())
       .option('--json', 'print as JSON')
       .addHelpText(
         'after',

@@ -4,6 +4,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { failed, formatCause, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { Credential } from '../../core/credential.ts';
+import { clockProblem } from '../../core/server-clock.ts';
 import type { StreamName } from '../../core/subjects.ts';
 import { causeOfNats, connectOnce } from './connect.ts';
 import { replicasOf, streamNames } from './streams.ts';
@@ -37,6 +38,7 @@ async function askServer(credential: Credential, address: string): Promise<Asked
 }
 
 interface Health {
+  readonly server?: { readonly time?: string };
   readonly data?: { readonly status?: string; readonly error?: string };
 }
 
@@ -50,7 +52,9 @@ async function problemsOf(connection: NatsConnection, servers: number): Promise<
   const ask = async (what: string) =>
     await connection.request(`$SYS.REQ.SERVER.${id}.${what}`, '{}', { timeout: answerWithinMs });
   const problems: string[] = [];
-  const { data: health } = (await ask('HEALTHZ')).json<Health>();
+  const { server, data: health } = (await ask('HEALTHZ')).json<Health>();
+  const clock = clockProblem(server?.time, Date.now());
+  if (clock !== undefined) problems.push(clock);
   if (health?.status !== 'ok')
     problems.push(`it is not healthy: ${health?.error ?? health?.status ?? 'no reason'}`);
   problems.push(...(await crowded(connection, id)));

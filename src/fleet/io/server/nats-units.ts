@@ -65,7 +65,8 @@ done
 
 const confined = `NoNewPrivileges=yes
 CapabilityBoundingSet=
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+# The server lists the addresses of its machine.
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes

@@ -16,7 +16,7 @@ import { makeKeys, signAccounts } from './accounts.ts';
 import { makeCertificates } from './certificates.ts';
 import { makeOwnCredential, nowSeconds, type CredentialPlace } from './make-credential.ts';
 import { natsConf, type ServerPlace } from './nats-conf.ts';
-import { revocationsOf, writeServerState, type ServerState } from './server-state.ts';
+import { checkOwn, revocationsOf, writeServerState, type ServerState } from './server-state.ts';
 import { natsUnits } from './nats-units.ts';
 
 export const centreFile = (directory: string): string => join(directory, 'centre.json');
@@ -29,6 +29,8 @@ export function writeServers(
   fleet: string,
   servers: readonly ServerPlace[],
 ): Result<ServerState, Problem> {
+  const own = inTurn([() => makeOwn(directory, 0o700), () => checkOwn(directory)]);
+  if (!own.ok) return own;
   const certificates = makeCertificates(servers.map(({ address }) => address));
   if (!certificates.ok) return certificates;
   const { ca, servers: signed } = certificates.value;
@@ -105,8 +107,8 @@ function inTurn(steps: readonly (() => Result<void, Problem>)[]): Result<void, P
 /** Makes a directory with those above it, whatever the umask is. */
 function makeOwn(object: string, mode: number): Result<void, Problem> {
   try {
-    mkdirSync(object, { recursive: true, mode: 0o700 });
-    chmodSync(object, mode);
+    // Whoever made a directory that is there chose its mode.
+    if (mkdirSync(object, { recursive: true, mode: 0o700 }) !== undefined) chmodSync(object, mode);
     return ok(undefined);
   } catch (error) {
     return failed({ action: 'create the directory', object, ...causeOf(error) });

@@ -4,9 +4,10 @@
  *     DIRECTORY/servers.json
  */
 import { join } from 'node:path';
+import { directoryProblem, pinDirectory } from '../../../../packages/base/io/pinned-directory.ts';
 import { cannotRead, decodeText, readBounded } from '../../../../packages/base/io/regular-file.ts';
 import { replaceStateFile } from '../../../../packages/base/io/replace-file.ts';
-import type { Cause, Problem } from '../../../../packages/base/problem.ts';
+import { failed, type Cause, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { serversMax } from '../../core/credential.ts';
 import {
@@ -97,9 +98,21 @@ const parseState = (document: string): Result<ServerState, Cause> =>
 
 export const serverStateFile = (directory: string): string => join(directory, 'servers.json');
 
-/** Reads the file; its absence is a problem with the errno ENOENT. */
+/** Refuses a directory in which somebody else could put links and files: all secrets are in it. */
+export function checkOwn(directory: string): Result<void, Problem> {
+  const opened = pinDirectory(directory, 'refuse');
+  if (!opened.ok) return opened;
+  using own = opened.value;
+  const cause = directoryProblem(own);
+  return cause === undefined
+    ? ok(undefined)
+    : failed({ action: 'use', object: directory, ...cause });
+}
+
 export function readServerState(directory: string): Result<ServerState, Problem> {
   const file = serverStateFile(directory);
+  const own = checkOwn(directory);
+  if (!own.ok && own.error.errno !== 'ENOENT') return own;
   const bytes = readBounded(file, bytesMax);
   if (!bytes.ok)
     return bytes.error.errno === 'ENOENT'

@@ -1,8 +1,9 @@
-/** Advisories about nats-server: which versions have them, and which of them are a danger. */
+/** The judgement of a server: advisories about its version, and its clock. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { judgeVersion } from '../../src/fleet/core/advisories.ts';
+import { clockProblem } from '../../src/fleet/core/server-clock.ts';
 
 const dangers = (version: string) =>
   judgeVersion(version).concerned.map((each) => each.slice(0, 14));
@@ -34,4 +35,13 @@ test('judgeVersion() does not take an unknown version for a good one', () => {
   assert.deepEqual(judgeVersion('dev').unconcerned, []);
   assert.match(judgeVersion('dev').concerned[0] ?? '', /not known/);
   assert.deepEqual(judgeVersion(null), { concerned: [], unconcerned: [] });
+});
+
+test('clockProblem() says how far a clock is off, and does not take silence for agreement', () => {
+  const now = Date.parse('2027-01-31T12:00:00.000Z');
+  assert.equal(clockProblem('2027-01-31T11:59:45.123456789Z', now), undefined);
+  assert.match(clockProblem('2027-01-31T11:58:00.000Z', now) ?? '', /120 s behind/);
+  assert.match(clockProblem('2027-01-31T12:02:00.000Z', now) ?? '', /120 s ahead/);
+  assert.match(clockProblem(undefined, now) ?? '', /does not say/);
+  assert.match(clockProblem('now', now) ?? '', /does not say/);
 });
