@@ -230,6 +230,7 @@ export interface FleetServerCheckJson {
   readonly servers: readonly FleetServerJson[];
   /** The problems of all servers together. */
   readonly problems: readonly string[];
+}
 
 /** A host, as its centre knows it. */
 export interface FleetServerHostJson {
