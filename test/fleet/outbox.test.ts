@@ -1,4 +1,4 @@
-/** What a host has for its centre: numbered, bounded, and signed. */
+/** The status and the events of a host, for its centre: numbered, bounded, and signed. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -7,9 +7,17 @@ import { suite, test } from 'node:test';
 import { ok } from '../../packages/base/result.ts';
 import type { FleetOutboxResponse, FleetResponse } from '../../src/agent/api/fleet-api.ts';
 import type { FleetEngine } from '../../src/agent/fleet/fleet-agent.ts';
-import { parseEvents, type EventsDocument, type FleetEvent } from '../../src/fleet/core/events.ts';
-import { hostNamespaces, parseSigned, type HostNamespace } from '../../src/fleet/core/signed.ts';
-import { parseStatus, type HostStatus } from '../../src/fleet/core/status.ts';
+import {
+  parseEvents,
+  type EventsDocument,
+  type FleetEvent,
+} from '../../src/fleet/core/told/events.ts';
+import {
+  hostNamespaces,
+  parseSigned,
+  type HostNamespace,
+} from '../../src/fleet/core/told/signed.ts';
+import { parseStatus, type HostStatus } from '../../src/fleet/core/told/status.ts';
 import { EventRing } from '../../src/fleet/io/outbox/event-ring.ts';
 import { FaultMinutes } from '../../src/fleet/io/outbox/fault-minutes.ts';
 import { Outbox } from '../../src/fleet/io/outbox/outbox.ts';

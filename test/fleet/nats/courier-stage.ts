@@ -11,7 +11,7 @@ import { ok } from '../../../packages/base/result.ts';
 import type { FleetResponse } from '../../../src/agent/api/fleet-api.ts';
 import type { FleetEngine } from '../../../src/agent/fleet/fleet-agent.ts';
 import { credentialText } from '../../../src/fleet/core/credential.ts';
-import { parseStatus, type HostStatus } from '../../../src/fleet/core/status.ts';
+import { parseStatus, type HostStatus } from '../../../src/fleet/core/told/status.ts';
 import { Outbox } from '../../../src/fleet/io/outbox/outbox.ts';
 import { CentreStore, type KnownHost } from '../../../src/fleet/io/server/centre-store.ts';
 import { pathsOf } from '../../../src/host/paths.ts';
@@ -29,6 +29,16 @@ export class Program {
 
   constructor(file: string, ...args: readonly string[]) {
     this.#args = [fileOf(file), ...args];
+  }
+
+  /** Ends it as systemd does, and returns its exit status. */
+  async stop(): Promise<number | null> {
+    const child = this.#child ?? assert.fail('it does not run');
+    this.#child = undefined;
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    await ended;
+    return child.exitCode;
   }
 
   start(): void {
@@ -64,6 +74,8 @@ export class CourierStage implements AsyncDisposable {
   fleet: FleetResponse = { state: 'healthy', fleet: testFleet, host: hostName, problems: [] };
   made = 0;
   readonly warnings: string[] = [];
+  /** The credential of the host. */
+  readonly credential: string;
   readonly #directory: string;
   readonly #runtime: string;
   readonly #agent: Server;
@@ -73,14 +85,15 @@ export class CourierStage implements AsyncDisposable {
   constructor(directory: string, instance: string, servers: TestServers) {
     this.#directory = directory;
     this.#runtime = pathsOf(instance).runtime;
-    this.hosts = join(directory, 'release', 'hosts');
+    this.hosts = join(this.storeDirectory, 'release', 'hosts');
     for (const each of [this.hosts, this.#outboxDirectory, this.#runtime])
       mkdirSync(each, { recursive: true });
-    const [own, central] = [join(directory, 'host.json'), join(directory, 'centre.json')];
+    this.credential = join(directory, 'host.json');
+    const [own, central] = [this.credential, join(this.storeDirectory, 'centre.json')];
     writeFileSync(own, credentialText(servers.host(hostName)), { mode: 0o600 });
     writeFileSync(central, credentialText(servers.centre), { mode: 0o600 });
     this.courier = new Program('courier-child.ts', own, instance);
-    this.centre = new Program('centre-child.ts', central, this.#storeDirectory, this.hosts);
+    this.centre = new Program('centre-child.ts', central, this.storeDirectory, this.hosts);
     this.#outbox = this.#openOutbox();
     this.#agent = createServer((request, response) => void this.#answer(request, response));
   }
@@ -89,7 +102,8 @@ export class CourierStage implements AsyncDisposable {
     return join(this.#directory, 'fleet');
   }
 
-  get #storeDirectory(): string {
+  /** The directory of the centre. */
+  get storeDirectory(): string {
     return join(this.#directory, 'centre');
   }
 
@@ -107,9 +121,7 @@ export class CourierStage implements AsyncDisposable {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
     const url = new URL(request.url ?? '', 'http://agent');
     const end = (status: number, value: object) =>
-      response
-        .writeHead(status, { 'content-type': 'application/json' })
-        .end(JSON.stringify(value));
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
     if (url.pathname === '/v1/fleet/outbox') {
       const [epoch, after] = ['epoch', 'after'].map((each) => url.searchParams.get(each));
       const query = { epoch: epoch ?? undefined, after: Number(after) };
@@ -149,12 +161,12 @@ export class CourierStage implements AsyncDisposable {
 
   /** Forgets the host, as `bulkhead fleet server forget` does. */
   forget(): void {
-    using store = new CentreStore(this.#storeDirectory);
+    using store = new CentreStore(this.storeDirectory);
     assert.ok(store.forget(hostName).ok);
   }
 
   known(): KnownHost | undefined {
-    using store = new CentreStore(this.#storeDirectory);
+    using store = new CentreStore(this.storeDirectory);
     const hosts = store.hosts();
     return hosts.ok ? hosts.value.find(({ host }) => host === hostName) : undefined;
   }
@@ -173,7 +185,7 @@ export class CourierStage implements AsyncDisposable {
     );
     const { mark } = this.known() ?? {};
     assert.equal(mark?.lost, 0);
-    using db = new DatabaseSync(join(this.#storeDirectory, 'centre.db'), { readOnly: true });
+    using db = new DatabaseSync(join(this.storeDirectory, 'centre.db'), { readOnly: true });
     const rows = db
       .prepare('SELECT number, body FROM events WHERE host = ? AND epoch = ? ORDER BY number')
       .all(hostName, mark.epoch);

@@ -1,38 +1,46 @@
 /** A courier and a centre on a real server: what each of them brings, and what is lost when something is killed: nothing. */
 import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { jetstreamManager } from '@nats-io/jetstream';
+import type { FleetServerHostsJson } from '../../../src/fleet/commands/json.ts';
 import { docRequest, statusSubject } from '../../../src/fleet/core/subjects.ts';
 import { lastMessage } from '../../../src/fleet/io/nats/last-message.ts';
+import { jsonOf } from '../../../testing/json-output.ts';
 import { eventually } from '../../../testing/patience.ts';
 import { suiteDirectory } from '../../../testing/temporary-directory.ts';
-import { CourierStage, hostName } from './courier-stage.ts';
+import { CourierStage, hostName, Program } from './courier-stage.ts';
 import { skipWithoutNats, startServers, type TestServers } from './servers.ts';
 
+const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
+const instance = 'bulkhead-fleet-nats';
 const needsRoot = process.geteuid?.() === 0 ? false : 'it needs root, for a directory in /run';
 
 suite('a courier and a centre', { skip: skipWithoutNats || needsRoot }, () => {
   const directory = suiteDirectory('fleet-courier-nats');
   let servers: TestServers;
   let stage: CourierStage;
+  const started = new AsyncDisposableStack();
 
   before(async () => {
-    servers = await startServers(1);
-    stage = new CourierStage(directory, 'bulkhead-fleet-nats', servers);
+    servers = started.use(await startServers(1));
+    stage = started.use(new CourierStage(directory, instance, servers));
     await stage.start();
   });
-  after(async () => {
-    await stage[Symbol.asyncDispose]();
-    await servers[Symbol.asyncDispose]();
-  });
+  after(() => started.disposeAsync());
 
   const file = () => join(stage.hosts, `${hostName}.json`);
   const brought = (text: string) =>
-    eventually(`the agent got ${text}`, () => stage.taken.at(-1) === text, () => stage.taken.join());
+    eventually(
+      `the agent got ${text}`,
+      () => stage.taken.at(-1) === text,
+      () => stage.taken.join(),
+    );
   const manager = async () =>
     jetstreamManager(await servers.connect(servers.centre), { checkAPI: false });
 
@@ -146,5 +154,56 @@ suite('a courier and a centre', { skip: skipWithoutNats || needsRoot }, () => {
     assert.match(stage.known()?.refused ?? '', /bulkhead fleet server forget web-001/);
     stage.forget();
     await stage.allArrived();
+  });
+
+  const cli = (...args: readonly string[]) =>
+    spawnSync(process.execPath, [main, 'fleet', ...args], { encoding: 'utf8' });
+  const inDirectory = () => ['--directory', stage.storeDirectory] as const;
+
+  test('commands show what hosts have told, and forget a key', async () => {
+    await eventually('all is known', () => stage.status()?.events?.last === stage.made);
+    const shown = cli('server', 'hosts', ...inDirectory(), '--json');
+    assert.equal(shown.status, 0, shown.stderr);
+    const { hosts } = jsonOf<FleetServerHostsJson>('fleet server hosts', shown.stdout);
+    const [{ heard, ...host } = assert.fail('no host')] = hosts;
+    assert.equal(heard, new Date(stage.known()?.receivedAt ?? 0).toISOString());
+    assert.deepEqual(host, {
+      host: hostName,
+      state: 'held',
+      generation: null,
+      tenants: 12,
+      faults24h: 3,
+      outside: 0,
+      behind: 0,
+      lost: 0,
+      why: 'no space',
+    });
+    const { stdout } = cli('server', 'hosts', ...inDirectory());
+    assert.match(stdout, /^1 host: 1 held\nHOST .*\nweb-001 +held +- +12 +3 +0 +0 +no space\n$/);
+    assert.equal(cli('server', 'forget', 'web-009', ...inDirectory()).status, 1);
+    assert.equal(cli('server', 'forget', hostName, ...inDirectory()).status, 0);
+    await eventually('it is known again', () => stage.status()?.state === 'held');
+    const nowhere = cli('server', 'hosts', '--directory', directory);
+    assert.match(nowhere.stderr, /no host has told anything yet/);
+  });
+
+  test('the commands of both units work, and end when they are told to', async () => {
+    await Promise.all([stage.courier.kill(), stage.centre.kill()]);
+    const own = ['--instance', instance, 'fleet'];
+    const centre = new Program(main, ...own, 'server', 'run', ...inDirectory());
+    const courier = new Program(main, ...own, 'courier', '--credential', stage.credential);
+    writeFileSync(file(), 'by the commands');
+    try {
+      centre.start();
+      courier.start();
+      await brought('by the commands');
+      stage.makeEvents(7);
+      await stage.allArrived();
+      assert.deepEqual([await courier.stop(), await centre.stop()], [0, 0]);
+    } finally {
+      await Promise.all([courier.kill(), centre.kill()]);
+    }
+    const other = cli('courier', '--credential', join(stage.storeDirectory, 'centre.json'));
+    assert.match(other.stderr, /it is not of a host/);
   });
 });

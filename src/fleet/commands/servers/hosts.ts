@@ -8,8 +8,8 @@ import {
   type ExitCode,
 } from '../../../cli/shared/command.ts';
 import { failWith, print, printJson } from '../../../cli/shared/output.ts';
-import { overviewOf, type HostOverview } from '../../core/host-overview.ts';
-import { parseStatus } from '../../core/status.ts';
+import { overviewOf, type HostOverview } from '../../core/told/host-overview.ts';
+import { parseStatus } from '../../core/told/status.ts';
 import type { FleetServerHostsJson } from '../json.ts';
 import { serverDirectoryOption, type ServerOptions } from './directory.ts';
 import { openStore } from './open-store.ts';
@@ -23,7 +23,8 @@ async function hosts({ directory, json }: ServerOptions): Promise<ExitCode> {
   const now = Date.now();
   const all = known.value.map((each) => {
     const status = parseStatus(each.status ?? '');
-    return overviewOf({ ...each, status: status.ok ? status.value : undefined }, now);
+    const heard = new Date(each.receivedAt).toISOString();
+    return overviewOf({ ...each, heard, status: status.ok ? status.value : undefined }, now);
   });
   if (json === true) printJson({ hosts: all } satisfies FleetServerHostsJson);
   else print(textOf(all));
@@ -62,7 +63,10 @@ function textOf(all: readonly HostOverview[]): string {
   ];
   const widths = columns.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
   const lines = rows.map((row) =>
-    row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ').trimEnd(),
+    row
+      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+      .join('  ')
+      .trimEnd(),
   );
   return [`${count(all.length, 'host')}: ${counts}`, ...lines].join('\n');
 }

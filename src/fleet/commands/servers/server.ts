@@ -13,6 +13,21 @@ const parts: CommandTable = {
     summary: 'ask the servers whether all is well, and what is known about their versions',
     load: () => import('./check.ts'),
   },
+  run: {
+    usage: '[options]',
+    summary: 'be the centre: upload what is published, and collect what hosts tell',
+    load: () => import('./run.ts'),
+  },
+  hosts: {
+    usage: '[options]',
+    summary: 'show what each host has told the centre',
+    load: () => import('./hosts.ts'),
+  },
+  forget: {
+    usage: '[options] <host>',
+    summary: 'let a host that was installed anew sign with another key',
+    load: () => import('./forget.ts'),
+  },
 };
 
 export const command: CommandModule = {

@@ -12,9 +12,9 @@ import { printable } from '../../../../packages/base/printable.ts';
 import { formatProblem, type Problem } from '../../../../packages/base/problem.ts';
 import type { AgentFailure } from '../../../agent/api/client.ts';
 import type { Credential } from '../../core/credential.ts';
-import { parseMark } from '../../core/mark.ts';
-import { parseSigned } from '../../core/signed.ts';
-import { parseStatus } from '../../core/status.ts';
+import { parseMark } from '../../core/told/mark.ts';
+import { parseSigned } from '../../core/told/signed.ts';
+import { parseStatus } from '../../core/told/status.ts';
 import {
   docHintSubject,
   docRequest,
@@ -22,7 +22,7 @@ import {
   markRequest,
   statusSubject,
 } from '../../core/subjects.ts';
-import { connectWith } from '../nats/connect.ts';
+import { causeOfNats, connectWith } from '../nats/connect.ts';
 import { lastMessage, requestMilliseconds } from '../nats/last-message.ts';
 import type { AgentLink, CourierLog } from './agent-link.ts';
 import { EventSender } from './event-sender.ts';
@@ -30,7 +30,7 @@ import { EventSender } from './event-sender.ts';
 export interface CourierTimes {
   readonly roundMilliseconds: number;
   readonly statusMilliseconds: number;
-  /** The time between two looks for a release; up to a fifth more by chance. */
+  /** The time until it asks for a release again; up to a fifth more by chance. */
   readonly lookMilliseconds: number;
   /** The time after which what the agent could not take is handed over again. */
   readonly retryMilliseconds: number;
@@ -132,8 +132,7 @@ export class Courier {
       if (this.#unanswered === 0 && !signal.aborted)
         await this.#pause(this.#times.roundMilliseconds);
     }
-    if (this.#unanswered >= unansweredMax)
-      this.#say(`${server} does not answer; it is left`);
+    if (this.#unanswered >= unansweredMax) this.#say(`${server} does not answer; it is left`);
     await connection.close();
     return server;
   }
@@ -235,4 +234,4 @@ function shownIn(status: string): string {
   return JSON.stringify([state, generation, newest, confirmed, why]);
 }
 
-const reasonOf = (error: unknown) => printable(error instanceof Error ? error.message : `${error}`);
+const reasonOf = (error: unknown) => printable(causeOfNats(error).reason);

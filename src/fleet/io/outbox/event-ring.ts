@@ -6,7 +6,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Problem } from '../../../../packages/base/problem.ts';
 import type { Result } from '../../../../packages/base/result.ts';
 import { Database } from '../../../store/database.ts';
-import { eventsPerDocument, type FleetEvent } from '../../core/events.ts';
+import { eventsPerDocument, type FleetEvent } from '../../core/told/events.ts';
 
 const eventsMax = 50_000;
 

@@ -1,7 +1,7 @@
 /** Counts the faults of each tenant by limit, and returns them as events once a minute. */
 import type { SeenTick } from '../../../agent/fleet/fleet-agent.ts';
 import type { Fault } from '../../../usage/fault.ts';
-import type { FleetEvent } from '../../core/events.ts';
+import type { FleetEvent } from '../../core/told/events.ts';
 
 const minuteMilliseconds = 60_000;
 

@@ -4,7 +4,7 @@ import { decodeText, readBounded } from '../../../../packages/base/io/regular-fi
 import { replaceFile } from '../../../../packages/base/io/replace-file.ts';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
-import { signedBytes, type HostNamespace, type SignedByHost } from '../../core/signed.ts';
+import { signedBytes, type HostNamespace, type SignedByHost } from '../../core/told/signed.ts';
 
 const bytesMax = 4096;
 

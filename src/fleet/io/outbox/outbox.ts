@@ -1,5 +1,5 @@
 /**
- * What a host has for its centre: its status, and the faults of its tenants as events, both signed with the host's key.
+ * The outbox of a host: its status, and the faults of its tenants as events, for its centre, both signed with the host's key.
  * The courier carries them, and cannot change them.
  */
 import type { FleetEngine, SeenTick } from '../../../agent/fleet/fleet-agent.ts';
@@ -8,10 +8,10 @@ import type { HttpResult } from '../../../agent/api/http-result.ts';
 import type { Log } from '../../../agent/log.ts';
 import { causedBy, formatProblem, type Problem } from '../../../../packages/base/problem.ts';
 import { ok } from '../../../../packages/base/result.ts';
-import type { EventsDocument, FleetEvent } from '../../core/events.ts';
-import { hostNamespaces } from '../../core/signed.ts';
-import { statusOf } from '../../core/status-of.ts';
-import { statusText } from '../../core/status.ts';
+import type { EventsDocument, FleetEvent } from '../../core/told/events.ts';
+import { hostNamespaces } from '../../core/told/signed.ts';
+import { statusOf } from '../../core/told/status-of.ts';
+import { statusText } from '../../core/told/status.ts';
 import { refuseRequest } from '../refusal.ts';
 import { EventRing, type EventRange } from './event-ring.ts';
 import { FaultMinutes } from './fault-minutes.ts';
@@ -76,7 +76,7 @@ export class Outbox {
     const status = statusOf(
       { ...fleet, fleet: name, host },
       {
-        at: Date.now(),
+        at: new Date().toISOString(),
         tenants: tenants(),
         faults24h: this.#faultsOfDay(events),
         outside: scannedAt === undefined || unknown.length > 0 ? null : outside.length,

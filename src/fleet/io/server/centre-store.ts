@@ -1,13 +1,13 @@
 /**
- * What a centre knows of its hosts: `centre.db`. An event is known by its host, epoch and number, so it is there once,
+ * The record of a centre about its hosts: `centre.db`. An event is known by its host, epoch and number, so it is there once,
  * however often it came. The mark of an epoch is the number up to which all are there, or lost by the host itself.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Problem } from '../../../../packages/base/problem.ts';
 import type { Result } from '../../../../packages/base/result.ts';
 import { Database } from '../../../store/database.ts';
-import type { EventsDocument } from '../../core/events.ts';
-import type { Mark } from '../../core/mark.ts';
+import type { EventsDocument } from '../../core/told/events.ts';
+import type { Mark } from '../../core/told/mark.ts';
 
 /** Bounds of one host, so that none can fill the disk. */
 const eventsOfEpochMax = 200_000;
@@ -23,9 +23,9 @@ export interface KnownHost {
   readonly key: string;
   /** The text of its last status; undefined if none has come. */
   readonly status: string | undefined;
-  /** When the servers got that, in milliseconds since 1970. */
+  /** The time when the servers got that, in milliseconds since 1970. */
   readonly receivedAt: number;
-  /** Why its newest message was refused; undefined if it was not. */
+  /** The reason why its newest message was refused; undefined if it was not. */
   readonly refused: string | undefined;
   readonly mark: (Mark & { readonly lost: number }) | undefined;
 }
@@ -170,7 +170,9 @@ const newestEpoch = `SELECT epoch FROM marks WHERE marks.host = hosts.host ORDER
 function prepare(db: DatabaseSync): Statements {
   return {
     key: db.prepare('SELECT key FROM hosts WHERE host = ?'),
-    pin: db.prepare('INSERT INTO hosts (host, key, received) VALUES (?, ?, 0) ON CONFLICT DO NOTHING'),
+    pin: db.prepare(
+      'INSERT INTO hosts (host, key, received) VALUES (?, ?, 0) ON CONFLICT DO NOTHING',
+    ),
     status: db.prepare('UPDATE hosts SET status = ?, received = ?, refused = NULL WHERE host = ?'),
     refuse: db.prepare('UPDATE hosts SET refused = ? WHERE host = ?'),
     forget: db.prepare('DELETE FROM hosts WHERE host = ?'),

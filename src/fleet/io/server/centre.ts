@@ -14,9 +14,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { printable } from '../../../../packages/base/printable.ts';
 import { formatProblem, type Problem } from '../../../../packages/base/problem.ts';
 import type { Credential } from '../../core/credential.ts';
-import type { Mark } from '../../core/mark.ts';
+import type { Mark } from '../../core/told/mark.ts';
 import { markSubject } from '../../core/subjects.ts';
-import { connectWith } from '../nats/connect.ts';
+import { causeOfNats, connectWith } from '../nats/connect.ts';
 import { requestMilliseconds } from '../nats/last-message.ts';
 import { ensureStreams, replicasOf } from '../nats/streams.ts';
 import type { CentreStore } from './centre-store.ts';
@@ -33,7 +33,7 @@ export interface CentreParts {
 }
 
 export interface CentreTimes {
-  /** The time between two looks at the files. */
+  /** The time until the files are read again. */
   readonly lookMilliseconds: number;
   /** The time after which all files are compared with what the servers have. */
   readonly compareMilliseconds: number;
@@ -214,4 +214,4 @@ const toldBy = (message: JsMsg): Told => ({
 const pause = (milliseconds: number, signal: AbortSignal): Promise<void> =>
   sleep(milliseconds, undefined, { signal }).catch(() => undefined);
 
-const reasonOf = (error: unknown) => printable(error instanceof Error ? error.message : `${error}`);
+const reasonOf = (error: unknown) => printable(causeOfNats(error).reason);

@@ -5,17 +5,17 @@
 import type { Cause, Problem } from '../../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../../packages/base/result.ts';
 import { namePattern } from '../../core/fields.ts';
-import { parseEvents } from '../../core/events.ts';
-import type { Mark } from '../../core/mark.ts';
-import { hostNamespaces, parseSigned, type HostNamespace } from '../../core/signed.ts';
-import { parseStatus } from '../../core/status.ts';
+import { parseEvents } from '../../core/told/events.ts';
+import type { Mark } from '../../core/told/mark.ts';
+import { hostNamespaces, parseSigned, type HostNamespace } from '../../core/told/signed.ts';
+import { parseStatus } from '../../core/told/status.ts';
 import { isSignedByHost } from '../verify/host-signature.ts';
 import type { CentreStore } from './centre-store.ts';
 
 export interface Told {
   readonly host: string;
   readonly text: string;
-  /** When a server got it, in milliseconds since 1970. */
+  /** The time when a server got it, in milliseconds since 1970. */
   readonly receivedAt: number;
 }
 
@@ -55,8 +55,7 @@ export class Collector {
     const document = this.#open(told, hostNamespaces.status);
     const status = document.ok ? parseStatus(document.value) : document;
     const checked = status.ok ? this.#ofHost(status.value, told.host) : status;
-    if (checked.ok && document.ok)
-      this.#store.status(told.host, document.value, told.receivedAt);
+    if (checked.ok && document.ok) this.#store.status(told.host, document.value, told.receivedAt);
     else if (!checked.ok) this.#refuse(told.host, checked.error);
   }
 
@@ -74,7 +73,7 @@ export class Collector {
 
   /** Returns the document, if the host's own key has signed it. */
   #open({ host, text }: Told, namespace: HostNamespace): Result<string, Cause> {
-    if (!namePattern.test(host)) return fail({ reason: 'its subject is no name of a host' });
+    if (!namePattern.test(host)) return fail({ reason: 'its subject does not name a host' });
     const signed = parseSigned(text);
     if (!signed.ok) return signed;
     if (!isSignedByHost(namespace, signed.value)) return fail({ reason: 'its signature is wrong' });

@@ -59,10 +59,7 @@ export class Uploader {
     const text = decodeText(read.value);
     const isThere = (await lastMessage(connection, docRequest(host))) === text;
     if (!isThere)
-      await jetstream(connection, { timeout: requestMilliseconds }).publish(
-        docSubject(host),
-        text,
-      );
+      await jetstream(connection, { timeout: requestMilliseconds }).publish(docSubject(host), text);
     if (version !== undefined) this.#there.set(host, version);
     return !isThere;
   }

@@ -1,6 +1,6 @@
 /** Verifies what a host has signed. Whose key it is decides whoever has seen the key before. */
 import { createPublicKey, verify } from 'node:crypto';
-import { signedBytes, type HostNamespace, type SignedByHost } from '../../core/signed.ts';
+import { signedBytes, type HostNamespace, type SignedByHost } from '../../core/told/signed.ts';
 
 export function isSignedByHost(namespace: HostNamespace, signed: SignedByHost): boolean {
   try {

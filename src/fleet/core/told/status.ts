@@ -4,9 +4,9 @@
  *
  *     {"format":1,"fleet":"example","host":"web-017","at":"2027-01-31T12:00:00.000Z","state":"healthy","generation":43,…}
  */
-import type { Cause } from '../../../packages/base/problem.ts';
-import { fail, type Result } from '../../../packages/base/result.ts';
-import type { FleetState } from '../../agent/api/fleet-api.ts';
+import type { Cause } from '../../../../packages/base/problem.ts';
+import { fail, type Result } from '../../../../packages/base/result.ts';
+import type { FleetState } from '../../../agent/api/fleet-api.ts';
 import {
   formatOne,
   matching,
@@ -18,8 +18,8 @@ import {
   whole,
   type Field,
   type Shape,
-} from './fields.ts';
-import { parseShape } from './parse.ts';
+} from '../fields.ts';
+import { parseShape } from '../parse.ts';
 
 export interface HostStatus {
   readonly format: 1;

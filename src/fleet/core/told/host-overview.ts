@@ -8,9 +8,12 @@ export interface ToldHost {
   readonly host: string;
   /** The last status; undefined if it cannot be read. */
   readonly status: HostStatus | undefined;
+  /** The time when that came, in milliseconds since 1970, and as an ISO time in UTC. */
   readonly receivedAt: number;
+  readonly heard: string;
   readonly refused: string | undefined;
-  readonly mark: { readonly epoch: string; readonly stored: number; readonly lost: number } | undefined;
+  readonly mark:
+    { readonly epoch: string; readonly stored: number; readonly lost: number } | undefined;
 }
 
 export interface HostOverview {
@@ -31,7 +34,7 @@ export interface HostOverview {
 }
 
 export function overviewOf(told: ToldHost, now: number): HostOverview {
-  const { host, status, receivedAt, refused, mark } = told;
+  const { host, status, receivedAt, heard, refused, mark } = told;
   const isSilent = now - receivedAt > silentMilliseconds;
   const isKnown = status !== undefined && !isSilent;
   return {
@@ -44,7 +47,7 @@ export function overviewOf(told: ToldHost, now: number): HostOverview {
     outside: isKnown ? status.outside : null,
     behind: behindOf(status, mark),
     lost: mark?.lost ?? 0,
-    heard: status === undefined ? null : new Date(receivedAt).toISOString(),
+    heard: status === undefined ? null : heard,
     why: refused === undefined ? (status?.why ?? null) : `refused: ${refused}`,
   };
 }

@@ -1,8 +1,8 @@
 /** A document with its signature by the host's own key, which only root of that host has. */
-import type { Cause } from '../../../packages/base/problem.ts';
-import type { Result } from '../../../packages/base/result.ts';
-import { formatOne, text, type Shape } from './fields.ts';
-import { parseShape } from './parse.ts';
+import type { Cause } from '../../../../packages/base/problem.ts';
+import type { Result } from '../../../../packages/base/result.ts';
+import { formatOne, text, type Shape } from '../fields.ts';
+import { parseShape } from '../parse.ts';
 
 /** The kinds of documents that a host signs: a signature of one kind of document is none of the other. */
 export const hostNamespaces = {

@@ -2,10 +2,10 @@
  * The mark of a host: up to which event the centre has all. Nobody signs it, since it makes a host delete nothing: with a
  * wrong one it only sends events again, or later.
  */
-import type { Cause } from '../../../packages/base/problem.ts';
-import type { Result } from '../../../packages/base/result.ts';
-import { formatOne, name, whole, type Shape } from './fields.ts';
-import { parseShape } from './parse.ts';
+import type { Cause } from '../../../../packages/base/problem.ts';
+import type { Result } from '../../../../packages/base/result.ts';
+import { formatOne, name, whole, type Shape } from '../fields.ts';
+import { parseShape } from '../parse.ts';
 
 export interface Mark {
   readonly format: 1;

@@ -1,10 +1,10 @@
 /** The status of a host, from its state in the fleet and what the agent has counted. */
-import type { FleetResponse } from '../../agent/api/fleet-api.ts';
+import type { FleetResponse } from '../../../agent/api/fleet-api.ts';
 import { whyCharsMax, type HostStatus } from './status.ts';
 
 export interface Counted {
-  /** Milliseconds since 1970. */
-  readonly at: number;
+  /** An ISO time in UTC. */
+  readonly at: string;
   readonly tenants: number | null;
   readonly faults24h: number | null;
   readonly outside: number | null;
@@ -19,7 +19,7 @@ export function statusOf(
     format: 1,
     fleet: shown.fleet,
     host: shown.host,
-    at: new Date(at).toISOString(),
+    at,
     state: shown.state,
     generation: shown.release?.generation ?? null,
     newest: shown.newestGeneration ?? null,

@@ -4,10 +4,10 @@
  *
  *     {"format":1,"fleet":"example","host":"web-017","epoch":"5f0c…","oldest":1,"first":41,"events":[{"at":"2027-…",…}]}
  */
-import type { Cause } from '../../../packages/base/problem.ts';
-import type { Result } from '../../../packages/base/result.ts';
-import { formatOne, list, name, object, text, time, whole, type Shape } from './fields.ts';
-import { parseShape } from './parse.ts';
+import type { Cause } from '../../../../packages/base/problem.ts';
+import type { Result } from '../../../../packages/base/result.ts';
+import { formatOne, list, name, object, text, time, whole, type Shape } from '../fields.ts';
+import { parseShape } from '../parse.ts';
 
 /** The faults of a tenant, reseller or site at one limit within a minute. */
 export interface FleetEvent {
