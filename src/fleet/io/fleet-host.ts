@@ -143,13 +143,19 @@ export class FleetHost {
     return this.#outbox.answer(this.status(), this.#engine, { epoch, after });
   }
 
-  async take(bundle: string, { isRoot, isAnyWave }: TakenBy): Promise<HttpResult<FleetResponse>> {
+  admitCourier(): number {
+    return this.#taker.admitCourier();
+  }
+
+  async take(
+    bundle: string,
+    { isAnyWave }: Pick<TakenBy, 'isAnyWave'>,
+  ): Promise<HttpResult<FleetResponse>> {
     const engine = this.#engine;
     const state = this.#ready('take the release');
     if (!state.ok) return state;
     if (engine === undefined) return unready('take the release');
     const taken = await this.#taker.take(bundle, {
-      isRoot,
       isAnyWave,
       engine,
       settings: this.#settings,
