@@ -40,6 +40,7 @@ import { ReleaseDriver } from './release-driver.ts';
 import { ReleaseTaker, type FleetSettings } from './release-taker.ts';
 
 const holdSecondsMax = 30 * 86_400;
+const alarmMilliseconds = 3_600_000;
 
 export class FleetHost {
   readonly #log: Pick<Log, 'info' | 'warn' | 'error'>;
@@ -53,6 +54,7 @@ export class FleetHost {
   #engine: FleetEngine | undefined;
   #settings: FleetSettings | undefined;
   #alarmed = '';
+  readonly #alarmedAt = new Map<string, number>();
   readonly #alarms: Alarm[] = [];
 
   constructor(paths: Paths, log: Pick<Log, 'info' | 'warn' | 'error'>, directory: string) {
@@ -267,8 +269,19 @@ export class FleetHost {
   #alarm(): void {
     const alarm = alarmOf(this.status());
     const key = alarm === undefined ? '' : `${alarm.title} ${alarm.text}`;
-    if (alarm !== undefined && key !== this.#alarmed) this.#alarms.push(alarm);
+    if (alarm !== undefined && key !== this.#alarmed && this.#mayAlarm(key))
+      this.#alarms.push(alarm);
     this.#alarmed = key;
+  }
+
+  /** Says each once an hour: whoever carries releases can make a state come and go. */
+  #mayAlarm(key: string): boolean {
+    const now = performance.now();
+    for (const [each, at] of this.#alarmedAt)
+      if (now - at >= alarmMilliseconds) this.#alarmedAt.delete(each);
+    if (this.#alarmedAt.has(key)) return false;
+    this.#alarmedAt.set(key, now);
+    return true;
   }
 
   /** Leaves a watch to the next agent. */
