@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { responseOf, type Shown } from '../../src/fleet/core/response.ts';
+import { expiring } from '../../src/fleet/io/expiring.ts';
 import { endedBy, heardOf, newState, type HostState } from '../../src/fleet/core/states.ts';
 import { at, headFields, start } from './people.ts';
 
@@ -28,11 +29,11 @@ const shown = (state: HostState, days: number, more: Partial<Shown> = {}) =>
 
 suite('the state that is shown', () => {
   test('says that a release expires soon, before the host is frozen', () => {
-    assert.deepEqual(shown(heard, 59).problems, []);
-    assert.deepEqual(shown(heard, 61).problems, [
-      'Generation 7 expires in 29 days, and no newer release has come',
-    ]);
-    assert.deepEqual(shown(heard, 91, { hasExpired: true }).problems, []);
+    const said = (days: number) => expiring(heard.newest, now(days));
+    assert.deepEqual(said(59), []);
+    assert.deepEqual(said(61), ['Generation 7 expires in 29 days, and no newer release has come']);
+    assert.match(said(89.5)[0] ?? '', /expires in less than a day/);
+    assert.deepEqual(said(91), []);
     assert.equal(shown(heard, 91, { hasExpired: true }).state, 'frozen');
   });
 

@@ -1,6 +1,5 @@
 /** The state of a host in its fleet, as the API shows it. */
 import type { FleetRelease, FleetResponse, FleetState } from '../../agent/api/fleet-api.ts';
-import { count } from '../../../packages/base/list.ts';
 import {
   confirmSeconds,
   holdSeconds,
@@ -59,21 +58,8 @@ export function responseOf(shown: Shown): FleetResponse {
     ...(hold &&
       left > 0 && { hold: { reason: hold.reason, since: hold.since, secondsLeft: left } }),
     ...rolloutOf(state, now),
-    problems: [...problems, ...expiring(newest, now)],
+    problems,
   };
-}
-
-const dayMilliseconds = 86_400_000;
-
-/** Says that newer releases may be kept back: the last third of a release's time has begun, and none has come. */
-function expiring(newest: HostState['newest'], now: Now): readonly string[] {
-  if (newest === undefined) return [];
-  const [issued, expires] = [Date.parse(newest.issued), Date.parse(newest.expires)];
-  const left = expires - now.at;
-  if (left <= 0 || left >= (expires - issued) / 3) return [];
-  const days = Math.floor(left / dayMilliseconds);
-  const when = days === 0 ? 'less than a day' : count(days, 'day');
-  return [`Generation ${newest.generation} expires in ${when}, and no newer release has come`];
 }
 
 function releaseOf(current: Current, now: Now): FleetRelease {

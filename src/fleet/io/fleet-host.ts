@@ -30,6 +30,7 @@ import { followed, opened } from '../core/rollout/host-rollout.ts';
 import { alarmOf } from '../core/alarms.ts';
 import { responseOf } from '../core/response.ts';
 import type { VerifiedRelease } from './verify/verify-bundle.ts';
+import { expiring } from './expiring.ts';
 import { HostRecord } from './host-record.ts';
 import { HostStore } from './host-store.ts';
 import { Outbox } from './outbox/outbox.ts';
@@ -131,9 +132,10 @@ export class FleetHost {
       isMember: this.#settings !== undefined,
       from: this.#settings?.from ?? [],
       isBroken: damage !== undefined,
-      problems: [damage, unwritten].flatMap((each) =>
-        each === undefined ? [] : [formatProblem(each)],
-      ),
+      problems: [
+        ...[damage, unwritten].flatMap((each) => (each === undefined ? [] : [formatProblem(each)])),
+        ...expiring(state?.newest, now),
+      ],
     });
   }
 
