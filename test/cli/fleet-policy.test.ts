@@ -230,4 +230,22 @@ suite('a host in a fleet', { skip }, () => {
       process.seteuid?.(0);
     }
   });
+
+  test('is not without the release that is in force: its limits would drop', () => {
+    rmSync(release);
+    writeFileSync(file, own.replace(' package="business"', ''));
+    assert.equal(bulkhead('check').status, 0);
+    const inPhase = (phase: string) => {
+      const current = { phase, release: { trust: 1, generation: 7 } };
+      writeFileSync(`${paths.state}/fleet/state.json`, JSON.stringify({ current }));
+    };
+    inPhase('confirmed');
+    const { status, err } = bulkhead('check');
+    assert.equal(status, 1);
+    assert.match(err, /policy\.xml.*it is missing, and generation 7 is in force/);
+    for (const phase of ['applying', 'going back']) {
+      inPhase(phase);
+      assert.equal(bulkhead('check').status, 0, phase);
+    }
+  });
 });

@@ -41,7 +41,6 @@ suite('what a host remembers of a release', () => {
       change: (next: (before: HostState) => HostState) => (state = next(state)),
       take: async (text: string): Promise<string> => {
         const taken = await taker.take(text, {
-          isRoot: true,
           isAnyWave: false,
           engine,
           settings: { name: 'example', host },

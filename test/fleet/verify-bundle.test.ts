@@ -239,6 +239,12 @@ suite('verifyBundle()', () => {
     assert.equal(outcome(changed(bundle, (each) => (each.more = 1))), 'malformed');
     const proto = bundle.replace(',', ',"__proto__":{"format":1},');
     assert.equal(outcome(proto), 'malformed');
+    // The puller hands over first what claims to be the newest: a part that is there twice would let an old one do so.
+    const twice = bundle.replace(
+      ',"trust"',
+      `,"head":${JSON.stringify({ document: document.replace('"generation":1', '"generation":99'), signatures: [] })},"trust"`,
+    );
+    assert.equal(outcome(twice), 'malformed');
   });
 
   test('a later format is refused with the remedy', () => {

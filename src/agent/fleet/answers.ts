@@ -35,8 +35,11 @@ export function answerOutbox(request: RequestContext): HttpResult<FleetOutboxRes
 export function answerRelease(request: RequestContext): Promise<HttpResult<FleetResponse>> {
   const isRoot = mayChange(request.caller);
   const isAnyWave = isRoot && request.query.text('any-wave') === 'yes';
+  const wait = isRoot || !isCourier(request) ? 0 : (request.agent.fleet?.admitCourier() ?? 0);
+  // Before the body, which may be large.
+  if (wait > 0) return Promise.resolve(tooMany(wait));
   return handed(request, 'take the release', bodyBytesMax, (fleet, text) =>
-    fleet.take(text, { isRoot, isAnyWave }),
+    fleet.take(text, { isAnyWave }),
   );
 }
 
@@ -97,6 +100,15 @@ function isCourier({ caller, agent }: RequestContext): boolean {
   if (caller.kind !== 'uid' || caller.uid === 0) return false;
   return agent.console.systemAccountOf(caller.uid) === courierAccount;
 }
+
+const tooMany = (wait: number) =>
+  httpError({
+    status: 429,
+    action: 'take the release',
+    reason: 'too many were handed over',
+    hint: `retry in ${wait} s`,
+    retryAfterSeconds: wait,
+  });
 
 const refused = (action: string) => httpError({ status: 403, action, reason: 'only root may' });
 

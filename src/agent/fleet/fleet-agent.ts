@@ -69,8 +69,13 @@ export interface FleetAgent {
   readonly status: () => FleetResponse;
   /** Returns what the centre gets: the status, and the next events after a number of an epoch. */
   readonly outbox: (epoch: string | undefined, after: number) => HttpResult<FleetOutboxResponse>;
+  /** Counts a release that the courier wants to hand over. Returns the seconds until it may; 0: now. */
+  readonly admitCourier: () => number;
   /** Takes a release. */
-  readonly take: (bundle: string, by: TakenBy) => Promise<HttpResult<FleetResponse>>;
+  readonly take: (
+    bundle: string,
+    by: Pick<TakenBy, 'isAnyWave'>,
+  ) => Promise<HttpResult<FleetResponse>>;
   /** Takes a controller's record. */
   readonly follow: (record: string, by: Pick<TakenBy, 'isRoot'>) => HttpResult<FleetResponse>;
   readonly keep: () => HttpResult<FleetResponse>;

@@ -153,6 +153,8 @@ export function parseBundle(bundle: string): Result<HostBundle, Cause> {
     shape: documentsShape,
   });
   if (!read.ok) return read;
+  // Nothing is there twice: whoever only looks at a bundle sees what is verified here.
+  if (JSON.stringify(read.value) !== documents) return malformed;
   const policy = /^(?<base64>[A-Za-z0-9+/]*={0,2})"\}\n?$/.exec(
     end === -1 ? '' : bundle.slice(end + policyField.length),
   )?.groups?.['base64'];

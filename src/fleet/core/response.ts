@@ -102,10 +102,11 @@ function stateOf(state: HostState, shown: Shown): FleetState {
   if (shown.isChecking) return 'checking';
   if (current !== undefined && underWay.includes(current.phase)) return current.phase;
   if (isHeld(state, shown.now)) return 'held';
-  if (shown.isTooNew) return 'unsupported version';
   const ended = lastEnding(state);
   if (ended !== undefined) return ended;
   if (isFrozen(state, shown)) return 'frozen';
+  // Nobody has signed that, so it hides nothing that is known for certain.
+  if (shown.isTooNew) return 'unsupported version';
   return isWaiting(state, shown.now) ? 'waiting' : (current?.phase ?? 'new');
 }
 

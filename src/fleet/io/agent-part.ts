@@ -77,6 +77,7 @@ class FleetOnDemand implements FleetAgent {
     this.#host?.status() ?? { state: 'none', problems: [] };
   readonly outbox: FleetAgent['outbox'] = (epoch, after) =>
     this.#host?.outbox(epoch, after) ?? none;
+  readonly admitCourier: FleetAgent['admitCourier'] = () => this.#host?.admitCourier() ?? 0;
   readonly take: FleetAgent['take'] = (bundle, by) =>
     this.#host?.take(bundle, by) ?? Promise.resolve(none);
   readonly follow: FleetAgent['follow'] = (record, by) => this.#host?.follow(record, by) ?? none;

@@ -30,6 +30,7 @@ import { followed, opened } from '../core/rollout/host-rollout.ts';
 import { alarmOf } from '../core/alarms.ts';
 import { responseOf } from '../core/response.ts';
 import type { VerifiedRelease } from './verify/verify-bundle.ts';
+import { expiring } from './expiring.ts';
 import { HostRecord } from './host-record.ts';
 import { HostStore } from './host-store.ts';
 import { Outbox } from './outbox/outbox.ts';
@@ -40,6 +41,7 @@ import { ReleaseDriver } from './release-driver.ts';
 import { ReleaseTaker, type FleetSettings } from './release-taker.ts';
 
 const holdSecondsMax = 30 * 86_400;
+const alarmMilliseconds = 3_600_000;
 
 export class FleetHost {
   readonly #log: Pick<Log, 'info' | 'warn' | 'error'>;
@@ -53,6 +55,7 @@ export class FleetHost {
   #engine: FleetEngine | undefined;
   #settings: FleetSettings | undefined;
   #alarmed = '';
+  readonly #alarmedAt = new Map<string, number>();
   readonly #alarms: Alarm[] = [];
 
   constructor(paths: Paths, log: Pick<Log, 'info' | 'warn' | 'error'>, directory: string) {
@@ -129,9 +132,10 @@ export class FleetHost {
       isMember: this.#settings !== undefined,
       from: this.#settings?.from ?? [],
       isBroken: damage !== undefined,
-      problems: [damage, unwritten].flatMap((each) =>
-        each === undefined ? [] : [formatProblem(each)],
-      ),
+      problems: [
+        ...[damage, unwritten].flatMap((each) => (each === undefined ? [] : [formatProblem(each)])),
+        ...expiring(state?.newest, now),
+      ],
     });
   }
 
@@ -143,13 +147,19 @@ export class FleetHost {
     return this.#outbox.answer(this.status(), this.#engine, { epoch, after });
   }
 
-  async take(bundle: string, { isRoot, isAnyWave }: TakenBy): Promise<HttpResult<FleetResponse>> {
+  admitCourier(): number {
+    return this.#taker.admitCourier();
+  }
+
+  async take(
+    bundle: string,
+    { isAnyWave }: Pick<TakenBy, 'isAnyWave'>,
+  ): Promise<HttpResult<FleetResponse>> {
     const engine = this.#engine;
     const state = this.#ready('take the release');
     if (!state.ok) return state;
     if (engine === undefined) return unready('take the release');
     const taken = await this.#taker.take(bundle, {
-      isRoot,
       isAnyWave,
       engine,
       settings: this.#settings,
@@ -261,8 +271,19 @@ export class FleetHost {
   #alarm(): void {
     const alarm = alarmOf(this.status());
     const key = alarm === undefined ? '' : `${alarm.title} ${alarm.text}`;
-    if (alarm !== undefined && key !== this.#alarmed) this.#alarms.push(alarm);
+    if (alarm !== undefined && key !== this.#alarmed && this.#mayAlarm(key))
+      this.#alarms.push(alarm);
     this.#alarmed = key;
+  }
+
+  /** Says each once an hour: whoever carries releases can make a state come and go. */
+  #mayAlarm(key: string): boolean {
+    const now = performance.now();
+    for (const [each, at] of this.#alarmedAt)
+      if (now - at >= alarmMilliseconds) this.#alarmedAt.delete(each);
+    if (this.#alarmedAt.has(key)) return false;
+    this.#alarmedAt.set(key, now);
+    return true;
   }
 
   /** Leaves a watch to the next agent. */

@@ -42,7 +42,6 @@ interface Verified extends VerifiedRelease {
 }
 
 export interface TakeContext {
-  readonly isRoot: boolean;
   /** Whether root wants it now, whatever wave controllers have opened. */
   readonly isAnyWave: boolean;
   readonly engine: FleetEngine;
@@ -71,22 +70,19 @@ export class ReleaseTaker {
     return this.#isTooNew;
   }
 
+  /** Counts a release that the courier wants to hand over. Returns the seconds until it may; 0: now. */
+  admitCourier(): number {
+    const now = performance.now();
+    const wait = Math.ceil(this.#pace.wait(now) / 1000);
+    if (wait === 0) this.#pace.spend(1, now);
+    return wait;
+  }
+
   /** Returns the release to apply; undefined if it is in force, or under way, already. */
   async take(
     bundle: string,
     context: TakeContext,
   ): Promise<HttpResult<VerifiedRelease | undefined>> {
-    const now = performance.now();
-    const wait = context.isRoot ? 0 : Math.ceil(this.#pace.wait(now) / 1000);
-    if (wait > 0)
-      return refuseRequest({
-        status: 429,
-        action,
-        reason: 'too many were handed over',
-        hint: `retry in ${wait} s`,
-        retryAfterSeconds: wait,
-      });
-    if (!context.isRoot) this.#pace.spend(1, now);
     if (this.#isChecking) return busy('another one is being checked');
     this.#isChecking = true;
     try {

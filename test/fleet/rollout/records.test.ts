@@ -129,7 +129,6 @@ suite('rollout records', () => {
       },
       take: async (bundle: string, isAnyWave = false): Promise<string> => {
         const taken = await releases.take(bundle, {
-          isRoot: true,
           isAnyWave,
           engine,
           settings,

@@ -1,0 +1,46 @@
+/** The state of a host in its fleet, as the API shows it. */
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { responseOf, type Shown } from '../../src/fleet/core/response.ts';
+import { expiring } from '../../src/fleet/io/expiring.ts';
+import { endedBy, heardOf, newState, type HostState } from '../../src/fleet/core/states.ts';
+import { at, headFields, start } from './people.ts';
+
+const now = (days: number) => ({ boot: 'a', uptime: 1, at: start + days * 86_400_000 });
+const newest = { format: 1, root: '', hosts: 1, ...headFields({ generation: 7 }) } as const;
+const heard = heardOf(
+  newState('example', 'web-001', now(0)),
+  { newest: { ...newest, issued: at(0), expires: at(90) }, given: 'root', isLed: false },
+  now(0),
+);
+const shown = (state: HostState, days: number, more: Partial<Shown> = {}) =>
+  responseOf({
+    state,
+    now: now(days),
+    hasExpired: false,
+    isChecking: false,
+    isMember: true,
+    from: [],
+    isTooNew: false,
+    isBroken: false,
+    problems: [],
+    ...more,
+  });
+
+suite('the state that is shown', () => {
+  test('says that a release expires soon, before the host is frozen', () => {
+    const said = (days: number) => expiring(heard.newest, now(days));
+    assert.deepEqual(said(59), []);
+    assert.deepEqual(said(61), ['Generation 7 expires in 29 days, and no newer release has come']);
+    assert.match(said(89.5)[0] ?? '', /expires in less than a day/);
+    assert.deepEqual(said(91), []);
+    assert.equal(shown(heard, 91, { hasExpired: true }).state, 'frozen');
+  });
+
+  test('is not hidden by something that nobody has signed', () => {
+    assert.equal(shown(heard, 1, { isTooNew: true }).state, 'unsupported version');
+    const ended = endedBy(heard, { trust: 1, generation: 7 }, 'refused', ['a reason'], now(0));
+    assert.equal(shown(ended, 1, { isTooNew: true }).state, 'refused');
+    assert.equal(shown(heard, 91, { isTooNew: true, hasExpired: true }).state, 'frozen');
+  });
+});
