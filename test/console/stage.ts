@@ -37,6 +37,7 @@ import { emptyColumns } from '../../src/usage/tick.ts';
 import { kindOf, tenantMember, uidOf, type Member } from '../../src/usage/member.ts';
 import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
 import { partKeys, type PartFigures } from '../../src/usage/part-keys.ts';
+import { networkIncidents } from '../../src/network/core/network-incidents.ts';
 import { entriesIncidents } from '../../src/web/core/entries/entries-incidents.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
@@ -122,7 +123,7 @@ export class Stage implements AsyncDisposable {
   /** The latest changes of the policy. */
   changes: readonly ListedChange[] = [];
   readonly #names = new AccountNames(this.paths);
-  readonly #kinds = new IncidentKinds([entriesIncidents]);
+  readonly #kinds = new IncidentKinds([entriesIncidents, ...networkIncidents]);
   readonly events = new EventStore(`${this.#directory.path}/events`, { kinds: this.#kinds });
   readonly #membership = new Membership(this.events, this.#names);
   readonly #latest = new LatestSample();

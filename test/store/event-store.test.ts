@@ -59,6 +59,27 @@ describe('EventStore', () => {
     assert.ok(kept.processes.length >= 12);
   });
 
+  test('incidents() leaves out what was only watched, if asked to', () => {
+    using place = new Place();
+    using store = new EventStore(place.directory);
+    const opened = [
+      ['cpu.limit', 'throttled'],
+      ['cpu.limit', 'observed'],
+      ['reach.mail', 'throttled'],
+      ['reach.mail', 'refused'],
+    ] as const;
+    for (const [limit, severity] of opened) value(store.open(incident({ limit, severity })));
+    const found = (more: object) => {
+      const { incidents, total } = value(store.incidents({ ...everything, ...more }));
+      assert.equal(total, incidents.length);
+      return incidents.map(({ id }) => id);
+    };
+    assert.deepEqual(found({}), [4, 3, 2, 1]);
+    assert.deepEqual(found({ enforcedRules: ['reach.mail'] }), [4, 1]);
+    assert.deepEqual(found({ enforcedRules: ['reach.mail'], severity: 'refused' }), [4]);
+    assert.deepEqual(found({ enforcedRules: [] }), [4, 3, 1]);
+  });
+
   test('incidents() filters by time, member, limit and severity, in pages', () => {
     using place = new Place();
     using store = new EventStore(place.directory);

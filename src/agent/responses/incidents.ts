@@ -56,6 +56,7 @@ function incidentsQuery(request: RequestContext): HttpResult<IncidentsQuery> {
     ...(members === undefined ? {} : { members, since: beginnings(request, entries.value) }),
     ...(limit.value === undefined ? {} : { limit: limit.value }),
     ...(severity.value === undefined ? {} : { severity: severity.value }),
+    ...(query.flag('enforced') && { enforcedRules: agent.kinds.keysWithoutLimit() }),
   });
 }
 

@@ -16,6 +16,8 @@ export interface IncidentsQuery {
   readonly limit?: LimitKey;
   /** The minimum severity. */
   readonly severity?: Severity;
+  /** Keys of rules, which slow nothing down: leaves out what was only observed or watched. */
+  readonly enforcedRules?: readonly string[];
   /** The maximum number of incidents, the latest first; up to 1,000. */
   readonly count: number;
   /** An id that all results are below: the last id of the previous page. */
@@ -28,7 +30,7 @@ interface Condition {
 }
 
 export function conditionOf(query: Omit<IncidentsQuery, 'count' | 'before'>): Condition {
-  const { from, to, members, since, limit, severity } = query;
+  const { from, to, members, since, limit, severity, enforcedRules } = query;
   const parts: [sql: string, ...values: SQLInputValue[]][] = [
     ['end_at >= ? AND begin_at <= ?', from, to],
   ];
@@ -43,6 +45,15 @@ export function conditionOf(query: Omit<IncidentsQuery, 'count' | 'before'>): Co
   }
   if (limit !== undefined) parts.push(['limit_key = ?', limit]);
   if (severity !== undefined) parts.push(['severity >= ?', severityNumber(severity)]);
+  if (enforcedRules !== undefined) {
+    const watched = 'severity = ? AND limit_key IN (SELECT value FROM json_each(?))';
+    parts.push([
+      `severity > ? AND NOT (${watched})`,
+      severityNumber('observed'),
+      severityNumber('throttled'),
+      JSON.stringify(enforcedRules),
+    ]);
+  }
   return {
     sql: parts.map(([sql]) => sql).join(' AND '),
     values: parts.flatMap(([, ...values]) => values),

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { keepReport, forgetReport } from '../../../src/host/kept-reports.ts';
+import { tenantMember } from '../../../src/usage/member.ts';
 import { ConsoleBrowser, skip } from './browser.ts';
-import { addIncidents, busyTick, hostWith } from './host.ts';
+import { addIncidents, busyTick, firstUid, hostWith } from './host.ts';
 
 describe('overview', { skip }, async () => {
   if (skip !== false) return;
@@ -29,6 +30,33 @@ describe('overview', { skip }, async () => {
     await view.shows('?', 'nav .count');
     const label = await view.page.getAttribute('nav .count', 'aria-label');
     assert.equal(label, 'unknown');
+  });
+
+  test("a reseller's counts leave out what rules only watched", async () => {
+    await using site = await browser.open(await hostWith(20));
+    const { stage } = site;
+    busyTick(stage, 20);
+    // A reseller sees what began since the tenants are its own.
+    const at = Date.now();
+    for (const limit of ['cpu.limit', 'reach.mail', 'listen.public'] as const) {
+      const opened = stage.events.open({
+        member: tenantMember(firstUid),
+        name: 't0000',
+        limit,
+        severity: 'throttled',
+        inferred: false,
+        begin: at,
+        end: at,
+        faults: 7,
+        value: '',
+        from: '',
+      });
+      assert.ok(opened.ok);
+    }
+    const view = await site.login(4000, '/');
+    await view.shows('1 slowed');
+    await view.check('reseller-watched');
+    await view.close();
   });
 
   test('differences from the policy are shown with their time, and as not checked before', async () => {

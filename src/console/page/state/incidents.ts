@@ -31,7 +31,8 @@ const refreshSeconds = 60;
 export function useIncidentSummary(): Asked<IncidentSummary> {
   const ended = useIncidents({ severity: 'killed', count: shown }, refreshSeconds);
   const refused = useIncidents({ severity: 'refused', count: shown }, refreshSeconds);
-  const slowed = useIncidents({ severity: 'throttled', count: shown }, refreshSeconds);
+  const all = { severity: 'throttled', enforced: 1, count: shown };
+  const slowed = useIncidents(all, refreshSeconds);
   const again = () => [ended, refused, slowed].forEach((each) => each.again());
   const failure = ended.failure ?? refused.failure ?? slowed.failure;
   const isLoading = ended.isLoading || refused.isLoading || slowed.isLoading;
