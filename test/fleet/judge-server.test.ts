@@ -3,7 +3,7 @@ import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { judgeVersion } from '../../src/fleet/core/advisories.ts';
-import { clockProblem } from '../../src/fleet/core/server-clock.ts';
+import { clockProblem } from '../../src/fleet/io/nats/server-clock.ts';
 
 const dangers = (version: string) =>
   judgeVersion(version).concerned.map((each) => each.slice(0, 14));

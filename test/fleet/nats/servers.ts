@@ -137,7 +137,7 @@ export async function startServers(count: 1 | 3): Promise<TestServers> {
     for (const server of servers) server.start();
     await started.healthy();
     const connection = await started.connect(started.centre);
-    await eventually('the streams are made', () => makeStreams(connection, count));
+    await makeStreams(connection, count);
   } catch (error) {
     await started[Symbol.asyncDispose]();
     throw error;
@@ -147,14 +147,21 @@ export async function startServers(count: 1 | 3): Promise<TestServers> {
 
 const connectTimeoutMs = 60_000;
 
-/** A cluster that has just begun refuses what it can do a moment later. */
-async function makeStreams(connection: NatsConnection, count: number): Promise<boolean> {
-  try {
-    await ensureStreams(connection, replicasOf(count));
-    return true;
-  } catch {
-    return false;
-  }
+/** Waits until streams can be made: a cluster that has just begun refuses what it can do a moment later. */
+async function makeStreams(connection: NatsConnection, count: number): Promise<void> {
+  let last: unknown;
+  await eventually(
+    'the streams are made',
+    () =>
+      ensureStreams(connection, replicasOf(count)).then(
+        () => true,
+        (error: unknown) => {
+          last = error;
+          return false;
+        },
+      ),
+    () => String(last),
+  );
 }
 
 async function placeIn(directory: string, name: string): Promise<ServerPlace> {

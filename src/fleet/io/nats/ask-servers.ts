@@ -4,7 +4,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { failed, formatCause, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { Credential } from '../../core/credential.ts';
-import { clockProblem } from '../../core/server-clock.ts';
+import { clockProblem } from './server-clock.ts';
 import type { StreamName } from '../../core/subjects.ts';
 import { causeOfNats, connectOnce } from './connect.ts';
 import { replicasOf, streamNames } from './streams.ts';

@@ -27,7 +27,7 @@ export interface ServerPlace {
 export function natsConf(
   fleet: string,
   server: ServerPlace,
-  others: readonly ServerPlace[],
+  all: readonly ServerPlace[],
   { operator, accounts, systemAccount }: SignedAccounts,
 ): string {
   const { name, listen, port, monitorPort, data } = server;
@@ -51,7 +51,7 @@ jetstream {
   max_file_store: ${storeBytesMax}
   max_memory_store: 64MB
 }
-${others.length === 0 ? '' : clusterText(fleet, server, others)}operator: ${operator}
+${all.length === 1 ? '' : clusterText(fleet, server, all)}operator: ${operator}
 system_account: ${systemAccount}
 # Accounts that were sent to a server count until newer ones are sent; those below only for a server without any.
 resolver {
@@ -77,12 +77,11 @@ const tlsLines = ({ files, keyFile }: ServerPlace) =>
     `  timeout: ${handshakeSeconds}`,
   ].join('\n');
 
-/** Servers know each other by certificates, which nobody else has. */
-const clusterText = (
-  fleet: string,
-  server: ServerPlace,
-  others: readonly ServerPlace[],
-) => `cluster {
+/**
+ * Servers know each other by certificates, which nobody else has. Each lists itself, too: a server waits for as many as
+ * it has routes before it founds the group that places streams, and two of three would keep the third one out for good.
+ */
+const clusterText = (fleet: string, server: ServerPlace, all: readonly ServerPlace[]) => `cluster {
   name: ${quoted(fleet)}
   listen: ${quoted(`${server.listen}:${server.clusterPort}`)}
   no_advertise: true
@@ -92,7 +91,7 @@ ${tlsLines(server).replace(/^/gm, '  ')}
     verify: true
   }
   routes: [
-${others.map(({ address, clusterPort }) => `    ${quoted(`nats-route://${address}:${clusterPort}`)}`).join('\n')}
+${all.map(({ address, clusterPort }) => `    ${quoted(`nats-route://${address}:${clusterPort}`)}`).join('\n')}
   ]
 }
 `;

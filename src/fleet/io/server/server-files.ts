@@ -79,9 +79,8 @@ export function writeConfs(directory: string, state: ServerState): Result<void, 
   const accounts = signAccounts(keys, revocationsOf(state), issuedSeconds);
   return inTurn(
     servers.map((server) => () => {
-      const others = servers.filter((each) => each !== server);
       const file = join(serverDirectory(directory, server), 'nats.conf');
-      return replaceFile(file, natsConf(fleet, server, others, accounts));
+      return replaceFile(file, natsConf(fleet, server, servers, accounts));
     }),
   );
 }
