@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { FleetServerHostsJson } from '../../../src/fleet/commands/json.ts';
-import { docRequest, statusSubject } from '../../../src/fleet/core/subjects.ts';
+import { docRequest, docSubject, statusSubject } from '../../../src/fleet/core/subjects.ts';
 import { lastMessage } from '../../../src/fleet/io/nats/last-message.ts';
 import { jsonOf } from '../../../testing/json-output.ts';
 import { eventually } from '../../../testing/patience.ts';
@@ -17,6 +17,8 @@ import { suiteDirectory } from '../../../testing/temporary-directory.ts';
 import { CourierStage, hostName, Program } from './courier-stage.ts';
 import { skipWithoutNats, startServers, type TestServers } from './servers.ts';
 
+/** The time after which the courier hands over the same release again. */
+const lookMilliseconds = 2_000;
 const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 const instance = 'bulkhead-fleet-nats';
 const needsRoot = process.geteuid?.() === 0 ? false : 'it needs root, for a directory in /run';
@@ -68,6 +70,18 @@ suite('a courier and a centre', { skip: skipWithoutNats || needsRoot }, () => {
       const text = await lastMessage(connection, docRequest(hostName)).catch(() => undefined);
       return text === 'after the link';
     });
+  });
+
+  test('hints that nothing is behind hand no release over again', async () => {
+    const connection = await servers.connect(servers.centre);
+    const [before, began] = [stage.taken.length, performance.now()];
+    for (let round = 0; round < 300; round++) {
+      connection.publish(docSubject(hostName), 'after the link');
+      if (round % 30 === 0) await connection.flush();
+    }
+    await sleep(1_000);
+    const looks = (performance.now() - began) / lookMilliseconds + 1;
+    assert.ok(stage.taken.length - before <= looks, `${stage.taken.length - before} of ${looks}`);
   });
 
   test('the file of a host that left the fleet is removed', async () => {
