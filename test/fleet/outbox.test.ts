@@ -8,6 +8,7 @@ import { ok } from '../../packages/base/result.ts';
 import type { FleetOutboxResponse, FleetResponse } from '../../src/agent/api/fleet-api.ts';
 import type { FleetEngine } from '../../src/agent/fleet/fleet-agent.ts';
 import {
+  eventsPerDocument,
   parseEvents,
   type EventsDocument,
   type FleetEvent,
@@ -46,7 +47,7 @@ suite("a host's outbox", () => {
     const { epoch } = first.value;
     assert.deepEqual(
       [first.value.first, first.value.last, first.value.events.length],
-      [1, 120, 100],
+      [1, 120, eventsPerDocument],
     );
     assert.ok(ring.add(events(121, 100)).ok);
     const later = ring.after(epoch, 5);
@@ -204,7 +205,7 @@ suite("a host's outbox", () => {
     assert.ok(parseEvents(JSON.stringify(good)).ok);
     for (const bad of [
       { ...good, events: [] },
-      { ...good, events: events(1, 101) },
+      { ...good, events: events(1, eventsPerDocument + 1) },
       { ...good, events: [event(0)] },
       { ...good, first: 0 },
       { ...good, host: '../etc' },

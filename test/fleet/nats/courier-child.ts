@@ -25,6 +25,7 @@ const courier = new Courier(
     lookMilliseconds: 2_000,
     retryMilliseconds: 500,
     resendMilliseconds: 2_000,
+    hintMilliseconds: 500,
   },
 );
 await courier.run(new AbortController().signal);

@@ -74,8 +74,11 @@ export class CourierStage implements AsyncDisposable {
   fleet: FleetResponse = { state: 'healthy', fleet: testFleet, host: hostName, problems: [] };
   made = 0;
   readonly warnings: string[] = [];
-  /** The credential of the host. */
+  /** The credentials of the host and of the centre. */
   readonly credential: string;
+  readonly centreCredential: string;
+  /** The directory of what was published. */
+  readonly release: string;
   readonly #directory: string;
   readonly #runtime: string;
   readonly #agent: Server;
@@ -85,11 +88,13 @@ export class CourierStage implements AsyncDisposable {
   constructor(directory: string, instance: string, servers: TestServers) {
     this.#directory = directory;
     this.#runtime = pathsOf(instance).runtime;
-    this.hosts = join(this.storeDirectory, 'release', 'hosts');
+    this.release = join(directory, 'release');
+    this.hosts = join(this.release, 'hosts');
     for (const each of [this.hosts, this.#outboxDirectory, this.#runtime])
       mkdirSync(each, { recursive: true });
     this.credential = join(directory, 'host.json');
-    const [own, central] = [this.credential, join(this.storeDirectory, 'centre.json')];
+    this.centreCredential = join(directory, 'centre.json');
+    const [own, central] = [this.credential, this.centreCredential];
     writeFileSync(own, credentialText(servers.host(hostName)), { mode: 0o600 });
     writeFileSync(central, credentialText(servers.centre), { mode: 0o600 });
     this.courier = new Program('courier-child.ts', own, instance);

@@ -190,7 +190,8 @@ suite('a courier and a centre', { skip: skipWithoutNats || needsRoot }, () => {
   test('the commands of both units work, and end when they are told to', async () => {
     await Promise.all([stage.courier.kill(), stage.centre.kill()]);
     const own = ['--instance', instance, 'fleet'];
-    const centre = new Program(main, ...own, 'server', 'run', ...inDirectory());
+    const from = ['--release', stage.release, '--credential', stage.centreCredential];
+    const centre = new Program(main, ...own, 'server', 'run', ...inDirectory(), ...from);
     const courier = new Program(main, ...own, 'courier', '--credential', stage.credential);
     writeFileSync(file(), 'by the commands');
     try {
@@ -203,7 +204,7 @@ suite('a courier and a centre', { skip: skipWithoutNats || needsRoot }, () => {
     } finally {
       await Promise.all([courier.kill(), centre.kill()]);
     }
-    const other = cli('courier', '--credential', join(stage.storeDirectory, 'centre.json'));
+    const other = cli('courier', '--credential', stage.centreCredential);
     assert.match(other.stderr, /it is not of a host/);
   });
 });

@@ -1,5 +1,6 @@
 /** `bulkhead fleet server forget HOST`: a host that was installed anew may sign with another key. */
 import {
+  describeArgument,
   examples,
   exitCodes,
   type CommandModule,
@@ -23,10 +24,13 @@ async function forget(host: string, { directory }: ServerOptions): Promise<ExitC
 
 export const command: CommandModule = {
   define(command, run) {
+    describeArgument(command, 'the name of the host');
     command
       .addOption(serverDirectoryOption())
-      .argument('<host>', 'the name of the host')
-      .addHelpText('after', examples(['bulkhead fleet server forget web-017', '']))
+      .addHelpText(
+        'after',
+        examples(['bulkhead fleet server forget web-017', 'after it was installed anew']),
+      )
       .action(run(forget));
   },
 };

@@ -13,21 +13,34 @@ import { failWith } from '../../../cli/shared/output.ts';
 import { untilStopped } from '../until-stopped.ts';
 import { serverDirectoryOption, type ServerOptions } from './directory.ts';
 
-async function runCentre({ directory }: ServerOptions): Promise<ExitCode> {
+interface RunOptions extends ServerOptions {
+  readonly release: string;
+  readonly credential?: string;
+}
+
+/** The credential is root's. Systemd hands it to the service, which runs as another account. */
+function credentialFile({ credential }: RunOptions): string {
+  const handed = process.env['CREDENTIALS_DIRECTORY'];
+  const directory = handed ?? '/etc/bulkhead-fleet-server';
+  return credential ?? join(directory, 'centre.json');
+}
+
+async function runCentre(options: RunOptions): Promise<ExitCode> {
+  const { directory, release } = options;
   // Only this command needs the client of NATS.
   const { becomeOwnerOf } = await import('../../io/server/as-owner.ts');
   const { readCredential } = await import('../../io/nats/connect.ts');
   const { Centre } = await import('../../io/server/centre.ts');
   const { CentreStore } = await import('../../io/server/centre-store.ts');
   const { makeLog } = await import('../../../agent/log.ts');
-  const owner = becomeOwnerOf(directory);
-  if (!owner.ok) return failWith(owner.error);
-  const file = join(directory, 'centre.json');
+  const file = credentialFile(options);
   const credential = readCredential(file);
   if (!credential.ok) return failWith(credential.error);
   const reason = 'it is not of a centre';
   if (credential.value.role !== 'centre')
     return failWith({ action: 'use the credential', object: file, reason });
+  const owner = becomeOwnerOf(directory);
+  if (!owner.ok) return failWith(owner.error);
   using store = new CentreStore(directory);
   const known = store.hosts();
   if (!known.ok) return failWith(known.error);
@@ -35,7 +48,7 @@ async function runCentre({ directory }: ServerOptions): Promise<ExitCode> {
   const centre = new Centre({
     credential: credential.value,
     store,
-    hosts: join(directory, 'release', 'hosts'),
+    hosts: join(release, 'hosts'),
     log: { info: (text) => log.info(text), warn: (text) => log.warn(text) },
   });
   await untilStopped((signal) => centre.run(signal));
@@ -46,11 +59,13 @@ export const command: CommandModule = {
   define(command, run) {
     command
       .addOption(serverDirectoryOption())
+      .option('--release <directory>', 'what "bulkhead fleet publish" has written', '/srv/fleet')
+      .option('--credential <file>', 'the credential of the centre')
       .addHelpText(
         'after',
         examples(
           ['systemctl enable --now bulkhead-fleet-server', 'it runs from now on'],
-          ['bulkhead fleet publish /var/lib/bulkhead-fleet-server/release', 'it brings this'],
+          ['bulkhead fleet publish /srv/fleet', 'it brings this to all hosts'],
         ),
       )
       .action(run(runCentre));

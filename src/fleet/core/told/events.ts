@@ -34,7 +34,10 @@ export interface EventsDocument {
   readonly events: readonly FleetEvent[];
 }
 
-export const eventsPerDocument = 100;
+/** So many fit into one message, however long their names are. */
+export const eventsPerDocument = 30;
+/** A host has no time to make more. */
+const numberMax = 2 ** 50;
 const documentCharsMax = 64 * 2 ** 10;
 
 const eventShape: Shape<FleetEvent> = {
@@ -50,8 +53,8 @@ const eventsShape: Shape<EventsDocument> = {
   fleet: name,
   host: name,
   epoch: name,
-  oldest: whole(1),
-  first: whole(1),
+  oldest: whole(1, numberMax),
+  first: whole(1, numberMax),
   events: list(object(eventShape), 1, eventsPerDocument),
 };
 

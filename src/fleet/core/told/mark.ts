@@ -7,6 +7,9 @@ import type { Result } from '../../../../packages/base/result.ts';
 import { formatOne, name, whole, type Shape } from '../fields.ts';
 import { parseShape } from '../parse.ts';
 
+/** Events that may be on their way: a host sends none further ahead of its mark, and a centre takes none. */
+export const aheadMax = 5_000;
+
 export interface Mark {
   readonly format: 1;
   readonly epoch: string;

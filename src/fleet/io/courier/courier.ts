@@ -35,6 +35,8 @@ export interface CourierTimes {
   /** The time after which what the agent could not take is handed over again. */
   readonly retryMilliseconds: number;
   readonly resendMilliseconds: number;
+  /** The time between two hints that are heeded: anybody in the fleet can make them. */
+  readonly hintMilliseconds: number;
 }
 
 export const courierTimes: CourierTimes = {
@@ -43,6 +45,7 @@ export const courierTimes: CourierTimes = {
   lookMilliseconds: 300_000,
   retryMilliseconds: 30_000,
   resendMilliseconds: 60_000,
+  hintMilliseconds: 10_000,
 };
 
 /** Statuses without an answer after which another server is tried: this one may be cut off from the others. */
@@ -50,6 +53,7 @@ const unansweredMax = 2;
 /** Messages of events that are sent in one round. */
 const batchesMax = 20;
 const connectMilliseconds = 20_000;
+const hintJitterMilliseconds = 2_000;
 const never = Number.NEGATIVE_INFINITY;
 
 export class Courier {
@@ -60,6 +64,9 @@ export class Courier {
   readonly #events: EventSender;
   #wake = new AbortController();
   #lookAt = never;
+  #lookedAt = never;
+  #handed: string | undefined;
+  #handAt = never;
   #statusAt = never;
   #shown = '';
   #unanswered = 0;
@@ -121,10 +128,7 @@ export class Courier {
     this.#lookAt = never;
     this.#statusAt = never;
     connection.subscribe(docHintSubject(this.#credential.name), {
-      callback: () => {
-        this.#lookAt = never;
-        this.#wake.abort();
-      },
+      callback: () => this.#hear(),
     });
     void connection.closed().then(() => this.#wake.abort());
     while (!signal.aborted && !connection.isClosed() && this.#unanswered < unansweredMax) {
@@ -137,7 +141,17 @@ export class Courier {
     return server;
   }
 
-  /** Waits, unless a hint has come since the last time. */
+  /** Heeds a hint: soon, but not together with all other hosts, and not again and again. */
+  #hear(): void {
+    const now = performance.now();
+    const earliest = this.#lookedAt + this.#times.hintMilliseconds;
+    const at = Math.max(earliest, now + Math.random() * hintJitterMilliseconds);
+    if (at >= this.#lookAt) return;
+    this.#lookAt = at;
+    setTimeout(() => this.#wake.abort(), at - now).unref();
+  }
+
+  /** Waits, unless something has come since the last time. */
   async #pause(milliseconds: number): Promise<void> {
     await sleep(milliseconds, undefined, { signal: this.#wake.signal }).catch(() => undefined);
     this.#wake = new AbortController();
@@ -157,13 +171,20 @@ export class Courier {
   }
 
   async #look(connection: NatsConnection): Promise<void> {
+    this.#lookedAt = performance.now();
     const { name } = this.#credential;
     const { lookMilliseconds, retryMilliseconds } = this.#times;
     const bundle = await lastMessage(connection, docRequest(name));
     await this.#readMark(connection);
-    const taken = bundle === undefined || (await this.#handOver(bundle));
-    const wait = taken ? lookMilliseconds * (1 + Math.random() / 5) : retryMilliseconds;
-    this.#lookAt = performance.now() + wait;
+    const isSame = bundle === this.#handed && performance.now() < this.#handAt;
+    if (bundle !== undefined && !isSame) {
+      const taken = await this.#handOver(bundle);
+      const wait = taken ? lookMilliseconds * (1 + Math.random() / 5) : retryMilliseconds;
+      this.#handed = bundle;
+      this.#handAt = performance.now() + wait;
+    }
+    const next = performance.now() + lookMilliseconds;
+    this.#lookAt = bundle === undefined ? next : Math.min(next, this.#handAt);
   }
 
   /** Hands a release to the agent. Returns whether it is useless to do that again soon. */

@@ -3,10 +3,7 @@
  * the mark says that the centre has them, they are sent again after a while.
  */
 import type { FleetOutboxEvents } from '../../../agent/api/fleet-api.ts';
-import type { Mark } from '../../core/told/mark.ts';
-
-/** Events that may be on their way. */
-const aheadMax = 5_000;
+import { aheadMax, type Mark } from '../../core/told/mark.ts';
 
 export class EventSender {
   readonly #resendMilliseconds: number;

@@ -34,6 +34,7 @@ export class Outbox {
   readonly #minutes = new FaultMinutes();
   readonly #ring: EventRing;
   #problem = '';
+  #lastAt = 0;
   #faults: { readonly at: number; readonly count: number | null } | undefined;
 
   constructor(directory: string, log: Pick<Log, 'warn'>) {
@@ -76,7 +77,7 @@ export class Outbox {
     const status = statusOf(
       { ...fleet, fleet: name, host },
       {
-        at: new Date().toISOString(),
+        at: this.#now(),
         tenants: tenants(),
         faults24h: this.#faultsOfDay(events),
         outside: scannedAt === undefined || unknown.length > 0 ? null : outside.length,
@@ -96,6 +97,12 @@ export class Outbox {
         },
       }),
     });
+  }
+
+  /** Returns the time, which never goes back: a centre takes no status that is older than the last one. */
+  #now(): string {
+    this.#lastAt = Math.max(Date.now(), this.#lastAt + 1);
+    return new Date(this.#lastAt).toISOString();
   }
 
   #faultsOfDay(events: FleetEngine['events']): number | null {

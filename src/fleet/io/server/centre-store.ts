@@ -6,12 +6,12 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Problem } from '../../../../packages/base/problem.ts';
 import type { Result } from '../../../../packages/base/result.ts';
 import { Database } from '../../../store/database.ts';
-import type { EventsDocument } from '../../core/told/events.ts';
-import type { Mark } from '../../core/told/mark.ts';
+import { eventsPerDocument, type EventsDocument } from '../../core/told/events.ts';
+import { aheadMax, type Mark } from '../../core/told/mark.ts';
 
-/** Bounds of one host, so that none can fill the disk. */
-const eventsOfEpochMax = 200_000;
-const epochsMax = 4;
+/** Bounds of one host, so that none can fill the disk: some 20 MB. */
+const eventsOfEpochMax = 20_000;
+const epochsMax = 2;
 const keptMilliseconds = 30 * 86_400_000;
 const writing = 'write what hosts tell';
 const reading = 'read what hosts told';
@@ -34,6 +34,7 @@ interface Statements {
   readonly key: StatementSync;
   readonly pin: StatementSync;
   readonly status: StatementSync;
+  readonly last: StatementSync;
   readonly refuse: StatementSync;
   readonly forget: StatementSync;
   readonly mark: StatementSync;
@@ -89,6 +90,12 @@ export class CentreStore implements Disposable {
     });
   }
 
+  /** Returns the text of the last status. */
+  lastStatus(host: string): string | undefined {
+    const found = this.#run(({ last }) => last.get(host)?.['status']);
+    return found.ok && typeof found.value === 'string' ? found.value : undefined;
+  }
+
   refuse(host: string, reason: string): Result<void, Problem> {
     return this.#run(({ refuse }) => {
       refuse.run(reason, host);
@@ -100,7 +107,10 @@ export class CentreStore implements Disposable {
     return this.#run(({ forget }) => Number(forget.run(host).changes) > 0);
   }
 
-  /** Adds events that came in any order, any number of times. Returns the mark of their epoch. */
+  /**
+   * Adds events that came in any order, any number of times; not those that are further ahead than a host may send.
+   * Returns the mark of their epoch.
+   */
   add({ host, epoch, oldest, first, events }: EventsDocument, at: number): Result<Mark, Problem> {
     return this.#run((statements) => {
       const known = statements.mark.get(host, epoch);
@@ -108,7 +118,8 @@ export class CentreStore implements Disposable {
       // The host has these no more.
       let stored = Math.max(before, oldest - 1);
       let lost = Number(known?.['lost'] ?? 0) + stored - before;
-      for (const [index, event] of events.entries()) {
+      const isNear = first <= stored + aheadMax + eventsPerDocument;
+      for (const [index, event] of isNear ? events.entries() : []) {
         const number = first + index;
         const { changes } = statements.add.run(host, epoch, number, at, JSON.stringify(event));
         if (number <= before && lost > 0) lost -= Number(changes);
@@ -174,6 +185,7 @@ function prepare(db: DatabaseSync): Statements {
       'INSERT INTO hosts (host, key, received) VALUES (?, ?, 0) ON CONFLICT DO NOTHING',
     ),
     status: db.prepare('UPDATE hosts SET status = ?, received = ?, refused = NULL WHERE host = ?'),
+    last: db.prepare('SELECT status FROM hosts WHERE host = ?'),
     refuse: db.prepare('UPDATE hosts SET refused = ? WHERE host = ?'),
     forget: db.prepare('DELETE FROM hosts WHERE host = ?'),
     mark: db.prepare('SELECT stored, lost FROM marks WHERE host = ? AND epoch = ?'),

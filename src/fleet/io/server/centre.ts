@@ -176,10 +176,13 @@ export class Centre {
     const consumer = await jetstream(connection).consumers.get('STATUS', {
       deliver_policy: DeliverPolicy.LastPerSubject,
     });
+    let isLive = false;
     while (!signal.aborted) {
       const got = await consumer.fetch({ max_messages: batchMax, expires: waitMilliseconds });
       const told: Told[] = [];
-      for await (const each of got) told.push(toldBy(each));
+      for await (const each of got) told.push(isLive ? toldNow(each) : toldBy(each));
+      // From here on each came just now, whatever the clock of the server says.
+      isLive ||= told.length < batchMax;
       const taken = this.#collector.statuses(told);
       if (!taken.ok) throw new Error(formatProblem(taken.error));
     }
@@ -205,10 +208,12 @@ export class Centre {
   }
 }
 
+const toldNow = (message: JsMsg): Told => ({ ...toldBy(message), receivedAt: Date.now() });
+
 const toldBy = (message: JsMsg): Told => ({
   host: message.subject.slice(message.subject.indexOf('.') + 1),
   text: message.string(),
-  receivedAt: Number(message.timestampNanos / BigInt(nanoseconds)),
+  receivedAt: Math.min(Date.now(), Number(message.timestampNanos / BigInt(nanoseconds))),
 });
 
 const pause = (milliseconds: number, signal: AbortSignal): Promise<void> =>

@@ -12,6 +12,9 @@ import { parseStatus } from '../../core/told/status.ts';
 import { isSignedByHost } from '../verify/host-signature.ts';
 import type { CentreStore } from './centre-store.ts';
 
+/** The error of a host's clock that is taken, and the age of a status. */
+const clockErrorMilliseconds = 600_000;
+
 export interface Told {
   readonly host: string;
   readonly text: string;
@@ -28,35 +31,57 @@ export class Collector {
     this.#store = store;
   }
 
-  /** Takes statuses, all or none. */
+  /** Takes statuses. Fails only if nothing can be stored. */
   statuses(all: readonly Told[]): Result<void, Problem> {
-    return this.#together(() => {
-      for (const told of all) this.#status(told);
-    });
+    return this.#each(all, (told) => this.#status(told));
   }
 
-  /** Takes events, all or none. Returns the marks of their hosts. */
+  /** Takes events. Returns the marks of their hosts. Fails only if nothing can be stored. */
   events(all: readonly Told[]): Result<ReadonlyMap<string, Mark>, Problem> {
-    return this.#together(() => {
-      const marks = new Map<string, Mark>();
-      for (const told of all) {
-        const mark = this.#events(told);
-        if (mark !== undefined) marks.set(told.host, mark);
-      }
-      return marks;
+    const marks = new Map<string, Mark>();
+    const taken = this.#each(all, (told) => {
+      const mark = this.#events(told);
+      if (mark !== undefined) marks.set(told.host, mark);
     });
+    return taken.ok ? ok(marks) : taken;
   }
 
-  #together<T>(work: () => T): Result<T, Problem> {
-    return this.#store.transaction(work);
+  /** Takes all in one transaction. If one of them cannot be taken, each gets its own: no host may keep out others. */
+  #each(all: readonly Told[], take: (told: Told) => void): Result<void, Problem> {
+    try {
+      return this.#store.transaction(() => all.forEach(take));
+    } catch {
+      for (const told of all) {
+        const taken = this.#alone(told, take);
+        if (!taken.ok) return taken;
+      }
+      return ok(undefined);
+    }
+  }
+
+  #alone(told: Told, take: (told: Told) => void): Result<void, Problem> {
+    try {
+      return this.#store.transaction(() => take(told));
+    } catch {
+      return this.#store.refuse(told.host, 'it cannot be stored');
+    }
   }
 
   #status(told: Told): void {
     const document = this.#open(told, hostNamespaces.status);
     const status = document.ok ? parseStatus(document.value) : document;
     const checked = status.ok ? this.#ofHost(status.value, told.host) : status;
-    if (checked.ok && document.ok) this.#store.status(told.host, document.value, told.receivedAt);
-    else if (!checked.ok) this.#refuse(told.host, checked.error);
+    if (!checked.ok) return this.#refuse(told.host, checked.error);
+    const { at } = checked.value;
+    // A time such as the 99th of a month is no number.
+    if (!(Math.abs(Date.parse(at) - told.receivedAt) <= clockErrorMilliseconds)) {
+      const reason = `it tells of ${at}: its clock is wrong, or the status is an old one`;
+      return this.#refuse(told.host, { reason });
+    }
+    // The same again says nothing.
+    const last = parseStatus(this.#store.lastStatus(told.host) ?? '');
+    if (last.ok && at <= last.value.at) return;
+    if (document.ok) this.#store.status(told.host, document.value, told.receivedAt);
   }
 
   #events(told: Told): Mark | undefined {
