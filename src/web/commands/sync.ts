@@ -10,9 +10,8 @@ import {
 } from '../../cli/shared/command.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { print, failWith } from '../../cli/shared/session.ts';
-import { countedLogs } from '../core/access-logs/counted-logs.ts';
-import { writeWebLogs, type LogsByTenant } from '../io/access-logs/record.ts';
-import type { Survey } from '../io/survey.ts';
+import { countedLogs, withKnownLogs } from '../core/access-logs/counted-logs.ts';
+import { readWebLogs, writeWebLogs } from '../io/access-logs/record.ts';
 import { readServed, writeServed } from '../io/served/record.ts';
 import { servedSites, withKnown } from '../core/served-sites.ts';
 import { withSurvey } from './survey.ts';
@@ -21,23 +20,14 @@ const sync = (options: PolicyOptions, command: Command): Promise<ExitCode> =>
   withSurvey(options, command, ({ paths, survey, isWhole }) => {
     const found = servedSites(survey.sites);
     const served = isWhole ? found : withKnown(found, readServed(paths) ?? new Map());
-    for (const written of [
-      writeServed(paths, served),
-      writeWebLogs(paths, logsFor(survey, isWhole)),
-    ])
+    const logsFound = countedLogs(survey.sites);
+    const logs = isWhole ? logsFound : withKnownLogs(logsFound, readWebLogs(paths));
+    for (const written of [writeServed(paths, served), writeWebLogs(paths, logs)])
       if (!written.ok) return failWith(written.error);
     const names = [...served.values()].reduce((sum, each) => sum + each.size, 0);
     print(`Noted ${count(names, 'name')} of sites of ${count(served.size, 'tenant')}`);
     return exitCodes.done;
   });
-
-/** Sites of a configuration that was not read whole may be missing. */
-function logsFor({ sites }: Survey, isWhole: boolean): LogsByTenant {
-  const found = countedLogs(sites);
-  if (isWhole) return found;
-  const gap = 'not all of the configuration of web servers could be read';
-  return new Map([...found].map(([uid, { logs, gaps }]) => [uid, { logs, gaps: [gap, ...gaps] }]));
-}
 
 export const command: CommandModule = {
   define(command, run) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { apacheLogging, apacheSiteLogs } from '../../../src/web/core/access-logs/apache-logs.ts';
-import { countedLogs } from '../../../src/web/core/access-logs/counted-logs.ts';
+import { countedLogs, withKnownLogs } from '../../../src/web/core/access-logs/counted-logs.ts';
 import { nginxLogging, nginxSiteLogs } from '../../../src/web/core/access-logs/nginx-logs.ts';
 import { parseApacheDump } from '../../../src/web/core/apache/dump.ts';
 import { parseNginxFile } from '../../../src/web/core/nginx/file.ts';
@@ -82,6 +82,17 @@ describe('countedLogs()', () => {
     assert.match(textOf(found[1]?.[1]), /sites of others/);
     const nobodys = summary(nginx('a.example', 1, shared), nginx('x.example', undefined, shared));
     assert.deepEqual(nobodys[1]?.[0], []);
+  });
+
+  test('keeps the logs that are known while a configuration cannot be read whole', () => {
+    const known = countedLogs([nginx('a.example', 1, 'access_log /l/a.log;')]);
+    const found = countedLogs([nginx('b.example', 1, 'access_log /l/b.log;')]);
+    const both = withKnownLogs(found, withKnownLogs(new Map(), known)).get(1);
+    assert.deepEqual(
+      both?.logs.map(({ path }) => path),
+      ['/l/b.log', '/l/a.log'],
+    );
+    assert.match(textOf(both.gaps), /^not all of the configuration/);
   });
 
   test('Apache: formats and logs of the main server, pipes, and what nginx passes on', () => {

@@ -46,6 +46,25 @@ export function countedLogs(sites: readonly LoggedSite[]): Map<number, CountedLo
   );
 }
 
+/** Adds the logs that are known already, for a configuration that could not be read whole now. */
+export function withKnownLogs(
+  found: ReadonlyMap<number, CountedLogs>,
+  known: ReadonlyMap<number, CountedLogs>,
+): Map<number, CountedLogs> {
+  const uids = new Set([...known.keys(), ...found.keys()]);
+  return new Map(
+    [...uids].map((uid) => {
+      const now = found.get(uid) ?? { logs: [], gaps: [] };
+      const paths = new Set(now.logs.map(({ path }) => path));
+      const others = (known.get(uid)?.logs ?? []).filter(({ path }) => !paths.has(path));
+      const logs = [...now.logs, ...others].slice(0, logsMax);
+      return [uid, { logs, gaps: [...new Set([notWhole, ...now.gaps])].slice(0, gapsMax) }];
+    }),
+  );
+}
+
+const notWhole = 'not all of the configuration of web servers could be read';
+
 function shown(gaps: ReadonlySet<string>, logs: number): readonly string[] {
   const all = [...gaps, ...(logs > logsMax ? [`it has more than ${logsMax} access logs`] : [])];
   if (all.length <= gapsMax) return all;
