@@ -182,6 +182,23 @@ describe('WebCounts', { skip }, () => {
     assert.equal(await place.sent(), undefined);
   });
 
+  test('follows a log in a directory of a group only if that is the group of the logger', async () => {
+    await using place = new Place();
+    writeFileSync(place.log, '');
+    chownSync(place.directory, 0, 4321);
+    chmodSync(place.directory, 0o775);
+    for (const [groups, known] of [
+      [[4321], 0],
+      [[4322], undefined],
+      [[], undefined],
+    ] as const) {
+      using counts = new WebCounts(new Set(groups));
+      counts.follow(logsAt(place.log));
+      await counts.read();
+      assert.equal(counts.sent(uid, 0)?.bytes, known);
+    }
+  });
+
   test("follows root's own link to a directory of root's", async () => {
     await using place = new Place();
     mkdirSync(place.at('real'));

@@ -2,9 +2,10 @@
  * Adds up the bytes of an access log that others rotate. A file that was renamed is read on for a while, since web
  * servers write to it until they open the new one.
  */
+import { causeOf } from '../../../../packages/base/io/errno.ts';
 import { bytesReader } from '../../core/access-logs/bytes-of-line.ts';
 import type { CountedLog } from '../../core/access-logs/counted-logs.ts';
-import { OpenLog } from './open-log.ts';
+import { OpenLog, type ReadLines } from './open-log.ts';
 import { openRootsFile } from './roots-file.ts';
 
 interface OldLog {
@@ -79,13 +80,24 @@ export class FollowedLog implements Disposable {
     let bytes = 0;
     for (const each of this.#files()) {
       if (bytes >= bytesMax) break;
-      const found = each.read(bytesMax - bytes);
+      const found = this.#piece(each, bytesMax - bytes);
+      if (found === undefined) continue;
       bytes += found.bytes;
       this.#unreadLines += found.skipped;
       if (found.wasCut) this.#cuts++;
       for (const line of found.lines) this.#add(line);
     }
     return bytes;
+  }
+
+  /** A disk that fails must not keep other logs from being read. */
+  #piece(log: OpenLog, bytesMax: number): ReadLines | undefined {
+    try {
+      return log.read(bytesMax);
+    } catch (error) {
+      this.#problem = causeOf(error).reason;
+      return undefined;
+    }
   }
 
   #add(line: string): void {
