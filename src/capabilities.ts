@@ -38,6 +38,7 @@ const web: Capability = {
     async () => (await import('./web/io/fpm/idle/idle-stopper.ts')).idleStopper,
     async () => (await import('./web/io/fpm/failures/failures-part.ts')).fpmFailuresPart,
     async () => (await import('./web/io/served/served-part.ts')).servedPart,
+    async () => (await import('./web/io/access-logs/sent-part.ts')).sentPart,
   ],
   incidents: {
     load: async () => [(await import('./web/core/entries/entries-incidents.ts')).entriesIncidents],

@@ -21,7 +21,7 @@ import { ok, type Result } from '../../packages/base/result.ts';
 import { causeOf } from '../../packages/base/io/errno.ts';
 import type { AgentContext } from './api/request-context.ts';
 import { compose, now, type AgentCore, type AgentOptions, type Composition } from './compose.ts';
-import type { MailCount, Who } from './api/api.ts';
+import type { MailCount, SentByWeb, Who } from './api/api.ts';
 import type { PlacementStatus } from './api/status-response.ts';
 import { topRows } from './responses/top.ts';
 import { socketOf } from './api/client.ts';
@@ -356,6 +356,7 @@ export class Agent implements AsyncDisposable {
       lastTick: this.#lastTick,
       status: () => this.#status(),
       protections: () => this.#options.parts.flatMap((part) => part.protection?.() ?? []),
+      sentByWebOf: ({ who }) => (who.kind === 'tenant' ? this.#sentByWeb(who) : undefined),
       mailOf: ({ who }) => (who.kind === 'tenant' ? this.#mailOf(who) : undefined),
       databaseUseOf: ({ who }) => (who.kind === 'tenant' ? this.#databaseUse(who.uid) : undefined),
       networkUseOf: ({ who }) => (who.kind === 'tenant' ? this.#networkUse(who.uid) : undefined),
@@ -376,6 +377,12 @@ export class Agent implements AsyncDisposable {
 
   readonly #networkUse = (uid: number) =>
     this.#options.parts.find((part) => part.networkUse)?.networkUse?.(uid);
+
+  #sentByWeb({ uid, member }: Who): SentByWeb | 'unknown' {
+    const since = this.#composed.membership.beginningOf(member);
+    const part = this.#options.parts.find((each) => each.sentByWeb);
+    return (Number.isFinite(since) ? part?.sentByWeb?.(uid, since) : undefined) ?? 'unknown';
+  }
 
   /** Counts the tenant's mail; there is none for an account that no policy was applied with yet. */
   #mailOf({ uid, member }: Who): MailCount | 'unknown' {

@@ -9,7 +9,7 @@ import type { NetworkCounters } from '../usage/part-keys.ts';
 import type { AppRow } from '../policy/apps/app-state.ts';
 import type { OwnAppTexts } from '../policy/apps/own-apps.ts';
 import type { UidOwner } from '../policy/accounts/uid-owner.ts';
-import type { LimitNumbers, MailCount, TopRow } from './api/api.ts';
+import type { LimitNumbers, MailCount, SentByWeb, TopRow } from './api/api.ts';
 import type { HttpResult } from './api/http-result.ts';
 import type { FleetAgent } from './fleet/fleet-agent.ts';
 
@@ -115,6 +115,11 @@ export interface AgentPart extends Partial<AsyncDisposable> {
    * is not known. Called for each page of metrics.
    */
   readonly mail?: (uid: number, tenantSince: number) => MailCount | undefined;
+  /**
+   * Returns what web servers have sent for a tenant that has had its uid since `tenantSince`, in milliseconds since 1970.
+   * Undefined if no access log shows it.
+   */
+  readonly sentByWeb?: (uid: number, tenantSince: number) => SentByWeb | undefined;
   /** Returns the use by a tenant; undefined while none is asked, or one does not answer: what it used there is unknown. */
   readonly databaseUse?: (uid: number) => DatabaseUse | undefined;
   /** Returns the use by a tenant; undefined while no program counts it, or its counters cannot be read. */

@@ -184,6 +184,7 @@ const mailer: ExposedMember = {
   mail: { accepted: 12, refused: 3 },
   disk: { spaceBytes: 2 ** 30, files: 5000 },
   database: { atSeconds: 60, cpuSeconds: 2.5, connections: 3, pausedSeconds: 1.5 },
+  sentByWeb: { bytes: 8100, isPartial: 1 },
   network: {
     atSeconds: 60,
     sentBytes: 1500,

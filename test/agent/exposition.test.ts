@@ -218,6 +218,14 @@ describe('exposition()', () => {
     assert.doesNotMatch(pageOf({ members: new Map([memberOf(alice)]) }), /_network_sent/);
   });
 
+  test('gives what web servers sent where it is known, and whether that is all', () => {
+    const page = [...exposition(everything)].join('');
+    const found = (name: string) =>
+      samplesOf(page, `bulkhead_tenant_web_sent_${name}`)?.map((each) => each.value);
+    assert.deepEqual([found('bytes_total'), found('partial')], [[8100], [1]]);
+    assert.doesNotMatch(pageOf({ members: new Map([memberOf(alice)]) }), /_web_sent/);
+  });
+
   test('gives the disk usage and the limits of tenants without a cgroup, and no counters', () => {
     const [member, { who, limits }] = memberOf(alice);
     const disk = { spaceBytes: 2 ** 30, files: 5000 };

@@ -95,6 +95,7 @@ class Stage implements Disposable {
       driver: undefined,
       membership: { beginningOf: () => this.beginning },
       mailOf: () => undefined,
+      sentByWebOf: () => undefined,
       cpuLimitNowOf: () => this.cpuLimitNow,
       databaseUseOf: () => undefined,
       networkUseOf: () => undefined,

@@ -244,6 +244,10 @@ function usageResponse(from: number, to: number, names: readonly string[]): Usag
         index % 9 === 0
           ? { accepted: 12, refused: 3, since: 1_763_992_900_000 }
           : ('unknown' as const),
+      sentByWeb:
+        index % 9 === 0
+          ? { bytes: 5 * 2 ** 20, since: 1_763_992_900_000, gaps: ['/l/a.log\u001b[2J was cut'] }
+          : ('unknown' as const),
     })),
   };
 }

@@ -118,13 +118,23 @@ test('usage of one tenant shows every metric with its trend', options, async () 
   assert.match(lines[3] ?? '', /^CPU .* 100% .*[▁-█]{20}/);
   assert.ok(lines.some((line) => line.startsWith('I/O pressure')));
   assert.equal(lines.at(-1), 'tenant0009: 11 faults: cpu 9, memory 2');
+  const sent = lines.at(-2) ?? '';
   assert.match(
-    lines.at(-2) ?? '',
+    sent,
+    /^tenant0009: 5\.00MiB sent by web servers since 2025-11-24 [\d:]{8} \(partial: /,
+  );
+  assert.ok(sent.endsWith(' was cut)') && !sent.includes('\u001b'), sent);
+  assert.match(
+    lines.at(-3) ?? '',
     /^tenant0009: 12 messages accepted, 3 refused, since 2025-11-24 \d\d:\d\d:\d\d$/,
   );
   const without = linesOf(await prints('usage', 'tenant0010'));
   assert.equal(
     without.at(-2),
+    'tenant0010: what web servers sent is unknown: no access log of its sites shows it',
+  );
+  assert.equal(
+    without.at(-3),
     'tenant0010: mail is unknown: only jails count it, or the count cannot be read',
   );
 });

@@ -96,6 +96,7 @@ test('apacheSites() returns the names, handlers, user, file and line of each vho
     ],
     runsAs: { by: 'SuexecUserGroup', user: 'alice' },
     overrides: [],
+    logs: { levels: [[]] },
     file: '/etc/apache2/sites-enabled/x.conf',
     line: 2,
   });

@@ -18,7 +18,7 @@
  *     GET  /v1/maxima?from=MS&to=MS&tenant=NAME…&metric=cpu…&faults=1
  *     GET  /v1/replay?from=MS&to=MS&metric=cpu&points=60&tenant=NAME&above=0.5…
  *     GET  /v1/series?…&metric=cpu&metric=memory or tenant=* (report-api.ts)
- *     GET  /v1/incidents?from=MS&to=MS&tenant=NAME…&limit=KEY&severity=killed&count=100
+ *     GET  /v1/incidents?from=MS&to=MS&tenant=NAME…&limit=KEY&severity=killed&enforced=1&count=100
  *     GET  /v1/incidents/ID
  *     GET  /v1/advise?from=MS&to=MS
  *     GET  /v1/digest
@@ -199,6 +199,18 @@ export interface UsageRow extends Who {
   readonly faults: Readonly<Partial<Record<LimitKey, number>>>;
   /** Mail of a tenant, whatever the period is. `unknown`: it has no jail, and no log of a mail server shows it. */
   readonly mail?: MailCount | 'unknown';
+  /** The bytes that web servers sent for a tenant's sites, whatever the period is. `unknown`: no access log shows them. */
+  readonly sentByWeb?: SentByWeb | 'unknown';
+}
+
+/** The bytes that web servers sent for a tenant's sites, by their access logs. */
+export interface SentByWeb {
+  /** The number of bytes. */
+  readonly bytes: number;
+  /** The time since when they are counted, in milliseconds since 1970. */
+  readonly since: number;
+  /** Why the number is too low, at most five reasons; empty if nothing is missing. */
+  readonly gaps: readonly string[];
 }
 
 /** Messages that a tenant handed to the host's mail server. */

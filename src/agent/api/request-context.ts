@@ -21,7 +21,7 @@ import type { Membership } from '../sampling/membership.ts';
 import type { MemberEntry, MemberIndex } from '../sampling/member-index.ts';
 import type { ChangePace } from '../changes/change-pace.ts';
 import type { SiteLimitChanges } from '../changes/site-limit-changes.ts';
-import type { AlertsTestResponse, MailCount } from './api.ts';
+import type { AlertsTestResponse, MailCount, SentByWeb } from './api.ts';
 import type { StartingStatus, StatusResponse } from './status-response.ts';
 import type { Caller } from './caller.ts';
 import type { QueryReader } from './query-reader.ts';
@@ -65,6 +65,8 @@ export interface AgentContext {
   readonly protections: () => readonly Protection[];
   /** Returns the count of mail; undefined for resellers and sites. */
   readonly mailOf: (entry: MemberEntry) => MailCount | 'unknown' | undefined;
+  /** Returns what web servers sent for a tenant's sites; undefined for resellers and sites. */
+  readonly sentByWebOf: (entry: MemberEntry) => SentByWeb | 'unknown' | undefined;
   /** Returns what a tenant has used of database servers; undefined if no server is asked, and for resellers and sites. */
   readonly databaseUseOf: (entry: MemberEntry) => DatabaseUse | undefined;
   /** Returns what a tenant has used of the network; undefined if that is not counted, and for resellers and sites. */

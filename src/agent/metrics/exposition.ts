@@ -37,6 +37,8 @@ import {
   mailFamily,
   mailResults,
   networkFamilies,
+  webFamilies,
+  type WebFigures,
 } from './member-families.ts';
 import { labelValue, Page, type Family } from './page.ts';
 import { protectionSamples } from './protection-families.ts';
@@ -56,6 +58,8 @@ export interface ExposedMember {
   readonly database?: DatabaseUse;
   /** The use of the network; absent if it is not counted. */
   readonly network?: NetworkUse;
+  /** The bytes that web servers sent; absent if they are not known. */
+  readonly sentByWeb?: WebFigures;
 }
 
 /** Faults since the agent started. */
@@ -96,6 +100,7 @@ export function* exposition(
     yield* valueSamples(page, kind, rows, diskFamilies, rows.disk);
     yield* valueSamples(page, kind, rows, databaseFamilies, rows.database);
     yield* valueSamples(page, kind, rows, networkFamilies, rows.network);
+    yield* valueSamples(page, kind, rows, webFamilies, rows.sentByWeb);
   }
   agentSamples(page, status, aggregated);
   protectionSamples(page, protections);
@@ -121,6 +126,8 @@ interface Shown {
   readonly database: readonly (DatabaseUse | undefined)[];
   /** The use of the network; the aggregate has none. */
   readonly network: readonly (NetworkUse | undefined)[];
+  /** The bytes that web servers sent; the aggregate has none. */
+  readonly sentByWeb: readonly (WebFigures | undefined)[];
   readonly aggregated: number;
 }
 
@@ -150,6 +157,7 @@ function shownOf(
   const disk = shown.map((each) => each.disk);
   const database = shown.map((each) => each.database);
   const network = shown.map((each) => each.network);
+  const sentByWeb = shown.map((each) => each.sentByWeb);
   return {
     labels,
     counters,
@@ -160,6 +168,7 @@ function shownOf(
     disk,
     database,
     network,
+    sentByWeb,
     aggregated: rest.length,
   };
 }

@@ -1,4 +1,5 @@
 /** The metric families of tenants, resellers and sites: counters, limits, faults, mail and disk usage. */
+import type { SentByWeb } from '../api/api.ts';
 import type { DatabaseUse, NetworkUse } from '../part.ts';
 import type { QuantityKind } from '../../../packages/base/quantity.ts';
 import type { DiskUsage } from '../../host/disks/quotas.ts';
@@ -176,6 +177,36 @@ export const networkFamilies = [
   networkFamily('local_bytes', 'Bytes sent on loopback.', 'localBytes'),
   networkFamily('held_packets', 'Packets that waited at a limit on the network.', 'heldPackets'),
   networkFamily('lost_packets', 'Packets dropped at a limit on the network.', 'lostPackets'),
+];
+
+/** The bytes that web servers sent for a tenant, and whether those are all. */
+export interface WebFigures {
+  readonly bytes: number;
+  readonly isPartial: number;
+}
+
+export const webFigures = ({ bytes, gaps }: SentByWeb): WebFigures => ({
+  bytes,
+  isPartial: gaps.length > 0 ? 1 : 0,
+});
+
+export const webFamilies: readonly (readonly [Family, keyof WebFigures])[] = [
+  [
+    {
+      name: 'web_sent_bytes_total',
+      type: 'counter',
+      help: 'Bytes that web servers sent for its sites, by their access logs.',
+    },
+    'bytes',
+  ],
+  [
+    {
+      name: 'web_sent_partial',
+      type: 'gauge',
+      help: 'Whether web servers sent more than is counted: 1 or 0.',
+    },
+    'isPartial',
+  ],
 ];
 
 export const diskFamilies: readonly (readonly [Family, keyof DiskUsage])[] = [

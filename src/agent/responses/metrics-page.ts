@@ -1,5 +1,6 @@
 /** `GET /metrics`: the page that Prometheus reads, for the administrator. */
 import { contentTypes, formatFor } from '../metrics/content-type.ts';
+import { webFigures } from '../metrics/member-families.ts';
 import { exposition, type ExposedMember } from '../metrics/exposition.ts';
 import type { Member } from '../../usage/member.ts';
 import { isAdministrator } from '../api/caller.ts';
@@ -55,7 +56,9 @@ function exposedMembers(agent: AgentContext): ReadonlyMap<Member, ExposedMember>
     const database = agent.databaseUseOf(entry);
     const asked = database !== undefined && { database };
     const network = agent.networkUseOf(entry);
-    const counts = { ...asked, ...(network !== undefined && { network }) };
+    const sent = agent.sentByWebOf(entry);
+    const web = sent !== undefined && sent !== 'unknown' && { sentByWeb: webFigures(sent) };
+    const counts = { ...asked, ...(network !== undefined && { network }), ...web };
     members.set(member, { who, limits, ...counted, ...compared, ...known, ...used, ...counts });
   }
   return members;

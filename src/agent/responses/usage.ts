@@ -66,6 +66,7 @@ async function usageFor(request: RequestContext): Promise<HttpResult<UsageRespon
     const hits = faults.get(who.member);
     if (measured === undefined && hits === undefined && !isNamed(request)) return [];
     const mail = agent.mailOf(entry);
+    const sentByWeb = agent.sentByWebOf(entry);
     const cpuLimitNow = agent.cpuLimitNowOf(entry);
     return [
       {
@@ -76,6 +77,7 @@ async function usageFor(request: RequestContext): Promise<HttpResult<UsageRespon
         ...(cpuLimitNow !== undefined && { cpuLimitNow }),
         faults: hits ?? {},
         ...(mail !== undefined && { mail }),
+        ...(sentByWeb !== undefined && { sentByWeb }),
       },
     ];
   });

@@ -3,7 +3,7 @@
  *
  *     150%   1.25GiB   20.4MiB/s   1.2k/s   3m12s   2026-11-24 18:30:05
  */
-import type { MailCount } from '../../agent/api/api.ts';
+import type { MailCount, SentByWeb } from '../../agent/api/api.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import { attributes } from '../../limits/limits.ts';
 import { shortBytes } from '../../../packages/base/bytes.ts';
@@ -113,4 +113,10 @@ export function formatMailCount({ accepted, refused, since }: MailCount): string
   const begin = since === undefined ? '' : `, since ${dateTime(since)}`;
   const others = refused === undefined ? '' : `, ${refused} refused`;
   return `${count(accepted, 'message')} accepted${others}${begin}`;
+}
+
+/** Formats what web servers sent: `4.2 GiB sent by web servers since 2026-11-24 18:30:05`, and what is missing. */
+export function formatSentByWeb({ bytes, since, gaps }: SentByWeb): string {
+  const missing = gaps.length === 0 ? '' : ` (partial: ${gaps.join('; ')})`;
+  return `${shortBytes(bytes)} sent by web servers since ${dateTime(since)}${missing}`;
 }

@@ -22,7 +22,7 @@ export interface WebStatusJson extends Omit<Overview, 'sites'> {
   readonly notes: readonly Note[];
 }
 
-export interface WebSiteJson extends Omit<SiteView, 'owner' | 'vhost'> {
+export interface WebSiteJson extends Omit<SiteView, 'owner' | 'vhost' | 'logs'> {
   /** The tenant that owns the site, and what shows that; null if nobody does. */
   readonly owner: OwnerAnswer | null;
   /** The limits on concurrent requests that the policy sets for it, innermost first. */

@@ -61,7 +61,7 @@ const sitesJson = (
   { sites }: Overview,
   { entryLimits, siteLimits }: KnownLimits,
 ): readonly WebSiteJson[] =>
-  sites.map(({ vhost: _vhost, ...each }) => ({
+  sites.map(({ vhost: _vhost, logs: _logs, ...each }) => ({
     ...each,
     owner: each.owner ?? null,
     entryLimits: siteBounds(each, entryLimits),

@@ -10,6 +10,8 @@ import {
 } from '../../cli/shared/command.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { print, failWith } from '../../cli/shared/session.ts';
+import { countedLogs, withKnownLogs } from '../core/access-logs/counted-logs.ts';
+import { readWebLogs, writeWebLogs } from '../io/access-logs/record.ts';
 import { readServed, writeServed } from '../io/served/record.ts';
 import { servedSites, withKnown } from '../core/served-sites.ts';
 import { withSurvey } from './survey.ts';
@@ -18,8 +20,10 @@ const sync = (options: PolicyOptions, command: Command): Promise<ExitCode> =>
   withSurvey(options, command, ({ paths, survey, isWhole }) => {
     const found = servedSites(survey.sites);
     const served = isWhole ? found : withKnown(found, readServed(paths) ?? new Map());
-    const written = writeServed(paths, served);
-    if (!written.ok) return failWith(written.error);
+    const logsFound = countedLogs(survey.sites);
+    const logs = isWhole ? logsFound : withKnownLogs(logsFound, readWebLogs(paths));
+    for (const written of [writeServed(paths, served), writeWebLogs(paths, logs)])
+      if (!written.ok) return failWith(written.error);
     const names = [...served.values()].reduce((sum, each) => sum + each.size, 0);
     print(`Noted ${count(names, 'name')} of sites of ${count(served.size, 'tenant')}`);
     return exitCodes.done;

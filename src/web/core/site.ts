@@ -2,6 +2,7 @@
  * A site: all that a web server serves under one set of names. It is one `server` of nginx, one `<VirtualHost>` of
  * Apache, or one virtual host of LiteSpeed.
  */
+import type { SiteLogs } from './access-logs/site-logs.ts';
 import { formatAddress, type Address } from './address.ts';
 import type { ConfigLine } from './directive.ts';
 import { siteLimitSetters } from '../../policy/document.ts';
@@ -53,6 +54,8 @@ export interface ServerSite extends ConfigLine {
   readonly entriesOf?: Member;
   /** Whether an .htaccess of Apache may have programs run for it. */
   readonly htaccess?: true;
+  /** The access logs that its requests are in; absent if the server's are not read. */
+  readonly logs?: SiteLogs;
   /** Details of an nginx `server`. */
   readonly vhost?: NginxVhost;
   /** Details of a virtual host of LiteSpeed. */

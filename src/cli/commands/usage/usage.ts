@@ -17,6 +17,7 @@ import {
   dateTime,
   duration,
   formatMailCount,
+  formatSentByWeb,
   shortCount,
   sumOfCounts,
 } from '../../shared/format.ts';
@@ -94,7 +95,8 @@ async function printUsage(
   const { colors } = terminalOf(process.stdout);
   const [header = [], ...cells] = rows;
   print(table([header.map(colors.dim), ...cells], numbersOf(header)));
-  if (alone) print(['', ...mailLines(first), faultsLine(first)].join('\n'));
+  if (alone)
+    print(['', ...mailLines(first), ...sentByWebLines(first), faultsLine(first)].join('\n'));
   const more = alone ? 0 : answer.rows.length - options.count;
   if (more > 0) print(`… and ${more} more; -n shows them`);
   const keys = alone ? sampledKeys : metricsOf[options.by];
@@ -175,6 +177,17 @@ function mailLines(row: UsageRow): readonly string[] {
   if (mail === 'unknown')
     return [`${whoText(row)}: mail is unknown: only jails count it, or the count cannot be read`];
   return [`${whoText(row)}: ${formatMailCount(mail)}`];
+}
+
+/** Describes what web servers sent for the member's sites, whatever the period is. */
+function sentByWebLines(row: UsageRow): readonly string[] {
+  const { sentByWeb } = row;
+  if (sentByWeb === undefined) return [];
+  if (sentByWeb === 'unknown')
+    return [
+      `${whoText(row)}: what web servers sent is unknown: no access log of its sites shows it`,
+    ];
+  return [`${whoText(row)}: ${printable(formatSentByWeb(sentByWeb))}`];
 }
 
 async function tenantTable(

@@ -1,4 +1,5 @@
 /** The Apache sites: each `<VirtualHost>`, or the main server if there is none. */
+import { apacheLogging, apacheSiteLogs, type ApacheLogging } from '../access-logs/apache-logs.ts';
 import { parseAddress, type Address } from '../address.ts';
 import type { Directive } from '../directive.ts';
 import { memberOfFile } from '../entries/apache-files.ts';
@@ -10,11 +11,12 @@ export function apacheSites(directives: readonly Directive[]): readonly ServerSi
   const members = membersOf(directives);
   const inherited = sharedHandlers(shared, members);
   const root = valueOf(shared, 'documentroot');
-  if (hosts.length > 0) return hosts.map((host) => siteOf(host, members, inherited, root, shared));
+  const around = { members, handlers: inherited, root, logging: apacheLogging(shared) };
+  if (hosts.length > 0) return hosts.map((host) => siteOf(host, around, shared));
   const listen = argsOf(shared, 'listen');
   const place = shared.find(({ name }) => name === 'listen');
   if (place === undefined) return [];
-  return [siteOf({ ...place, args: listen, block: shared }, members, inherited, root, [])];
+  return [siteOf({ ...place, args: listen, block: shared }, around, [])];
 }
 
 type Members = ReadonlyMap<string, readonly Address[]>;
@@ -45,11 +47,17 @@ const inheritedBy = (root: string | undefined, shared: readonly Shared[]): reado
       : [],
   );
 
+/** The main server, as far as it matters to a vhost. */
+interface Around {
+  readonly members: Members;
+  readonly handlers: readonly Shared[];
+  readonly root: string | undefined;
+  readonly logging: ApacheLogging;
+}
+
 function siteOf(
   host: Directive,
-  members: Members,
-  shared: readonly Shared[],
-  sharedRoot: string | undefined,
+  { members, handlers: shared, root: sharedRoot, logging }: Around,
   sharedDirectives: readonly Directive[],
 ): ServerSite {
   const block = host.block ?? [];
@@ -74,6 +82,7 @@ function siteOf(
     ...(entriesOf === undefined ? {} : { entriesOf }),
     ...(isOverridable(root, [...sharedDirectives, ...block]) ? { htaccess: true as const } : {}),
     overrides: [],
+    logs: apacheSiteLogs(block, logging),
     file: host.file,
     line: host.line,
   };

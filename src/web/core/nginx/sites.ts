@@ -1,4 +1,5 @@
 /** The nginx sites: each `server` of `http`. Source: ngx_http_core_module, ngx_http_fastcgi_module and others. */
+import { nginxLogging, nginxSiteLogs, type NginxLogging } from '../access-logs/nginx-logs.ts';
 import { parseAddress, type Address } from '../address.ts';
 import type { Directive, ReadProblem } from '../directive.ts';
 import {
@@ -40,14 +41,21 @@ interface Inherited {
   readonly upstreams: Upstreams;
   readonly root: string | undefined;
   readonly errors: readonly Directive[];
+  readonly logging: NginxLogging;
 }
 
 function inheritedOf(directives: readonly Directive[]): Inherited {
   const http = directives.flatMap(({ name, block = [] }) => (name === 'http' ? block : []));
-  return { upstreams: upstreamsOf(http), root: valueOf(http, 'root'), errors: errorPages(http) };
+  return {
+    upstreams: upstreamsOf(http),
+    root: valueOf(http, 'root'),
+    errors: errorPages(http),
+    logging: nginxLogging(http),
+  };
 }
 
-function siteOf(server: Directive, { upstreams, root: inherited, errors }: Inherited): ServerSite {
+function siteOf(server: Directive, around: Inherited): ServerSite {
+  const { upstreams, root: inherited, errors, logging } = around;
   const block = server.block ?? [];
   const root = valueOf(block, 'root') ?? rootOfLocations(block) ?? inherited;
   const { handlers, overrides } = walk(block, upstreams, 'server');
@@ -60,6 +68,7 @@ function siteOf(server: Directive, { upstreams, root: inherited, errors }: Inher
     handlers: found.length === 0 ? answersOf(block) : found,
     overrides: overrides.toSorted((a, b) => a.line - b.line),
     vhost: vhostOf(server, errors),
+    logs: nginxSiteLogs(block, logging),
     file: server.file,
     line: server.line,
   };

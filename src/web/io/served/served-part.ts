@@ -7,22 +7,17 @@ import type { AgentPart } from '../../../agent/part.ts';
 import { failed, formatProblem, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
-import { restoreElsewhere, type Restore } from '../../../host/restore-elsewhere.ts';
+import type { Restore } from '../../../host/restore-elsewhere.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import type { ServedSites } from '../../core/served-sites.ts';
 import { readServed, servedVersion } from './record.ts';
+import { syncElsewhere } from './sync-elsewhere.ts';
 
 const againMs = 60_000;
 /**
  * How long a caller waits for an answer, before the limit is applied. Web servers are asked to the end all the same.
  */
 const patienceMs = 15_000;
-
-const syncElsewhere = restoreElsewhere({
-  unit: 'bulkhead-sites.service',
-  command: ['web', 'sync'],
-  action: 'ask web servers for their sites',
-});
 
 export const servedPart = (paths: Paths, log: Log): AgentPart =>
   new ServedPart(paths, log, syncElsewhere);
