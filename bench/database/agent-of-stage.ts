@@ -1,9 +1,9 @@
 /** The agent's part with its own worker process, which looks at the server of a stage and holds alice. */
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { readText } from '../../packages/base/io/read.ts';
 import type { Log } from '../../src/agent/log.ts';
 import type { DatabaseConnection } from '../../src/database/io/client/connect.ts';
 import { databasePart } from '../../src/database/io/agent-part.ts';
+import { processCpuMicroseconds } from '../../src/sys/syscalls.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 import { uidOf, type ServerStage } from '../../test/database/server-stage.ts';
@@ -12,8 +12,6 @@ import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 const workerUid = 620_794;
 const accounts = 20;
-/** The kernel counts CPU time in hundredths of a second. */
-const tickMilliseconds = 10;
 
 /** The agent's part while it looks. */
 export interface MeasuredPart extends AsyncDisposable {
@@ -85,7 +83,10 @@ export class AgentOfStage implements Disposable {
         const { user, system } = process.cpuUsage();
         const workers = processesOf(workerUid);
         if (workers.length === 0) throw new Error('no process looks at the server');
-        const theirs = workers.reduce((sum, pid) => sum + cpuOf(pid), 0);
+        const theirs = workers.reduce(
+          (sum, pid) => sum + (processCpuMicroseconds(pid) ?? 0) / 1000,
+          0,
+        );
         return (user + system) / 1000 + theirs;
       },
       [Symbol.asyncDispose]: async () => {
@@ -105,9 +106,4 @@ function processesOf(uid: number): readonly number[] {
   return pids.filter(
     (pid) => pid > 0 && statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid === uid,
   );
-}
-
-function cpuOf(pid: number): number {
-  const fields = readText(`/proc/${pid}/stat`)?.split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * tickMilliseconds;
 }

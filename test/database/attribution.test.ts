@@ -181,3 +181,32 @@ test('the constants grow until the sum is what the server used', () => {
   wild.learn(at(0), { ...at(1), serverCpuMicroseconds: 1e12 });
   assert.equal(wild.constants.perStatementMicroseconds, 6 * 8, 'bounded');
 });
+
+test('the constants are learned although few states have the CPU time of background threads', () => {
+  const calibration = new Calibration();
+  const states = Array.from({ length: 60 }, (_, second): Look => ({
+    ...look([account('alice', second * 300_000, second * 1000, second * 20_000)]),
+    serverCpuMicroseconds: second * (300_000 + 50_000 + 2 * (1000 * 80 + 20_000 * 6)),
+    backgroundCpuMicroseconds: second % 5 === 2 ? second * 50_000 : undefined,
+  }));
+  for (const [at, state] of states.entries()) {
+    const previous = states[at - 1];
+    if (previous === undefined) continue;
+    calibration.learn(previous, state);
+    const learned = Math.round(calibration.constants.perStatementMicroseconds);
+    assert.equal(learned, at < 7 ? 6 : 12, `second ${at}`);
+  }
+});
+
+test('the CPU time of a thread is kept only while its connection has been idle since the list before', () => {
+  const idle = (id: number) =>
+    session(id, 'alice', { isIdle: true, isRunning: false, threadCpuMicroseconds: 7 });
+  const sessions = new Sessions();
+  assert.equal(sessions.cpuOfIdle(1, 1e6, 0), undefined, 'it is new');
+  const listed = [idle(1), session(2, 'alice'), { ...idle(3), threadCpuMicroseconds: undefined }];
+  sessions.follow(listed, 10_000_000, 9_900_000);
+  assert.equal(sessions.cpuOfIdle(1, 1_101, 11_000_000), 7);
+  assert.equal(sessions.cpuOfIdle(1, 1_100, 11_000_000), undefined, 'it may have worked then');
+  assert.equal(sessions.cpuOfIdle(2, 9_999, 11_000_000), undefined, 'it was running');
+  assert.equal(sessions.cpuOfIdle(3, 9_999, 11_000_000), undefined, 'nothing was read');
+});

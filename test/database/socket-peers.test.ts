@@ -17,6 +17,7 @@ import { compileBpf } from '../../scripts/bpf.ts';
 import type { Look } from '../../src/database/core/look.ts';
 import type { PeersRule, ServerProcess } from '../../src/database/core/peers/peer-maps.ts';
 import { openServer } from '../../src/database/io/open-server.ts';
+import { BackgroundThreads } from '../../src/database/io/mariadb/threads.ts';
 import { findServerProcess } from '../../src/database/io/peers/server-process.ts';
 import { SocketPeers } from '../../src/database/io/peers/socket-peers.ts';
 import type { DatabaseServer } from '../../src/database/io/server.ts';
@@ -135,14 +136,15 @@ describe(
 
     /** Returns what each uid, and others, have used meanwhile, as parts of what the server used for clients. */
     async function partsOf(work: () => Promise<unknown>) {
+      const threads = new BackgroundThreads(server.pid);
+      threads.read();
       const [before, first] = [totals(), await look()];
       await work();
       // Threads go on for a moment after their client has left.
       await sleep(500);
       const [now, last] = [totals(), await look()];
       const all = (last.serverCpuMicroseconds ?? 0) - (first.serverCpuMicroseconds ?? 0);
-      const background =
-        (last.backgroundCpuMicroseconds ?? 0) - (first.backgroundCpuMicroseconds ?? 0);
+      const background = threads.read() ?? 0;
       const used = (uid: number) => (now.tenants.get(uid) ?? 0) - (before.tenants.get(uid) ?? 0);
       const [ofAlice, ofBob, others] = [used(alice), used(bob), now.others - before.others];
       // What a thread hands over between two readings counts twice until the next.

@@ -13,7 +13,7 @@ export interface Look {
   readonly sessions: readonly Session[];
   /** All threads of the server's process. */
   readonly serverCpuMicroseconds: number | undefined;
-  /** The server's background threads. */
+  /** The server's background threads; undefined also in those looks that do not read them. */
   readonly backgroundCpuMicroseconds: number | undefined;
   /** Whether the server has more accounts than are in the list: those that have used most are. */
   readonly hasMoreAccounts?: boolean;

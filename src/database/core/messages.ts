@@ -29,7 +29,12 @@ export interface ConnectRequest {
 export type WorkerRequest =
   | ConnectRequest
   /** `only`: the counters of these accounts; absent: of all. */
-  | { readonly kind: 'look'; readonly only?: readonly string[] }
+  | {
+      readonly kind: 'look';
+      readonly only?: readonly string[];
+      /** False: nobody needs to know which connections wait in a transaction. */
+      readonly transactions?: boolean;
+    }
   | { readonly kind: 'end'; readonly endings: readonly Ending[] }
   /** Accounts of these names; absent: all. */
   | { readonly kind: 'accounts'; readonly names?: readonly string[] }

@@ -118,7 +118,8 @@ class DatabasePart implements AgentPart {
   async #turn(server: SeenServer): Promise<number> {
     this.#peers.watch(this.#loops.servers.flatMap(({ process }) => process ?? []));
     const near = this.#enforcement?.nearAccounts(server);
-    const use = await server.look(near, (process) => this.#peers.read(process));
+    const needs = this.#enforcement?.needsTransactions;
+    const use = await server.look(near, (process) => this.#peers.read(process), needs);
     const enforcement = this.#enforcement;
     if (enforcement === undefined || !this.#loops.has(server)) return lookMilliseconds;
     this.#report(server);

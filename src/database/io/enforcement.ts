@@ -48,6 +48,8 @@ export class Enforcement implements Disposable {
   readonly policy: Policy;
   readonly #needs: Needs;
   readonly #limits: ReadonlyMap<number, DatabaseLimits>;
+  /** Whether a tenant has a limit on transactions. */
+  readonly needsTransactions: boolean;
   readonly #accounts: TenantAccounts;
   readonly #tenants: ReadonlyMap<number, Tenant>;
   readonly #driver: Driver;
@@ -86,6 +88,9 @@ export class Enforcement implements Disposable {
     this.policy = policy;
     this.#needs = needs;
     this.#limits = limits;
+    this.needsTransactions = [...limits.values()].some(
+      ({ transactionMilliseconds: limit }) => limit !== undefined,
+    );
     this.#resellers = new ResellerShares(policy);
     this.#driver = driver;
     this.#tenants = new Map(policy.tenants.map((each) => [each.uid, each]));

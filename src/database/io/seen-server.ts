@@ -40,11 +40,15 @@ export class SeenServer implements Disposable {
 
   /**
    * Undefined while nothing is known: at the first look, and while the server does not answer. `wanted`: looks at these
-   * accounts, and at all if they are others than at the look before.
+   * accounts, and at all if they are others than at the look before. `transactions`: see `DatabaseServer`.
    */
-  async look(wanted?: readonly string[], readPeers?: ReadPeers): Promise<SeenUse | undefined> {
+  async look(
+    wanted?: readonly string[],
+    readPeers?: ReadPeers,
+    transactions?: boolean,
+  ): Promise<SeenUse | undefined> {
     const only = this.#isOther(wanted) ? undefined : wanted;
-    const look = await this.watched.look(only);
+    const look = await this.watched.look(only, transactions);
     const peers = look === undefined ? undefined : this.#peers(readPeers);
     const [last, all] = [this.#last, this.#all];
     const asked = only === undefined ? this.#since : new Set(only);

@@ -21,8 +21,14 @@ export interface DatabaseServer {
   readonly sight: Sight;
   /** The connection for statements that change something: kill, cap. */
   readonly connection: DatabaseConnection;
-  /** `only`: the accounts whose counters are needed; a kind of server may ignore it. */
-  readonly look: (only?: readonly string[]) => Promise<Result<Look, DatabaseProblem>>;
+  /**
+   * `only`: the accounts whose counters are needed. `transactions`: whether it must be known which connections wait in a
+   * transaction, as it is by default. A kind of server may ignore both.
+   */
+  readonly look: (
+    only?: readonly string[],
+    transactions?: boolean,
+  ) => Promise<Result<Look, DatabaseProblem>>;
 }
 
 /** The settings that `doctor` asks a server for. */

@@ -7,15 +7,28 @@ import type { SeenServer, SeenUse } from './seen-server.ts';
 /** Stands for the tenant of accounts that belong to none. */
 export const nobody = -1;
 
+/** More are found out again; names come from tenants. */
+const knownMax = 20_000;
+
 export class TenantAccounts {
   readonly #owners: AccountOwners;
+  /** The tenants that were found under this policy, by kind and account. */
+  readonly #known = new Map<string, Map<string, number | undefined>>();
 
   constructor(owners: AccountOwners) {
     this.#owners = owners;
   }
 
   tenantOf({ watched }: SeenServer, account: string): number | undefined {
-    return this.#owners.ownerOf(account, accountKindAt(watched.address.at)).tenant;
+    const kind = accountKindAt(watched.address.at);
+    const known = this.#known.get(kind) ?? new Map<string, number | undefined>();
+    this.#known.set(kind, known);
+    const tenant = known.get(account);
+    if (tenant !== undefined || known.has(account)) return tenant;
+    if (known.size >= knownMax) known.clear();
+    const found = this.#owners.ownerOf(account, kind).tenant;
+    known.set(account, found);
+    return found;
   }
 
   /** Returns the tenants by account, without accounts of nobody. */

@@ -95,8 +95,8 @@ const between = (
 /** Both constants change by one factor, since connections and statements come together. */
 const factorMin = 0.25;
 const factorMax = 8;
-/** The part of older looks that is kept, so that the last minute counts most. */
-const kept = 0.98;
+/** The part of older figures that is kept each time, so that the last ones count most. */
+const kept = 0.9;
 /** Fewer connections and statements than this show nothing. */
 const enoughMicroseconds = 20_000;
 
@@ -104,6 +104,8 @@ const enoughMicroseconds = 20_000;
 export class Calibration {
   #unexplained = 0;
   #estimated = 0;
+  /** The sums since the latest state that has the CPU time of background threads. */
+  #since: Since | undefined;
 
   get constants(): AttributionConstants {
     const factor =
@@ -116,20 +118,41 @@ export class Calibration {
     };
   }
 
-  /** Takes two states in order. States without the CPU time of the server teach nothing. */
+  /** Takes two states in order. Those between two with the CPU time of background threads are added up. */
   learn(previous: Look, current: Look): void {
-    const server = difference(previous.serverCpuMicroseconds, current.serverCpuMicroseconds);
-    const background = difference(
-      previous.backgroundCpuMicroseconds,
-      current.backgroundCpuMicroseconds,
-    );
-    if (server === undefined || background === undefined || server < background) return;
+    const before =
+      this.#since?.last === previous ? this.#since : { ...nothingSince, first: previous };
     const counted = sum(attribute(previous, current, none));
     const estimated = sum(attribute(previous, current, measuredConstants)) - counted;
+    const since = {
+      first: before.first,
+      last: current,
+      counted: before.counted + counted,
+      estimated: before.estimated + estimated,
+    };
+    const isWhole = current.backgroundCpuMicroseconds !== undefined;
+    this.#since = isWhole ? { ...nothingSince, first: current, last: current } : since;
+    if (isWhole) this.#add(since);
+  }
+
+  #add({ first, last, counted, estimated }: Since): void {
+    const server = difference(first.serverCpuMicroseconds, last.serverCpuMicroseconds);
+    const background = difference(first.backgroundCpuMicroseconds, last.backgroundCpuMicroseconds);
+    if (server === undefined || background === undefined || server < background) return;
     this.#unexplained = this.#unexplained * kept + (server - background - counted);
     this.#estimated = this.#estimated * kept + estimated;
   }
 }
+
+/** The sums between two states, in microseconds. */
+interface Since {
+  readonly first: Look;
+  readonly last: Look;
+  readonly counted: number;
+  readonly estimated: number;
+}
+
+const nothingSince = { counted: 0, estimated: 0 };
 
 const none: AttributionConstants = { perConnectionMicroseconds: 0, perStatementMicroseconds: 0 };
 

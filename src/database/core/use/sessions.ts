@@ -25,9 +25,28 @@ interface Known {
 export class Sessions {
   #known: ReadonlyMap<number, Known> = new Map();
   #atMicroseconds = 0;
+  #askedMicroseconds = 0;
 
-  /** Takes the list of a look at `atMicroseconds`, and returns the connections with what is known of them. */
-  follow(listed: readonly ListedSession[], atMicroseconds: number): readonly Session[] {
+  /**
+   * Returns the CPU time of a connection's thread, if it has been idle since before the server was asked for the previous
+   * list, so that it is the same still.
+   */
+  cpuOfIdle(id: number, idleMilliseconds: number, nowMicroseconds: number): number | undefined {
+    const known = this.#known.get(id);
+    const wasIdle = known !== undefined && known.ageMilliseconds === undefined;
+    const isSince = idleMilliseconds * 1000 > nowMicroseconds - this.#askedMicroseconds;
+    return wasIdle && isSince ? known.threadCpu : undefined;
+  }
+
+  /**
+   * Takes the list of a look at `atMicroseconds`, and returns the connections with what is known of them. The server was
+   * asked for it at `askedMicroseconds`.
+   */
+  follow(
+    listed: readonly ListedSession[],
+    atMicroseconds: number,
+    askedMicroseconds = atMicroseconds,
+  ): readonly Session[] {
     const sinceMilliseconds = (atMicroseconds - this.#atMicroseconds) / 1000;
     const known = new Map<number, Known>();
     const sessions = listed.map(({ isIdle, ...session }) => {
@@ -43,6 +62,7 @@ export class Sessions {
     });
     this.#known = known;
     this.#atMicroseconds = atMicroseconds;
+    this.#askedMicroseconds = askedMicroseconds;
     return sessions;
   }
 }

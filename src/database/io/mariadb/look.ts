@@ -48,6 +48,9 @@ export async function openMariadb(
   return ok(new Mariadb(connection, { version: connection.version, pid, missing }, has));
 }
 
+/** Reading all threads takes longer than the rest of a look, and is of use only with those at all accounts. */
+const looksPerBackground = 5;
+
 type Has = (table: string, column: string) => boolean;
 
 class Mariadb implements DatabaseServer {
@@ -56,6 +59,8 @@ class Mariadb implements DatabaseServer {
   readonly #sql: ReturnType<typeof statementsFor>;
   readonly #sessions = new Sessions();
   readonly #background: BackgroundThreads | undefined;
+  /** The number of those so far that asked about all accounts. */
+  #looks = 0;
 
   constructor(connection: DatabaseConnection, sight: Sight, has: Has) {
     this.connection = connection;
@@ -64,30 +69,52 @@ class Mariadb implements DatabaseServer {
     this.#background = sight.pid === undefined ? undefined : new BackgroundThreads(sight.pid);
   }
 
-  async look(only?: readonly string[]): Promise<Result<Look, DatabaseProblem>> {
+  async look(
+    only?: readonly string[],
+    asksTransactions = true,
+  ): Promise<Result<Look, DatabaseProblem>> {
     const { accounts, processes, transactions } = this.#sql;
     const counted = accounts === undefined ? ok([]) : await this.connection.query(accounts(only));
     if (!counted.ok) return counted;
-    const open = transactions === undefined ? ok([]) : await this.connection.query(transactions);
+    const open =
+      transactions === undefined || !asksTransactions
+        ? ok([])
+        : await this.connection.query(transactions);
     if (!open.ok) return open;
+    const askedMicroseconds = nowMicroseconds();
     const listed = await this.connection.query(processes);
     if (!listed.ok) return fail(listed.error);
-    // The clock is the same in every process.
-    const atMicroseconds = Number(process.hrtime.bigint()) / 1000;
+    const atMicroseconds = nowMicroseconds();
     const { pid } = this.sight;
     const inTransaction = new Set(open.value.map((row) => numberOf(row, 'id')));
-    const sessions = listed.value.flatMap((row) => sessionOf(row, pid, inTransaction));
+    const cpuOf: ThreadCpu = (row, server) =>
+      this.#idleCpu(row, atMicroseconds) ?? threadCpuMicroseconds(server, numberOf(row, 'tid'));
+    const sessions = listed.value.flatMap((row) => sessionOf(row, pid, inTransaction, cpuOf));
+    const readsBackground = only === undefined && this.#looks++ % looksPerBackground === 0;
     return ok({
       atMicroseconds,
       accounts: counted.value.map(accountOf),
-      sessions: this.#sessions.follow(sessions, atMicroseconds),
+      sessions: this.#sessions.follow(sessions, atMicroseconds, askedMicroseconds),
       serverCpuMicroseconds: pid === undefined ? undefined : processCpuMicroseconds(pid),
-      backgroundCpuMicroseconds: this.#background?.read(),
+      backgroundCpuMicroseconds: readsBackground ? this.#background?.read() : undefined,
       ...(counted.value.length === rowsMax ? { hasMoreAccounts: true } : {}),
       ...(listed.value.length === rowsMax ? { hasMoreSessions: true } : {}),
     });
   }
+
+  #idleCpu(row: Row, now: number): number | undefined {
+    if (row.get('command') !== idleCommand) return undefined;
+    return this.#sessions.cpuOfIdle(numberOf(row, 'id'), numberOf(row, 'time_ms'), now);
+  }
 }
+
+const idleCommand = 'Sleep';
+
+/** The clock is the same in every process. */
+const nowMicroseconds = () => Number(process.hrtime.bigint()) / 1000;
+
+/** Returns the CPU time of a connection's thread. */
+type ThreadCpu = (row: Row, pid: number) => number | undefined;
 
 /** Returns the statements of a look; absent ones have no columns to ask for. */
 function statementsFor(has: Has) {
@@ -133,6 +160,7 @@ function sessionOf(
   row: Row,
   pid: number | undefined,
   inTransaction: ReadonlySet<number>,
+  cpuOf: ThreadCpu,
 ): readonly ListedSession[] {
   const account = row.get('user') ?? '';
   const command = row.get('command') ?? '';
@@ -141,7 +169,7 @@ function sessionOf(
   const tid = numberOf(row, 'tid');
   const hasThread = pid !== undefined && tid > 0;
   const isEvent = command === 'Connect' && hasThread && isEventThread(pid, tid);
-  const isIdle = command === 'Sleep';
+  const isIdle = command === idleCommand;
   const milliseconds = numberOf(row, 'time_ms');
   return [
     {
@@ -152,7 +180,7 @@ function sessionOf(
       isRunning: !isIdle && (command !== 'Connect' || isEvent),
       statementMilliseconds: isIdle ? undefined : milliseconds,
       transactionMilliseconds: isIdle && inTransaction.has(id) ? milliseconds : undefined,
-      threadCpuMicroseconds: hasThread ? threadCpuMicroseconds(pid, tid) : undefined,
+      threadCpuMicroseconds: hasThread ? cpuOf(row, pid) : undefined,
       statement: row.get('info') ?? '',
       ...(isEvent ? { isEvent } : {}),
     },

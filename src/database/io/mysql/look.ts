@@ -73,10 +73,13 @@ class Mysql implements DatabaseServer {
     this.#isCounting = isCounting;
   }
 
-  async look(): Promise<Result<Look, DatabaseProblem>> {
+  async look(
+    _only?: readonly string[],
+    asksTransactions = true,
+  ): Promise<Result<Look, DatabaseProblem>> {
     const counted = this.#isCounting ? await this.connection.query(accountsSql) : ok([]);
     if (!counted.ok) return counted;
-    const open = await this.connection.query(transactionsSql);
+    const open = asksTransactions ? await this.connection.query(transactionsSql) : ok([]);
     if (!open.ok) return open;
     const threads = await this.connection.query(threadsSql);
     if (!threads.ok) return threads;

@@ -49,7 +49,7 @@ async function answer(request: WorkerRequest): Promise<WorkerAnswer> {
     const problems = await setNumbers(server.connection, request.numbers, capMilliseconds);
     return { kind: 'capped', problems: problems.map(formatProblem) };
   }
-  const look = await server.look(request.only);
+  const look = await server.look(request.only, request.transactions);
   return look.ok ? { kind: 'look', look: look.value } : leave(look.error);
 }
 

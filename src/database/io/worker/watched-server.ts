@@ -7,7 +7,7 @@ import { formatProblem } from '../../../../packages/base/problem.ts';
 import { Lines } from '../../../sys/lines.ts';
 import { scriptFile } from '../../../sys/package-files.ts';
 import { spawnScript } from '../../../sys/processes/child-script.ts';
-import { sleepMilliseconds } from './wait.ts';
+import { within } from './wait.ts';
 import type { Ending } from '../../core/backstops.ts';
 import type { ServerAccount, WantedNumber } from '../../core/connection-numbers.ts';
 import type { Look } from '../../core/look.ts';
@@ -83,11 +83,12 @@ export class WatchedServer implements Disposable {
 
   /**
    * Returns a look, after connecting if it is time for that; undefined if the server shows nothing now. `only`: the accounts
-   * whose counters are needed.
+   * whose counters are needed. `transactions`: whether it is needed which connections wait in a transaction.
    */
-  async look(only?: readonly string[]): Promise<Look | undefined> {
+  async look(only?: readonly string[], transactions = true): Promise<Look | undefined> {
     if (!this.#isConnected && !(await this.#connect())) return undefined;
-    const answer = await this.#ask({ kind: 'look', ...(only === undefined ? {} : { only }) });
+    const part = only === undefined ? {} : { only };
+    const answer = await this.#ask({ kind: 'look', ...part, transactions });
     if (answer?.kind === 'look') {
       this.#failures = 0;
       this.#late = 0;
@@ -160,7 +161,7 @@ export class WatchedServer implements Disposable {
       });
       child.stdin.write(`${JSON.stringify(request)}\n`);
       const limit = this.#options.answerMilliseconds ?? answerMillisecondsMax;
-      const found = await Promise.race([answer, sleepMilliseconds(limit)]);
+      const found = await within(answer, limit);
       if (found === undefined) this.#drop();
       return found;
     } finally {
