@@ -31,6 +31,7 @@ import { benchJail } from './jail.ts';
 import { benchJailLogin } from './jail-login.ts';
 import { describeMachine, formatMachine } from './machine.ts';
 import { benchHistory } from './history.ts';
+import { benchHistoryPush } from './history-push.ts';
 import { benchIdleTenants } from './idle-tenants.ts';
 import { benchLogin } from './login.ts';
 import { benchLostRequests } from './lost-requests.ts';
@@ -77,6 +78,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section | reado
   history: benchHistory,
   simulate: benchSimulate,
   fleet: benchFleet,
+  'history-push': benchHistoryPush,
   modules: benchModules,
   'all-modules': benchAllModules,
   package: benchPackage,

@@ -80,6 +80,7 @@ const layers: Readonly<Record<string, Layer>> = {
     uses: [...pure, files, 'sys', 'host', 'store', 'type agent', 'fleet/core'],
     packages: [...system, '@nats-io/jetstream', '@nats-io/nkeys', '@nats-io/transport-node'],
   },
+  ...capability('history'),
   ...capability('setup'),
   ...capability('console'),
   // It runs in browsers. Types of the agent tell it what answers have.
@@ -148,6 +149,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'fleet/core',
       'fleet/io',
       'fleet/commands',
+      'history/commands',
       'setup/commands',
       'console/io',
       'console/commands',

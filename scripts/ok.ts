@@ -39,6 +39,7 @@ export const kernelSuites = [
   'test/console/page/policy-kernel.test.ts',
   'test/console/policy-agent.test.ts',
   'test/fleet/pull-agent.test.ts',
+  'test/history/push-agent.test.ts',
   'test/network/agent-part.test.ts',
   'test/network/exclusive-programs.test.ts',
   'test/network/mail-firewall.test.ts',
@@ -134,6 +135,7 @@ export const heavySuites = [
   'packages/modules/test/io/rebuild.test.ts',
   'packages/modules/test/io/source-match.test.ts',
   ...globSync('test/fleet/nats/**/*.test.ts', { cwd: root }).sort(),
+  'test/history/push-servers.test.ts',
   ...globSync('test/console/page/**/*.test.ts', {
     cwd: root,
     exclude: ['test/console/page/policy-kernel.test.ts'],

@@ -17,6 +17,7 @@ for (const suite of [
   'accounts',
   'placement',
   'metrics',
+  'history',
   'bus',
   'modules',
   'web',

@@ -292,6 +292,17 @@ const fleet: Capability = {
   doctor: async () => (await import('./fleet/commands/host/doctor.ts')).fleetDoctor,
 };
 
+const history: Capability = {
+  name: 'history',
+  commands: {
+    history: {
+      usage: '',
+      summary: 'push the history to VictoriaMetrics or Prometheus',
+      load: () => import('./history/commands/history.ts'),
+    },
+  },
+};
+
 const setup: Capability = {
   name: 'setup',
   commands: {
@@ -359,6 +370,7 @@ export const capabilities: readonly Capability[] = [
   database,
   network,
   fleet,
+  history,
   setup,
   browserConsole,
 ];

@@ -215,6 +215,11 @@ const suites = {
     packages: ['prometheus'],
     daemons: ['prometheus'],
   },
+  history: {
+    purpose: 'the tests of the pushed history (VictoriaMetrics and Prometheus of their own)',
+    packages: ['victoria-metrics', 'prometheus'],
+    daemons: ['victoria-metrics', 'prometheus'],
+  },
   ansible: {
     purpose: 'the tests of the Ansible role (ansible-lint, and the role run in a guest)',
     packages: ['ansible-core', 'ansible-lint', 'openssh-client', 'python3-apt'],

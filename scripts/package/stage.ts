@@ -7,7 +7,7 @@
  *     /usr/libexec/bulkhead/dist/         bundles, BPF objects, launchers, the PAM module
  *     /usr/libexec/bulkhead/node_modules/ Node.js, koffi, and what draws charts as PNG
  *     /usr/lib/systemd/system/            units, all of them disabled
- *     /usr/lib/sysusers.d/                the accounts of the console's front and of the fleet's puller
+ *     /usr/lib/sysusers.d/                the accounts of units without rights
  *
  * No directory is needed before there is a policy, and logs go to the journal. So nothing is there for tmpfiles and
  * logrotate. `bulkhead pam enable` writes the profiles for pam-auth-update: shipped ones would
@@ -147,7 +147,7 @@ async function addPackageFiles(
 /** The unit that only `modules gate enable` installs, since it starts before anything else. */
 const gateUnit = 'bulkhead-modules-gate.service';
 
-const sysusers = ['bulkhead-console.conf', 'bulkhead-fleet.conf'];
+const sysusers = ['bulkhead-console.conf', 'bulkhead-fleet.conf', 'bulkhead-history.conf'];
 
 /** Adds the units, their accounts, and the preset by which image builders leave them disabled. */
 function addUnits(tree: Tree): void {

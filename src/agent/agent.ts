@@ -351,6 +351,7 @@ export class Agent implements AsyncDisposable {
           .map((part) => part.entriesCountedSince?.())
           .find((since) => since !== undefined),
       driver: this.#driver,
+      historyPush: this.#settings.history.pushUrl,
       state: this.#options.host.paths.state,
       starting: this.#composed.startup.status,
       lastTick: this.#lastTick,

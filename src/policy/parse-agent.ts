@@ -16,6 +16,7 @@ import {
   type DigestRule,
   type HistorySettings,
 } from './settings.ts';
+import { parsePushUrl } from './elements/push-url.ts';
 import { valueKinds, type Endpoint } from './value-kinds.ts';
 import { childrenOf, xmlAttribute, type XmlElement } from './xml.ts';
 
@@ -61,11 +62,13 @@ function readHistory(element: XmlElement, diagnostics: Diagnostics): HistorySett
   const read = new AttributeReader(element, diagnostics);
   const fallback = defaultSettings.history;
   const range = { min: hour, max: 36_500 * 24 * hour };
+  const pushUrl = read.parsed('push', parsePushUrl);
   return {
     detailMilliseconds: read.duration('detail', range, fallback.detailMilliseconds),
     summaryMilliseconds: read.duration('summary', range, fallback.summaryMilliseconds),
     incidentsMilliseconds: read.duration('incidents', range, fallback.incidentsMilliseconds),
     bytesMax: read.parsed('space', valueKinds.space.parse) ?? fallback.bytesMax,
+    ...(pushUrl !== undefined && { pushUrl }),
   };
 }
 

@@ -20,6 +20,8 @@ export interface HistorySettings {
   readonly summaryMilliseconds: number;
   readonly incidentsMilliseconds: number;
   readonly bytesMax: number;
+  /** The address to which it is pushed; absent if there is none. */
+  readonly pushUrl?: string;
 }
 
 export interface AlertSettings {

@@ -95,6 +95,10 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
       summary: optional('duration', 'How long hourly summaries are kept; default: 400 days.'),
       incidents: optional('duration', 'How long incidents are kept; default: 400 days.'),
       space: optional('space', 'The maximum disk space for all of it; default: 2GiB.'),
+      push: optional(
+        'url',
+        'The address of a VictoriaMetrics or Prometheus server to which bulkhead-history-push.timer pushes it; see docs/monitoring.md.',
+      ),
     },
     children: [],
     holdsLimits: false,

@@ -79,6 +79,7 @@ describe('npm run package', { skip, timeout: longPatienceMilliseconds }, () => {
       '/usr/bin/bulkhead -> ../libexec/bulkhead/bulkhead',
       '/usr/lib/sysusers.d/bulkhead-console.conf',
       '/usr/lib/sysusers.d/bulkhead-fleet.conf',
+      '/usr/lib/sysusers.d/bulkhead-history.conf',
       '/usr/libexec/bulkhead/packaging/bulkhead-console.conf',
       '/usr/libexec/bulkhead/dist/console/manifest.json',
       '/usr/libexec/bulkhead/dist/entry/x64/pam_bulkhead.so',

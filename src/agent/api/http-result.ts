@@ -5,7 +5,7 @@ import type { HistoryFailure } from '../../store/history/history-query.ts';
 
 /** The reason why a request gets no answer. */
 export interface HttpError extends Problem {
-  readonly status: 400 | 401 | 403 | 404 | 409 | 411 | 413 | 415 | 422 | 429 | 500 | 503;
+  readonly status: 400 | 401 | 403 | 404 | 409 | 410 | 411 | 413 | 415 | 422 | 429 | 500 | 503;
   readonly retryAfterSeconds?: number;
 }
 

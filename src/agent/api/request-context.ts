@@ -57,6 +57,8 @@ export interface AgentContext {
   readonly entriesCountedSince: () => number | undefined;
   /** Absent if there is no policy or no driver. */
   readonly driver: Driver | undefined;
+  /** The address to which the history is pushed; undefined if the policy names none. */
+  readonly historyPush: string | undefined;
   /** The directory of the state of this instance. */
   readonly state: string;
   /** Absent once it has started. */

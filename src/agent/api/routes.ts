@@ -48,6 +48,7 @@ import { answerLimits, answerSetLimits } from '../responses/site-limits.ts';
 import { answerTop } from '../responses/top.ts';
 import { answerMaxima, answerReplay } from '../responses/replay.ts';
 import { answerTroubles } from '../responses/troubles.ts';
+import { answerHistoryWindow } from '../history/window.ts';
 import { answerSeries } from '../responses/series.ts';
 import { answerUsage } from '../responses/usage.ts';
 import { InFlight } from './in-flight.ts';
@@ -76,6 +77,7 @@ const answers: Readonly<Record<string, Handler>> = {
   '/v1/series': answerSeries,
   '/v1/maxima': answerMaxima,
   '/v1/replay': answerReplay,
+  '/v1/history/window': answerHistoryWindow,
   '/v1/incidents': answerIncidents,
   '/v1/incidents/:name': answerIncident,
   '/v1/advise': answerAdvise,

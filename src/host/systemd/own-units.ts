@@ -33,6 +33,8 @@ export const ownUnits: readonly OwnUnit[] = [
   { name: 'bulkhead-fleet-pull.timer', use: 'chosen' },
   { name: 'bulkhead-fleet.service', use: 'chosen' },
   { name: 'bulkhead-fleet-server.service', use: 'chosen' },
+  { name: 'bulkhead-history-push.service', use: 'called' },
+  { name: 'bulkhead-history-push.timer', use: 'chosen' },
   { name: 'bulkhead-broker@.service', use: 'called' },
   { name: 'bulkhead-broker.socket', use: 'enabled' },
   { name: 'bulkhead-symlinks.service', use: 'enabled' },

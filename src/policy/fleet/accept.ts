@@ -26,6 +26,7 @@ const words: Readonly<Record<string, Word>> = {
   'host.limits': 'observe',
   agent: 'agent',
   history: 'history',
+  'history.push': 'history-push',
   alerts: 'alerts',
   mail: 'alerts',
   webhook: 'alerts',

@@ -18,6 +18,7 @@ export const acceptWords = [
   'modules',
   'panel',
   'history',
+  'history-push',
   'alerts',
   'agent',
   'console',
