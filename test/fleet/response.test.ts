@@ -1,4 +1,5 @@
 /** The state of a host in its fleet, as the API shows it. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { responseOf, type Shown } from '../../src/fleet/core/response.ts';

@@ -44,6 +44,21 @@ const confirmedOn = (generation: number, state = running(fresh)) =>
   );
 
 suite('states', () => {
+  test('a release that is refused again and again was refused when it came first', () => {
+    const refused = endedBy(fresh, id(7), 'refused', ['a reason'], at(1, 'a', 1000));
+    assert.equal(endedBy(refused, id(7), 'refused', ['a reason'], at(2, 'a', 2000)), refused);
+    assert.equal(refused.ended?.at, 1000);
+    for (const [release, outcome, reason] of [
+      [8, 'refused', 'a reason'],
+      [7, 'rolled back', 'a reason'],
+      [7, 'refused', 'another'],
+    ] as const)
+      assert.equal(
+        endedBy(refused, id(release), outcome, [reason], at(2, 'a', 2000)).ended?.at,
+        2000,
+      );
+  });
+
   test('a release becomes healthy by the gate, and confirmed by a word or a day', () => {
     const seen = judged(
       watching(begun(running(fresh), id(7), { watchSeconds: 60 }, at(1)), at(2)),

@@ -185,14 +185,23 @@ export const begun = (
   current: { ...fresh('applying', now), release, watchSeconds, known },
 });
 
-/** Notes that a release stays away, and why; the one in force stays. */
+/** Notes that a release stays away, and why; the one in force stays. The same again is nothing new. */
 export const endedBy = (
   state: HostState,
   release: ReleaseId,
   outcome: Ending['outcome'],
   reasons: readonly string[],
   now: Now,
-): HostState => ({ ...state, ended: { release, outcome, reasons: bounded(reasons), at: now.at } });
+): HostState => {
+  const ended: Ending = { release, outcome, reasons: bounded(reasons), at: now.at };
+  return isSameEnding(state.ended, ended) ? state : { ...state, ended };
+};
+
+const isSameEnding = (before: Ending | undefined, { release, outcome, reasons }: Ending): boolean =>
+  before?.outcome === outcome &&
+  isRelease(before.release, release) &&
+  before.reasons.length === reasons.length &&
+  before.reasons.every((each, index) => each === reasons[index]);
 
 const reasonsMax = 20;
 const reasonLengthMax = 500;
