@@ -28,6 +28,7 @@ for (const suite of [
   'pam',
   'package',
   'ansible',
+  'nats',
   'cloud-init',
   'vm',
 ] as const satisfies readonly Suite[]) {

@@ -73,7 +73,7 @@ export class Collector {
     const checked = status.ok ? this.#ofHost(status.value, told.host) : status;
     if (!checked.ok) return this.#refuse(told.host, checked.error);
     const { at } = checked.value;
-    // A time such as the 99th of a month is no number.
+    // A time such as the 99th of a month is not a number.
     if (!(Math.abs(Date.parse(at) - told.receivedAt) <= clockErrorMilliseconds)) {
       const reason = `it tells of ${at}: its clock is wrong, or the status is an old one`;
       return this.#refuse(told.host, { reason });
