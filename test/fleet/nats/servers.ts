@@ -124,8 +124,7 @@ export async function startServers(count: 1 | 3): Promise<TestServers> {
       return connection;
     },
     async healthy() {
-      for (const server of servers)
-        await eventually(`${server.place.name} is healthy`, () => server.isHealthy(), server.log);
+      for (const server of servers) await healthy(server);
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(connections.map((each) => each.close().catch(() => undefined)));
@@ -146,6 +145,23 @@ export async function startServers(count: 1 | 3): Promise<TestServers> {
 }
 
 const connectTimeoutMs = 60_000;
+
+/** Waits for a server. One that has lost the others is restarted, as `bulkhead-fleet-nats-watch.service` does. */
+async function healthy(server: TestServer): Promise<void> {
+  let since = performance.now();
+  const state = async () => {
+    if (await server.isHealthy()) return true;
+    if (performance.now() - since > lostMs) {
+      await server.kill();
+      server.start();
+      since = performance.now();
+    }
+    return false;
+  };
+  await eventually(`${server.place.name} is healthy`, state, server.log);
+}
+
+const lostMs = 90_000;
 
 /** Waits until streams can be made: a cluster that has just begun refuses what it can do a moment later. */
 async function makeStreams(connection: NatsConnection, count: number): Promise<void> {

@@ -85,6 +85,8 @@ const clusterText = (fleet: string, server: ServerPlace, all: readonly ServerPla
   name: ${quoted(fleet)}
   listen: ${quoted(`${server.listen}:${server.clusterPort}`)}
   no_advertise: true
+  # One connection to each other server: of several, duplicates are closed, and a server that came back was not heard.
+  pool_size: -1
   tls {
 ${tlsLines(server).replace(/^/gm, '  ')}
     ca_file: ${quoted(`${server.files}/ca.pem`)}
