@@ -67,6 +67,22 @@ export class TestServer {
 
   log = (): string => readFileSync(this.#log, 'utf8').slice(-8192);
 
+  /** The group that places streams, as this server knows it; the leader knows its members. */
+  async group(): Promise<
+    { readonly size: number; readonly members: readonly string[] } | undefined
+  > {
+    const url = `http://127.0.0.1:${this.place.monitorPort}/jsz`;
+    try {
+      const answer = await fetch(url, { signal: AbortSignal.timeout(healthTimeoutMs) });
+      const { meta_cluster: group } = (await answer.json()) as { readonly meta_cluster?: Group };
+      if (group === undefined) return undefined;
+      const { cluster_size: size = 0, leader = '', replicas = [] } = group;
+      return { size, members: [leader, ...replicas.map(({ name }) => name)] };
+    } catch {
+      return undefined;
+    }
+  }
+
   async isHealthy(): Promise<boolean> {
     const url = `http://127.0.0.1:${this.place.monitorPort}/healthz`;
     const answer = await fetch(url, { signal: AbortSignal.timeout(healthTimeoutMs) }).catch(
@@ -74,6 +90,12 @@ export class TestServer {
     );
     return answer?.status === 200;
   }
+}
+
+interface Group {
+  readonly cluster_size?: number;
+  readonly leader?: string;
+  readonly replicas?: readonly { readonly name: string }[];
 }
 
 /** The limit of one try; it is asked again. */
@@ -124,8 +146,7 @@ export async function startServers(count: 1 | 3): Promise<TestServers> {
       return connection;
     },
     async healthy() {
-      for (const server of servers)
-        await eventually(`${server.place.name} is healthy`, () => server.isHealthy(), server.log);
+      for (const server of servers) await healthy(server);
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(connections.map((each) => each.close().catch(() => undefined)));
@@ -136,6 +157,7 @@ export async function startServers(count: 1 | 3): Promise<TestServers> {
   try {
     for (const server of servers) server.start();
     await started.healthy();
+    if (count > 1) await whole(servers);
     const connection = await started.connect(started.centre);
     await makeStreams(connection, count);
   } catch (error) {
@@ -146,6 +168,45 @@ export async function startServers(count: 1 | 3): Promise<TestServers> {
 }
 
 const connectTimeoutMs = 60_000;
+
+/** Waits for a server. One that has lost the others is restarted, as `bulkhead-fleet-nats-watch.service` does. */
+async function healthy(server: TestServer): Promise<void> {
+  let since = performance.now();
+  const state = async () => {
+    if (await server.isHealthy()) return true;
+    if (performance.now() - since > lostMs) {
+      await server.kill();
+      server.start();
+      since = performance.now();
+    }
+    return false;
+  };
+  await eventually(`${server.place.name} is healthy`, state, server.log);
+}
+
+const lostMs = 90_000;
+
+/** Waits until all servers are in the group that places streams. One that the others founded it without is restarted. */
+async function whole(servers: readonly TestServer[]): Promise<void> {
+  let since = performance.now();
+  const state = async () => {
+    const groups = await Promise.all(servers.map((each) => each.group()));
+    const size = Math.max(...groups.map((each) => each?.size ?? 0));
+    if (groups.every((each) => each?.size === servers.length)) return true;
+    const members = groups.find((each) => (each?.members.length ?? 0) > 1)?.members ?? [];
+    const outside = servers.find(({ place }) => !members.includes(place.name));
+    if (performance.now() - since > outsideMs && size > 1 && outside !== undefined) {
+      await outside.kill();
+      outside.start();
+      since = performance.now();
+    }
+    return false;
+  };
+  await eventually('all servers are in one group', state);
+}
+
+/** The time after which a group that has a leader is not waited for. */
+const outsideMs = 3000;
 
 /** Waits until streams can be made: a cluster that has just begun refuses what it can do a moment later. */
 async function makeStreams(connection: NatsConnection, count: number): Promise<void> {

@@ -78,13 +78,15 @@ const tlsLines = ({ files, keyFile }: ServerPlace) =>
   ].join('\n');
 
 /**
- * Servers know each other by certificates, which nobody else has. Each lists itself, too: a server waits for as many as
- * it has routes before it founds the group that places streams, and two of three would keep the third one out for good.
+ * Servers know each other by certificates, which nobody else has. Each lists itself, too: servers expect as many members
+ * of the group that places streams as they have routes, and with two it was often founded without the third.
  */
 const clusterText = (fleet: string, server: ServerPlace, all: readonly ServerPlace[]) => `cluster {
   name: ${quoted(fleet)}
   listen: ${quoted(`${server.listen}:${server.clusterPort}`)}
   no_advertise: true
+  # One connection to each other server: of several, duplicates are closed, and a server that came back was not heard.
+  pool_size: -1
   tls {
 ${tlsLines(server).replace(/^/gm, '  ')}
     ca_file: ${quoted(`${server.files}/ca.pem`)}

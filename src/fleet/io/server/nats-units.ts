@@ -51,7 +51,7 @@ set -u
 healthy() {
   timeout 10 bash -c '
     exec 3<>"/dev/tcp/127.0.0.1/$0" || exit 1
-    printf "GET /healthz?js-server-only=true HTTP/1.0\\r\\n\\r\\n" >&3
+    printf "GET /healthz HTTP/1.0\\r\\n\\r\\n" >&3
     grep -q "^HTTP/1.* 200 " <&3
   ' "$1" 2>/dev/null
 }
