@@ -90,6 +90,8 @@ export class CourierStage implements AsyncDisposable {
     this.#runtime = pathsOf(instance).runtime;
     this.release = join(directory, 'release');
     this.hosts = join(this.release, 'hosts');
+    // A run that was killed has left its socket.
+    rmSync(this.#runtime, { recursive: true, force: true });
     for (const each of [this.hosts, this.#outboxDirectory, this.#runtime])
       mkdirSync(each, { recursive: true });
     this.credential = join(directory, 'host.json');
