@@ -71,6 +71,8 @@ suite('bulkhead fleet pull', { skip }, () => {
   /** The answer to a release; undefined verifies it. */
   let answer: { readonly status: number; readonly reason: string } | undefined;
   const handed: string[] = [];
+  const records: string[] = [];
+  let isLed = false;
   const agent = createServer((request, response) => void reply(request, response));
   let nginx: ReturnType<typeof spawn>;
   let port = 0;
@@ -82,9 +84,20 @@ suite('bulkhead fleet pull', { skip }, () => {
       response.writeHead(status, { 'content-type': 'application/json' });
       response.end(JSON.stringify(value));
     };
-    if (request.url === '/v1/fleet') return end(200, { state: 'healthy', fleet, host, from });
+    if (request.url === '/v1/fleet')
+      return end(200, {
+        state: 'healthy',
+        fleet,
+        host,
+        from,
+        ...(isLed && { hasControllers: true }),
+      });
     const chunks = (await request.toArray()) as Buffer[];
     const text = Buffer.concat(chunks).toString('utf8');
+    if (request.url === '/v1/fleet/record') {
+      records.push(text);
+      return end(text === 'refused' ? 422 : 200, {});
+    }
     handed.push(text);
     const action = 'take the release';
     if (answer !== undefined) return end(answer.status, errorBody({ action, ...answer }));
@@ -240,6 +253,33 @@ suite('bulkhead fleet pull', { skip }, () => {
     from = [];
     assert.equal((await run()).status, 1);
     assert.equal(handed.length, before);
+  });
+
+  test('the record of a rollout is fetched beside the release, if the fleet has controllers', async () => {
+    from = [`https://localhost:${port}/`];
+    const bundle = bundleOf(1);
+    publish(bundle);
+    const record = join(web, 'rollout.json');
+    writeFileSync(record, '{"format":1,"record":{}}');
+    const first = await run();
+    assert.equal(first.status, 0, first.stderr);
+    assert.deepEqual(records, []);
+    isLed = true;
+    try {
+      assert.equal((await run()).status, 0);
+      assert.deepEqual(records, ['{"format":1,"record":{}}']);
+      // What is wrong with the record keeps no release from the agent.
+      for (const text of ['refused', 'x'.repeat(70_000)]) {
+        writeFileSync(record, text);
+        const { status, stderr } = await run();
+        assert.equal(status, 0, stderr);
+        assert.match(stderr, /rollout\.json/);
+        assert.equal(handed.at(-1), bundle);
+      }
+      assert.equal(records.length, 2);
+    } finally {
+      isLed = false;
+    }
   });
 
   test('the next address answers for one that is gone; http is for this host', async () => {

@@ -52,6 +52,8 @@ const agentOf = (paths: Paths): AgentLink => ({
     callAgent<FleetOutboxResponse>(paths, '/v1/fleet/outbox', { epoch, after }),
   release: (body) =>
     callAgent<FleetResponse>(paths, '/v1/fleet/release', {}, { method: 'POST', body }),
+  record: (body) =>
+    callAgent<FleetResponse>(paths, '/v1/fleet/record', {}, { method: 'POST', body }),
 });
 
 export const command: CommandModule = {

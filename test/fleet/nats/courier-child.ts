@@ -17,6 +17,8 @@ const courier = new Courier(
       callAgent<FleetOutboxResponse>(paths, '/v1/fleet/outbox', { epoch, after }),
     release: (body) =>
       callAgent<FleetResponse>(paths, '/v1/fleet/release', {}, { method: 'POST', body }),
+    record: (body) =>
+      callAgent<FleetResponse>(paths, '/v1/fleet/record', {}, { method: 'POST', body }),
   },
   { info: say, warn: say },
   {

@@ -10,6 +10,8 @@ export interface AgentLink {
   ) => Promise<Result<FleetOutboxResponse, AgentFailure>>;
   /** Hands over a release, which the agent verifies. */
   readonly release: (bundle: string) => Promise<Result<FleetResponse, AgentFailure>>;
+  /** Hands over the record of a rollout, which the agent verifies. */
+  readonly record: (text: string) => Promise<Result<FleetResponse, AgentFailure>>;
 }
 
 /** The account that the courier needs may do nothing else, so nothing else is here. */

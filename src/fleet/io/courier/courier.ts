@@ -20,6 +20,8 @@ import {
   docRequest,
   eventsSubject,
   markRequest,
+  recordHintSubject,
+  recordRequest,
   statusSubject,
 } from '../../core/subjects.ts';
 import { causeOfNats, connectWith } from '../nats/connect.ts';
@@ -66,6 +68,7 @@ export class Courier {
   #lookAt = never;
   #lookedAt = never;
   #handed: string | undefined;
+  #record: string | undefined;
   #handAt = never;
   #statusAt = never;
   #shown = '';
@@ -130,6 +133,7 @@ export class Courier {
     connection.subscribe(docHintSubject(this.#credential.name), {
       callback: () => this.#hear(),
     });
+    connection.subscribe(recordHintSubject, { callback: () => this.#hear() });
     void connection.closed().then(() => this.#wake.abort());
     while (!signal.aborted && !connection.isClosed() && this.#unanswered < unansweredMax) {
       await this.#round(connection);
@@ -175,6 +179,7 @@ export class Courier {
     const { name } = this.#credential;
     const { lookMilliseconds, retryMilliseconds } = this.#times;
     const bundle = await lastMessage(connection, docRequest(name));
+    await this.#handRecord(await lastMessage(connection, recordRequest));
     await this.#readMark(connection);
     const isSame = bundle === this.#handed && performance.now() < this.#handAt;
     if (bundle !== undefined && !isSame) {
@@ -193,6 +198,15 @@ export class Courier {
     if (taken.ok) return true;
     this.#say(formatProblem(taken.error));
     return taken.error.status === 422;
+  }
+
+  /** Hands the record of a rollout to the agent, once. It may open the wave of a release that had to wait. */
+  async #handRecord(record: string | undefined): Promise<void> {
+    if (record === undefined || record === this.#record) return;
+    const taken = await this.#agent.record(record);
+    if (!taken.ok) return this.#say(formatProblem(taken.error));
+    this.#record = record;
+    this.#handed = undefined;
   }
 
   async #readMark(connection: NatsConnection): Promise<void> {

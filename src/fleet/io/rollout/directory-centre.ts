@@ -11,7 +11,7 @@ import { underLock } from '../../../sys/files/under-lock.ts';
 import type { Centre, Put, StoredRecord } from '../../core/rollout/centre.ts';
 import { parseRecord, parseRecordFile, recordCharsMax } from '../../core/rollout/parse-record.ts';
 
-const rolloutFile = 'rollout.json';
+export const rolloutFile = 'rollout.json';
 
 export const rolloutLock = (directory: string): string => join(directory, `.${rolloutFile}.lock`);
 

@@ -10,6 +10,7 @@ import {
   type JsMsg,
 } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { printable } from '../../../../packages/base/printable.ts';
 import { formatProblem, type Problem } from '../../../../packages/base/problem.ts';
@@ -17,6 +18,8 @@ import type { Credential } from '../../core/credential.ts';
 import type { Mark } from '../../core/told/mark.ts';
 import { markSubject } from '../../core/subjects.ts';
 import { causeOfNats, connectWith } from '../nats/connect.ts';
+import { natsCentre } from '../nats/nats-centre.ts';
+import { uploadRecord } from '../rollout/upload-record.ts';
 import { requestMilliseconds } from '../nats/last-message.ts';
 import { ensureStreams, replicasOf } from '../nats/streams.ts';
 import type { CentreStore } from './centre-store.ts';
@@ -134,6 +137,7 @@ export class Centre {
         }
         const sent = await this.#uploader.upload(connection);
         if (sent > 0) this.#parts.log.info(`The servers have new files of ${sent} hosts`);
+        await this.#uploadRecord(connection);
         await this.#sendMarks(connection);
         failures = 0;
       } catch (error) {
@@ -145,6 +149,12 @@ export class Centre {
       for (const note of this.#parts.store.takeNotes()) this.#parts.log.warn(note);
       await pause(this.#times.lookMilliseconds, signal);
     }
+  }
+
+  async #uploadRecord(connection: NatsConnection): Promise<void> {
+    const put = await uploadRecord(dirname(this.#parts.hosts), natsCentre(connection));
+    if (!put.ok) this.#say('rollout', formatProblem(put.error));
+    else if (put.value) this.#parts.log.info('The servers have a new record of the rollout');
   }
 
   async #collectEvents(connection: NatsConnection, signal: AbortSignal): Promise<void> {

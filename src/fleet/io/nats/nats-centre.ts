@@ -1,0 +1,49 @@
+/** Servers as a centre: the stream keeps one record, and takes another one only from whoever has seen the last one. */
+import { jetstream, jetstreamManager, JetStreamApiError } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { failed, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import type { Centre, Put, StoredRecord } from '../../core/rollout/centre.ts';
+import { recordSubject } from '../../core/subjects.ts';
+import { causeOfNats } from './connect.ts';
+
+const stream = 'ROLLOUT';
+const timeout = 10_000;
+/** Source: the error codes of nats-server, `server/errors.json`. */
+const wrongLastSequence: ReadonlySet<number> = new Set([10_071, 10_164]);
+
+export const natsCentre = (connection: NatsConnection): Centre => ({
+  record: () => record(connection),
+  put: (text, expected) => put(connection, text, expected),
+});
+
+async function record(
+  connection: NatsConnection,
+): Promise<Result<StoredRecord | undefined, Problem>> {
+  try {
+    const manager = await jetstreamManager(connection, { checkAPI: false, timeout });
+    // From the leader of the stream: other servers may be behind.
+    const found = await manager.streams.getMessage(stream, { last_by_subj: recordSubject });
+    return ok(found === null ? undefined : { text: found.string(), sequence: found.seq });
+  } catch (error) {
+    return failed({ action: 'read the record of', object: stream, ...causeOfNats(error) });
+  }
+}
+
+async function put(
+  connection: NatsConnection,
+  text: string,
+  expected: number,
+): Promise<Result<Put, Problem>> {
+  try {
+    const { seq } = await jetstream(connection, { timeout }).publish(recordSubject, text, {
+      expect: { lastSubjectSequence: expected },
+      retries: 0,
+    });
+    return ok({ kind: 'stored', sequence: seq });
+  } catch (error) {
+    if (error instanceof JetStreamApiError && wrongLastSequence.has(error.code))
+      return ok({ kind: 'conflict' });
+    return failed({ action: 'put the record into', object: stream, ...causeOfNats(error) });
+  }
+}
