@@ -29,20 +29,30 @@ const varintField = (number: number) => number << 3;
 
 export function writeRequest(all: readonly TimeSeries[]): Uint8Array {
   const out = new Writer();
-  const inner = new Writer();
   const names = new Map<string, Uint8Array>();
   const labels = new Map<TimeSeries['labels'], Uint8Array>();
+  const times = new Map<number, Uint8Array>();
   for (const { name, labels: own, samples } of all) {
-    inner.length = 0;
     // The receiver demands labels in order; names of small letters come after this one.
-    inner.bytes(known(names, name, () => encoded([['__name__', name]])));
-    inner.bytes(known(labels, own, () => encoded(Object.entries(own))));
-    for (const each of samples) inner.sample(each);
+    const itsName = known(names, name, () => encoded([['__name__', name]]));
+    const itsLabels = known(labels, own, () => encoded(Object.entries(own)));
+    const timeOf = (at: number) => known(times, at, () => timeField(at));
+    let length = itsName.length + itsLabels.length;
+    for (const { at } of samples) length += sampleHead + timeOf(at).length;
     out.varint(bytesField(1));
-    out.varint(inner.length);
-    out.bytes(inner.written());
+    out.varint(length);
+    out.bytes(itsName);
+    out.bytes(itsLabels);
+    for (const { at, value } of samples) out.sample(value, timeOf(at));
   }
   return out.written().slice();
+}
+
+function timeField(at: number): Uint8Array {
+  const field = new Writer();
+  field.varint(varintField(2));
+  field.varint(at);
+  return field.written().slice();
 }
 
 function known<Key>(cache: Map<Key, Uint8Array>, key: Key, make: () => Uint8Array): Uint8Array {
@@ -53,28 +63,38 @@ function known<Key>(cache: Map<Key, Uint8Array>, key: Key, make: () => Uint8Arra
   return made;
 }
 
+const encoder = new TextEncoder();
+
 /** Encodes labels in their order; a receiver takes none without a value. */
 function encoded(labels: readonly (readonly [string, string])[]): Uint8Array {
-  const encoder = new TextEncoder();
   const all = new Writer();
-  for (const pair of labels.filter(([, value]) => value !== '').sort(byName)) {
-    const label = new Writer();
-    for (const [at, text] of pair.entries()) {
-      const bytes = encoder.encode(text);
-      label.varint(bytesField(at + 1));
-      label.varint(bytes.length);
-      label.bytes(bytes);
-    }
+  for (const [name, value] of labels.filter(([, each]) => each !== '').sort(byName)) {
+    const [first, second] = [encoder.encode(name), encoder.encode(value)];
     all.varint(bytesField(1));
-    all.varint(label.length);
-    all.bytes(label.written());
+    all.varint(lengthOf(first) + lengthOf(second));
+    all.varint(bytesField(1));
+    all.varint(first.length);
+    all.bytes(first);
+    all.varint(bytesField(2));
+    all.varint(second.length);
+    all.bytes(second);
   }
-  return all.written().slice();
+  return all.written();
+}
+
+/** Returns the length of bytes with their field and their own length. */
+function lengthOf({ length }: Uint8Array): number {
+  let own = 1;
+  for (let rest = length; rest > 127; rest >>>= 7) own++;
+  return 1 + own + length;
 }
 
 const byName = ([a]: readonly [string, string], [b]: readonly [string, string]) => (a < b ? -1 : 1);
 
-const sampleLengthMax = 32;
+/** A double with its field. */
+const doubleLength = 9;
+/** The same, after the field of the sample and its length. */
+const sampleHead = 2 + doubleLength;
 
 class Writer {
   length = 0;
@@ -100,16 +120,15 @@ class Writer {
     this.length += bytes.length;
   }
 
-  sample({ at, value }: Sample): void {
-    this.#reserve(sampleLengthMax);
-    this.varint(bytesField(2));
-    // A double, its field, the field of the time, and the time.
-    this.varint(1 + 8 + 1 + varintLength(at));
-    this.varint(doubleField(1));
+  /** Writes a sample, whose length takes one byte. */
+  sample(value: number, time: Uint8Array): void {
+    this.#reserve(sampleHead + time.length);
+    this.#bytes[this.length++] = bytesField(2);
+    this.#bytes[this.length++] = doubleLength + time.length;
+    this.#bytes[this.length++] = doubleField(1);
     this.#view.setFloat64(this.length, value, true);
     this.length += 8;
-    this.varint(varintField(2));
-    this.varint(at);
+    this.bytes(time);
   }
 
   #reserve(more: number): void {
@@ -120,10 +139,4 @@ class Writer {
     this.#bytes = larger;
     this.#view = new DataView(larger.buffer);
   }
-}
-
-function varintLength(number: number): number {
-  let length = 1;
-  for (let rest = number; rest > 127; rest = Math.floor(rest / 128)) length++;
-  return length;
 }
