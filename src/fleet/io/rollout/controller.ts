@@ -122,8 +122,8 @@ function recordAfter(
   };
 }
 
-/** A number larger than those of records that were lost here, and that hosts know. Each trust begins anew. */
+/** A number larger than those of records that were lost here, and that hosts know: the time. Each trust begins anew. */
 function sequenceAfter(last: RolloutRecord | undefined, trust: number, at: number): number {
   const following = last === undefined || last.trust < trust ? 1 : last.sequence + 1;
-  return Math.max(following, Math.floor(at / 1000));
+  return Math.max(following, at);
 }
