@@ -91,6 +91,7 @@ export async function askChart(
     limitTexts: _2,
     faults: _3,
     mail: _4,
+    sentByWeb: _6,
     cpuLimitNow: _5,
     ...who
   } = row;
