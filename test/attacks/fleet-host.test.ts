@@ -5,18 +5,20 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import { HostStage } from '../fleet/host-stage.ts';
-import { accountsObstacle, addAccount, removeAccount } from './accounts-stage.ts';
+import { accountsObstacle, addSystemAccount, removeAccount } from './accounts-stage.ts';
 
 const stage = new HostStage('bulkhead-fleet-attack', 897_200);
 const { uids } = stage;
 const [first = 0] = uids;
 const skip = stage.skip === false ? accountsObstacle() : stage.skip;
 const courier = 'bulkhead-fleet';
-const courierUid = 897_290;
 const limit = (processes: number) => `<defaults><processes limit="${processes}"/></defaults>`;
 
 describe('attacks on a host in a fleet', { skip }, () => {
-  before(() => addAccount(courier, courierUid));
+  let courierUid = 0;
+  before(() => {
+    courierUid = addSystemAccount(courier);
+  });
   stage.register();
   after(() => removeAccount(courier));
 

@@ -1,6 +1,5 @@
 /** The puller and a real agent: the account of the puller hands over a release, and may do nothing else. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
@@ -10,6 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import type { FleetPullJson } from '../../src/fleet/commands/json.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { addSystemAccount, removeAccount } from '../attacks/accounts-stage.ts';
 import { hostName, HostStage } from './host-stage.ts';
 
 const stage = new HostStage('bulkhead-fleet-courier', 896_000);
@@ -28,8 +28,7 @@ describe('the puller of a host in a fleet', { skip }, () => {
   });
 
   before(async () => {
-    execFileSync('useradd', ['--system', '--no-create-home', '--shell', '/bin/false', account]);
-    uid = Number(execFileSync('id', ['-u', account], { encoding: 'utf8' }));
+    uid = addSystemAccount(account);
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
@@ -39,7 +38,7 @@ describe('the puller of a host in a fleet', { skip }, () => {
   });
   after(() => {
     server.close();
-    execFileSync('userdel', [account]);
+    removeAccount(account);
   });
 
   test('brings a release, which the agent verifies and puts in force', async () => {
