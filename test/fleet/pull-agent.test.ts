@@ -6,7 +6,11 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import type { FleetOutboxResponse } from '../../src/agent/api/fleet-api.ts';
 import type { FleetPullJson } from '../../src/fleet/commands/json.ts';
+import { hostNamespaces, parseSigned } from '../../src/fleet/core/told/signed.ts';
+import { parseStatus } from '../../src/fleet/core/told/status.ts';
+import { isSignedByHost } from '../../src/fleet/io/verify/host-signature.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
 import { addSystemAccount, removeAccount } from '../attacks/accounts-stage.ts';
@@ -59,6 +63,18 @@ describe('the puller of a host in a fleet', { skip }, () => {
     assert.match(pulled.stderr, /the policy is not the one that was signed/);
     assert.equal(stage.processesMax(first), '100');
     assert.equal((await stage.state()).release?.generation, 1);
+  });
+
+  test('gets the status of the host, signed by it', async () => {
+    const asked = await stage.agent.ask('/v1/fleet/outbox?after=0', uid);
+    assert.equal(asked.status, 200);
+    const signed = parseSigned(asked.json<FleetOutboxResponse>().status);
+    assert.ok(signed.ok && isSignedByHost(hostNamespaces.status, signed.value));
+    const status = parseStatus(signed.value.document);
+    assert.ok(status.ok);
+    const { host, generation, tenants } = status.value;
+    assert.deepEqual([host, generation, tenants], [hostName, 1, stage.uids.length]);
+    assert.equal((await stage.agent.ask('/v1/fleet/outbox', first)).status, 403);
   });
 
   test('may do nothing else, and no other account may do that', async () => {
