@@ -352,9 +352,12 @@ async function insmod(guest: Guest, file: string, name: string) {
     errnoName: / = -1 (E\w+)/.exec(call)?.[1] ?? null,
     taints,
     kernelTaint: Number(kernelTaint),
-    messages: messages,
+    messages: messages.filter((line) => !ofSlowMachine.test(line)),
   };
 }
+
+/** Lines of the kernel that come at any time where the processor is emulated. */
+const ofSlowMachine = /^(clocksource|hrtimer|perf|rcu|sched|watchdog|workqueue): /;
 
 /**
  * Copies files to their paths in Debian's linux-image and linux-headers; of the headers, only the files that

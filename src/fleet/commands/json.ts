@@ -2,6 +2,7 @@
 import type { Diagnostic } from '../../policy/diagnostic.ts';
 import type { Explanation } from '../../policy/explain.ts';
 import type { FleetValueChange, LargeHostChange } from '../../policy/fleet/plan/plan-fleet.ts';
+import type { HostOverview } from '../core/told/host-overview.ts';
 
 /** A person who may sign. */
 export interface FleetPersonJson {
@@ -234,34 +235,10 @@ export interface FleetServerCheckJson {
   readonly problems: readonly string[];
 }
 
-/** A host, as its centre knows it. */
-export interface FleetServerHostJson {
-  /** The name of the host. */
-  readonly host: string;
-  /** The state that the host told; `silent` if it told nothing for three minutes, `unknown` if it told nothing yet. */
-  readonly state: string;
-  /** The generation in force; null: none, or unknown. */
-  readonly generation: number | null;
-  /** The number of tenants; null: unknown. */
-  readonly tenants: number | null;
-  /** The number of incidents of the last 24 hours; null: unknown. */
-  readonly faults24h: number | null;
-  /** The number of tenants' processes outside their cgroups; null: unknown. */
-  readonly outside: number | null;
-  /** The number of events that the host has made and the centre does not have; null: unknown. */
-  readonly behind: number | null;
-  /** The number of events that the host no longer had when it could send them. */
-  readonly lost: number;
-  /** The time when the last status came; null: none has come. */
-  readonly heard: string | null;
-  /** The reason of the state. */
-  readonly why: string | null;
-}
-
 /** `bulkhead fleet server hosts` */
 export interface FleetServerHostsJson {
   /** The hosts that have told something. */
-  readonly hosts: readonly FleetServerHostJson[];
+  readonly hosts: readonly HostOverview[];
 }
 
 /** A wave of a release. */
