@@ -1,10 +1,9 @@
 /** `bulkhead fleet` as people run it: they begin a fleet, sign one after the other, publish, and change who may sign. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { suite, test } from 'node:test';
 import type {
   FleetInitJson,
@@ -21,32 +20,14 @@ import { parseTrustFile } from '../../src/fleet/core/fleet-files.ts';
 import { parseTrust } from '../../src/fleet/core/parse.ts';
 import { verifyBundle } from '../../src/fleet/io/verify/verify-bundle.ts';
 import { jsonOf } from '../../testing/json-output.ts';
-import { suiteDirectory } from '../../testing/temporary-directory.ts';
-
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+import { makeDesk } from './desk.ts';
 
 suite('bulkhead fleet', () => {
-  const home = suiteDirectory('fleet-commands');
-  const at = join(home, 'fleet');
-  const out = join(home, 'out');
-  const key = (name: string) => join(home, name);
-  for (const name of ['alice', 'bob', 'mallory'])
-    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', key(name)]);
-  // Nobody's own keys and agent.
-  const env = { ...process.env, HOME: home, SSH_AUTH_SOCK: '', NO_COLOR: '1' };
-
-  const run = (...args: readonly string[]) =>
-    spawnSync(process.execPath, [main, 'fleet', ...args], { cwd: home, encoding: 'utf8', env });
-  function done(...args: readonly string[]): string {
-    const { status, stdout, stderr } = run(...args);
-    assert.equal(status, 0, stderr);
-    return stdout;
-  }
-  function refused(...args: readonly string[]): string {
-    const { status, stderr } = run(...args);
-    assert.equal(status, 1, stderr);
-    return stderr;
-  }
+  const { home, at, out, key, env, run, done, refused } = makeDesk('fleet-commands', [
+    'alice',
+    'bob',
+    'mallory',
+  ]);
   const sign = (who: string, ...args: readonly string[]) =>
     jsonOf<FleetSignJson>(
       'fleet sign',

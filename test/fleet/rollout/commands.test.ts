@@ -1,10 +1,9 @@
 /** `bulkhead fleet rollout` as people run it on a published directory, and what a host would make of each record. */
 import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { suite, test } from 'node:test';
 import type {
   FleetRolloutBackJson,
@@ -20,32 +19,15 @@ import type {
 import { readTrustFile } from '../../../src/fleet/io/given-trust.ts';
 import { verifyRecord } from '../../../src/fleet/io/verify/verify-record.ts';
 import { jsonOf } from '../../../testing/json-output.ts';
-import { suiteDirectory } from '../../../testing/temporary-directory.ts';
-
-const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
+import { main, makeDesk } from '../desk.ts';
 
 suite('bulkhead fleet rollout', () => {
-  const home = suiteDirectory('fleet-rollout');
-  const at = join(home, 'fleet');
-  const out = join(home, 'out');
+  const { home, at, out, key, env, done, refused } = makeDesk('fleet-rollout', [
+    'alice',
+    'centre',
+    'mallory',
+  ]);
   const file = join(out, 'rollout.json');
-  const key = (name: string) => join(home, name);
-  for (const name of ['alice', 'centre', 'mallory'])
-    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', key(name)]);
-  const env = { ...process.env, HOME: home, SSH_AUTH_SOCK: '', NO_COLOR: '1' };
-
-  const run = (...args: readonly string[]) =>
-    spawnSync(process.execPath, [main, 'fleet', ...args], { cwd: home, encoding: 'utf8', env });
-  function done(...args: readonly string[]): string {
-    const { status, stdout, stderr } = run(...args);
-    assert.equal(status, 0, stderr);
-    return stdout;
-  }
-  function refused(...args: readonly string[]): string {
-    const { status, stderr } = run(...args);
-    assert.equal(status, 1, stderr);
-    return stderr;
-  }
   const printed = (word: string, ...args: readonly string[]) =>
     done('rollout', word, out, '--json', '--key', key('centre'), ...args);
   const words = {
