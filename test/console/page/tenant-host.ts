@@ -194,6 +194,7 @@ function partsOf(now: number): Partial<AgentContext> {
     },
     evidence: { read: () => Promise.resolve(running) },
     mailOf: () => undefined,
+    sentByWebOf: () => undefined,
     cpuLimitNowOf: () => undefined,
     databaseUseOf: () => undefined,
     networkUseOf: () => undefined,
