@@ -1,4 +1,4 @@
-/** Requests about a fleet, through the agent's real socket: who may ask. */
+/** Requests of services with accounts of their own, through the agent's real socket: who may ask. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FleetAgent } from '../../src/agent/fleet/fleet-agent.ts';
@@ -17,6 +17,19 @@ test('only a system account is the courier, and not a customer with its name', a
   stage.haveAccounts({ ...uids, [courier]: 5004 });
   assert.equal(await statusFor(stage, 5004), 403);
   assert.equal(await statusFor(stage, 990), 403);
+});
+
+test('only a system account gets the history of all tenants, and not a customer with its name', async () => {
+  await using stage = await Stage.start();
+  const pusher = 'bulkhead-history';
+  const asked = async (uid: number) =>
+    (await ask(stage.control, '/v1/history/window', { uid })).status;
+  assert.equal(await asked(uids.bob), 403);
+  stage.haveAccounts({ ...uids, [pusher]: 990 });
+  // It may ask, and has said no window.
+  assert.equal(await asked(990), 400);
+  stage.haveAccounts({ ...uids, [pusher]: 5004 });
+  assert.equal(await asked(5004), 403);
 });
 
 test('the courier is told to wait before it sends what may be large', async () => {

@@ -73,7 +73,7 @@ export class RecordedHost implements AsyncDisposable {
       history: this.#history,
       historyPush: this.url,
       membership: { beginningOf: () => this.beginning },
-      console: { accountOf: () => (account === undefined ? undefined : { user: account }) },
+      console: { systemAccountOf: () => account },
     };
     const query = new QueryReader(new URLSearchParams({ from: `${from}` }));
     const request = new Request('http://bulkhead/v1/history/window');

@@ -6,6 +6,7 @@ import type { FleetOutboxResponse, FleetResponse } from '../api/fleet-api.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { bodyOf } from '../api/request-body.ts';
 import type { RequestContext } from '../api/request-context.ts';
+import { isSystemAccount } from '../api/system-account.ts';
 
 /** The account that may hand over releases. */
 const courierAccount = 'bulkhead-fleet';
@@ -95,11 +96,7 @@ function changed(
   return fleet.hold(seconds.value, (query.text('reason') ?? '').slice(0, reasonLengthMax));
 }
 
-/** Whether it is a process of the account, which is one of the system, outside jails and without a session of the console. */
-function isCourier({ caller, agent }: RequestContext): boolean {
-  if (caller.kind !== 'uid' || caller.uid === 0) return false;
-  return agent.console.systemAccountOf(caller.uid) === courierAccount;
-}
+const isCourier = (request: RequestContext) => isSystemAccount(request, courierAccount);
 
 const tooMany = (wait: number) =>
   httpError({

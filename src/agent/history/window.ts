@@ -12,6 +12,7 @@ import {
 import { isAdministrator } from '../api/caller.ts';
 import { fromStore, httpError, type HttpResult } from '../api/http-result.ts';
 import type { RequestContext } from '../api/request-context.ts';
+import { isSystemAccount } from '../api/system-account.ts';
 import type { MemberEntry } from '../sampling/member-index.ts';
 import type { HistoryMinutes, HistoryTenant, HistoryWindowResponse } from './history-api.ts';
 
@@ -23,7 +24,7 @@ export async function answerHistoryWindow(
   request: RequestContext,
 ): Promise<HttpResult<HistoryWindowResponse>> {
   const { agent } = request;
-  if (!isAdministrator(request.caller) && !isPusher(request))
+  if (!isAdministrator(request.caller) && !isSystemAccount(request, account))
     return httpError({ status: 403, action, reason: 'only root may' });
   const period = askedWindow(request);
   if (!period.ok) return period;
@@ -46,12 +47,6 @@ export async function answerHistoryWindow(
     minutes: minutes.value,
     tenants: tenants.value,
   });
-}
-
-/** Whether it is a process of the account, outside jails and without a session of the console. */
-function isPusher({ caller, agent }: RequestContext): boolean {
-  if (caller.kind !== 'uid' || caller.uid === 0) return false;
-  return agent.console.accountOf(caller.uid, undefined)?.user === account;
 }
 
 function askedWindow({ query }: RequestContext): HttpResult<HistoryPeriod> {
