@@ -19,7 +19,7 @@ export interface Credential {
   readonly name: string;
   /** Addresses such as `tls://nats-1.example.org:4222`. */
   readonly servers: readonly string[];
-  /** The certificate that has signed those of the servers, as PEM. */
+  /** The certificate of the authority that signed the servers, as PEM. */
   readonly ca: string;
   readonly jwt: string;
   /** The private key, in the form of NATS. */

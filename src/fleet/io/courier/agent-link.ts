@@ -1,4 +1,4 @@
-/** The agent, as its courier sees it. */
+/** The agent, as its courier sees it: the courier's account may ask for nothing else. */
 import type { FleetOutboxResponse, FleetResponse } from '../../../agent/api/fleet-api.ts';
 import type { AgentFailure } from '../../../agent/api/client.ts';
 import type { Result } from '../../../../packages/base/result.ts';
@@ -14,7 +14,6 @@ export interface AgentLink {
   readonly record: (text: string) => Promise<Result<FleetResponse, AgentFailure>>;
 }
 
-/** The account that the courier needs may do nothing else, so nothing else is here. */
 export interface CourierLog {
   readonly info: (text: string) => void;
   readonly warn: (text: string) => void;

@@ -9,8 +9,7 @@ import { jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { printable } from '../../../../packages/base/printable.ts';
-import { formatProblem, type Problem } from '../../../../packages/base/problem.ts';
-import type { AgentFailure } from '../../../agent/api/client.ts';
+import { formatProblem } from '../../../../packages/base/problem.ts';
 import type { Credential } from '../../core/credential.ts';
 import { parseMark } from '../../core/told/mark.ts';
 import { parseSigned } from '../../core/told/signed.ts';
@@ -221,7 +220,7 @@ export class Courier {
     for (let batch = 0; batch < batchesMax; batch++) {
       const { epoch, number } = this.#events.after;
       const outbox = await this.#agent.outbox(epoch, number);
-      if (!outbox.ok) return this.#sayAgent(outbox.error);
+      if (!outbox.ok) return this.#say(formatProblem(outbox.error));
       const { host, status, events } = outbox.value;
       if (host !== name)
         return this.#say(`This host is "${host}" in its fleet, and the credential is of "${name}"`);
@@ -240,10 +239,6 @@ export class Courier {
     await publish(connection, statusSubject(this.#credential.name), status);
     this.#shown = shown;
     this.#statusAt = performance.now() + this.#times.statusMilliseconds;
-  }
-
-  #sayAgent(problem: AgentFailure | Problem): void {
-    this.#say(formatProblem(problem));
   }
 
   /** Logs a problem once. */

@@ -13,7 +13,7 @@ export interface FleetKeys {
   readonly system: string;
   readonly centre: string;
   readonly hosts: string;
-  /** Signs hosts' credentials, and can give them no other rights than those of a host. */
+  /** Signs hosts' credentials, and can give them the rights of a host only. */
   readonly signing: string;
 }
 

@@ -4,7 +4,7 @@
  *     LogFormat "%h %l %u %t \"%r\" %>s %O" combined
  *     CustomLog /var/log/apache2/shop.log combined
  *
- * A vhost with a CustomLog or TransferLog of its own does not write to those of the main server.
+ * A vhost with a CustomLog or TransferLog of its own does not write to the main server's logs.
  * Source: mod_log_config.c.
  */
 import { fail } from '../../../../packages/base/result.ts';

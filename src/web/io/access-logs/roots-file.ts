@@ -15,7 +15,7 @@ const linksMax = 16;
 /** Accounts of the system are below it, on all distributions. */
 const firstPersonUid = 1000;
 
-/** `groups`: groups that may write to directories, such as the one of the system's logger. */
+/** `groups`: groups that may write to directories, such as the system logger's group. */
 export function openRootsFile(
   path: string,
   groups: ReadonlySet<number>,

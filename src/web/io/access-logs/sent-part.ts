@@ -1,5 +1,5 @@
 /**
- * Tells the agent how many bytes web servers have sent for each tenant's sites. The logs are those of the last record;
+ * Tells the agent how many bytes web servers have sent for each tenant's sites. It follows the logs of the last record;
  * web servers are asked again each hour, since sites come and go.
  */
 import type { SentByWeb } from '../../../agent/api/api.ts';
