@@ -20,8 +20,6 @@ export interface Step {
   readonly again?: string;
   /** The minutes after which it hangs, and is ended; none for steps that always end. */
   readonly minutesMax?: number;
-  /** Whether it waits more than it computes, so that the machine can run one more of the others meanwhile. */
-  readonly waits?: boolean;
 }
 
 interface Ran {
@@ -54,66 +52,48 @@ export function tests(
   return { name, command: [process.execPath, '--test', atOnce, timeout, ...files] };
 }
 
+/** The steps of a run. */
+export interface Steps {
+  /** They run one after another, before the lanes begin. */
+  readonly first: readonly Step[];
+  /** The steps of a lane run one after another, and the lanes at the same time. */
+  readonly lanes?: readonly (readonly Step[])[];
+  /** They run beside all others, in the order in which one of them can begin. */
+  readonly beside?: readonly Step[];
+}
+
 /**
- * Runs all steps, so that one run shows everything that is wrong. One lane runs `steps`; another
- * runs those `beside` them at the same time, and the first joins in when `steps` are done. While
- * steps wait, more lanes help, as machines wait, too. Output of steps that run at the same time is shown when they end.
+ * Runs all steps, so that one run shows everything that is wrong. A lane that is done helps with the steps beside. Output
+ * of steps that run at the same time is shown when they end.
  */
-export async function runSteps(
-  steps: readonly Step[],
-  beside: readonly Step[] = [],
-): Promise<boolean> {
+export async function runSteps({ first, lanes = [], beside = [] }: Steps): Promise<boolean> {
   // npm passes on only some of the signals that may end it; `exec` in package.json makes it the parent.
   if (process.env['npm_lifecycle_event'] !== undefined)
     signalAtEndOfParent(constants.signals.SIGTERM);
   const started = performance.now();
-  const output = beside.length > 0 ? 'at its end' : 'as it comes';
+  const output = lanes.length + beside.length > 0 ? 'at its end' : 'as it comes';
   const others = [...beside];
-  const always = () => true;
-  const takeOthers = (goesOn: () => boolean) => runLane(others, output, goesOn);
-  const own = async () => [
-    ...(await runOwn(steps, output, takeOthers)),
-    ...(await takeOthers(always)),
+  const help = () => runLane(others, output);
+  const runThenHelp = async (steps: readonly Step[]) => [
+    ...(await runLane([...steps], output)),
+    ...(await help()),
   ];
-  const all = (await Promise.all([own(), takeOthers(always)])).flat();
+  const runOwn = async () => [
+    ...(await runLane([...first], output)),
+    ...(await Promise.all([...lanes.map(runThenHelp), help()])).flat(),
+  ];
+  const all = (await Promise.all([runOwn(), help()])).flat();
   process.stdout.write(`\n${summaryOf(all, secondsSince(started))}\n`);
   return all.every(({ passed }) => passed);
 }
 
 type Output = 'as it comes' | 'at its end';
 
-/** The lanes of others that help while steps wait. */
-const helpingLanes = 2;
-
-/** Runs the steps that wait last, and more lanes of others meanwhile. */
-async function runOwn(
-  steps: readonly Step[],
-  output: Output,
-  takeOthers: (goesOn: () => boolean) => Promise<readonly Ran[]>,
-): Promise<readonly Ran[]> {
+/** Runs the steps of a queue, from which other lanes may take as well. */
+async function runLane(queue: Step[], output: Output): Promise<readonly Ran[]> {
   const ran: Ran[] = [];
-  for (const step of steps.filter(({ waits }) => waits !== true))
+  for (let step = queue.shift(); step !== undefined; step = queue.shift())
     ran.push(await runStep(step, output));
-  const waiting = steps.filter(({ waits }) => waits === true);
-  let areRunning = waiting.length > 0;
-  const meanwhile = Array.from({ length: helpingLanes }, () => takeOthers(() => areRunning));
-  for (const step of waiting) ran.push(await runStep(step, output));
-  areRunning = false;
-  return [...ran, ...(await Promise.all(meanwhile)).flat()];
-}
-
-/** Runs steps of a queue from which other lanes take as well. */
-async function runLane(
-  queue: Step[],
-  output: Output,
-  goesOn: () => boolean,
-): Promise<readonly Ran[]> {
-  const ran: Ran[] = [];
-  while (goesOn()) {
-    const step = queue.shift();
-    if (step === undefined) break;
-    ran.push(await runStep(step, output));
-  }
   return ran;
 }
 

@@ -6,7 +6,7 @@ import { globSync } from 'node:fs';
 import { basename } from 'node:path';
 import { longPatienceMilliseconds } from '../testing/patience.ts';
 import { ensurePrerequisites, type Suite } from '../testing/prerequisites.ts';
-import { heavySuites, kernelSuites, okSteps } from './ok.ts';
+import { heavySuites, kernelLanes, okSteps } from './ok.ts';
 import { root, runSteps, tests, type Step } from './steps.ts';
 
 const log = (line: string) => process.stdout.write(`${line}\n`);
@@ -52,17 +52,16 @@ const inMachine = { one: true, patience: longPatienceMilliseconds };
 /** Suites take at most two minutes, and machines at most ten. */
 const suiteMinutesMax = 15;
 const machineMinutesMax = 45;
-const passed = await runSteps(
-  [
-    ...okSteps(),
-    ...kernelSuites.map((file) => ({
+const passed = await runSteps({
+  first: okSteps(),
+  lanes: kernelLanes.map((files) =>
+    files.map((file) => ({
       ...tests(`this kernel, ${shortName(file)}`, [file], alone),
-      waits: true,
       again: shared,
       minutesMax: suiteMinutesMax,
     })),
-  ],
-  [
+  ),
+  beside: [
     ...machine.map((file) => ({
       ...behind(tests(`virtual machine, ${basename(file, '.test.ts')}`, [file], inMachine)),
       again: emulated,
@@ -74,8 +73,8 @@ const passed = await runSteps(
       minutesMax: suiteMinutesMax,
     })),
   ],
-);
-/** Machines take the time that other suites leave: those are one after another, and would end last. */
+});
+/** Machines take the time that other suites leave: those are one after another in lanes, and would end last. */
 function behind(step: Step): Step {
   return { ...step, command: ['nice', '-n', '15', ...step.command] };
 }

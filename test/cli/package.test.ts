@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -19,6 +20,7 @@ import type { UsageResponse } from '../../src/agent/api/api.ts';
 import { makeWholeProgram } from '../../src/cli/program.ts';
 import { longPatienceMilliseconds } from '../../testing/patience.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { projectFiles } from '../../testing/vm/project.ts';
 import { RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { putLibraryFiles } from '../../packages/modules/test/library-files.ts';
@@ -56,6 +58,14 @@ const instance = 'bulkhead-package-test';
 const here = hostHere(instance);
 const tenant = 880_101;
 
+/** Returns a copy of the project, since a build takes away what other suites run at this time. */
+async function copyOfProject(copy: string): Promise<string> {
+  for (const file of await projectFiles())
+    cpSync(join(root, file), join(copy, file), { verbatimSymlinks: true });
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
+  return copy;
+}
+
 describe('the package of npm pack', { timeout: longPatienceMilliseconds }, () => {
   const directory = suiteDirectory('package');
   let installed = '';
@@ -64,10 +74,11 @@ describe('the package of npm pack', { timeout: longPatienceMilliseconds }, () =>
   const run = (...args: string[]) =>
     spawnSync(program, args, { encoding: 'utf8', env: { PATH: '/usr/bin:/bin' }, cwd: installed });
 
-  before(() => {
-    execFileSync('npm', ['run', '--silent', 'build'], { cwd: root });
-    execFileSync('npm', ['pack', '--silent', '--pack-destination', directory], { cwd: root });
-    const [tarball = ''] = readdirSync(directory);
+  before(async () => {
+    const copy = await copyOfProject(join(directory, 'project'));
+    execFileSync('npm', ['run', '--silent', 'build'], { cwd: copy });
+    execFileSync('npm', ['pack', '--silent', '--pack-destination', directory], { cwd: copy });
+    const tarball = readdirSync(directory).find((name) => name.endsWith('.tgz')) ?? '';
     installed = join(directory, 'prefix');
     mkdirSync(installed);
     const flags = ['--silent', '--no-audit', '--no-fund', '--ignore-scripts'];
