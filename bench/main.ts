@@ -25,6 +25,7 @@ import { benchDiscovery } from './discovery.ts';
 import { benchExec } from './exec.ts';
 import { benchExecGuest } from './exec-guest.ts';
 import { benchFleet } from './fleet.ts';
+import { benchFleetServers } from './fleet-servers.ts';
 import { buildFloor } from './floor.ts';
 import { benchInstall } from './install.ts';
 import { benchJail } from './jail.ts';
@@ -78,6 +79,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section | reado
   history: benchHistory,
   simulate: benchSimulate,
   fleet: benchFleet,
+  'fleet-servers': benchFleetServers,
   'history-push': benchHistoryPush,
   modules: benchModules,
   'all-modules': benchAllModules,

@@ -6,7 +6,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { clockTicksPerSecond } from '../src/sys/syscalls.ts';
+import { processCpuMicroseconds } from '../src/sys/syscalls.ts';
 import { freePort } from '../testing/free-port.ts';
 import { eventually } from '../testing/patience.ts';
 import { ensurePrerequisites } from '../testing/prerequisites.ts';
@@ -190,11 +190,7 @@ async function ask({ port, worker }: Server, path: string, seconds: number): Pro
   };
 }
 
-function cpuMilliseconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return ((Number(fields[11]) + Number(fields[12])) * 1_000) / clockTicksPerSecond();
-}
+const cpuMilliseconds = (pid: number) => (processCpuMicroseconds(pid) ?? NaN) / 1000;
 
 /** Returns milliseconds from a line of wrk such as `     50%  123.00us`. */
 export function latency(text: string, percent: number): number {

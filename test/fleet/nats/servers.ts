@@ -43,6 +43,10 @@ export class TestServer {
     return `tls://${this.place.address}:${this.place.port}`;
   }
 
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
   start(): void {
     const log = openSync(this.#log, 'a');
     this.#process = spawn('nats-server', ['-c', this.#conf], { stdio: ['ignore', log, log] });

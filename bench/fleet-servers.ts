@@ -1,0 +1,195 @@
+/**
+ * Three servers of a fleet with 1,000 and 10,000 connected hosts, each with TLS and a credential of its own: the time of a
+ * hint to the last of them, and of a revocation, beside one request of a host; and what the servers need.
+ */
+import { readFileSync } from 'node:fs';
+import type { NatsConnection } from '@nats-io/transport-node';
+import {
+  docHintSubject,
+  docRequest,
+  docSubject,
+  recordHintSubject,
+  recordRequest,
+  recordSubject,
+  statusSubject,
+} from '../src/fleet/core/subjects.ts';
+import { processCpuMicroseconds } from '../src/sys/syscalls.ts';
+import { readCredential } from '../src/fleet/io/nats/connect.ts';
+import { lastMessage } from '../src/fleet/io/nats/last-message.ts';
+import { addHost, removeHost } from '../src/fleet/io/server/hosts.ts';
+import { skipWithoutNats, startServers, type TestServers } from '../test/fleet/nats/servers.ts';
+import type { Bench } from './bench.ts';
+import { spreadOf, type Row, type Section } from './samples.ts';
+
+/** Connections that are made at the same time. */
+const atOnce = 50;
+const rounds = 5;
+const pollSeconds = 300;
+const statusSeconds = 60;
+const statusBytes = 2048;
+
+export async function benchFleetServers({ quick, signal }: Bench): Promise<Section> {
+  if (skipWithoutNats !== false) throw new Error(skipWithoutNats);
+  const rows: Row[] = [];
+  const notes: string[] = [];
+  for (const hosts of quick ? [100] : [1000, 10_000]) {
+    await using fleet = await startServers(3);
+    const connected = await connectHosts(fleet, hosts, signal);
+    const request = await requestOf(connected);
+    const hint = await hintOf(fleet, connected, signal);
+    const revocation = await revocationOf(fleet, connected);
+    rows.push(
+      { ...rowOf(`a hint to the last of ${hosts} hosts`, hint, request), note: goalOf(hosts) },
+      {
+        ...rowOf(`a revocation beside ${hosts} hosts`, revocation.milliseconds, request),
+        note: `1 s is the goal; ${revocation.dropped} of the others lost their connection`,
+      },
+    );
+    notes.push(await costOf(fleet, connected, signal));
+  }
+  return {
+    name: 'fleet-servers',
+    title: 'Three servers of a fleet, on one machine with all its hosts',
+    beside: 'a request of one host',
+    rows,
+    notes,
+  };
+}
+
+const goalOf = (hosts: number) => (hosts > 1000 ? '5 s is the goal' : '1.5 s is the goal');
+
+const rowOf = (label: string, ours: readonly number[], floor: readonly number[]): Row => ({
+  label,
+  ours: spreadOf(ours),
+  floor: spreadOf(floor),
+});
+
+interface Host {
+  readonly name: string;
+  readonly connection: NatsConnection;
+}
+
+async function connectHosts(
+  fleet: TestServers,
+  count: number,
+  signal: AbortSignal,
+): Promise<readonly Host[]> {
+  const names = Array.from({ length: count }, (_, index) => `web-${index}`);
+  const hosts: Host[] = [];
+  const connectNext = async () => {
+    for (let name = names.pop(); name !== undefined; name = names.pop()) {
+      signal.throwIfAborted();
+      hosts.push({ name, connection: await fleet.connect(fleet.host(name)) });
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, connectNext));
+  return hosts;
+}
+
+async function requestOf(hosts: readonly Host[]): Promise<readonly number[]> {
+  const samples: number[] = [];
+  for (const { connection } of hosts.slice(0, 20)) {
+    const began = performance.now();
+    await lastMessage(connection, recordRequest);
+    samples.push(performance.now() - began);
+  }
+  return samples;
+}
+
+/** Publishes a record, of which each host hears by one message. */
+async function hintOf(
+  { connect, centre }: TestServers,
+  hosts: readonly Host[],
+  signal: AbortSignal,
+): Promise<readonly number[]> {
+  let heard = 0;
+  for (const { connection, name } of hosts) {
+    connection.subscribe(recordHintSubject, { callback: () => void heard++ });
+    connection.subscribe(docHintSubject(name), { callback: () => undefined });
+  }
+  await Promise.all(hosts.map(({ connection }) => connection.flush()));
+  const publisher = await connect(centre);
+  const samples: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    signal.throwIfAborted();
+    heard = 0;
+    const began = performance.now();
+    await publisher.request(recordSubject, 'x'.repeat(1024), { timeout: 60_000 });
+    while (heard < hosts.length) await new Promise((resolve) => setTimeout(resolve, 1));
+    samples.push(performance.now() - began);
+  }
+  return samples;
+}
+
+/** Ends the credentials of some hosts, and counts the connections of others that end with them. */
+async function revocationOf(
+  fleet: TestServers,
+  hosts: readonly Host[],
+): Promise<{ readonly milliseconds: readonly number[]; readonly dropped: number }> {
+  let dropped = 0;
+  for (const { connection } of hosts)
+    void (async () => {
+      for await (const { type } of connection.status()) if (type === 'disconnect') dropped++;
+    })();
+  const milliseconds: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const name = `gone-${round}`;
+    const credential = addedHost(fleet, name);
+    const connection = await fleet.connect(credential, { reconnect: false });
+    const began = performance.now();
+    const removed = await removeHost(fleet.directory, name);
+    if (!removed.ok) throw new Error(JSON.stringify(removed.error));
+    await connection.closed();
+    milliseconds.push(performance.now() - began);
+  }
+  return { milliseconds, dropped };
+}
+
+function addedHost({ directory }: TestServers, name: string) {
+  const file = addHost(directory, name);
+  if (!file.ok) throw new Error(JSON.stringify(file.error));
+  const credential = readCredential(file.value);
+  if (!credential.ok) throw new Error(JSON.stringify(credential.error));
+  return credential.value;
+}
+
+/** Says what memory and processors the servers need: each host sends a status and polls its documents, as fast as it can. */
+async function costOf(
+  { connect, centre, servers }: TestServers,
+  hosts: readonly Host[],
+  signal: AbortSignal,
+): Promise<string> {
+  const publisher = await connect(centre);
+  await publisher.request(docSubject('web-0'), 'x'.repeat(2048), { timeout: 60_000 });
+  const pids = servers.flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+  const used = () =>
+    pids.reduce((sum, pid) => sum + (processCpuMicroseconds(pid) ?? NaN) / 1000, 0) / pids.length;
+  const each = async (act: (host: Host) => Promise<unknown>) => {
+    const before = used();
+    const queue = [...hosts];
+    const next = async () => {
+      for (let host = queue.pop(); host !== undefined; host = queue.pop()) {
+        signal.throwIfAborted();
+        await act(host);
+      }
+    };
+    await Promise.all(Array.from({ length: atOnce }, next));
+    return used() - before;
+  };
+  const text = 'x'.repeat(statusBytes);
+  const statuses = await each(({ name, connection }) =>
+    connection.request(statusSubject(name), text, { timeout: 60_000 }),
+  );
+  const polls = await each(async ({ name, connection }) => {
+    await lastMessage(connection, docRequest(name));
+    await lastMessage(connection, recordRequest);
+  });
+  const percent = (statuses / (statusSeconds * 1000) + polls / (pollSeconds * 1000)) * 100;
+  const mebibytes = pids.map((pid) => `${residentMebibytes(pid).toFixed(0)} MiB`);
+  return `${hosts.length} hosts: each server needs ${percent.toFixed(2)} % of a core for a status a minute and a poll every 5 minutes; they have ${mebibytes.join(', ')}`;
+}
+
+function residentMebibytes(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
+}
