@@ -63,6 +63,7 @@ suite('a collector', () => {
       events: Array.from({ length: count }, () => ({
         at: '2027-01-31T12:00:00.000Z',
         member: 'u1001',
+        name: 'alice',
         limit: 'memory.limit',
         severity: 'killed',
         faults: 1,

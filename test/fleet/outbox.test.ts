@@ -29,6 +29,7 @@ import { suiteDirectory } from '../../testing/temporary-directory.ts';
 const event = (faults: number): FleetEvent => ({
   at: '2027-01-31T12:00:00.000Z',
   member: 'u1001',
+  name: 'alice',
   limit: 'memory',
   severity: 'killed',
   faults,
@@ -78,6 +79,7 @@ suite("a host's outbox", () => {
 
   test('counts faults by minute, and not those of limits that are only observed', () => {
     const minutes = new FaultMinutes();
+    const nameOf = (member: string) => `${member} is alice`;
     const fault = (severity: Fault['severity'], count: number): Fault => ({
       member: 'u1001',
       limit: 'memory.limit',
@@ -85,15 +87,15 @@ suite("a host's outbox", () => {
       count,
       inferred: false,
     });
-    assert.deepEqual(minutes.see({ at: 1e12, faults: [] }), []);
+    assert.deepEqual(minutes.see({ at: 1e12, faults: [] }, nameOf), []);
     const faults = [fault('killed', 2), fault('observed', 7), fault('throttled', 1)];
-    assert.deepEqual(minutes.see({ at: 1e12 + 1000, faults }), []);
-    const made = minutes.see({ at: 1e12 + 60_000, faults: [fault('killed', 3)] });
+    assert.deepEqual(minutes.see({ at: 1e12 + 1000, faults }, nameOf), []);
+    const made = minutes.see({ at: 1e12 + 60_000, faults: [fault('killed', 3)] }, nameOf);
     assert.deepEqual(
-      made.map((each) => [each.severity, each.faults]),
+      made.map((each) => [each.severity, each.faults, each.name]),
       [
-        ['killed', 5],
-        ['throttled', 1],
+        ['killed', 5, 'u1001 is alice'],
+        ['throttled', 1, 'u1001 is alice'],
       ],
     );
     assert.deepEqual(minutes.take(1e12), []);

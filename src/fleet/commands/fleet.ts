@@ -98,6 +98,16 @@ const parts: CommandTable = {
     summary: 'show and change who may sign',
     load: () => import('./trust.ts'),
   },
+  faults: {
+    usage: '[options] [tenants...]',
+    summary: 'list the incidents of all hosts, as they have told the centre',
+    load: () => import('./centre/faults.ts'),
+  },
+  incident: {
+    usage: '[options] <id>',
+    summary: 'show what the centre knows about an incident on a host',
+    load: () => import('./centre/incident.ts'),
+  },
   server: {
     usage: '',
     summary: "make and check the servers that carry the fleet's documents",

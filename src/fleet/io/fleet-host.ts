@@ -105,7 +105,7 @@ export class FleetHost {
     const before = this.#record.state;
     if (before === undefined) return;
     this.#pressure.see(seen.at);
-    this.#outbox.see(seen);
+    this.#outbox.see(seen, this.#engine?.customers());
     this.#driver.see(seen);
     const { state = before } = this.#record;
     const now = this.#record.now();

@@ -1,11 +1,7 @@
 /** `bulkhead faults`: the incidents of a period. */
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { IncidentRow, IncidentsResponse } from '../../../agent/api/api.ts';
 import { severities, type LimitKey, type Severity } from '../../../limits/limit.ts';
-import { findAttribute } from '../../../limits/limits.ts';
-import { incidentWords } from '../../../usage/incident-kinds.ts';
-import { suggestion } from '../../../policy/diagnostic.ts';
-import { capabilitiesOf } from '../../capability.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
 import {
   responseOrReport,
@@ -14,20 +10,14 @@ import {
   type JsonOption,
 } from '../../shared/agent-request.ts';
 import { csvText } from '../../../../packages/base/csv.ts';
-import {
-  dateTime,
-  duration,
-  isoTime,
-  limitKeys,
-  shortCount,
-  shortLimit,
-} from '../../shared/format.ts';
+import { dateTime, duration, isoTime, shortCount, shortLimit } from '../../shared/format.ts';
 import {
   parsePeriod,
   withPeriodOptions,
   type Period,
   type PeriodOptions,
 } from '../../shared/period.ts';
+import { limitOption } from '../../shared/limit-option.ts';
 import { rowsOption } from '../../shared/whole.ts';
 import { print, printJson } from '../../shared/session.ts';
 import { printable } from '../../../../packages/base/printable.ts';
@@ -128,28 +118,10 @@ const incidentsCsv = (incidents: readonly IncidentRow[]) =>
     ]),
   ]);
 
-/** Parses the name of a limit; `cpu` means `cpu.limit`. `words` are for what is not a limit. */
-function parseLimit(text: string, words: ReadonlyMap<string, readonly LimitKey[]>): LimitKey {
-  const attribute = findAttribute(text);
-  if (attribute !== undefined) return attribute.key;
-  const own = words.get(text);
-  if (own?.[0] !== undefined && own.length === 1) return own[0];
-  for (const keys of words.values()) for (const key of keys) if (text === key) return key;
-  if (own !== undefined)
-    throw new InvalidArgumentError(`"${text}" stands for several: write one of ${own.join(', ')}`);
-  throw new InvalidArgumentError(
-    `No limit has that name${suggestion(text, limitKeys().map(shortLimit))}`,
-  );
-}
-
 export const command: CommandModule = {
   define(command, run) {
     withPeriodOptions(command, '24h')
-      .addOption(
-        new Option('--limit <limit>', 'only this limit').argParser((text) =>
-          parseLimit(text, incidentWords(capabilitiesOf(command))),
-        ),
-      )
+      .addOption(limitOption(command))
       .addOption(
         new Option('--severity <severity>', 'only incidents of this severity').choices(severities),
       )

@@ -7,29 +7,18 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../../cli/shared/command.ts';
-import { failWith, print, printJson } from '../../../cli/shared/output.ts';
-import { overviewOf, type HostOverview } from '../../core/told/host-overview.ts';
-import { parseStatus } from '../../core/told/status.ts';
+import { print, printJson } from '../../../cli/shared/output.ts';
+import type { HostOverview } from '../../core/told/host-overview.ts';
 import type { FleetServerHostsJson } from '../json.ts';
 import { serverDirectoryOption, type ServerOptions } from './directory.ts';
-import { openStore } from './open-store.ts';
+import { withKnownHosts } from './known-hosts.ts';
 
-async function hosts({ directory, json }: ServerOptions): Promise<ExitCode> {
-  const opened = await openStore(directory);
-  if (!opened.ok) return failWith(opened.error);
-  using store = opened.value;
-  const known = store.hosts();
-  if (!known.ok) return failWith(known.error);
-  const now = Date.now();
-  const all = known.value.map((each) => {
-    const status = parseStatus(each.status ?? '');
-    const heard = new Date(each.receivedAt).toISOString();
-    return overviewOf({ ...each, heard, status: status.ok ? status.value : undefined }, now);
+const hosts = ({ directory, json }: ServerOptions): Promise<ExitCode> =>
+  withKnownHosts(directory, ({ hosts: all }) => {
+    if (json === true) printJson({ hosts: all } satisfies FleetServerHostsJson);
+    else print(textOf(all));
+    return exitCodes.done;
   });
-  if (json === true) printJson({ hosts: all } satisfies FleetServerHostsJson);
-  else print(textOf(all));
-  return exitCodes.done;
-}
 
 const columns: readonly (readonly [string, (host: HostOverview) => string])[] = [
   ['HOST', ({ host }) => host],

@@ -6,6 +6,7 @@ import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { CentreStore } from '../../io/server/centre-store.ts';
 
 export async function openStore(directory: string): Promise<Result<CentreStore, Problem>> {
+  if (!existsSync(directory)) return failed(withoutCentre(directory));
   const { becomeOwnerOf } = await import('../../io/server/as-owner.ts');
   const { CentreStore } = await import('../../io/server/centre-store.ts');
   const owner = becomeOwnerOf(directory);
@@ -19,3 +20,11 @@ export async function openStore(directory: string): Promise<Result<CentreStore, 
     hint,
   });
 }
+
+/** Fleets that hand out files, by Ansible or HTTPS, have no centre. */
+const withoutCentre = (directory: string): Problem => ({
+  action: 'show the hosts of',
+  object: directory,
+  reason: 'there is no centre, to which hosts tell how they are: it needs servers of the fleet',
+  hint: '"bulkhead fleet server init" begins one',
+});

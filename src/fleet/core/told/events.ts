@@ -6,7 +6,7 @@
  */
 import type { Cause } from '../../../../packages/base/problem.ts';
 import type { Result } from '../../../../packages/base/result.ts';
-import { formatOne, list, name, object, text, time, whole, type Shape } from '../fields.ts';
+import { formatOne, list, name, object, orNull, text, time, whole, type Shape } from '../fields.ts';
 import { parseShape } from '../parse.ts';
 
 /** The faults of a tenant, reseller or site at one limit within a minute. */
@@ -15,6 +15,8 @@ export interface FleetEvent {
   readonly at: string;
   /** `u1001`, `r1000` or `u1001/shop.example`. */
   readonly member: string;
+  /** The name of the tenant, reseller or site on that host; null: it has none, or a very long one. */
+  readonly name: string | null;
   /** The limit that was hit. */
   readonly limit: string;
   readonly severity: string;
@@ -40,9 +42,13 @@ export const eventsPerDocument = 30;
 const numberMax = 2 ** 50;
 const documentCharsMax = 64 * 2 ** 10;
 
+/** Longer names are not sent, so that all events of a document fit into one message. */
+export const eventNameCharsMax = 64;
+
 const eventShape: Shape<FleetEvent> = {
   at: time,
   member: text(300),
+  name: orNull(text(eventNameCharsMax)),
   limit: text(64),
   severity: text(32),
   faults: whole(1),

@@ -2,12 +2,13 @@
  * The outbox of a host: its status, and the faults of its tenants as events, for its centre, both signed with the host's key.
  * The courier carries them, and cannot change them.
  */
-import type { FleetEngine, SeenTick } from '../../../agent/fleet/fleet-agent.ts';
+import type { Customers, FleetEngine, SeenTick } from '../../../agent/fleet/fleet-agent.ts';
 import type { FleetOutboxResponse, FleetResponse } from '../../../agent/api/fleet-api.ts';
 import type { HttpResult } from '../../../agent/api/http-result.ts';
 import type { Log } from '../../../agent/log.ts';
 import { causedBy, formatProblem, type Problem } from '../../../../packages/base/problem.ts';
 import { ok } from '../../../../packages/base/result.ts';
+import type { Member } from '../../../usage/member.ts';
 import type { EventsDocument, FleetEvent } from '../../core/told/events.ts';
 import { hostNamespaces } from '../../core/told/signed.ts';
 import { statusOf } from '../../core/told/status-of.ts';
@@ -43,8 +44,10 @@ export class Outbox {
     this.#ring = new EventRing(directory);
   }
 
-  see(seen: SeenTick): void {
-    this.#add(this.#minutes.see(seen));
+  /** Counts the faults of a tick. `customers`: the names of tenants; absent before the first policy is read. */
+  see(seen: SeenTick, customers?: Pick<Customers, 'find'>): void {
+    const nameOf = (member: Member) => customers?.find(member).name ?? null;
+    this.#add(this.#minutes.see(seen, nameOf));
   }
 
   #add(events: readonly FleetEvent[]): void {

@@ -6,7 +6,8 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Problem } from '../../../../packages/base/problem.ts';
 import type { Result } from '../../../../packages/base/result.ts';
 import { Database } from '../../../store/database.ts';
-import { eventsPerDocument, type EventsDocument } from '../../core/told/events.ts';
+import { eventsPerDocument, type EventsDocument, type FleetEvent } from '../../core/told/events.ts';
+import type { StoredEvent } from '../../core/told/fleet-incidents.ts';
 import { aheadMax, type Mark } from '../../core/told/mark.ts';
 
 /** Bounds of one host, so that none can fill the disk: some 20 MB. */
@@ -30,6 +31,16 @@ export interface KnownHost {
   readonly mark: (Mark & { readonly lost: number }) | undefined;
 }
 
+/** Events of all hosts, or of some. */
+export interface EventsQuery {
+  /** The time since when they came, in milliseconds since 1970. */
+  readonly since: number;
+  /** The hosts; all if absent. */
+  readonly hosts?: readonly string[];
+  /** The number of events at most; the newest ones. */
+  readonly max: number;
+}
+
 interface Statements {
   readonly key: StatementSync;
   readonly pin: StatementSync;
@@ -46,6 +57,8 @@ interface Statements {
   readonly dropEvents: StatementSync;
   readonly pruneOld: StatementSync;
   readonly hosts: StatementSync;
+  readonly events: StatementSync;
+  readonly eventsOfHost: StatementSync;
 }
 
 export class CentreStore implements Disposable {
@@ -148,6 +161,17 @@ export class CentreStore implements Disposable {
     return this.#database.run(reading, ({ statements }) => statements.hosts.all().map(knownHost));
   }
 
+  /** Returns the newest events, in the order of hosts, epochs and numbers. */
+  events({ since, hosts, max }: EventsQuery): Result<readonly StoredEvent[], Problem> {
+    return this.#database.run(reading, ({ statements }) => {
+      const rows =
+        hosts === undefined
+          ? statements.events.all(since, max)
+          : hosts.flatMap((host) => statements.eventsOfHost.all(host, since, max));
+      return rows.map(storedEvent).sort(byNumber).slice(0, max);
+    });
+  }
+
   takeNotes(): readonly string[] {
     return this.#database.takeNotes();
   }
@@ -176,6 +200,21 @@ function knownHost(row: Record<string, unknown>): KnownHost {
   };
 }
 
+function storedEvent({ host, epoch, number, body }: Record<string, unknown>): StoredEvent {
+  const event = JSON.parse(String(body)) as FleetEvent;
+  return {
+    ...event,
+    host: String(host),
+    epoch: String(epoch),
+    number: Number(number),
+    end: Date.parse(event.at),
+  };
+}
+
+const byNumber = (one: StoredEvent, other: StoredEvent): number =>
+  compare(one.host, other.host) || compare(one.epoch, other.epoch) || one.number - other.number;
+const compare = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0);
+
 const newestEpoch = `SELECT epoch FROM marks WHERE marks.host = hosts.host ORDER BY at DESC, epoch LIMIT 1`;
 
 function prepare(db: DatabaseSync): Statements {
@@ -203,6 +242,14 @@ function prepare(db: DatabaseSync): Statements {
       'DELETE FROM events WHERE host = ? AND epoch NOT IN (SELECT epoch FROM marks WHERE host = ?)',
     ),
     pruneOld: db.prepare('DELETE FROM events WHERE received < ?'),
+    events: db.prepare(
+      'SELECT host, epoch, number, body FROM events WHERE received >= ? ORDER BY received DESC LIMIT ?',
+    ),
+    // By the host: the index of the times has the events of all hosts.
+    eventsOfHost: db.prepare(
+      `SELECT host, epoch, number, body FROM events WHERE host = ? AND +received >= ?
+         ORDER BY +received DESC LIMIT ?`,
+    ),
     hosts: db.prepare(
       `SELECT hosts.*, marks.epoch, marks.stored, marks.lost FROM hosts
          LEFT JOIN marks ON marks.host = hosts.host AND marks.epoch = (${newestEpoch}) ORDER BY hosts.host`,

@@ -1,0 +1,38 @@
+/** The values that commands about all hosts of a fleet print with `--json`. Their schemas are generated from these types. */
+import type { FleetIncident, FleetUnknown } from '../../core/told/fleet-incidents.ts';
+
+/** `bulkhead fleet faults` */
+export interface FleetFaultsJson {
+  /** The beginning of the period, in milliseconds since 1970. */
+  readonly from: number;
+  /** The end of the period. */
+  readonly to: number;
+  /** The incidents, the newest first. */
+  readonly incidents: readonly FleetIncident[];
+  /** The number of all incidents of the period; null: there were too many events to count. */
+  readonly total: number | null;
+  /** The faults that the centre does not know. */
+  readonly unknown: FleetUnknown;
+}
+
+/** The faults of a minute. */
+export interface FleetIncidentMinuteJson {
+  /** The end of the minute by the host's clock: an ISO time in UTC. */
+  readonly at: string;
+  /** The severity. */
+  readonly severity: string;
+  /** The number of faults. */
+  readonly faults: number;
+}
+
+/** `bulkhead fleet incident` */
+export interface FleetIncidentJson extends FleetIncident {
+  /** The minutes in which the limit was hit. */
+  readonly minutes: readonly FleetIncidentMinuteJson[];
+  /** Other incidents of the same tenant on that host at that time. */
+  readonly alongside: readonly FleetIncident[];
+  /** The number of other tenants, resellers and sites of that host with faults at that time. */
+  readonly others: number;
+  /** The faults of that host that the centre does not know. */
+  readonly unknown: FleetUnknown;
+}

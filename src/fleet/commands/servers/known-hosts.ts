@@ -1,0 +1,66 @@
+/** The opening lines of commands that show what hosts have told their centre. */
+import { count, listSome } from '../../../../packages/base/list.ts';
+import type { ExitCode } from '../../../cli/shared/command.ts';
+import { failWith } from '../../../cli/shared/output.ts';
+import type { FleetUnknown } from '../../core/told/fleet-incidents.ts';
+import { overviewOf, type HostOverview, type ToldHost } from '../../core/told/host-overview.ts';
+import { parseStatus } from '../../core/told/status.ts';
+import type { CentreStore, KnownHost } from '../../io/server/centre-store.ts';
+import { openStore } from './open-store.ts';
+
+export interface KnownHosts {
+  readonly store: CentreStore;
+  /** The hosts by their names. */
+  readonly told: readonly ToldHost[];
+  /** The same, as people see them now. */
+  readonly hosts: readonly HostOverview[];
+}
+
+/** Runs `action` with all hosts that have told something; prints the reason if nothing is known. */
+export async function withKnownHosts(
+  directory: string,
+  action: (known: KnownHosts) => ExitCode | Promise<ExitCode>,
+): Promise<ExitCode> {
+  const opened = await openStore(directory);
+  if (!opened.ok) return failWith(opened.error);
+  using store = opened.value;
+  const known = store.hosts();
+  if (!known.ok) return failWith(known.error);
+  const told = known.value.map(toldBy);
+  const now = Date.now();
+  return await action({ store, told, hosts: told.map((each) => overviewOf(each, now)) });
+}
+
+function toldBy(known: KnownHost): ToldHost {
+  const status = parseStatus(known.status ?? '');
+  const heard = new Date(known.receivedAt).toISOString();
+  return { ...known, heard, status: status.ok ? status.value : undefined };
+}
+
+/** Returns the named hosts; undefined after the reason has been printed. All hosts if none is named. */
+export function namedHosts(
+  hosts: readonly HostOverview[],
+  names: readonly string[],
+): readonly HostOverview[] | undefined {
+  const missing = names.find((name) => !hosts.some(({ host }) => host === name));
+  if (missing === undefined)
+    return names.length === 0 ? hosts : hosts.filter(({ host }) => names.includes(host));
+  failWith({
+    action: 'show the host',
+    object: missing,
+    reason: 'the centre does not know it',
+    hint: '"bulkhead fleet server hosts" lists those that have told something',
+  });
+  return undefined;
+}
+
+/** Says in one line what is missing; empty if nothing is. */
+export function unknownText({ silent, notReceived, notCounted, lost }: FleetUnknown): string {
+  const counted = notCounted.filter((host) => !silent.includes(host));
+  return [
+    ...(silent.length > 0 ? [`${count(silent.length, 'host')} silent (${listSome(silent)})`] : []),
+    ...(notReceived > 0 ? [`${count(notReceived, 'event')} not yet received`] : []),
+    ...(counted.length > 0 ? [`events of ${listSome(counted)} not counted`] : []),
+    ...(lost > 0 ? [`${count(lost, 'event')} lost at hosts`] : []),
+  ].join('; ');
+}

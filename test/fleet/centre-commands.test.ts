@@ -1,0 +1,180 @@
+/** Commands at the centre show what hosts have told, and say what they have not. */
+import '../../testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { FleetFaultsJson, FleetIncidentJson } from '../../src/fleet/commands/centre/json.ts';
+import type { FleetEvent } from '../../src/fleet/core/told/events.ts';
+import { statusText, type HostStatus } from '../../src/fleet/core/told/status.ts';
+import { CentreStore } from '../../src/fleet/io/server/centre-store.ts';
+import { jsonOf } from '../../testing/json-output.ts';
+import { suiteDirectory } from '../../testing/temporary-directory.ts';
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const minute = 60_000;
+const now = Date.now();
+const ago = (minutes: number) => new Date(now - minutes * minute).toISOString();
+
+const event = (minutes: number, more: Partial<FleetEvent> = {}): FleetEvent => ({
+  at: ago(minutes),
+  member: 'u1001',
+  name: 'alice',
+  limit: 'memory.limit',
+  severity: 'killed',
+  faults: 2,
+  ...more,
+});
+
+suite('commands at the centre', () => {
+  const directory = suiteDirectory('fleet-centre-commands');
+  const place = join(directory, 'centre');
+  const cli = (...args: readonly string[]) => {
+    const all = [main, 'fleet', ...args, '--directory', place];
+    const { status, stdout, stderr } = spawnSync(process.execPath, all, { encoding: 'utf8' });
+    return { status, stdout, stderr };
+  };
+
+  {
+    using store = new CentreStore(place);
+    const tell = (host: string, events: HostStatus['events'], receivedAt = now + 3_600_000) => {
+      store.pinned(host, `key of ${host}`);
+      const status: HostStatus = {
+        format: 1,
+        fleet: 'example',
+        host,
+        at: new Date(receivedAt).toISOString(),
+        state: 'healthy',
+        generation: 7,
+        newest: 7,
+        confirmed: 7,
+        tenants: 3,
+        faults24h: 1,
+        outside: 0,
+        why: null,
+        events,
+      };
+      assert.ok(store.status(host, statusText(status), receivedAt).ok);
+    };
+    const made = (host: string, epoch: string, first: number, ...events: readonly FleetEvent[]) =>
+      assert.ok(
+        store.add({ format: 1, fleet: 'example', host, epoch, oldest: 1, first, events }, now).ok,
+      );
+    tell('web-001', { last: 9, epoch: 'e1' });
+    tell('web-002', { last: 118, epoch: 'e2' }, now - 86_400_000);
+    tell('web-003', null);
+    made(
+      'web-001',
+      'e1',
+      1,
+      event(30),
+      event(30, { limit: 'cpu.limit', severity: 'throttled', faults: 40 }),
+      event(30, { member: 'u1002', name: 'bob' }),
+      event(29, { faults: 5 }),
+      event(10),
+      event(2, { member: 'u1001/shop.example', name: 'alice/shop.example' }),
+      event(2, { member: 'r1000', name: '\u001b[31mred' }),
+      event(1, { member: 'u1003', name: null, limit: 'later.limit', severity: 'frozen' }),
+    );
+    made('web-002', 'e2', 1, event(20, { member: 'u2001' }));
+    made('web-003', 'old', 1, event(3 * 1440, { name: 'carol' }));
+  }
+  const faults = (...args: readonly string[]) =>
+    jsonOf<FleetFaultsJson>('fleet faults', cli('faults', '--json', ...args).stdout);
+
+  test('faults are incidents of all hosts, and what has not come is named', () => {
+    const { incidents, total, unknown } = faults();
+    assert.equal(total, 8);
+    assert.deepEqual(
+      incidents.map(({ id, severity, faults: number }) => [id, severity, number]),
+      [
+        ['web-001/8', 'frozen', 2],
+        ['web-001/6', 'killed', 2],
+        ['web-001/7', 'killed', 2],
+        ['web-001/5', 'killed', 2],
+        ['web-002/1', 'killed', 2],
+        ['web-001/1', 'killed', 7],
+        ['web-001/2', 'throttled', 40],
+        ['web-001/3', 'killed', 2],
+      ],
+    );
+    assert.deepEqual(unknown, {
+      silent: ['web-002'],
+      notReceived: 118,
+      notCounted: ['web-003'],
+      lost: 0,
+    });
+  });
+
+  test('faults are narrowed by tenant, host, limit, severity, period and number', () => {
+    const ids = (...args: readonly string[]) => faults(...args).incidents.map(({ id }) => id);
+    assert.deepEqual(ids('alice', '--host', 'web-001', '--limit', 'memory'), [
+      'web-001/6',
+      'web-001/5',
+      'web-001/1',
+    ]);
+    assert.deepEqual(ids('2001'), ['web-002/1']);
+    assert.deepEqual(ids('alice/shop.example'), ['web-001/6']);
+    assert.deepEqual(ids('--severity', 'throttled'), ['web-001/2']);
+    assert.deepEqual(ids('--period', '5m'), ['web-001/8', 'web-001/6', 'web-001/7']);
+    assert.deepEqual(ids('carol', '--period', '7d'), ['web-003/1']);
+    const few = faults('-n', '2');
+    assert.deepEqual([few.incidents.length, few.total], [2, 8]);
+  });
+
+  test('text says what is not known, and has no control characters of others', () => {
+    const { stdout, status } = cli('faults');
+    assert.equal(status, 0);
+    assert.ok(!stdout.includes('\u001b'));
+    const known =
+      /\nNot known: 1 host silent \(web-002\); 118 events not yet received; events of web-003 not counted\n$/;
+    assert.match(stdout, known);
+    assert.match(cli('faults', 'nobody').stdout, /^No limit was hit from .*\nNot known: 1 host/);
+    const other = cli('faults', '--host', 'web-009');
+    assert.equal(other.status, 1);
+    assert.match(other.stderr, /"web-009": the centre does not know it/);
+  });
+
+  test('an incident shows its minutes, and what else happened then', () => {
+    const incident = (id: string) =>
+      jsonOf<FleetIncidentJson>('fleet incident', cli('incident', id, '--json').stdout);
+    const first = incident('web-001/1');
+    assert.deepEqual(
+      first.minutes.map(({ faults: number }) => number),
+      [2, 5],
+    );
+    assert.deepEqual(
+      first.alongside.map(({ id }) => id),
+      ['web-001/2'],
+    );
+    assert.equal(first.others, 1);
+    // A later event names the same incident.
+    assert.equal(incident('web-001/4').id, 'web-001/1');
+    assert.equal(incident('web-003/old/1').name, 'carol');
+    const { stdout } = cli('incident', 'web-001/1');
+    assert.match(stdout, /^Incident +web-001\/1\nHost +web-001\nWho +alice, u1001\n/);
+    assert.match(stdout, /At that time, the same tenant hit:/);
+    for (const [id, exit] of [
+      ['42', 2],
+      ['web-001/0', 2],
+      ['web-001/99', 1],
+      ['web-001/other/1', 1],
+      ['web-009/1', 1],
+    ] as const)
+      assert.equal(cli('incident', id).status, exit, id);
+  });
+
+  test('a fleet without servers is told what it needs', () => {
+    const nowhere = ['--directory', join(directory, 'nowhere')];
+    for (const args of [['faults'], ['incident', 'web-001/1'], ['server', 'hosts']]) {
+      const all = [main, 'fleet', ...args, ...nowhere];
+      const { status, stderr } = spawnSync(process.execPath, all, { encoding: 'utf8' });
+      assert.equal(status, 1);
+      assert.match(
+        stderr,
+        /it needs servers of the fleet; "bulkhead fleet server init" begins one/,
+      );
+    }
+  });
+});
