@@ -44,6 +44,12 @@ export const jailSocketDirectory = ({ runtime }: Paths): string => `${runtime}/a
 /** Returns the directory of what a host knows of its fleet: trust, releases and states. Only root may enter it. */
 export const fleetDirectoryOf = ({ state }: Paths): string => `${state}/fleet`;
 
+/** Returns the directory of the centre of a fleet. It belongs to the account of the centre's process, and not to root. */
+export const centreDirectoryOf = ({ state }: Paths): string => `${state}-fleet-server`;
+
+/** The file there in which the centre's process tells the agent of the hosts. */
+export const centreSnapshot = 'hosts.jsonl';
+
 export const jailSocketName = 'control.sock';
 
 /** Returns the socket on which the front of the console listens; web servers and SSH tunnels lead to it. */

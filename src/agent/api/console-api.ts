@@ -39,6 +39,8 @@ export interface ConsoleSessionResponse {
   readonly secondsLeft: number;
   /** The name of the host; only in the caller's own session, and only for administrators. */
   readonly host?: string;
+  /** Present if the host is in a fleet, or is the centre of one; only where `host` is. */
+  readonly hasFleet?: true;
 }
 
 /** A new session. */

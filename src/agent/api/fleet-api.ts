@@ -62,6 +62,10 @@ export interface FleetResponse {
   readonly host?: string;
   /** The servers from which it fetches releases; absent if it asks none. */
   readonly from?: readonly string[];
+  /** The words for what the fleet's policy may say here; absent if the host's own policy does not name the fleet. */
+  readonly accept?: readonly string[];
+  /** The time since the last document with valid signatures was handed over. */
+  readonly heardSecondsAgo?: number;
   /** The release in force; absent if there is none. */
   readonly release?: FleetRelease;
   /** The newest generation that was ever handed over with valid signatures. */

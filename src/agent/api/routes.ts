@@ -24,6 +24,7 @@ import { answerDigest, answerSetDigest } from '../responses/digest-choice.ts';
 import {
   answerFleet,
   answerFleetChange,
+  answerHosts,
   answerOutbox,
   answerRecord,
   answerRelease,
@@ -167,6 +168,9 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
     respond(asked, (request) => answerPolicyUndo(request, asked.req.param('number'))),
   );
   app.get('/v1/fleet', (asked) => respond(asked, (request) => json(answerFleet(request))));
+  app.get('/v1/fleet/hosts', (asked) =>
+    respond(asked, async (request) => json(await answerHosts(request))),
+  );
   app.get('/v1/fleet/outbox', (asked) => respond(asked, (request) => json(answerOutbox(request))));
   app.post('/v1/fleet/release', (asked) =>
     respond(asked, async (request) => json(await answerRelease(request))),

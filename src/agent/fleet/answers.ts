@@ -3,6 +3,7 @@ import { ok } from '../../../packages/base/result.ts';
 import type { FleetAgent } from './fleet-agent.ts';
 import { isAdministrator, mayChange } from '../api/caller.ts';
 import type { FleetOutboxResponse, FleetResponse } from '../api/fleet-api.ts';
+import type { FleetHostsResponse } from '../api/fleet-hosts-api.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { bodyOf } from '../api/request-body.ts';
 import type { RequestContext } from '../api/request-context.ts';
@@ -22,6 +23,15 @@ export function answerFleet(request: RequestContext): HttpResult<FleetResponse> 
   if (isAdministrator(request.caller) || isCourier(request))
     return ok(request.agent.fleet?.status() ?? { state: 'none', problems: [] });
   return refused('show the fleet');
+}
+
+export async function answerHosts({
+  agent,
+  caller,
+}: RequestContext): Promise<HttpResult<FleetHostsResponse>> {
+  if (!isAdministrator(caller)) return refused('show the hosts of the fleet');
+  const hosts = await agent.fleet?.hosts();
+  return ok(hosts ?? { isCentre: false, count: 0, hosts: [], problems: [] });
 }
 
 export function answerOutbox(request: RequestContext): HttpResult<FleetOutboxResponse> {

@@ -4,6 +4,7 @@ import type { EventStore } from '../../store/events/event-store.ts';
 import type { Fault } from '../../usage/fault.ts';
 import type { Member } from '../../usage/member.ts';
 import type { FleetOutboxResponse, FleetResponse } from '../api/fleet-api.ts';
+import type { FleetHostsResponse } from '../api/fleet-hosts-api.ts';
 import type { HttpResult } from '../api/http-result.ts';
 import type { PlacementStatus } from '../api/status-response.ts';
 import type { PolicyState } from '../reconciler.ts';
@@ -67,6 +68,10 @@ export interface FleetAgent {
   readonly begun: () => void;
   readonly see: (seen: SeenTick) => void;
   readonly status: () => FleetResponse;
+  /** Whether the host is the centre of a fleet. */
+  readonly isCentre: () => boolean;
+  /** Returns what the centre on this host knows of all hosts. */
+  readonly hosts: () => Promise<FleetHostsResponse>;
   /** Returns what the centre gets: the status, and the next events after a number of an epoch. */
   readonly outbox: (epoch: string | undefined, after: number) => HttpResult<FleetOutboxResponse>;
   /** Counts a release that the courier wants to hand over. Returns the seconds until it may; 0: now. */

@@ -121,7 +121,7 @@ export function answerStart(
   const [, code] = /^Code (\S+)$/.exec(authorization ?? '') ?? [];
   const started = code === undefined ? undefined : agent.console.exchange(code);
   if (started !== undefined)
-    return ok({ token: started.token, ...sessionRow(started.session, true) });
+    return ok({ token: started.token, ...sessionRow(agent, started.session, true) });
   return httpError({
     status: 401,
     action: login,
@@ -135,7 +135,7 @@ export function answerSession({
   caller,
 }: RequestContext): HttpResult<ConsoleSessionResponse> {
   const [found] = agent.console.sessions((each) => isOwn(caller, each));
-  if (found !== undefined) return ok(sessionRow(found, true));
+  if (found !== undefined) return ok(sessionRow(agent, found, true));
   const reason = 'only sessions of the console have one';
   return httpError({ status: 404, action: 'show the session', reason });
 }
@@ -147,7 +147,7 @@ export const answerSessions = ({
   ok({
     sessions: agent.console
       .sessions((each) => seesSession(caller, each))
-      .map((each) => sessionRow(each, isOwn(caller, each))),
+      .map((each) => sessionRow(agent, each, isOwn(caller, each))),
   });
 
 /** Ends the named sessions, all that the caller sees, or its own. A session that changes nothing ends only itself. */
@@ -218,7 +218,11 @@ function seesSession(caller: Caller, session: Session): boolean {
   return account.uid === caller.uid || by.uid === caller.uid;
 }
 
-function sessionRow(session: Session, isCurrent: boolean): ConsoleSessionResponse {
+function sessionRow(
+  { fleet }: AgentContext,
+  session: Session,
+  isCurrent: boolean,
+): ConsoleSessionResponse {
   const { id, login: of, startedAt, idleSecondsLeft, secondsLeft } = session;
   const { account, by, readOnly } = of;
   const isAdministrator = account.uid === 0;
@@ -233,6 +237,11 @@ function sessionRow(session: Session, isCurrent: boolean): ConsoleSessionRespons
     startedAt,
     idleSecondsLeft: Math.floor(idleSecondsLeft),
     secondsLeft: Math.floor(secondsLeft),
-    ...(isCurrent && isAdministrator && { host: hostname() }),
+    ...(isCurrent && isAdministrator && { host: hostname(), ...hasFleet(fleet) }),
   };
 }
+
+const hasFleet = (fleet: AgentContext['fleet']): { readonly hasFleet?: true } =>
+  fleet !== undefined && (fleet.status().state !== 'none' || fleet.isCentre())
+    ? { hasFleet: true }
+    : {};

@@ -26,6 +26,8 @@ export interface Shown {
   readonly isMember: boolean;
   /** The servers that the host asks for releases. */
   readonly from: readonly string[];
+  /** The words for what its policy may say here. */
+  readonly accept?: readonly string[] | undefined;
   /** Whether something newer than this version understands was handed over last. */
   readonly isTooNew: boolean;
   /** Whether the record cannot be read. */
@@ -43,6 +45,8 @@ export function responseOf(shown: Shown): FleetResponse {
     fleet,
     host,
     ...(shown.from.length > 0 && { from: shown.from }),
+    ...(shown.accept && { accept: shown.accept }),
+    ...(newest && { heardSecondsAgo: heardSecondsAgo(state, now) }),
     ...(current && { release: releaseOf(current, now) }),
     ...(newest && { newestGeneration: newest.generation }),
     ...(confirmed && { confirmedGeneration: confirmed.generation }),
@@ -60,6 +64,12 @@ export function responseOf(shown: Shown): FleetResponse {
     ...rolloutOf(state, now),
     problems,
   };
+}
+
+/** A record of a controller is a document, too. */
+function heardSecondsAgo({ heard, rollout }: HostState, now: Now): number {
+  const all = [heard, ...(rollout === undefined ? [] : [rollout.heard])];
+  return Math.floor(Math.min(...all.map((each) => secondsOf(each, now))));
 }
 
 function releaseOf(current: Current, now: Now): FleetRelease {

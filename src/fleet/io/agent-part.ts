@@ -6,9 +6,15 @@ import type { FleetAgent, FleetEngine } from '../../agent/fleet/fleet-agent.ts';
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart } from '../../agent/part.ts';
 import { fail } from '../../../packages/base/result.ts';
-import { fleetDirectoryOf, type Paths } from '../../host/paths.ts';
+import {
+  centreDirectoryOf,
+  centreSnapshot,
+  fleetDirectoryOf,
+  type Paths,
+} from '../../host/paths.ts';
 import type { FleetHost } from './fleet-host.ts';
 import type { FleetSettings } from './release-taker.ts';
+import type { SnapshotReader } from './server/snapshot-reader.ts';
 
 export function fleetPart(paths: Paths, log: Log): AgentPart {
   const fleet = new FleetOnDemand(paths, log);
@@ -30,6 +36,7 @@ class FleetOnDemand implements FleetAgent {
   #engine: FleetEngine | undefined;
   #settings: FleetSettings | undefined;
   #host: FleetHost | undefined;
+  #snapshot: SnapshotReader | undefined;
   #isLoading = false;
   #isBegun = false;
   #hasAdopted = false;
@@ -75,6 +82,16 @@ class FleetOnDemand implements FleetAgent {
   readonly see: FleetAgent['see'] = (seen) => this.#host?.see(seen);
   readonly status: FleetAgent['status'] = () =>
     this.#host?.status() ?? { state: 'none', problems: [] };
+  readonly isCentre: FleetAgent['isCentre'] = () =>
+    existsSync(`${centreDirectoryOf(this.#paths)}/${centreSnapshot}`);
+
+  async hosts(): ReturnType<FleetAgent['hosts']> {
+    if (!this.isCentre()) return { isCentre: false, count: 0, hosts: [], problems: [] };
+    const { SnapshotReader } = await import('./server/snapshot-reader.ts');
+    this.#snapshot ??= new SnapshotReader(centreDirectoryOf(this.#paths));
+    return this.#snapshot.hosts(Date.now());
+  }
+
   readonly outbox: FleetAgent['outbox'] = (epoch, after) =>
     this.#host?.outbox(epoch, after) ?? none;
   readonly admitCourier: FleetAgent['admitCourier'] = () => this.#host?.admitCourier() ?? 0;

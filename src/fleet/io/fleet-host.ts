@@ -131,6 +131,7 @@ export class FleetHost {
       isTooNew: this.#taker.isTooNew,
       isMember: this.#settings !== undefined,
       from: this.#settings?.from ?? [],
+      accept: this.#settings?.accept,
       isBroken: damage !== undefined,
       problems: [
         ...[damage, unwritten].flatMap((each) => (each === undefined ? [] : [formatProblem(each)])),

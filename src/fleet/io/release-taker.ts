@@ -35,6 +35,7 @@ export interface FleetSettings {
   readonly name: string;
   readonly host?: string | undefined;
   readonly from?: readonly string[] | undefined;
+  readonly accept?: readonly string[] | undefined;
 }
 
 interface Verified extends VerifiedRelease {

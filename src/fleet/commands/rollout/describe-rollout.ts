@@ -1,7 +1,7 @@
 /** A rollout as commands show it. */
 import { count } from '../../../../packages/base/list.ts';
 import { printable } from '../../../../packages/base/printable.ts';
-import { isAbout } from '../../core/rollout/plan.ts';
+import { isWaveOpen } from '../../core/rollout/open-waves.ts';
 import type { RolloutRecord } from '../../core/rollout/record.ts';
 import type { PublishedFleet } from '../../io/rollout/published.ts';
 import type { FleetRolloutJson, FleetRolloutWaveJson } from '../json.ts';
@@ -13,17 +13,13 @@ export function rolloutJson(
   problem: string | undefined,
   now: number,
 ): FleetRolloutJson {
-  const current = record !== undefined && isAbout(plan, record) ? record : undefined;
-  const isOpen = (wave: number) =>
-    current !== undefined &&
-    (current.verdict === 'keep' || (current.verdict === 'go' && wave <= current.wave));
   return {
     fleet: trust.fleet,
     generation: plan.head.generation,
     waves: plan.waves.map((hosts, index) => ({
       wave: index + 1,
       hosts: hosts.length,
-      isOpen: isOpen(index + 1),
+      isOpen: isWaveOpen(plan, record, index + 1),
     })),
     record:
       (record && {

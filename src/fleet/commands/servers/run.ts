@@ -32,6 +32,7 @@ async function runCentre(options: RunOptions): Promise<ExitCode> {
   const { readCredential } = await import('../../io/nats/connect.ts');
   const { Centre } = await import('../../io/server/centre.ts');
   const { CentreStore } = await import('../../io/server/centre-store.ts');
+  const { SnapshotWriter } = await import('../../io/server/snapshot-writer.ts');
   const { makeLog } = await import('../../../agent/log.ts');
   const file = credentialFile(options);
   const credential = readCredential(file);
@@ -45,13 +46,18 @@ async function runCentre(options: RunOptions): Promise<ExitCode> {
   const known = store.hosts();
   if (!known.ok) return failWith(known.error);
   const log = makeLog('human', process.env);
+  const warn = (text: string) => log.warn(text);
   const centre = new Centre({
     credential: credential.value,
     store,
     hosts: join(release, 'hosts'),
-    log: { info: (text) => log.info(text), warn: (text) => log.warn(text) },
+    log: { info: (text) => log.info(text), warn },
   });
-  await untilStopped((signal) => centre.run(signal));
+  const { fleet } = credential.value;
+  const snapshot = new SnapshotWriter({ directory, store, fleet, release, log: { warn } });
+  await untilStopped(async (signal) => {
+    await Promise.all([centre.run(signal), snapshot.run(signal)]);
+  });
   return exitCodes.done;
 }
 

@@ -1,4 +1,5 @@
 /** The hosts of a fleet, as their centre knows them. */
+import type { FleetHostRow } from '../../../agent/api/fleet-hosts-api.ts';
 import type { HostStatus } from './status.ts';
 
 /** A host that was not heard of for three statuses. */
@@ -16,29 +17,7 @@ export interface ToldHost {
     { readonly epoch: string; readonly stored: number; readonly lost: number } | undefined;
 }
 
-/** A host, as its centre knows it. */
-export interface HostOverview {
-  /** The name of the host. */
-  readonly host: string;
-  /** The state that the host told; `silent` if it told nothing for three minutes, `unknown` if it told nothing yet. */
-  readonly state: string;
-  /** The generation in force; null: none, or unknown. */
-  readonly generation: number | null;
-  /** The number of tenants; null: unknown. */
-  readonly tenants: number | null;
-  /** The number of incidents of the last 24 hours; null: unknown. */
-  readonly faults24h: number | null;
-  /** The number of tenants' processes outside their cgroups; null: unknown. */
-  readonly outside: number | null;
-  /** The number of events that the host has made and the centre does not have; null: unknown. */
-  readonly behind: number | null;
-  /** The number of events that the host no longer had when it could send them. */
-  readonly lost: number;
-  /** The time of the last status by the centre's clock, as an ISO time in UTC; null: none has come. */
-  readonly heard: string | null;
-  /** The reason of the state. */
-  readonly why: string | null;
-}
+export type HostOverview = FleetHostRow;
 
 export function overviewOf(told: ToldHost, now: number): HostOverview {
   const { host, status, receivedAt, heard, refused, mark } = told;

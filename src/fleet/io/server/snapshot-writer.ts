@@ -1,0 +1,194 @@
+/**
+ * Writes what the centre knows of its hosts, again and again, for the agent of the same machine: the agent is root, and
+ * opens no database that belongs to others. It is written whether the servers answer or not.
+ */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pinDirectory } from '../../../../packages/base/io/pinned-directory.ts';
+import { removeLeftovers, replaceIn } from '../../../../packages/base/io/replace-file.ts';
+import { formatProblem, type Problem } from '../../../../packages/base/problem.ts';
+import { ok, type Result } from '../../../../packages/base/result.ts';
+import { centreSnapshot } from '../../../host/paths.ts';
+import { isWaveOpen } from '../../core/rollout/open-waves.ts';
+import type { RolloutRecord } from '../../core/rollout/record.ts';
+import {
+  snapshotSentence,
+  snapshotText,
+  type Snapshot,
+  type SnapshotHead,
+  type SnapshotHost,
+} from '../../core/told/snapshot.ts';
+import { fleetFiles } from '../directory/fleet-directory.ts';
+import { lastRecord } from '../rollout/controller.ts';
+import { directoryCentre, rolloutFile } from '../rollout/directory-centre.ts';
+import { readPublished, type PublishedFleet } from '../rollout/published.ts';
+import type { CentreStore, KnownHost } from './centre-store.ts';
+
+const everyMilliseconds = 15_000;
+
+export interface SnapshotParts {
+  /** The directory of the centre. */
+  readonly directory: string;
+  readonly store: Pick<CentreStore, 'hosts'>;
+  readonly fleet: string;
+  /** The directory that is published. */
+  readonly release: string;
+  readonly log: { readonly warn: (text: string) => void };
+  readonly everyMilliseconds?: number;
+}
+
+/** The published release, with its record; or why there is none. */
+interface Published {
+  readonly fleet?: PublishedFleet;
+  readonly record?: RolloutRecord | undefined;
+  readonly problem?: string;
+}
+
+export class SnapshotWriter {
+  readonly #parts: SnapshotParts;
+  #published: Published = {};
+  #version: string | undefined;
+  #said: string | undefined;
+
+  constructor(parts: SnapshotParts) {
+    this.#parts = parts;
+  }
+
+  /** Writes until the signal. */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#clean();
+    while (!signal.aborted) {
+      const written = await this.write(Date.now());
+      const said = written.ok ? undefined : formatProblem(written.error);
+      if (said !== undefined && said !== this.#said) this.#parts.log.warn(said);
+      this.#said = said;
+      await sleep(this.#parts.everyMilliseconds ?? everyMilliseconds, undefined, { signal }).catch(
+        () => undefined,
+      );
+    }
+  }
+
+  /** `now` is in milliseconds since 1970. */
+  async write(now: number): Promise<Result<void, Problem>> {
+    const { store, directory } = this.#parts;
+    const hosts = store.hosts();
+    if (!hosts.ok) return hosts;
+    await this.#readPublished(now);
+    const text = snapshotText(this.#snapshot(hosts.value, now));
+    const pinned = pinDirectory(directory);
+    if (!pinned.ok) return pinned;
+    using here = pinned.value;
+    return replaceIn(here, centreSnapshot, text, { mode: 0o600, withoutSync: true });
+  }
+
+  /** Removes what a killed writer has left: nobody else writes here. */
+  #clean(): void {
+    const pinned = pinDirectory(this.#parts.directory);
+    if (!pinned.ok) return;
+    using here = pinned.value;
+    try {
+      removeLeftovers(here, centreSnapshot);
+    } catch {
+      // The file is written all the same, and the log says so if it cannot be.
+    }
+  }
+
+  /** Reads the release anew if its files have changed: it may have thousands of them. */
+  async #readPublished(now: number): Promise<void> {
+    const version = versionOf(this.#parts.release);
+    if (version === this.#version) return;
+    this.#version = version;
+    const read = await published(this.#parts.release, this.#parts.fleet, now);
+    this.#published = read.ok ? read.value : { problem: formatProblem(read.error) };
+  }
+
+  #snapshot(known: readonly KnownHost[], now: number): Snapshot {
+    const { fleet, problem } = this.#published;
+    const waves = new Map(
+      fleet?.plan.waves.flatMap((hosts, index) => hosts.map((host) => [host, index + 1] as const)),
+    );
+    const told = new Map(known.map((each) => [each.host, each]));
+    const names = [...new Set([...waves.keys(), ...told.keys()])].sort();
+    const head: SnapshotHead = {
+      format: 1,
+      fleet: this.#parts.fleet,
+      at: now,
+      count: names.length,
+      rollout: fleet === undefined ? null : rolloutOf(fleet, this.#published.record, now),
+      problem: problem === undefined ? null : snapshotSentence(problem),
+    };
+    const hosts = names.map((host) => hostOf(host, waves.get(host), told.get(host)));
+    return { head, hosts };
+  }
+}
+
+/** Changes whenever the release or its record does: files are replaced, and so change their directory. */
+const versionOf = (release: string): string =>
+  [fleetFiles.trust, rolloutFile, 'hosts']
+    .map((name) => statSync(join(release, name), { throwIfNoEntry: false, bigint: true }))
+    .map((stat) => (stat === undefined ? '' : `${stat.ino} ${stat.size} ${stat.mtimeNs}`))
+    .join('|');
+
+async function published(
+  release: string,
+  name: string,
+  now: number,
+): Promise<Result<Published, Problem>> {
+  const fleet = readPublished(release, now);
+  if (!fleet.ok) return fleet;
+  const { trust } = fleet.value;
+  if (trust.fleet !== name)
+    return ok({ problem: `The release in ${release} is of another fleet: "${trust.fleet}"` });
+  const last = await lastRecord(directoryCentre(release), trust);
+  if (!last.ok) return last;
+  const { record, problem } = last.value;
+  return ok({
+    fleet: fleet.value,
+    record,
+    ...(problem !== undefined && { problem: `The last record does not count: ${problem}` }),
+  });
+}
+
+function rolloutOf(
+  { plan }: PublishedFleet,
+  record: RolloutRecord | undefined,
+  now: number,
+): SnapshotHead['rollout'] {
+  return {
+    generation: plan.head.generation,
+    waves: plan.waves.map((hosts, index) => ({
+      hosts: hosts.length,
+      isOpen: isWaveOpen(plan, record, index + 1),
+    })),
+    record:
+      record === undefined
+        ? null
+        : {
+            generation: record.release.generation,
+            verdict: record.verdict,
+            wave: record.wave,
+            issued: record.issued,
+            isFresh: now < Date.parse(record.expires),
+            reason: record.reason,
+          },
+  };
+}
+
+function hostOf(
+  host: string,
+  wave: number | undefined,
+  known: KnownHost | undefined,
+): SnapshotHost {
+  const receivedAt = Math.max(0, Math.trunc(known?.receivedAt ?? 0));
+  const { status = null, refused, mark } = known ?? {};
+  return {
+    host,
+    wave: wave ?? null,
+    status,
+    receivedAt,
+    heard: new Date(receivedAt).toISOString(),
+    refused: refused === undefined ? null : snapshotSentence(refused),
+    mark: mark === undefined ? null : { epoch: mark.epoch, stored: mark.stored, lost: mark.lost },
+  };
+}
