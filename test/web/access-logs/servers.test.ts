@@ -45,7 +45,7 @@ class Place {
   readonly stage = new WebStage();
   // Everybody can write to /tmp.
   readonly #logs = temporaryDirectory('access-logs', '/run', 0o755);
-  readonly counts = new WebCounts();
+  readonly counts = new WebCounts({ groups: new Set(), peopleFrom: 1000 });
   readonly log = (name: string) => `${this.#logs.path}/${name}.log`;
 
   follow(sites: readonly ServerSite[]): void {
