@@ -113,6 +113,7 @@ export const kernelLanes: readonly (readonly string[])[] = [
     'test/setup/boot/real-programs.test.ts',
     'test/setup/follow.test.ts',
     'test/setup/observe.test.ts',
+    'test/web/access-logs/agent.test.ts',
     'test/web/entries-agent.test.ts',
     'test/web/entries-members.test.ts',
     'test/web/entries-sites.test.ts',

@@ -3,13 +3,13 @@ import type { TenantNetwork } from '../../src/network/core/rules.ts';
 import { compare, inTurn, spreadOf, type Row, type Section, type Way } from '../samples.ts';
 import { beyond, device, far, fq, nowhere, port, sink, type BenchStage } from './stage.ts';
 
-const [tenant, other] = [64_311, 64_312];
+export const [tenant, other] = [64_311, 64_312];
 const classes = 1_000;
 /** Class 1:1 of HTB. */
 const inClass = ['priority', 0x1_0001] as const;
-const packetBytes = 64;
+export const packetBytes = 64;
 
-const reach = {
+export const reach = {
   mail: 'submission',
   tenants: false,
   metadata: false,
@@ -20,7 +20,7 @@ const reach = {
 const with1 = (more: Partial<TenantNetwork> = {}): readonly TenantNetwork[] => [
   { uid: tenant, limits: {}, ...more },
 ];
-const nobody: readonly TenantNetwork[] = [{ uid: other, limits: {} }];
+export const nobody: readonly TenantNetwork[] = [{ uid: other, limits: {} }];
 const counted = with1();
 const ruled = with1({ reach });
 const paced = with1({ reach, limits: { send: beyond, receive: beyond, connections: 1_000_000 } });
@@ -38,9 +38,9 @@ interface Kind {
   readonly missing?: string;
 }
 
-const cost = ([count = NaN, cpu = NaN]: readonly number[], unitNanoseconds: number) =>
+export const cost = ([count = NaN, cpu = NaN]: readonly number[], unitNanoseconds: number) =>
   cpu / count / unitNanoseconds;
-const microsecond = 1_000;
+export const microsecond = 1_000;
 
 /** Measures all in turn, and compares them with the first; also returns what could not be measured. */
 async function measure(kinds: readonly Kind[], rounds: number, signal: AbortSignal) {
@@ -62,7 +62,7 @@ async function measure(kinds: readonly Kind[], rounds: number, signal: AbortSign
   return { rows, notes };
 }
 
-const section = { name: 'network', beside: 'no programs' } as const;
+export const section = { name: 'network', beside: 'no programs' } as const;
 
 /** The way of a tenant's datagrams, with some rules and a qdisc. */
 function tenantWay(

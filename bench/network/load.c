@@ -6,7 +6,8 @@
  *     serve PORT                       prints "ready"; by the first byte of a connection: 'D' takes all, 'G' sends for ever, 'A'
  *                                      answers each byte with one, 'C' answers once with what this server has used
  *     datagrams HOST PORT BYTES MS     prints how many there were, and their CPU time
- *     connects udp|tcp HOST PORT MS    the same; each TCP connection is reset at once
+ *     crowd HOST PORT BYTES MS UID COUNT    the same, from sockets of COUNT users in turn, the first of whom is UID; as root
+ *     connects udp|tcp HOST PORT MS    the same; each TCP connection is reset at once, and refused ones do not count
  *     stream put|get HOST PORT FLOWS WARM MS    after so many milliseconds, measures for so many: prints nanoseconds, CPU time on
  *                                      both sides, the sender's segments, those that it sent again, and the payload of each connection
  *     ask HOST PORT N                  asks N times, and prints how long each took
@@ -24,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/fsuid.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -216,6 +218,29 @@ static void datagrams(const char *host, const char *port, size_t bytes, u64 dura
   printf("%llu %llu\n", count, cpu() - before);
 }
 
+/* A socket is the user's whose rights its process had for files when it was made. */
+static void crowd(const char *host, const char *port, size_t bytes, u64 duration, unsigned owner, int count)
+{
+  struct rlimit files = { .rlim_cur = count + 64, .rlim_max = count + 64 };
+  struct sockaddr_in address;
+  int *fds = calloc(count, sizeof(*fds)), at;
+  u64 sent = 0, end, before;
+
+  if (!fds || setrlimit(RLIMIT_NOFILE, &files))
+    die("crowd");
+  address_of(host, port, &address);
+  for (at = 0; at < count; at++) {
+    setfsuid(owner + at);
+    fds[at] = opened(SOCK_DGRAM);
+  }
+  setfsuid(0);
+  before = cpu();
+  for (end = now() + duration; now() < end;)
+    for (at = 0; at < count; at++)
+      sent += sendto(fds[at], block, bytes, 0, (struct sockaddr *)&address, sizeof(address)) == (ssize_t)bytes;
+  printf("%llu %llu\n", sent, cpu() - before);
+}
+
 static void connects(int type, const char *host, const char *port, u64 duration)
 {
   struct linger at_once = { .l_onoff = 1 };
@@ -224,12 +249,15 @@ static void connects(int type, const char *host, const char *port, u64 duration)
   int fd = opened(SOCK_DGRAM);
 
   address_of(host, port, &address);
-  for (end = now() + duration; now() < end; count++) {
+  end = now() + duration;
+  while (now() < end) {
     if (type == SOCK_STREAM) {
       fd = opened(SOCK_STREAM);
       setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
     }
-    if (connect(fd, (struct sockaddr *)&address, sizeof(address)))
+    if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
+      count++;
+    else if (errno != EPERM)
       die("connect");
     if (type == SOCK_STREAM)
       close(fd);
@@ -354,6 +382,8 @@ int main(int count, char **words)
     serve(words[2]);
   else if (count == 6 && !strcmp(what, "datagrams"))
     datagrams(words[2], words[3], atol(words[4]), atoll(words[5]) * MILLISECOND);
+  else if (count == 8 && !strcmp(what, "crowd"))
+    crowd(words[2], words[3], atol(words[4]), atoll(words[5]) * MILLISECOND, strtoul(words[6], 0, 10), atoi(words[7]));
   else if (count == 6 && !strcmp(what, "connects"))
     connects(strcmp(words[2], "udp") ? SOCK_STREAM : SOCK_DGRAM, words[3], words[4], atoll(words[5]) * MILLISECOND);
   else if (count == 8 && !strcmp(what, "stream"))

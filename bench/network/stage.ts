@@ -16,6 +16,8 @@ import { NetworkPrograms } from '../../src/network/io/programs/network-programs.
 export const [device, sink] = ['host', 'sink'];
 export const [far, nowhere, near] = ['198.18.0.2', '198.19.0.2', '198.18.0.1'];
 export const port = 9000;
+/** The port of a second server in the world, for connections that should not occupy the first. */
+export const otherPort = 9001;
 /** A limit that nothing reaches: what it costs is that it is asked. */
 export const beyond = 10 ** 10;
 
@@ -139,8 +141,8 @@ export class BenchStage {
   }
 
   /** Starts a server in the world, or on this host as root; it ends with the namespaces. */
-  async serve(where: 'here' | 'world'): Promise<void> {
-    const own = [this.#load, 'serve', `${port}`];
+  async serve(where: 'here' | 'world', at = port): Promise<void> {
+    const own = [this.#load, 'serve', `${at}`];
     const [program = '', ...words] =
       where === 'here' ? own : ['ip', 'netns', 'exec', 'world', ...own];
     const server = spawn(program, words, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -155,6 +157,13 @@ export class BenchStage {
   /** Runs `load` as a user, below the programs. */
   as(uid: number, ...words: readonly (string | number)[]): Promise<readonly number[]> {
     return this.#numbers(['uid', uid, ...words]);
+  }
+
+  /** Starts `load` as a user, below the programs; it ends when it is disposed of. */
+  start(uid: number, ...words: readonly (string | number)[]): Disposable {
+    const all = ['uid', uid, ...words].map(String);
+    const child = spawn(this.#load, all, { stdio: ['ignore', 'ignore', 'inherit'] });
+    return { [Symbol.dispose]: () => void child.kill('SIGKILL') };
   }
 
   async #numbers(words: readonly (string | number)[]): Promise<readonly number[]> {

@@ -1,6 +1,6 @@
 /** The agent's count of what web servers send: by the record of `bulkhead web sync`, whoever has damaged it. */
 import assert from 'node:assert/strict';
-import { appendFileSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chownSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { ok } from '../../../packages/base/result.ts';
 import type { Log } from '../../../src/agent/log.ts';
@@ -49,6 +49,28 @@ describe('SentPart', { skip }, () => {
     assert.deepEqual(await webLogsRelease.release(paths), []);
     await part.read();
     assert.equal(part.sentByWeb(uid, 0), undefined);
+  });
+
+  test('follows no log of an account that login.defs counts among people', async () => {
+    using scratch = temporaryDirectory('access-logs', '/run', 0o755);
+    const paths = { ...pathsOf('bulkhead'), state: `${scratch.path}/state`, etc: scratch.path };
+    const field = nginxField(['$status $bytes_sent']);
+    assert.ok(field.ok);
+    const log = `${scratch.path}/a.log`;
+    writeFileSync(log, '');
+    chownSync(log, 700, 700);
+    assert.ok(
+      writeWebLogs(paths, new Map([[uid, { logs: [{ path: log, ...field.value }], gaps: [] }]])).ok,
+    );
+    for (const [uidMin, known] of [
+      [500, undefined],
+      [1000, 0],
+    ] as const) {
+      writeFileSync(`${scratch.path}/login.defs`, `UID_MIN ${uidMin}\n`);
+      await using part = new SentPart(paths, silent, () => Promise.resolve(ok(undefined)));
+      await part.read();
+      assert.equal(part.sentByWeb(uid, 0)?.bytes, known);
+    }
   });
 
   test('a record that is damaged, or is a link, names no log', () => {

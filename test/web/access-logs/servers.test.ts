@@ -45,7 +45,7 @@ class Place {
   readonly stage = new WebStage();
   // Everybody can write to /tmp.
   readonly #logs = temporaryDirectory('access-logs', '/run', 0o755);
-  readonly counts = new WebCounts();
+  readonly counts = new WebCounts({ groups: new Set(), peopleFrom: 1000 });
   readonly log = (name: string) => `${this.#logs.path}/${name}.log`;
 
   follow(sites: readonly ServerSite[]): void {
@@ -150,10 +150,12 @@ describe('what Apache sends', { skip: skipWithout(apache) }, () => {
     const modules = ['mpm_event', 'authz_core', 'mime'].map(
       (name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`,
     );
+    // The first log of each site is like the second one of cPanel's.
     const vhosts = Object.keys(tenants).map(
       (name) => `<VirtualHost 127.0.0.1:${port}>
 ServerName ${name}
 DocumentRoot ${stage.at('www')}
+CustomLog ${place.log(`${name}-bytes_log`)} "%{%s}t %I .\\n%{%s}t %O ."
 CustomLog ${place.log(name)} own
 </VirtualHost>`,
     );
@@ -189,5 +191,6 @@ ${vhosts.join('\n')}
     place.follow(read.sites);
     await place.sent('a.example');
     await place.compare(port, { a: 0, b: 0 });
+    assert.match(readFileSync(place.log('a.example-bytes_log'), 'utf8'), /^(?:\d{10} \d+ \.\n){2}/);
   });
 });

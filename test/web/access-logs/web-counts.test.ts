@@ -27,7 +27,7 @@ class Place implements AsyncDisposable {
   readonly #scratch = temporaryDirectory('access-logs', '/run', 0o755);
   readonly directory = this.#scratch.path;
   readonly log = this.at('a.log');
-  readonly counts = new WebCounts();
+  readonly counts = new WebCounts({ groups: new Set(), peopleFrom: 1000 });
 
   at(name: string): string {
     return `${this.directory}/${name}`;
@@ -153,7 +153,7 @@ describe('WebCounts', { skip }, () => {
     execFileSync('mkfifo', [place.at('pipe')]);
     const bad = ['own/a.log', 'own/link.log', 'wide/a.log', 'given.log', 'way/a.log'];
     for (const name of [...bad, 'a-directory', 'pipe']) {
-      using counts = new WebCounts();
+      using counts = new WebCounts({ groups: new Set(), peopleFrom: 1000 });
       counts.follow(logsAt(place.log, place.at(name)));
       await counts.read();
       appendFileSync(place.log, line(1));
@@ -192,7 +192,7 @@ describe('WebCounts', { skip }, () => {
       [[4322], undefined],
       [[], undefined],
     ] as const) {
-      using counts = new WebCounts(new Set(groups));
+      using counts = new WebCounts({ groups: new Set(groups), peopleFrom: 1000 });
       counts.follow(logsAt(place.log));
       await counts.read();
       assert.equal(counts.sent(uid, 0)?.bytes, known);

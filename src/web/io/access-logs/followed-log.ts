@@ -6,7 +6,7 @@ import { causeOf } from '../../../../packages/base/io/errno.ts';
 import { bytesReader } from '../../core/access-logs/bytes-of-line.ts';
 import type { CountedLog } from '../../core/access-logs/counted-logs.ts';
 import { OpenLog, type ReadLines } from './open-log.ts';
-import { openRootsFile } from './roots-file.ts';
+import { openRootsFile, type LogKeepers } from './roots-file.ts';
 
 interface OldLog {
   readonly log: OpenLog;
@@ -19,7 +19,7 @@ const oldMax = 4;
 
 export class FollowedLog implements Disposable {
   readonly log: CountedLog;
-  readonly #groups: ReadonlySet<number>;
+  readonly #keepers: LogKeepers;
   readonly #bytesOf: (line: string) => number | undefined;
   #current: OpenLog | undefined;
   #old: readonly OldLog[] = [];
@@ -31,10 +31,9 @@ export class FollowedLog implements Disposable {
   /** The bytes that were sent since it is followed. */
   bytes = 0;
 
-  /** `groups`: groups that may write to directories of logs. */
-  constructor(log: CountedLog, groups: ReadonlySet<number>) {
+  constructor(log: CountedLog, keepers: LogKeepers) {
     this.log = log;
-    this.#groups = groups;
+    this.#keepers = keepers;
     this.#bytesOf = bytesReader(log);
   }
 
@@ -46,7 +45,7 @@ export class FollowedLog implements Disposable {
   /** Opens what is at the path now. `now`: monotonic, in milliseconds. */
   look(now: number): void {
     this.#endOld(now);
-    const opened = openRootsFile(this.log.path, this.#groups);
+    const opened = openRootsFile(this.log.path, this.#keepers);
     this.#problem = opened.ok || this.#isBetween(opened.error) ? undefined : opened.error.reason;
     if (!opened.ok) return;
     if (this.#current?.isSame(opened.value.stat) === true) {

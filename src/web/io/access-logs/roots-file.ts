@@ -12,13 +12,18 @@ export type OpenFailure = { readonly isMissing: boolean; readonly reason: string
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
 const linksMax = 16;
-/** Accounts of the system are below it, on all distributions. */
-const firstPersonUid = 1000;
 
-/** `groups`: groups that may write to directories, such as the system logger's group. */
+/** The accounts of this host that may have to do with logs. */
+export interface LogKeepers {
+  /** Groups that may write to directories, such as the system logger's group. */
+  readonly groups: ReadonlySet<number>;
+  /** The smallest uid of people; accounts of the system are below it. */
+  readonly peopleFrom: number;
+}
+
 export function openRootsFile(
   path: string,
-  groups: ReadonlySet<number>,
+  { groups, peopleFrom }: LogKeepers,
 ): Result<RegularFile, OpenFailure> {
   let directory = openSync('/', O_RDONLY | O_DIRECTORY);
   const names = namesOf(path);
@@ -37,7 +42,7 @@ export function openRootsFile(
         if (link.startsWith('/')) directory = replaced(directory, '/');
         continue;
       }
-      if (names.length === 0) return fileAt(at, path);
+      if (names.length === 0) return fileAt(at, path, peopleFrom);
       directory = replaced(directory, at);
     }
   } catch (error) {
@@ -74,12 +79,12 @@ function directoryReason(
   return isOthers ? 'others than root can write to a directory on the way' : undefined;
 }
 
-function fileAt(at: string, path: string): Result<RegularFile, OpenFailure> {
+function fileAt(at: string, path: string, peopleFrom: number): Result<RegularFile, OpenFailure> {
   const opened = openRegularFile(at, { links: 'refuse', shownAs: path });
   if (!opened.ok)
     return fail({ isMissing: opened.error.errno === 'ENOENT', reason: opened.error.reason });
   const { uid, mode } = opened.value.stat;
-  const isOwn = uid < firstPersonUid && (mode & 0o002) === 0;
+  const isOwn = uid < peopleFrom && (mode & 0o002) === 0;
   if (isOwn) return opened;
   opened.value[Symbol.dispose]();
   return fail({ isMissing: false, reason: `uid ${uid} or others can write to it` });

@@ -7,6 +7,7 @@ import type { Log } from '../../../agent/log.ts';
 import type { AgentPart } from '../../../agent/part.ts';
 import { causeOf } from '../../../../packages/base/io/errno.ts';
 import { formatProblem } from '../../../../packages/base/problem.ts';
+import { readUidRange } from '../../../host/accounts/accounts.ts';
 import { readGroups } from '../../../host/accounts/groups.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { Restore } from '../../../host/restore-elsewhere.ts';
@@ -40,7 +41,10 @@ export class SentPart implements AgentPart {
     this.#sync = sync;
     // The group of Ubuntu's logger may write to /var/log.
     const logger = readGroups(paths).get('syslog');
-    this.#counts = new WebCounts(new Set(logger === undefined ? [] : [logger]));
+    this.#counts = new WebCounts({
+      groups: new Set(logger === undefined ? [] : [logger]),
+      peopleFrom: readUidRange(paths).first,
+    });
   }
 
   adopt({ file }: Policy): void {

@@ -4,6 +4,7 @@ import type { SentByWeb } from '../../../agent/api/api.ts';
 import type { CountedLog } from '../../core/access-logs/counted-logs.ts';
 import { FollowedLog } from './followed-log.ts';
 import type { LogsByTenant } from './record.ts';
+import type { LogKeepers } from './roots-file.ts';
 
 interface Tenant {
   /** The time since when its bytes are counted, in milliseconds since 1970. */
@@ -27,16 +28,15 @@ const gapsShownMax = 5;
 const pastMax = 20;
 
 export class WebCounts implements Disposable {
-  readonly #groups: ReadonlySet<number>;
+  readonly #keepers: LogKeepers;
   readonly #tenants = new Map<number, Tenant>();
   #followed = 0;
   #next = 0;
   #isReading = false;
   #isEnded = false;
 
-  /** `groups`: groups that may write to directories of logs. */
-  constructor(groups: ReadonlySet<number> = new Set()) {
-    this.#groups = groups;
+  constructor(keepers: LogKeepers) {
+    this.#keepers = keepers;
   }
 
   /** Follows these logs from now on. */
@@ -70,7 +70,7 @@ export class WebCounts implements Disposable {
     if (begun.length < keys.size) addPast(tenant, 'the host has too many access logs');
     if (!isFirst)
       for (const { path } of begun) addPast(tenant, `${path} is counted from a later time on`);
-    tenant.logs = [...kept, ...begun.map((log) => new FollowedLog(log, this.#groups))];
+    tenant.logs = [...kept, ...begun.map((log) => new FollowedLog(log, this.#keepers))];
   }
 
   #end(logs: readonly FollowedLog[]): void {
