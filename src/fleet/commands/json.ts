@@ -241,6 +241,18 @@ export interface FleetServerHostsJson {
   readonly hosts: readonly HostOverview[];
 }
 
+/** The hosts of a wave, by what became of the release there. */
+export interface FleetRolloutCountsJson {
+  /** The number of hosts on which it is healthy. */
+  readonly healthy: number;
+  /** The number of hosts that refused it, or went back. */
+  readonly failed: number;
+  /** The number of hosts that say nothing, that root holds, or whose watch was unclear. */
+  readonly silent: number;
+  /** The number of hosts that have not decided. */
+  readonly undecided: number;
+}
+
 /** A wave of a release. */
 export interface FleetRolloutWaveJson {
   /** The number of the wave, from 1 on. */
@@ -249,6 +261,10 @@ export interface FleetRolloutWaveJson {
   readonly hosts: number;
   /** Whether its hosts may take the release. */
   readonly isOpen: boolean;
+  /** What the hosts have told the centre here; null if it is not open, or if no centre is here. */
+  readonly counts: FleetRolloutCountsJson | null;
+  /** What that means for the wave. `unclear`: people decide. Null: there are no counts, or its hosts go back. */
+  readonly verdict: 'passed' | 'failed' | 'unclear' | 'watching' | null;
 }
 
 /** The last record of a rollout. */
@@ -279,6 +295,8 @@ export interface FleetRolloutJson {
   readonly waves: readonly FleetRolloutWaveJson[];
   /** The last record, also if it is about another release; null if there is none. */
   readonly record: FleetRolloutRecordJson | null;
+  /** The controller as which the centre here leads rollouts; null: people lead them. */
+  readonly leader: string | null;
   /** Sentences about something that does not work. */
   readonly problems: readonly string[];
 }

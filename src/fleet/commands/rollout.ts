@@ -35,7 +35,7 @@ const parts: CommandTable = {
   },
   status: {
     usage: '[options] <directory>',
-    summary: 'show which waves are open',
+    summary: 'show the waves, how their hosts are, and why it has stopped',
     load: () => import('./rollout/status.ts'),
   },
 };

@@ -100,7 +100,7 @@ export class CourierStage implements AsyncDisposable {
     writeFileSync(own, credentialText(servers.host(hostName)), { mode: 0o600 });
     writeFileSync(central, credentialText(servers.centre), { mode: 0o600 });
     this.courier = new Program('courier-child.ts', own, instance);
-    this.centre = new Program('centre-child.ts', central, this.storeDirectory, this.hosts);
+    this.centre = new Program('centre-child.ts', central, this.storeDirectory, this.release);
     this.#outbox = this.#openOutbox();
     this.#agent = createServer((request, response) => void this.#answer(request, response));
   }

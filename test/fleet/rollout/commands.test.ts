@@ -2,7 +2,7 @@
 import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import type {
@@ -16,13 +16,35 @@ import type {
   FleetTrustAddJson,
   FleetTrustRemoveJson,
 } from '../../../src/fleet/commands/json.ts';
+import type { FleetState } from '../../../src/agent/api/fleet-api.ts';
+import { documentText } from '../../../src/fleet/core/parse.ts';
+import { recordFileText } from '../../../src/fleet/core/rollout/parse-record.ts';
+import type { RolloutRecord } from '../../../src/fleet/core/rollout/record.ts';
+import { statusText } from '../../../src/fleet/core/told/status.ts';
+import { readControllerKey } from '../../../src/fleet/io/rollout/controller-key.ts';
+import { writeMemory } from '../../../src/fleet/io/rollout/memory.ts';
+import { CentreStore } from '../../../src/fleet/io/server/centre-store.ts';
 import { readTrustFile } from '../../../src/fleet/io/given-trust.ts';
 import { verifyRecord } from '../../../src/fleet/io/verify/verify-record.ts';
 import { jsonOf } from '../../../testing/json-output.ts';
 import { main, makeDesk } from '../desk.ts';
 
+/** Lets a centre know what a host has told just now. */
+function tell(directory: string, host: string, state: FleetState, generation: number): void {
+  using store = new CentreStore(directory);
+  const now = Date.now();
+  const counts = { confirmed: null, tenants: 3, faults24h: 0, outside: 0, why: null, events: null };
+  const about = { format: 1, fleet: 'example', host, at: new Date(now).toISOString() } as const;
+  store.pinned(host, 'a key');
+  store.status(
+    host,
+    statusText({ ...about, state, generation, newest: generation, ...counts }),
+    now,
+  );
+}
+
 suite('bulkhead fleet rollout', () => {
-  const { home, at, out, key, env, done, refused } = makeDesk('fleet-rollout', [
+  const { home, at, out, key, env, run, done, refused } = makeDesk('fleet-rollout', [
     'alice',
     'centre',
     'mallory',
@@ -168,6 +190,62 @@ suite('bulkhead fleet rollout', () => {
     // Those that began later may have found the next wave: but none was lost.
     assert.equal(isDone.length, steps, both.join('\n'));
     for (const each of both) assert.match(each, /^0 |another record came at the same time/);
+  });
+
+  test('follows the centre here, and shows what it knows', () => {
+    release('--again');
+    words.start();
+    const centre = join(home, 'centre');
+    mkdirSync(centre);
+    const controller = readControllerKey(centre);
+    assert.ok(controller.ok);
+    const by = ['-C', at, '--key', key('alice')];
+    done('trust', 'add', '--controller', 'here', join(centre, 'controller.pub'), ...by);
+    done('sign', '--again', ...by);
+    done('publish', out, '-C', at);
+    const at1 = words.start();
+    const shownHere = (...args: readonly string[]) =>
+      run('rollout', 'status', out, '--centre', centre, ...args);
+    const begun = shownHere();
+    assert.equal(begun.status, 0, begun.stderr);
+    assert.match(begun.stdout, /hosts of the open waves take it\nled by here, the centre here\n/);
+    assert.doesNotMatch(begun.stdout, /healthy|silent/);
+    // The centre has paused it in its second wave, and knows two hosts.
+    const { generation } = at1;
+    const last = atHost();
+    const next = { ...last, sequence: last.sequence + 1, verdict: 'hold', wave: 2, reason: 'why' };
+    const document = documentText(next as RolloutRecord);
+    const text = recordFileText({ document, signatures: [controller.value.sign(document)] });
+    assert.ok(writeMemory(centre, { format: 1, last: text, heard: null }).ok);
+    tell(centre, 'web-001', 'healthy', generation);
+    tell(centre, 'web-002', 'rolled back', generation);
+    const stopped = shownHere();
+    assert.equal(stopped.status, 3, stopped.stderr);
+    assert.match(stopped.stdout, new RegExp(`^generation ${generation}: paused.* \\(why\\)\n`));
+    assert.match(stopped.stdout, /\n {2}wave 1 +1 host {2}passed {2}1 healthy\n/);
+    assert.match(
+      stopped.stdout,
+      /\n {2}wave 2 +1 host {2}failed {2}1 failed\n {2}wave 3 +1 host\n$/,
+    );
+    const json = jsonOf<FleetRolloutStatusJson>('fleet rollout status', shownHere('--json').stdout);
+    assert.equal(json.leader, 'here');
+    assert.deepEqual(json.waves[1], {
+      wave: 2,
+      hosts: 1,
+      isOpen: false,
+      counts: { healthy: 0, failed: 1, silent: 0, undecided: 0 },
+      verdict: 'failed',
+    });
+    // People go on from there, and not from the record in the directory.
+    done('rollout', 'resume', out, '--centre', centre, '--key', key('centre'));
+    assert.deepEqual([atHost().verdict, atHost().wave], ['go', 2]);
+    // A centre whose record cannot be read hides nothing, and a rollout can be stopped all the same.
+    writeFileSync(join(centre, 'rollout.json'), 'damaged');
+    assert.match(shownHere().stdout, /\nproblem +Cannot read .*rollout\.json/);
+    const args = ['rollout', 'next', out, '--centre', centre, '--key', key('centre')];
+    assert.match(refused(...args), /Cannot read .*rollout\.json/);
+    done('rollout', 'back', out, '--centre', centre, '--key', key('centre'));
+    assert.equal(atHost().verdict, 'back');
   });
 
   test("what is published only in part, or is another host's, is not rolled out", () => {

@@ -1,26 +1,34 @@
 /** A rollout as commands show it. */
 import { count } from '../../../../packages/base/list.ts';
 import { printable } from '../../../../packages/base/printable.ts';
+import { judgedWaves, type Seen } from '../../core/rollout/decide.ts';
 import { isWaveOpen } from '../../core/rollout/open-waves.ts';
+import { isAbout, type RolloutPlan } from '../../core/rollout/plan.ts';
 import type { RolloutRecord } from '../../core/rollout/record.ts';
 import type { PublishedFleet } from '../../io/rollout/published.ts';
 import type { FleetRolloutJson, FleetRolloutWaveJson } from '../json.ts';
 
-/** `now` is in milliseconds since 1970. */
+/** What is known of a rollout. */
+export interface ShownRollout {
+  readonly fleet: PublishedFleet;
+  readonly record: RolloutRecord | undefined;
+  readonly leader?: string;
+  /** Undefined: no centre is here. */
+  readonly statuses?: Seen['statuses'];
+  readonly problems?: readonly string[];
+}
+
+/** `seen` has the time. */
 export function rolloutJson(
-  { trust, plan }: PublishedFleet,
-  record: RolloutRecord | undefined,
-  problem: string | undefined,
-  now: number,
+  { fleet: { trust, plan }, record, leader, statuses, problems = [] }: ShownRollout,
+  time: Omit<Seen, 'statuses'>,
 ): FleetRolloutJson {
+  const current = record !== undefined && isAbout(plan, record) ? record : undefined;
+  const seen = statuses && { ...time, statuses };
   return {
     fleet: trust.fleet,
     generation: plan.head.generation,
-    waves: plan.waves.map((hosts, index) => ({
-      wave: index + 1,
-      hosts: hosts.length,
-      isOpen: isWaveOpen(plan, record, index + 1),
-    })),
+    waves: wavesOf(plan, current, seen),
     record:
       (record && {
         generation: record.release.generation,
@@ -28,18 +36,46 @@ export function rolloutJson(
         wave: record.wave,
         issued: record.issued,
         expires: record.expires,
-        isFresh: now < Date.parse(record.expires),
+        isFresh: time.now < Date.parse(record.expires),
         reason: record.reason,
       }) ||
       null,
-    problems: problem === undefined ? [] : [`The last record does not count: ${problem}`],
+    leader: leader ?? null,
+    problems,
   };
 }
 
-export function describeRollout({ generation, waves, record, problems }: FleetRolloutJson): string {
+function wavesOf(
+  plan: RolloutPlan,
+  record: RolloutRecord | undefined,
+  seen: Seen | undefined,
+): readonly FleetRolloutWaveJson[] {
+  const { verdict, wave: last = 0 } = record ?? {};
+  const begun = verdict === 'keep' ? plan.waves.length : last;
+  const judged = seen === undefined ? [] : judgedWaves(plan, begun, seen);
+  return plan.waves.map((hosts, index) => {
+    const wave = index + 1;
+    const found = judged.find(({ counted }) => counted.wave === wave);
+    const { healthy, failed, silent, pending: undecided } = found?.counted ?? noCounts;
+    return {
+      wave,
+      hosts: hosts.length,
+      isOpen: isWaveOpen(plan, record, wave),
+      counts: found === undefined ? null : { healthy, failed, silent, undecided },
+      // While hosts go back, the counts say how far that is.
+      verdict: verdict === 'back' ? null : (found?.verdict ?? null),
+    };
+  });
+}
+
+const noCounts = { healthy: 0, failed: 0, silent: 0, pending: 0 };
+
+export function describeRollout(shown: FleetRolloutJson): string {
+  const { generation, waves, record, leader, problems } = shown;
   return [
     stateOf(generation, record),
-    ...waves.map(waveText),
+    ...(leader === null ? [] : [`led by ${printable(leader)}, the centre here`]),
+    ...waves.map((wave) => waveText(wave, record?.verdict === 'back')),
     ...problems.map((each) => `problem    ${printable(each)}`),
   ].join('\n');
 }
@@ -62,5 +98,18 @@ function stateOf(generation: number, record: FleetRolloutJson['record']): string
   return record.generation === generation ? text : `generation ${generation}: not begun\n${text}`;
 }
 
-const waveText = ({ wave, hosts, isOpen }: FleetRolloutWaveJson) =>
-  `  wave ${wave}  ${count(hosts, 'host').padStart(12)}${isOpen ? '  open' : ''}`;
+function waveText(
+  { wave, hosts, isOpen, counts, verdict }: FleetRolloutWaveJson,
+  isBack: boolean,
+): string {
+  const counted = Object.entries(counts ?? {}).flatMap(([what, number]) =>
+    number === 0 ? [] : [`${number} ${isBack && what === 'failed' ? 'back' : what}`],
+  );
+  const columns = [
+    `  wave ${wave}  ${count(hosts, 'host').padStart(12)}`,
+    isOpen ? 'open' : '',
+    verdict ?? '',
+    counted.join(', '),
+  ];
+  return columns.filter((each) => each !== '').join('  ');
+}

@@ -12,14 +12,17 @@ import {
 import { failWith, print, printJson } from '../../../cli/shared/output.ts';
 import { namespaces } from '../../core/documents.ts';
 import type { RolloutRecord } from '../../core/rollout/record.ts';
+import { rolloutTimes } from '../../core/rollout/decide.ts';
 import type { RolloutWord } from '../../core/rollout/steps.ts';
 import { findSigner, signText } from '../../io/directory/sign.ts';
 import { lastRecord, say } from '../../io/rollout/controller.ts';
 import { directoryCentre } from '../../io/rollout/directory-centre.ts';
 import { readPublished, type PublishedFleet } from '../../io/rollout/published.ts';
 import { describeRollout, rolloutJson } from './describe-rollout.ts';
+import { centreOption, leaderIn, withCentre } from './led.ts';
 
 interface WordOptions {
+  readonly centre: string;
   readonly key?: string;
   readonly reason?: string;
   readonly json?: boolean;
@@ -35,7 +38,11 @@ async function sayWord(
   if (!fleet.ok) return failWith(fleet.error);
   const said = await put(word, directory, options, fleet.value, now);
   if (!said.ok) return failWith(said.error);
-  const shown = rolloutJson(fleet.value, said.value, undefined, now);
+  const leader = leaderIn(options.centre, fleet.value.trust);
+  const shown = rolloutJson(
+    { fleet: fleet.value, record: said.value, ...(leader !== undefined && { leader }) },
+    { now, times: rolloutTimes },
+  );
   if (options.json === true) printJson(shown);
   else print(describeRollout(shown));
   return exitCodes.done;
@@ -44,7 +51,7 @@ async function sayWord(
 async function put(
   word: RolloutWord,
   directory: string,
-  { key, reason }: WordOptions,
+  { centre: own, key, reason }: WordOptions,
   fleet: PublishedFleet,
   now: number,
 ): Promise<Result<RolloutRecord, Problem>> {
@@ -60,7 +67,11 @@ async function put(
   const signer = findSigner(controllers, key);
   if (!signer.ok) return signer;
   const centre = directoryCentre(directory);
-  const last = await lastRecord(centre, fleet.trust);
+  const published = await lastRecord(centre, fleet.trust);
+  if (!published.ok) return published;
+  const led = withCentre(own, published.value, fleet.trust);
+  // What stops a rollout must not wait for anything: the centre knows which wave is meant.
+  const last = led.ok || !stops.has(word) ? led : published;
   if (!last.ok) return last;
   const sign = (text: string) => signText(signer.value, text, namespaces.rollout);
   const said = await say({ word, ...(reason !== undefined && { reason }) }, fleet, {
@@ -79,8 +90,8 @@ async function put(
   });
 }
 
-/** Words that people give a reason for. */
-const reasoned: ReadonlySet<RolloutWord> = new Set(['pause', 'back']);
+/** Words that stop a rollout: people give a reason for them. */
+const stops: ReadonlySet<RolloutWord> = new Set(['pause', 'back']);
 
 /** Returns the command that says a word. */
 export const wordCommand = (word: RolloutWord): CommandModule => ({
@@ -92,8 +103,9 @@ export const wordCommand = (word: RolloutWord): CommandModule => ({
         "a controller's SSH key; otherwise the first of your ssh-agent and ~/.ssh that the fleet lists",
       ),
     );
-    if (reasoned.has(word)) command.option('--reason <text>', 'a sentence that hosts show');
+    if (stops.has(word)) command.option('--reason <text>', 'a sentence that hosts show');
     command
+      .addOption(centreOption())
       .option('--json', 'print as JSON')
       .addHelpText(
         'after',

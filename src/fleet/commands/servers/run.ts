@@ -1,6 +1,6 @@
 /**
- * `bulkhead fleet server run`: the process of the centre. It uploads what people have published, and collects what hosts
- * tell. It runs without any rights, as `bulkhead-fleet-server.service`.
+ * `bulkhead fleet server run`: the process of the centre. It uploads what people have published, collects what hosts tell,
+ * and leads rollouts if people have listed its key. It runs without any rights, as `bulkhead-fleet-server.service`.
  */
 import { join } from 'node:path';
 import {
@@ -32,6 +32,7 @@ async function runCentre(options: RunOptions): Promise<ExitCode> {
   const { readCredential } = await import('../../io/nats/connect.ts');
   const { Centre } = await import('../../io/server/centre.ts');
   const { CentreStore } = await import('../../io/server/centre-store.ts');
+  const { makeLeader } = await import('../../io/server/make-leader.ts');
   const { SnapshotWriter } = await import('../../io/server/snapshot-writer.ts');
   const { makeLog } = await import('../../../agent/log.ts');
   const file = credentialFile(options);
@@ -45,16 +46,22 @@ async function runCentre(options: RunOptions): Promise<ExitCode> {
   using store = new CentreStore(directory);
   const known = store.hosts();
   if (!known.ok) return failWith(known.error);
-  const log = makeLog('human', process.env);
-  const warn = (text: string) => log.warn(text);
+  const agentLog = makeLog('human', process.env);
+  const log = {
+    info: (text: string) => agentLog.info(text),
+    warn: (text: string) => agentLog.warn(text),
+  };
+  const leader = makeLeader({ release, directory, store, log });
+  if (!leader.ok) return failWith(leader.error);
   const centre = new Centre({
     credential: credential.value,
     store,
     hosts: join(release, 'hosts'),
-    log: { info: (text) => log.info(text), warn },
+    leader: leader.value,
+    log,
   });
   const { fleet } = credential.value;
-  const snapshot = new SnapshotWriter({ directory, store, fleet, release, log: { warn } });
+  const snapshot = new SnapshotWriter({ directory, store, fleet, release, log });
   await untilStopped(async (signal) => {
     await Promise.all([centre.run(signal), snapshot.run(signal)]);
   });

@@ -11,6 +11,11 @@ const stream = 'ROLLOUT';
 const timeout = 10_000;
 /** Source: the error codes of nats-server, `server/errors.json`. */
 const wrongLastSequence: ReadonlySet<number> = new Set([10_071, 10_164]);
+const streamNotFound = 10_059;
+
+/** Whether servers have lost the stream itself. */
+export const isStreamGone = ({ object, errno }: Problem): boolean =>
+  object === stream && errno === 'ENOENT';
 
 export const natsCentre = (connection: NatsConnection): Centre => ({
   record: () => record(connection),
@@ -26,7 +31,13 @@ async function record(
     const found = await manager.streams.getMessage(stream, { last_by_subj: recordSubject });
     return ok(found === null ? undefined : { text: found.string(), sequence: found.seq });
   } catch (error) {
-    return failed({ action: 'read the record of', object: stream, ...causeOfNats(error) });
+    const isGone = error instanceof JetStreamApiError && error.code === streamNotFound;
+    return failed({
+      action: 'read the record of',
+      object: stream,
+      ...causeOfNats(error),
+      ...(isGone && { errno: 'ENOENT' }),
+    });
   }
 }
 

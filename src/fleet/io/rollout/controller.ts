@@ -7,7 +7,7 @@ import type { Centre } from '../../core/rollout/centre.ts';
 import { recordFileText } from '../../core/rollout/parse-record.ts';
 import { releaseIn } from '../../core/rollout/plan.ts';
 import type { RolloutRecord } from '../../core/rollout/record.ts';
-import { stepFor, type RolloutStep, type RolloutWord } from '../../core/rollout/steps.ts';
+import { stepFor, type RolloutWord } from '../../core/rollout/steps.ts';
 import { clockError } from '../verify/verify-bundle.ts';
 import { recordMilliseconds, verifyRecord, verifySignedRecord } from '../verify/verify-record.ts';
 import type { PublishedFleet } from './published.ts';
@@ -50,23 +50,49 @@ export interface PutRecord {
   readonly record: RolloutRecord;
   /** Its file. */
   readonly text: string;
+  /** The number that the centre gave it. */
+  readonly sequence: number;
 }
 
 /** Puts the record that follows. `conflict`: another one has come since `last` was read, and nothing was put. */
 export async function say(
   { word, reason = '' }: Said,
   { trust, plan }: PublishedFleet,
+  saying: Saying,
+): Promise<Result<PutRecord | 'conflict', Problem>> {
+  const last = saying.last.record;
+  const step = stepFor(word, plan, last, reason);
+  const action = actionOf(word);
+  if (!step.ok) return failed({ action, object: `fleet ${trust.fleet}`, ...step.error });
+  const { isOpened, ...next } = step.value;
+  return await putNext(
+    action,
+    {
+      ...next,
+      release: word === 'start' || last === undefined ? releaseIn(plan) : last.release,
+      opened: isOpened ? undefined : last?.opened,
+    },
+    trust,
+    saying,
+  );
+}
+
+const actionOf = (word: RolloutWord) => `${word} the rollout of`;
+
+/** What the next record says. */
+export interface NextRecord extends Pick<RolloutRecord, 'verdict' | 'wave' | 'reason' | 'release'> {
+  /** Undefined: hosts have their time from now on. */
+  readonly opened: string | undefined;
+}
+
+/** Signs and puts the record after the last one. */
+export async function putNext(
+  action: string,
+  next: NextRecord,
+  trust: TrustDocument,
   { centre, last, sign, now }: Saying,
 ): Promise<Result<PutRecord | 'conflict', Problem>> {
-  const action = `${word} the rollout of`;
-  const object = `fleet ${trust.fleet}`;
-  const step = stepFor(word, plan, last.record, reason);
-  if (!step.ok) return failed({ action, object, ...step.error });
-  const record = recordAfter(last.record, step.value, {
-    trust,
-    now,
-    release: word === 'start' || last.record === undefined ? releaseIn(plan) : last.record.release,
-  });
+  const record = recordAfter(last.record, next, trust, now);
   const document = documentText(record);
   const signature = sign(document);
   if (!signature.ok) return signature;
@@ -76,14 +102,14 @@ export async function say(
   const verified = verifyRecord(text, known, now);
   if (!verified.ok) {
     const { code: _code, ...cause } = verified.error;
-    return failed({ action, object, ...cause });
+    return failed({ action, object: `fleet ${trust.fleet}`, ...cause });
   }
   const put = await centre.put(text, last.sequence);
   if (!put.ok) return put;
-  return ok(put.value.kind === 'conflict' ? 'conflict' : { record, text });
+  return ok(put.value.kind === 'conflict' ? 'conflict' : { ...put.value, record, text });
 }
 
-interface Saying {
+export interface Saying {
   readonly centre: Centre;
   readonly last: LastRecord;
   readonly sign: SignRecord;
@@ -91,16 +117,11 @@ interface Saying {
   readonly now: number;
 }
 
-interface After {
-  readonly trust: TrustDocument;
-  readonly now: number;
-  readonly release: RolloutRecord['release'];
-}
-
 function recordAfter(
   last: RolloutRecord | undefined,
-  { verdict, wave, reason, isOpened }: RolloutStep,
-  { trust, now, release }: After,
+  { release, verdict, wave, reason, opened }: NextRecord,
+  trust: TrustDocument,
+  now: number,
 ): RolloutRecord {
   // Hosts compare with what they have seen, so times do not run backwards. They have refused what is far ahead.
   const before = last === undefined ? 0 : Date.parse(last.issued);
@@ -115,7 +136,7 @@ function recordAfter(
     release,
     verdict,
     wave,
-    opened: isOpened || last === undefined || before > at ? issued : last.opened,
+    opened: opened === undefined || Date.parse(opened) > at ? issued : opened,
     issued,
     expires: new Date(at + recordMilliseconds).toISOString(),
     reason,

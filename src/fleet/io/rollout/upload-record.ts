@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { Centre } from '../../core/rollout/centre.ts';
-import type { RolloutRecord } from '../../core/rollout/record.ts';
+import { compareRecords } from '../../core/rollout/agree.ts';
 import { fleetFiles } from '../directory/fleet-directory.ts';
 import { readTrustFile } from '../given-trust.ts';
 import { lastRecord } from './controller.ts';
@@ -26,10 +26,8 @@ export async function uploadRecord(
   if (record === undefined || text === undefined) return ok(false);
   const there = await lastRecord(centre, trust.value.trust);
   if (!there.ok) return there;
-  if (!isNewer(record, there.value.record)) return ok(false);
+  const known = there.value.record;
+  if (known !== undefined && compareRecords(record, known) <= 0) return ok(false);
   const put = await centre.put(text, there.value.sequence);
   return put.ok ? ok(put.value.kind === 'stored') : put;
 }
-
-const isNewer = (record: RolloutRecord, than: RolloutRecord | undefined): boolean =>
-  than === undefined || (record.trust - than.trust || record.sequence - than.sequence) > 0;

@@ -10,16 +10,16 @@ import {
   type JsMsg,
 } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { printable } from '../../../../packages/base/printable.ts';
 import { formatProblem, type Problem } from '../../../../packages/base/problem.ts';
+import type { Result } from '../../../../packages/base/result.ts';
 import type { Credential } from '../../core/credential.ts';
 import type { Mark } from '../../core/told/mark.ts';
 import { markSubject } from '../../core/subjects.ts';
 import { causeOfNats, connectWith } from '../nats/connect.ts';
-import { natsCentre } from '../nats/nats-centre.ts';
-import { uploadRecord } from '../rollout/upload-record.ts';
+import { isStreamGone, natsCentre } from '../nats/nats-centre.ts';
+import type { Leader } from '../rollout/leader.ts';
 import { requestMilliseconds } from '../nats/last-message.ts';
 import { ensureStreams, replicasOf } from '../nats/streams.ts';
 import type { CentreStore } from './centre-store.ts';
@@ -31,6 +31,8 @@ export interface CentreParts {
   readonly store: CentreStore;
   /** The directory with a file for each host. */
   readonly hosts: string;
+  /** What opens one wave of a rollout after the other. */
+  readonly leader: Leader;
   readonly log: { readonly info: (text: string) => void; readonly warn: (text: string) => void };
   readonly times?: CentreTimes;
 }
@@ -101,8 +103,11 @@ export class Centre {
     void connection.closed().then(stop);
     this.#uploader.forget();
     const works = [
-      this.#again('events', end.signal, () => this.#collectEvents(connection, end.signal)),
-      this.#again('statuses', end.signal, () => this.#collectStatuses(connection, end.signal)),
+      this.#again('collect events', end.signal, () => this.#collectEvents(connection, end.signal)),
+      this.#again('collect statuses', end.signal, () =>
+        this.#collectStatuses(connection, end.signal),
+      ),
+      this.#again('lead the rollout', end.signal, () => this.#lead(connection, end.signal)),
       this.#look(connection, end.signal),
     ];
     // A look ends only with the connection, or when the server does not answer any more.
@@ -119,7 +124,7 @@ export class Centre {
       try {
         await work();
       } catch (error) {
-        if (!signal.aborted) this.#say(what, `Cannot collect ${what}: ${reasonOf(error)}`);
+        if (!signal.aborted) this.#say(what, `Cannot ${what}: ${reasonOf(error)}`);
       }
       await pause(this.#times.retryMilliseconds, signal);
     }
@@ -130,14 +135,13 @@ export class Centre {
     for (let failures = 0; !signal.aborted && failures < failuresMax;) {
       try {
         if (performance.now() >= compareAt) {
-          await ensureStreams(connection, replicasOf(this.#parts.credential.servers.length));
+          await this.#ensureStreams(connection);
           this.#uploader.forget();
           compareAt = performance.now() + this.#times.compareMilliseconds;
-          this.#note(this.#parts.store.prune(Date.now()));
+          this.#note('store', this.#parts.store.prune(Date.now()));
         }
         const sent = await this.#uploader.upload(connection);
         if (sent > 0) this.#parts.log.info(`The servers have new files of ${sent} hosts`);
-        await this.#uploadRecord(connection);
         await this.#sendMarks(connection);
         failures = 0;
       } catch (error) {
@@ -151,10 +155,18 @@ export class Centre {
     }
   }
 
-  async #uploadRecord(connection: NatsConnection): Promise<void> {
-    const put = await uploadRecord(dirname(this.#parts.hosts), natsCentre(connection));
-    if (!put.ok) this.#say('rollout', formatProblem(put.error));
-    else if (put.value) this.#parts.log.info('The servers have a new record of the rollout');
+  async #ensureStreams(connection: NatsConnection): Promise<void> {
+    await ensureStreams(connection, replicasOf(this.#parts.credential.servers.length));
+  }
+
+  /** Follows the rollout, whatever becomes of uploads and events meanwhile. */
+  async #lead(connection: NatsConnection, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const done = await this.#parts.leader.step(natsCentre(connection), Date.now());
+      if (!signal.aborted) this.#note('rollout', done);
+      if (!done.ok && isStreamGone(done.error)) await this.#ensureStreams(connection);
+      await pause(this.#times.lookMilliseconds, signal);
+    }
   }
 
   async #collectEvents(connection: NatsConnection, signal: AbortSignal): Promise<void> {
@@ -207,8 +219,9 @@ export class Centre {
     }
   }
 
-  #note(done: { readonly ok: boolean; readonly error?: Problem }): void {
-    if (done.error !== undefined) this.#say('store', formatProblem(done.error));
+  #note(what: string, done: Result<unknown, Problem>): void {
+    if (done.ok) this.#said.delete(what);
+    else this.#say(what, formatProblem(done.error));
   }
 
   /** Logs a problem once. */
