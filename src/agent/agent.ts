@@ -201,6 +201,15 @@ export class Agent implements AsyncDisposable {
       scan: () => this.#composed.placement.rescan(),
       customers: () => this.#memberIndex.customers,
       tenants: () => this.#memberIndex.tenants,
+      promised: () =>
+        this.#memberIndex.entries.size === 0 && !reconciler.isApplied
+          ? undefined
+          : {
+              cpu: this.#memberIndex.promised('cpu.limit'),
+              memory: this.#memberIndex.promised('memory.limit'),
+            },
+      figures: () => readHostFigures(this.#options.host.paths),
+      history: () => history.askedBy('administrator'),
     };
   }
 

@@ -5,7 +5,11 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { FleetFaultsJson, FleetIncidentJson } from '../../src/fleet/commands/centre/json.ts';
+import type {
+  FleetFaultsJson,
+  FleetIncidentJson,
+  FleetRoomJson,
+} from '../../src/fleet/commands/centre/json.ts';
 import type { FleetEvent } from '../../src/fleet/core/told/events.ts';
 import { statusText, type HostStatus } from '../../src/fleet/core/told/status.ts';
 import { CentreStore } from '../../src/fleet/io/server/centre-store.ts';
@@ -38,7 +42,12 @@ suite('commands at the centre', () => {
 
   {
     using store = new CentreStore(place);
-    const tell = (host: string, events: HostStatus['events'], receivedAt = now + 3_600_000) => {
+    const tell = (
+      host: string,
+      events: HostStatus['events'],
+      receivedAt = now + 3_600_000,
+      room: HostStatus['room'] = null,
+    ) => {
       store.pinned(host, `key of ${host}`);
       const status: HostStatus = {
         format: 1,
@@ -53,6 +62,7 @@ suite('commands at the centre', () => {
         faults24h: 1,
         outside: 0,
         why: null,
+        room,
         events,
       };
       assert.ok(store.status(host, statusText(status), receivedAt).ok);
@@ -61,8 +71,15 @@ suite('commands at the centre', () => {
       assert.ok(
         store.add({ format: 1, fleet: 'example', host, epoch, oldest: 1, first, events }, now).ok,
       );
-    tell('web-001', { last: 9, epoch: 'e1' });
-    tell('web-002', { last: 118, epoch: 'e2' }, now - 86_400_000);
+    const used = { has: 8, promised: 43.2, unlimited: 0, p95: 2, peak: 7 };
+    const room = {
+      measuredSeconds: 600_000,
+      cpu: used,
+      memory: { ...used, has: 64, promised: 80, p95: 30 },
+      pressure: { cpu: 0, memory: 0, io: null },
+    };
+    tell('web-001', { last: 9, epoch: 'e1' }, undefined, room);
+    tell('web-002', { last: 118, epoch: 'e2' }, now - 86_400_000, room);
     tell('web-003', null);
     made(
       'web-001',
@@ -165,9 +182,27 @@ suite('commands at the centre', () => {
       assert.equal(cli('incident', id).status, exit, id);
   });
 
+  test('room is shown for hosts that told it lately, and the others drop out with the reason', () => {
+    const { hosts } = jsonOf<FleetRoomJson>('fleet room', cli('room', '--json').stdout);
+    assert.deepEqual(
+      hosts.map(({ host, fits, tightest, why }) => [host, fits, tightest, why]),
+      [
+        ['web-001', true, 'memory', null],
+        ['web-002', false, null, 'silent'],
+        ['web-003', false, null, 'its room is unknown'],
+      ],
+    );
+    const lines = cli('room')
+      .stdout.split('\n')
+      .map((line) => line.split(/ {2,}/));
+    assert.deepEqual(lines[1], ['web-001', '25%', '47%', '5.4x', '43%', 'yes']);
+    assert.deepEqual(lines[2], ['web-002', '?', '?', '?', '?', 'no: silent']);
+    assert.match(cli('server', 'hosts').stdout, /ROOM +BEHIND.*\nweb-001 .* 43% /);
+  });
+
   test('a fleet without servers is told what it needs', () => {
     const nowhere = ['--directory', join(directory, 'nowhere')];
-    for (const args of [['faults'], ['incident', 'web-001/1'], ['server', 'hosts']]) {
+    for (const args of [['faults'], ['incident', 'web-001/1'], ['room']]) {
       const all = [main, 'fleet', ...args, ...nowhere];
       const { status, stderr } = spawnSync(process.execPath, all, { encoding: 'utf8' });
       assert.equal(status, 1);

@@ -48,6 +48,7 @@ suite('a collector', () => {
         faults24h: 0,
         outside: 0,
         why: null,
+        room: null,
         events: null,
       }),
       receivedAt,

@@ -24,6 +24,7 @@ import { FaultMinutes } from '../../src/fleet/io/outbox/fault-minutes.ts';
 import { Outbox } from '../../src/fleet/io/outbox/outbox.ts';
 import { isSignedByHost } from '../../src/fleet/io/verify/host-signature.ts';
 import type { Fault } from '../../src/usage/fault.ts';
+import { roomEngine } from './room-engine.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
 const event = (faults: number): FleetEvent => ({
@@ -116,6 +117,7 @@ suite("a host's outbox", () => {
       placement: () => ({ ...placement, outside: [], unknown, scannedAt: 1 }),
       events: { incidents: () => ok({ incidents: [], total: 12 }) },
       tenants: () => 811,
+      ...roomEngine(),
     }) as unknown as FleetEngine;
   const answerOf = (outbox: Outbox, unknown: readonly string[] = []): FleetOutboxResponse => {
     const answer = outbox.answer(fleet, engine(unknown), { epoch: undefined, after: 0 });
@@ -140,7 +142,8 @@ suite("a host's outbox", () => {
     const outbox = new Outbox(join(directory, 'signed'), log);
     const first = answerOf(outbox);
     assert.equal(first.events, undefined);
-    const { at, events: counted, ...status } = statusIn(first);
+    const { at, events: counted, room, ...status } = statusIn(first);
+    assert.deepEqual([room?.cpu.has, room?.cpu.p95, room?.memory.unlimited], [4, null, 1]);
     assert.ok(Math.abs(Date.parse(at) - Date.now()) < 600_000);
     assert.equal(counted?.last, 0);
     assert.deepEqual(status, {

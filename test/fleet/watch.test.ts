@@ -1,6 +1,7 @@
 /** The watch over a release: what nobody has measured does not pass. */
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
+import { roomEngine } from './room-engine.ts';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -63,6 +64,7 @@ class Agent {
     },
     customers: () => ({ count: 1, find: (member) => ({ name: member, customer: member }) }),
     tenants: () => 1,
+    ...roomEngine(),
   };
 
   scan(outside: readonly number[] = []): void {

@@ -24,6 +24,8 @@ export interface FleetHostRow {
   readonly lost: number;
   /** The time of the last status by the centre's clock, as an ISO time in UTC; null: none has come. */
   readonly heard: string | null;
+  /** The part of its tightest resource that is left for more tenants; null: unknown. */
+  readonly room: number | null;
   /** The reason of the state. */
   readonly why: string | null;
 }

@@ -1,5 +1,7 @@
 /** The part of the agent that keeps a host in its fleet, and what it needs of the agent. */
 import type { Result } from '../../../packages/base/result.ts';
+import type { HostFigures } from '../../host/host-figures.ts';
+import type { HistoryView } from '../../store/history/history.ts';
 import type { EventStore } from '../../store/events/event-store.ts';
 import type { Fault } from '../../usage/fault.ts';
 import type { Member } from '../../usage/member.ts';
@@ -33,6 +35,18 @@ export interface FleetEngine {
   readonly customers: () => Customers;
   /** Returns the number of tenants. */
   readonly tenants: () => number;
+  /** Returns the sums of the tenants' limits; undefined before the first policy is applied. */
+  readonly promised: () => Readonly<Record<'cpu' | 'memory', PromisedLimit>> | undefined;
+  readonly figures: () => HostFigures;
+  /** Returns the history as root may see it. */
+  readonly history: () => Pick<HistoryView, 'columns' | 'peakTotal'>;
+}
+
+/** The sum of the tenants' limits of one kind: cores, or bytes. */
+export interface PromisedLimit {
+  readonly sum: number;
+  /** The number of tenants without such a limit, who are not in the sum. */
+  readonly unlimited: number;
 }
 
 /** The customers of a host: its resellers, and its tenants without one. */

@@ -285,18 +285,14 @@ async function hostOf(
     ['cpu.limit', 'cpu', availableParallelism()],
     ['memory.limit', 'anonymous', totalmem()],
   ];
-  const tenants = [...agent.memberIndex.entries.values()].filter(
-    (each) => each.who.kind === 'tenant',
-  );
   const rows: AdviseResponse['host'][number][] = [];
   for (const [limit, metric, amount] of available) {
-    const limited = tenants.flatMap((each) => each.given.numbers[limit] ?? []);
-    const committed = limited.reduce((sum, each) => sum + each, 0);
+    const { sum: committed, unlimited: unlimitedTenants } = agent.memberIndex.promised(limit);
     const peak = await history.peakTotal({ ...period, metric });
     rows.push({
       limit,
       committed: formatLimit(limit, committed),
-      unlimitedTenants: tenants.length - limited.length,
+      unlimitedTenants,
       available: limit === 'memory.limit' ? shortBytes(amount) : formatLimit(limit, amount),
       overcommit: committed / amount,
       peak: formatLimit(limit, peak.ok ? roundedPeak(limit, peak.value) : 0),

@@ -27,7 +27,7 @@ import {
   uidOf,
   type Member,
 } from '../../usage/member.ts';
-import type { Customers } from '../fleet/fleet-agent.ts';
+import type { Customers, PromisedLimit } from '../fleet/fleet-agent.ts';
 import type { LimitNumbers, LimitTexts, Who } from '../api/api.ts';
 import { limitNumbers } from './limit-numbers.ts';
 
@@ -115,6 +115,18 @@ export class MemberIndex {
     this.#lines ??= linesOf(this.#policy);
     const site = tenant.sites.find((each) => each.name === name);
     return explain({ tenant, site }, this.#policy, this.#lines);
+  }
+
+  /** Returns the sum of a limit of all tenants, and the number of those without one. */
+  promised(key: LimitKey): PromisedLimit {
+    let [sum, unlimited] = [0, 0];
+    for (const { who, given } of this.entries.values()) {
+      if (who.kind !== 'tenant') continue;
+      const limit = given.numbers[key];
+      if (limit === undefined) unlimited += 1;
+      else sum += limit;
+    }
+    return { sum, unlimited };
   }
 
   /** Returns a limit of a member, in force or only observed. */

@@ -108,6 +108,11 @@ const parts: CommandTable = {
     summary: 'show what the centre knows about an incident on a host',
     load: () => import('./centre/incident.ts'),
   },
+  room: {
+    usage: '[options]',
+    summary: 'show which hosts have room for more tenants, and which resource decides',
+    load: () => import('./centre/room.ts'),
+  },
   server: {
     usage: '',
     summary: "make and check the servers that carry the fleet's documents",

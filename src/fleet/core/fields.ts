@@ -55,6 +55,12 @@ export const whole = (min: number, max: number = Number.MAX_SAFE_INTEGER): Field
       : undefined,
 });
 
+export const amount: Field<number> = {
+  wanted: 'a number from 0 on',
+  read: (value) =>
+    typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER ? value : undefined,
+};
+
 export const part: Field<number> = {
   wanted: 'a number from 0 to 1',
   read: (value) => (typeof value === 'number' && value >= 0 && value <= 1 ? value : undefined),

@@ -17,6 +17,7 @@ import { CentreStore, type KnownHost } from '../../../src/fleet/io/server/centre
 import { pathsOf } from '../../../src/host/paths.ts';
 import type { Member } from '../../../src/usage/member.ts';
 import { eventually } from '../../../testing/patience.ts';
+import { roomEngine } from '../room-engine.ts';
 import { testFleet, type TestServers } from './servers.ts';
 
 const fileOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
@@ -62,6 +63,7 @@ const engine = {
   placement: () => ({ ...placement, outside: [], unknown: [], scannedAt: 1 }),
   events: { incidents: () => ok({ incidents: [], total: 3 }) },
   tenants: () => 12,
+  ...roomEngine(),
 } as unknown as FleetEngine;
 
 export class CourierStage implements AsyncDisposable {

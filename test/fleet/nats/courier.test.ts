@@ -190,10 +190,14 @@ suite('a courier and a centre', { skip: skipWithoutNats || needsRoot }, () => {
       outside: 0,
       behind: 0,
       lost: 0,
+      room: 0.65,
       why: 'no space',
     });
     const { stdout } = cli('server', 'hosts', ...inDirectory());
-    assert.match(stdout, /^1 host: 1 held\nHOST .*\nweb-001 +held +- +12 +3 +0 +0 +no space\n$/);
+    assert.match(
+      stdout,
+      /^1 host: 1 held\nHOST .*\nweb-001 +held +- +12 +3 +0 +65% +0 +no space\n$/,
+    );
     assert.equal(cli('server', 'forget', 'web-009', ...inDirectory()).status, 1);
     assert.equal(cli('server', 'forget', hostName, ...inDirectory()).status, 0);
     await eventually('it is known again', () => stage.status()?.state === 'held');

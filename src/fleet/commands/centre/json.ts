@@ -1,4 +1,5 @@
 /** The values that commands about all hosts of a fleet print with `--json`. Their schemas are generated from these types. */
+import type { HostFit } from '../../core/room.ts';
 import type { FleetIncident, FleetUnknown } from '../../core/told/fleet-incidents.ts';
 
 /** `bulkhead fleet faults` */
@@ -13,6 +14,12 @@ export interface FleetFaultsJson {
   readonly total: number | null;
   /** The faults that the centre does not know. */
   readonly unknown: FleetUnknown;
+}
+
+/** `bulkhead fleet room` */
+export interface FleetRoomJson {
+  /** The hosts: those with the most room first, then those that drop out. */
+  readonly hosts: readonly HostFit[];
 }
 
 /** The faults of a minute. */

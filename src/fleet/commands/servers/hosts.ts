@@ -27,6 +27,7 @@ const columns: readonly (readonly [string, (host: HostOverview) => string])[] = 
   ['TENANTS', ({ tenants }) => numberText(tenants)],
   ['FAULTS 24h', ({ faults24h }) => numberText(faults24h)],
   ['OUTSIDE', ({ outside }) => numberText(outside)],
+  ['ROOM', ({ room }) => (room === null ? '?' : `${Math.round(room * 100)}%`)],
   ['BEHIND', ({ behind }) => numberText(behind)],
   ['WHY', whyText],
 ];

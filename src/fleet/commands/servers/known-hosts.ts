@@ -14,6 +14,8 @@ export interface KnownHosts {
   readonly told: readonly ToldHost[];
   /** The same, as people see them now. */
   readonly hosts: readonly HostOverview[];
+  /** Milliseconds since 1970. */
+  readonly now: number;
 }
 
 /** Runs `action` with all hosts that have told something; prints the reason if nothing is known. */
@@ -28,7 +30,7 @@ export async function withKnownHosts(
   if (!known.ok) return failWith(known.error);
   const told = known.value.map(toldBy);
   const now = Date.now();
-  return await action({ store, told, hosts: told.map((each) => overviewOf(each, now)) });
+  return await action({ store, told, now, hosts: told.map((each) => overviewOf(each, now)) });
 }
 
 function toldBy(known: KnownHost): ToldHost {

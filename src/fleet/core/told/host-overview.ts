@@ -1,5 +1,6 @@
 /** The hosts of a fleet, as their centre knows them. */
 import type { FleetHostRow } from '../../../agent/api/fleet-hosts-api.ts';
+import { fitOf, type RoomHost } from '../room.ts';
 import type { HostStatus } from './status.ts';
 
 /** A host that was not heard of for three statuses. */
@@ -19,13 +20,22 @@ export interface ToldHost {
 
 export type HostOverview = FleetHostRow;
 
+const isSilentAt = (now: number, { receivedAt }: ToldHost) => now - receivedAt > silentMilliseconds;
+
+/** Returns the host with its room; what it told long ago says nothing about now. */
+export function roomHostOf(told: ToldHost, now: number): RoomHost {
+  const { host, status } = told;
+  if (status === undefined) return { host, state: 'unknown', room: null };
+  if (isSilentAt(now, told)) return { host, state: 'silent', room: null };
+  return { host, state: status.state, room: status.room };
+}
+
 export function overviewOf(told: ToldHost, now: number): HostOverview {
-  const { host, status, receivedAt, heard, refused, mark } = told;
-  const isSilent = now - receivedAt > silentMilliseconds;
-  const isKnown = status !== undefined && !isSilent;
+  const { host, status, heard, refused, mark } = told;
+  const isKnown = status !== undefined && !isSilentAt(now, told);
   return {
     host,
-    state: status === undefined ? 'unknown' : isSilent ? 'silent' : status.state,
+    state: roomHostOf(told, now).state,
     generation: status?.generation ?? null,
     tenants: status?.tenants ?? null,
     // A count of long ago says nothing about now.
@@ -34,6 +44,7 @@ export function overviewOf(told: ToldHost, now: number): HostOverview {
     behind: behindOf(status, mark),
     lost: mark?.lost ?? 0,
     heard: status === undefined ? null : heard,
+    room: fitOf(roomHostOf(told, now)).room,
     why: refused === undefined ? (status?.why ?? null) : `refused: ${refused}`,
   };
 }

@@ -8,12 +8,13 @@ export interface Counted {
   readonly tenants: number | null;
   readonly faults24h: number | null;
   readonly outside: number | null;
+  readonly room: HostStatus['room'];
   readonly events: HostStatus['events'];
 }
 
 export function statusOf(
   shown: FleetResponse & { readonly fleet: string; readonly host: string },
-  { at, tenants, faults24h, outside, events }: Counted,
+  { at, tenants, faults24h, outside, room, events }: Counted,
 ): HostStatus {
   return {
     format: 1,
@@ -28,6 +29,7 @@ export function statusOf(
     faults24h,
     outside,
     why: whyOf(shown),
+    room,
     events,
   };
 }

@@ -19,6 +19,7 @@ import {
   type Field,
   type Shape,
 } from '../fields.ts';
+import { roomField, type RoomReport } from '../room.ts';
 import { parseShape } from '../parse.ts';
 
 export interface HostStatus {
@@ -42,6 +43,8 @@ export interface HostStatus {
   readonly outside: number | null;
   /** The reason of a state that people should look at. */
   readonly why: string | null;
+  /** The room for more tenants; null: unknown. */
+  readonly room: RoomReport | null;
   /** The events that the host has made: the number of the last one, and the epoch in which the numbers count; null: unknown. */
   readonly events: { readonly last: number; readonly epoch: string } | null;
 }
@@ -67,6 +70,7 @@ const statusShape: Shape<HostStatus> = {
   faults24h: orNull(whole(0)),
   outside: orNull(whole(0)),
   why: orNull(text(whyCharsMax)),
+  room: orNull(roomField),
   events: orNull(object({ last: whole(0), epoch: name })),
 };
 

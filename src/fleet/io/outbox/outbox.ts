@@ -17,6 +17,7 @@ import { refuseRequest } from '../refusal.ts';
 import { EventRing, type EventRange } from './event-ring.ts';
 import { FaultMinutes } from './fault-minutes.ts';
 import { readHostKey } from './host-key.ts';
+import { RoomMeter } from './room-meter.ts';
 
 const dayMilliseconds = 86_400_000;
 /** How long a count of a day's incidents is good: the query reads all of them. */
@@ -34,6 +35,7 @@ export class Outbox {
   readonly #log: Pick<Log, 'warn'>;
   readonly #minutes = new FaultMinutes();
   readonly #ring: EventRing;
+  readonly #room = new RoomMeter();
   #problem = '';
   #lastAt = 0;
   #faults: { readonly at: number; readonly count: number | null } | undefined;
@@ -65,7 +67,7 @@ export class Outbox {
 
   answer(
     fleet: FleetResponse,
-    { placement, events, tenants }: FleetEngine,
+    engine: FleetEngine,
     { epoch, after }: OutboxQuery,
   ): HttpResult<FleetOutboxResponse> {
     const { fleet: name, host } = fleet;
@@ -76,6 +78,7 @@ export class Outbox {
     if (!key.ok) return refuseRequest({ status: 503, action, ...causedBy(key.error) });
     const range = this.#ring.after(epoch, after);
     if (!range.ok) this.#warn(range.error);
+    const { placement, events, tenants } = engine;
     const { outside, unknown, scannedAt } = placement();
     const status = statusOf(
       { ...fleet, fleet: name, host },
@@ -84,6 +87,7 @@ export class Outbox {
         tenants: tenants(),
         faults24h: this.#faultsOfDay(events),
         outside: scannedAt === undefined || unknown.length > 0 ? null : outside.length,
+        room: this.#room.report(engine),
         events: range.ok ? { last: range.value.last, epoch: range.value.epoch } : null,
       },
     );
