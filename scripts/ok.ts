@@ -41,6 +41,7 @@ export const kernelLanes: readonly (readonly string[])[] = [
     'test/fleet/host-restarts.test.ts',
     ...globSync('test/attacks/**/*.test.ts', { cwd: root }).sort(),
     'test/fleet/pull-agent.test.ts',
+    'test/history/moved-agent.test.ts',
     'test/history/push-agent.test.ts',
     'test/network/agent-part.test.ts',
     'test/network/exclusive-programs.test.ts',

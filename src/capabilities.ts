@@ -290,6 +290,7 @@ const fleet: Capability = {
   agentParts: [async () => (await import('./fleet/io/agent-part.ts')).fleetPart],
   undo: async () => (await import('./fleet/commands/host/undo.ts')).undoFleet,
   doctor: async () => (await import('./fleet/commands/host/doctor.ts')).fleetDoctor,
+  hostSeal: async () => (await import('./fleet/io/outbox/host-seal.ts')).hostSeal,
 };
 
 const history: Capability = {
@@ -297,7 +298,7 @@ const history: Capability = {
   commands: {
     history: {
       usage: '',
-      summary: 'push the history to VictoriaMetrics or Prometheus',
+      summary: "push the history to other servers, or take a tenant's to another host",
       load: () => import('./history/commands/history.ts'),
     },
   },

@@ -24,7 +24,12 @@ const integers: ReadonlySet<string> = new Set(
 );
 
 /** Records of averages and rates, whatever their keys are. */
-const ofFractions: ReadonlySet<string | undefined> = new Set(['Usage', 'usage', 'metrics']);
+const ofFractions: ReadonlySet<string | undefined> = new Set([
+  'Usage',
+  'usage',
+  'metrics',
+  'series',
+]);
 
 /** The type, and the fields that lead to a field in it: `['JailsApart', 'refused', 'process']`. */
 export type Path = readonly string[];
@@ -74,6 +79,7 @@ const byKey: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   Usage: metricSummaries(),
   usage: metricSummaries(),
   metrics: metricSummaries(),
+  series: metricSummaries(),
   found: {
     high: 'Findings of high severity.',
     medium: 'Findings of medium severity.',

@@ -50,6 +50,8 @@ const apiResponses: Readonly<Record<string, string>> = {
   'GET /v1/series, several metrics': 'SeriesColumnsResponse',
   'GET /v1/incidents': 'IncidentsResponse',
   'GET /v1/incidents/ID': 'IncidentResponse',
+  'GET /v1/moved': 'MovedResponse',
+  'GET /v1/moved/incidents/ID': 'MovedIncidentResponse',
   'GET /v1/advise': 'AdviseResponse',
   'GET /v1/digest': 'DigestResponse',
   'POST /v1/digest': 'SetDigestResponse',

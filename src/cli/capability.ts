@@ -77,8 +77,30 @@ export interface Capability extends PolicyCapability {
   readonly ownDatabases?: Lazy<
     (paths: Paths, policy: Policy) => Promise<Result<readonly OwnDatabase[], Problem>>
   >;
+  /** Signs files of this host, and verifies those of others. */
+  readonly hostSeal?: Lazy<HostSeal>;
   /** Facts about processes that started by one of these entry paths. */
   readonly origins?: { readonly entryPath: EntryPathName; readonly load: Lazy<Origins> };
+}
+
+/** A text with the signature of a host. */
+export interface SealedText {
+  /** The public key, in base64url. */
+  readonly key: string;
+  readonly signature: string;
+  readonly document: string;
+}
+
+/** The key by which a fleet knows its hosts. */
+export interface HostSeal {
+  /** Returns the names of the fleet and of this host in it; undefined if it is in none. */
+  readonly memberOf: (
+    paths: Paths,
+  ) => Result<{ readonly fleet: string; readonly host: string } | undefined, Problem>;
+  readonly seal: (paths: Paths, document: string) => Result<SealedText, Problem>;
+  readonly isGenuine: (sealed: SealedText) => boolean;
+  /** Returns the fingerprint of a key, which people compare. */
+  readonly fingerprintOf: (key: string) => string;
 }
 
 export type MainDomains = ReadonlyMap<number, string>;

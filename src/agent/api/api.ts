@@ -332,6 +332,12 @@ export interface IncidentResponse extends IncidentRow {
   readonly requests: readonly SeenRequest[];
 }
 
+/** An incident that another host has recorded before the tenant moved here. */
+export interface MovedIncidentResponse extends IncidentResponse {
+  /** The name of that host. */
+  readonly host: string;
+}
+
 /** A limit of one tenant, compared with past usage. */
 export interface Advice extends Who {
   readonly limit: LimitKey;

@@ -31,6 +31,7 @@ import {
   fleetChanges,
 } from '../fleet/answers.ts';
 import { answerIncident, answerIncidents } from '../responses/incidents.ts';
+import { answerMoved, answerMovedIncident } from '../history/moved.ts';
 import { answerMetrics } from '../responses/metrics-page.ts';
 import { answerOverview } from '../responses/overview.ts';
 import { answerModules, answerProtection } from '../responses/protection.ts';
@@ -81,6 +82,8 @@ const answers: Readonly<Record<string, Handler>> = {
   '/v1/history/window': answerHistoryWindow,
   '/v1/incidents': answerIncidents,
   '/v1/incidents/:name': answerIncident,
+  '/v1/moved': answerMoved,
+  '/v1/moved/incidents/:name': answerMovedIncident,
   '/v1/advise': answerAdvise,
   '/v1/digest': answerDigest,
   '/v1/protection': answerProtection,

@@ -5,6 +5,9 @@
  *     GET /v1/history/window?from=1764608400000
  */
 import type { LimitKey } from '../../limits/limit.ts';
+import type { MovedColumn, MovedIncident } from '../../store/moved/moved-record.ts';
+import type { MovedUsage } from '../../store/moved/moved-query.ts';
+import type { MetricKey } from '../../usage/metrics.ts';
 import type { PushedMetric } from '../../usage/push/window.ts';
 
 /** All tenants together, or a reseller, minute by minute. */
@@ -47,4 +50,45 @@ export interface HistoryWindowResponse {
   readonly minutes: readonly HistoryMinutes[];
   /** The tenants that were not idle. */
   readonly tenants: readonly HistoryTenant[];
+}
+
+/** An incident that another host has recorded. */
+export type MovedIncidentRow = Omit<MovedIncident, 'evidence'>;
+
+/** What another host has measured of a tenant that moved here. */
+export interface MovedOrigin {
+  /** The name of that host, in its fleet if it was in one. */
+  readonly host: string;
+  /** The name of the account there. */
+  readonly name: string;
+  /** The uid there. */
+  readonly uid: number;
+  /** The time since when the account had that uid there, in milliseconds since 1970. */
+  readonly since: number;
+  /** The time of the export, in milliseconds since 1970. */
+  readonly until: number;
+  /** The measured part of the period, in seconds; hours that it begins or ends in count whole. */
+  readonly measuredSeconds: number;
+  /** The use in that time by metric; unknown ones are absent. */
+  readonly metrics: Readonly<Partial<Record<MetricKey, MovedUsage>>>;
+  /** The number of times that it hit its limits, by limit. */
+  readonly faults: Readonly<Partial<Record<LimitKey, number>>>;
+  /** The incidents, at most `count`, the latest first. */
+  readonly incidents: readonly MovedIncidentRow[];
+  /** The total number of incidents, beyond `count`. */
+  readonly total: number;
+}
+
+/** What another host has measured, also in equal parts of the period. */
+export interface MovedSeries extends MovedOrigin {
+  /** How much of each part was measured, in seconds; empty without `points`. */
+  readonly seconds: readonly number[];
+  /** The use in each part, by metric. */
+  readonly series: Readonly<Partial<Record<MetricKey, MovedColumn>>>;
+}
+
+/** The response to `GET /v1/moved`: what came with a tenant from other hosts. */
+export interface MovedResponse {
+  /** A record for each account on another host, the latest first. */
+  readonly records: readonly MovedSeries[];
 }

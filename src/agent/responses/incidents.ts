@@ -83,7 +83,16 @@ export function answerIncident(
       reason: 'there is none with that number that you may see',
     });
   }
-  const row = withWho(found.incident, agent.memberIndex);
+  return ok(inFull({ agent, caller }, found, withWho(found.incident, agent.memberIndex), entry));
+}
+
+/** Returns an incident as the caller may see it, explained; `entry`: its member, if it still is one. */
+export function inFull(
+  { agent, caller }: Pick<RequestContext, 'agent' | 'caller'>,
+  found: { readonly incident: Incident; readonly evidence: readonly Snapshot[] },
+  row: IncidentRow,
+  entry: MemberEntry | undefined,
+): IncidentResponse {
   const showCommands = entry === undefined ? isRoot(caller) : maySeeCommands(caller, entry);
   const evidence = showCommands
     ? found.evidence
@@ -96,7 +105,7 @@ export function answerIncident(
   });
   const { resource } = topicOf(found.incident, agent.kinds);
   const users = heavyUsers(resource, evidence, showCommands);
-  return ok({ ...row, evidence, explanation, resource, users, requests: seenRequests(evidence) });
+  return { ...row, evidence, explanation, resource, users, requests: seenRequests(evidence) };
 }
 
 function readerOf(caller: Caller, who: Who): 'administrator' | 'reseller' | 'tenant' {

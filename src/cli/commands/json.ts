@@ -5,11 +5,13 @@ import type {
   AlertsTestResponse,
   IncidentResponse,
   IncidentsResponse,
+  MovedIncidentResponse,
   ProcessesResponse,
   TopResponse,
   UsageResponse,
   Who,
 } from '../../agent/api/api.ts';
+import type { MovedOrigin } from '../../agent/history/history-api.ts';
 import type { SimulateResponse } from '../../agent/policy/simulate-response.ts';
 import type { PlacementStatus, StatusResponse } from '../../agent/api/status-response.ts';
 import type { SecurityItem } from '../../../packages/base/security-item.ts';
@@ -291,7 +293,13 @@ export type TopJson = TopResponse;
 export type PsJson = ProcessesResponse;
 
 /** The use of resources over a period. */
-export type UsageJson = UsageResponse;
+export interface UsageJson extends UsageResponse, FromOtherHosts {}
+
+/** What came with the tenant from other hosts, if one tenant was asked for. */
+export interface FromOtherHosts {
+  /** A record for each account on another host, the latest first; absent if nothing came. */
+  readonly moved?: readonly MovedOrigin[];
+}
 
 /** Recorded use, replayed against the limits of another policy. */
 export type SimulateJson = SimulateResponse;
@@ -304,10 +312,10 @@ export interface ChartJson extends UsageChart {
 }
 
 /** Incidents, the latest first. */
-export type FaultsJson = IncidentsResponse;
+export interface FaultsJson extends IncidentsResponse, FromOtherHosts {}
 
 /** One incident with its evidence. */
-export type IncidentJson = IncidentResponse;
+export type IncidentJson = IncidentResponse | MovedIncidentResponse;
 
 /** Limits compared with past usage. */
 export type AdviseJson = AdviseResponse;

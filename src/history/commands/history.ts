@@ -1,4 +1,4 @@
-/** `bulkhead history`: the history on other servers. */
+/** `bulkhead history`: the history on other servers, and of tenants that move to another host. */
 import { examples, type CommandModule } from '../../cli/shared/command.ts';
 import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
 
@@ -8,6 +8,16 @@ const parts: CommandTable = {
     summary: 'push what is due to the address of <history push>',
     load: () => import('./push.ts'),
   },
+  export: {
+    usage: '<tenant> [options]',
+    summary: 'write the history of a tenant that moves to another host',
+    load: () => import('./export.ts'),
+  },
+  import: {
+    usage: '<file> [options]',
+    summary: 'take the history of a tenant that moved here, and show it as from there',
+    load: () => import('./import.ts'),
+  },
 };
 
 export const command: CommandModule = {
@@ -15,7 +25,11 @@ export const command: CommandModule = {
     addCommands(command, parts);
     command.addHelpText(
       'after',
-      examples(['systemctl enable --now bulkhead-history-push.timer', 'push every five minutes']),
+      examples(
+        ['systemctl enable --now bulkhead-history-push.timer', 'push every five minutes'],
+        ['bulkhead history export alice --to alice.history', 'on the host that she leaves'],
+        ['bulkhead history import alice.history --key SHA256:0TqcnQ0y…', 'on the new one'],
+      ),
     );
   },
 };

@@ -14,3 +14,39 @@ export interface HistoryPushJson {
     readonly refused: number;
   };
 }
+
+/** `bulkhead history export` */
+export interface HistoryExportJson {
+  /** The file that was written. */
+  readonly file: string;
+  /** The fleet of this host; null if it is in none. */
+  readonly fleet: string | null;
+  /** The name of this host. */
+  readonly host: string;
+  /** The tenant. */
+  readonly tenant: string;
+  /** The number of hours in which this host has measured something. */
+  readonly hours: number;
+  /** The number of incidents on this host. */
+  readonly incidents: number;
+  /** The number of incidents whose evidence had no room. */
+  readonly withoutEvidence: number;
+  /** The hosts whose records are in the file, this one first. */
+  readonly origins: readonly string[];
+  /** The size of the file. */
+  readonly bytes: number;
+  /** The fingerprint of the key that has signed it; absent if this host is in no fleet. */
+  readonly fingerprint?: string;
+}
+
+/** `bulkhead history import` */
+export interface HistoryImportJson {
+  /** The tenant of this host. */
+  readonly tenant: string;
+  /** The hosts from which records were taken; empty if all of them were imported before. */
+  readonly origins: readonly string[];
+  /** The number of hours that were taken. */
+  readonly hours: number;
+  /** The number of incidents that were taken. */
+  readonly incidents: number;
+}

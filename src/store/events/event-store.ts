@@ -15,7 +15,7 @@ import type { Result } from '../../../packages/base/result.ts';
 import type { Fault } from '../../usage/fault.ts';
 import { IncidentKinds } from '../../usage/incident-kinds.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
-import type { Member } from '../../usage/member.ts';
+import { kindOf, type Member } from '../../usage/member.ts';
 import type { Tenancy } from '../../usage/tenancy.ts';
 import { Database, type Migration } from '../database.ts';
 import { decodeEvidence, encodeEvidence } from './snapshot-bytes.ts';
@@ -25,6 +25,7 @@ import { conditionOf, incidentOf, type IncidentsQuery } from './incident-query.t
 import { incidentSummaryIn, type IncidentSummary, type SummaryQuery } from './incident-summary.ts';
 import { preparePruneEvents, pruneEvents, type PruneEventsStatements } from './prune-events.ts';
 import { severityNumber } from './severity-number.ts';
+import { removeMoved } from '../moved/moved-file.ts';
 import { SteadyClock } from '../steady-clock.ts';
 
 /** The events' share of the space for all of the history. */
@@ -89,11 +90,13 @@ export class EventStore implements Disposable {
   readonly #database: Database<Statements>;
   readonly #clock = new SteadyClock();
   readonly #kinds: IncidentKinds;
+  readonly #directory: string;
 
   /** Creates the directory if it is missing, with mode 0700. The first call opens the file. */
   constructor(directory: string, options: EventsOptions = {}) {
     const { migrations = eventsMigrations, kinds = new IncidentKinds() } = options;
     this.#kinds = kinds;
+    this.#directory = directory;
     this.#database = new Database<Statements>({
       directory,
       name: eventsFile,
@@ -235,6 +238,10 @@ export class EventStore implements Disposable {
    * end; earlier faults in it belong to the previous owner.
    */
   keepTenancies({ kept, begun, ended }: TenancyChanges): Result<void, Problem> {
+    for (const member of [...ended, ...begun]) {
+      // What came with a former owner. If it cannot be removed, it has another time since when, and is not shown.
+      if (kindOf(member) === 'tenant') removeMoved(this.#directory, member);
+    }
     return this.#writeAll(writing, ({ saveTenancy, endTenancy, addFaults, takeFaults }) => {
       for (const member of ended) endTenancy.run(member);
       for (const [member, { name, home, since }] of kept) {

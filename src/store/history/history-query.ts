@@ -8,6 +8,8 @@ import type { Problem } from '../../../packages/base/problem.ts';
 import type { Member } from '../../usage/member.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
 import type { Replay } from '../../usage/simulate.ts';
+import type { MovedIncidentQuery, MovedPart, MovedQuery } from '../moved/moved-query.ts';
+import type { MovedIncident } from '../moved/moved-record.ts';
 
 export interface HistoryPeriod {
   readonly from: number;
@@ -105,6 +107,11 @@ export interface Queries {
   readonly replays: { readonly query: ReplaysQuery; readonly answer: Replays };
   readonly columns: { readonly query: ColumnsQuery; readonly answer: Columns };
   readonly peakTotal: { readonly query: PeakQuery; readonly answer: number };
+  readonly moved: { readonly query: MovedQuery; readonly answer: readonly MovedPart[] };
+  readonly movedIncident: {
+    readonly query: MovedIncidentQuery;
+    readonly answer: { readonly name: string; readonly incident: MovedIncident } | undefined;
+  };
 }
 export type QueryName = keyof Queries;
 export type QueryOf<Name extends QueryName> = Queries[Name]['query'];

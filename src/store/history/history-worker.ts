@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { requireSameBuild } from '../../sys/processes/same-build.ts';
 import type { Queries, QueryName, QueryOf } from './history-query.ts';
+import { MovedReader } from '../moved/moved-query.ts';
 import { HistoryReader, Stopped, type Read } from './history-reader.ts';
 
 export interface HistoryThreadData {
@@ -21,7 +22,11 @@ export interface HistoryReply {
   readonly answer: Read<Queries[QueryName]['answer']>;
 }
 
-function answer(reader: HistoryReader, { name, query }: HistoryRequest): HistoryReply['answer'] {
+function answer(
+  reader: HistoryReader,
+  moved: MovedReader,
+  { name, query }: HistoryRequest,
+): HistoryReply['answer'] {
   const handlers: { readonly [Name in QueryName]: () => HistoryReply['answer'] } = {
     usage: () => reader.usage(query as QueryOf<'usage'>),
     maxima: () => reader.maxima(query as QueryOf<'maxima'>),
@@ -30,6 +35,8 @@ function answer(reader: HistoryReader, { name, query }: HistoryRequest): History
     replays: () => reader.replays(query as QueryOf<'replays'>),
     columns: () => reader.columns(query as QueryOf<'columns'>),
     peakTotal: () => reader.peakTotal(query as QueryOf<'peakTotal'>),
+    moved: () => moved.parts(query as QueryOf<'moved'>),
+    movedIncident: () => moved.incident(query as QueryOf<'movedIncident'>),
   };
   return handlers[name]();
 }
@@ -42,9 +49,10 @@ if (parentPort !== null) {
   const reader = new HistoryReader(directory, () => {
     if (Atomics.load(stopped, 0) === current) throw new Stopped();
   });
+  const moved = new MovedReader(directory);
   port.on('message', (request: HistoryRequest) => {
     current = request.id;
-    const reply: HistoryReply = { id: request.id, answer: answer(reader, request) };
+    const reply: HistoryReply = { id: request.id, answer: answer(reader, moved, request) };
     port.postMessage(reply);
   });
 }

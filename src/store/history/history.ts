@@ -31,6 +31,8 @@ export interface HistoryView {
   readonly replays: (query: QueryOf<'replays'>) => Answered<'replays'>;
   readonly columns: (query: QueryOf<'columns'>) => Answered<'columns'>;
   readonly peakTotal: (query: QueryOf<'peakTotal'>) => Answered<'peakTotal'>;
+  readonly moved: (query: QueryOf<'moved'>) => Answered<'moved'>;
+  readonly movedIncident: (query: QueryOf<'movedIncident'>) => Answered<'movedIncident'>;
 }
 
 /** A tenant's waiting and query times together are shorter than its connection's idle timeout. */
@@ -70,6 +72,8 @@ export class History implements AsyncDisposable {
       replays: (query) => ask('replays', query),
       columns: (query) => ask('columns', query),
       peakTotal: (query) => ask('peakTotal', query),
+      moved: (query) => ask('moved', query),
+      movedIncident: (query) => ask('movedIncident', query),
     };
   }
 

@@ -7,6 +7,7 @@ import type {
   UsageResponse,
   UsageRow,
 } from '../../../agent/api/api.ts';
+import type { MovedResponse } from '../../../agent/history/history-api.ts';
 import type { StatusResponse } from '../../../agent/api/status-response.ts';
 import { hostTimeZone } from '../../../agent/alerts/time-zone.ts';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
@@ -17,6 +18,7 @@ import { metrics, type MetricKey } from '../../../usage/metrics.ts';
 import type { AgentRequest } from '../../shared/agent-request.ts';
 import type { Period } from '../../shared/period.ts';
 import type { ChartJson } from '../json.ts';
+import { movedNote, withMoved } from './moved.ts';
 import { limitSteps, type LimitsFrom } from './earlier-limits.ts';
 
 export interface ChartQuestion {
@@ -76,13 +78,23 @@ export async function askChart(
   const hits = await ask<IncidentsResponse>('/v1/incidents', query);
   if (!hits.ok) return hits;
   const earlier = question.earlier(row.member, { from, to });
-  const panels: ChartPanel[] = [];
+  const shown = question.metrics ?? metricsFor(row);
   const points = Math.round((to - from) / second / partSeconds);
-  for (const metric of question.metrics ?? metricsFor(row)) {
+  const moved = await ask<MovedResponse>('/v1/moved', {
+    from,
+    to,
+    tenant: row.member,
+    metric: shown,
+    points: partSeconds * second < hour ? 0 : points,
+  });
+  if (!moved.ok) return moved;
+  const panels: ChartPanel[] = [];
+  for (const metric of shown) {
     const asked = { from, to, tenant: row.member, metric, points, maxima: 1 };
     const series = await ask<SeriesResponse>('/v1/series', asked);
     if (!series.ok) return series;
-    const panel = panelOf(series.value, row, usage.value, hits.value.incidents);
+    const own = panelOf(series.value, row, usage.value, hits.value.incidents);
+    const panel = withMoved(own, moved.value.records);
     panels.push({ ...panel, ...(earlier.ok && stepsOf(panel, earlier.value)) });
   }
   const {
@@ -96,7 +108,11 @@ export async function askChart(
     ...who
   } = row;
   const unknown = earlier.ok ? [] : [`Earlier limits are unknown: ${earlier.error.reason}.`];
-  const notes = [...notesOf(hits.value, panels), ...unknown];
+  const notes = [
+    ...notesOf(hits.value, panels),
+    ...unknown,
+    ...moved.value.records.flatMap(movedNote),
+  ];
   const zone = { timeZone: hostTimeZone() };
   return ok({ who, host: hostname(), from, to, ...zone, partSeconds, panels, notes });
 }

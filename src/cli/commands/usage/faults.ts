@@ -1,9 +1,11 @@
 /** `bulkhead faults`: the incidents of a period. */
 import { Option, type Command } from 'commander';
 import type { IncidentRow, IncidentsResponse } from '../../../agent/api/api.ts';
+import type { MovedIncidentRow, MovedOrigin } from '../../../agent/history/history-api.ts';
 import { severities, type LimitKey, type Severity } from '../../../limits/limit.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
 import {
+  ownUid,
   responseOrReport,
   usageError,
   withAgent,
@@ -22,6 +24,7 @@ import { rowsOption } from '../../shared/whole.ts';
 import { print, printJson } from '../../shared/session.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
+import { askMoved, movedHeading } from './moved.ts';
 import type { FaultsJson } from '../json.ts';
 
 interface FaultsOptions extends PeriodOptions, JsonOption {
@@ -39,11 +42,53 @@ function faults(names: string[], options: FaultsOptions, command: Command): Prom
     const query = { ...period.value, tenant: names, limit, severity, count };
     const answer = responseOrReport(await ask<IncidentsResponse>('/v1/incidents', query));
     if (answer === undefined) return exitCodes.failed;
-    if (options.json === true) printJson(answer satisfies FaultsJson);
-    else if (options.csv === true) process.stdout.write(incidentsCsv(answer.incidents));
-    else print(incidentsText(answer, period.value));
+    if (options.csv === true) {
+      process.stdout.write(incidentsCsv(answer.incidents));
+      return exitCodes.done;
+    }
+    const found = await askMoved(ask, names, { ...period.value, metric: 'cpu', count: movedMax });
+    if (found === undefined) return exitCodes.failed;
+    const moved = found.map((each) => movedThatMatch(each, options));
+    if (options.json === true) {
+      printJson({ ...answer, ...(moved.length > 0 && { moved }) } satisfies FaultsJson);
+      return exitCodes.done;
+    }
+    print(incidentsText(answer, period.value));
+    for (const each of moved) print(`\n${movedText(each, names)}`);
     return exitCodes.done;
   });
+}
+
+/** The most that the agent answers. */
+const movedMax = 1000;
+
+function movedThatMatch(
+  origin: MovedOrigin,
+  { limit, severity, count }: FaultsOptions,
+): MovedOrigin {
+  const lowest = severity === undefined ? 0 : severities.indexOf(severity);
+  const matching = origin.incidents.filter(
+    (each) =>
+      (limit === undefined || each.limit === limit) && severities.indexOf(each.severity) >= lowest,
+  );
+  const isAll = limit === undefined && severity === undefined;
+  const total = isAll ? origin.total : matching.length;
+  return { ...origin, incidents: matching.slice(0, count), total };
+}
+
+function movedText(origin: MovedOrigin, [tenant = ownUid() ?? '']: readonly string[]): string {
+  const { host, incidents, total } = origin;
+  const heading = movedHeading(origin);
+  if (incidents.length === 0) return `${heading}: no limit was hit in this period`;
+  const { colors } = terminalOf(process.stdout);
+  const header = ['ID', 'WHEN', 'LASTED', 'LIMIT', 'SEVERITY', 'FAULTS', 'VALUE'];
+  const cells = incidents.map((each) => [String(each.id), ...timeCells(each), ...limitCells(each)]);
+  const more = total - incidents.length;
+  return [
+    `${heading}: "bulkhead incident ID --of ${printable(`${tenant}@${host}`)}" shows one`,
+    table([header.map(colors.dim), ...cells], [0, 2, 5]),
+    ...(more > 0 ? [`… and ${more} more; -n shows them`] : []),
+  ].join('\n');
 }
 
 function incidentsText({ incidents, total }: IncidentsResponse, { from, to }: Period): string {
@@ -56,18 +101,22 @@ function incidentsText({ incidents, total }: IncidentsResponse, { from, to }: Pe
 }
 
 function incidentCells(incident: IncidentRow): readonly string[] {
-  const { id, begin, end, who, limit, severity, inferred, faults, value } = incident;
-  return [
-    String(id),
-    dateTime(begin),
-    duration((end - begin) / 1000),
-    printable(who.kind === 'reseller' ? `${who.name} (all)` : who.name),
-    printable(shortLimit(limit)),
-    severityText(severity),
-    `${inferred ? '~' : ''}${shortCount(faults)}`,
-    printable(value),
-  ];
+  const { id, who } = incident;
+  const name = printable(who.kind === 'reseller' ? `${who.name} (all)` : who.name);
+  return [String(id), ...timeCells(incident), name, ...limitCells(incident)];
 }
+
+const timeCells = ({ begin, end }: MovedIncidentRow): readonly string[] => [
+  dateTime(begin),
+  duration((end - begin) / 1000),
+];
+
+const limitCells = ({ limit, severity, inferred, faults, value }: MovedIncidentRow) => [
+  printable(shortLimit(limit)),
+  severityText(severity),
+  `${inferred ? '~' : ''}${shortCount(faults)}`,
+  printable(value),
+];
 
 function severityText(severity: Severity): string {
   const { colors } = terminalOf(process.stdout);

@@ -1,6 +1,6 @@
 /** `bulkhead incident ID`: what happened, why, and which processes were running. */
-import type { Command } from 'commander';
-import type { IncidentResponse, Who } from '../../../agent/api/api.ts';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { IncidentResponse, MovedIncidentResponse, Who } from '../../../agent/api/api.ts';
 import { metricWords } from '../../../usage/chart/metric-words.ts';
 import { metrics, peakKeys, sampledKeys } from '../../../usage/metrics.ts';
 import { loadIncidentKinds, type IncidentKinds } from '../../../usage/incident-kinds.ts';
@@ -22,9 +22,30 @@ import { printable } from '../../../../packages/base/printable.ts';
 import { terminalOf, wrap } from '../../shared/terminal.ts';
 import type { IncidentJson } from '../json.ts';
 
-function incident(id: number, options: JsonOption, command: Command): Promise<ExitCode> {
+interface IncidentOptions extends JsonOption {
+  readonly of?: TenantElsewhere;
+}
+
+/** A tenant of this host, on the host from which it came. */
+interface TenantElsewhere {
+  readonly tenant: string;
+  readonly host: string;
+}
+
+function parseElsewhere(text: string): TenantElsewhere {
+  const [, tenant, host] = /^(.{1,300})@([^@]{1,253})$/.exec(text) ?? [];
+  if (tenant !== undefined && host !== undefined) return { tenant, host };
+  throw new InvalidArgumentError('Write a tenant and a host, such as alice@web-017');
+}
+
+function incident(id: number, options: IncidentOptions, command: Command): Promise<ExitCode> {
   return withAgent(command, async (ask) => {
-    const answer = responseOrReport(await ask<IncidentResponse>(`/v1/incidents/${id}`));
+    const { of } = options;
+    const answer = responseOrReport(
+      of === undefined
+        ? await ask<IncidentResponse>(`/v1/incidents/${id}`)
+        : await ask<MovedIncidentResponse>(`/v1/moved/incidents/${id}`, { ...of }),
+    );
     if (answer === undefined) return exitCodes.failed;
     if (options.json === true) printJson(answer satisfies IncidentJson);
     else print(incidentText(answer, await loadIncidentKinds(capabilitiesOf(command))));
@@ -35,7 +56,7 @@ function incident(id: number, options: JsonOption, command: Command): Promise<Ex
 /** The column in which all text starts, to the right of the labels. */
 const indent = ' '.repeat(10);
 
-function incidentText(answer: IncidentResponse, kinds: IncidentKinds): string {
+function incidentText(answer: IncidentJson, kinds: IncidentKinds): string {
   const { isTerminal, columns } = terminalOf(process.stdout);
   const width = isTerminal ? columns : 100;
   const facts = factsOf(answer).map(([word, text]) =>
@@ -48,12 +69,12 @@ function incidentText(answer: IncidentResponse, kinds: IncidentKinds): string {
   ].join('\n\n');
 }
 
-function factsOf(answer: IncidentResponse): readonly (readonly [word: string, text: string])[] {
+function factsOf(answer: IncidentJson): readonly (readonly [word: string, text: string])[] {
   const { id, who, limit, value, from, severity, inferred, faults, begin, end } = answer;
   const lasted = duration((end - begin) / 1000);
   const why = inferred ? ', inferred from usage at the limit' : '';
   return [
-    ['Incident', String(id)],
+    ['Incident', 'host' in answer ? `${id}, from ${answer.host}` : String(id)],
     ['Who', whoText(who)],
     ['When', `${dateTime(begin)} to ${dateTime(end)}, ${lasted}`],
     [
@@ -114,8 +135,20 @@ export const command: CommandModule = {
       wholeNumberOption(1, 999_999_999),
     );
     command
+      .addOption(
+        new Option(
+          '--of <tenant@host>',
+          'an incident that this host recorded before the tenant moved here',
+        ).argParser(parseElsewhere),
+      )
       .option('--json', 'print as JSON')
-      .addHelpText('after', examples(['bulkhead incident 42', 'incident 42 in "bulkhead faults"']))
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead incident 42', 'incident 42 in "bulkhead faults"'],
+          ['bulkhead incident 42 --of alice@web-017', 'incident 42 of "From web-017" there'],
+        ),
+      )
       .action(run(incident));
   },
 };

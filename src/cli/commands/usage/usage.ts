@@ -28,6 +28,7 @@ import {
   type Period,
   type PeriodOptions,
 } from '../../shared/period.ts';
+import { askMoved, movedUsage } from './moved.ts';
 import { usageCsv } from './usage-csv.ts';
 import { metricCells, metricsOf, sortUsage, usageSorts, type UsageSort } from './usage-rows.ts';
 import { rowsOption } from '../../shared/whole.ts';
@@ -60,9 +61,18 @@ function usage(names: string[], options: UsageOptions, command: Command): Promis
     if (answer === undefined) return exitCodes.failed;
     const asked = answer.rows.filter((row) => isAsked(row, names, options));
     const sorted = { ...answer, rows: sortUsage(asked, options.by) };
-    if (options.json === true) printJson(sorted satisfies UsageJson);
-    else if (options.csv === true) process.stdout.write(usageCsv(sorted));
-    else await printUsage(sorted, names, options, ask);
+    if (options.csv === true) {
+      process.stdout.write(usageCsv(sorted));
+      return exitCodes.done;
+    }
+    const moved = await askMoved(ask, names, { ...period.value, metric });
+    if (moved === undefined) return exitCodes.failed;
+    if (options.json === true) {
+      printJson({ ...sorted, ...(moved.length > 0 && { moved }) } satisfies UsageJson);
+      return exitCodes.done;
+    }
+    await printUsage(sorted, names, options, ask);
+    for (const each of moved) print(`\n${movedUsage(each)}`);
     return exitCodes.done;
   });
 }
