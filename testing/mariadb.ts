@@ -8,12 +8,12 @@
  */
 import './guard/here.ts';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Rows } from '../src/database/core/protocol/reply.ts';
 import { connectDatabase, type DatabaseConnection } from '../src/database/io/client/connect.ts';
 import { formatProblem } from '../packages/base/problem.ts';
+import { endOf } from './end-of.ts';
 import { eventually, patienceMilliseconds } from './patience.ts';
 
 const program = '/usr/sbin/mariadbd';
@@ -95,8 +95,8 @@ export class MariadbServer implements AsyncDisposable {
     chownSync(this.directory, serverUid, serverUid);
     const child = this.#spawn(['--bootstrap']);
     child.stdin?.end(systemTables());
-    const [code] = (await once(child, 'exit')) as [number | null];
-    if (code !== 0) throw new Error(`the system tables cannot be made:\n${this.#output}`);
+    if ((await endOf(child)) !== 0)
+      throw new Error(`the system tables cannot be made:\n${this.#output}`);
   }
 
   #spawn(more: readonly string[]): ChildProcess {
@@ -144,10 +144,9 @@ export class MariadbServer implements AsyncDisposable {
     this.#connection = undefined;
     const child = this.#child;
     this.#child = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
+    if (child === undefined) return;
     child.kill(signal);
-    await exited;
+    await endOf(child);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

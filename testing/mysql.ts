@@ -3,12 +3,12 @@
  */
 import './guard/here.ts';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { chmodSync, chownSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatProblem } from '../packages/base/problem.ts';
 import type { Rows } from '../src/database/core/protocol/reply.ts';
 import { connectDatabase, type DatabaseConnection } from '../src/database/io/client/connect.ts';
+import { endOf } from './end-of.ts';
 import { eventually, patienceMilliseconds } from './patience.ts';
 
 /** No account of the host has it. */
@@ -96,9 +96,8 @@ export class MysqlServer {
 
   async stop(): Promise<void> {
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
+    if (child === undefined) return;
     child.kill('SIGKILL');
-    await exited;
+    await endOf(child);
   }
 }

@@ -8,7 +8,6 @@
  */
 import './guard/here.ts';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { chmodSync, chownSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parsePasswd } from '../src/host/accounts/accounts.ts';
@@ -16,6 +15,7 @@ import { readText } from '../packages/base/io/read.ts';
 import { formatProblem } from '../packages/base/problem.ts';
 import type { Rows } from '../src/database/core/protocol/reply.ts';
 import { connectDatabase, type DatabaseConnection } from '../src/database/io/client/connect.ts';
+import { endOf } from './end-of.ts';
 import { eventually, patienceMilliseconds } from './patience.ts';
 
 const account = parsePasswd(readText('/etc/passwd') ?? '').find(({ user }) => user === 'postgres');
@@ -98,7 +98,7 @@ export class PostgresqlServer implements AsyncDisposable {
     const { status, stdout, stderr } = spawnSync(
       `${postgresqlPrograms}/initdb`,
       ['-D', this.#data, ...options],
-      { uid: this.uid, gid: this.gid, encoding: 'utf8', cwd: '/' },
+      { uid: this.uid, gid: this.gid, encoding: 'utf8', cwd: '/', timeout: patienceMilliseconds },
     );
     if (status !== 0) throw new Error(`initdb fails:\n${stdout}${stderr}`);
     this.allow(defaultRules);
@@ -169,16 +169,19 @@ export class PostgresqlServer implements AsyncDisposable {
     return rows.value;
   }
 
-  /** Ends the server and waits for its end: SIGINT as in a restart, SIGQUIT at once. A stopped one needs SIGCONT first. */
+  /** Ends the server and waits for its end: SIGINT as in a restart, SIGQUIT at once. */
   async stop(signal: NodeJS.Signals = 'SIGQUIT'): Promise<void> {
     this.#connection?.close();
     this.#connection = undefined;
     const child = this.#child;
     this.#child = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
+    if (child === undefined) return;
     child.kill(signal);
-    await exited;
+    // A stopped one would never see the signal.
+    child.kill('SIGCONT');
+    await endOf(child);
+    // A process of the server's that is left over would keep this one waiting by them.
+    for (const stream of [child.stdout, child.stderr]) stream?.destroy();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
