@@ -166,6 +166,7 @@ export class FollowingHost {
         faults24h: 0,
         outside: 0,
         events: null,
+        room: null,
       },
     );
     const text = JSON.stringify(this.#key.sign(hostNamespaces.status, statusText(status)));

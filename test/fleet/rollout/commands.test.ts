@@ -33,12 +33,13 @@ import { main, makeDesk } from '../desk.ts';
 function tell(directory: string, host: string, state: FleetState, generation: number): void {
   using store = new CentreStore(directory);
   const now = Date.now();
-  const counts = { confirmed: null, tenants: 3, faults24h: 0, outside: 0, why: null, events: null };
+  const counts = { tenants: 3, faults24h: 0, outside: 0, events: null, room: null };
+  const unknown = { confirmed: null, why: null };
   const about = { format: 1, fleet: 'example', host, at: new Date(now).toISOString() } as const;
   store.pinned(host, 'a key');
   store.status(
     host,
-    statusText({ ...about, state, generation, newest: generation, ...counts }),
+    statusText({ ...about, state, generation, newest: generation, ...counts, ...unknown }),
     now,
   );
 }

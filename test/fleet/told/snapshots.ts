@@ -33,6 +33,7 @@ export const toldHost = (
     outside: 0,
     why: null,
     events: { last: 5, epoch: 'e1' },
+    room: null,
     ...status,
   }),
   receivedAt: at,
