@@ -162,7 +162,7 @@ function completeFields(schema: unknown, path: Path, definitions: Definitions): 
   for (const [name, shared] of Object.entries(properties)) {
     if (typeof shared === 'boolean') continue;
     // The fields of a record are one object.
-    const field = (properties[name] = { ...shared });
+    const field = (properties[name] = structuredClone(shared));
     const inner: Path = [...path, name];
     completeFields(field, inner, definitions);
     if (isInteger(inner)) useIntegers(field);
