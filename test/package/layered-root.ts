@@ -5,7 +5,8 @@
 import '../../testing/guard/here.ts';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 
 const script = `set -e
 mount -t tmpfs none "$1"
@@ -59,6 +60,17 @@ export class LayeredRoot {
     const enter = ['--mount', `--target=${this.#holder.pid}`, 'chroot', `${this.#directory}/root`];
     const env = ['env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'LC_ALL=C.UTF-8'];
     return spawnSync('nsenter', [...enter, ...env, ...command], { encoding: 'utf8', cwd: '/' });
+  }
+
+  /** Returns the paths that are new, or changed, in the layer: other suites may change the root below meanwhile. */
+  changed(): readonly string[] {
+    const upper = `/proc/${this.#holder.pid}/root${this.#directory}/upper`;
+    const all = readdirSync(upper, { recursive: true, withFileTypes: true });
+    // The layer has a device in the place of what was removed. Source: the kernel's overlayfs.rst, "whiteouts".
+    return all
+      .filter((each) => !each.isCharacterDevice())
+      .map((each) => join(each.parentPath, each.name).slice(upper.length))
+      .sort();
   }
 
   [Symbol.dispose](): void {
