@@ -32,6 +32,7 @@ export const toldHost = (
     faults24h: 12,
     outside: 0,
     why: null,
+    room: null,
     events: { last: 5, epoch: 'e1' },
     room: null,
     ...status,
