@@ -145,6 +145,7 @@ export const heavySuites = [
   'packages/modules/test/io/rebuild.test.ts',
   'packages/modules/test/io/source-match.test.ts',
   ...globSync('test/fleet/nats/**/*.test.ts', { cwd: root }).sort(),
+  'test/history/dashboards.test.ts',
   'test/history/push-servers.test.ts',
   ...globSync('test/console/page/**/*.test.ts', {
     cwd: root,

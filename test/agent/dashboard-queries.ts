@@ -1,4 +1,4 @@
-/** The Grafana dashboard of examples/, and its queries as Prometheus gets them. */
+/** The Grafana dashboards of examples/, and their queries as Prometheus gets them. */
 import { readFileSync } from 'node:fs';
 
 interface Panel {
@@ -9,13 +9,28 @@ interface Panel {
   readonly targets?: readonly { readonly expr: string }[];
 }
 
-export interface Dashboard {
-  readonly panels: readonly Panel[];
+interface Variable {
+  readonly name: string;
+  readonly type: string;
+  readonly query: string | { readonly query: string };
 }
 
-export const dashboard = JSON.parse(
-  readFileSync(new URL('../../examples/grafana/bulkhead.json', import.meta.url), 'utf8'),
-) as Dashboard;
+export interface Dashboard {
+  readonly uid: string;
+  readonly panels: readonly Panel[];
+  readonly templating: { readonly list: readonly Variable[] };
+}
+
+const read = (name: string) =>
+  JSON.parse(
+    readFileSync(new URL(`../../examples/grafana/${name}.json`, import.meta.url), 'utf8'),
+  ) as Dashboard;
+
+export const dashboard = read('bulkhead');
+/** Dashboards that read what hosts push. */
+export const historyDashboards: readonly Dashboard[] = ['fleet', 'host', 'tenant', 'rollout'].map(
+  (each) => read(`bulkhead-${each}`),
+);
 
 /** Returns the queries of all panels, with Grafana's variables in them. */
 export const expressionsOf = ({ panels }: Dashboard): readonly string[] =>

@@ -1,10 +1,18 @@
-/** The Grafana dashboard: valid by Grafana's own types, made of families that exist, and without panels that overlap. */
+/** The Grafana dashboards: valid by Grafana's own types, made of families that exist, and without panels that overlap. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Ajv, type AnySchema } from 'ajv';
 import { createGenerator } from 'ts-json-schema-generator';
-import { dashboard, expressionsOf, familiesIn } from './dashboard-queries.ts';
+import {
+  dashboard,
+  expressionsOf,
+  familiesIn,
+  historyDashboards,
+  type Dashboard,
+} from './dashboard-queries.ts';
 import { everything, pageOf, parse } from './exposition-samples.ts';
+
+const all = [dashboard, ...historyDashboards];
 
 test("is valid by the types of Grafana's own package", () => {
   const path = new URL('../../node_modules/@grafana/schema', import.meta.url).pathname;
@@ -15,7 +23,9 @@ test("is valid by the types of Grafana's own package", () => {
     additionalProperties: false,
   }).createSchema('Dashboard') as AnySchema;
   const isValid = new Ajv({ strict: false, allErrors: true }).compile(schema);
-  assert.ok(isValid(dashboard), JSON.stringify(isValid.errors));
+  for (const each of all)
+    assert.ok(isValid(each), `${each.uid}: ${JSON.stringify(isValid.errors)}`);
+  assert.equal(new Set(all.map(({ uid }) => uid)).size, all.length);
   assert.ok(!isValid({ ...dashboard, panels: [{ title: 'a panel without a type' }] }));
 });
 
@@ -27,8 +37,12 @@ test('uses only families of exposition()', () => {
 });
 
 test('explains each panel, and places none above another', () => {
+  for (const each of all) placesPanels(each);
+});
+
+function placesPanels(each: Dashboard): void {
   const taken = new Map<string, string>();
-  for (const { title, type, description, gridPos } of dashboard.panels) {
+  for (const { title, type, description, gridPos } of each.panels) {
     assert.ok(type === 'row' || (description ?? '') !== '', `${title} has a description`);
     const { x, y, w, h } = gridPos;
     assert.ok(x + w <= 24, title);
@@ -39,4 +53,4 @@ test('explains each panel, and places none above another', () => {
         taken.set(key, title);
       }
   }
-});
+}

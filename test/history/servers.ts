@@ -34,11 +34,14 @@ export class MetricsServer implements AsyncDisposable {
   readonly kind: ServerKind;
   port = 0;
   readonly #directory: string;
+  readonly #rules: string | undefined;
   #child: ChildProcess | undefined;
 
-  constructor(kind: ServerKind, directory: string) {
+  /** `rules`: a file of rules for Prometheus, which evaluates them every second. */
+  constructor(kind: ServerKind, directory: string, rules?: string) {
     this.kind = kind;
     this.#directory = directory;
+    this.#rules = rules;
     mkdirSync(directory, { recursive: true });
   }
 
@@ -70,7 +73,11 @@ export class MetricsServer implements AsyncDisposable {
         '-memory.allowedBytes=256MB',
       ];
     const config = join(this.#directory, 'prometheus.yml');
-    writeFileSync(config, 'storage:\n  tsdb:\n    out_of_order_time_window: 1d\n');
+    const rules =
+      this.#rules === undefined
+        ? ''
+        : `global: { evaluation_interval: 1s }\nrule_files: ["${this.#rules}"]\n`;
+    writeFileSync(config, `${rules}storage:\n  tsdb:\n    out_of_order_time_window: 1d\n`);
     return [
       `--config.file=${config}`,
       `--storage.tsdb.path=${data}`,
