@@ -222,6 +222,21 @@ suite('a held load, simulated', () => {
         }
       });
 
+  test('a limit below what is used between two slices holds a tenant to that', () => {
+    for (const [name, load] of Object.entries(loads))
+      for (const [connections, most] of [
+        [1, 0.075],
+        [load.connections, 0.125],
+      ] as const) {
+        const stage = new Stage({ ...load, connections }, 0.02);
+        stage.runPaced(90 * second, numbersFrom(1));
+        const rates = stage.ratesPer(10 * second).slice(-3);
+        for (const rate of rates)
+          assert.ok(rate >= 0.045 && rate <= most, `${name}: ${rates.join(', ')}`);
+        assert.ok(stage.longestPause <= second, String(stage.longestPause));
+      }
+  });
+
   for (const connections of [2, 8])
     test(`${connections} statements that are longer than a pause are ended until they keep to the limit`, () => {
       const stage = new Stage({ connections, statementMicroseconds: 1_200_000 }, 0.2);
