@@ -261,9 +261,9 @@ export interface FleetRolloutWaveJson {
   readonly hosts: number;
   /** Whether its hosts may take the release. */
   readonly isOpen: boolean;
-  /** What the hosts have told the centre here; null if it is not open, or if no centre is here. */
+  /** The hosts as the centre here knows them; null if the wave is not open, or if no centre is here. */
   readonly counts: FleetRolloutCountsJson | null;
-  /** What that means for the wave. `unclear`: people decide. Null: there are no counts, or its hosts go back. */
+  /** The judgement. `unclear`: people decide. Null: there are no counts, or its hosts go back. */
   readonly verdict: 'passed' | 'failed' | 'unclear' | 'watching' | null;
 }
 

@@ -1,4 +1,5 @@
 /** A centre of its own process, with short times: `centre-child.ts CREDENTIAL DIRECTORY RELEASE [TIMES]`. */
+import { mkdirSync } from 'node:fs';
 import { readCredential } from '../../../src/fleet/io/nats/connect.ts';
 import { leaderTimes, type LeaderTimes } from '../../../src/fleet/io/rollout/leader.ts';
 import { CentreStore } from '../../../src/fleet/io/server/centre-store.ts';
@@ -10,6 +11,7 @@ const credential = readCredential(file);
 if (!credential.ok) throw new Error(credential.error.reason);
 const say = (text: string) => process.stderr.write(`centre: ${text}\n`);
 const log = { info: say, warn: say };
+mkdirSync(directory, { recursive: true });
 const store = new CentreStore(directory);
 const leader = makeLeader({
   release,

@@ -226,7 +226,7 @@ suite('controllers on a real server', { skip: skipWithoutNats }, () => {
     assert.notEqual(memoryOf(a.own).last, null);
   });
 
-  test('a record of somebody who is no controller counts for nothing, and is replaced', async () => {
+  test('a record of somebody who is not a controller counts for nothing, and is replaced', async () => {
     const last = await there();
     const stored = await centre.record();
     assert.ok(stored.ok && stored.value && last);
@@ -256,7 +256,7 @@ suite('controllers on a real server', { skip: skipWithoutNats }, () => {
     told = {};
     for (let round = 0; round < 3; round++) await stepTwice(leader);
     assert.equal(shown(await there()), '3 hold 1');
-    // Said again by a timer, it is no word. A controller that begins anew knows which ones it has followed.
+    // A timer that says it again adds nothing. A controller that begins anew knows which ones it has followed.
     await sayIn(a.release, 'renew');
     await stepTwice(leaderOf(a));
     assert.equal(shown(await there()), '3 hold 1');
@@ -290,7 +290,7 @@ suite('controllers on a real server', { skip: skipWithoutNats }, () => {
     await sayIn(a.release, 'start');
     await server.kill();
     const leader = leaderOf(a);
-    const lost = await leader.step(centre, Date.now());
+    const lost = await leader.step(natsCentre(connection, 200), Date.now());
     assert.equal(lost.ok, false);
     await connection.close();
     const closed = await leader.step(centre, Date.now());

@@ -36,7 +36,7 @@ import { verifyBundle } from '../../../src/fleet/io/verify/verify-bundle.ts';
 import { verifyRecord } from '../../../src/fleet/io/verify/verify-record.ts';
 import { testFleet } from './servers.ts';
 
-const roundMilliseconds = 50;
+const roundMilliseconds = 200;
 const roundSeconds = 30;
 const requestMilliseconds = 10_000;
 const given = 'root';

@@ -196,7 +196,7 @@ suite('bulkhead fleet rollout', () => {
   test('follows the centre here, and shows what it knows', () => {
     release('--again');
     words.start();
-    const centre = join(home, 'centre');
+    const centre = join(home, 'centre-directory');
     mkdirSync(centre);
     const controller = readControllerKey(centre);
     assert.ok(controller.ok);

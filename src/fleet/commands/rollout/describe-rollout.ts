@@ -8,7 +8,7 @@ import type { RolloutRecord } from '../../core/rollout/record.ts';
 import type { PublishedFleet } from '../../io/rollout/published.ts';
 import type { FleetRolloutJson, FleetRolloutWaveJson } from '../json.ts';
 
-/** What is known of a rollout. */
+/** A rollout, as far as it is known. */
 export interface ShownRollout {
   readonly fleet: PublishedFleet;
   readonly record: RolloutRecord | undefined;

@@ -15,11 +15,12 @@ import type { RolloutRecord } from '../../core/rollout/record.ts';
 import { rolloutTimes } from '../../core/rollout/decide.ts';
 import type { RolloutWord } from '../../core/rollout/steps.ts';
 import { findSigner, signText } from '../../io/directory/sign.ts';
+import { withCentre } from '../../io/rollout/centre-record.ts';
 import { lastRecord, say } from '../../io/rollout/controller.ts';
 import { directoryCentre } from '../../io/rollout/directory-centre.ts';
 import { readPublished, type PublishedFleet } from '../../io/rollout/published.ts';
 import { describeRollout, rolloutJson } from './describe-rollout.ts';
-import { centreOption, leaderIn, withCentre } from './led.ts';
+import { centreOption, leaderIn } from './led.ts';
 
 interface WordOptions {
   readonly centre: string;

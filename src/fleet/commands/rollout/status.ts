@@ -9,12 +9,13 @@ import {
 } from '../../../cli/shared/command.ts';
 import { failWith, print, printJson } from '../../../cli/shared/output.ts';
 import { rolloutTimes, type Seen } from '../../core/rollout/decide.ts';
+import { withCentre } from '../../io/rollout/centre-record.ts';
 import { lastRecord } from '../../io/rollout/controller.ts';
 import { directoryCentre } from '../../io/rollout/directory-centre.ts';
 import { readPublished } from '../../io/rollout/published.ts';
 import { openStore } from '../servers/open-store.ts';
 import { describeRollout, rolloutJson } from './describe-rollout.ts';
-import { centreOption, leaderIn, withCentre } from './led.ts';
+import { centreOption, leaderIn } from './led.ts';
 
 interface StatusOptions {
   readonly centre: string;

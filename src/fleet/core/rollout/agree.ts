@@ -1,5 +1,5 @@
 /**
- * What counts if there are several records: servers may have lost the last ones, another controller may have put one, and
+ * The record that counts if there are several: servers may have lost the last ones, another controller may have put one, and
  * people put theirs into the published directory. No number goes down, and a release that was taken back stays so.
  */
 import type { RolloutRecord } from './record.ts';

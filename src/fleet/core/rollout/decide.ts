@@ -62,7 +62,7 @@ const outcomes: Readonly<Partial<Record<FleetState, Outcome>>> = {
   unknown: 'silent',
 };
 
-/** What the controller knows of hosts, and the time. */
+/** The hosts as the controller knows them, and the time. */
 export interface Seen {
   readonly statuses: ReadonlyMap<string, RolloutStatus>;
   /** The clock of the centre, in milliseconds since 1970. */

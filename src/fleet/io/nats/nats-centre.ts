@@ -8,7 +8,7 @@ import { recordSubject } from '../../core/subjects.ts';
 import { causeOfNats } from './connect.ts';
 
 const stream = 'ROLLOUT';
-const timeout = 10_000;
+const answerWithinMs = 10_000;
 /** Source: the error codes of nats-server, `server/errors.json`. */
 const wrongLastSequence: ReadonlySet<number> = new Set([10_071, 10_164]);
 const streamNotFound = 10_059;
@@ -17,13 +17,15 @@ const streamNotFound = 10_059;
 export const isStreamGone = ({ object, errno }: Problem): boolean =>
   object === stream && errno === 'ENOENT';
 
-export const natsCentre = (connection: NatsConnection): Centre => ({
-  record: () => record(connection),
-  put: (text, expected) => put(connection, text, expected),
+/** Each request ends within the time, also on a connection that has ended. */
+export const natsCentre = (connection: NatsConnection, timeout = answerWithinMs): Centre => ({
+  record: () => record(connection, timeout),
+  put: (text, expected) => put(connection, timeout, text, expected),
 });
 
 async function record(
   connection: NatsConnection,
+  timeout: number,
 ): Promise<Result<StoredRecord | undefined, Problem>> {
   try {
     const manager = await jetstreamManager(connection, { checkAPI: false, timeout });
@@ -43,6 +45,7 @@ async function record(
 
 async function put(
   connection: NatsConnection,
+  timeout: number,
   text: string,
   expected: number,
 ): Promise<Result<Put, Problem>> {

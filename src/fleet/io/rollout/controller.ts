@@ -79,7 +79,7 @@ export async function say(
 
 const actionOf = (word: RolloutWord) => `${word} the rollout of`;
 
-/** What the next record says. */
+/** The contents of the next record. */
 export interface NextRecord extends Pick<RolloutRecord, 'verdict' | 'wave' | 'reason' | 'release'> {
   /** Undefined: hosts have their time from now on. */
   readonly opened: string | undefined;

@@ -44,7 +44,7 @@ export interface LeaderParts {
 export interface LeaderTimes extends RolloutTimes {
   /** The age of a record when it is said again: hosts count it for a day. */
   readonly renewMilliseconds: number;
-  /** The time between two looks after which hosts have their time anew. */
+  /** The time without a step after which hosts have their time anew. */
   readonly gapMilliseconds: number;
 }
 
@@ -54,7 +54,7 @@ export const leaderTimes: LeaderTimes = {
   gapMilliseconds: 60_000,
 };
 
-/** What has been said until now. */
+/** The records that are known. */
 interface Known {
   readonly trust: TrustDocument;
   /** The newest record of all, by its number: the next one gets a larger one. */

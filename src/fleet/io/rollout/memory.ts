@@ -31,11 +31,11 @@ const shape: Shape<Memory> = {
 /** Each text is escaped once more. */
 const charsMax = 5 * recordCharsMax;
 
-const fileIn = (directory: string): string => join(directory, 'rollout.json');
+export const memoryFile = (directory: string): string => join(directory, 'rollout.json');
 
 /** Reads it. Without a file, the centre has led nothing. */
 export function readMemory(directory: string): Result<Memory, Problem> {
-  const path = fileIn(directory);
+  const path = memoryFile(directory);
   const read = readBounded(path, charsMax, { links: 'refuse' });
   if (!read.ok) return read.error.errno === 'ENOENT' ? ok(noMemory) : read;
   const parsed = parseShape<Memory>('memory', decodeText(read.value), { charsMax, shape });
@@ -43,4 +43,4 @@ export function readMemory(directory: string): Result<Memory, Problem> {
 }
 
 export const writeMemory = (directory: string, memory: Memory): Result<void, Problem> =>
-  replaceFile(fileIn(directory), `${JSON.stringify(memory)}\n`, 0o600);
+  replaceFile(memoryFile(directory), `${JSON.stringify(memory)}\n`, 0o600);

@@ -31,7 +31,7 @@ export interface CentreParts {
   readonly store: CentreStore;
   /** The directory with a file for each host. */
   readonly hosts: string;
-  /** What opens one wave of a rollout after the other. */
+  /** The controller, which opens one wave of a rollout after the other. */
   readonly leader: Leader;
   readonly log: { readonly info: (text: string) => void; readonly warn: (text: string) => void };
   readonly times?: CentreTimes;

@@ -1,4 +1,4 @@
-/** What hosts have told the centre, as far as a rollout depends on it. */
+/** The statuses of hosts, as far as a rollout depends on them. */
 import type { Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { RolloutStatus } from '../../core/rollout/centre.ts';

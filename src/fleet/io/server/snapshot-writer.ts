@@ -20,8 +20,10 @@ import {
   type SnapshotHost,
 } from '../../core/told/snapshot.ts';
 import { fleetFiles } from '../directory/fleet-directory.ts';
+import { withCentre } from '../rollout/centre-record.ts';
 import { lastRecord } from '../rollout/controller.ts';
 import { directoryCentre, rolloutFile } from '../rollout/directory-centre.ts';
+import { memoryFile } from '../rollout/memory.ts';
 import { readPublished, type PublishedFleet } from '../rollout/published.ts';
 import type { CentreStore, KnownHost } from './centre-store.ts';
 
@@ -96,10 +98,11 @@ export class SnapshotWriter {
 
   /** Reads the release anew if its files have changed: it may have thousands of them. */
   async #readPublished(now: number): Promise<void> {
-    const version = versionOf(this.#parts.release);
+    const { release, directory, fleet } = this.#parts;
+    const version = versionOf(release, directory);
     if (version === this.#version) return;
     this.#version = version;
-    const read = await published(this.#parts.release, this.#parts.fleet, now);
+    const read = await published({ release, directory }, fleet, now);
     this.#published = read.ok ? read.value : { problem: formatProblem(read.error) };
   }
 
@@ -124,14 +127,16 @@ export class SnapshotWriter {
 }
 
 /** Changes whenever the release or its record does: files are replaced, and so change their directory. */
-const versionOf = (release: string): string =>
+const versionOf = (release: string, directory: string): string =>
   [fleetFiles.trust, rolloutFile, 'hosts']
-    .map((name) => statSync(join(release, name), { throwIfNoEntry: false, bigint: true }))
+    .map((name) => join(release, name))
+    .concat(memoryFile(directory))
+    .map((path) => statSync(path, { throwIfNoEntry: false, bigint: true }))
     .map((stat) => (stat === undefined ? '' : `${stat.ino} ${stat.size} ${stat.mtimeNs}`))
     .join('|');
 
 async function published(
-  release: string,
+  { release, directory }: Pick<SnapshotParts, 'release' | 'directory'>,
   name: string,
   now: number,
 ): Promise<Result<Published, Problem>> {
@@ -140,7 +145,8 @@ async function published(
   const { trust } = fleet.value;
   if (trust.fleet !== name)
     return ok({ problem: `The release in ${release} is of another fleet: "${trust.fleet}"` });
-  const last = await lastRecord(directoryCentre(release), trust);
+  const own = await lastRecord(directoryCentre(release), trust);
+  const last = own.ok ? withCentre(directory, own.value, trust) : own;
   if (!last.ok) return last;
   const { record, problem } = last.value;
   return ok({
