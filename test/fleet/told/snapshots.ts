@@ -34,7 +34,6 @@ export const toldHost = (
     why: null,
     room: null,
     events: { last: 5, epoch: 'e1' },
-    room: null,
     ...status,
   }),
   receivedAt: at,
