@@ -66,6 +66,7 @@ const apiResponses: Readonly<Record<string, string>> = {
   'GET /v1/fleet': 'FleetResponse',
   'GET /v1/fleet/hosts': 'FleetHostsResponse',
   'GET /v1/fleet/outbox': 'FleetOutboxResponse',
+  'GET /v1/fleet/answer': 'FleetAnswerResponse',
   'GET /v1/protection': 'ProtectionResponse',
   'GET /v1/modules': 'ModulesResponse',
   'any refused request': 'ErrorResponse',

@@ -34,6 +34,7 @@ import { DiskUsages } from './sampling/disk-usages.ts';
 import { haltFaults } from './sampling/halt-fault.ts';
 import { IoShifter } from './sampling/io-shifter.ts';
 import type { FleetEngine } from './fleet/fleet-agent.ts';
+import { readTenantUse } from './fleet/tenant-use.ts';
 import { cpuLimitNow, type ReportedFault } from './part.ts';
 import { Meter } from './sampling/meter.ts';
 import { placementTargets } from './placer/placement.ts';
@@ -210,6 +211,8 @@ export class Agent implements AsyncDisposable {
             },
       figures: () => readHostFigures(this.#options.host.paths),
       history: () => history.askedBy('administrator'),
+      tenantUse: (query) =>
+        readTenantUse(this.#memberIndex, history.askedBy('administrator'), query),
     };
   }
 

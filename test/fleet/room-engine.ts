@@ -1,6 +1,6 @@
 /** The part of an agent from which a host's room is measured. */
 import { ok } from '../../packages/base/result.ts';
-import type { FleetEngine } from '../../src/agent/fleet/fleet-agent.ts';
+import type { FleetEngine, TenantUse } from '../../src/agent/fleet/fleet-agent.ts';
 
 export const gibibyte: number = 2 ** 30;
 
@@ -8,7 +8,8 @@ export const gibibyte: number = 2 ** 30;
 export const roomEngine = (
   cpu: readonly (number | null)[] = [0.5, 1, 3, null],
   seconds: readonly number[] = [80_000, 20_000, 1_000, 0],
-): Pick<FleetEngine, 'history' | 'figures' | 'promised'> => ({
+): Pick<FleetEngine, 'history' | 'figures' | 'promised' | 'tenantUse'> => ({
+  tenantUse: ({ tenant }) => Promise.resolve(ok({ measuredSeconds: 600, rows: usedBy(tenant) })),
   promised: () => ({ cpu: { sum: 8, unlimited: 0 }, memory: { sum: 32 * gibibyte, unlimited: 1 } }),
   figures: () => ({
     cores: 4,
@@ -30,3 +31,15 @@ export const roomEngine = (
     peakTotal: ({ metric }) => Promise.resolve(ok(metric === 'cpu' ? 3.75 : 4 * gibibyte)),
   }),
 });
+
+/** Thirty tenants: the uid is what each uses of a core, in thousandths. */
+const usedBy = (tenant: string | null): readonly TenantUse[] =>
+  Array.from({ length: 30 }, (_, each) => {
+    const uid = 1000 + each;
+    const average = uid / 1000;
+    return {
+      who: { member: `u${uid}` as const, name: `t${uid}`, package: 'business' },
+      limits: { 'cpu.limit': 4 },
+      use: { cpu: { average, p95: 2 * average, max: 3 * average } },
+    };
+  }).filter(({ who }) => tenant === null || who.name === tenant);

@@ -4,6 +4,7 @@
  *
  *     GET  /v1/fleet
  *     GET  /v1/fleet/outbox?epoch=5f0c…&after=40
+ *     GET  /v1/fleet/answer?question=…
  *     POST /v1/fleet/release, with the release as its body
  *     POST /v1/fleet/record, with a controller's record as its body
  *     POST /v1/fleet/keep
@@ -144,6 +145,12 @@ export interface FleetOutboxResponse {
   readonly status: string;
   /** The next events; absent if there are none. */
   readonly events?: FleetOutboxEvents;
+}
+
+/** The response to `GET /v1/fleet/answer`. */
+export interface FleetAnswerResponse {
+  /** The answer, as JSON that the host has signed. */
+  readonly answer: string;
 }
 
 export interface FleetOutboxEvents {

@@ -26,6 +26,7 @@ import {
   answerFleetChange,
   answerHosts,
   answerOutbox,
+  answerQuestion,
   answerRecord,
   answerRelease,
   fleetChanges,
@@ -175,6 +176,9 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
     respond(asked, async (request) => json(await answerHosts(request))),
   );
   app.get('/v1/fleet/outbox', (asked) => respond(asked, (request) => json(answerOutbox(request))));
+  app.get('/v1/fleet/answer', (asked) =>
+    respond(asked, async (request) => json(await answerQuestion(request))),
+  );
   app.post('/v1/fleet/release', (asked) =>
     respond(asked, async (request) => json(await answerRelease(request))),
   );

@@ -2,7 +2,7 @@
 import { ok } from '../../../packages/base/result.ts';
 import type { FleetAgent } from './fleet-agent.ts';
 import { isAdministrator, mayChange } from '../api/caller.ts';
-import type { FleetOutboxResponse, FleetResponse } from '../api/fleet-api.ts';
+import type { FleetAnswerResponse, FleetOutboxResponse, FleetResponse } from '../api/fleet-api.ts';
 import type { FleetHostsResponse } from '../api/fleet-hosts-api.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { bodyOf } from '../api/request-body.ts';
@@ -40,6 +40,15 @@ export function answerOutbox(request: RequestContext): HttpResult<FleetOutboxRes
   const after = request.query.whole('after', 0, Number.MAX_SAFE_INTEGER);
   if (!after.ok) return after;
   return request.agent.fleet?.outbox(request.query.text('epoch'), after.value) ?? none(action);
+}
+
+/** `?question=`: what the centre asks. The fleet bounds what can be asked, and how often. */
+export function answerQuestion(request: RequestContext): Promise<HttpResult<FleetAnswerResponse>> {
+  const action = 'answer the centre';
+  if (!isAdministrator(request.caller) && !isCourier(request))
+    return Promise.resolve(refused(action));
+  const question = request.query.text('question') ?? '';
+  return request.agent.fleet?.answer(question) ?? Promise.resolve(none(action));
 }
 
 /** `?any-wave=yes`: root wants it now, whatever wave controllers have opened. */

@@ -1,11 +1,15 @@
 /** The part of the agent that keeps a host in its fleet, and what it needs of the agent. */
+import type { Problem } from '../../../packages/base/problem.ts';
 import type { Result } from '../../../packages/base/result.ts';
 import type { HostFigures } from '../../host/host-figures.ts';
+import type { HistoryDistribution } from '../../store/history/history-query.ts';
 import type { HistoryView } from '../../store/history/history.ts';
 import type { EventStore } from '../../store/events/event-store.ts';
 import type { Fault } from '../../usage/fault.ts';
 import type { Member } from '../../usage/member.ts';
-import type { FleetOutboxResponse, FleetResponse } from '../api/fleet-api.ts';
+import type { MetricKey } from '../../usage/metrics.ts';
+import type { LimitNumbers, Who } from '../api/api.ts';
+import type { FleetAnswerResponse, FleetOutboxResponse, FleetResponse } from '../api/fleet-api.ts';
 import type { FleetHostsResponse } from '../api/fleet-hosts-api.ts';
 import type { HttpResult } from '../api/http-result.ts';
 import type { PlacementStatus } from '../api/status-response.ts';
@@ -40,6 +44,30 @@ export interface FleetEngine {
   readonly figures: () => HostFigures;
   /** Returns the history as root may see it. */
   readonly history: () => Pick<HistoryView, 'columns' | 'peakTotal'>;
+  /** Reads what tenants have used in a period. */
+  readonly tenantUse: (query: TenantUseQuery) => Promise<Result<TenantsUse, Problem>>;
+}
+
+export interface TenantUseQuery {
+  /** Milliseconds since 1970. */
+  readonly from: number;
+  readonly to: number;
+  readonly metrics: readonly MetricKey[];
+  /** The name or uid of one tenant; null: all of them. */
+  readonly tenant: string | null;
+}
+
+export interface TenantUse {
+  readonly who: Pick<Who, 'member' | 'name' | 'package'>;
+  readonly limits: LimitNumbers;
+  readonly use: Readonly<Partial<Record<MetricKey, HistoryDistribution>>>;
+}
+
+export interface TenantsUse {
+  /** The part of the period that was measured. */
+  readonly measuredSeconds: number;
+  /** The tenants that used anything. */
+  readonly rows: readonly TenantUse[];
 }
 
 /** The sum of the tenants' limits of one kind: cores, or bytes. */
@@ -88,6 +116,8 @@ export interface FleetAgent {
   readonly hosts: () => Promise<FleetHostsResponse>;
   /** Returns what the centre gets: the status, and the next events after a number of an epoch. */
   readonly outbox: (epoch: string | undefined, after: number) => HttpResult<FleetOutboxResponse>;
+  /** Answers a question of the centre, at a bounded pace. */
+  readonly answer: (question: string) => Promise<HttpResult<FleetAnswerResponse>>;
   /** Counts a release that the courier wants to hand over. Returns the seconds until it may; 0: now. */
   readonly admitCourier: () => number;
   /** Takes a release. */

@@ -4,7 +4,11 @@
  */
 import type { Command } from 'commander';
 import { callAgent } from '../../agent/api/client.ts';
-import type { FleetOutboxResponse, FleetResponse } from '../../agent/api/fleet-api.ts';
+import type {
+  FleetAnswerResponse,
+  FleetOutboxResponse,
+  FleetResponse,
+} from '../../agent/api/fleet-api.ts';
 import {
   examples,
   exitCodes,
@@ -50,6 +54,7 @@ async function courier({ credential: file }: CourierOptions, command: Command): 
 const agentOf = (paths: Paths): AgentLink => ({
   outbox: (epoch, after) =>
     callAgent<FleetOutboxResponse>(paths, '/v1/fleet/outbox', { epoch, after }),
+  answer: (question) => callAgent<FleetAnswerResponse>(paths, '/v1/fleet/answer', { question }),
   release: (body) =>
     callAgent<FleetResponse>(paths, '/v1/fleet/release', {}, { method: 'POST', body }),
   record: (body) =>

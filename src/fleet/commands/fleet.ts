@@ -98,6 +98,16 @@ const parts: CommandTable = {
     summary: 'show and change who may sign',
     load: () => import('./trust.ts'),
   },
+  top: {
+    usage: '[options]',
+    summary: 'show the tenants of all hosts that used the most: each host is asked',
+    load: () => import('./centre/top.ts'),
+  },
+  usage: {
+    usage: '[options] <tenant>',
+    summary: 'show what a tenant used, on each host that has one of that name',
+    load: () => import('./centre/usage.ts'),
+  },
   faults: {
     usage: '[options] [tenants...]',
     summary: 'list the incidents of all hosts, as they have told the centre',

@@ -8,7 +8,9 @@
  *     EVENTS    events.H        publishes its own
  *     MARKS     mark.H          gets its own
  *
- * A host may publish to nothing else, and no subject of it has a wildcard.
+ * The centre asks H over `fleet.ask.H`, a service of the hosts' account that the centre's imports: hosts cannot ask.
+ *
+ * A host may publish to nothing else, but for one answer to each question, and no subject of it has a wildcard.
  */
 
 export type StreamName = 'DOCS' | 'ROLLOUT' | 'STATUS' | 'EVENTS' | 'MARKS';
@@ -42,6 +44,9 @@ export const hostHears = (host: string): readonly string[] => [
   docHintSubject(host),
   recordHintSubject,
 ];
+
+/** The subject on which a host answers the centre. */
+export const askSubject = (host: string): string => `fleet.ask.${host}`;
 
 /** The beginning of the subjects on which a client gets answers. */
 export const inboxPrefix = (name: string): string => `_INBOX.${name}`;

@@ -94,6 +94,8 @@ class FleetOnDemand implements FleetAgent {
 
   readonly outbox: FleetAgent['outbox'] = (epoch, after) =>
     this.#host?.outbox(epoch, after) ?? none;
+  readonly answer: FleetAgent['answer'] = (question) =>
+    this.#host?.answer(question) ?? Promise.resolve(none);
   readonly admitCourier: FleetAgent['admitCourier'] = () => this.#host?.admitCourier() ?? 0;
   readonly take: FleetAgent['take'] = (bundle, by) =>
     this.#host?.take(bundle, by) ?? Promise.resolve(none);

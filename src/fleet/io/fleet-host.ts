@@ -4,7 +4,11 @@
  * The state on disk is always ahead of what is done: whenever the agent is killed, the next one knows what to finish.
  * Going back is the exception: there the policy comes first, so that a full disk cannot keep a bad release in force.
  */
-import type { FleetOutboxResponse, FleetResponse } from '../../agent/api/fleet-api.ts';
+import type {
+  FleetAnswerResponse,
+  FleetOutboxResponse,
+  FleetResponse,
+} from '../../agent/api/fleet-api.ts';
 import type { FleetEngine, SeenTick, TakenBy } from '../../agent/fleet/fleet-agent.ts';
 import type { HttpResult } from '../../agent/api/http-result.ts';
 import type { Log } from '../../agent/log.ts';
@@ -32,6 +36,7 @@ import { responseOf } from '../core/response.ts';
 import type { VerifiedRelease } from './verify/verify-bundle.ts';
 import { expiring } from './expiring.ts';
 import { HostRecord } from './host-record.ts';
+import { Answerer } from './ask/answerer.ts';
 import { HostStore } from './host-store.ts';
 import { Outbox } from './outbox/outbox.ts';
 import { PressureLog } from './pressure-log.ts';
@@ -50,6 +55,7 @@ export class FleetHost {
   readonly #pressure: PressureLog;
   readonly #taker: ReleaseTaker;
   readonly #outbox: Outbox;
+  readonly #answerer: Answerer;
   readonly #records: RecordTaker;
   readonly #driver: ReleaseDriver;
   #engine: FleetEngine | undefined;
@@ -65,6 +71,7 @@ export class FleetHost {
     this.#pressure = new PressureLog(paths, directory);
     this.#taker = new ReleaseTaker(this.#store);
     this.#outbox = new Outbox(directory, log);
+    this.#answerer = new Answerer(directory);
     this.#records = new RecordTaker(this.#store);
     const [record, store, pressure] = [this.#record, this.#store, this.#pressure];
     this.#driver = new ReleaseDriver({ record, store, pressure, log });
@@ -146,6 +153,14 @@ export class FleetHost {
     if (!state.ok) return state;
     if (this.#engine === undefined) return unready(action);
     return this.#outbox.answer(this.status(), this.#engine, { epoch, after });
+  }
+
+  answer(question: string): Promise<HttpResult<FleetAnswerResponse>> {
+    const action = 'answer the centre';
+    const state = this.#ready(action);
+    if (!state.ok) return Promise.resolve(state);
+    if (this.#engine === undefined) return Promise.resolve(unready(action));
+    return this.#answerer.answer(this.status(), this.#engine, question);
   }
 
   admitCourier(): number {

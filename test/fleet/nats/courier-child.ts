@@ -1,6 +1,10 @@
 /** A courier of its own process, with short times: `courier-child.ts CREDENTIAL INSTANCE`. */
 import { callAgent } from '../../../src/agent/api/client.ts';
-import type { FleetOutboxResponse, FleetResponse } from '../../../src/agent/api/fleet-api.ts';
+import type {
+  FleetAnswerResponse,
+  FleetOutboxResponse,
+  FleetResponse,
+} from '../../../src/agent/api/fleet-api.ts';
 import { Courier } from '../../../src/fleet/io/courier/courier.ts';
 import { readCredential } from '../../../src/fleet/io/nats/connect.ts';
 import { pathsOf } from '../../../src/host/paths.ts';
@@ -15,6 +19,7 @@ const courier = new Courier(
   {
     outbox: (epoch, after) =>
       callAgent<FleetOutboxResponse>(paths, '/v1/fleet/outbox', { epoch, after }),
+    answer: (question) => callAgent<FleetAnswerResponse>(paths, '/v1/fleet/answer', { question }),
     release: (body) =>
       callAgent<FleetResponse>(paths, '/v1/fleet/release', {}, { method: 'POST', body }),
     record: (body) =>

@@ -1,4 +1,7 @@
 /** The values that commands about all hosts of a fleet print with `--json`. Their schemas are generated from these types. */
+import type { AnsweredRow } from '../../core/ask/answer.ts';
+import type { FleetTopRow } from '../../core/ask/merge.ts';
+import type { AskedMetric } from '../../core/ask/question.ts';
 import type { HostFit } from '../../core/room.ts';
 import type { FleetIncident, FleetUnknown } from '../../core/told/fleet-incidents.ts';
 
@@ -42,4 +45,46 @@ export interface FleetIncidentJson extends FleetIncident {
   readonly others: number;
   /** The faults of that host that the centre does not know. */
   readonly unknown: FleetUnknown;
+}
+
+/** A host that did not answer. */
+export interface FleetUnansweredJson {
+  /** The host. */
+  readonly host: string;
+  /** The reason. */
+  readonly why: string;
+}
+
+/** The hosts that were asked. */
+export interface FleetAskedJson {
+  /** The length of the period, which ends now. */
+  readonly seconds: number;
+  /** The number of hosts that answered. */
+  readonly hosts: number;
+  /** The hosts that did not: their tenants are not in the list. */
+  readonly unanswered: readonly FleetUnansweredJson[];
+}
+
+/** `bulkhead fleet top` */
+export interface FleetTopJson extends FleetAskedJson {
+  /** The metric. */
+  readonly metric: AskedMetric;
+  /** The tenants, those with the highest average first. */
+  readonly tenants: readonly FleetTopRow[];
+}
+
+/** A tenant on one host. */
+export interface FleetUsageRowJson extends AnsweredRow {
+  /** The host. */
+  readonly host: string;
+  /** The part of the period that was measured there. */
+  readonly measuredSeconds: number;
+}
+
+/** `bulkhead fleet usage` */
+export interface FleetUsageJson extends FleetAskedJson {
+  /** The tenant that was asked for. */
+  readonly tenant: string;
+  /** The tenant on each host that has one of that name or uid and on which it used anything. */
+  readonly rows: readonly FleetUsageRowJson[];
 }

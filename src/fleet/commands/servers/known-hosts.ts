@@ -14,6 +14,8 @@ export interface KnownHosts {
   readonly told: readonly ToldHost[];
   /** The same, as people see them now. */
   readonly hosts: readonly HostOverview[];
+  /** The key of each host, with which it signs. */
+  readonly keys: ReadonlyMap<string, string>;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
@@ -30,7 +32,8 @@ export async function withKnownHosts(
   if (!known.ok) return failWith(known.error);
   const told = known.value.map(toldBy);
   const now = Date.now();
-  return await action({ store, told, now, hosts: told.map((each) => overviewOf(each, now)) });
+  const keys = new Map(known.value.map(({ host, key }) => [host, key]));
+  return await action({ store, keys, told, now, hosts: told.map((each) => overviewOf(each, now)) });
 }
 
 function toldBy(known: KnownHost): ToldHost {

@@ -8,6 +8,7 @@ import { parseShape } from '../parse.ts';
 export const hostNamespaces = {
   status: 'bulkhead-fleet-status@1',
   events: 'bulkhead-fleet-events@1',
+  answer: 'bulkhead-fleet-answer@1',
   history: 'bulkhead-fleet-history@1',
 } as const;
 export type HostNamespace = (typeof hostNamespaces)[keyof typeof hostNamespaces];

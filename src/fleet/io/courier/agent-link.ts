@@ -1,5 +1,9 @@
 /** The agent, as its courier sees it: the courier's account may ask for nothing else. */
-import type { FleetOutboxResponse, FleetResponse } from '../../../agent/api/fleet-api.ts';
+import type {
+  FleetAnswerResponse,
+  FleetOutboxResponse,
+  FleetResponse,
+} from '../../../agent/api/fleet-api.ts';
 import type { AgentFailure } from '../../../agent/api/client.ts';
 import type { Result } from '../../../../packages/base/result.ts';
 
@@ -8,6 +12,8 @@ export interface AgentLink {
     epoch: string | undefined,
     after: number,
   ) => Promise<Result<FleetOutboxResponse, AgentFailure>>;
+  /** Answers a question of the centre. */
+  readonly answer: (question: string) => Promise<Result<FleetAnswerResponse, AgentFailure>>;
   /** Hands over a release, which the agent verifies. */
   readonly release: (bundle: string) => Promise<Result<FleetResponse, AgentFailure>>;
   /** Hands over the record of a rollout, which the agent verifies. */

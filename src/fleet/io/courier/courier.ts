@@ -27,6 +27,7 @@ import { causeOfNats, connectWith } from '../nats/connect.ts';
 import { lastMessage, requestMilliseconds } from '../nats/last-message.ts';
 import type { AgentLink, CourierLog } from './agent-link.ts';
 import { EventSender } from './event-sender.ts';
+import { QuestionDesk } from './question-desk.ts';
 
 export interface CourierTimes {
   readonly roundMilliseconds: number;
@@ -63,6 +64,7 @@ export class Courier {
   readonly #log: CourierLog;
   readonly #times: CourierTimes;
   readonly #events: EventSender;
+  readonly #desk: QuestionDesk;
   #wake = new AbortController();
   #lookAt = never;
   #lookedAt = never;
@@ -85,6 +87,7 @@ export class Courier {
     this.#log = log;
     this.#times = times;
     this.#events = new EventSender(times.resendMilliseconds);
+    this.#desk = new QuestionDesk(agent, (text) => this.#say(text));
   }
 
   /** Runs until the signal. */
@@ -133,6 +136,7 @@ export class Courier {
       callback: () => this.#hear(),
     });
     connection.subscribe(recordHintSubject, { callback: () => this.#hear() });
+    this.#desk.open(connection, this.#credential.name);
     void connection.closed().then(() => this.#wake.abort());
     while (!signal.aborted && !connection.isClosed() && this.#unanswered < unansweredMax) {
       await this.#round(connection);

@@ -4,7 +4,13 @@
  * others' subjects by it.
  */
 import { createAccount, createOperator, fromSeed, type KeyPair } from '@nats-io/nkeys';
-import { hostHears, hostMessageBytesMax, hostPublishes, inboxPrefix } from '../../core/subjects.ts';
+import {
+  askSubject,
+  hostHears,
+  hostMessageBytesMax,
+  hostPublishes,
+  inboxPrefix,
+} from '../../core/subjects.ts';
 import { signClaims } from './jwt.ts';
 
 /** The private keys of a fleet's servers, in the form of NATS. */
@@ -68,10 +74,15 @@ export function signAccounts(
     systemAccount: system,
     accounts: {
       [system]: account(system, 'SYSTEM', { limits: limitsOf({}) }),
-      [centre]: account(centre, 'CENTRE', { limits: limitsOf(streams), exports: exported() }),
+      [centre]: account(centre, 'CENTRE', {
+        limits: limitsOf(streams),
+        exports: exported(),
+        imports: asking(hosts),
+      }),
       [hosts]: account(hosts, 'HOSTS', {
         limits: limitsOf({ conn: hostConnectionsMax }),
         imports: imported(centre),
+        exports: [asked],
         signing_keys: [
           {
             kind: 'user_scope',
@@ -117,14 +128,21 @@ const shared = [
 const exported = () => shared;
 const imported = (account: string) => shared.map((each) => ({ ...each, account }));
 
+const asked = { name: askSubject('*'), subject: askSubject('*'), type: 'service' };
+const asking = (account: string) => [{ ...asked, account }];
+
 const ownName = '{{name()}}';
 /** Subscriptions of one connection. A courier has a few. */
 const subscriptionsMax = 20;
+/** The time in which a question can be answered. */
+const answerNanoseconds = 60e9;
 
 /** The rights of each host. The server puts the name in its credential for the template. */
 const hostTemplate = {
   pub: { allow: hostPublishes(ownName) },
-  sub: { allow: [`${inboxPrefix(ownName)}.>`, ...hostHears(ownName)] },
+  sub: { allow: [`${inboxPrefix(ownName)}.>`, ...hostHears(ownName), askSubject(ownName)] },
+  // The only subject that a host does not name itself: that of whoever asked it.
+  resp: { max: 1, ttl: answerNanoseconds },
   subs: subscriptionsMax,
   data: unlimited,
   payload: hostMessageBytesMax,

@@ -1,0 +1,78 @@
+/** The opening lines of commands that ask the hosts of a fleet themselves. */
+import { randomBytes } from 'node:crypto';
+import { Option } from 'commander';
+import { count, listSome } from '../../../../packages/base/list.ts';
+import { printable } from '../../../../packages/base/printable.ts';
+import type { ExitCode } from '../../../cli/shared/command.ts';
+import { failWith } from '../../../cli/shared/output.ts';
+import type { Answer } from '../../core/ask/answer.ts';
+import type { Question } from '../../core/ask/question.ts';
+import { serverDirectoryOption, type ServerOptions } from '../servers/directory.ts';
+import { namedHosts, withKnownHosts, type KnownHosts } from '../servers/known-hosts.ts';
+import type { FleetUnansweredJson } from './json.ts';
+
+export interface AskOptions extends ServerOptions {
+  readonly credential: string;
+}
+
+/** Hosts of a busy fleet answer within a second. */
+const answerMilliseconds = 15_000;
+
+export const askOptions = (): readonly Option[] => [
+  serverDirectoryOption(),
+  new Option('--credential <file>', 'the credential of the centre').default(
+    '/etc/bulkhead-fleet-server/centre.json',
+  ),
+];
+
+export interface Asked {
+  readonly answers: readonly Answer[];
+  /** The hosts without an answer, by their names: what they would say is not in any sum. */
+  readonly unanswered: readonly FleetUnansweredJson[];
+  readonly known: KnownHosts;
+}
+
+/** Asks hosts, all if none is named, and runs `action` with their answers; prints the reason if nobody can be asked. */
+export async function withAnswers(
+  { directory, credential: file }: AskOptions,
+  names: readonly string[],
+  asked: Omit<Question, 'format' | 'nonce'>,
+  action: (asked: Asked) => ExitCode,
+): Promise<ExitCode> {
+  // Only these commands need the client of NATS.
+  const { connectOnce, readCredential } = await import('../../io/nats/connect.ts');
+  const { askHosts } = await import('../../io/nats/ask-hosts.ts');
+  // Before root becomes the owner of the directory: only root may read it.
+  const credential = readCredential(file);
+  if (!credential.ok)
+    return failWith({
+      ...credential.error,
+      hint: 'hosts are asked over the servers of the fleet: "bulkhead fleet server init" begins one',
+    });
+  return await withKnownHosts(directory, async (known) => {
+    const hosts = namedHosts(known.hosts, names);
+    if (hosts === undefined) return 1;
+    const connected = await connectOnce(credential.value);
+    if (!connected.ok) return failWith(connected.error);
+    const question = { format: 1, nonce: randomBytes(16).toString('hex'), ...asked } as const;
+    const keys = hosts.map(({ host }) => ({ host, key: known.keys.get(host) ?? '' }));
+    const { fleet } = credential.value;
+    const got = await askHosts(connected.value, fleet, keys, question, answerMilliseconds);
+    await connected.value.close();
+    const answers = got.flatMap(({ answer }) => (answer.ok ? [answer.value] : []));
+    const unanswered = got.flatMap(({ host, answer }) =>
+      answer.ok ? [] : [{ host, why: answer.error.reason }],
+    );
+    unanswered.sort((one, other) => (one.host < other.host ? -1 : 1));
+    return action({ answers, unanswered, known });
+  });
+}
+
+/** Says in one line which hosts did not answer; empty if all did. */
+export function unansweredText(unanswered: readonly FleetUnansweredJson[]): string {
+  if (unanswered.length === 0) return '';
+  const named = unanswered.map(({ host, why }) => `${host}: ${why}`);
+  return printable(
+    `Not known: ${count(unanswered.length, 'host')} without an answer (${listSome(named)})`,
+  );
+}

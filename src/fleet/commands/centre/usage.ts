@@ -1,0 +1,87 @@
+/** `bulkhead fleet usage TENANT`: what a tenant used, on each host that has one of that name. */
+import { printable } from '../../../../packages/base/printable.ts';
+import { usageError } from '../../../cli/shared/agent-request.ts';
+import {
+  describeArgument,
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../../cli/shared/command.ts';
+import { duration } from '../../../cli/shared/format.ts';
+import { print, printJson } from '../../../cli/shared/output.ts';
+import { table, terminalOf } from '../../../cli/shared/terminal.ts';
+import { metricWords } from '../../../usage/chart/metric-words.ts';
+import type { AskedMetric } from '../../core/ask/question.ts';
+import { askOptions, unansweredText, withAnswers, type AskOptions } from './ask-fleet.ts';
+import { hostsOption } from './hosts-option.ts';
+import type { FleetUsageJson, FleetUsageRowJson } from './json.ts';
+import { askedSeconds, useCells, useTitles } from './use-text.ts';
+
+interface UsageOptions extends AskOptions {
+  readonly period: string;
+  readonly host: readonly string[];
+}
+
+const metrics: readonly AskedMetric[] = [
+  'cpu',
+  'memory',
+  'read',
+  'write',
+  'processes',
+  'databaseCpu',
+  'sent',
+  'received',
+];
+
+function usage(tenant: string, options: UsageOptions): Promise<ExitCode> {
+  const seconds = askedSeconds(options.period);
+  if (!seconds.ok) return Promise.resolve(usageError(seconds.error));
+  const question = { seconds: seconds.value, metrics, tenant, count: 1 };
+  return withAnswers(options, options.host, question, ({ answers, unanswered }) => {
+    const rows = answers.flatMap(({ host, measuredSeconds, rows: found }) =>
+      found.map((row): FleetUsageRowJson => ({ host, measuredSeconds, ...row })),
+    );
+    rows.sort((one, other) => (one.host < other.host ? -1 : 1));
+    const hosts = answers.length;
+    const shown = { seconds: seconds.value, tenant, hosts, unanswered, rows };
+    if (options.json === true) printJson(shown satisfies FleetUsageJson);
+    else print(textOf(shown));
+    return exitCodes.done;
+  });
+}
+
+function textOf({ seconds, tenant, hosts, unanswered, rows }: FleetUsageJson): string {
+  const { colors } = terminalOf(process.stdout);
+  const header = ['HOST', 'TENANT', 'METRIC', ...useTitles].map((title) => colors.dim(title));
+  const lines = rows.flatMap(({ host, name, use }) =>
+    use.map((each) => [host, printable(name), metricWords[each.metric].title, ...useCells(each)]),
+  );
+  const note = unansweredText(unanswered);
+  return [
+    rows.length === 0
+      ? `${printable(tenant)} used nothing in the last ${duration(seconds)}, on ${hosts} hosts`
+      : table([header, ...lines], [3, 4, 5, 6]),
+    ...(note === '' ? [] : [note]),
+  ].join('\n');
+}
+
+export const command: CommandModule = {
+  define(command, run) {
+    describeArgument(command, 'the name or uid of a tenant');
+    command
+      .option('--period <period>', '10m, 4h or 2d until now; 30 days at most', '1h')
+      .addOption(hostsOption());
+    for (const option of askOptions()) command.addOption(option);
+    command
+      .option('--json', 'print as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead fleet usage alice', 'on every host that has an alice'],
+          ['bulkhead fleet usage alice --host web-017 --period 7d', ''],
+        ),
+      )
+      .action(run(usage));
+  },
+};
