@@ -290,7 +290,7 @@ const fleet: Capability = {
   agentParts: [async () => (await import('./fleet/io/agent-part.ts')).fleetPart],
   undo: async () => (await import('./fleet/commands/host/undo.ts')).undoFleet,
   doctor: async () => (await import('./fleet/commands/host/doctor.ts')).fleetDoctor,
-  hostSeal: async () => (await import('./fleet/io/outbox/host-seal.ts')).hostSeal,
+  hostSeal: async () => (await import('./fleet/commands/host/host-seal.ts')).hostSeal,
 };
 
 const history: Capability = {

@@ -55,7 +55,7 @@ export interface HistoryWindowResponse {
 /** An incident that another host has recorded. */
 export type MovedIncidentRow = Omit<MovedIncident, 'evidence'>;
 
-/** What another host has measured of a tenant that moved here. */
+/** The history of a tenant that moved here, on another host. */
 export interface MovedOrigin {
   /** The name of that host, in its fleet if it was in one. */
   readonly host: string;
@@ -79,7 +79,7 @@ export interface MovedOrigin {
   readonly total: number;
 }
 
-/** What another host has measured, also in equal parts of the period. */
+/** The history on another host, also in equal parts of the period. */
 export interface MovedSeries extends MovedOrigin {
   /** How much of each part was measured, in seconds; empty without `points`. */
   readonly seconds: readonly number[];

@@ -295,7 +295,7 @@ export type PsJson = ProcessesResponse;
 /** The use of resources over a period. */
 export interface UsageJson extends UsageResponse, FromOtherHosts {}
 
-/** What came with the tenant from other hosts, if one tenant was asked for. */
+/** The history that came with the tenant from other hosts, if one tenant was asked for. */
 export interface FromOtherHosts {
   /** A record for each account on another host, the latest first; absent if nothing came. */
   readonly moved?: readonly MovedOrigin[];

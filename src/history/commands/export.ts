@@ -23,7 +23,7 @@ import { pack, readMoved } from '../../store/moved/moved-file.ts';
 import { mergeRecords, movedBytesMax, type MovedRecord } from '../../store/moved/moved-record.ts';
 import { createFile } from '../../sys/files/edited-file.ts';
 import { loadIncidentKinds } from '../../usage/incident-kinds.ts';
-import { historyFileText, type HistoryFile, type HistoryHead } from '../core/history-file.ts';
+import { historyFileText, type HistoryFile, type HistoryHead } from './history-file.ts';
 import type { HistoryExportJson } from './json.ts';
 import { historyDirectoryOf, onlyRoot, sealOf } from './shared.ts';
 
@@ -50,30 +50,42 @@ async function exportHistory(
   const kinds = await loadIncidentKinds(capabilitiesOf(command));
   const records = recordsOf(paths, tenant, { host, kinds, now: Date.now() });
   if (!records.ok) return failWith(records.error);
-  const { all, withoutEvidence } = records.value;
+  const { all } = records.value;
   const file = fileOf(all, { fleet: member.value?.fleet ?? null, host }, paths, seal);
   if (!file.ok) return failWith(file.error);
   const text = historyFileText(file.value);
   // Only root may read it: it has command lines. An existing file might have another mode.
   const written = createFile(options.to, text);
   if (!written.ok) return failWith(written.error);
-  const key = file.value.seal?.key;
-  const [own] = all;
-  const shown: HistoryExportJson = {
-    file: options.to,
-    fleet: file.value.head.fleet,
-    host,
-    tenant: file.value.head.tenant,
-    hours: own?.hours.starts.length ?? 0,
-    incidents: own?.incidents.length ?? 0,
-    withoutEvidence,
-    origins: all.map((each) => each.host),
-    bytes: Buffer.byteLength(text),
-    ...(key !== undefined && seal !== undefined && { fingerprint: seal.fingerprintOf(key) }),
-  };
+  const bytes = Buffer.byteLength(text);
+  const shown = shownOf({ ...records.value, file: file.value, to: options.to, bytes, seal });
   if (options.json === true) printJson(shown);
   else print(textOf(shown));
   return exitCodes.done;
+}
+
+interface Exported extends Records {
+  readonly file: HistoryFile;
+  readonly to: string;
+  readonly bytes: number;
+  readonly seal: HostSeal | undefined;
+}
+
+function shownOf({ all, withoutEvidence, file, to, bytes, seal }: Exported): HistoryExportJson {
+  const [own] = all;
+  const { fleet, host, tenant } = file.head;
+  return {
+    file: to,
+    fleet,
+    host,
+    tenant,
+    hours: own.hours.starts.length,
+    incidents: own.incidents.length,
+    withoutEvidence,
+    origins: all.map((each) => each.host),
+    bytes,
+    ...(file.seal !== undefined && { fingerprint: seal?.fingerprintOf(file.seal.key) ?? '' }),
+  };
 }
 
 interface Records {

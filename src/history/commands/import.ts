@@ -20,9 +20,9 @@ import { mergeRecords, type MovedRecord } from '../../store/moved/moved-record.t
 import { lockFile } from '../../sys/files/flock.ts';
 import { loadIncidentKinds } from '../../usage/incident-kinds.ts';
 import { uidOf } from '../../usage/member.ts';
-import type { HistoryFile } from '../core/history-file.ts';
-import { whyNotTrusted, type TrustOptions } from '../core/trusted.ts';
-import { readHistoryFile, sealState } from '../io/read-history-file.ts';
+import type { HistoryFile } from './history-file.ts';
+import { whyNotTrusted, type TrustOptions } from './trusted.ts';
+import { readHistoryFile, sealState } from './read-history-file.ts';
 import type { HistoryImportJson } from './json.ts';
 import { historyDirectoryOf, onlyRoot, sealOf } from './shared.ts';
 

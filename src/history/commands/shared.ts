@@ -1,4 +1,4 @@
-/** What exporting and importing a tenant's history have in common. */
+/** Common parts of exporting and importing a tenant's history. */
 import type { Command } from 'commander';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { capabilitiesOf, type HostSeal } from '../../cli/capability.ts';

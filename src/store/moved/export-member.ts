@@ -59,7 +59,7 @@ interface ExportOptions {
   readonly kinds: IncidentKinds;
   /** The time, in milliseconds since 1970. */
   readonly now: number;
-  /** Room for the evidence, in bytes; most of a record is evidence. */
+  /** The most bytes of the record; most of it is evidence. */
   readonly bytesMax?: number;
 }
 

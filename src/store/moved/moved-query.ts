@@ -22,7 +22,7 @@ export interface MovedQuery {
   readonly count: number;
 }
 
-/** What is kept of one host, in a period. */
+/** The history of one other host, in a period. */
 export interface MovedPart extends Pick<MovedRecord, 'host' | 'uid' | 'name' | 'since' | 'until'> {
   readonly measuredSeconds: number;
   readonly usage: Readonly<Partial<Record<MetricKey, MovedUsage>>>;
@@ -119,7 +119,7 @@ function partOf(
       }),
     ),
     faults: counts,
-    incidents: found.slice(0, count).map(({ evidence: _, ...each }) => each),
+    incidents: found.slice(0, count).map(withoutEvidence),
     total: found.length,
     seconds: parts.map((each) => secondsOf(hours, each)),
     series: Object.fromEntries(
@@ -134,6 +134,11 @@ function partOf(
       }),
     ),
   };
+}
+
+function withoutEvidence(incident: MovedIncident): Omit<MovedIncident, 'evidence'> {
+  const { evidence: _, ...rest } = incident;
+  return rest;
 }
 
 const secondsOf = ({ seconds }: MovedHours, indexes: readonly number[]): number =>

@@ -1,4 +1,4 @@
-/** What came with a tenant from other hosts, as `usage`, `faults` and `chart` show it: always with its origin. */
+/** The history that came with a tenant from other hosts, as `usage`, `faults` and `chart` show it: always with its origin. */
 import type {
   MovedOrigin,
   MovedResponse,
@@ -23,7 +23,12 @@ export async function askMoved(
   const [tenant = ownUid()] = names;
   if (tenant === undefined || names.length > 1) return [];
   const answer = responseOrReport(await ask<MovedResponse>('/v1/moved', { ...query, tenant }));
-  return answer?.records.map(({ seconds: _, series: _1, ...each }) => each);
+  return answer?.records.map(withoutSeries);
+}
+
+function withoutSeries(record: MovedSeries): MovedOrigin {
+  const { seconds: _, series: _1, ...origin } = record;
+  return origin;
 }
 
 /** `From web-017, where it was "alice" with uid 1001 until 30 Nov 12:00` */

@@ -17,7 +17,7 @@ export interface HistoryHead {
   readonly host: string;
   /** The name of the account. */
   readonly tenant: string;
-  /** When it was made: an ISO time in UTC. */
+  /** The time of the export: an ISO time in UTC. */
   readonly made: string;
   /** The hash of the JSON, and its length. */
   readonly sha256: string;

@@ -4,10 +4,10 @@ import type { HostSeal } from '../../../cli/capability.ts';
 import { fleetDirectoryOf } from '../../../host/paths.ts';
 import { ok } from '../../../../packages/base/result.ts';
 import { hostNamespaces } from '../../core/told/signed.ts';
-import { HostStore } from '../host-store.ts';
-import { isSignedByHost } from '../verify/host-signature.ts';
-import { wireString } from '../verify/wire.ts';
-import { readHostKey } from './host-key.ts';
+import { HostStore } from '../../io/host-store.ts';
+import { isSignedByHost } from '../../io/verify/host-signature.ts';
+import { wireString } from '../../io/verify/wire.ts';
+import { readHostKey } from '../../io/outbox/host-key.ts';
 
 export const hostSeal: HostSeal = {
   memberOf(paths) {

@@ -7,7 +7,7 @@ import type { HostSeal } from '../../cli/capability.ts';
 import { unpack } from '../../store/moved/moved-file.ts';
 import type { MovedRecord } from '../../store/moved/moved-record.ts';
 import { parseMovedRecords, type ParseMovedOptions } from '../../store/moved/parse-moved.ts';
-import { historyFileBytesMax, parseHistoryFile, type HistoryFile } from '../core/history-file.ts';
+import { historyFileBytesMax, parseHistoryFile, type HistoryFile } from './history-file.ts';
 
 const action = 'import the history';
 
