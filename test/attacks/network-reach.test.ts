@@ -38,6 +38,8 @@ const mayBeImpossible = new Set([
   'io_uring thread',
   'io_uring fast open',
   'fast open option',
+  // Since Linux 6.2.
+  'fast open mptcp',
   'kept socket',
   'own network',
   'udplite',
