@@ -152,6 +152,7 @@ function columnsOf(): readonly Column<FleetHostRow>[] {
     { ...numberColumn('faults24h', columns.faults24h), isExtra: true },
     { ...numberColumn('outside', columns.outside), isExtra: true },
     { ...numberColumn('behind', columns.behind), isExtra: true },
+    { ...numberColumn('room', columns.space), isExtra: true },
     {
       key: 'why',
       title: columns.why,
@@ -163,23 +164,28 @@ function columnsOf(): readonly Column<FleetHostRow>[] {
   ];
 }
 
-type NumberKey = 'generation' | 'tenants' | 'faults24h' | 'outside' | 'behind';
+type NumberKey = 'generation' | 'tenants' | 'faults24h' | 'outside' | 'behind' | 'room';
 
 /** Returns a column of counts; those that nobody knows come last. */
 const numberColumn = (key: NumberKey, title: string): Column<FleetHostRow> => ({
   key,
   title,
   value: (host) => host[key] ?? -1,
-  cell: (host) => <Count value={host[key]} />,
+  cell: (host) => <Count value={host[key]} isShare={key === 'room'} />,
 });
 
-const Count = ({ value }: { readonly value: number | null }) =>
+interface CountProps {
+  readonly value: number | null;
+  readonly isShare: boolean;
+}
+
+const Count = ({ value, isShare }: CountProps) =>
   value === null ? (
     <span role="img" aria-label={fleetWords.value.unknown}>
       ?
     </span>
   ) : (
-    <>{numbers.value.number(value)}</>
+    <>{isShare ? numbers.value.percent(value) : numbers.value.number(value)}</>
   );
 
 /** Returns the time of the last status, where that matters. */

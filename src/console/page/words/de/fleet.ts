@@ -107,6 +107,7 @@ export const fleet: Catalogue<typeof english> = {
     faults24h: 'Vorfälle, 24 h',
     outside: 'Außerhalb',
     behind: 'Fehlende',
+    space: 'Platz',
     why: 'Grund',
   },
   search: 'Server, Zustand oder Grund',

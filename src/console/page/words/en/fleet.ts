@@ -100,6 +100,7 @@ export const fleet = {
     faults24h: 'Incidents, 24 h',
     outside: 'Outside',
     behind: 'Not received',
+    space: 'Space left',
     why: 'Reason',
   },
   search: 'Host, state or reason',
