@@ -45,7 +45,11 @@ export async function buildConsole(
     metafile: true,
     write: false,
   });
-  const files = withoutEmptyChunks(
+  const withoutSource = Object.entries(metafile.outputs)
+    .filter(([, { inputs }]) => Object.values(inputs).every((each) => each.bytesInOutput === 0))
+    .map(([path]) => basename(path));
+  const files = withoutImportsOf(
+    withoutSource,
     outputFiles.map(({ path, contents }) => ({ name: basename(path), content: contents })),
   );
   const index = { name: 'index.html', content: Buffer.from(indexFor(files)) };
@@ -62,12 +66,16 @@ export async function buildConsole(
   return packagesOf(Object.keys(metafile.inputs));
 }
 
-/** esbuild makes a chunk of modules that only import others, too. Nothing is in it, and browsers would ask for it. */
-function withoutEmptyChunks(files: readonly PageFile[]): readonly PageFile[] {
-  const [empty, others] = [true, false].map((wanted) =>
-    files.filter(({ content }) => (content.byteLength === 0) === wanted),
-  ) as [PageFile[], PageFile[]];
-  const imports = empty.map(({ name }) => `import"./${name}";`);
+/**
+ * esbuild makes a chunk of modules that only import others, and one of its own functions, which do nothing until somebody
+ * calls them. Neither has any source, and browsers would ask for both. Empty ones go.
+ */
+function withoutImportsOf(
+  chunks: readonly string[],
+  files: readonly PageFile[],
+): readonly PageFile[] {
+  const imports = chunks.map((name) => `import"./${name}";`);
+  const others = files.filter(({ content }) => content.byteLength > 0);
   return others.map(({ name, content }) => {
     if (!name.endsWith('.js')) return { name, content };
     const text = Buffer.from(content).toString();

@@ -109,6 +109,13 @@ function changed(
   { query }: RequestContext,
   change: FleetChange,
 ): HttpResult<FleetResponse> {
+  const seen = query.text('generation');
+  const generation = fleet.status().release?.generation;
+  if (seen !== undefined && seen !== `${generation}`) {
+    const reason = generation === undefined ? 'none is in force' : `${generation} is in force`;
+    const action = `${change} generation ${seen}`;
+    return httpError({ status: 409, action, reason, hint: 'look again, then decide' });
+  }
   if (change !== 'hold') return fleet[change]();
   const seconds = query.whole('seconds', 0, Number.MAX_SAFE_INTEGER);
   if (!seconds.ok) return seconds;

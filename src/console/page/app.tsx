@@ -51,7 +51,8 @@ export function App() {
 function Navigation() {
   const own = role.value;
   const shown = pages.filter(
-    ({ icon, roles }) => icon !== undefined && own !== undefined && roles.includes(own),
+    ({ icon, roles, isListed }) =>
+      icon !== undefined && own !== undefined && roles.includes(own) && isListed?.() !== false,
   );
   if (shown.length < 2) return null;
   return (

@@ -18,6 +18,8 @@ export interface Page {
   readonly title: (words: Words, parameters: Parameters) => string;
   /** The sign in the navigation; a page without one is not in it. */
   readonly icon?: IconName;
+  /** Whether it is in the navigation; absent: always. */
+  readonly isListed?: () => boolean;
   /** Stands beside the title in the navigation. */
   readonly beside?: ComponentType;
   readonly view: ComponentType<PageProps>;

@@ -1,5 +1,6 @@
 /** The pages, in the order of the navigation. */
 import type { Page } from './page.ts';
+import { fleetPage } from './pages/fleet.tsx';
 import { incidentsPage } from './pages/incidents.tsx';
 import { overviewPage } from './pages/overview.tsx';
 import { policyPage, whatIfPage } from './pages/policy.tsx';
@@ -20,5 +21,6 @@ export const pages: readonly Page[] = [
   whatIfPage,
   protectionPage,
   modulesPage,
+  fleetPage,
   systemPage,
 ];

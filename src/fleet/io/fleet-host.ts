@@ -262,6 +262,7 @@ export class FleetHost {
     const state = this.#ready(action);
     if (!state.ok) return state;
     if (!may(state.value)) return refuseRequest({ status: 409, action, reason });
+    this.#log.info(`Root has asked to ${action}`);
     this.#record.enter(change(state.value, this.#record.now()));
     this.#driver.drive();
     return this.#written(action);

@@ -169,6 +169,28 @@ suite('the file of hosts', () => {
     assert.equal(rollout, undefined);
   });
 
+  test('a release that the centre may not read, or a failure nobody expected, ends nothing', async () => {
+    const locked = join(directory, 'locked');
+    mkdirSync(locked, { mode: 0o755 });
+    symlinkSync('loop', join(locked, 'loop'));
+    const { path, store, now, said, parts, write } = writing(join(locked, 'loop'));
+    using _store = store;
+    const { problems, rollout } = await write(new SnapshotWriter(parts));
+    assert.match(problems[0] ?? '', /loop/);
+    assert.equal(rollout, undefined);
+    const broken = {
+      hosts: () => {
+        throw new Error('broken');
+      },
+    };
+    const stop = new AbortController();
+    const running = new SnapshotWriter({ ...parts, store: broken }).run(stop.signal);
+    stop.abort();
+    await running;
+    assert.match(said[0] ?? '', /Cannot write the hosts of the fleet: broken/);
+    assert.equal(read(path, now).problems.length, 1);
+  });
+
   test('the waves of the published release come with it, and follow each record', async () => {
     const { out, begin } = publish();
     const { store, parts, write } = writing(out);

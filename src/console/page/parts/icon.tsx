@@ -7,6 +7,7 @@ const shapes = {
   policy: 'M6 3h9l4 4v14H6zM14 3v5h5M9 12h7M9 16h7',
   protection: 'M12 3 4 6v6c0 5 3.5 8 8 9 4.5-1 8-4 8-9V6z',
   modules: 'M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z',
+  fleet: 'M4 4h16v6H4zM4 14h16v6H4zM7 7h.01M7 17h.01',
   system: 'M5 12h.01M12 12h.01M19 12h.01',
 } as const;
 

@@ -5,8 +5,10 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { errnoOf } from '../../../../packages/base/io/errno.ts';
 import { pinDirectory } from '../../../../packages/base/io/pinned-directory.ts';
 import { removeLeftovers, replaceIn } from '../../../../packages/base/io/replace-file.ts';
+import { printable } from '../../../../packages/base/printable.ts';
 import { formatProblem, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { centreSnapshot } from '../../../host/paths.ts';
@@ -61,13 +63,23 @@ export class SnapshotWriter {
   async run(signal: AbortSignal): Promise<void> {
     this.#clean();
     while (!signal.aborted) {
-      const written = await this.write(Date.now());
-      const said = written.ok ? undefined : formatProblem(written.error);
+      const said = await this.#problemOfWriting();
       if (said !== undefined && said !== this.#said) this.#parts.log.warn(said);
       this.#said = said;
       await sleep(this.#parts.everyMilliseconds ?? everyMilliseconds, undefined, { signal }).catch(
         () => undefined,
       );
+    }
+  }
+
+  /** Whatever fails, the process goes on: it collects events, and leads the rollout. */
+  async #problemOfWriting(): Promise<string | undefined> {
+    try {
+      const written = await this.write(Date.now());
+      return written.ok ? undefined : formatProblem(written.error);
+    } catch (error) {
+      const reason = printable(error instanceof Error ? error.message : String(error));
+      return formatProblem({ action: 'write the hosts of the fleet', reason });
     }
   }
 
@@ -101,8 +113,9 @@ export class SnapshotWriter {
     const { release, directory, fleet } = this.#parts;
     const version = versionOf(release, directory);
     if (version === this.#version) return;
-    this.#version = version;
     const read = await published({ release, directory }, fleet, now);
+    // A release that is being published is read again until it is whole.
+    this.#version = read.ok ? version : undefined;
     this.#published = read.ok ? read.value : { problem: formatProblem(read.error) };
   }
 
@@ -131,9 +144,17 @@ const versionOf = (release: string, directory: string): string =>
   [fleetFiles.trust, rolloutFile, 'hosts']
     .map((name) => join(release, name))
     .concat(memoryFile(directory))
-    .map((path) => statSync(path, { throwIfNoEntry: false, bigint: true }))
-    .map((stat) => (stat === undefined ? '' : `${stat.ino} ${stat.size} ${stat.mtimeNs}`))
+    .map(versionOfOne)
     .join('|');
+
+function versionOfOne(path: string): string {
+  try {
+    const { ino, size, mtimeNs } = statSync(path, { bigint: true });
+    return `${ino} ${size} ${mtimeNs}`;
+  } catch (error) {
+    return errnoOf(error);
+  }
+}
 
 async function published(
   { release, directory }: Pick<SnapshotParts, 'release' | 'directory'>,

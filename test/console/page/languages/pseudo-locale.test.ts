@@ -11,6 +11,7 @@ import { keepReport } from '../../../../src/host/kept-reports.ts';
 import { eventually } from '../../../../testing/patience.ts';
 import { Stage, uids } from '../../stage.ts';
 import { ConsoleBrowser, skip, type ConsoleSite, type View, type Width } from '../browser.ts';
+import { memberHost, tellHosts } from '../fleet-host.ts';
 import { addIncidents, busyTick, hostWith } from '../host.ts';
 import { bounded, plainTexts } from './plain-text.ts';
 import { idOf, tenantHost } from '../tenant-host.ts';
@@ -20,7 +21,7 @@ import { ladder, policy, proof, scan, troubled } from './troubled-host.ts';
 const data = [
   // Accounts, packages and sites of the hosts of tests, alone or in a list
   /^(?:(?:t\d{4}|alice|bob|carol|acme|root|small|starter|business|agency|shop\.example|R&D <b> \(big\))(?:[,/· ]+|$))+$/,
-  /^(?:Bulkhead|English|Deutsch|localhost|cgroup v2)$/,
+  /^(?:Bulkhead|English|Deutsch|localhost|cgroup v2|web-\d{4}|melted)$/,
   /^[\w/.]+ · Bulkhead$/,
   // Numbers with units, times, dates and signs
   /^[-–—+−<>≤=×·•…%/:;,.#()[\]●◆◐○✕↓↑→←‹› \d\s]*(?:(?:[KMGT]i)?B(?:\/s)?|%|ms|s|min|h|days?|hrs?|sec)?$/,
@@ -137,6 +138,24 @@ describe('the language for tests', { skip }, async () => {
     await settled(view, 'The license has a NUL');
     await assertTranslated(view, 'a module');
     await bounded('axe', view.check('pseudo-module'));
+  });
+
+  test('the fleet', async () => {
+    const stage = await memberHost('unclear');
+    tellHosts(stage, 9);
+    await using site = await browser.open(stage);
+    await check(site, 0, [
+      { route: '/fleet', shows: 'web-0000' },
+      { route: '/fleet', shows: 'web-0000', width: 320 },
+      { route: '/fleet?search=nobody', shows: '~' },
+    ]);
+    const view = await opened(site, 0, { route: '/fleet', shows: 'web-0000' });
+    for (const at of [0, 1, 2]) {
+      await bounded('click', view.page.locator('.panel .buttons button').nth(at).click());
+      await settled(view, pseudoText('Close'));
+      await assertTranslated(view, `dialog ${at}`);
+      await bounded('close', view.page.keyboard.press('Escape'));
+    }
   });
 
   test('a tenant and its incidents, for root', async () => {

@@ -11,6 +11,7 @@ export const shell: Words['shell'] = {
     whatIf: 'Was wäre wenn',
     protection: 'Schutz',
     modules: 'Module',
+    fleet: 'Flotte',
     system: 'Mehr',
   },
   navigation: 'Seiten',

@@ -9,6 +9,7 @@ export const shell = {
     whatIf: 'What if',
     protection: 'Protection',
     modules: 'Modules',
+    fleet: 'Fleet',
     system: 'More',
   },
   navigation: 'Pages',
