@@ -79,7 +79,9 @@ suite('a host that is asked', () => {
       limits: {},
       use,
     }));
-    const hostile = { tenantUse: () => ({ ok: true, value: { measuredSeconds: 1, rows } }) };
+    const hostile = {
+      tenantUse: () => ({ ok: true, value: { measuredSeconds: 1, tenants: rows.length, rows } }),
+    };
     const got = await answererIn('names').answer(
       shown,
       hostile as unknown as FleetEngine,
@@ -109,7 +111,9 @@ suite('a host that is asked', () => {
       limits: { 'cpu.limit': 1.23456, 'memory.limit': 1e12 },
       use,
     }));
-    const large = { tenantUse: () => ({ ok: true, value: { measuredSeconds: 1, rows } }) };
+    const large = {
+      tenantUse: () => ({ ok: true, value: { measuredSeconds: 1, tenants: rows.length, rows } }),
+    };
     const all = { ...question, metrics: askedMetricNames.slice(0, 8) };
     for (const [asked, count] of [
       [question, 20],

@@ -2,6 +2,7 @@
 import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +15,8 @@ import type { FleetEvent } from '../../src/fleet/core/told/events.ts';
 import { statusText, type HostStatus } from '../../src/fleet/core/told/status.ts';
 import { CentreStore } from '../../src/fleet/io/server/centre-store.ts';
 import { jsonOf } from '../../testing/json-output.ts';
+import { snapshotOf, toldHost } from './told/snapshots.ts';
+import { snapshotText } from '../../src/fleet/core/told/snapshot.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -198,6 +201,20 @@ suite('commands at the centre', () => {
     assert.deepEqual(lines[1], ['web-001', '25%', '47%', '5.4x', '43%', 'yes']);
     assert.deepEqual(lines[2], ['web-002', '?', '?', '?', '?', 'no: silent']);
     assert.match(cli('server', 'hosts').stdout, /ROOM +BEHIND.*\nweb-001 .* 43% /);
+  });
+
+  test('a host that is published and never told anything is named', () => {
+    const lone = join(directory, 'lone');
+    using store = new CentreStore(lone);
+    assert.ok(store.hosts().ok);
+    const at = ['--directory', lone];
+    const run = (...args: readonly string[]) =>
+      spawnSync(process.execPath, [main, 'fleet', ...args, ...at], { encoding: 'utf8' });
+    assert.match(run('faults').stderr, /no host has told anything yet/);
+    const silent = toldHost('web-007', now, {}, { status: null, receivedAt: 0 });
+    writeFileSync(join(lone, 'hosts.jsonl'), snapshotText(snapshotOf([silent], now)));
+    assert.match(run('faults').stdout, /\nNot known: 1 host silent \(web-007\)/);
+    assert.match(run('room').stdout, /\nweb-007 .* no: unknown\n/);
   });
 
   test('a fleet without servers is told what it needs', () => {

@@ -9,7 +9,10 @@ export const roomEngine = (
   cpu: readonly (number | null)[] = [0.5, 1, 3, null],
   seconds: readonly number[] = [80_000, 20_000, 1_000, 0],
 ): Pick<FleetEngine, 'history' | 'figures' | 'promised' | 'tenantUse'> => ({
-  tenantUse: ({ tenant }) => Promise.resolve(ok({ measuredSeconds: 600, rows: usedBy(tenant) })),
+  tenantUse: ({ tenant }) =>
+    Promise.resolve(
+      ok({ measuredSeconds: 600, tenants: usedBy(tenant).length, rows: usedBy(tenant) }),
+    ),
   promised: () => ({ cpu: { sum: 8, unlimited: 0 }, memory: { sum: 32 * gibibyte, unlimited: 1 } }),
   figures: () => ({
     cores: 4,

@@ -66,6 +66,8 @@ suite('the room of a host', () => {
     }
     const short = fitOf(host(roomOf(3, 30, { measuredSeconds: 3600 })));
     assert.deepEqual([short.fits, short.why], [false, 'less than a day was measured']);
+    const unmeasured = roomOf(3, 30, { pressure: { cpu: null, memory: null, io: null } });
+    assert.equal(fitOf(host(unmeasured)).why, 'its pressure is unknown');
     const pressed = roomOf(3, 30, { pressure: { cpu: 0.1, memory: 0.25, io: 0.9 } });
     assert.match(fitOf(host(pressed)).why ?? '', /^under pressure: 25% of the time, .* memory$/);
     for (const state of ['silent', 'held', 'frozen', 'watching'])

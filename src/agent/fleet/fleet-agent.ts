@@ -66,6 +66,8 @@ export interface TenantUse {
 export interface TenantsUse {
   /** The part of the period that was measured. */
   readonly measuredSeconds: number;
+  /** The number of tenants that were asked for and exist. */
+  readonly tenants: number;
   /** The tenants that used anything. */
   readonly rows: readonly TenantUse[];
 }

@@ -14,12 +14,16 @@ export async function readTenantUse(
   const entries = tenant === null ? [...memberIndex.entries.values()] : named ? [named] : [];
   const tenants = entries.filter(({ who }) => who.kind === 'tenant');
   const members = tenants.map(({ who }) => who.member);
-  if (members.length === 0) return ok({ measuredSeconds: 0, rows: [] });
+  if (members.length === 0) return ok({ measuredSeconds: 0, tenants: 0, rows: [] });
   const used = await history.usage({ from, to, metrics, ...(tenant !== null && { members }) });
   if (!used.ok) return used;
   const rows = tenants.flatMap(({ who, limits }): readonly TenantUse[] => {
     const use = used.value.rows.get(who.member);
     return use === undefined ? [] : [{ who, limits, use }];
   });
-  return ok({ measuredSeconds: used.value.measuredSeconds, rows });
+  return ok({
+    measuredSeconds: used.value.measuredSeconds,
+    tenants: tenants.length,
+    rows,
+  });
 }

@@ -190,6 +190,8 @@ function whyNot(
   shares: Readonly<Record<RoomResource, ResourceShare>>,
 ): string | null {
   const { tightest, after } = tightestOf(shares.cpu, shares.memory);
+  if (pressedRoomResources.every((name) => pressure[name] === null))
+    return 'its pressure is unknown';
   const pressed = pressedRoomResources.find((name) => (pressure[name] ?? 0) >= pressureMax[name]);
   if (pressed !== undefined)
     return `under pressure: ${Math.round((pressure[pressed] ?? 0) * 100)}% of the time, programs wait for ${pressed}`;

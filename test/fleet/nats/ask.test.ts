@@ -129,6 +129,10 @@ suite('a centre that asks', { skip: skipWithoutNats }, () => {
       text.stdout,
       /\nNot known: 1 host without an answer \(web-4: it is not connected\)\n$/,
     );
+    const nobody = await cli('usage', 'nobody', '--host', 'web-2');
+    assert.equal(nobody.status, 1);
+    assert.match(nobody.stdout, /^None of 1 host that answered has a tenant nobody\n$/);
+    assert.equal((await cli('top', '--host', 'web-4')).status, 1);
     const usage = await cli('usage', 't1007', '--host', 'web-2', '--json');
     const { rows } = jsonOf<FleetUsageJson>('fleet usage', usage.stdout);
     assert.deepEqual(
@@ -144,6 +148,7 @@ suite('a centre that asks', { skip: skipWithoutNats }, () => {
       host: 'mallory',
       nonce: 'abc',
       measuredSeconds: 3600,
+      tenants: 1,
       busy: 1,
       rows: [
         {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Option } from 'commander';
 import { count, listSome } from '../../../../packages/base/list.ts';
 import { printable } from '../../../../packages/base/printable.ts';
-import type { ExitCode } from '../../../cli/shared/command.ts';
+import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import { failWith } from '../../../cli/shared/output.ts';
 import type { Answer } from '../../core/ask/answer.ts';
 import type { Question } from '../../core/ask/question.ts';
@@ -51,11 +51,14 @@ export async function withAnswers(
     });
   return await withKnownHosts(directory, async (known) => {
     const hosts = namedHosts(known.hosts, names);
-    if (hosts === undefined) return 1;
+    if (hosts === undefined) return exitCodes.failed;
     const connected = await connectOnce(credential.value);
     if (!connected.ok) return failWith(connected.error);
     const question = { format: 1, nonce: randomBytes(16).toString('hex'), ...asked } as const;
-    const keys = hosts.map(({ host }) => ({ host, key: known.keys.get(host) ?? '' }));
+    const keys = hosts.flatMap(({ host }) => {
+      const key = known.keys.get(host);
+      return key === undefined ? [] : [{ host, key }];
+    });
     const { fleet } = credential.value;
     const got = await askHosts(connected.value, fleet, keys, question, answerMilliseconds);
     await connected.value.close();
@@ -63,7 +66,11 @@ export async function withAnswers(
     const unanswered = got.flatMap(({ host, answer }) =>
       answer.ok ? [] : [{ host, why: answer.error.reason }],
     );
+    for (const { host } of hosts)
+      if (!known.keys.has(host)) unanswered.push({ host, why: 'it never told anything' });
     unanswered.sort((one, other) => (one.host < other.host ? -1 : 1));
+    if (answers.length === 0)
+      return failWith({ action: 'ask the hosts', reason: unansweredText(unanswered) });
     return action({ answers, unanswered, known });
   });
 }
@@ -72,7 +79,5 @@ export async function withAnswers(
 export function unansweredText(unanswered: readonly FleetUnansweredJson[]): string {
   if (unanswered.length === 0) return '';
   const named = unanswered.map(({ host, why }) => `${host}: ${why}`);
-  return printable(
-    `Not known: ${count(unanswered.length, 'host')} without an answer (${listSome(named)})`,
-  );
+  return printable(`${count(unanswered.length, 'host')} without an answer (${listSome(named)})`);
 }

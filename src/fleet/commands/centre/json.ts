@@ -85,6 +85,8 @@ export interface FleetUsageRowJson extends AnsweredRow {
 export interface FleetUsageJson extends FleetAskedJson {
   /** The tenant that was asked for. */
   readonly tenant: string;
+  /** The hosts that have a tenant of that name or uid. */
+  readonly found: readonly string[];
   /** The tenant on each host that has one of that name or uid and on which it used anything. */
   readonly rows: readonly FleetUsageRowJson[];
 }

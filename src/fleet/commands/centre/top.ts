@@ -52,7 +52,7 @@ function textOf({ seconds, metric, hosts, unanswered, tenants }: FleetTopJson): 
   return [
     `${metric} in the last ${duration(seconds)}, ${hosts} of ${hosts + unanswered.length} hosts`,
     ...(tenants.length === 0 ? [] : [table([header, ...tenants.map(cells)], [3, 4, 5, 6])]),
-    ...(note === '' ? [] : [note]),
+    ...(note === '' ? [] : [`Not known: ${note}`]),
   ].join('\n');
 }
 

@@ -1,4 +1,5 @@
 /** `bulkhead fleet usage TENANT`: what a tenant used, on each host that has one of that name. */
+import { count, listSome } from '../../../../packages/base/list.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import { usageError } from '../../../cli/shared/agent-request.ts';
 import {
@@ -44,14 +45,15 @@ function usage(tenant: string, options: UsageOptions): Promise<ExitCode> {
     );
     rows.sort((one, other) => (one.host < other.host ? -1 : 1));
     const hosts = answers.length;
-    const shown = { seconds: seconds.value, tenant, hosts, unanswered, rows };
+    const found = answers.filter(({ tenants }) => tenants > 0).map(({ host }) => host);
+    const shown = { seconds: seconds.value, tenant, hosts, unanswered, found: found.sort(), rows };
     if (options.json === true) printJson(shown satisfies FleetUsageJson);
     else print(textOf(shown));
-    return exitCodes.done;
+    return found.length === 0 ? exitCodes.failed : exitCodes.done;
   });
 }
 
-function textOf({ seconds, tenant, hosts, unanswered, rows }: FleetUsageJson): string {
+function textOf({ seconds, tenant, hosts, unanswered, found, rows }: FleetUsageJson): string {
   const { colors } = terminalOf(process.stdout);
   const header = ['HOST', 'TENANT', 'METRIC', ...useTitles].map((title) => colors.dim(title));
   const lines = rows.flatMap(({ host, name, use }) =>
@@ -60,9 +62,11 @@ function textOf({ seconds, tenant, hosts, unanswered, rows }: FleetUsageJson): s
   const note = unansweredText(unanswered);
   return [
     rows.length === 0
-      ? `${printable(tenant)} used nothing in the last ${duration(seconds)}, on ${hosts} hosts`
+      ? found.length === 0
+        ? `None of ${count(hosts, 'host')} that answered has a tenant ${printable(tenant)}`
+        : `${printable(tenant)} used nothing in the last ${duration(seconds)} on ${listSome(found)}`
       : table([header, ...lines], [3, 4, 5, 6]),
-    ...(note === '' ? [] : [note]),
+    ...(note === '' ? [] : [`Not known: ${note}`]),
   ].join('\n');
 }
 

@@ -1,10 +1,14 @@
 /** The opening lines of commands that show what hosts have told their centre. */
+import { join } from 'node:path';
+import { decodeText, readBounded } from '../../../../packages/base/io/regular-file.ts';
 import { count, listSome } from '../../../../packages/base/list.ts';
 import type { ExitCode } from '../../../cli/shared/command.ts';
 import { failWith } from '../../../cli/shared/output.ts';
 import type { FleetUnknown } from '../../core/told/fleet-incidents.ts';
 import { overviewOf, type HostOverview, type ToldHost } from '../../core/told/host-overview.ts';
+import { parseSnapshot, snapshotBytesMax } from '../../core/told/snapshot.ts';
 import { parseStatus } from '../../core/told/status.ts';
+import { centreSnapshot } from '../../../host/paths.ts';
 import type { CentreStore, KnownHost } from '../../io/server/centre-store.ts';
 import { openStore } from './open-store.ts';
 
@@ -30,11 +34,37 @@ export async function withKnownHosts(
   using store = opened.value;
   const known = store.hosts();
   if (!known.ok) return failWith(known.error);
-  const told = known.value.map(toldBy);
+  const heard = new Set(known.value.map(({ host }) => host));
+  const missing = publishedHosts(directory).filter((host) => !heard.has(host));
+  const told = [...known.value.map(toldBy), ...missing.map(neverHeard)];
+  if (told.length === 0)
+    return failWith({
+      action: 'show the hosts of',
+      object: directory,
+      reason: 'no host has told anything yet',
+      hint: '"bulkhead fleet server run" collects it',
+    });
+  told.sort((one, other) => (one.host < other.host ? -1 : 1));
   const now = Date.now();
   const keys = new Map(known.value.map(({ host, key }) => [host, key]));
   return await action({ store, keys, told, now, hosts: told.map((each) => overviewOf(each, now)) });
 }
+
+/** Returns the hosts of the published release, as the process of the centre has noted them. */
+function publishedHosts(directory: string): readonly string[] {
+  const read = readBounded(join(directory, centreSnapshot), snapshotBytesMax, { links: 'refuse' });
+  const snapshot = read.ok ? parseSnapshot(decodeText(read.value)) : read;
+  return snapshot.ok ? snapshot.value.hosts.map(({ host }) => host) : [];
+}
+
+const neverHeard = (host: string): ToldHost => ({
+  host,
+  status: undefined,
+  receivedAt: 0,
+  heard: '',
+  refused: undefined,
+  mark: undefined,
+});
 
 function toldBy(known: KnownHost): ToldHost {
   const status = parseStatus(known.status ?? '');

@@ -58,7 +58,9 @@ export interface Answer {
   readonly nonce: string;
   /** The part of the period that was measured. */
   readonly measuredSeconds: number;
-  /** The number of tenants that used anything. */
+  /** The number of tenants that were asked for and exist. */
+  readonly tenants: number;
+  /** The number of them that used anything. */
   readonly busy: number;
   readonly rows: readonly AnsweredRow[];
 }
@@ -73,6 +75,7 @@ const shape: Shape<Answer> = {
   host: name,
   nonce: name,
   measuredSeconds: whole(0),
+  tenants: whole(0, 1e6),
   busy: whole(0, 1e6),
   rows: list(
     object<AnsweredRow>({

@@ -92,6 +92,10 @@ export class Collector {
       this.#refuse(told.host, checked.error);
       return undefined;
     }
+    if (checked.value.events.some(({ at }) => Number.isNaN(Date.parse(at)))) {
+      this.#refuse(told.host, { reason: 'it has a time that does not exist' });
+      return undefined;
+    }
     const mark = this.#store.add(checked.value, told.receivedAt);
     return mark.ok ? mark.value : undefined;
   }
