@@ -53,6 +53,7 @@ suite('controllers on a real server', { skip: skipWithoutNats }, () => {
   let connection: NatsConnection;
   let centre: Centre;
   let generation = 0;
+  let root = '';
   let told: Partial<RolloutStatus> = {};
   const warnings: string[] = [];
 
@@ -65,6 +66,7 @@ suite('controllers on a real server', { skip: skipWithoutNats }, () => {
             state: 'healthy',
             generation,
             newest: generation,
+            root,
             receivedAt: Date.now(),
             ...told,
           } as const,
@@ -89,7 +91,7 @@ suite('controllers on a real server', { skip: skipWithoutNats }, () => {
   const publish = (next: number) => {
     generation = next;
     for (const { release } of places)
-      publishWaves(release, { trust, signer: alice, generation: next, waves });
+      root = publishWaves(release, { trust, signer: alice, generation: next, waves });
   };
 
   /** Says a word as a person does: in the directory, after the record that is known there. */
