@@ -60,6 +60,7 @@ suite('commands at the centre', () => {
         state: 'healthy',
         generation: 7,
         newest: 7,
+        root: '0'.repeat(64),
         confirmed: 7,
         tenants: 3,
         faults24h: 1,

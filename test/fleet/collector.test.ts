@@ -43,6 +43,7 @@ suite('a collector', () => {
         state,
         generation: 7,
         newest: 7,
+        root: '0'.repeat(64),
         confirmed: null,
         tenants: 1,
         faults24h: 0,

@@ -48,7 +48,7 @@ export function responseOf(shown: Shown): FleetResponse {
     ...(shown.accept && { accept: shown.accept }),
     ...(newest && { heardSecondsAgo: heardSecondsAgo(state, now) }),
     ...(current && { release: releaseOf(current, now) }),
-    ...(newest && { newestGeneration: newest.generation }),
+    ...(newest && { newestGeneration: newest.generation, newestRoot: newest.root }),
     ...(confirmed && { confirmedGeneration: confirmed.generation }),
     ...(ended && {
       ended: {

@@ -53,6 +53,7 @@ suite('controllers on a real server', { skip: skipWithoutNats }, () => {
   let connection: NatsConnection;
   let centre: Centre;
   let generation = 0;
+  let root = '';
   let told: Partial<RolloutStatus> = {};
   const warnings: string[] = [];
 
@@ -65,6 +66,7 @@ suite('controllers on a real server', { skip: skipWithoutNats }, () => {
             state: 'healthy',
             generation,
             newest: generation,
+            root,
             receivedAt: Date.now(),
             ...told,
           } as const,
@@ -89,7 +91,7 @@ suite('controllers on a real server', { skip: skipWithoutNats }, () => {
   const publish = (next: number) => {
     generation = next;
     for (const { release } of places)
-      publishWaves(release, { trust, signer: alice, generation: next, waves });
+      root = publishWaves(release, { trust, signer: alice, generation: next, waves });
   };
 
   /** Says a word as a person does: in the directory, after the record that is known there. */
@@ -282,10 +284,47 @@ suite('controllers on a real server', { skip: skipWithoutNats }, () => {
     assert.equal(shown(await there()), '3 back 3');
   });
 
+  test('a record of before a pause, handed in by somebody without a key, does not end it', async () => {
+    publish(8);
+    told = { state: 'watching' };
+    await sayIn(a.release, 'start', await there());
+    await stepTwice(leaderOf(a));
+    told = {};
+    await stepTwice(leaderOf(a));
+    assert.equal(shown(await there()), '8 go 2');
+    const open = await centre.record();
+    told = { state: 'watching' };
+    publish(9);
+    await stepTwice(leaderOf(a));
+    assert.equal(shown(await there()), '8 hold 2');
+    assert.match((await there())?.reason ?? '', /generation 9 was published while generation 8/);
+    writeFileSync(join(a.release, 'rollout.json'), (open.ok && open.value?.text) || '');
+    for (let round = 0; round < 2; round++) await stepTwice(leaderOf(a));
+    assert.equal(shown(await there()), '8 hold 2');
+  });
+
+  test('a record by a clock that was ahead is said anew, and hosts of its wave have their time', async () => {
+    publish(10);
+    told = { state: 'watching' };
+    await sayIn(a.release, 'start', await there());
+    const leader = leaderOf(a);
+    const ahead = Date.now() + 5 * day;
+    await stepTwice(leader, ahead);
+    told = { state: 'watching', receivedAt: ahead + 9 * 3_600_000 };
+    await stepTwice(leader, ahead + 9 * 3_600_000);
+    const future = await there();
+    assert.ok(future && Date.parse(future.issued) > Date.now() + 4 * day);
+    told = { state: 'watching' };
+    await stepTwice(leader);
+    const now = await there();
+    assert.ok(now && now.sequence > future.sequence);
+    assert.ok(Date.parse(now.issued) <= Date.now() && Date.parse(now.opened) <= Date.now());
+  });
+
   test('a server that is killed ends no controller, and it goes on', async () => {
     const [server] = servers.servers;
     assert.ok(server);
-    publish(4);
+    publish(11);
     told = {};
     await sayIn(a.release, 'start');
     await server.kill();
@@ -299,14 +338,14 @@ suite('controllers on a real server', { skip: skipWithoutNats }, () => {
     await servers.healthy();
     connection = await servers.connect(servers.centre);
     centre = natsCentre(connection);
-    await eventually('generation 4 is complete', async () => {
+    await eventually('generation 11 is complete', async () => {
       const done = await leader.step(centre, Date.now());
-      return done.ok && shown(await there()) === '4 keep 3';
+      return done.ok && shown(await there()) === '11 keep 3';
     });
   });
 
   test('without its key in the trust, it brings the records of people, and says nothing', async () => {
-    publish(5);
+    publish(12);
     const key = readControllerKey(suiteDirectory('fleet-leader-other'));
     assert.ok(key.ok);
     const leader = leaderOf({ ...a, key: key.value });

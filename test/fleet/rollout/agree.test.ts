@@ -32,7 +32,9 @@ suite('which record counts', () => {
       [record(1, 'go', 1), record(2, 'go', 2), '7 go 2'],
       [record(1, 'go', 3), record(2, 'go', 1), '7 go 3'],
       [record(1, 'go', 3), record(2, 'hold', 1), '7 hold 3'],
-      [record(1, 'hold', 2), record(2, 'go', 1), '7 go 2'],
+      [record(1, 'hold', 2), record(2, 'go', 1, { opened: hours(1) }), '7 go 2'],
+      // The wave was not opened anew: a record of before the pause.
+      [record(1, 'hold', 2), record(2, 'go', 2), '7 hold 2'],
       [record(1, 'back', 1), record(2, 'go', 3), '7 back 3'],
       [record(1, 'back', 2), record(2, 'keep', 3), '7 back 3'],
       [record(1, 'back', 2), record(2, 'hold', 2), '7 back 2'],

@@ -30,7 +30,12 @@ import { jsonOf } from '../../../testing/json-output.ts';
 import { main, makeDesk } from '../desk.ts';
 
 /** Lets a centre know what a host has told just now. */
-function tell(directory: string, host: string, state: FleetState, generation: number): void {
+function tell(
+  directory: string,
+  host: string,
+  state: FleetState,
+  { generation, root }: RolloutRecord['release'],
+): void {
   using store = new CentreStore(directory);
   const now = Date.now();
   const counts = { tenants: 3, faults24h: 0, outside: 0, events: null, room: null };
@@ -39,7 +44,7 @@ function tell(directory: string, host: string, state: FleetState, generation: nu
   store.pinned(host, 'a key');
   store.status(
     host,
-    statusText({ ...about, state, generation, newest: generation, ...counts, ...unknown }),
+    statusText({ ...about, state, generation, newest: generation, root, ...counts, ...unknown }),
     now,
   );
 }
@@ -218,8 +223,8 @@ suite('bulkhead fleet rollout', () => {
     const document = documentText(next as RolloutRecord);
     const text = recordFileText({ document, signatures: [controller.value.sign(document)] });
     assert.ok(writeMemory(centre, { format: 1, last: text, heard: null }).ok);
-    tell(centre, 'web-001', 'healthy', generation);
-    tell(centre, 'web-002', 'rolled back', generation);
+    tell(centre, 'web-001', 'healthy', last.release);
+    tell(centre, 'web-002', 'rolled back', last.release);
     const stopped = shownHere();
     assert.equal(stopped.status, 3, stopped.stderr);
     assert.match(stopped.stdout, new RegExp(`^generation ${generation}: paused.* \\(why\\)\n`));

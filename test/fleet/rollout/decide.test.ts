@@ -55,6 +55,7 @@ suite('decide()', () => {
     state,
     generation: 7,
     newest: 7,
+    root: plan.head.root,
     receivedAt: now - minute,
     ...more,
   });
@@ -88,6 +89,10 @@ suite('decide()', () => {
       status('confirmed', { generation: 6 }),
       status('healthy', { generation: 6, newest: 6 }),
       status('rolled back', { generation: 6, newest: 6 }),
+      // Another release of the same number: whatever became of it says nothing of this one.
+      status('confirmed', { root: 'f'.repeat(64) }),
+      status('rolled back', { root: 'f'.repeat(64) }),
+      status('healthy', { root: null }),
     ];
     for (const each of pending)
       assert.equal(word(healthy(1).set('web-1', each)), undefined, each.state);
@@ -314,10 +319,10 @@ class Simulation {
     const statuses = new Map<string, RolloutStatus>();
     for (const [host, state] of this.#states) {
       const about = { ...shown, state, isTooNew: false, isBroken: false, problems: [] };
-      const { state: word, release, newestGeneration } = responseOf(about);
+      const { state: word, release, newestGeneration, newestRoot } = responseOf(about);
       const generation = release?.generation ?? null;
-      const newest = newestGeneration ?? null;
-      statuses.set(host, { state: word, generation, newest, receivedAt: now.at });
+      const [newest, root] = [newestGeneration ?? null, newestRoot ?? null];
+      statuses.set(host, { state: word, generation, newest, root, receivedAt: now.at });
     }
     return statuses;
   }

@@ -27,6 +27,7 @@ export const toldHost = (
     state: 'confirmed',
     generation: 42,
     newest: 42,
+    root: '0'.repeat(64),
     confirmed: 42,
     tenants: 800,
     faults24h: 12,

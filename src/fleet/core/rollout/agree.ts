@@ -18,13 +18,19 @@ export function joined(newer: RolloutRecord, older: RolloutRecord | undefined): 
     newer.release.generation - older.release.generation;
   if (order < 0) return older;
   if (order > 0 || newer.release.root !== older.release.root) return newer;
-  const isOver = older.verdict === 'back' || (older.verdict === 'keep' && newer.verdict === 'go');
+  const isOver =
+    older.verdict === 'back' ||
+    (newer.verdict === 'go' && (older.verdict === 'keep' || isPaused(older, newer)));
   const { verdict, reason } = isOver ? older : newer;
   const wave = Math.max(newer.wave, older.wave);
   const opened = newer.opened > older.opened ? newer.opened : older.opened;
   const both = [newer, older].find((each) => each.verdict === verdict && each.wave === wave);
   return both ?? { ...newer, verdict, reason, wave, opened };
 }
+
+/** A word that ends a pause opens the wave anew. An older one, handed in again by somebody without a key, does not. */
+const isPaused = (older: RolloutRecord, newer: RolloutRecord): boolean =>
+  older.verdict === 'hold' && newer.opened <= older.opened;
 
 /** Returns what records of controllers say together. */
 export const joinedInOrder = (

@@ -10,6 +10,8 @@ export interface RolloutStatus {
   readonly generation: number | null;
   /** The newest generation that the host has verified, in force or not; null: none, or unknown. */
   readonly newest: number | null;
+  /** The root of that one: its state is about another release if it has another root; null: none, or unknown. */
+  readonly root: string | null;
   /** The time when the centre received it, by the centre's clock, in milliseconds since 1970. */
   readonly receivedAt: number;
 }

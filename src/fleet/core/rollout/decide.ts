@@ -9,6 +9,7 @@
  */
 import type { FleetState } from '../../../agent/api/fleet-api.ts';
 import { count } from '../../../../packages/base/list.ts';
+import type { ReleaseHead } from '../documents.ts';
 import type { RolloutStatus } from './centre.ts';
 import { isAbout, type RolloutPlan } from './plan.ts';
 import type { RolloutRecord } from './record.ts';
@@ -72,22 +73,24 @@ export interface Seen {
 
 function outcomeOf(
   status: RolloutStatus | undefined,
-  generation: number,
+  { generation, root }: ReleaseHead,
   { now, times }: Seen,
 ): Outcome {
   if (status === undefined) return 'silent';
   const outcome = outcomes[status.state] ?? 'pending';
-  // A host that failed, and says nothing since then, has failed. On an earlier release: it has not seen this one.
-  if (outcome === 'failed' && status.newest === generation) return 'failed';
+  // Numbers may begin anew: on another release, it has not seen this one.
+  const isThis = status.newest === generation && status.root === root;
+  // A host that failed, and says nothing since then, has failed.
+  if (outcome === 'failed' && isThis) return 'failed';
   if (now - status.receivedAt > times.silentMilliseconds) return 'silent';
-  if (outcome === 'healthy' && status.generation === generation) return 'healthy';
+  if (outcome === 'healthy' && isThis && status.generation === generation) return 'healthy';
   return outcome === 'silent' ? 'silent' : 'pending';
 }
 
 export function countWave({ waves, head }: RolloutPlan, wave: number, seen: Seen): WaveCount {
   const hosts = waves[wave - 1] ?? [];
   const counted = { healthy: 0, failed: 0, silent: 0, pending: 0 };
-  for (const host of hosts) counted[outcomeOf(seen.statuses.get(host), head.generation, seen)] += 1;
+  for (const host of hosts) counted[outcomeOf(seen.statuses.get(host), head, seen)] += 1;
   return { wave, hosts: hosts.length, ...counted };
 }
 

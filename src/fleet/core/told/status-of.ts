@@ -24,6 +24,7 @@ export function statusOf(
     state: shown.state,
     generation: shown.release?.generation ?? null,
     newest: shown.newestGeneration ?? null,
+    root: shown.newestRoot ?? null,
     confirmed: shown.confirmedGeneration ?? null,
     tenants,
     faults24h,

@@ -9,6 +9,7 @@ import { fail, type Result } from '../../../../packages/base/result.ts';
 import type { FleetState } from '../../../agent/api/fleet-api.ts';
 import {
   formatOne,
+  hash,
   matching,
   name,
   object,
@@ -33,6 +34,8 @@ export interface HostStatus {
   readonly generation: number | null;
   /** The newest generation that was handed over with valid signatures; null: none. */
   readonly newest: number | null;
+  /** The root of that release, in hexadecimal: another one of the same number has another root; null: none. */
+  readonly root: string | null;
   /** The generation to which the host goes back; null: none. */
   readonly confirmed: number | null;
   /** Tenants; null: unknown. */
@@ -65,6 +68,7 @@ const statusShape: Shape<HostStatus> = {
   state,
   generation: orNull(whole(1)),
   newest: orNull(whole(1)),
+  root: orNull(hash),
   confirmed: orNull(whole(1)),
   tenants: orNull(whole(0)),
   faults24h: orNull(whole(0)),

@@ -123,9 +123,10 @@ function recordAfter(
   trust: TrustDocument,
   now: number,
 ): RolloutRecord {
-  // Hosts compare with what they have seen, so times do not run backwards. They have refused what is far ahead.
+  // Hosts compare with what they have seen, so times do not run backwards; and a wave that is opened anew has another
+  // time than before. They have refused what is far ahead.
   const before = last === undefined ? 0 : Date.parse(last.issued);
-  const at = before > now + clockError ? now : Math.max(now, before);
+  const at = before > now + clockError ? now : Math.max(now, before + 1);
   const issued = new Date(at).toISOString();
   return {
     format: 1,

@@ -24,6 +24,7 @@ import type { RolloutPlan } from '../../core/rollout/plan.ts';
 import type { RolloutRecord } from '../../core/rollout/record.ts';
 import { lastRecord, putNext, say, type LastRecord, type Said, type Saying } from './controller.ts';
 import type { ControllerKey } from './controller-key.ts';
+import { clockError } from '../verify/verify-bundle.ts';
 import { directoryCentre } from './directory-centre.ts';
 import { noMemory, readMemory, writeMemory, type Memory } from './memory.ts';
 import { PublishedDirectory } from './published-fleet.ts';
@@ -73,6 +74,8 @@ export class Leader {
   readonly #published: PublishedDirectory;
   #listensSince = 0;
   #steppedAt = 0;
+  /** The last record, and the time when it was seen first: the clock of whoever issued it may have been ahead. */
+  #seen = { text: '', at: 0 };
 
   constructor(parts: LeaderParts) {
     this.#parts = parts;
@@ -82,7 +85,10 @@ export class Leader {
 
   /** Does what is due. What has failed is due again. `now` is in milliseconds since 1970. */
   async step(centre: Centre, now: number): Promise<Result<void, Problem>> {
-    if (Math.abs(now - this.#steppedAt) > this.#times.gapMilliseconds) this.#listensSince = now;
+    if (Math.abs(now - this.#steppedAt) > this.#times.gapMilliseconds) {
+      this.#listensSince = now;
+      this.#seen = { text: '', at: now };
+    }
     this.#steppedAt = now;
     const trust = this.#published.trust();
     if (!trust.ok) return trust;
@@ -195,6 +201,7 @@ export class Leader {
     if (record === undefined) return ok(undefined);
     const fleet = this.#published.fleet(now);
     if (!fleet.ok || fleet.value === undefined) return fleet.ok ? ok(undefined) : fleet;
+    if (this.#seen.text !== last.text) this.#seen = { text: last.text ?? '', at: now };
     const due = this.#due(fleet.value.plan, record, now);
     if (!due.ok || due.value === undefined) return due.ok ? ok(undefined) : due;
     // Without a memory it can stop a rollout, and not go on with it.
@@ -212,12 +219,15 @@ export class Leader {
       const statuses = this.#parts.statuses();
       if (!statuses.ok) return statuses;
       const seen = { statuses: statuses.value, now, times: this.#times };
-      const since = { opened: Date.parse(record.opened), listens: this.#listensSince };
+      const opened = Math.min(Date.parse(record.opened), this.#seen.at);
+      const since = { opened, listens: this.#listensSince };
       const decision = decide(plan, record, seen, since);
       if (decision !== undefined) return ok(decision);
     }
-    const isOld = now - Date.parse(record.issued) > this.#times.renewMilliseconds;
-    return ok(isOld ? { word: 'renew' } : undefined);
+    const issued = Date.parse(record.issued);
+    const isOld = now - Math.min(issued, this.#seen.at) > this.#times.renewMilliseconds;
+    // Hosts refuse what is far ahead.
+    return ok(isOld || issued > now + clockError ? { word: 'renew' } : undefined);
   }
 }
 

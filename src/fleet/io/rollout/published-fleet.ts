@@ -1,6 +1,7 @@
 /** The published directory as a running centre sees it: its files are read again only when they have changed. */
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
+import { errnoOf } from '../../../../packages/base/io/errno.ts';
 import type { Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { TrustDocument } from '../../core/documents.ts';
@@ -47,7 +48,12 @@ export class PublishedDirectory {
   }
 }
 
+/** Returns the error of a path that cannot be looked at: whoever reads it says why. */
 function versionOf(path: string): string | undefined {
-  const stat = lstatSync(path, { throwIfNoEntry: false, bigint: true });
-  return stat && `${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`;
+  try {
+    const stat = lstatSync(path, { throwIfNoEntry: false, bigint: true });
+    return stat && `${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`;
+  } catch (error) {
+    return `${errnoOf(error)}`;
+  }
 }

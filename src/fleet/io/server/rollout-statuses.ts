@@ -15,8 +15,8 @@ export function rolloutStatuses(
   for (const { host, status, receivedAt } of hosts.value) {
     const told = parseStatus(status ?? '');
     if (!told.ok) continue;
-    const { state, generation, newest } = told.value;
-    statuses.set(host, { state, generation, newest, receivedAt });
+    const { state, generation, newest, root } = told.value;
+    statuses.set(host, { state, generation, newest, root, receivedAt });
   }
   return ok(statuses);
 }
