@@ -12,7 +12,7 @@ export interface FleetMoveJson {
   readonly step: 'begin' | 'finish';
   /** Whether fleet.xml was written; false with `--dry-run`. */
   readonly written: boolean;
-  /** The package that the tenant has on both hosts; absent if its element names none. */
+  /** The package of the tenant, which both hosts have, maybe with other limits; absent if its element names none. */
   readonly package?: string;
   /** Whether the target has room; null: unknown. */
   readonly fits: boolean | null;

@@ -158,7 +158,11 @@ function describe({ tenant, from, to, step, written, ...more }: FleetMoveJson): 
     step === 'begin'
       ? `fleet.xml ${will} ${tenant} for ${to}, and for ${from} until the move ends`
       : `fleet.xml ${will} ${tenant} for ${to} only`,
-    ...(name === undefined ? [] : [`package "${name}" is on both hosts`]),
+    ...(name === undefined
+      ? []
+      : [
+          `${to} has the package "${name}"; "bulkhead fleet explain ${to} ${tenant}" shows what it limits there`,
+        ]),
     ...(step === 'finish' || fits === true ? [] : [`room of ${to}: ${why ?? ''}; moved anyway`]),
     ...more.unchecked.map((each) => `not checked: ${each}`),
     'next:',
