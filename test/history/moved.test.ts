@@ -13,10 +13,18 @@ import { hostSeal } from '../../src/fleet/commands/host/host-seal.ts';
 import type { HistoryExportJson, HistoryImportJson } from '../../src/history/commands/json.ts';
 import { historyFileText, parseHistoryFile } from '../../src/history/commands/history-file.ts';
 import { whyNotTrusted } from '../../src/history/commands/trusted.ts';
-import { readHistoryFile, sealState } from '../../src/history/commands/read-history-file.ts';
+import {
+  readHistoryFile,
+  readRecords,
+  sealState,
+} from '../../src/history/commands/read-history-file.ts';
 import { pack, readMoved, unpack, writeMoved } from '../../src/store/moved/moved-file.ts';
 import { MovedReader } from '../../src/store/moved/moved-query.ts';
-import { movedBytesMax, type MovedRecord } from '../../src/store/moved/moved-record.ts';
+import {
+  mergeRecords,
+  movedBytesMax,
+  type MovedRecord,
+} from '../../src/store/moved/moved-record.ts';
 import { parseMovedRecords } from '../../src/store/moved/parse-moved.ts';
 import { formatProblem } from '../../packages/base/problem.ts';
 import { IncidentKinds } from '../../src/usage/incident-kinds.ts';
@@ -62,7 +70,14 @@ suite('the history of a tenant that moves', { skip }, () => {
   }
 
   const recordsOf = (path: string): readonly MovedRecord[] =>
-    value(readHistoryFile(path, { kinds, now: Date.now() })).records;
+    value(readRecords(value(readHistoryFile(path)), { kinds, now: Date.now() }));
+  /** Returns why a file is not taken, whoever has signed it. */
+  const whyNot = (path: string): string => {
+    const file = readHistoryFile(path);
+    if (!file.ok) return formatProblem(file.error);
+    const records = readRecords(file.value, { kinds, now: Date.now() });
+    return records.ok ? '' : records.error.reason;
+  };
   const record = () => recordsOf(file)[0] as MovedRecord;
 
   test('goes along whole, once, and under the uid of its tenant here', () => {
@@ -72,7 +87,7 @@ suite('the history of a tenant that moves', { skip }, () => {
     const take = () =>
       jsonOf<HistoryImportJson>(
         'history import',
-        target.done('history', 'import', file, '--key', key, '--json'),
+        target.done('history', 'import', file, '--as', 'alice', '--key', key, '--json'),
       );
     assert.deepEqual(take(), { tenant: 'alice', origins: ['web-017'], hours: 5, incidents: 2 });
     const kept = readFileSync(`${target.history}/moved/u2002.zst`);
@@ -134,16 +149,19 @@ suite('the history of a tenant that moves', { skip }, () => {
   test('a newer export takes the place of an older one, and goes on to the next host', () => {
     const newer = written('newer', [{ ...record(), until: record().until + 1000 }]);
     const key = exported.fingerprint ?? '';
-    target.done('history', 'import', newer, '--key', key);
+    target.done('history', 'import', newer, '--as', 'alice', '--key', key);
     assert.equal(target.moved(2002)?.records.length, 1);
-    assert.match(target.done('history', 'import', file, '--key', key), /nothing new/);
+    assert.match(
+      target.done('history', 'import', file, '--as', 'alice', '--key', key),
+      /nothing new/,
+    );
     const next = join(scratch, 'next.history');
     const printed = target.done('history', 'export', 'alice', '--to', next, '--json');
     const { origins } = jsonOf<HistoryExportJson>('history export', printed);
     assert.deepEqual(origins, ['web-101', 'web-017']);
     // Back where it came from: its own part is there already.
     assert.match(
-      source.done('history', 'import', next, '--unverified'),
+      source.done('history', 'import', next, '--as', 'alice', '--unverified'),
       /alice: 0 hours and 0 incidents from web-101/,
     );
     assert.deepEqual(
@@ -154,24 +172,47 @@ suite('the history of a tenant that moves', { skip }, () => {
 
   test('refuses what nobody vouches for', () => {
     const take = (path: string, ...more: readonly string[]) =>
-      target.refused('history', 'import', path, ...more);
+      target.refused('history', 'import', path, '--as', 'alice', ...more);
     const key = exported.fingerprint ?? '';
     assert.match(take(file), /SHA256:.* has signed it, and nobody has compared it; pass --key/);
     assert.match(take(file, '--key', 'SHA256:other'), /has signed it, not SHA256:other/);
     const other = written('other', [record()], { fleet: 'another' });
     assert.match(take(other, '--key', key), /from the fleet "another".*"example"; .*--other-fleet/);
-    target.done('history', 'import', other, '--key', key, '--other-fleet');
+    target.done('history', 'import', other, '--as', 'alice', '--key', key, '--other-fleet');
     const alone = new MovedHost('bulkhead-moved-alone');
     alone.record(1001, 'alice');
     const unsigned = join(scratch, 'unsigned');
     assert.match(alone.done('history', 'export', 'alice', '--to', unsigned), /not signed/);
     assert.match(take(unsigned, '--key', key), /nobody has signed it; .*--unverified/);
-    assert.match(alone.refused('history', 'import', file, '--key', key), /this host is in none/);
+    assert.match(
+      alone.refused('history', 'import', file, '--as', 'alice', '--key', key),
+      /this host is in none/,
+    );
     const changed = JSON.parse(readFileSync(file, 'utf8')) as { head: string };
     changed.head = changed.head.replace('web-017', 'web-018');
     const forged = join(scratch, 'forged');
     writeFileSync(forged, JSON.stringify(changed));
-    assert.match(take(forged, '--unverified'), /first record is not the one/);
+    assert.match(take(forged, '--unverified'), /its signature is wrong/);
+    assert.match(target.run('history', 'import', file, '--key', key).stderr, /--as/);
+  });
+
+  test('a host speaks for itself first, whatever another one hands on', () => {
+    const own = { ...record(), host: 'web-055' };
+    const handed = { ...own, until: own.until + 1000, via: 'web-017' };
+    const merged = (...all: readonly MovedRecord[]) =>
+      all.reduce<readonly MovedRecord[]>((known, each) => mergeRecords(known, [each]).records, []);
+    assert.deepEqual(merged(own, handed), [own]);
+    assert.deepEqual(merged(handed, own), [own]);
+    const told = recordsOf(written('handed', [record(), { ...own, via: 'web-001' }]));
+    assert.deepEqual(
+      told.map(({ host, via }) => [host, via]),
+      [
+        ['web-017', undefined],
+        ['web-055', 'web-017'],
+      ],
+    );
+    const many = Array.from({ length: 40 }, (_, each) => ({ ...own, host: `web-${each}` }));
+    assert.equal(mergeRecords([], many).records.length, 15);
   });
 
   test('refuses hostile contents, and says what', () => {
@@ -210,13 +251,14 @@ suite('the history of a tenant that moves', { skip }, () => {
     ];
     for (const [what, records, fields] of cases) {
       const path = written('hostile', records, fields);
-      const read = readHistoryFile(path, { kinds, now: Date.now() });
-      assert.match(read.ok ? '' : formatProblem(read.error), what);
+      assert.match(whyNot(path), what);
     }
     const stderr = target.refused(
       'history',
       'import',
       written('hostile', [{ ...record(), name: 'a\u001b[2Jb' }]),
+      '--as',
+      'alice',
       '--unverified',
     );
     assert.match(stderr, /"name" is "a\\u001b\[2Jb", which cannot be one/);
@@ -243,8 +285,12 @@ suite('the history of a tenant that moves', { skip }, () => {
     assert.equal(unpack(bomb, movedBytesMax), undefined);
     assert.equal(unpack(bomb, 0), undefined);
     const path = written('bomb', [], { bytes: 100 }, '0'.repeat(2 ** 20));
-    const read = readHistoryFile(path, { kinds, now: Date.now() });
-    assert.match(read.ok ? '' : read.error.reason, /not those of its head/);
+    assert.match(whyNot(path), /not those of its head/);
+    const lists = '['.repeat(2 ** 20);
+    assert.match(whyNot(written('deep', [], {}, lists)), /too many lists/);
+    const outer = join(scratch, 'outer');
+    writeFileSync(outer, lists);
+    assert.match(whyNot(outer), /too many lists/);
   });
 
   test('takes none of 1,500 mutated files for anything else', () => {
@@ -257,16 +303,18 @@ suite('the history of a tenant that moves', { skip }, () => {
       for (let each = 0; each <= round % 3; each++) bytes[next(bytes.length)] = next(256);
       const cut = round % 5 === 0 ? bytes.subarray(0, next(bytes.length)) : bytes;
       writeFileSync(path, cut);
-      const read = readHistoryFile(path, { kinds, now: Date.now() });
+      const read = readHistoryFile(path);
       if (!read.ok) continue;
       const distrust = whyNotTrusted(
-        read.value.file,
+        read.value,
         'example',
-        sealState(read.value.file, hostSeal),
+        sealState(read.value, hostSeal),
         exported.fingerprint === undefined ? {} : { key: exported.fingerprint },
       );
       // The bytes that no signature covers mean nothing, such as spaces between the fields.
-      if (distrust === undefined) assert.deepEqual(read.value.records, recordsOf(file));
+      if (distrust !== undefined) continue;
+      const records = readRecords(read.value, { kinds, now: Date.now() });
+      if (records.ok) assert.deepEqual(records.value, recordsOf(file));
     }
   });
 

@@ -59,6 +59,8 @@ export type MovedIncidentRow = Omit<MovedIncident, 'evidence'>;
 export interface MovedOrigin {
   /** The name of that host, in its fleet if it was in one. */
   readonly host: string;
+  /** The host that has handed it on, if it is another one; nobody has verified that it is from "host". */
+  readonly via?: string;
   /** The name of the account there. */
   readonly name: string;
   /** The uid there. */

@@ -297,8 +297,8 @@ export interface UsageJson extends UsageResponse, FromOtherHosts {}
 
 /** The history that came with the tenant from other hosts, if one tenant was asked for. */
 export interface FromOtherHosts {
-  /** A record for each account on another host, the latest first; absent if nothing came. */
-  readonly moved?: readonly MovedOrigin[];
+  /** A record for each account on another host, the latest first; absent if nothing came, null if that is unknown. */
+  readonly moved?: readonly MovedOrigin[] | null;
 }
 
 /** Recorded use, replayed against the limits of another policy. */

@@ -123,6 +123,11 @@ const parts: CommandTable = {
     summary: 'show which hosts have room for more tenants, and which resource decides',
     load: () => import('./centre/room.ts'),
   },
+  move: {
+    usage: '[options] <tenant> <from> <to>',
+    summary: 'let a tenant move to another host: its limits are there before its account',
+    load: () => import('./move/move.ts'),
+  },
   server: {
     usage: '',
     summary: "make and check the servers that carry the fleet's documents",

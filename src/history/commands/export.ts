@@ -21,6 +21,7 @@ import type { Paths } from '../../host/paths.ts';
 import { exportMember, findTenant, type ExportedRecord } from '../../store/moved/export-member.ts';
 import { pack, readMoved } from '../../store/moved/moved-file.ts';
 import { mergeRecords, movedBytesMax, type MovedRecord } from '../../store/moved/moved-record.ts';
+import { parseMovedRecords } from '../../store/moved/parse-moved.ts';
 import { createFile } from '../../sys/files/edited-file.ts';
 import { loadIncidentKinds } from '../../usage/incident-kinds.ts';
 import { historyFileText, type HistoryFile, type HistoryHead } from './history-file.ts';
@@ -56,7 +57,9 @@ async function exportHistory(
   const text = historyFileText(file.value);
   // Only root may read it: it has command lines. An existing file might have another mode.
   const written = createFile(options.to, text);
-  if (!written.ok) return failWith(written.error);
+  // The usual hint is for commands that can replace a file.
+  if (!written.ok)
+    return failWith({ ...written.error, hint: 'name a new file in a directory of root' });
   const bytes = Buffer.byteLength(text);
   const shown = shownOf({ ...records.value, file: file.value, to: options.to, bytes, seal });
   if (options.json === true) printJson(shown);
@@ -117,7 +120,12 @@ function recordsOf(
   const own = exportMember(history, found.value, { ...options, bytesMax: room });
   if (!own.ok) return own;
   const { record, withoutEvidence }: ExportedRecord = own.value;
-  return ok({ all: [record, ...mergeRecords([], before).records], withoutEvidence });
+  const all: Records['all'] = [record, ...mergeRecords([], before).records];
+  // Whatever the files of the store have, the next host can read what is written here.
+  const parsed = parseMovedRecords(all, options);
+  return parsed.ok
+    ? ok({ all, withoutEvidence })
+    : failed({ action, object: tenant, ...parsed.error });
 }
 
 function fileOf(
@@ -165,8 +173,8 @@ function textOf({
       ? [`${count(withoutEvidence, 'incident')} without evidence, which had no room`]
       : []),
     more.fingerprint === undefined
-      ? 'not signed, since this host is in no fleet: import it with --unverified'
-      : `signed by ${more.host}: import it with --key ${more.fingerprint}`,
+      ? 'not signed, since this host is in no fleet: import it with --as ${tenant} --unverified'
+      : `signed by ${more.host}: import it with --as ${tenant} --key ${more.fingerprint}`,
   ];
   return lines.map(printable).join('\n');
 }

@@ -15,7 +15,7 @@ const parts: CommandTable = {
   },
   import: {
     usage: '<file> [options]',
-    summary: 'take the history of a tenant that moved here, and show it as from there',
+    summary: "import a moved tenant's history; commands show it with its origin",
     load: () => import('./import.ts'),
   },
 };
@@ -28,7 +28,10 @@ export const command: CommandModule = {
       examples(
         ['systemctl enable --now bulkhead-history-push.timer', 'push every five minutes'],
         ['bulkhead history export alice --to alice.history', 'on the host that she leaves'],
-        ['bulkhead history import alice.history --key SHA256:0TqcnQ0y…', 'on the new one'],
+        [
+          'bulkhead history import alice.history --as alice --key SHA256:0TqcnQ0y…',
+          'on the new one',
+        ],
       ),
     );
   },

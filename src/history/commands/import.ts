@@ -22,12 +22,12 @@ import { loadIncidentKinds } from '../../usage/incident-kinds.ts';
 import { uidOf } from '../../usage/member.ts';
 import type { HistoryFile } from './history-file.ts';
 import { whyNotTrusted, type TrustOptions } from './trusted.ts';
-import { readHistoryFile, sealState } from './read-history-file.ts';
+import { readHistoryFile, readRecords, sealState } from './read-history-file.ts';
 import type { HistoryImportJson } from './json.ts';
 import { historyDirectoryOf, onlyRoot, sealOf } from './shared.ts';
 
 interface ImportOptions extends TrustOptions {
-  readonly as?: string;
+  readonly as: string;
   readonly json?: boolean;
 }
 
@@ -43,16 +43,17 @@ async function importHistory(
   const refused = onlyRoot(action, path);
   if (refused !== undefined) return failWith(refused);
   const seal = await sealOf(command);
-  const kinds = await loadIncidentKinds(capabilitiesOf(command));
-  const read = readHistoryFile(path, { kinds, now: Date.now() });
+  const read = readHistoryFile(path);
   if (!read.ok) return failWith(read.error);
-  const { file, records } = read.value;
+  const file = read.value;
   const own = seal?.memberOf(paths) ?? ok(undefined);
   if (!own.ok) return failWith(own.error);
   const distrust = whyNotTrusted(file, own.value?.fleet, sealState(file, seal), options);
   if (distrust !== undefined) return failWith({ action, object: path, ...distrust });
-  const tenant = options.as ?? file.head.tenant;
-  const kept = keep(paths, tenant, own.value?.host, records);
+  const kinds = await loadIncidentKinds(capabilitiesOf(command));
+  const records = readRecords(file, { kinds, now: Date.now() });
+  if (!records.ok) return failWith({ action, object: path, ...records.error });
+  const kept = keep(paths, options.as, own.value?.host, records.value);
   if (!kept.ok) return failWith(kept.error);
   const shown: HistoryImportJson = { tenant: kept.value.tenant.name, ...kept.value.counts };
   if (options.json === true) printJson(shown);
@@ -105,7 +106,7 @@ const unknownTenant = (object: string): Problem => ({
   action: 'import the history for',
   object,
   reason: 'the agent knows no tenant of that name now',
-  hint: 'run "bulkhead apply" once the account exists, or name another tenant with --as',
+  hint: 'run "bulkhead apply" once the account exists',
 });
 
 function textOf(
@@ -124,7 +125,7 @@ export const command: CommandModule = {
   define(command, run) {
     describeArgument(command, 'the file that "bulkhead history export" has written');
     command
-      .option('--as <tenant>', 'the tenant here, if it has another name')
+      .requiredOption('--as <tenant>', 'the tenant here, whatever its name was there')
       .option('--key <fingerprint>', 'the fingerprint that the export printed')
       .addOption(
         new Option(
@@ -137,8 +138,8 @@ export const command: CommandModule = {
       .addHelpText(
         'after',
         examples(
-          ['bulkhead history import alice.history --key SHA256:0TqcnQ0y…', ''],
-          ['bulkhead history import alice.history --unverified --as alice2', ''],
+          ['bulkhead history import alice.history --as alice --key SHA256:0TqcnQ0y…', ''],
+          ['bulkhead history import alice.history --as alice2 --unverified', ''],
         ),
       )
       .action(run(importHistory));

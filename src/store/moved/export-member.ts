@@ -80,8 +80,8 @@ export function exportMember(
   const hours = readHours(history, member, first, now);
   if (!hours.ok) return hours;
   const events = withEvents(history, (db) => ({
-    faults: faultsIn(db, member, first),
-    incidents: incidentsIn(db, member, since, kinds),
+    faults: faultsIn(db, member, first, now),
+    incidents: incidentsIn(db, member, { since, now }, kinds),
   }));
   if (!events.ok) return events;
   const { faults, incidents } = events.value;
@@ -146,13 +146,18 @@ const rounded = (value: number | null) => (value === null ? null : Number(value.
 
 const slotsPerHour = hourMilliseconds / slotMilliseconds;
 
-function faultsIn(db: DatabaseSync, member: Member, first: number): readonly MovedFaults[] {
+function faultsIn(
+  db: DatabaseSync,
+  member: Member,
+  first: number,
+  now: number,
+): readonly MovedFaults[] {
   const rows = db
     .prepare(
       `SELECT slot / ${slotsPerHour} AS hour, limit_key, sum(count) AS count FROM faults
-         WHERE slot >= ? AND member = ? GROUP BY hour, limit_key ORDER BY hour, limit_key`,
+         WHERE slot >= ? AND slot <= ? AND member = ? GROUP BY hour, limit_key ORDER BY hour, limit_key`,
     )
-    .all(first / slotMilliseconds, member);
+    .all(first / slotMilliseconds, Math.floor(now / slotMilliseconds), member);
   return rows.map((row) => [
     Number(row['hour']) * hourMilliseconds,
     row['limit_key'] as LimitKey,
@@ -163,25 +168,25 @@ function faultsIn(db: DatabaseSync, member: Member, first: number): readonly Mov
 function incidentsIn(
   db: DatabaseSync,
   member: Member,
-  since: number,
+  { since, now }: { readonly since: number; readonly now: number },
   kinds: IncidentKinds,
 ): readonly MovedIncident[] {
   const evidence = db.prepare('SELECT body FROM snapshots WHERE incident = ? ORDER BY id');
   const rows = db
     .prepare(
-      `SELECT *, 0 AS kept_snapshots FROM incidents WHERE member = ? AND begin_at >= ?
-         ORDER BY id DESC`,
+      `SELECT *, 0 AS kept_snapshots FROM incidents WHERE member = ? AND begin_at >= ? AND begin_at <= end_at
+         AND end_at <= ? ORDER BY id DESC`,
     )
-    .all(member, since);
+    .all(member, since, now);
   return rows.map((row) => {
     const { member: _member, name: _name, snapshots: _snapshots, ...incident } = incidentOf(row);
     const bodies = evidence.all(incident.id).map(({ body }) => body);
     return {
       ...incident,
       faults: Math.round(incident.faults),
-      evidence: bodies.flatMap((body) =>
-        body instanceof Uint8Array ? (decodeEvidence(body, kinds) ?? []) : [],
-      ),
+      evidence: bodies
+        .flatMap((body) => (body instanceof Uint8Array ? (decodeEvidence(body, kinds) ?? []) : []))
+        .filter(({ at }) => at <= now),
     };
   });
 }

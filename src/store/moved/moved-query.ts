@@ -23,7 +23,10 @@ export interface MovedQuery {
 }
 
 /** The history of one other host, in a period. */
-export interface MovedPart extends Pick<MovedRecord, 'host' | 'uid' | 'name' | 'since' | 'until'> {
+export interface MovedPart extends Pick<
+  MovedRecord,
+  'host' | 'via' | 'uid' | 'name' | 'since' | 'until'
+> {
   readonly measuredSeconds: number;
   readonly usage: Readonly<Partial<Record<MetricKey, MovedUsage>>>;
   readonly faults: Readonly<Partial<Record<LimitKey, number>>>;
@@ -90,7 +93,7 @@ export class MovedReader {
 }
 
 function partOf(
-  { hours, faults, incidents, host, uid, name, since, until }: MovedRecord,
+  { hours, faults, incidents, host, via, uid, name, since, until }: MovedRecord,
   { from, to, metrics, points, count }: MovedQuery,
 ): MovedPart {
   const inPeriod = hours.starts.flatMap((start, index) =>
@@ -107,6 +110,7 @@ function partOf(
   const parts = Array.from({ length: points }, (_, part) => groups.get(part) ?? []);
   return {
     host,
+    ...(via !== undefined && { via }),
     uid,
     name,
     since,

@@ -41,6 +41,8 @@ export interface MovedIncident extends Omit<Incident, 'member' | 'name' | 'snaps
 export interface MovedRecord {
   /** The host, by its name in its fleet. */
   readonly host: string;
+  /** The host that has handed it on, if that is another one. */
+  readonly via?: string;
   /** The uid there. */
   readonly uid: number;
   /** The account's name there. */
@@ -72,7 +74,16 @@ export interface MergedRecords {
   readonly taken: readonly MovedRecord[];
 }
 
-/** Adds records; of one account on one host, the newest export counts. */
+/** The most other hosts of a tenant; the latest ones stay. */
+const recordsMax = 15;
+
+/** Whether the record counts before another one of the same account: hosts speak for themselves first. */
+const isBetter = (one: MovedRecord, other: MovedRecord): boolean =>
+  (one.via === undefined) === (other.via === undefined)
+    ? one.until > other.until
+    : one.via === undefined;
+
+/** Adds records; of one account on one host, the host's own newest export counts. */
 export function mergeRecords(
   known: readonly MovedRecord[],
   more: readonly MovedRecord[],
@@ -81,9 +92,10 @@ export function mergeRecords(
   const taken: MovedRecord[] = [];
   for (const each of more) {
     const before = records.find((other) => isSameOrigin(each, other));
-    if (before !== undefined && before.until >= each.until) continue;
+    if (before !== undefined && !isBetter(each, before)) continue;
     records = [...records.filter((other) => other !== before), each];
     taken.push(each);
   }
-  return { records: records.toSorted((a, b) => b.until - a.until), taken };
+  const latest = records.toSorted((a, b) => b.until - a.until).slice(0, recordsMax);
+  return { records: latest, taken };
 }

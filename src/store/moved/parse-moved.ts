@@ -12,7 +12,7 @@ import { hourMilliseconds } from '../metrics/metrics-schema.ts';
 import type { MovedColumn, MovedFaults, MovedIncident, MovedRecord } from './moved-record.ts';
 
 /** A clock may be ahead by so much. */
-const aheadMilliseconds = 86_400_000;
+const aheadMilliseconds = 600_000;
 const recordsMax = 16;
 const hoursMax = 10_000;
 const faultsMax = 200_000;
@@ -24,7 +24,7 @@ const secondsMax = 7 * 86_400;
 const amountMax = 1e18;
 const textMax = 4_096;
 const depthMax = 8;
-const hostPattern = /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
+const hostPattern = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/;
 
 export interface ParseMovedOptions {
   readonly kinds: IncidentKinds;
@@ -67,6 +67,7 @@ function readRecord(value: unknown, { kinds, now }: ParseMovedOptions): MovedRec
   };
   return {
     host: wordIn(record['host'], 'host', hostPattern),
+    ...(record['via'] !== undefined && { via: wordIn(record['via'], 'via', hostPattern) }),
     uid: wholeIn(record['uid'], 'uid', uidMax),
     name: wordIn(record['name'], 'name', namePattern),
     since: timeIn(record['since'], 'since', until),

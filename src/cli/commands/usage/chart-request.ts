@@ -87,14 +87,14 @@ export async function askChart(
     metric: shown,
     points: partSeconds * second < hour ? 0 : points,
   });
-  if (!moved.ok) return moved;
+  const records = moved.ok ? moved.value.records : [];
   const panels: ChartPanel[] = [];
   for (const metric of shown) {
     const asked = { from, to, tenant: row.member, metric, points, maxima: 1 };
     const series = await ask<SeriesResponse>('/v1/series', asked);
     if (!series.ok) return series;
     const own = panelOf(series.value, row, usage.value, hits.value.incidents);
-    const panel = withMoved(own, moved.value.records);
+    const panel = withMoved(own, records);
     panels.push({ ...panel, ...(earlier.ok && stepsOf(panel, earlier.value)) });
   }
   const {
@@ -111,7 +111,8 @@ export async function askChart(
   const notes = [
     ...notesOf(hits.value, panels),
     ...unknown,
-    ...moved.value.records.flatMap(movedNote),
+    ...records.flatMap(movedNote),
+    ...(moved.ok ? [] : [`The history from other hosts is unknown: ${moved.error.reason}.`]),
   ];
   const zone = { timeZone: hostTimeZone() };
   return ok({ who, host: hostname(), from, to, ...zone, partSeconds, panels, notes });

@@ -24,7 +24,7 @@ import { rowsOption } from '../../shared/whole.ts';
 import { print, printJson } from '../../shared/session.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
-import { askMoved, movedHeading } from './moved.ts';
+import { askMoved, exitOf, movedHeading, movedJson } from './moved.ts';
 import type { FaultsJson } from '../json.ts';
 
 interface FaultsOptions extends PeriodOptions, JsonOption {
@@ -47,15 +47,14 @@ function faults(names: string[], options: FaultsOptions, command: Command): Prom
       return exitCodes.done;
     }
     const found = await askMoved(ask, names, { ...period.value, metric: 'cpu', count: movedMax });
-    if (found === undefined) return exitCodes.failed;
-    const moved = found.map((each) => movedThatMatch(each, options));
+    const moved = found?.map((each) => movedThatMatch(each, options));
     if (options.json === true) {
-      printJson({ ...answer, ...(moved.length > 0 && { moved }) } satisfies FaultsJson);
-      return exitCodes.done;
+      printJson({ ...answer, ...movedJson(moved) } satisfies FaultsJson);
+      return exitOf(moved);
     }
     print(incidentsText(answer, period.value));
-    for (const each of moved) print(`\n${movedText(each, names)}`);
-    return exitCodes.done;
+    for (const each of moved ?? []) print(`\n${movedText(each, names)}`);
+    return exitOf(moved);
   });
 }
 

@@ -146,7 +146,7 @@ export const command: CommandModule = {
         'after',
         examples(
           ['bulkhead incident 42', 'incident 42 in "bulkhead faults"'],
-          ['bulkhead incident 42 --of alice@web-017', 'incident 42 of "From web-017" there'],
+          ['bulkhead incident 42 --of alice@web-017', 'incident 42 that web-017 recorded'],
         ),
       )
       .action(run(incident));

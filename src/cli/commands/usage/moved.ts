@@ -10,6 +10,7 @@ import { printable } from '../../../../packages/base/printable.ts';
 import { metricWords } from '../../../usage/chart/metric-words.ts';
 import type { ChartPanel } from '../../../usage/chart/panel.ts';
 import { metrics, sampledKeys } from '../../../usage/metrics.ts';
+import { exitCodes, type ExitCode } from '../../shared/command.ts';
 import { ownUid, responseOrReport, type AgentRequest } from '../../shared/agent-request.ts';
 import { countsText, dateTime, duration, quantity, sumOfCounts } from '../../shared/format.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
@@ -26,14 +27,29 @@ export async function askMoved(
   return answer?.records.map(withoutSeries);
 }
 
+/** Returns the field of JSON: null if nobody knows, absent if nothing came. */
+export const movedJson = (
+  moved: readonly MovedOrigin[] | undefined,
+): { readonly moved?: readonly MovedOrigin[] | null } => {
+  if (moved === undefined) return { moved: null };
+  return moved.length > 0 ? { moved } : {};
+};
+
+export const exitOf = (moved: readonly MovedOrigin[] | undefined): ExitCode =>
+  moved === undefined ? exitCodes.failed : exitCodes.done;
+
 function withoutSeries(record: MovedSeries): MovedOrigin {
   const { seconds: _, series: _1, ...origin } = record;
   return origin;
 }
 
-/** `From web-017, where it was "alice" with uid 1001 until 30 Nov 12:00` */
-export const movedHeading = ({ host, name, uid, until }: MovedOrigin): string =>
-  printable(`From ${host}, where it was ${name} with uid ${uid}, exported ${dateTime(until)}`);
+/** `From web-017, where it was alice with uid 1001, exported 30 Nov 12:00` */
+export const movedHeading = ({ host, via, name, uid, until }: MovedOrigin): string => {
+  const told = via === undefined ? '' : `, as ${via} tells`;
+  return printable(
+    `From ${host}${told}, where it was ${name} with uid ${uid}, exported ${dateTime(until)}`,
+  );
+};
 
 export function movedUsage(origin: MovedOrigin): string {
   const { measuredSeconds, metrics: measured, faults } = origin;

@@ -28,7 +28,7 @@ import {
   type Period,
   type PeriodOptions,
 } from '../../shared/period.ts';
-import { askMoved, movedUsage } from './moved.ts';
+import { askMoved, exitOf, movedJson, movedUsage } from './moved.ts';
 import { usageCsv } from './usage-csv.ts';
 import { metricCells, metricsOf, sortUsage, usageSorts, type UsageSort } from './usage-rows.ts';
 import { rowsOption } from '../../shared/whole.ts';
@@ -66,14 +66,13 @@ function usage(names: string[], options: UsageOptions, command: Command): Promis
       return exitCodes.done;
     }
     const moved = await askMoved(ask, names, { ...period.value, metric });
-    if (moved === undefined) return exitCodes.failed;
     if (options.json === true) {
-      printJson({ ...sorted, ...(moved.length > 0 && { moved }) } satisfies UsageJson);
-      return exitCodes.done;
+      printJson({ ...sorted, ...movedJson(moved) } satisfies UsageJson);
+      return exitOf(moved);
     }
     await printUsage(sorted, names, options, ask);
-    for (const each of moved) print(`\n${movedUsage(each)}`);
-    return exitCodes.done;
+    for (const each of moved ?? []) print(`\n${movedUsage(each)}`);
+    return exitOf(moved);
   });
 }
 
