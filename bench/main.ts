@@ -24,6 +24,7 @@ import { benchDatabase } from './database/database.ts';
 import { benchDiscovery } from './discovery.ts';
 import { benchExec } from './exec.ts';
 import { benchExecGuest } from './exec-guest.ts';
+import { benchCourier } from './courier.ts';
 import { benchFleet } from './fleet.ts';
 import { benchFleetServers } from './fleet-servers.ts';
 import { buildFloor } from './floor.ts';
@@ -78,6 +79,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section | reado
   storms: benchStorms,
   history: benchHistory,
   simulate: benchSimulate,
+  courier: benchCourier,
   fleet: benchFleet,
   'fleet-servers': benchFleetServers,
   'history-push': benchHistoryPush,

@@ -1,10 +1,9 @@
 /**
  * The log of the agent: lines for people, or one JSON object per line (`--log json`).
- *
- * Under a service manager each line begins with its priority, as `<4>`. Source: sd-daemon(3).
  */
 import pino, { type DestinationStream, type Logger } from 'pino';
 import { LogOutput } from './log-output.ts';
+import { humanLine } from './plain-log.ts';
 
 export type Log = Logger;
 export type LogFormat = 'human' | 'json';
@@ -49,22 +48,7 @@ function humanLines(write: (line: string) => void, journal: boolean): Destinatio
   return {
     write(json) {
       const { level, time, msg = '' } = JSON.parse(json) as Entry;
-      // The journal adds the time itself.
-      const head = journal
-        ? `<${priorityOf(level)}>`
-        : `${new Date(time).toISOString()} ${wordOf(level)}`;
-      write(`${head}${msg}\n`);
+      write(humanLine(level, time, msg, journal));
     },
   };
-}
-
-function priorityOf(level: number): number {
-  if (level >= 50) return 3;
-  if (level >= 40) return 4;
-  return level >= 30 ? 6 : 7;
-}
-
-function wordOf(level: number): string {
-  if (level >= 50) return 'error: ';
-  return level >= 40 ? 'warning: ' : '';
 }

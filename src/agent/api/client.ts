@@ -1,6 +1,5 @@
 /** A client of the agent: one request over its socket, one JSON response. */
 import { agentLock, type Paths } from '../../host/paths.ts';
-import { isLocked } from '../../sys/files/flock.ts';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { problemIn } from './error-body.ts';
@@ -111,20 +110,25 @@ function ask(
           ok({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }),
         ),
       );
-      response.on('error', (error) => resolve(fail(problemOf(paths, error))));
+      response.on(
+        'error',
+        (error) => void problemOf(paths, error).then((each) => resolve(fail(each))),
+      );
     });
     const silent = `it did not respond within ${waitMilliseconds / 1000} s`;
     sent.setTimeout(waitMilliseconds, () => sent.destroy(new Error(silent)));
-    sent.on('error', (error) => resolve(fail(problemOf(paths, error))));
+    sent.on('error', (error) => void problemOf(paths, error).then((each) => resolve(fail(each))));
     sent.end(body);
   });
 }
 
-function problemOf(paths: Paths, error: NodeJS.ErrnoException): Problem {
+async function problemOf(paths: Paths, error: NodeJS.ErrnoException): Promise<Problem> {
   const what = { action: 'ask the agent at', object: socketOf(paths) };
   if (error.code !== 'ENOENT' && error.code !== 'ECONNREFUSED') {
     return { ...what, reason: error.message };
   }
+  // Only now: system calls take a megabyte, which what asks all day, such as a courier, has no need of.
+  const { isLocked } = await import('../../sys/files/flock.ts');
   // It has begun, and does not listen yet.
   if (isLocked(agentLock(paths))) {
     const hint = 'try again in a few seconds';

@@ -32,7 +32,7 @@ async function courier({ credential: file }: CourierOptions, command: Command): 
   // Only this command needs the client of NATS.
   const { readCredential } = await import('../io/nats/connect.ts');
   const { Courier } = await import('../io/courier/courier.ts');
-  const { makeLog } = await import('../../agent/log.ts');
+  const { plainLog } = await import('../../agent/plain-log.ts');
   const credential = readCredential(file);
   if (!credential.ok) return failWith(credential.error);
   if (credential.value.role !== 'host')
@@ -42,11 +42,7 @@ async function courier({ credential: file }: CourierOptions, command: Command): 
       reason: 'it is not of a host',
       hint: '"bulkhead fleet host add" makes one',
     });
-  const log = makeLog('human', process.env);
-  const running = new Courier(credential.value, agentOf(paths), {
-    info: (text) => log.info(text),
-    warn: (text) => log.warn(text),
-  });
+  const running = new Courier(credential.value, agentOf(paths), plainLog(process.env));
   await untilStopped((signal) => running.run(signal));
   return exitCodes.done;
 }

@@ -94,7 +94,7 @@ export class CourierStage implements AsyncDisposable {
     this.hosts = join(this.release, 'hosts');
     // A run that was killed has left its socket.
     rmSync(this.#runtime, { recursive: true, force: true });
-    for (const each of [this.hosts, this.#outboxDirectory, this.#runtime])
+    for (const each of [this.hosts, this.storeDirectory, this.#outboxDirectory, this.#runtime])
       mkdirSync(each, { recursive: true });
     this.credential = join(directory, 'host.json');
     this.centreCredential = join(directory, 'centre.json');

@@ -5,7 +5,6 @@
  * A hint is only a reason to look: what was missed is found by the next look, every five minutes, after each connection
  * and after each failure.
  */
-import { jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { printable } from '../../../../packages/base/printable.ts';
@@ -24,7 +23,8 @@ import {
   statusSubject,
 } from '../../core/subjects.ts';
 import { causeOfNats, connectWith } from '../nats/connect.ts';
-import { lastMessage, requestMilliseconds } from '../nats/last-message.ts';
+import { lastMessage } from '../nats/last-message.ts';
+import { storeMessage } from '../nats/store-message.ts';
 import type { AgentLink, CourierLog } from './agent-link.ts';
 import { EventSender } from './event-sender.ts';
 import { QuestionDesk } from './question-desk.ts';
@@ -230,7 +230,7 @@ export class Courier {
         return this.#say(`This host is "${host}" in its fleet, and the credential is of "${name}"`);
       await this.#sendStatus(connection, status);
       if (events === undefined || !this.#events.mayForward(events)) return;
-      await publish(connection, eventsSubject(name), events.signed);
+      await storeMessage(connection, eventsSubject(name), events.signed);
       this.#events.sentUpTo(events.last);
     }
     // There is more.
@@ -240,23 +240,17 @@ export class Courier {
   async #sendStatus(connection: NatsConnection, status: string): Promise<void> {
     const shown = shownIn(status);
     if (shown === this.#shown && performance.now() < this.#statusAt) return;
-    await publish(connection, statusSubject(this.#credential.name), status);
+    await storeMessage(connection, statusSubject(this.#credential.name), status);
     this.#shown = shown;
     this.#statusAt = performance.now() + this.#times.statusMilliseconds;
   }
 
-  /** Logs a problem once. */
+  /** Logs a problem once, also one that tells how many seconds are left. */
   #say(text: string): void {
-    if (text !== this.#said) this.#log.warn(text);
-    this.#said = text;
+    const lasting = text.replaceAll(/\b\d+ s\b/g, '');
+    if (lasting !== this.#said) this.#log.warn(text);
+    this.#said = lasting;
   }
-}
-
-/** Publishes, and waits until a server has stored it. */
-async function publish(connection: NatsConnection, subject: string, text: string): Promise<void> {
-  await jetstream(connection, { timeout: requestMilliseconds }).publish(subject, text, {
-    retries: 0,
-  });
 }
 
 /** Returns what people want to know at once. */
