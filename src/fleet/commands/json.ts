@@ -189,6 +189,12 @@ export interface FleetServerInitJson {
   readonly servers: readonly string[];
 }
 
+/** `bulkhead fleet server add` */
+export interface FleetServerAddJson extends FleetServerInitJson {
+  /** The hosts whose file is not in the directory any more, so that it names one server only. */
+  readonly without: readonly string[];
+}
+
 /** The credential of a host. */
 export interface FleetHostFileJson {
   /** The name of the host. */

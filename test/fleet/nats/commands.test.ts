@@ -117,6 +117,7 @@ suite('bulkhead fleet server init', { skip: skipWithoutNats }, () => {
     ] as const)
       for (const args of [
         ['server', 'init', '--name', 'x', 'a.example.org'],
+        ['server', 'add', 'a.example.org', 'b.example.org'],
         ['host', 'add', 'web-1'],
         ['server', 'check'],
       ]) {

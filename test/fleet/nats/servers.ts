@@ -7,6 +7,7 @@ import type { Credential } from '../../../src/fleet/core/credential.ts';
 import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node';
 import { connectWith, readCredential } from '../../../src/fleet/io/nats/connect.ts';
 import { ensureStreams, replicasOf } from '../../../src/fleet/io/nats/streams.ts';
+import { addServers } from '../../../src/fleet/io/server/add-servers.ts';
 import {
   makeHostCredential,
   makeOwnCredential,
@@ -122,6 +123,8 @@ export interface TestServers extends AsyncDisposable {
   ) => Promise<NatsConnection>;
   /** Waits until all servers are healthy. */
   readonly healthy: () => Promise<void>;
+  /** Adds two servers to one, and restarts that. Returns the hosts whose file is not there any more. */
+  readonly grow: () => Promise<readonly string[]>;
 }
 
 export async function startServers(count: 1 | 3): Promise<TestServers> {
@@ -132,17 +135,21 @@ export async function startServers(count: 1 | 3): Promise<TestServers> {
   );
   const written = writeServers(directory, testFleet, places);
   if (!written.ok) throw new Error(JSON.stringify(written.error));
-  const state = written.value;
+  let state = written.value;
   const centre = readCredential(centreFile(directory));
   if (!centre.ok) throw new Error(JSON.stringify(centre.error));
   const servers = places.map((place) => new TestServer(directory, place));
   const connections: NatsConnection[] = [];
   const started: TestServers = {
     directory,
-    state,
+    get state() {
+      return state;
+    },
     servers,
     centre: centre.value,
-    system: makeOwnCredential(placeOf(state), state.keys, 'system'),
+    get system() {
+      return makeOwnCredential(placeOf(state), state.keys, 'system');
+    },
     host: (name) => makeHostCredential(placeOf(state), state.keys, name).credential,
     async connect(credential, options) {
       const connection = await connectWith(credential, { timeout: connectTimeoutMs, ...options });
@@ -151,6 +158,23 @@ export async function startServers(count: 1 | 3): Promise<TestServers> {
     },
     async healthy() {
       for (const server of servers) await healthy(server);
+    },
+    async grow() {
+      const added = [await placeIn(directory, 'nats-2'), await placeIn(directory, 'nats-3')];
+      const grown = addServers(directory, added);
+      if (!grown.ok) throw new Error(JSON.stringify(grown.error));
+      state = grown.value.state;
+      const [first] = servers;
+      await first?.kill();
+      servers.push(...added.map((place) => new TestServer(directory, place)));
+      for (const server of servers) server.start();
+      await started.healthy();
+      await whole(servers);
+      const connection = await started.connect(
+        makeOwnCredential(placeOf(state), state.keys, 'centre'),
+      );
+      await makeStreams(connection, servers.length);
+      return grown.value.without;
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(connections.map((each) => each.close().catch(() => undefined)));

@@ -8,6 +8,11 @@ const parts: CommandTable = {
     summary: 'make keys, certificates and configuration for one, three or five servers',
     load: () => import('./init.ts'),
   },
+  add: {
+    usage: '[options] <address...>',
+    summary: 'make three servers of one',
+    load: () => import('./add-servers.ts'),
+  },
   check: {
     usage: '[options]',
     summary: 'ask the servers whether all is well, and what is known about their versions',

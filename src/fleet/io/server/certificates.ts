@@ -1,4 +1,4 @@
-/** Certificates of a fleet's servers, made by OpenSSL: an authority of their own, whose key nobody keeps. */
+/** Certificates of a fleet's servers, made by OpenSSL, and the authority of their own that signs them. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,35 +13,47 @@ export interface ServerCertificate {
   readonly key: string;
 }
 
-export interface Certificates {
-  /** The authority's certificate, as PEM. */
-  readonly ca: string;
-  /** One for each address, in their order. */
-  readonly servers: readonly ServerCertificate[];
-}
+/** What signs the servers' certificates, as PEM. Whoever has its key can be a server. */
+export type Authority = ServerCertificate;
 
 /** Hosts have the authority in their credentials, so a new one means new credentials for all. */
 const days = '3650';
 const opensslTimeoutMs = 60_000;
 
-/** Makes them for DNS names. */
-export function makeCertificates(addresses: readonly string[]): Result<Certificates, Problem> {
+export function makeAuthority(): Result<Authority, Problem> {
   using directory = privateDirectory();
   const at = (name: string) => join(directory.path, name);
-  const read = (name: string) => readFileSync(at(name), 'utf8');
-  for (const [name, text] of Object.entries(configs)) writeFileSync(at(name), text);
-  const own = openssl(
+  writeFileSync(at('ca.cnf'), authorityConfig);
+  const made = openssl(
     ['req', '-x509', ...newKey(at('ca.key')), '-days', days],
     ['-config', at('ca.cnf'), '-out', at('ca.pem')],
   );
-  if (!own.ok) return own;
+  return made.ok
+    ? ok({
+        certificate: readFileSync(at('ca.pem'), 'utf8'),
+        key: readFileSync(at('ca.key'), 'utf8'),
+      })
+    : made;
+}
+
+/** Makes certificates for DNS names. Returns one for each, in their order. */
+export function makeCertificates(
+  authority: Authority,
+  addresses: readonly string[],
+): Result<readonly ServerCertificate[], Problem> {
+  using directory = privateDirectory();
+  const at = (name: string) => join(directory.path, name);
+  const read = (name: string) => readFileSync(at(name), 'utf8');
+  writeFileSync(at('request.cnf'), subject('Server of a fleet'));
+  writeFileSync(at('ca.pem'), authority.certificate);
+  writeFileSync(at('ca.key'), authority.key, { mode: 0o600 });
   const servers: ServerCertificate[] = [];
   for (const address of addresses) {
     const signed = sign(at, address);
     if (!signed.ok) return signed;
     servers.push({ certificate: read('tls.pem'), key: read('tls.key') });
   }
-  return ok({ ca: read('ca.pem'), servers });
+  return ok(servers);
 }
 
 function sign(at: (name: string) => string, address: string): Result<void, Problem> {
@@ -76,13 +88,10 @@ CN = ${name}
 [extensions]
 `;
 
-const configs = {
-  'ca.cnf': `${subject('Servers of a fleet')}basicConstraints = critical, CA:TRUE, pathlen:0
+const authorityConfig = `${subject('Servers of a fleet')}basicConstraints = critical, CA:TRUE, pathlen:0
 keyUsage = critical, keyCertSign, cRLSign
 subjectKeyIdentifier = hash
-`,
-  'request.cnf': subject('Server of a fleet'),
-} as const;
+`;
 
 /** A server is a client of the others. */
 const extensionsOf = (address: string) => `basicConstraints = critical, CA:FALSE

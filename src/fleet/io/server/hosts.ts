@@ -12,18 +12,18 @@ import { placeOf, writeConfs, writeCredential } from './server-files.ts';
 import {
   readServerState,
   revocationsOf,
-  serverStateFile,
+  serverStateLock,
   writeServerState,
   type ServerState,
 } from './server-state.ts';
 
-const lockOf = (directory: string) => `${serverStateFile(directory)}.lock`;
-const credentialsOf = (directory: string) => join(directory, 'credentials');
-const fileOf = (directory: string, host: string) => join(credentialsOf(directory), `${host}.json`);
+const credentialsOf = (directory: string): string => join(directory, 'credentials');
+export const hostFileOf = (directory: string, host: string): string =>
+  join(credentialsOf(directory), `${host}.json`);
 
 /** Makes the credential of a host that has none, and returns its file. */
 export const addHost = (directory: string, host: string): Result<string, Problem> =>
-  underLock(lockOf(directory), () => {
+  underLock(serverStateLock(directory), () => {
     const state = readServerState(directory);
     if (!state.ok) return state;
     const { hosts, keys } = state.value;
@@ -45,7 +45,7 @@ export const addHost = (directory: string, host: string): Result<string, Problem
     const added = { ...state.value, hosts: [...hosts, { host, key }] };
     const listed = writeServerState(directory, added);
     if (!listed.ok) return listed;
-    const file = fileOf(directory, host);
+    const file = hostFileOf(directory, host);
     const written = writeCredential(file, credential);
     return written.ok ? ok(file) : written;
   });
@@ -62,7 +62,7 @@ export const removeHost = (
   directory: string,
   host: string,
 ): Promise<Result<RemovedHost, Problem>> =>
-  underLockAsync(lockOf(directory), async () => {
+  underLockAsync(serverStateLock(directory), async () => {
     const before = readServerState(directory);
     if (!before.ok) return before;
     const key = before.value.hosts.find((each) => each.host === host)?.key;
@@ -77,7 +77,7 @@ export const removeHost = (
     if (!sent.ok) return sent;
     const hosts = state.hosts.filter((each) => each.host !== host);
     const done = writeServerState(directory, { ...state, hosts });
-    rmSync(fileOf(directory, host), { force: true });
+    rmSync(hostFileOf(directory, host), { force: true });
     return done.ok ? ok({ servers: sent.value, of: state.servers.length }) : done;
   });
 

@@ -47,7 +47,7 @@ ${tlsLines(server)}
 }
 authorization { timeout: ${handshakeSeconds} }
 jetstream {
-  store_dir: ${quoted(`${data}/jetstream`)}
+  store_dir: ${quoted(storeOf(data, all.length))}
   max_file_store: ${storeBytesMax}
   max_memory_store: 64MB
 }
@@ -66,6 +66,13 @@ ${preload.join('\n')}
 }
 `;
 }
+
+/**
+ * Servers of a cluster make no use of what one of them has stored alone, and copies of it that are left over can keep the
+ * cluster's streams from becoming whole: so it is elsewhere.
+ */
+const storeOf = (data: string, servers: number) =>
+  servers === 1 ? `${data}/jetstream` : `${data}/cluster`;
 
 const connectionsMax = 65_536;
 const handshakeSeconds = 20;

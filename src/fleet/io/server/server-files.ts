@@ -2,6 +2,7 @@
  * Writes all that a fleet's servers need: a directory for each, to be copied there, and the centre's credential.
  *
  *     DIRECTORY/servers.json                       everything secret, for the commands of `fleet server` and `fleet host`
+ *     DIRECTORY/ca.key                             the key of the servers' authority, for further servers
  *     DIRECTORY/centre.json                        the credential of the centre
  *     DIRECTORY/servers/nats-1.example.org/        what the server has in /etc/bulkhead-fleet-nats
  */
@@ -13,13 +14,14 @@ import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import { credentialText, type Credential } from '../../core/credential.ts';
 import { makeKeys, signAccounts } from './accounts.ts';
-import { makeCertificates } from './certificates.ts';
+import { makeAuthority, makeCertificates, type ServerCertificate } from './certificates.ts';
 import { makeOwnCredential, nowSeconds, type CredentialPlace } from './make-credential.ts';
 import { natsConf, type ServerPlace } from './nats-conf.ts';
 import { checkOwn, revocationsOf, writeServerState, type ServerState } from './server-state.ts';
 import { natsUnits } from './nats-units.ts';
 
 export const centreFile = (directory: string): string => join(directory, 'centre.json');
+export const authorityKeyFile = (directory: string): string => join(directory, 'ca.key');
 const serverDirectory = (directory: string, { name }: ServerPlace) =>
   join(directory, 'servers', name);
 
@@ -31,9 +33,12 @@ export function writeServers(
 ): Result<ServerState, Problem> {
   const own = inTurn([() => makeOwn(directory, 0o700), () => checkOwn(directory)]);
   if (!own.ok) return own;
-  const certificates = makeCertificates(servers.map(({ address }) => address));
-  if (!certificates.ok) return certificates;
-  const { ca, servers: signed } = certificates.value;
+  const authority = makeAuthority();
+  if (!authority.ok) return authority;
+  const addresses = servers.map(({ address }) => address);
+  const signed = makeCertificates(authority.value, addresses);
+  if (!signed.ok) return signed;
+  const { certificate: ca, key } = authority.value;
   const state: ServerState = {
     format: 1,
     fleet,
@@ -44,24 +49,9 @@ export function writeServers(
     hosts: [],
     revoked: [],
   };
-  for (const [index, server] of servers.entries()) {
-    const { certificate = '', key = '' } = signed[index] ?? {};
-    const to = serverDirectory(directory, server);
-    const files = { 'ca.pem': ca, 'tls.pem': certificate, ...natsUnits(server) };
-    const written = inTurn([
-      () => makeOwn(join(directory, 'servers'), 0o700),
-      // The server's own account reads the copy; only the key in it is secret.
-      () => makeOwn(to, 0o755),
-      ...Object.entries(files).map(
-        ([name, text]) =>
-          () =>
-            replaceFile(join(to, name), text),
-      ),
-      () => replaceStateFile(join(to, 'tls.key'), key),
-    ]);
-    if (!written.ok) return written;
-  }
   const written = inTurn([
+    () => writeDirectories(directory, { ca, servers, signed: signed.value }),
+    () => replaceStateFile(authorityKeyFile(directory), key),
     () => writeConfs(directory, state),
     () =>
       writeCredential(
@@ -71,6 +61,38 @@ export function writeServers(
     () => writeServerState(directory, state),
   ]);
   return written.ok ? ok(state) : written;
+}
+
+interface ServerParts {
+  readonly ca: string;
+  readonly servers: readonly ServerPlace[];
+  /** One for each server, in their order. */
+  readonly signed: readonly ServerCertificate[];
+}
+
+/** Writes the directory of each server, but for its nats.conf. */
+export function writeDirectories(
+  directory: string,
+  { ca, servers, signed }: ServerParts,
+): Result<void, Problem> {
+  return inTurn(
+    servers.map((server, index) => () => {
+      const { certificate = '', key = '' } = signed[index] ?? {};
+      const to = serverDirectory(directory, server);
+      const files = { 'ca.pem': ca, 'tls.pem': certificate, ...natsUnits(server) };
+      return inTurn([
+        () => makeOwn(join(directory, 'servers'), 0o700),
+        // The server's own account reads the copy; only the key in it is secret.
+        () => makeOwn(to, 0o755),
+        ...Object.entries(files).map(
+          ([name, text]) =>
+            () =>
+              replaceFile(join(to, name), text),
+        ),
+        () => replaceStateFile(join(to, 'tls.key'), key),
+      ]);
+    }),
+  );
 }
 
 /** Writes nats.conf of each server, with the newest claims about accounts. */
@@ -95,7 +117,7 @@ export const writeCredential = (file: string, credential: Credential): Result<vo
   replaceStateFile(file, credentialText(credential));
 
 /** Runs steps up to the first that fails. */
-function inTurn(steps: readonly (() => Result<void, Problem>)[]): Result<void, Problem> {
+export function inTurn(steps: readonly (() => Result<void, Problem>)[]): Result<void, Problem> {
   for (const step of steps) {
     const done = step();
     if (!done.ok) return done;

@@ -98,6 +98,8 @@ const parseState = (document: string): Result<ServerState, Cause> =>
 
 export const serverStateFile = (directory: string): string => join(directory, 'servers.json');
 
+export const serverStateLock = (directory: string): string => `${serverStateFile(directory)}.lock`;
+
 /** Refuses a directory in which somebody else could put links and files: all secrets are in it. */
 export function checkOwn(directory: string): Result<void, Problem> {
   const opened = pinDirectory(directory, 'refuse');
