@@ -3,7 +3,6 @@ import { printable } from '../../../../packages/base/printable.ts';
 import type { FleetHostRow, FleetHostsResponse } from '../../../agent/api/fleet-hosts-api.ts';
 import { chosenOf } from '../parts/chips.tsx';
 import { CommandLine } from '../parts/command-line.tsx';
-import { English } from '../parts/english.tsx';
 import { Empty } from '../parts/notes.tsx';
 import { SearchChips } from '../parts/search-chips.tsx';
 import { numbers } from '../state/language.ts';
@@ -199,8 +198,8 @@ function Why({ host: { why, lost } }: { readonly host: FleetHostRow }) {
   return (
     <>
       {why !== null && (
-        <span class="second" title={printable(why)}>
-          <English>{printable(why)}</English>
+        <span class="second" lang="en" translate={false} title={printable(why)}>
+          {printable(why)}
         </span>
       )}
       {lost > 0 && <span class="second at-limit">{fleetWords.value.lost(lost)}</span>}

@@ -30,6 +30,8 @@ import { readPublished, type PublishedFleet } from '../rollout/published.ts';
 import type { CentreStore, KnownHost } from './centre-store.ts';
 
 const everyMilliseconds = 15_000;
+/** The time after which a release that could not be read is read again. */
+const againMilliseconds = 60_000;
 
 export interface SnapshotParts {
   /** The directory of the centre. */
@@ -53,6 +55,7 @@ export class SnapshotWriter {
   readonly #parts: SnapshotParts;
   #published: Published = {};
   #version: string | undefined;
+  #readAgainAt = 0;
   #said: string | undefined;
 
   constructor(parts: SnapshotParts) {
@@ -112,10 +115,11 @@ export class SnapshotWriter {
   async #readPublished(now: number): Promise<void> {
     const { release, directory, fleet } = this.#parts;
     const version = versionOf(release, directory);
-    if (version === this.#version) return;
+    if (version === this.#version && performance.now() < this.#readAgainAt) return;
+    this.#version = version;
     const read = await published({ release, directory }, fleet, now);
-    // A release that is being published is read again until it is whole.
-    this.#version = read.ok ? version : undefined;
+    // It is read whole, so one that stays damaged is not read each time.
+    this.#readAgainAt = read.ok ? Infinity : performance.now() + againMilliseconds;
     this.#published = read.ok ? read.value : { problem: formatProblem(read.error) };
   }
 

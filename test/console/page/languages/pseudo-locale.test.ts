@@ -27,6 +27,7 @@ const data = [
   /^[-–—+−<>≤=×·•…%/:;,.#()[\]●◆◐○✕↓↑→←‹› \d\s]*(?:(?:[KMGT]i)?B(?:\/s)?|%|ms|s|min|h|days?|hrs?|sec)?$/,
   /^(?:\w{3,9} \d+,? ?)?(?:\d{4}, )?\d\d:\d\d(?::\d\d)?$/,
   /^\d+ (?:min|hr|sec|days?)(?: \d+ (?:min|hr|sec))?$/,
+  /^(?:\d+ (?:second|minute)s? ago|\?)$/,
   // Values as the policy writes them
   /^(?:unlimited|[\d.]+(?:%|[KMGT]i?B(?:\/s)?)?)(?: → (?:unlimited|[\d.]+(?:%|[KMGT]i?B)?))?$/,
   // Programs and kernel modules
