@@ -71,7 +71,7 @@ export interface FleetResponse {
   readonly release?: FleetRelease;
   /** The newest generation that was ever handed over with valid signatures. */
   readonly newestGeneration?: number;
-  /** The root of that release: another one of the same number has another root. */
+  /** The root of that release: another one of the same number has another root. Absent until it began or ended here. */
   readonly newestRoot?: string;
   /** The generation to which the host goes back if a later one fails; absent: only its own policy would be left. */
   readonly confirmedGeneration?: number;

@@ -48,7 +48,8 @@ export function responseOf(shown: Shown): FleetResponse {
     ...(shown.accept && { accept: shown.accept }),
     ...(newest && { heardSecondsAgo: heardSecondsAgo(state, now) }),
     ...(current && { release: releaseOf(current, now) }),
-    ...(newest && { newestGeneration: newest.generation, newestRoot: newest.root }),
+    ...(newest && { newestGeneration: newest.generation }),
+    ...(newest && isTaken(state) && { newestRoot: newest.root }),
     ...(confirmed && { confirmedGeneration: confirmed.generation }),
     ...(ended && {
       ended: {
@@ -71,6 +72,10 @@ function heardSecondsAgo({ heard, rollout }: HostState, now: Now): number {
   const all = [heard, ...(rollout === undefined ? [] : [rollout.heard])];
   return Math.floor(Math.min(...all.map((each) => secondsOf(each, now))));
 }
+
+/** Whether the newest release is in force, or has ended here: before, the state is about another one. */
+const isTaken = ({ current, ended, newest }: HostState): boolean =>
+  [current?.release, ended?.release].some((each) => isRelease(each, newest));
 
 function releaseOf(current: Current, now: Now): FleetRelease {
   const { release, phase, since, watch, watchSeconds, reasons } = current;

@@ -9,7 +9,9 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { ok } from '../../../packages/base/result.ts';
 import { namespaces } from '../../../src/fleet/core/documents.ts';
+import { documentText } from '../../../src/fleet/core/parse.ts';
 import type { Centre, RolloutStatus } from '../../../src/fleet/core/rollout/centre.ts';
+import { recordFileText } from '../../../src/fleet/core/rollout/parse-record.ts';
 import type { RolloutRecord } from '../../../src/fleet/core/rollout/record.ts';
 import type { RolloutWord } from '../../../src/fleet/core/rollout/steps.ts';
 import { natsCentre } from '../../../src/fleet/io/nats/nats-centre.ts';
@@ -22,7 +24,7 @@ import { readMemory } from '../../../src/fleet/io/rollout/memory.ts';
 import { readPublished } from '../../../src/fleet/io/rollout/published.ts';
 import { eventually } from '../../../testing/patience.ts';
 import { suiteDirectory } from '../../../testing/temporary-directory.ts';
-import { person, plain, trustOf } from '../people.ts';
+import { person, plain, trustOf, type Person } from '../people.ts';
 import { publishWaves } from './published-waves.ts';
 import { skipWithoutNats, startServers, type TestServers } from './servers.ts';
 
@@ -34,6 +36,10 @@ suite('controllers on a real server', { skip: skipWithoutNats }, () => {
   const directory = suiteDirectory('fleet-leader');
   const alice = person(directory, 'alice@example.org');
   const operator = person(directory, 'operator');
+  const [mallory, other] = ['mallory', 'other'].map((each) => person(directory, each)) as [
+    Person,
+    Person,
+  ];
   const places = ['a', 'b'].map((each) => {
     const [release, own] = [join(directory, each, 'release'), join(directory, each, 'own')];
     mkdirSync(own, { recursive: true });
@@ -303,8 +309,55 @@ suite('controllers on a real server', { skip: skipWithoutNats }, () => {
     assert.equal(shown(await there()), '8 hold 2');
   });
 
+  test('a release that is published in part: it goes back all the same, and is paused after a time', async () => {
+    const part = () => rmSync(join(a.release, 'hosts', 'web-11.json'));
+    told = { state: 'watching' };
+    publish(13);
+    await sayIn(a.release, 'start', await there());
+    const leader = leaderOf(a);
+    await stepTwice(leader);
+    part();
+    for (let each = 0; each < 2; each++) await leader.step(centre, Date.now());
+    assert.equal(shown(await there()), '13 go 1');
+    told = { state: 'rolled back' };
+    const broken = await leader.step(centre, Date.now());
+    assert.match(JSON.stringify(broken), /it has 5 of 6 hosts/);
+    assert.equal(shown(await there()), '13 back 1');
+    told = { state: 'healthy' };
+    publish(14);
+    await sayIn(a.release, 'start', await there());
+    part();
+    // One that was started just now knows no release.
+    const other = leaderOf(a);
+    for (let each = 0; each < 3; each++) await other.step(centre, Date.now());
+    assert.equal(shown(await there()), '14 go 1');
+    await other.step(centre, Date.now() + 3_600_000);
+    assert.equal(shown(await there()), '14 hold 1');
+    assert.match((await there())?.reason ?? '', /no whole release/);
+  });
+
+  test('another trust in the published directory, with keys of somebody else, leads nothing', async () => {
+    const before = await centre.record();
+    const theirs = trustOf(1, [mallory], {
+      controllers: [...trust.controllers, plain(other)],
+      expires: trust.expires,
+    });
+    publishWaves(a.release, { trust: theirs, signer: mallory, generation: 14, waves });
+    const last = await there();
+    assert.ok(last);
+    const document = documentText({ ...last, verdict: 'go', wave: 3, sequence: last.sequence + 1 });
+    const signatures = [other.sign(document, namespaces.rollout)];
+    writeFileSync(join(a.release, 'rollout.json'), recordFileText({ document, signatures }));
+    const refused = await leaderOf(a).step(centre, Date.now());
+    assert.match(JSON.stringify(refused), /follow the trust that is published/);
+    assert.deepEqual(await centre.record(), before);
+    publishWaves(a.release, { trust, signer: alice, generation: 14, waves });
+    await stepTwice(leaderOf(a));
+    assert.deepEqual(await centre.record(), before);
+  });
+
   test('a record by a clock that was ahead is said anew, and hosts of its wave have their time', async () => {
-    publish(10);
+    publish(15);
     told = { state: 'watching' };
     await sayIn(a.release, 'start', await there());
     const leader = leaderOf(a);
@@ -324,7 +377,7 @@ suite('controllers on a real server', { skip: skipWithoutNats }, () => {
   test('a server that is killed ends no controller, and it goes on', async () => {
     const [server] = servers.servers;
     assert.ok(server);
-    publish(11);
+    publish(16);
     told = {};
     await sayIn(a.release, 'start');
     await server.kill();
@@ -338,14 +391,14 @@ suite('controllers on a real server', { skip: skipWithoutNats }, () => {
     await servers.healthy();
     connection = await servers.connect(servers.centre);
     centre = natsCentre(connection);
-    await eventually('generation 11 is complete', async () => {
+    await eventually('generation 16 is complete', async () => {
       const done = await leader.step(centre, Date.now());
-      return done.ok && shown(await there()) === '11 keep 3';
+      return done.ok && shown(await there()) === '16 keep 3';
     });
   });
 
   test('without its key in the trust, it brings the records of people, and says nothing', async () => {
-    publish(12);
+    publish(17);
     const key = readControllerKey(suiteDirectory('fleet-leader-other'));
     assert.ok(key.ok);
     const leader = leaderOf({ ...a, key: key.value });

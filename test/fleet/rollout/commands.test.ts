@@ -38,15 +38,12 @@ function tell(
 ): void {
   using store = new CentreStore(directory);
   const now = Date.now();
-  const counts = { tenants: 3, faults24h: 0, outside: 0, events: null, room: null };
-  const unknown = { confirmed: null, why: null };
   const about = { format: 1, fleet: 'example', host, at: new Date(now).toISOString() } as const;
+  const release = { generation, newest: generation, root, confirmed: null };
+  const counts = { tenants: 3, faults24h: 0, outside: 0 };
+  const unknown = { why: null, room: null, events: null };
   store.pinned(host, 'a key');
-  store.status(
-    host,
-    statusText({ ...about, state, generation, newest: generation, root, ...counts, ...unknown }),
-    now,
-  );
+  store.status(host, statusText({ ...about, state, ...release, ...counts, ...unknown }), now);
 }
 
 suite('bulkhead fleet rollout', () => {
@@ -252,6 +249,8 @@ suite('bulkhead fleet rollout', () => {
     assert.match(refused(...args), /Cannot read .*rollout\.json/);
     done('rollout', 'back', out, '--centre', centre, '--key', key('centre'));
     assert.equal(atHost().verdict, 'back');
+    done('trust', 'remove', '--controller', 'here', ...by);
+    done('publish', out, '-C', at);
   });
 
   test("what is published only in part, or is another host's, is not rolled out", () => {

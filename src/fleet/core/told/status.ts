@@ -34,7 +34,7 @@ export interface HostStatus {
   readonly generation: number | null;
   /** The newest generation that was handed over with valid signatures; null: none. */
   readonly newest: number | null;
-  /** The root of that release, in hexadecimal: another one of the same number has another root; null: none. */
+  /** The root of that release, in hexadecimal: another one of the same number has another root; null: it has not begun. */
   readonly root: string | null;
   /** The generation to which the host goes back; null: none. */
   readonly confirmed: number | null;

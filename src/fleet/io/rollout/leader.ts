@@ -11,6 +11,7 @@ import { printable } from '../../../../packages/base/printable.ts';
 import { formatProblem, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { TrustDocument } from '../../core/documents.ts';
+import { documentText } from '../../core/parse.ts';
 import {
   compareRecords,
   isNewWord,
@@ -22,11 +23,20 @@ import type { Centre, RolloutStatus } from '../../core/rollout/centre.ts';
 import { decide, rolloutTimes, type RolloutTimes } from '../../core/rollout/decide.ts';
 import type { RolloutPlan } from '../../core/rollout/plan.ts';
 import type { RolloutRecord } from '../../core/rollout/record.ts';
-import { lastRecord, putNext, say, type LastRecord, type Said, type Saying } from './controller.ts';
+import {
+  lastRecord,
+  putNext,
+  say,
+  type LastRecord,
+  type PutRecord,
+  type Said,
+  type Saying,
+} from './controller.ts';
 import type { ControllerKey } from './controller-key.ts';
 import { clockError } from '../verify/verify-bundle.ts';
 import { directoryCentre } from './directory-centre.ts';
 import { noMemory, readMemory, writeMemory, type Memory } from './memory.ts';
+import { followTrust } from './pinned-trust.ts';
 import { PublishedDirectory } from './published-fleet.ts';
 import { signedRecord, type SignedRecord } from './signed-record.ts';
 import { uploadRecord } from './upload-record.ts';
@@ -76,6 +86,8 @@ export class Leader {
   #steppedAt = 0;
   /** The last record, and the time when it was seen first: the clock of whoever issued it may have been ahead. */
   #seen = { text: '', at: 0 };
+  /** The time since when the published directory has no whole release. */
+  #brokenSince: number | undefined;
 
   constructor(parts: LeaderParts) {
     this.#parts = parts;
@@ -90,10 +102,13 @@ export class Leader {
       this.#seen = { text: '', at: now };
     }
     this.#steppedAt = now;
-    const trust = this.#published.trust();
+    const { key, directory } = this.#parts;
+    const given = this.#published.trust();
+    if (!given.ok) return given;
+    if (given.value === undefined) return ok(undefined);
+    const trust = followTrust(directory, given.value, (each) => key.isListed(each));
     if (!trust.ok) return trust;
-    if (trust.value === undefined) return ok(undefined);
-    if (!this.#parts.key.isListed(trust.value)) return await this.#carry(centre);
+    if (!key.isListed(trust.value)) return await this.#carry(centre);
     const known = await this.#known(centre, trust.value);
     if (!known.ok) return known;
     const last = await this.#agree(centre, known.value, now);
@@ -199,9 +214,15 @@ export class Leader {
   ): Promise<Result<void, Problem>> {
     const { record } = last;
     if (record === undefined) return ok(undefined);
-    const fleet = this.#published.fleet(now);
-    if (!fleet.ok || fleet.value === undefined) return fleet.ok ? ok(undefined) : fleet;
     if (this.#seen.text !== last.text) this.#seen = { text: last.text ?? '', at: now };
+    const fleet = this.#published.fleet(now);
+    if (!fleet.ok) {
+      const braked = await this.#brake(centre, trust, { ...last, record }, now);
+      return braked.ok ? fleet : braked;
+    }
+    this.#brokenSince = undefined;
+    if (fleet.value === undefined) return ok(undefined);
+    if (documentText(fleet.value.trust) !== documentText(trust)) return ok(undefined);
     const due = this.#due(fleet.value.plan, record, now);
     if (!due.ok || due.value === undefined) return due.ok ? ok(undefined) : due;
     // Without a memory it can stop a rollout, and not go on with it.
@@ -209,9 +230,42 @@ export class Leader {
     const put = await say(due.value, { ...fleet.value, trust }, this.#saying(centre, last, now));
     if (!put.ok || put.value === 'conflict') return put.ok ? ok(undefined) : put;
     if (due.value.word !== 'renew') this.#log(put.value.record);
+    return this.#rememberLast(put.value);
+  }
+
+  #rememberLast({ text }: PutRecord): Result<void, Problem> {
     const memory = this.#memory();
     if (!memory.ok) return memory;
-    return writeMemory(this.#parts.directory, { ...memory.value, last: put.value.text });
+    return writeMemory(this.#parts.directory, { ...memory.value, last: text });
+  }
+
+  /** Without a whole release in the published directory, it can stop a rollout, and does not go on with it. */
+  async #brake(
+    centre: Centre,
+    trust: TrustDocument,
+    last: LastRecord & { readonly record: RolloutRecord },
+    now: number,
+  ): Promise<Result<void, Problem>> {
+    this.#brokenSince ??= now;
+    const { record } = last;
+    const plan = this.#published.last?.plan;
+    const due = plan === undefined ? ok(undefined) : this.#due(plan, record, now);
+    const said = due.ok ? due.value : undefined;
+    const isLong = now - this.#brokenSince > this.#times.silentGraceMilliseconds;
+    const reason = said?.reason ?? 'the published directory has no whole release';
+    const next =
+      said?.word === 'back'
+        ? { ...record, verdict: 'back' as const, reason }
+        : record.verdict === 'go' && (said?.word === 'pause' || isLong)
+          ? { ...record, verdict: 'hold' as const, reason }
+          : this.#isOld(record, now)
+            ? record
+            : undefined;
+    if (next === undefined) return ok(undefined);
+    const put = await putNext('stop the rollout of', next, trust, this.#saying(centre, last, now));
+    if (!put.ok || put.value === 'conflict') return put.ok ? ok(undefined) : put;
+    this.#log(put.value.record);
+    return this.#rememberLast(put.value);
   }
 
   #due(plan: RolloutPlan, record: RolloutRecord, now: number): Result<Said | undefined, Problem> {
@@ -224,10 +278,14 @@ export class Leader {
       const decision = decide(plan, record, seen, since);
       if (decision !== undefined) return ok(decision);
     }
-    const issued = Date.parse(record.issued);
-    const isOld = now - Math.min(issued, this.#seen.at) > this.#times.renewMilliseconds;
+    return ok(this.#isOld(record, now) ? { word: 'renew' } : undefined);
+  }
+
+  #isOld({ issued }: RolloutRecord, now: number): boolean {
+    const at = Date.parse(issued);
+    const age = now - Math.min(at, this.#seen.at);
     // Hosts refuse what is far ahead.
-    return ok(isOld || issued > now + clockError ? { word: 'renew' } : undefined);
+    return age > this.#times.renewMilliseconds || at > now + clockError;
   }
 }
 

@@ -4,14 +4,13 @@ import { join } from 'node:path';
 import { errnoOf } from '../../../../packages/base/io/errno.ts';
 import type { Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
-import type { TrustDocument } from '../../core/documents.ts';
 import { fleetFiles } from '../directory/fleet-directory.ts';
-import { readTrustFile } from '../given-trust.ts';
+import { readTrustFile, type GivenTrust } from '../given-trust.ts';
 import { readPublished, type PublishedFleet } from './published.ts';
 
 export class PublishedDirectory {
   readonly #directory: string;
-  #trust: { readonly version: string; readonly value: TrustDocument } | undefined;
+  #trust: { readonly version: string; readonly value: GivenTrust } | undefined;
   #fleet: { readonly version: string; readonly value: PublishedFleet } | undefined;
   #seen = '';
 
@@ -19,16 +18,21 @@ export class PublishedDirectory {
     this.#directory = directory;
   }
 
+  /** The last release that was whole, while this process runs. */
+  get last(): PublishedFleet | undefined {
+    return this.#fleet?.value;
+  }
+
   /** Returns the trust; undefined: nothing is published. */
-  trust(): Result<TrustDocument | undefined, Problem> {
+  trust(): Result<GivenTrust | undefined, Problem> {
     const file = join(this.#directory, fleetFiles.trust);
     const version = versionOf(file);
     if (version === undefined) return ok(undefined);
     if (this.#trust?.version === version) return ok(this.#trust.value);
     const read = readTrustFile(file);
     if (!read.ok) return read;
-    this.#trust = { version, value: read.value.trust };
-    return ok(read.value.trust);
+    this.#trust = { version, value: read.value };
+    return read;
   }
 
   /**
