@@ -67,6 +67,10 @@ export class MovedHost {
       );
       value(events.addSnapshot(id, snapshot(begin + hour, [processOf(7, 'php secret.php')])));
     }
+    // The clock was ahead once: what it left behind stays here.
+    const ahead = { begin: end + 30 * hour, end: end + 30 * hour };
+    value(events.addFaults(ahead.end, [fault(member, 5)]));
+    value(events.open(incident({ member, name, limit: 'cpu.limit', ...ahead })));
   }
 
   /** Makes an account known, which has used nothing yet. */
