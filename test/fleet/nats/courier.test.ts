@@ -94,6 +94,14 @@ suite('a courier and a centre', { skip: skipWithoutNats || needsRoot }, () => {
     await eventually('it is gone', async () => (await there()) === undefined);
   });
 
+  test('so is one of a host that left while no centre ran', async () => {
+    const connection = await servers.connect(servers.centre);
+    await connection.request(docSubject('web-004'), 'fourth', { timeout: 60_000 });
+    const there = () => lastMessage(connection, docRequest('web-004')).catch(() => 'unknown');
+    await eventually('it is gone', async () => (await there()) === undefined);
+    assert.equal(await lastMessage(connection, docRequest(hostName)), 'after the link');
+  });
+
   test('the centre knows the status, and a change of it at once', async () => {
     await eventually('a status', () => stage.status()?.state === 'healthy');
     assert.deepEqual([stage.status()?.tenants, stage.status()?.faults24h], [12, 3]);

@@ -13,7 +13,7 @@ export interface ServerCertificate {
   readonly key: string;
 }
 
-/** The authority that signs the servers' certificates, as PEM. Whoever has its key can be a server. */
+/** The signer of the servers' certificates, as PEM. Whoever has its key can be a server. */
 export type Authority = ServerCertificate;
 
 /** Hosts have the authority in their credentials, so a new one means new credentials for all. */

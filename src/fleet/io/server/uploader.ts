@@ -2,7 +2,7 @@
  * Uploads the files that `bulkhead fleet publish` wrote, one for each host. Servers may lose all of them, so what is there
  * is compared again from time to time.
  */
-import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { jetstream, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,6 +21,8 @@ export class Uploader {
   readonly #warn: (text: string) => void;
   /** The files whose text the servers have, by their size and time. */
   #there = new Map<string, string>();
+  /** Whether it is known which files the servers have. */
+  #isCompared = false;
 
   constructor(directory: string, warn: (text: string) => void) {
     this.#directory = directory;
@@ -30,6 +32,7 @@ export class Uploader {
   /** Compares all files again from now on. */
   forget(): void {
     this.#there = new Map();
+    this.#isCompared = false;
   }
 
   /** Uploads what has changed. Returns the number of messages. Throws the client's errors. */
@@ -66,15 +69,23 @@ export class Uploader {
 
   /** Removes the messages of hosts whose files are gone. A directory without any file is none that was published. */
   async #removeOthers(connection: NatsConnection, hosts: ReadonlySet<string>): Promise<number> {
-    const gone = [...this.#there.keys()].filter((host) => !hosts.has(host));
-    if (gone.length === 0 || hosts.size === 0) return 0;
+    if (hosts.size === 0) return 0;
     const manager = await jetstreamManager(connection, { checkAPI: false });
+    const known = this.#isCompared ? [...this.#there.keys()] : await hostsOf(manager);
+    const gone = known.filter((host) => !hosts.has(host));
     for (const host of gone) {
       await manager.streams.purge('DOCS', { filter: docSubject(host) });
       this.#there.delete(host);
     }
+    this.#isCompared = true;
     return gone.length;
   }
+}
+
+/** Returns the hosts whose files the servers have, also those of an earlier run. */
+async function hostsOf(manager: JetStreamManager): Promise<readonly string[]> {
+  const { state } = await manager.streams.info('DOCS', { subjects_filter: docSubject('*') });
+  return Object.keys(state.subjects ?? {}).map((subject) => subject.slice(docSubject('').length));
 }
 
 function versionOf(path: string): string | undefined {
