@@ -239,7 +239,7 @@ export class Leader {
     return writeMemory(this.#parts.directory, { ...memory.value, last: text });
   }
 
-  /** Without a whole release in the published directory, it can stop a rollout, and does not go on with it. */
+  /** Stops a rollout if it has to, and does not go on with it: the published directory has no whole release. */
   async #brake(
     centre: Centre,
     trust: TrustDocument,
