@@ -37,6 +37,7 @@ import { clockError } from '../verify/verify-bundle.ts';
 import { directoryCentre } from './directory-centre.ts';
 import { noMemory, readMemory, writeMemory, type Memory } from './memory.ts';
 import { followTrust } from './pinned-trust.ts';
+import type { PublishedFleet } from './published.ts';
 import { PublishedDirectory } from './published-fleet.ts';
 import { signedRecord, type SignedRecord } from './signed-record.ts';
 import { uploadRecord } from './upload-record.ts';
@@ -221,15 +222,18 @@ export class Leader {
       return braked.ok ? fleet : braked;
     }
     this.#brokenSince = undefined;
-    if (fleet.value === undefined) return ok(undefined);
-    if (documentText(fleet.value.trust) !== documentText(trust)) return ok(undefined);
-    const due = this.#due(fleet.value.plan, record, now);
-    if (!due.ok || due.value === undefined) return due.ok ? ok(undefined) : due;
+    const isWhole = fleet.value && documentText(fleet.value.trust) === documentText(trust);
+    const due = isWhole ? this.#due(fleet.value.plan, record, now) : ok(undefined);
     // Without a memory it can stop a rollout, and not go on with it.
-    if (due.value.word === 'next' && !isKept) return ok(undefined);
-    const put = await say(due.value, { ...fleet.value, trust }, this.#saying(centre, last, now));
+    const isDue = due.ok && due.value !== undefined && (isKept || due.value.word !== 'next');
+    if (!isDue || fleet.value === undefined) return due.ok ? ok(undefined) : due;
+    return await this.#say(due.value, fleet.value, this.#saying(centre, last, now));
+  }
+
+  async #say(said: Said, fleet: PublishedFleet, saying: Saying): Promise<Result<void, Problem>> {
+    const put = await say(said, fleet, saying);
     if (!put.ok || put.value === 'conflict') return put.ok ? ok(undefined) : put;
-    if (due.value.word !== 'renew') this.#log(put.value.record);
+    if (said.word !== 'renew') this.#log(put.value.record);
     return this.#rememberLast(put.value);
   }
 
@@ -239,33 +243,33 @@ export class Leader {
     return writeMemory(this.#parts.directory, { ...memory.value, last: text });
   }
 
-  /** Stops a rollout if it has to, and does not go on with it: the published directory has no whole release. */
+  /** Stops a rollout, and goes on with none, while the published directory has no whole release. */
   async #brake(
     centre: Centre,
     trust: TrustDocument,
     last: LastRecord & { readonly record: RolloutRecord },
     now: number,
   ): Promise<Result<void, Problem>> {
-    this.#brokenSince ??= now;
-    const { record } = last;
-    const plan = this.#published.last?.plan;
-    const due = plan === undefined ? ok(undefined) : this.#due(plan, record, now);
-    const said = due.ok ? due.value : undefined;
-    const isLong = now - this.#brokenSince > this.#times.silentGraceMilliseconds;
-    const reason = said?.reason ?? 'the published directory has no whole release';
-    const next =
-      said?.word === 'back'
-        ? { ...record, verdict: 'back' as const, reason }
-        : record.verdict === 'go' && (said?.word === 'pause' || isLong)
-          ? { ...record, verdict: 'hold' as const, reason }
-          : this.#isOld(record, now)
-            ? record
-            : undefined;
+    const next = this.#braked(last.record, now);
     if (next === undefined) return ok(undefined);
     const put = await putNext('stop the rollout of', next, trust, this.#saying(centre, last, now));
     if (!put.ok || put.value === 'conflict') return put.ok ? ok(undefined) : put;
     this.#log(put.value.record);
     return this.#rememberLast(put.value);
+  }
+
+  /** Returns what is to be said without a whole release; undefined: nothing. */
+  #braked(record: RolloutRecord, now: number): RolloutRecord | undefined {
+    this.#brokenSince ??= now;
+    const plan = this.#published.last?.plan;
+    const due = plan === undefined ? ok(undefined) : this.#due(plan, record, now);
+    const said = due.ok ? due.value : undefined;
+    const reason = said?.reason ?? 'the published directory has no whole release';
+    if (said?.word === 'back') return { ...record, verdict: 'back', reason };
+    const isLong = now - this.#brokenSince > this.#times.silentGraceMilliseconds;
+    if (record.verdict === 'go' && (said?.word === 'pause' || isLong))
+      return { ...record, verdict: 'hold', reason };
+    return this.#isOld(record, now) ? record : undefined;
   }
 
   #due(plan: RolloutPlan, record: RolloutRecord, now: number): Result<Said | undefined, Problem> {

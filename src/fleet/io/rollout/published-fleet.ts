@@ -58,6 +58,6 @@ function versionOf(path: string): string | undefined {
     const stat = lstatSync(path, { throwIfNoEntry: false, bigint: true });
     return stat && `${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`;
   } catch (error) {
-    return `${errnoOf(error)}`;
+    return errnoOf(error);
   }
 }
