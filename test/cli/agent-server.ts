@@ -8,6 +8,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { errorBody } from '../../src/agent/api/error-body.ts';
+import type { MovedResponse } from '../../src/agent/history/history-api.ts';
 import type {
   AdviseResponse,
   IncidentResponse,
@@ -348,6 +349,7 @@ function answer(path: string, query: URLSearchParams): unknown {
   if (path === '/v1/top') return topResponse(Date.now(), query.get('all') === '1');
   if (path === '/v1/usage') return usageResponse(from, to, query.getAll('tenant'));
   if (path === '/v1/series') return seriesResponse(query);
+  if (path === '/v1/moved') return { records: [] } satisfies MovedResponse;
   if (path === '/v1/incidents') return incidentsResponse(query);
   if (path === '/v1/advise') return adviseResponse(from, to);
   if (incident !== null) return incidentOf(Number(incident[1]));
