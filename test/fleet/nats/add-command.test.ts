@@ -1,39 +1,16 @@
 /** `bulkhead fleet server add`: what it writes, and what it refuses. */
 import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { readFileSync, renameSync, statSync } from 'node:fs';
+import { readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { FleetServerAddJson } from '../../../src/fleet/commands/json.ts';
 import { jsonOf } from '../../../testing/json-output.ts';
 import { suiteDirectory } from '../../../testing/temporary-directory.ts';
+import { done, modeOf, run } from './fleet-command.ts';
 import { skipWithoutNats } from './servers.ts';
 
-const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 const names = ['nats-1.example.org', 'nats-2.example.org', 'nats-3.example.org'];
-
-interface Ran {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-const run = (...args: readonly string[]): Promise<Ran> =>
-  new Promise((resolve) => {
-    const child = execFile(process.execPath, [main, 'fleet', ...args], (_error, stdout, stderr) =>
-      resolve({ status: child.exitCode, stdout, stderr }),
-    );
-  });
-
-async function done(...args: readonly string[]): Promise<string> {
-  const { status, stdout, stderr } = await run(...args);
-  assert.equal(status, 0, stderr);
-  return stdout;
-}
-
-const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8);
 
 suite('bulkhead fleet server add', { skip: skipWithoutNats }, () => {
   const one = suiteDirectory('fleet-server-add');

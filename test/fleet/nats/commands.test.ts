@@ -1,18 +1,9 @@
 /** `bulkhead fleet server` and `bulkhead fleet host`, with real servers where they talk to some. */
 import '../../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { execFile, execFileSync, spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  symlinkSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-} from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, symlinkSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { suite, test } from 'node:test';
 import type {
   FleetHostAddJson,
@@ -26,31 +17,8 @@ import { readServerState } from '../../../src/fleet/io/server/server-state.ts';
 import { jsonOf } from '../../../testing/json-output.ts';
 import { eventually } from '../../../testing/patience.ts';
 import { suiteDirectory } from '../../../testing/temporary-directory.ts';
+import { done, modeOf, run } from './fleet-command.ts';
 import { skipWithoutNats, startServers } from './servers.ts';
-
-const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
-
-interface Ran {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs a command beside the connections of the test. */
-const run = (...args: readonly string[]): Promise<Ran> =>
-  new Promise((resolve) => {
-    const child = execFile(process.execPath, [main, 'fleet', ...args], (_error, stdout, stderr) =>
-      resolve({ status: child.exitCode, stdout, stderr }),
-    );
-  });
-
-async function done(...args: readonly string[]): Promise<string> {
-  const { status, stdout, stderr } = await run(...args);
-  assert.equal(status, 0, stderr);
-  return stdout;
-}
-
-const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8);
 
 suite('bulkhead fleet server init', { skip: skipWithoutNats }, () => {
   const home = suiteDirectory('fleet-servers');
