@@ -80,7 +80,7 @@ suite('commands at the centre', () => {
       measuredSeconds: 600_000,
       cpu: used,
       memory: { ...used, has: 64, promised: 80, p95: 30 },
-      pressure: { cpu: 0, memory: 0, io: null },
+      pressure: { cpu: 0, memory: 0, io: 0 },
     };
     tell('web-001', { last: 9, epoch: 'e1' }, undefined, room);
     tell('web-002', { last: 118, epoch: 'e2' }, now - 86_400_000, room);

@@ -26,7 +26,7 @@ const roomOf = (cpu: number, memory: number, more: Partial<RoomReport> = {}): Ro
   measuredSeconds: 604_800,
   cpu: figures(10, cpu),
   memory: figures(100, memory),
-  pressure: { cpu: 0.1, memory: 0, io: null },
+  pressure: { cpu: 0.1, memory: 0, io: 0 },
   ...more,
 });
 const host = (room: RoomReport | null, state = 'healthy') => ({ host: 'web-001', state, room });
@@ -68,9 +68,11 @@ suite('the room of a host', () => {
     assert.deepEqual([short.fits, short.why], [false, 'less than a day was measured']);
     const unmeasured = roomOf(3, 30, { pressure: { cpu: null, memory: null, io: null } });
     assert.equal(fitOf(host(unmeasured)).why, 'its pressure is unknown');
+    const partly = roomOf(3, 30, { pressure: { cpu: 0, memory: null, io: 0 } });
+    assert.equal(fitOf(host(partly)).why, 'its pressure is unknown');
     const pressed = roomOf(3, 30, { pressure: { cpu: 0.1, memory: 0.25, io: 0.9 } });
     assert.match(fitOf(host(pressed)).why ?? '', /^under pressure: 25% of the time, .* memory$/);
-    for (const state of ['silent', 'held', 'frozen', 'watching'])
+    for (const state of ['silent', 'held', 'frozen', 'watching', 'none', 'of a later version'])
       assert.deepEqual([fitOf(host(roomOf(3, 30), state)).why, state], [state, state]);
     for (const state of ['healthy', 'confirmed', 'refused', 'new'])
       assert.ok(fitOf(host(roomOf(3, 30), state)).fits, state);

@@ -135,7 +135,7 @@ const parts: CommandTable = {
   },
   host: {
     usage: '',
-    summary: "let hosts use the fleet's servers, or no longer",
+    summary: "add or remove the credentials with which hosts use the fleet's servers",
     load: () => import('./servers/host.ts'),
   },
 };

@@ -2,6 +2,7 @@
  * The room of a host for one tenant more: what its limits promise to tenants, what they really use, and which resource is
  * the tightest. Two figures decide, and both are the host's own: its p95, and what the new tenant would add to it.
  */
+import type { FleetState } from '../../agent/api/fleet-api.ts';
 import { amount, object, orNull, part, whole, type Field } from './fields.ts';
 
 export const roomResources = ['cpu', 'memory'] as const;
@@ -117,16 +118,15 @@ const pressureMax: Readonly<Record<keyof RoomPressure, number>> = {
   io: 0.3,
 };
 
-/** States in which a host takes no new tenant. */
-const excluding: ReadonlySet<string> = new Set([
-  'silent',
-  'unknown',
-  'held',
-  'frozen',
-  'watching',
-  'applying',
-  'going back',
-  'unclear',
+/** States in which a host may take a new tenant: all others, and those that only later versions know, say why it does not. */
+const taking: ReadonlySet<string> = new Set<FleetState>([
+  'new',
+  'waiting',
+  'checking',
+  'healthy',
+  'confirmed',
+  'refused',
+  'rolled back',
 ]);
 
 /** Returns how a host stands with a new tenant; without a need, how it stands now. */
@@ -183,14 +183,14 @@ function tightestOf(cpu: ResourceShare, memory: ResourceShare) {
     : { tightest: 'memory' as const, after: memory.after };
 }
 
-const stateProblem = (state: string): string | null => (excluding.has(state) ? state : null);
+const stateProblem = (state: string): string | null => (taking.has(state) ? null : state);
 
 function whyNot(
   { pressure, measuredSeconds }: RoomReport,
   shares: Readonly<Record<RoomResource, ResourceShare>>,
 ): string | null {
   const { tightest, after } = tightestOf(shares.cpu, shares.memory);
-  if (pressedRoomResources.every((name) => pressure[name] === null))
+  if (pressedRoomResources.some((name) => pressure[name] === null))
     return 'its pressure is unknown';
   const pressed = pressedRoomResources.find((name) => (pressure[name] ?? 0) >= pressureMax[name]);
   if (pressed !== undefined)

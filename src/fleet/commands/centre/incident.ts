@@ -90,7 +90,7 @@ function textOf(shown: FleetIncidentJson): string {
       ? []
       : [`At that time, the same tenant hit:\n${incidentTable(shown.alongside)}`]),
     ...(missing === '' ? [] : [`Not known: ${printable(missing)}`]),
-    `What was running then, only ${shown.host} knows: "bulkhead faults" there lists it`,
+    `Only ${shown.host} knows which processes ran then: "bulkhead faults" there lists the incident`,
   ].join('\n\n');
 }
 
