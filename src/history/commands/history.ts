@@ -9,12 +9,12 @@ const parts: CommandTable = {
     load: () => import('./push.ts'),
   },
   export: {
-    usage: '<tenant> [options]',
+    usage: '[options] <tenant>',
     summary: 'write the history of a tenant that moves to another host',
     load: () => import('./export.ts'),
   },
   import: {
-    usage: '<file> [options]',
+    usage: '[options] <file>',
     summary: "import a moved tenant's history; commands show it with its origin",
     load: () => import('./import.ts'),
   },
