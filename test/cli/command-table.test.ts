@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
-import { loadCommands } from '../../src/cli/shared/command-table.ts';
+import { loadCommand } from '../../src/cli/shared/command-table.ts';
 import { makeProgram, makeWholeProgram } from '../../src/cli/program.ts';
 import { capabilities } from '../../src/capabilities.ts';
 
@@ -29,9 +29,13 @@ function loadedBy(args: readonly string[]): readonly string[] {
 
 test('--help lists commands the same before and after they are loaded', async () => {
   const program = makeProgram(capabilities);
-  const listed = program.helpInformation();
-  await loadCommands(program);
-  assert.equal(program.helpInformation(), listed);
+  const load = async (command: Command): Promise<void> => {
+    const listed = command.helpInformation();
+    for (const each of command.commands) await loadCommand(each);
+    assert.equal(command.helpInformation(), listed);
+    for (const each of command.commands) await load(each);
+  };
+  await load(program);
   const kernelModules = (whole: typeof program) =>
     whole.commands.find((each) => each.name() === 'modules');
   const printed = run(['modules', '--help']).stdout;

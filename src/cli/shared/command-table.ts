@@ -26,7 +26,7 @@ export function addCommands(parent: Command, table: CommandTable): void {
   parent.hook('preSubcommand', (_parent, command) => loadCommand(command));
 }
 
-async function loadCommand(command: Command): Promise<void> {
+export async function loadCommand(command: Command): Promise<void> {
   const row = rows.get(command);
   if (row === undefined) return;
   rows.delete(command);

@@ -4,12 +4,12 @@ import { addCommands, type CommandTable } from '../../../cli/shared/command-tabl
 
 const parts: CommandTable = {
   enable: {
-    usage: '[options]',
+    usage: '',
     summary: 'have the panel call Bulkhead; its own hooks stay',
     load: () => import('./enable.ts'),
   },
   disable: {
-    usage: '[options]',
+    usage: '',
     summary: 'take these calls out of the panel again',
     load: () => import('./disable.ts'),
   },

@@ -4,12 +4,12 @@ import { addCommands, type CommandTable } from '../../../cli/shared/command-tabl
 
 const parts: CommandTable = {
   enable: {
-    usage: '[options]',
+    usage: '',
     summary: "have Apache start CGI programs and mod_fcgid in their tenants' cgroups and jails",
     load: () => import('./enable.ts'),
   },
   disable: {
-    usage: '[options]',
+    usage: '',
     summary: "have Apache call the distribution's suexec again, and remove what enable wrote",
     load: () => import('./disable.ts'),
   },
