@@ -213,6 +213,9 @@ suite('bulkhead fleet rollout', () => {
     assert.equal(begun.status, 0, begun.stderr);
     assert.match(begun.stdout, /hosts of the open waves take it\nled by here, the centre here\n/);
     assert.doesNotMatch(begun.stdout, /healthy|silent/);
+    // The first host may still speak: nothing is unclear yet.
+    tell(centre, 'web-003', 'healthy', atHost().release);
+    assert.match(shownHere().stdout, /\n {2}wave 1 +1 host {2}open {2}watching {2}1 silent\n/);
     // The centre has paused it in its second wave, and knows two hosts.
     const { generation } = at1;
     const last = atHost();

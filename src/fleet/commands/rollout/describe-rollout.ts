@@ -1,7 +1,7 @@
 /** A rollout as commands show it. */
 import { count } from '../../../../packages/base/list.ts';
 import { printable } from '../../../../packages/base/printable.ts';
-import { judgedWaves, type Seen } from '../../core/rollout/decide.ts';
+import { isOver, judgedWaves, type Seen } from '../../core/rollout/decide.ts';
 import { isWaveOpen } from '../../core/rollout/open-waves.ts';
 import { isAbout, type RolloutPlan } from '../../core/rollout/plan.ts';
 import type { RolloutRecord } from '../../core/rollout/record.ts';
@@ -53,6 +53,11 @@ function wavesOf(
   const { verdict, wave: last = 0 } = record ?? {};
   const begun = verdict === 'keep' ? plan.waves.length : last;
   const judged = seen === undefined ? [] : judgedWaves(plan, begun, seen);
+  // Hosts that are silent now may still speak in time.
+  const isWaiting =
+    seen !== undefined &&
+    verdict === 'go' &&
+    !isOver(plan, Date.parse(record?.opened ?? ''), 'unclear', seen);
   return plan.waves.map((hosts, index) => {
     const wave = index + 1;
     const found = judged.find(({ counted }) => counted.wave === wave);
@@ -63,7 +68,12 @@ function wavesOf(
       isOpen: isWaveOpen(plan, record, wave),
       counts: found === undefined ? null : { healthy, failed, silent, undecided },
       // While hosts go back, the counts say how far that is.
-      verdict: verdict === 'back' ? null : (found?.verdict ?? null),
+      verdict:
+        verdict === 'back'
+          ? null
+          : isWaiting && found?.verdict === 'unclear'
+            ? 'watching'
+            : (found?.verdict ?? null),
     };
   });
 }

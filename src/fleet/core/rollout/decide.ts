@@ -147,9 +147,10 @@ export function decide(
   if (!isOpen) return undefined;
   const unsure = waves.find(({ verdict }) => verdict !== 'passed');
   if (unsure === undefined) return { word: 'next', reason: '' };
-  const due = dueAt(plan, since.opened, unsure.verdict, seen.times);
-  const isDue = seen.now >= Math.max(due, since.listens + seen.times.silentGraceMilliseconds);
-  return isDue ? { word: 'pause', reason: unclearness(plan, unsure.counted) } : undefined;
+  const hasListened = seen.now >= since.listens + seen.times.silentGraceMilliseconds;
+  return hasListened && isOver(plan, since.opened, unsure.verdict, seen)
+    ? { word: 'pause', reason: unclearness(plan, unsure.counted) }
+    : undefined;
 }
 
 /** Another centre has a later release: this one cannot judge it. */
@@ -169,17 +170,22 @@ export const judgedWaves = (plan: RolloutPlan, open: number, seen: Seen): readon
     return [{ counted, verdict: judgeWave(plan, counted, index + 1 === open) }];
   });
 
-/** Silent hosts have the time of one watch; those that still judge it have more. */
-function dueAt(
+/**
+ * Returns whether the time is over in which a wave may still pass. Silent hosts have the time of one watch; those that
+ * still judge it have more. `opened` is in milliseconds since 1970.
+ */
+export function isOver(
   { head }: RolloutPlan,
-  since: number,
+  opened: number,
   verdict: WaveVerdict,
-  times: RolloutTimes,
-): number {
+  { now, times }: Pick<Seen, 'now' | 'times'>,
+): boolean {
   const watch = head.watchSeconds * 1000;
-  return verdict === 'unclear'
-    ? since + watch + times.silentGraceMilliseconds
-    : since + watchesMax * watch + times.pendingGraceMilliseconds;
+  const grace =
+    verdict === 'unclear'
+      ? watch + times.silentGraceMilliseconds
+      : watchesMax * watch + times.pendingGraceMilliseconds;
+  return now >= opened + grace;
 }
 
 const replaced = ({ head }: RolloutPlan, { release }: RolloutRecord) =>
