@@ -37,11 +37,12 @@ const event = (minutes: number, more: Partial<FleetEvent> = {}): FleetEvent => (
 suite('commands at the centre', () => {
   const directory = suiteDirectory('fleet-centre-commands');
   const place = join(directory, 'centre');
-  const cli = (...args: readonly string[]) => {
-    const all = [main, 'fleet', ...args, '--directory', place];
+  const cliOf = (centre: string, ...args: readonly string[]) => {
+    const all = [main, 'fleet', ...args, '--directory', centre];
     const { status, stdout, stderr } = spawnSync(process.execPath, all, { encoding: 'utf8' });
     return { status, stdout, stderr };
   };
+  const cli = (...args: readonly string[]) => cliOf(place, ...args);
 
   {
     using store = new CentreStore(place);
@@ -142,6 +143,30 @@ suite('commands at the centre', () => {
     assert.deepEqual(ids('carol', '--period', '7d'), ['web-003/1']);
     const few = faults('-n', '2');
     assert.deepEqual([few.incidents.length, few.total], [2, 8]);
+  });
+
+  test('a host whose clock is ahead comes before no other', () => {
+    const ahead = join(directory, 'ahead');
+    const hour = 3_600_000;
+    const about = { format: 1, fleet: 'example', epoch: 'e1', oldest: 1, first: 1 } as const;
+    {
+      using store = new CentreStore(ahead);
+      for (const host of ['web-001', 'web-002']) store.pinned(host, `key of ${host}`);
+      const later = { ...event(0), at: '9999-12-31T23:59:59.000Z' };
+      store.add({ ...about, host: 'web-001', events: [later] }, now - hour);
+      store.add({ ...about, host: 'web-002', events: [event(1)] }, now);
+    }
+    const { incidents } = jsonOf<FleetFaultsJson>(
+      'fleet faults',
+      cliOf(ahead, 'faults', '--json').stdout,
+    );
+    assert.deepEqual(
+      incidents.map(({ host, end }) => [host, end <= now]),
+      [
+        ['web-002', true],
+        ['web-001', true],
+      ],
+    );
   });
 
   test('text says what is not known, and has no control characters of others', () => {

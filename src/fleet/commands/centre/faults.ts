@@ -55,9 +55,7 @@ function faults(tenants: readonly string[], options: FaultsOptions): Promise<Exi
   return withKnownHosts(options.directory, (known) => {
     const hosts = namedHosts(known.hosts, options.host);
     if (hosts === undefined) return exitCodes.failed;
-    // Without --to, what a clock that is ahead says is shown, too.
-    const to = options.to === undefined ? Infinity : period.value.to;
-    const read = readIncidents(known, options.host, { ...period.value, to });
+    const read = readIncidents(known, options.host, period.value);
     if (!read.ok) return failWith(read.error);
     const { incidents, isWhole } = read.value;
     const { limit, severity, count } = options;

@@ -11,7 +11,7 @@ export interface StoredEvent extends FleetEvent {
   readonly host: string;
   readonly epoch: string;
   readonly number: number;
-  /** Its `at`, in milliseconds since 1970. */
+  /** Its `at`, but not later than it came, in milliseconds since 1970. */
   readonly end: number;
 }
 

@@ -200,14 +200,21 @@ function knownHost(row: Record<string, unknown>): KnownHost {
   };
 }
 
-function storedEvent({ host, epoch, number, body }: Record<string, unknown>): StoredEvent {
+function storedEvent({
+  host,
+  epoch,
+  number,
+  received,
+  body,
+}: Record<string, unknown>): StoredEvent {
   const event = JSON.parse(String(body)) as FleetEvent;
   return {
     ...event,
     host: String(host),
     epoch: String(epoch),
     number: Number(number),
-    end: Date.parse(event.at),
+    // A host whose clock is ahead, or that lies, comes before no other.
+    end: Math.min(Date.parse(event.at), Number(received)),
   };
 }
 
@@ -243,11 +250,11 @@ function prepare(db: DatabaseSync): Statements {
     ),
     pruneOld: db.prepare('DELETE FROM events WHERE received < ?'),
     events: db.prepare(
-      'SELECT host, epoch, number, body FROM events WHERE received >= ? ORDER BY received DESC LIMIT ?',
+      'SELECT host, epoch, number, received, body FROM events WHERE received >= ? ORDER BY received DESC LIMIT ?',
     ),
     // By the host: the index of the times has the events of all hosts.
     eventsOfHost: db.prepare(
-      `SELECT host, epoch, number, body FROM events WHERE host = ? AND +received >= ?
+      `SELECT host, epoch, number, received, body FROM events WHERE host = ? AND +received >= ?
          ORDER BY +received DESC LIMIT ?`,
     ),
     hosts: db.prepare(
