@@ -42,7 +42,7 @@ export interface FleetHostsResponse {
   readonly isCurrent?: boolean;
   /** The number of hosts; `hosts` has 10,000 of them at most. */
   readonly count: number;
-  /** The hosts by their names: those of the published release, and those that have told something. */
+  /** Hosts of the published release, and hosts that have told something, by their names. */
   readonly hosts: readonly FleetHostRow[];
   /** The release that is published, and its rollout; absent if none can be read. */
   readonly rollout?: FleetHostsRollout;

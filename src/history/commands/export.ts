@@ -16,7 +16,7 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../cli/shared/command.ts';
-import { failWith, pathsFor, print, printJson } from '../../cli/shared/output.ts';
+import { failWith, print, printJson } from '../../cli/shared/output.ts';
 import type { Paths } from '../../host/paths.ts';
 import { exportMember, findTenant, type ExportedRecord } from '../../store/moved/export-member.ts';
 import { pack, readMoved } from '../../store/moved/moved-file.ts';
@@ -26,7 +26,7 @@ import { createFile } from '../../sys/files/edited-file.ts';
 import { loadIncidentKinds } from '../../usage/incident-kinds.ts';
 import { historyFileText, type HistoryFile, type HistoryHead } from './history-file.ts';
 import type { HistoryExportJson } from './json.ts';
-import { historyDirectoryOf, onlyRoot, sealOf } from './shared.ts';
+import { asRoot, historyDirectoryOf, type Place } from './shared.ts';
 
 interface ExportOptions {
   readonly to: string;
@@ -35,16 +35,19 @@ interface ExportOptions {
 
 const action = 'export the history of';
 
-async function exportHistory(
+const exportHistory = (
+  tenant: string,
+  options: ExportOptions,
+  command: Command,
+): Promise<ExitCode> =>
+  asRoot(command, action, tenant, (place) => exportIn(place, tenant, options, command));
+
+async function exportIn(
+  { paths, seal }: Place,
   tenant: string,
   options: ExportOptions,
   command: Command,
 ): Promise<ExitCode> {
-  const paths = pathsFor(command);
-  if (paths === undefined) return exitCodes.usage;
-  const refused = onlyRoot(action, tenant);
-  if (refused !== undefined) return failWith(refused);
-  const seal = await sealOf(command);
   const member = seal?.memberOf(paths) ?? ok(undefined);
   if (!member.ok) return failWith(member.error);
   const host = member.value?.host ?? hostname();

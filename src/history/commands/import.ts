@@ -12,7 +12,7 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../cli/shared/command.ts';
-import { failWith, pathsFor, print, printJson } from '../../cli/shared/output.ts';
+import { failWith, print, printJson } from '../../cli/shared/output.ts';
 import type { Paths } from '../../host/paths.ts';
 import { findTenant, type FoundTenant } from '../../store/moved/export-member.ts';
 import { readMoved, writeMoved } from '../../store/moved/moved-file.ts';
@@ -24,7 +24,7 @@ import type { HistoryFile } from './history-file.ts';
 import { whyNotTrusted, type TrustOptions } from './trusted.ts';
 import { readHistoryFile, readRecords, sealState } from './read-history-file.ts';
 import type { HistoryImportJson } from './json.ts';
-import { historyDirectoryOf, onlyRoot, sealOf } from './shared.ts';
+import { asRoot, historyDirectoryOf, type Place } from './shared.ts';
 
 interface ImportOptions extends TrustOptions {
   readonly as: string;
@@ -33,16 +33,15 @@ interface ImportOptions extends TrustOptions {
 
 const action = 'import the history';
 
-async function importHistory(
+const importHistory = (path: string, options: ImportOptions, command: Command): Promise<ExitCode> =>
+  asRoot(command, action, path, (place) => importIn(place, path, options, command));
+
+async function importIn(
+  { paths, seal }: Place,
   path: string,
   options: ImportOptions,
   command: Command,
 ): Promise<ExitCode> {
-  const paths = pathsFor(command);
-  if (paths === undefined) return exitCodes.usage;
-  const refused = onlyRoot(action, path);
-  if (refused !== undefined) return failWith(refused);
-  const seal = await sealOf(command);
   const read = readHistoryFile(path);
   if (!read.ok) return failWith(read.error);
   const file = read.value;

@@ -46,8 +46,6 @@ interface FaultsOptions extends ServerOptions, PeriodOptions {
 
 /** Events that are read at once: some 400 MB of memory. */
 const eventsMax = 500_000;
-/** The error of a host's clock up to which its events are found by the time when they came. */
-const clockErrorMilliseconds = 600_000;
 
 function faults(tenants: readonly string[], options: FaultsOptions): Promise<ExitCode> {
   const period = parsePeriod(options, Date.now());
@@ -80,7 +78,7 @@ function faults(tenants: readonly string[], options: FaultsOptions): Promise<Exi
 /** Reads the incidents of a period, the newest first; `isWhole`: all of them. */
 function readIncidents({ store, told }: KnownHosts, hosts: readonly string[], period: Period) {
   const events = store.events({
-    since: period.from - clockErrorMilliseconds,
+    since: period.from,
     ...(hosts.length > 0 && { hosts }),
     max: eventsMax,
   });

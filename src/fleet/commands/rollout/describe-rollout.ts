@@ -1,7 +1,7 @@
 /** A rollout as commands show it. */
 import { count } from '../../../../packages/base/list.ts';
 import { printable } from '../../../../packages/base/printable.ts';
-import { isOver, judgedWaves, type Seen } from '../../core/rollout/decide.ts';
+import { isOver, judgedWaves, type Seen, type WaveVerdict } from '../../core/rollout/decide.ts';
 import { isWaveOpen } from '../../core/rollout/open-waves.ts';
 import { isAbout, type RolloutPlan } from '../../core/rollout/plan.ts';
 import type { RolloutRecord } from '../../core/rollout/record.ts';
@@ -53,11 +53,14 @@ function wavesOf(
   const { verdict, wave: last = 0 } = record ?? {};
   const begun = verdict === 'keep' ? plan.waves.length : last;
   const judged = seen === undefined ? [] : judgedWaves(plan, begun, seen);
-  // Hosts that are silent now may still speak in time.
-  const isWaiting =
-    seen !== undefined &&
-    verdict === 'go' &&
-    !isOver(plan, Date.parse(record?.opened ?? ''), 'unclear', seen);
+  const verdictOf = (found: WaveVerdict | undefined): WaveVerdict | null => {
+    // While hosts go back, the counts say how far that is.
+    if (found === undefined || seen === undefined || verdict === 'back') return null;
+    // Hosts that are silent now may still speak in time.
+    const isWaiting =
+      verdict === 'go' && !isOver(plan, Date.parse(record?.opened ?? ''), found, seen);
+    return found === 'unclear' && isWaiting ? 'watching' : found;
+  };
   return plan.waves.map((hosts, index) => {
     const wave = index + 1;
     const found = judged.find(({ counted }) => counted.wave === wave);
@@ -67,13 +70,7 @@ function wavesOf(
       hosts: hosts.length,
       isOpen: isWaveOpen(plan, record, wave),
       counts: found === undefined ? null : { healthy, failed, silent, undecided },
-      // While hosts go back, the counts say how far that is.
-      verdict:
-        verdict === 'back'
-          ? null
-          : isWaiting && found?.verdict === 'unclear'
-            ? 'watching'
-            : (found?.verdict ?? null),
+      verdict: verdictOf(found?.verdict),
     };
   });
 }

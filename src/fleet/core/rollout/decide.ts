@@ -5,7 +5,7 @@
  *     pass      enough are healthy, and the others are few enough to be left behind
  *     unclear   the time is over, and it is neither: people decide
  *
- * What is not known is never taken as good.
+ * An unknown answer never counts as good.
  */
 import type { FleetState } from '../../../agent/api/fleet-api.ts';
 import { count } from '../../../../packages/base/list.ts';

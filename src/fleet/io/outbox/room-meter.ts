@@ -1,6 +1,6 @@
 /**
  * Measures the room of a host for its status: once an hour from a week of history, which is read in a thread of its own.
- * Pressure is that of the last minutes.
+ * Pressure covers the last minutes.
  */
 import type { FleetEngine } from '../../../agent/fleet/fleet-agent.ts';
 import type { HostFigures } from '../../../host/host-figures.ts';
