@@ -12,6 +12,8 @@ import { patienceMilliseconds } from '../testing/patience.ts';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = `${root}node_modules/.bin`;
+/** How much of a failed step is shown again at the end: enough for some tests with their reasons. */
+const failureLinesMax = 60;
 
 export interface Step {
   readonly name: string;
@@ -28,6 +30,8 @@ interface Ran {
   readonly seconds: number;
   /** Whether it failed first: a test that is to be corrected, even where it passed then. */
   readonly again?: true;
+  /** What failed, in each attempt, as the output said it. */
+  readonly failures: readonly string[];
 }
 
 /**
@@ -102,16 +106,29 @@ async function runStep(step: Step, output: Output): Promise<Ran> {
   if (first.passed || step.again === undefined) return first;
   process.stdout.write(`\n== ${step.name} failed, and is run once more: ${step.again}\n`);
   const second = await runOnce(step, output);
-  return { ...second, seconds: first.seconds + second.seconds, again: true };
+  return {
+    ...second,
+    seconds: first.seconds + second.seconds,
+    again: true,
+    failures: [...first.failures, ...second.failures],
+  };
 }
 
 async function runOnce({ name, command, minutesMax }: Step, output: Output): Promise<Ran> {
   process.stdout.write(`\n== ${name}${output === 'at its end' ? ': started' : ''}\n`);
   const started = performance.now();
-  const passed = await runGuarded(command, output, minutesMax);
+  const { passed, shown } = await runGuarded(command, output, minutesMax);
   const seconds = secondsSince(started);
   process.stdout.write(`== ${name}: ${passed ? 'ok' : 'FAILED'} (${seconds.toFixed(1)} s)\n`);
-  return { name, passed, seconds };
+  return { name, passed, seconds, failures: passed ? [] : [failureIn(shown)] };
+}
+
+/** The part of the output that says what failed: Node's list of failed tests, or the last lines. */
+function failureIn(output: string): string {
+  const lines = output.trimEnd().split('\n');
+  const listed = lines.findLastIndex((line) => line.endsWith('failing tests:'));
+  const found = listed === -1 ? lines.slice(-failureLinesMax) : lines.slice(listed + 1);
+  return found.slice(0, failureLinesMax).join('\n').trim();
 }
 
 const secondsSince = (started: number) => (performance.now() - started) / 1000;
@@ -123,7 +140,7 @@ async function runGuarded(
   command: readonly string[],
   output: Output,
   minutesMax?: number,
-): Promise<boolean> {
+): Promise<{ readonly passed: boolean; readonly shown: string }> {
   const [program = '', ...args] = guarded(command);
   const where = output === 'at its end' ? 'pipe' : 'inherit';
   // The guard has a session of its own: a terminal's signal to all processes would end the guard's
@@ -134,7 +151,7 @@ async function runGuarded(
     stdio: ['pipe', where, where],
     detached: true,
   });
-  const shown = showAtEnd(guard);
+  const ended = showAtEnd(guard);
   const limit = minutesMax === undefined ? undefined : endAfter(minutesMax, guard);
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   let interrupted: NodeJS.Signals | undefined;
@@ -150,10 +167,10 @@ async function runGuarded(
     });
     guard.on('exit', resolve);
   });
-  await shown;
+  const shown = await ended;
   clearTimeout(limit);
   for (const signal of signals) process.off(signal, interrupt);
-  if (interrupted === undefined) return status === 0;
+  if (interrupted === undefined) return { passed: status === 0, shown };
   // Its listener is gone, so the signal has its ordinary effect, once no other lane listens.
   process.kill(process.pid, interrupted);
   return new Promise(() => {});
@@ -184,16 +201,18 @@ function readOf(path: string): string {
   }
 }
 
-/** Shows the output of a step when it ends. */
-async function showAtEnd({ stdout, stderr }: ChildProcess): Promise<void> {
-  if (stdout === null || stderr === null) return;
+/** Shows the output of a step when it ends, and returns it; nothing if it was shown as it came. */
+async function showAtEnd({ stdout, stderr }: ChildProcess): Promise<string> {
+  if (stdout === null || stderr === null) return '';
   const both = new PassThrough();
   let open = 2;
   for (const stream of [stdout, stderr]) {
     stream.pipe(both, { end: false });
     stream.on('close', () => --open === 0 && both.end());
   }
-  process.stdout.write(await text(both));
+  const shown = await text(both);
+  process.stdout.write(shown);
+  return shown;
 }
 
 const endOf = (passed: boolean, again = false) =>
@@ -207,6 +226,7 @@ function summaryOf(all: readonly Ran[], total: number): string {
   return [
     ...all.map(({ name, seconds, passed, again }) => line(name, seconds, endOf(passed, again))),
     line('all', total, ''),
-    ...(failed.length > 0 ? [`Failed: ${failed.join(', ')}`] : []),
+    ...all.flatMap(({ name, failures }) => failures.map((each) => `\n== ${name} failed:\n${each}`)),
+    ...(failed.length > 0 ? [`\nFailed: ${failed.join(', ')}`] : []),
   ].join('\n');
 }

@@ -91,6 +91,7 @@ function poolsOf(text: string): SplitService['pools'] {
 
 test('bulkhead release leaves nothing of the instance', { skip }, async () => {
   await stage.stop();
-  assert.equal(stage.bulkhead('release', '--kill').status, 0);
+  const { status, stderr } = stage.bulkhead('release', '--kill');
+  assert.equal(status, 0, stderr);
   assert.ok(!readdirSync('/run').includes(stage.instance));
 });
