@@ -44,7 +44,7 @@ export async function benchNeighborOfFlood(
   { quick, signal }: Bench,
 ): Promise<Section> {
   using quota = new Quota();
-  const [seconds, rounds] = quick ? [3, 2] : [8, 5];
+  const [seconds, rounds] = quick ? [3, 2] : [8, 3];
   const rows: Row[] = [];
   for (const flood of quick ? floods.slice(0, 1) : floods) {
     const samples = new Map<Way, Worked[]>(ways.map((way) => [way, []]));
