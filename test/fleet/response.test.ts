@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { responseOf, type Shown } from '../../src/fleet/core/response.ts';
 import { expiring } from '../../src/fleet/io/expiring.ts';
-import { endedBy, heardOf, newState, type HostState } from '../../src/fleet/core/states.ts';
+import { parseState } from '../../src/fleet/core/parse-state.ts';
+import { endedBy, heardOf, marked, newState, type HostState } from '../../src/fleet/core/states.ts';
 import { at, headFields, start } from './people.ts';
 
 const now = (days: number) => ({ boot: 'a', uptime: 1, at: start + days * 86_400_000 });
@@ -36,6 +37,26 @@ suite('the state that is shown', () => {
     assert.match(said(89.5)[0] ?? '', /expires in less than a day/);
     assert.deepEqual(said(91), []);
     assert.equal(shown(heard, 91, { hasExpired: true }).state, 'frozen');
+  });
+
+  test('is frozen once controllers were silent for a day, and not on the day the host joins', () => {
+    const led = heardOf(heard, { newest: heard.newest!, given: 'root', isLed: true }, now(0));
+    const later = (seconds: number, state = led) =>
+      shown(state, 0, { now: { ...now(0), uptime: 1 + seconds } }).state;
+    assert.deepEqual([later(0), later(86_400), later(86_401)], ['waiting', 'waiting', 'frozen']);
+    // The same release again is no word of a controller, and neither is a start of the host.
+    const again = { ...now(0), uptime: 80_001 };
+    const told = heardOf(led, { newest: heard.newest!, given: 'root', isLed: true }, again);
+    assert.equal(later(86_401, told), 'frozen');
+    const kept = parseState(JSON.parse(JSON.stringify(marked(told, again))));
+    const rebooted = { boot: 'b', uptime: 6_401, at: start };
+    assert.equal(shown(kept!, 0, { now: rebooted }).state, 'frozen');
+    assert.equal(shown(kept!, 0, { now: { ...rebooted, uptime: 6_400 } }).state, 'waiting');
+    // Another trust from root begins anew; the state of an older version does not say since when.
+    const given = heardOf(told, { newest: heard.newest!, given: 'other', isLed: true }, again);
+    assert.equal(later(86_401, given), 'waiting');
+    const { led: _led, ...older } = led;
+    assert.equal(later(1, older), 'frozen');
   });
 
   test('is not hidden by something that nobody has signed', () => {

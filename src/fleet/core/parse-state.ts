@@ -100,6 +100,7 @@ const isState = has<HostState>({
   ended: maybe(isEnding),
   hold: maybe(isHold),
   isLed: maybe(isFlag),
+  led: maybe(isStopwatch),
   rollout: maybe(isRollout),
   opened: maybe(isStopwatch),
   isStopped: isFlag,

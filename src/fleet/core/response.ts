@@ -10,7 +10,7 @@ import {
   type Now,
   type Phase,
 } from './states.ts';
-import { freshRecord, isWaiting } from './rollout/host-rollout.ts';
+import { freshRecord, isLeaderless, isWaiting } from './rollout/host-rollout.ts';
 import { secondsOf } from './stopwatch.ts';
 
 /** How long a host with servers may hear nothing. */
@@ -133,5 +133,5 @@ const lastEnding = ({ ended, newest }: HostState): FleetState | undefined =>
 
 const isFrozen = (state: HostState, { from, hasExpired, now }: Shown): boolean =>
   hasExpired ||
-  (state.isLed === true && freshRecord(state, now) === undefined) ||
+  isLeaderless(state, now) ||
   (from.length > 0 && secondsOf(state.heard, now) > frozenSeconds);

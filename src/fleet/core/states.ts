@@ -110,6 +110,8 @@ export interface HostState {
   readonly hold?: Hold;
   /** Whether the trust lists controllers; then nothing begins, and time confirms nothing, without them. */
   readonly isLed?: boolean;
+  /** The time since the trust lists controllers; absent: it lists none, or an older version has kept the state. */
+  readonly led?: Stopwatch;
   /** The last word of a controller. */
   readonly rollout?: HostRollout;
   /** The time since a record began a release. */
@@ -155,7 +157,7 @@ export const isHeld = ({ hold }: HostState, now: BootMoment): boolean =>
 
 /** Notes a head that was verified, whatever becomes of its release. Another trust from root ends what controllers said. */
 export function heardOf(
-  { rollout, ...state }: HostState,
+  { rollout, led, ...state }: HostState,
   { newest, given, isLed }: Pick<Required<HostState>, 'newest' | 'given' | 'isLed'>,
   now: Now,
 ): HostState {
@@ -164,6 +166,7 @@ export function heardOf(
   return {
     ...state,
     ...(isKept && { rollout }),
+    ...(isLed && { led: (state.given === given ? led : undefined) ?? startStopwatch(now) }),
     newest,
     given,
     isLed,
@@ -309,12 +312,13 @@ const restarted = (state: HostState, now: Now): HostState =>
 
 /** Returns the state as it is to be kept: stopwatches lose nothing when the host starts anew. */
 export function marked(state: HostState, now: Now): HostState {
-  const { current, hold, heard, rollout, opened } = state;
+  const { current, hold, heard, rollout, opened, led } = state;
   return {
     ...state,
     heard: markStopwatch(heard, now),
     ...(rollout && { rollout: { ...rollout, heard: markStopwatch(rollout.heard, now) } }),
     ...(opened && { opened: markStopwatch(opened, now) }),
+    ...(led && { led: markStopwatch(led, now) }),
     ...(current && { current: { ...current, watch: markStopwatch(current.watch, now) } }),
     ...(hold && { hold: { ...hold, watch: markStopwatch(hold.watch, now) } }),
   };

@@ -50,6 +50,12 @@ export const freshRecord = ({ isLed, rollout }: HostState, now: Now): RolloutRec
     ? rollout.record
     : undefined;
 
+/** Whether no record counts, though the trust has listed controllers for a day. */
+export const isLeaderless = (state: HostState, now: Now): boolean =>
+  state.isLed === true &&
+  freshRecord(state, now) === undefined &&
+  (state.led === undefined || secondsOf(state.led, now) > freshSeconds);
+
 /** Returns why a release may not begin yet; undefined if a record has opened its wave. */
 export function whyClosed(
   state: HostState,
@@ -121,5 +127,5 @@ export function isWaiting(state: HostState, now: Now): boolean {
   const isTaken = [current?.release, ended?.release].some((each) => isRelease(each, idOf(newest)));
   const record = freshRecord(state, now);
   const isBack = record?.verdict === 'back' && isRelease(record.release, idOf(newest));
-  return !isTaken && record !== undefined && !isBack;
+  return !isTaken && !isBack && !isLeaderless(state, now);
 }
