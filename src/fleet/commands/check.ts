@@ -12,7 +12,7 @@ import type { Diagnostic } from '../../policy/diagnostic.ts';
 import { FleetRenderer } from '../../policy/fleet/render.ts';
 import type { AlertWords } from '../../policy/settings.ts';
 import { checkHosts } from './check-hosts.ts';
-import { directoryOption, type DirectoryOptions } from './directory-option.ts';
+import { type DirectoryOptions, withFleetOptions } from './shared-options.ts';
 import type { FleetCheckJson } from './json.ts';
 import { readFleetText, wordsFor, type ReadFleetText } from './read-fleet.ts';
 
@@ -62,9 +62,7 @@ const sizes = ({ hosts, groups, waves, policies }: FleetCheckJson): string =>
 
 export const command: CommandModule = {
   define(command, run) {
-    command
-      .addOption(directoryOption())
-      .option('--json', 'print the result as JSON')
+    withFleetOptions(command)
       .addHelpText(
         'after',
         examples(

@@ -12,7 +12,7 @@ import { failWith, print, printJson } from '../../cli/shared/output.ts';
 import { explain as explainSubject } from '../../policy/explain.ts';
 import { linesOf } from '../../policy/fleet/merged.ts';
 import { isUnknownUid, resolveElsewhere } from '../../policy/fleet/plan/resolve-elsewhere.ts';
-import { directoryOption, type DirectoryOptions } from './directory-option.ts';
+import { type DirectoryOptions, withFleetOptions } from './shared-options.ts';
 import type { FleetExplainJson } from './json.ts';
 import { documentOrReport, fleetOrReport } from './read-fleet.ts';
 
@@ -49,9 +49,7 @@ export const command: CommandModule = {
     const [host, tenant] = command.registeredArguments;
     if (host !== undefined) host.description = 'a host of the fleet';
     if (tenant !== undefined) tenant.description = 'a tenant that fleet.xml names, or its site';
-    command
-      .addOption(directoryOption())
-      .option('--json', 'print as JSON')
+    withFleetOptions(command)
       .addHelpText(
         'after',
         examples(

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { replaceFile } from '../../../packages/base/io/replace-file.ts';
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
+import type { JsonOption } from '../../cli/shared/agent-request.ts';
 import {
   describeArgument,
   examples,
@@ -20,12 +21,12 @@ import { fleetFiles, makeDirectory, writeTrust } from '../io/directory/fleet-dir
 import { keyText, ownKeys, readPublicKey, type PublicKey } from '../io/directory/public-keys.ts';
 import type { FleetInitJson } from './json.ts';
 import { trustExpiresOption } from './trust/change-options.ts';
+import { jsonOption } from './shared-options.ts';
 
-interface InitOptions {
+interface InitOptions extends JsonOption {
   readonly name?: string;
   readonly person: readonly string[];
   readonly expires: number;
-  readonly json?: boolean;
 }
 
 function init(directory: string, options: InitOptions): ExitCode {
@@ -161,7 +162,7 @@ export const command: CommandModule = {
         [],
       )
       .addOption(trustExpiresOption())
-      .option('--json', 'print as JSON')
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples(

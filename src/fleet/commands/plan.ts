@@ -21,7 +21,7 @@ import { parseHost } from '../core/parse.ts';
 import { readRelease, readTrust } from '../io/directory/fleet-directory.ts';
 import { lastSigned } from '../io/release/next-release.ts';
 import { unpackPolicy } from '../io/release/packed.ts';
-import { directoryOption, type DirectoryOptions } from './directory-option.ts';
+import { type DirectoryOptions, withFleetOptions } from './shared-options.ts';
 import type { FleetPlanJson } from './json.ts';
 import { fleetOrReport, type ReadFleet } from './read-fleet.ts';
 
@@ -172,9 +172,7 @@ function changeText(change: FleetValueChange): string {
 
 export const command: CommandModule = {
   define(command, run) {
-    command
-      .addOption(directoryOption())
-      .option('--json', 'print as JSON')
+    withFleetOptions(command)
       .addHelpText('after', examples(['bulkhead fleet plan', 'before "bulkhead fleet sign"']))
       .action(run(plan));
   },

@@ -16,7 +16,7 @@ import { readRelease, readTrust } from '../io/directory/fleet-directory.ts';
 import { publish as publishTo } from '../io/directory/publish.ts';
 import { notWhole } from '../io/release/whole-release.ts';
 import { verifyHead } from '../io/verify/verify-bundle.ts';
-import { directoryOption, type DirectoryOptions } from './directory-option.ts';
+import { type DirectoryOptions, withFleetOptions } from './shared-options.ts';
 import type { FleetPublishJson } from './json.ts';
 
 function publish(to: string, { directory, json }: DirectoryOptions): ExitCode {
@@ -68,9 +68,7 @@ function textOf({ generation, directory, hosts, written, removed }: FleetPublish
 export const command: CommandModule = {
   define(command, run) {
     describeArgument(command, 'the directory that hosts read from, over Ansible or HTTPS');
-    command
-      .addOption(directoryOption())
-      .option('--json', 'print as JSON')
+    withFleetOptions(command)
       .addHelpText(
         'after',
         examples(

@@ -8,6 +8,7 @@ import { failed, formatProblem, type Problem } from '../../../packages/base/prob
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { callAgent } from '../../agent/api/client.ts';
 import type { FleetResponse } from '../../agent/api/fleet-api.ts';
+import type { JsonOption } from '../../cli/shared/agent-request.ts';
 import {
   examples,
   exitCodes,
@@ -20,10 +21,9 @@ import { bundleUrl, fetchBundle } from '../io/pull/fetch-bundle.ts';
 import { readLast, writeLast } from '../io/pull/last-bundle.ts';
 import type { FleetPullJson } from './json.ts';
 import { pullRecord } from './pull-record.ts';
+import { jsonOption } from './shared-options.ts';
 
-interface PullOptions {
-  readonly json?: boolean;
-}
+interface PullOptions extends JsonOption {}
 
 async function pull({ json }: PullOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
@@ -132,7 +132,7 @@ async function handOver(
 export const command: CommandModule = {
   define(command, run) {
     command
-      .option('--json', 'print as JSON')
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples(

@@ -8,7 +8,7 @@ import {
   type ExitCode,
 } from '../../cli/shared/command.ts';
 import { print, printJson } from '../../cli/shared/output.ts';
-import { directoryOption, type DirectoryOptions } from './directory-option.ts';
+import { type DirectoryOptions, withFleetOptions } from './shared-options.ts';
 import type { FleetRenderJson } from './json.ts';
 import { documentOrReport, fleetOrReport } from './read-fleet.ts';
 
@@ -27,9 +27,7 @@ function render(host: string, options: DirectoryOptions, command: Command): Exit
 export const command: CommandModule = {
   define(command, run) {
     describeArgument(command, 'a host of the fleet');
-    command
-      .addOption(directoryOption())
-      .option('--json', 'print as JSON')
+    withFleetOptions(command)
       .addHelpText(
         'after',
         examples(

@@ -23,7 +23,7 @@ import { findSigner, signText } from '../io/directory/sign.ts';
 import { nextRelease, type NextRelease } from '../io/release/next-release.ts';
 import { hostDocuments } from '../io/release/whole-release.ts';
 import { signersOf } from '../io/verify/verify-trust.ts';
-import { directoryOption, keyOption, type SigningOptions } from './directory-option.ts';
+import { keyOption, type SigningOptions, withFleetOptions } from './shared-options.ts';
 import { hostsOfFleet } from './hosts-of-fleet.ts';
 import type { FleetSignJson } from './json.ts';
 import { parsePeriod } from './trust/change-options.ts';
@@ -117,8 +117,7 @@ const quarter = 90 * 86_400_000;
 
 export const command: CommandModule = {
   define(command, run) {
-    command
-      .addOption(directoryOption())
+    withFleetOptions(command)
       .addOption(keyOption())
       .addOption(
         new Option('--expires <duration>', 'how long hosts accept the release')
@@ -127,7 +126,6 @@ export const command: CommandModule = {
       )
       .option('--large', 'agree to a large change, which hosts otherwise refuse')
       .option('--again', 'make a new release although nothing has changed, which expires later')
-      .option('--json', 'print as JSON')
       .addHelpText(
         'after',
         examples(

@@ -1,29 +1,34 @@
 /** The opening lines of commands that ask the hosts of a fleet themselves. */
 import { randomBytes } from 'node:crypto';
-import { Option } from 'commander';
+import { Option, type Command } from 'commander';
 import { count, listSome } from '../../../../packages/base/list.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import { failWith } from '../../../cli/shared/output.ts';
 import type { Answer } from '../../core/ask/answer.ts';
 import type { Question } from '../../core/ask/question.ts';
-import { serverDirectoryOption, type ServerOptions } from '../servers/directory.ts';
+import { withCentreOptions, type DirectoryOptions } from '../shared-options.ts';
 import { namedHosts, withKnownHosts, type KnownHosts } from '../servers/known-hosts.ts';
+import { hostsOption } from './hosts-option.ts';
 import type { FleetUnansweredJson } from './json.ts';
 
-export interface AskOptions extends ServerOptions {
+export interface AskOptions extends DirectoryOptions {
+  readonly host: readonly string[];
   readonly credential: string;
 }
 
 /** Hosts of a busy fleet answer within a second. */
 const answerMilliseconds = 15_000;
 
-export const askOptions = (): readonly Option[] => [
-  serverDirectoryOption(),
-  new Option('--credential <file>', 'the credential of the centre').default(
-    '/etc/bulkhead-fleet-server/centre.json',
-  ),
-];
+/** Adds the options of commands that ask hosts: which ones, and what the centre needs for it. */
+export const withAskOptions = (command: Command): Command =>
+  withCentreOptions(command)
+    .addOption(hostsOption())
+    .addOption(
+      new Option('--credential <file>', 'the credential of the centre').default(
+        '/etc/bulkhead-fleet-server/centre.json',
+      ),
+    );
 
 export interface Asked {
   readonly answers: readonly Answer[];

@@ -27,7 +27,7 @@ import {
   unknownOf,
   type FleetIncident,
 } from '../../core/told/fleet-incidents.ts';
-import { serverDirectoryOption, type ServerOptions } from '../servers/directory.ts';
+import { type DirectoryOptions, withCentreOptions } from '../shared-options.ts';
 import {
   namedHosts,
   unknownText,
@@ -37,7 +37,7 @@ import {
 import { hostsOption } from './hosts-option.ts';
 import type { FleetFaultsJson } from './json.ts';
 
-interface FaultsOptions extends ServerOptions, PeriodOptions {
+interface FaultsOptions extends DirectoryOptions, PeriodOptions {
   readonly host: readonly string[];
   readonly limit?: LimitKey;
   readonly severity?: Severity;
@@ -134,15 +134,13 @@ export function whoText({ member, name }: FleetIncident): string {
 export const command: CommandModule = {
   define(command, run) {
     describeArgument(command, 'names or uids of tenants; all if none is given').default([]);
-    withPeriodOptions(command, '24h')
-      .addOption(serverDirectoryOption())
+    withCentreOptions(withPeriodOptions(command, '24h'))
       .addOption(hostsOption())
       .addOption(limitOption(command))
       .addOption(
         new Option('--severity <severity>', 'only incidents of this severity').choices(severities),
       )
       .addOption(rowsOption(50))
-      .option('--json', 'print as JSON')
       .addHelpText(
         'after',
         examples(

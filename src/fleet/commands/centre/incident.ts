@@ -20,7 +20,7 @@ import {
   type GroupedIncident,
   type IncidentId,
 } from '../../core/told/fleet-incidents.ts';
-import { serverDirectoryOption, type ServerOptions } from '../servers/directory.ts';
+import { type DirectoryOptions, withCentreOptions } from '../shared-options.ts';
 import { namedHosts, unknownText, withKnownHosts } from '../servers/known-hosts.ts';
 import { incidentTable, lastEpochsOf, whoText } from './faults.ts';
 import type { FleetIncidentJson } from './json.ts';
@@ -28,7 +28,7 @@ import type { FleetIncidentJson } from './json.ts';
 /** More than the centre keeps of one host. */
 const eventsMax = 100_000;
 
-function incident(text: string, { directory, json }: ServerOptions): Promise<ExitCode> {
+function incident(text: string, { directory, json }: DirectoryOptions): Promise<ExitCode> {
   const action = 'show the incident';
   const id = parseIncidentId(text);
   if (id === undefined) {
@@ -115,9 +115,7 @@ const othersText = (others: number) => `${count(others, 'other')} on this host h
 export const command: CommandModule = {
   define(command, run) {
     describeArgument(command, 'as "bulkhead fleet faults" lists it');
-    command
-      .addOption(serverDirectoryOption())
-      .option('--json', 'print as JSON')
+    withCentreOptions(command)
       .addHelpText(
         'after',
         examples(['bulkhead fleet incident web-017/41', 'as "bulkhead fleet faults" lists it']),

@@ -10,11 +10,11 @@ import { print, printJson } from '../../../cli/shared/output.ts';
 import { table, terminalOf } from '../../../cli/shared/terminal.ts';
 import { compareRooms, fitOf, type HostFit } from '../../core/room.ts';
 import { roomHostOf } from '../../core/told/host-overview.ts';
-import { serverDirectoryOption, type ServerOptions } from '../servers/directory.ts';
+import { type DirectoryOptions, withCentreOptions } from '../shared-options.ts';
 import { withKnownHosts } from '../servers/known-hosts.ts';
 import type { FleetRoomJson } from './json.ts';
 
-const room = ({ directory, json }: ServerOptions): Promise<ExitCode> =>
+const room = ({ directory, json }: DirectoryOptions): Promise<ExitCode> =>
   withKnownHosts(directory, ({ told, now }) => {
     const hosts = told.map((each) => fitOf(roomHostOf(each, now))).sort(compareRooms);
     if (json === true) printJson({ hosts } satisfies FleetRoomJson);
@@ -47,9 +47,7 @@ const committedText = (...parts: readonly (number | null)[]) => {
 
 export const command: CommandModule = {
   define(command, run) {
-    command
-      .addOption(serverDirectoryOption())
-      .option('--json', 'print as JSON')
+    withCentreOptions(command)
       .addHelpText(
         'after',
         examples(

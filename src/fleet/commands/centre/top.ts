@@ -14,8 +14,7 @@ import { table, terminalOf } from '../../../cli/shared/terminal.ts';
 import { wholeNumberOption } from '../../../cli/shared/whole.ts';
 import { mergedTop, type FleetTopRow } from '../../core/ask/merge.ts';
 import { askedMetricNames, askedRowsMax, type AskedMetric } from '../../core/ask/question.ts';
-import { askOptions, unansweredText, withAnswers, type AskOptions } from './ask-fleet.ts';
-import { hostsOption } from './hosts-option.ts';
+import { unansweredText, withAnswers, withAskOptions, type AskOptions } from './ask-fleet.ts';
 import type { FleetTopJson } from './json.ts';
 import { askedSeconds, useCells, useTitles } from './use-text.ts';
 
@@ -23,7 +22,6 @@ interface TopOptions extends AskOptions {
   readonly by: AskedMetric;
   readonly period: string;
   readonly count: number;
-  readonly host: readonly string[];
 }
 
 function top(options: TopOptions): Promise<ExitCode> {
@@ -65,22 +63,18 @@ const cells = ({ host, name, package: plan, use }: FleetTopRow): readonly string
 
 export const command: CommandModule = {
   define(command, run) {
-    command
+    withAskOptions(command)
       .addOption(
         new Option('--by <metric>', 'the metric that is asked for')
           .choices(askedMetricNames)
           .default('cpu'),
       )
       .option('--period <period>', '10m, 4h or 2d until now; 30 days at most', '1h')
-      .addOption(hostsOption())
       .addOption(
         new Option('-n, --count <rows>', 'number of tenants')
           .argParser(wholeNumberOption(1, askedRowsMax))
           .default(askedRowsMax),
-      );
-    for (const option of askOptions()) command.addOption(option);
-    command
-      .option('--json', 'print as JSON')
+      )
       .addHelpText(
         'after',
         examples(

@@ -14,14 +14,12 @@ import { print, printJson } from '../../../cli/shared/output.ts';
 import { table, terminalOf } from '../../../cli/shared/terminal.ts';
 import { metricWords } from '../../../usage/chart/metric-words.ts';
 import type { AskedMetric } from '../../core/ask/question.ts';
-import { askOptions, unansweredText, withAnswers, type AskOptions } from './ask-fleet.ts';
-import { hostsOption } from './hosts-option.ts';
+import { unansweredText, withAnswers, withAskOptions, type AskOptions } from './ask-fleet.ts';
 import type { FleetUsageJson, FleetUsageRowJson } from './json.ts';
 import { askedSeconds, useCells, useTitles } from './use-text.ts';
 
 interface UsageOptions extends AskOptions {
   readonly period: string;
-  readonly host: readonly string[];
 }
 
 const metrics: readonly AskedMetric[] = [
@@ -73,12 +71,8 @@ function textOf({ seconds, tenant, hosts, unanswered, found, rows }: FleetUsageJ
 export const command: CommandModule = {
   define(command, run) {
     describeArgument(command, 'the name or uid of a tenant');
-    command
+    withAskOptions(command)
       .option('--period <period>', '10m, 4h or 2d until now; 30 days at most', '1h')
-      .addOption(hostsOption());
-    for (const option of askOptions()) command.addOption(option);
-    command
-      .option('--json', 'print as JSON')
       .addHelpText(
         'after',
         examples(

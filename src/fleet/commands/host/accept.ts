@@ -26,10 +26,11 @@ import {
 } from '../../../cli/shared/output.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { isRecordFile } from '../../core/rollout/parse-record.ts';
-import type { JsonOption } from './ask-agent.ts';
+import type { JsonOption } from '../../../cli/shared/agent-request.ts';
 import { describeFleet } from './describe.ts';
 import type { FleetAcceptJson } from './json.ts';
 import { handOver, outcomeOf, waitForRelease } from './wait-for-release.ts';
+import { jsonOption } from '../shared-options.ts';
 
 /** The largest bundle that the agent takes. */
 const bytesMax = 24 * 2 ** 20;
@@ -153,7 +154,7 @@ export const command: CommandModule = {
     command
       .option('--wait <time>', 'wait until it is healthy, or the host went back, at most so long')
       .option('--any-wave', 'take it now, whatever wave the controllers of the fleet have opened')
-      .option('--json', 'print as JSON')
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         `${examples(

@@ -2,13 +2,11 @@
 import type { Command } from 'commander';
 import { callAgent, type Query } from '../../../agent/api/client.ts';
 import type { FleetResponse } from '../../../agent/api/fleet-api.ts';
+import type { JsonOption } from '../../../cli/shared/agent-request.ts';
 import { exitCodes, type CommandModule, type ExitCode } from '../../../cli/shared/command.ts';
 import { failWith, pathsFor, print, printJson, sayItWaits } from '../../../cli/shared/output.ts';
 import { describeFleet } from './describe.ts';
-
-export interface JsonOption {
-  readonly json?: boolean;
-}
+import { jsonOption } from '../shared-options.ts';
 
 /** Sends a change, and prints the state that it leads to. */
 export async function changeFleet(
@@ -33,7 +31,7 @@ export async function changeFleet(
 export const changeCommand = (change: 'keep' | 'back' | 'resume'): CommandModule => ({
   define(command, run) {
     command
-      .option('--json', 'print as JSON')
+      .addOption(jsonOption())
       .action(run((options: JsonOption, own: Command) => changeFleet(change, {}, options, own)));
   },
 });

@@ -1,6 +1,7 @@
 /** `bulkhead fleet hold`: no release changes this host for a time. */
 import type { Command } from 'commander';
 import { parseDuration } from '../../../../packages/base/duration.ts';
+import type { JsonOption } from '../../../cli/shared/agent-request.ts';
 import {
   examples,
   exitCodes,
@@ -8,7 +9,8 @@ import {
   type ExitCode,
 } from '../../../cli/shared/command.ts';
 import { printError } from '../../../cli/shared/output.ts';
-import { changeFleet, type JsonOption } from './ask-agent.ts';
+import { changeFleet } from './ask-agent.ts';
+import { jsonOption } from '../shared-options.ts';
 
 interface HoldOptions extends JsonOption {
   readonly for: string;
@@ -30,7 +32,7 @@ export const command: CommandModule = {
     command
       .requiredOption('--for <time>', 'how long: 1min to 30 days')
       .requiredOption('--reason <text>', 'a note for whoever sees it')
-      .option('--json', 'print as JSON')
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples(

@@ -29,6 +29,7 @@ import { readTrustFile, type GivenTrust } from '../../io/given-trust.ts';
 import { describeTrust, trustJson } from './describe-trust.ts';
 import type { FleetJoinJson } from './json.ts';
 import { whyUnconfirmed } from './why-unconfirmed.ts';
+import { jsonOption } from '../shared-options.ts';
 
 interface JoinOptions extends PolicyOptions {
   readonly host?: string;
@@ -141,7 +142,7 @@ export const command: CommandModule = {
       .option('--accept <words...>', "what the fleet's policy may say here")
       .option('--yes', 'the fingerprints have been compared')
       .option('--dry-run', 'show the fingerprints, and write nothing')
-      .option('--json', 'print as JSON')
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples(

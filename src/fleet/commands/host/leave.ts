@@ -28,6 +28,7 @@ import type { Problem } from '../../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../../packages/base/result.ts';
 import { HostStore } from '../../io/host-store.ts';
 import type { FleetLeaveJson } from './json.ts';
+import { jsonOption } from '../shared-options.ts';
 
 interface LeaveOptions extends PolicyOptions {
   readonly keep?: boolean;
@@ -98,7 +99,7 @@ export const command: CommandModule = {
       .option('--keep', "write what the fleet's policy says into the own policy")
       .option('--drop', "go back to the own policy; the fleet's limits go with the next apply")
       .option('--dry-run', 'print the policy that would be written')
-      .option('--json', 'print as JSON')
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples(

@@ -9,9 +9,10 @@ import {
   type ExitCode,
 } from '../../../cli/shared/command.ts';
 import { failWith, pathsFor, print, printJson, sayItWaits } from '../../../cli/shared/output.ts';
-import type { JsonOption } from './ask-agent.ts';
+import type { JsonOption } from '../../../cli/shared/agent-request.ts';
 import { describeFleet } from './describe.ts';
 import type { FleetStatusJson } from './json.ts';
+import { jsonOption } from '../shared-options.ts';
 
 async function status({ json }: JsonOption, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
@@ -26,7 +27,7 @@ async function status({ json }: JsonOption, command: Command): Promise<ExitCode>
 export const command: CommandModule = {
   define(command, run) {
     command
-      .option('--json', 'print as JSON')
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples(['bulkhead fleet status', 'which generation is in force, and how it does']),

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
+import type { JsonOption } from '../../../cli/shared/agent-request.ts';
 import {
   describeArgument,
   examples,
@@ -19,10 +20,10 @@ import { HostStore } from '../../io/host-store.ts';
 import { describeTrust, trustJson } from './describe-trust.ts';
 import type { FleetTrustResetJson } from './json.ts';
 import { whyUnconfirmed } from './why-unconfirmed.ts';
+import { jsonOption } from '../shared-options.ts';
 
-interface ResetOptions {
+interface ResetOptions extends JsonOption {
   readonly yes?: boolean;
-  readonly json?: boolean;
 }
 
 const action = 'reset the trust of the fleet';
@@ -56,7 +57,7 @@ export const command: CommandModule = {
     describeArgument(command, 'trust.json of the fleet, which "bulkhead fleet publish" writes');
     command
       .option('--yes', 'the fingerprints have been compared')
-      .option('--json', 'print as JSON')
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples([

@@ -1,10 +1,10 @@
 /** Asks root whether the fingerprints that were shown are right. */
 import type { Problem } from '../../../../packages/base/problem.ts';
 import { canAsk, confirm } from '../../../cli/confirm.ts';
+import type { JsonOption } from '../../../cli/shared/agent-request.ts';
 
-interface ConfirmOptions {
+interface ConfirmOptions extends JsonOption {
   readonly yes?: boolean;
-  readonly json?: boolean;
 }
 
 /** Returns why nobody has confirmed them; undefined if somebody has. */

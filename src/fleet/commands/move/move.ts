@@ -22,7 +22,7 @@ import { beginMove, finishMove, type TenantMove } from '../../../policy/fleet/pl
 import { resolveElsewhere } from '../../../policy/fleet/plan/resolve-elsewhere.ts';
 import { FleetRenderer } from '../../../policy/fleet/render.ts';
 import { bytesMax } from '../../../policy/xml.ts';
-import { directoryOption, type DirectoryOptions } from '../directory-option.ts';
+import { type DirectoryOptions, withFleetOptions } from '../shared-options.ts';
 import { fleetOrReport, type ReadFleet } from '../read-fleet.ts';
 import { stepsAfter } from './describe-move.ts';
 import type { FleetMoveJson } from './json.ts';
@@ -174,13 +174,11 @@ function describe({ tenant, from, to, step, written, ...more }: FleetMoveJson): 
 export const command: CommandModule = {
   define(command, run) {
     describeArgument(command, 'the account, as fleet.xml names it');
-    command
-      .addOption(directoryOption())
+    withFleetOptions(command)
       .option('--finish', 'end the move: the account is gone from its former host')
       .option('--room <file>', 'what "bulkhead fleet room --json" printed at the centre')
       .option('--anyway', 'move it although there is no room, or that is unknown')
       .option('--dry-run', 'check everything, and write nothing')
-      .option('--json', 'print as JSON')
       .addHelpText(
         'after',
         examples(

@@ -2,6 +2,7 @@
 import { Option } from 'commander';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
+import type { JsonOption } from '../../../cli/shared/agent-request.ts';
 import {
   describeArgument,
   examples,
@@ -21,12 +22,12 @@ import { directoryCentre } from '../../io/rollout/directory-centre.ts';
 import { readPublished, type PublishedFleet } from '../../io/rollout/published.ts';
 import { describeRollout, rolloutJson } from './describe-rollout.ts';
 import { centreOption, leaderIn } from './led.ts';
+import { jsonOption } from '../shared-options.ts';
 
-interface WordOptions {
+interface WordOptions extends JsonOption {
   readonly centre: string;
   readonly key?: string;
   readonly reason?: string;
-  readonly json?: boolean;
 }
 
 async function sayWord(
@@ -107,7 +108,7 @@ export const wordCommand = (word: RolloutWord): CommandModule => ({
     if (stops.has(word)) command.option('--reason <text>', 'a sentence that hosts show');
     command
       .addOption(centreOption())
-      .option('--json', 'print as JSON')
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples([`bulkhead fleet rollout ${word} out --key controller`, 'with the file of a key']),

@@ -1,5 +1,6 @@
 /** `bulkhead fleet rollout status DIRECTORY`: which waves are open, how their hosts are, and why it has stopped. */
 import { formatProblem } from '../../../../packages/base/problem.ts';
+import type { JsonOption } from '../../../cli/shared/agent-request.ts';
 import {
   describeArgument,
   examples,
@@ -16,10 +17,10 @@ import { readPublished } from '../../io/rollout/published.ts';
 import { openStore } from '../servers/open-store.ts';
 import { describeRollout, rolloutJson } from './describe-rollout.ts';
 import { centreOption, leaderIn } from './led.ts';
+import { jsonOption } from '../shared-options.ts';
 
-interface StatusOptions {
+interface StatusOptions extends JsonOption {
   readonly centre: string;
-  readonly json?: boolean;
 }
 
 async function status(directory: string, options: StatusOptions): Promise<ExitCode> {
@@ -67,7 +68,7 @@ export const command: CommandModule = {
     describeArgument(command, 'the directory that "bulkhead fleet publish" has written');
     command
       .addOption(centreOption())
-      .option('--json', 'print as JSON')
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples(

@@ -12,9 +12,9 @@ import { print, printError, printJson } from '../../../cli/shared/output.ts';
 import { namePattern } from '../../core/fields.ts';
 import { addHost } from '../../io/server/hosts.ts';
 import type { FleetHostAddJson } from '../json.ts';
-import { keysDirectoryOption, type ServerOptions } from './directory.ts';
+import { type DirectoryOptions, withKeysOptions } from '../shared-options.ts';
 
-function add(hosts: readonly string[], { directory, json }: ServerOptions): ExitCode {
+function add(hosts: readonly string[], { directory, json }: DirectoryOptions): ExitCode {
   const added: { host: string; file: string }[] = [];
   let failures = 0;
   for (const host of hosts) {
@@ -46,9 +46,7 @@ const place = '/etc/bulkhead/fleet-courier.json';
 export const command: CommandModule = {
   define(command, run) {
     describeArgument(command, 'the names of the hosts, as fleet.xml has them');
-    command
-      .addOption(keysDirectoryOption())
-      .option('--json', 'print as JSON')
+    withKeysOptions(command)
       .addHelpText(
         'after',
         examples(

@@ -11,10 +11,10 @@ import { failWith, print, printJson } from '../../../cli/shared/output.ts';
 import { addServers } from '../../io/server/add-servers.ts';
 import { natsUnit } from '../../io/server/nats-units.ts';
 import type { FleetServerAddJson } from '../json.ts';
-import { keysDirectoryOption, type ServerOptions } from './directory.ts';
+import { type DirectoryOptions, withKeysOptions } from '../shared-options.ts';
 import { copyText, placesOf, serverData, startText } from './places.ts';
 
-function add(addresses: readonly string[], { directory, json }: ServerOptions): ExitCode {
+function add(addresses: readonly string[], { directory, json }: DirectoryOptions): ExitCode {
   const places = placesOf(addresses);
   if (!places.ok) return failWith(places.error);
   const grown = addServers(directory, places.value);
@@ -44,9 +44,7 @@ const textOf = ({ directory, servers: [first = '', ...added], without }: FleetSe
 export const command: CommandModule = {
   define(command, run) {
     describeArgument(command, 'the DNS names of the two new servers');
-    command
-      .addOption(keysDirectoryOption())
-      .option('--json', 'print as JSON')
+    withKeysOptions(command)
       .addHelpText(
         'after',
         examples([

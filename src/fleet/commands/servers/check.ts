@@ -15,9 +15,9 @@ import { makeOwnCredential } from '../../io/server/make-credential.ts';
 import { placeOf } from '../../io/server/server-files.ts';
 import { readServerState, type ServerState } from '../../io/server/server-state.ts';
 import type { FleetServerCheckJson, FleetServerJson } from '../json.ts';
-import { keysDirectoryOption, type ServerOptions } from './directory.ts';
+import { type DirectoryOptions, withKeysOptions } from '../shared-options.ts';
 
-async function check({ directory, json }: ServerOptions): Promise<ExitCode> {
+async function check({ directory, json }: DirectoryOptions): Promise<ExitCode> {
   const state = readServerState(directory);
   if (!state.ok) return failWith(state.error);
   const shown = await checkServers(state.value);
@@ -67,9 +67,7 @@ const serverLines = ({ address, version, problems, advisories }: FleetServerJson
 
 export const command: CommandModule = {
   define(command, run) {
-    command
-      .addOption(keysDirectoryOption())
-      .option('--json', 'print as JSON')
+    withKeysOptions(command)
       .addHelpText(
         'after',
         examples(['bulkhead fleet server check', 'exit status 3: there is a problem']),

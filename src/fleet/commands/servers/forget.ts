@@ -8,9 +8,9 @@ import {
 } from '../../../cli/shared/command.ts';
 import { failWith, print } from '../../../cli/shared/output.ts';
 import { openStore } from './open-store.ts';
-import { serverDirectoryOption, type ServerOptions } from './directory.ts';
+import { centreDirectoryOption, type DirectoryOptions } from '../shared-options.ts';
 
-async function forget(host: string, { directory }: ServerOptions): Promise<ExitCode> {
+async function forget(host: string, { directory }: DirectoryOptions): Promise<ExitCode> {
   const opened = await openStore(directory);
   if (!opened.ok) return failWith(opened.error);
   using store = opened.value;
@@ -26,7 +26,7 @@ export const command: CommandModule = {
   define(command, run) {
     describeArgument(command, 'the name of the host');
     command
-      .addOption(serverDirectoryOption())
+      .addOption(centreDirectoryOption())
       .addHelpText(
         'after',
         examples(['bulkhead fleet server forget web-017', 'after it was installed anew']),

@@ -10,10 +10,10 @@ import {
 import { print, printJson } from '../../../cli/shared/output.ts';
 import type { HostOverview } from '../../core/told/host-overview.ts';
 import type { FleetServerHostsJson } from '../json.ts';
-import { serverDirectoryOption, type ServerOptions } from './directory.ts';
+import { type DirectoryOptions, withCentreOptions } from '../shared-options.ts';
 import { withKnownHosts } from './known-hosts.ts';
 
-const hosts = ({ directory, json }: ServerOptions): Promise<ExitCode> =>
+const hosts = ({ directory, json }: DirectoryOptions): Promise<ExitCode> =>
   withKnownHosts(directory, ({ hosts: all }) => {
     if (json === true) printJson({ hosts: all } satisfies FleetServerHostsJson);
     else print(textOf(all));
@@ -63,9 +63,7 @@ function textOf(all: readonly HostOverview[]): string {
 
 export const command: CommandModule = {
   define(command, run) {
-    command
-      .addOption(serverDirectoryOption())
-      .option('--json', 'print as JSON')
+    withCentreOptions(command)
       .addHelpText('after', examples(['bulkhead fleet server hosts', 'a line a host']))
       .action(run(hosts));
   },

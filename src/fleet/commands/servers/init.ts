@@ -14,10 +14,10 @@ import { namePattern } from '../../core/fields.ts';
 import { writeServers } from '../../io/server/server-files.ts';
 import { serverStateFile } from '../../io/server/server-state.ts';
 import type { FleetServerInitJson } from '../json.ts';
-import { keysDirectoryOption, type ServerOptions } from './directory.ts';
+import { type DirectoryOptions, withKeysOptions } from '../shared-options.ts';
 import { copyText, placesOf, startText } from './places.ts';
 
-interface InitOptions extends ServerOptions {
+interface InitOptions extends DirectoryOptions {
   readonly name: string;
 }
 
@@ -68,10 +68,8 @@ function problemOf(addresses: readonly string[], fleet: string): Problem | undef
 export const command: CommandModule = {
   define(command, run) {
     describeArgument(command, 'the DNS name of each server: one, three or five of them');
-    command
+    withKeysOptions(command)
       .requiredOption('--name <name>', 'the name of the fleet')
-      .addOption(keysDirectoryOption())
-      .option('--json', 'print as JSON')
       .addHelpText(
         'after',
         examples(

@@ -10,9 +10,9 @@ import {
 import { failWith, print, printJson } from '../../../cli/shared/output.ts';
 import { removeHost } from '../../io/server/hosts.ts';
 import type { FleetHostRemoveJson } from '../json.ts';
-import { keysDirectoryOption, type ServerOptions } from './directory.ts';
+import { type DirectoryOptions, withKeysOptions } from '../shared-options.ts';
 
-async function remove(host: string, { directory, json }: ServerOptions): Promise<ExitCode> {
+async function remove(host: string, { directory, json }: DirectoryOptions): Promise<ExitCode> {
   const removed = await removeHost(directory, host);
   if (!removed.ok) return failWith(removed.error);
   const shown: FleetHostRemoveJson = { host, ...removed.value };
@@ -30,9 +30,7 @@ function textOf({ host, servers, of }: FleetHostRemoveJson): string {
 export const command: CommandModule = {
   define(command, run) {
     describeArgument(command, 'the name of the host');
-    command
-      .addOption(keysDirectoryOption())
-      .option('--json', 'print as JSON')
+    withKeysOptions(command)
       .addHelpText(
         'after',
         examples(['bulkhead fleet host remove web-017', 'and "host add" makes it a new file']),

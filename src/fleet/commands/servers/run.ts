@@ -11,9 +11,9 @@ import {
 } from '../../../cli/shared/command.ts';
 import { failWith } from '../../../cli/shared/output.ts';
 import { untilStopped } from '../until-stopped.ts';
-import { serverDirectoryOption, type ServerOptions } from './directory.ts';
+import { centreDirectoryOption, type DirectoryOptions } from '../shared-options.ts';
 
-interface RunOptions extends ServerOptions {
+interface RunOptions extends DirectoryOptions {
   readonly release: string;
   readonly credential?: string;
 }
@@ -71,7 +71,7 @@ async function runCentre(options: RunOptions): Promise<ExitCode> {
 export const command: CommandModule = {
   define(command, run) {
     command
-      .addOption(serverDirectoryOption())
+      .addOption(centreDirectoryOption())
       .option('--release <directory>', 'what "bulkhead fleet publish" has written', '/srv/fleet')
       .option('--credential <file>', 'the credential of the centre')
       .addHelpText(

@@ -3,7 +3,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { parseDuration } from '../../../../packages/base/duration.ts';
 import { formatCause } from '../../../../packages/base/problem.ts';
 import type { ChangeOptions } from './sign-next.ts';
-import { directoryOption, keyOption } from '../directory-option.ts';
+import { keyOption, withFleetOptions } from '../shared-options.ts';
 
 export function parsePeriod(text: string): number {
   const parsed = parseDuration(text);
@@ -19,11 +19,7 @@ export const trustExpiresOption = (): Option =>
     .argParser(parsePeriod);
 
 export const addChangeOptions = (command: Command): Command =>
-  command
-    .addOption(directoryOption())
-    .addOption(keyOption())
-    .addOption(trustExpiresOption())
-    .option('--json', 'print the trust as JSON');
+  withFleetOptions(command).addOption(keyOption()).addOption(trustExpiresOption());
 
 export interface ControllerOptions extends ChangeOptions {
   readonly controller?: boolean;

@@ -7,7 +7,7 @@ import {
 } from '../../../cli/shared/command.ts';
 import { failWith, print, printJson } from '../../../cli/shared/output.ts';
 import { readTrust } from '../../io/directory/fleet-directory.ts';
-import { directoryOption, type DirectoryOptions } from '../directory-option.ts';
+import { type DirectoryOptions, withFleetOptions } from '../shared-options.ts';
 import { trustJson, trustText } from './kept.ts';
 
 function show({ directory, json }: DirectoryOptions): ExitCode {
@@ -21,9 +21,7 @@ function show({ directory, json }: DirectoryOptions): ExitCode {
 
 export const command: CommandModule = {
   define(command, run) {
-    command
-      .addOption(directoryOption())
-      .option('--json', 'print as JSON')
+    withFleetOptions(command)
       .addHelpText('after', examples(['bulkhead fleet trust show -C ~/fleet', 'who may sign']))
       .action(run(show));
   },

@@ -14,7 +14,7 @@ import {
   type KeptTrust,
 } from '../../io/directory/fleet-directory.ts';
 import { findSigner, signText } from '../../io/directory/sign.ts';
-import type { SigningOptions } from '../directory-option.ts';
+import type { SigningOptions } from '../shared-options.ts';
 import { trustJson, trustText } from './kept.ts';
 
 export interface ChangeOptions extends SigningOptions {

@@ -2,7 +2,7 @@
 import { examples, type CommandModule, type ExitCode } from '../../../cli/shared/command.ts';
 import { failWith } from '../../../cli/shared/output.ts';
 import { readTrust } from '../../io/directory/fleet-directory.ts';
-import { directoryOption, keyOption, type SigningOptions } from '../directory-option.ts';
+import { keyOption, type SigningOptions, withFleetOptions } from '../shared-options.ts';
 import { signAndShow } from './sign-next.ts';
 
 function sign(options: SigningOptions): ExitCode {
@@ -18,10 +18,8 @@ function sign(options: SigningOptions): ExitCode {
 
 export const command: CommandModule = {
   define(command, run) {
-    command
-      .addOption(directoryOption())
+    withFleetOptions(command)
       .addOption(keyOption())
-      .option('--json', 'print the trust as JSON')
       .addHelpText('after', examples(['bulkhead fleet trust sign', 'look at it first: trust show']))
       .action(run(sign));
   },
