@@ -63,6 +63,58 @@ test('writeRequest() writes what the format says', () => {
   assert.deepEqual(Buffer.from(request), Buffer.concat([Buffer.from([10, series.length]), series]));
 });
 
+/** Reads the fields of a message: numbers, doubles and bytes. */
+function fieldsOf(message: Buffer): readonly (readonly [number, number | Buffer])[] {
+  const fields: [number, number | Buffer][] = [];
+  let at = 0;
+  const varint = () => {
+    for (let value = 0, unit = 1; ; unit *= 128) {
+      const byte = message[at++] ?? assert.fail();
+      value += (byte & 127) * unit;
+      if (byte < 128) return value;
+    }
+  };
+  while (at < message.length) {
+    const key = varint();
+    const kind = key & 7;
+    const number = kind === 1 ? message.readDoubleLE(at) : varint();
+    if (kind === 1) at += 8;
+    fields.push([key >> 3, kind === 2 ? message.subarray(at, (at += number)) : number]);
+  }
+  assert.equal(at, message.length);
+  return fields;
+}
+
+test('writeRequest() writes long labels and late times, and the same labels again', () => {
+  const labels = { host: 'h'.repeat(127), tenant: 'ü'.repeat(5000) };
+  const samples = [127, 128, 2 ** 31 - 1, 2 ** 31, 1_800_000_000_123].map((at) => ({
+    at,
+    value: at / 3,
+  }));
+  const all = [
+    { name: 'a', labels, samples },
+    { name: 'b'.repeat(200), labels, samples: [] },
+    { name: 'a', labels: { ...labels, host: 'web-1' }, samples },
+    { name: 'c', labels, samples },
+  ];
+  const series = fieldsOf(Buffer.from(writeRequest(all))).map(([, own]) => {
+    const parts = fieldsOf(own as Buffer).map(([field, part]) => ({
+      field,
+      values: fieldsOf(part as Buffer).map(([, value]) => value),
+    }));
+    const texts = parts.filter(({ field }) => field === 1).map(({ values }) => values.map(String));
+    const [[, name] = [], ...others] = texts;
+    return {
+      name,
+      labels: Object.fromEntries(others),
+      samples: parts.flatMap(({ field, values: [value, at] }) =>
+        field === 2 ? [{ at, value }] : [],
+      ),
+    };
+  });
+  assert.deepEqual(series, all);
+});
+
 /** Reads what snappy() writes; the servers' tests read it with Prometheus. */
 function unsnappy(bytes: Uint8Array): Uint8Array {
   let at = 0;

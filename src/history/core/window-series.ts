@@ -29,6 +29,13 @@ export const metricNames: Readonly<Record<PushedMetric, string>> = {
   received: 'network_received_bytes_per_second',
 };
 
+/** Each name of a series is made once: a request has thousands of series. */
+const seriesNames = (kind: 'host' | 'reseller' | 'tenant') =>
+  pushedMetrics.map((key) => ({ key, name: `bulkhead_history_${kind}_${metricNames[key]}` }));
+const hostSeries = seriesNames('host');
+const resellerSeries = seriesNames('reseller');
+const tenantSeries = seriesNames('tenant');
+
 /** The windows that were never pushed: those that became too old, and those that the server refused. */
 export interface Dropped {
   readonly old: number;
@@ -39,51 +46,49 @@ export function windowSeries(
   { host, from, to, minutes, tenants }: HistoryWindowResponse,
   dropped: Dropped,
 ): readonly TimeSeries[] {
-  return [
-    ...minutes.flatMap((each) => minuteSeries(each, host, from, to)),
-    ...tenants.flatMap((each) => tenantSeries(each, host, to)),
-    ...droppedSeries(dropped, host, to),
-  ];
+  const all: TimeSeries[] = [];
+  for (const each of minutes) addMinutes(all, each, host, from, to);
+  for (const each of tenants) addTenant(all, each, host, to);
+  all.push(...droppedSeries(dropped, host, to));
+  return all;
 }
 
-function minuteSeries(
+function addMinutes(
+  all: TimeSeries[],
   { reseller, uid, seconds, metrics }: HistoryMinutes,
   host: string,
   from: number,
   to: number,
-): readonly TimeSeries[] {
-  const kind = reseller === undefined ? 'host' : 'reseller';
+): void {
   const labels = reseller === undefined ? { host } : { host, reseller, uid: `${uid}` };
   const length = (to - from) / seconds.length;
-  return pushedMetrics.flatMap((key) => {
+  for (const { key, name } of reseller === undefined ? hostSeries : resellerSeries) {
     const samples = (metrics[key] ?? []).flatMap((value, minute): readonly Sample[] =>
       value === null
         ? []
         : [{ at: Math.round(from + (minute + 1) * length), value: coarse(value) }],
     );
-    const name = `bulkhead_history_${kind}_${metricNames[key]}`;
-    return samples.length === 0 ? [] : [{ name, labels, samples }];
-  });
+    if (samples.length > 0) all.push({ name, labels, samples });
+  }
 }
 
-function tenantSeries(
+function addTenant(
+  all: TimeSeries[],
   { name: tenant, uid, reseller = '', metrics, faults }: HistoryTenant,
   host: string,
   at: number,
-): readonly TimeSeries[] {
+): void {
   const labels = { host, tenant, uid: `${uid}`, reseller };
-  const used = pushedMetrics.flatMap((key) => {
+  for (const { key, name } of tenantSeries) {
     const value = metrics[key];
-    if (value === undefined) return [];
-    const name = `bulkhead_history_tenant_${metricNames[key]}`;
-    return [{ name, labels, samples: [{ at, value: coarse(value) }] }];
-  });
-  const hit = Object.entries(faults).map(([limit, value]) => ({
-    name: 'bulkhead_history_tenant_faults',
-    labels: { ...labels, limit },
-    samples: [{ at, value: value ?? 0 }],
-  }));
-  return [...used, ...hit];
+    if (value !== undefined) all.push({ name, labels, samples: [{ at, value: coarse(value) }] });
+  }
+  for (const [limit, value = 0] of Object.entries(faults))
+    all.push({
+      name: 'bulkhead_history_tenant_faults',
+      labels: { ...labels, limit },
+      samples: [{ at, value }],
+    });
 }
 
 const droppedSeries = (dropped: Dropped, host: string, at: number): readonly TimeSeries[] =>
