@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { shellQuote } from '../../testing/vm/command.ts';
+import { giveCompiled, keepCompiled } from '../../testing/vm/compiled.ts';
 import { startGuest, type Guest } from '../../testing/vm/guest.ts';
 import type { Image } from '../../testing/vm/image.ts';
 import { prepareGuests } from '../../testing/vm/suite.ts';
@@ -97,7 +99,7 @@ suite('the virtual-machine harness', { skip: guests.skip }, () => {
     assert.equal(await guest.succeed('cat /srv/b/file'), 'content');
   });
 
-  test('guests that run at the same time are independent', async () => {
+  test('guests that run at the same time are independent, but for what Node.js has compiled', async () => {
     await using other = await startGuest(image);
     await Promise.all([
       guest.succeed('echo one >/root/mark'),
@@ -105,6 +107,31 @@ suite('the virtual-machine harness', { skip: guests.skip }, () => {
     ]);
     assert.equal(await guest.succeed('cat /root/mark'), 'one\n');
     assert.equal(await other.succeed('cat /root/mark'), 'two\n');
+
+    using compiled = temporaryDirectory('compiled');
+    const { path: directory } = compiled;
+    const cacheOf = async (at: Guest, program: string) => {
+      const { stderr } = await at.run(
+        `cd /root && echo ${shellQuote(program)} > program.cjs && NODE_DEBUG_NATIVE=COMPILE_CACHE node program.cjs`,
+      );
+      return [...stderr.matchAll(/program\.cjs was (accepted|rejected|not initialized)/g)].map(
+        ([, word]) => word,
+      );
+    };
+    const keep = async (from: Guest) => {
+      await keepCompiled(from, directory);
+      return (await readdir(directory)).filter((name) => name.endsWith('.tar')).length;
+    };
+    assert.equal(await giveCompiled(guest, directory), 0);
+    assert.deepEqual(await cacheOf(guest, 'const a = 1;'), ['not initialized']);
+    assert.equal(await keep(guest), 1);
+    // What is not whole yet has no ending.
+    await writeFile(join(directory, '1-1'), 'half');
+    assert.equal(await giveCompiled(other, directory), 1);
+    assert.deepEqual(await cacheOf(other, 'const a = 1;'), ['accepted']);
+    assert.equal(await keep(other), 1, 'a guest passes on only what it adds');
+    assert.deepEqual(await cacheOf(other, 'const a = 2;'), ['not initialized']);
+    assert.equal(await keep(other), 2);
   });
 
   test('a guest that panics fails its command and shows its console', async () => {

@@ -13,6 +13,7 @@ import { compileExec, compileFpm } from '../../scripts/entry.ts';
 import { guardedMark } from '../guard/argv.ts';
 import { eventually, patienceMilliseconds } from '../patience.ts';
 import { Control } from './control.ts';
+import { compiledDirectory, giveCompiled, keepCompiled } from './compiled.ts';
 import { makeRunDirectory } from './directories.ts';
 import type { Image } from './image.ts';
 import { qemuArgv, type Disk, type GuestMachine, type Processors } from './machine.ts';
@@ -57,7 +58,8 @@ export interface Guest extends AsyncDisposable {
   copyIn(hostPath: string, guestPath: string): Promise<void>;
   /**
    * Makes /opt/bulkhead the project as it is on the host: files that git tracks or does not
-   * ignore. Its node_modules, with production packages and the pinned node, is in the image.
+   * ignore. Its node_modules, with production packages and the pinned node, is in the image. What Node.js compiled of it
+   * in earlier guests is there, too.
    */
   copyProject(): Promise<void>;
   /**
@@ -170,6 +172,8 @@ class StartedGuest implements Guest {
   #qemu: Qemu;
   #control: Control;
   readonly #parts: GuestParts;
+  /** The directory for what it compiles; unknown until it has the project. */
+  #compiled: string | undefined;
 
   constructor(qemu: Qemu, control: Control, parts: GuestParts) {
     this.#qemu = qemu;
@@ -236,6 +240,8 @@ class StartedGuest implements Guest {
     // The guest has no compiler.
     compileFpm();
     await this.copyIn(dirname(dirname(compileExec())), '/opt/bulkhead/dist/entry');
+    this.#compiled = await compiledDirectory(this.#parts.image);
+    await giveCompiled(this, this.#compiled);
   }
 
   async reboot(how: 'orderly' | 'at once' = 'orderly'): Promise<void> {
@@ -261,18 +267,20 @@ class StartedGuest implements Guest {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#reportCrashes();
+    if (!this.#qemu.gone.aborted) await this.#reportAndKeep().catch(() => undefined);
     await this.#qemu[Symbol.asyncDispose]();
     this.#parts.remove();
   }
 
-  /** Prints which program crashed where, as the kernel logged it: a status of 139 does not show that. */
-  async #reportCrashes(): Promise<void> {
-    if (this.#qemu.gone.aborted) return;
+  /**
+   * Prints which program crashed where, as the kernel logged it: a status of 139 does not show that. What a guest without
+   * crashes has compiled is kept for others.
+   */
+  async #reportAndKeep(): Promise<void> {
     const command = `dmesg | grep -A1 -E ' segfault at | traps: |general protection' || true`;
-    const result = await this.run(command).catch(() => undefined);
-    if (result !== undefined && result.stdout !== '')
-      process.stderr.write(`In the guest:\n${result.stdout}`);
+    const crashes = (await this.run(command)).stdout;
+    if (crashes !== '') process.stderr.write(`In the guest:\n${crashes}`);
+    else if (this.#compiled !== undefined) await keepCompiled(this, this.#compiled);
   }
 
   /** Packs on the host and unpacks in the guest, in the directory to which the shell commands `before` change. */

@@ -47,7 +47,8 @@ async function builtProgram(): Promise<string> {
 
 const neverBuilt = /^(test|testing|docs|bench|examples)\//;
 
-async function hashOfSources(): Promise<string> {
+/** Returns a digest of all files that make the program. */
+export async function hashOfSources(): Promise<string> {
   const hash = createHash('sha256');
   for (const file of (await projectFiles()).filter((each) => !neverBuilt.test(each))) {
     const path = join(projectDirectory, file);
