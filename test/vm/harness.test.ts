@@ -141,6 +141,19 @@ suite('the virtual-machine harness', { skip: guests.skip }, () => {
     await assert.rejects(doomed.run('true'), /The guest has exited/);
   });
 
+  test('a guest that locks up fails its command and shows where its processors are', async () => {
+    await using doomed = await startGuest(image);
+    // Without a reboot after it, a panic never ends.
+    const command = doomed.run('echo 0 >/proc/sys/kernel/panic; echo c >/proc/sysrq-trigger', {
+      lockedUpAfter: { pauseMs: 100, chancesMax: 3 },
+    });
+    await assert.rejects(
+      command,
+      /The guest has locked up: .* its processors: RIP=.*Kernel panic/s,
+    );
+    await assert.rejects(doomed.run('true'), /The guest has locked up/);
+  });
+
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     test(
       `a guest ends when its runner gets ${signal}`,

@@ -11,7 +11,7 @@ import {
 } from './command.ts';
 import { compileExec, compileFpm } from '../../scripts/entry.ts';
 import { guardedMark } from '../guard/argv.ts';
-import { eventually, patienceMilliseconds } from '../patience.ts';
+import { eventually, longPatienceMilliseconds, patienceMilliseconds } from '../patience.ts';
 import { Control } from './control.ts';
 import { compiledDirectory, giveCompiled, keepCompiled } from './compiled.ts';
 import { makeRunDirectory } from './directories.ts';
@@ -21,6 +21,7 @@ import { projectFiles, projectDirectory } from './project.ts';
 import { makeBoot, otherKernelWanted } from '../oracle/other-kernel-boot.ts';
 import { Qemu } from './qemu.ts';
 import { dataDisk, rootDisk, savedState } from './snapshot.ts';
+import { watch, type Patience, type Watched } from './watch.ts';
 
 export type { GuestResult } from './command.ts';
 
@@ -29,6 +30,8 @@ interface RunOptions extends Pick<CommandOptions, 'input' | 'onOutput'> {
   readonly timeoutMs?: number;
   /** An account of the guest to run as, without PAM and so without a session; root if absent. */
   readonly user?: string;
+  /** Limits after which a guest that answers nothing counts as locked up. */
+  readonly lockedUpAfter?: Patience;
 }
 
 export interface Guest extends AsyncDisposable {
@@ -40,7 +43,7 @@ export interface Guest extends AsyncDisposable {
    * Runs a command by the guest's /bin/sh in the directory /. It runs in the harness's own cgroup, with no session;
    * `su - alice -c …` in it, or ssh to the guest's own port 22, is a login as tenants have it.
    * A command that ends gives its result whatever its status; one that takes too long is killed
-   * with its process group, and the promise rejects.
+   * with its process group, and the promise rejects. So it does when the guest has locked up.
    * A background process must not keep its output open, or the command counts as running.
    */
   run(command: string, options?: RunOptions): Promise<GuestResult>;
@@ -190,13 +193,16 @@ class StartedGuest implements Guest {
   }
 
   async run(command: string, options: RunOptions = {}): Promise<GuestResult> {
-    const { timeoutMs = runTimeoutMs, user, ...rest } = options;
+    const { timeoutMs = runTimeoutMs, user, lockedUpAfter, ...rest } = options;
     // No guard is needed there: everything ends with the guest.
     const bounded = `cd / && export ${guardedMark}=yes && exec timeout --kill-after=1 ${timeoutMs / 1000} ${asUser(user)}sh -c ${shellQuote(command)}`;
     const started = performance.now();
+    const answered = new AbortController();
+    void watch(this.#watched(), answered.signal, lockedUpAfter);
     const result = await this.#control
       .run(bounded, { ...rest, timeoutMs: timeoutMs + graceMs, signal: this.#qemu.gone })
-      .catch((error: unknown) => this.#explain(command, error));
+      .catch((error: unknown) => this.#explain(command, error))
+      .finally(() => answered.abort());
     const isLate = result.status === 124 || result.status === 137;
     if (!isLate || performance.now() - started < timeoutMs) return result;
     const { stdout, stderr } = result;
@@ -290,6 +296,17 @@ class StartedGuest implements Guest {
     await succeed('pack files', ['tar', '-c', '-f', archive, ...ownership, ...pack], { input });
     await this.succeed(`${before} && tar -x`, { input: { file: archive } });
     await execute(['rm', '-f', archive]);
+  }
+
+  #watched(): Watched {
+    return {
+      pid: this.pid,
+      ask: (signal) => this.#control.run('true', { timeoutMs: longPatienceMilliseconds, signal }),
+      lockedUp: (chances) =>
+        this.#qemu.giveUp(
+          `The guest has locked up: it answered nothing for ${chances} seconds in which it could`,
+        ),
+    };
   }
 
   /** Throws an error. A failing connection is the guest's failure, so its last output is shown. */

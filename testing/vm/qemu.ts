@@ -122,6 +122,22 @@ export class Qemu implements AsyncDisposable {
     return new Error(`${message}; ${shown}`, options);
   }
 
+  /** Ends a guest that is of no use any more: everything that waits for it fails with the message. */
+  async giveUp(message: string): Promise<void> {
+    const where = await this.#processors();
+    this.#gone.abort(await this.failure(`${message}; ${where}`));
+    this.#kill();
+  }
+
+  /** Tells where the guest's processors are, and whether they wait for an interrupt (HLT=1). */
+  async #processors(): Promise<string> {
+    const args = { 'command-line': 'info registers -a' };
+    const asked = this.#monitor.execute('human-monitor-command', args);
+    const text = await Promise.race([asked, sleep(patienceMilliseconds / 10, '', { ref: false })]);
+    const lines = String(text).match(/^.IP=.*$/gm);
+    return lines === null ? 'QEMU does not answer either' : `its processors: ${lines.join('; ')}`;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.ref();
     this.#kill();
