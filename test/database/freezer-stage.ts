@@ -8,7 +8,9 @@ import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import { findHierarchies1, findUnified } from '../../src/host/cgroups/hierarchies.ts';
+import { readText } from '../../packages/base/io/read.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { stopDirectory, stopFile } from '../../src/host/stops.ts';
 import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
@@ -26,6 +28,22 @@ export function freezers(): Readonly<Partial<Record<'v1' | 'v2', string>>> {
     ...(v2 === undefined ? {} : { v2: v2.mountPoint }),
   };
 }
+
+/** The places in which tasks of v1 wait for a thaw: the freezer, and vfork() for a child that is in it. */
+const restingPlaces = ['__refrigerator', 'kernel_clone'];
+
+/** Returns where each process of a cgroup waits, as in "4711 __refrigerator"; undefined if one may go on by itself. */
+function tasksAtRest(cgroup: string): string | undefined {
+  const pids = pidsIn(cgroup);
+  const places = pids.map((pid) => readText(`/proc/${pid}/wchan`) ?? '');
+  // Nobody was forked meanwhile.
+  const areAll = isDeepStrictEqual(pidsIn(cgroup), pids);
+  if (!areAll || !places.every((each) => restingPlaces.includes(each))) return undefined;
+  return pids.map((pid, at) => `${pid} ${places[at]}`).join(', ');
+}
+
+const pidsIn = (cgroup: string): readonly string[] =>
+  readFileSync(`${cgroup}/cgroup.procs`, 'utf8').split('\n').filter(Boolean);
 
 export class FreezerStage implements AsyncDisposable {
   readonly uid = 64_341;
@@ -67,6 +85,23 @@ export class FreezerStage implements AsyncDisposable {
       : /^frozen 1$/m.test(readFileSync(`${cgroup}/cgroup.events`, 'utf8'));
   }
 
+  /**
+   * Waits until all cgroups are frozen; `freeze` freezes them once more. A process of v1 that is about to wait for the
+   * child of its vfork() misses the first time: `freezer.state` stays FREEZING until it is written again.
+   */
+  async untilFrozen(freeze: () => void): Promise<void> {
+    await eventually('all are frozen', () => {
+      const atRest = this.cgroups.map(tasksAtRest);
+      freeze();
+      return this.cgroups.every((cgroup, at) => {
+        const isFrozen = this.isFrozen(cgroup);
+        if (!isFrozen && atRest[at] !== undefined)
+          throw new Error(`nothing goes on in ${cgroup}, which is not frozen: ${atRest[at]}`);
+        return isFrozen;
+      });
+    });
+  }
+
   /** Whether the cgroup is neither frozen nor to be. */
   isThawed(cgroup: string): boolean {
     return this.#version === 'v1'
@@ -78,10 +113,13 @@ export class FreezerStage implements AsyncDisposable {
     return this.cgroups.every((each) => !existsSync(each) || this.isThawed(each));
   }
 
-  /** Returns after how many milliseconds all were thawed. */
-  async thawedAfter(): Promise<number> {
+  /** Returns after how many milliseconds all were thawed by the watchdog, which ends or goes on. */
+  async thawedAfter(watchdog: number): Promise<number> {
     const began = performance.now();
-    while (!this.areThawed) {
+    for (;;) {
+      const hasEnded = !existsSync(`/proc/${watchdog}`);
+      if (this.areThawed) break;
+      if (hasEnded) throw new Error('the watchdog has ended, and not all is thawed');
       if (performance.now() - began > patienceMilliseconds) throw new Error('it stays frozen');
       await sleep(1);
     }
@@ -114,11 +152,7 @@ export class FreezerStage implements AsyncDisposable {
     for (const each of this.cgroups) if (existsSync(each)) this.writeFrozen(each, false);
     for (const each of this.#clients) each.kill('SIGKILL');
     await eventually('the cgroups are empty', () =>
-      this.cgroups.every((each) => {
-        if (!existsSync(each)) return true;
-        const pids = readFileSync(`${each}/cgroup.procs`, 'utf8').split('\n').filter(Boolean);
-        return pids.length === 0;
-      }),
+      this.cgroups.every((each) => !existsSync(each) || pidsIn(each).length === 0),
     );
     for (const each of [...this.cgroups, dirname(this.cgroups[0] ?? '')])
       if (existsSync(each)) rmdirSync(each);
@@ -128,7 +162,8 @@ export class FreezerStage implements AsyncDisposable {
 
 export class Agent {
   readonly #child: ChildProcess;
-  readonly #exited: Promise<unknown>;
+  /** Resolved when it has ended, and all that it has printed is read. */
+  readonly #ended: Promise<unknown>;
   readonly #seen: string[] = [];
   #errors = '';
 
@@ -136,8 +171,9 @@ export class Agent {
     // A thousand of them start one after another.
     const env = { ...process.env, NODE_COMPILE_CACHE: `${tmpdir()}/bulkhead-hold-cache` };
     this.#child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
-    this.#exited = once(this.#child, 'exit');
-    createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#seen.push(line));
+    const lines = createInterface({ input: this.#child.stdout! });
+    lines.on('line', (line) => this.#seen.push(line));
+    this.#ended = Promise.all([once(this.#child, 'exit'), once(lines, 'close')]);
     this.#child.stderr!.on('data', (chunk: Buffer) => (this.#errors += chunk.toString()));
   }
 
@@ -168,6 +204,6 @@ export class Agent {
 
   async end(signal: NodeJS.Signals): Promise<void> {
     this.#child.kill(signal);
-    await this.#exited;
+    await this.#ended;
   }
 }

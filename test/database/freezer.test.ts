@@ -39,7 +39,7 @@ for (const version of ['v1', 'v2'] as const) {
         await agent.until('frozen');
         await sleep(Math.random() * 20);
         await agent.end('SIGKILL');
-        milliseconds.push(await stage.thawedAfter());
+        milliseconds.push(await stage.thawedAfter(agent.watchdog));
         // Nothing freezes it again.
         assert.ok(stage.areThawed);
       }
@@ -56,7 +56,8 @@ for (const version of ['v1', 'v2'] as const) {
       const agent = stage.agent();
       await agent.until('frozen', 5);
       agent.signal('SIGSTOP');
-      t.diagnostic(`thawed after ${(await stage.thawedAfter()).toFixed(0)} ms of silence`);
+      const milliseconds = await stage.thawedAfter(agent.watchdog);
+      t.diagnostic(`thawed after ${milliseconds.toFixed(0)} ms of silence`);
       const before = agent.count('frozen');
       agent.signal('SIGCONT');
       await agent.until('frozen', before + 5);
@@ -110,10 +111,9 @@ for (const version of ['v1', 'v2'] as const) {
       stage.start();
       const freezer = new Freezer(stage.paths);
       for (let round = 0; round < 20; round++) {
-        for (const each of stage.cgroups) freezer.freeze(1, { path: stage.fileOf(each) });
-        await eventually('all are frozen', () =>
-          stage.cgroups.every((each) => stage.isFrozen(each)),
-        );
+        await stage.untilFrozen(() => {
+          for (const each of stage.cgroups) freezer.freeze(1, { path: stage.fileOf(each) });
+        });
         assert.deepEqual(freezer.releaseAll(), []);
         assert.ok(stage.areThawed);
       }

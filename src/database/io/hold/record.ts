@@ -58,7 +58,13 @@ export const writeRecord = (
 
 const isV2 = (path: string) => path.endsWith('/cgroup.freeze');
 
-/** Freezes a cgroup, which is in the record already. Returns whether it is there. */
+/**
+ * Freezes a cgroup, which is in the record already. Returns whether it is there.
+ *
+ * With v1 its state may stay FREEZING, and never become FROZEN: a process that calls vfork() at that moment waits for its
+ * child, which is frozen, and is not itself. Nothing in the cgroup runs all the same, and nobody may wait for FROZEN
+ * without writing it again.
+ */
 export const freeze = ({ path }: FreezeFile): Result<boolean, Problem> =>
   write(path, isV2(path) ? '1' : 'FROZEN', 'freeze');
 
