@@ -31,7 +31,8 @@ import { changesFile } from '../store/changes/changes-schema.ts';
 import { lockFile } from '../sys/files/flock.ts';
 import { ensurePrivateDirectory } from '../sys/files/private-file.ts';
 
-const lockMilliseconds = 5_000;
+/** Whoever has the lock is soon done, but a busy machine may give it no processor for seconds. */
+const lockMilliseconds = 30_000;
 const valuesMax = 100;
 const problemsMax = 5;
 const remarkMax = 64;

@@ -96,12 +96,15 @@ describe('the record of changes', { skip }, () => {
 
   test('undoes an older change, and keeps later ones', () => {
     set(`${alice}`, 'processes=333');
-    const [{ number } = { number: 0 }] = log();
+    assert.match(policy(), /limit="333"/);
+    const [last] = log();
+    assert.deepEqual([last?.way, last?.values?.map(({ to }) => to)], ['set', ['333']]);
     set(`${alice}`, 'cpu=77%');
-    const undone = done('policy', 'undo', `${number}`, '--yes', '--json');
+    const undone = done('policy', 'undo', `${last?.number}`, '--yes', '--json');
     assert.equal(jsonOf<PolicyUndoJson>('policy undo', undone).written, true);
-    assert.doesNotMatch(policy(), /333/);
-    assert.match(policy(), /77%/);
+    // The policy has ports, in which any number may be.
+    assert.doesNotMatch(policy(), /limit="333"/);
+    assert.match(policy(), /limit="77%"/);
   });
 
   test('shows and compares the texts, also a refused one', async () => {
