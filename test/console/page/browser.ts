@@ -146,7 +146,8 @@ export class ConsoleSite<Agent extends ConsoleAgent> implements AsyncDisposable 
   /** Opens the page and logs in by a code, as somebody does who clicks on the address that the command prints. */
   async login(uid: number, route = '/', options: ViewOptions = {}): Promise<View> {
     const view = await this.view(`#code=${await this.stage.code(uid)}&to=${route}`, options);
-    const isOpen = async () => (await view.page.$('h1')) !== null;
+    // The page that exchanges the code has a title, too; a reload would lose the code.
+    const isOpen = async () => (await view.page.$('#content h1')) !== null;
     await eventually(`${route} opens`, isOpen, () => view.text());
     return view;
   }

@@ -8,6 +8,9 @@ import { ConsoleBrowser, skip, type View } from './browser.ts';
 const press = (view: View, name: string) =>
   view.page.getByRole('button', { name, exact: true }).click();
 
+/** The way to log in. The page that looks for a session does not show it yet. */
+const loggedOut = '.login .command';
+
 describe('open as', { skip }, async () => {
   if (skip !== false) return;
   const browser = await ConsoleBrowser.start();
@@ -37,8 +40,9 @@ describe('open as', { skip }, async () => {
     );
     await view.page.click('.account summary');
     await press(view, 'Log out');
+    await view.page.waitForSelector(loggedOut);
     await tab.reload();
-    await tab.waitForSelector('.login');
+    await tab.waitForSelector(loggedOut);
     assert.doesNotMatch(await tab.innerText('body'), /alice/);
   });
 
