@@ -1,8 +1,8 @@
 /**
  * JSON Schemas of what commands print with `--json`, and of the control API's responses, from their
  * types. `jail status --json` prints a `JailStatusJson`, which is in `src/jail/commands/json.ts`;
- * `src/agent/api/api.ts` has the responses, but for the status, which is next to it. Doc comments
- * become descriptions; `fields.ts` has the rest.
+ * `src/agent/api/api.ts` and the files next to it have the responses. Doc comments become
+ * descriptions; `fields.ts` has the rest.
  */
 import { globSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
@@ -107,6 +107,7 @@ function kebab(name: string): string {
 const typeFiles = [
   'src/agent/api/api.ts',
   'src/agent/api/console-api.ts',
+  'src/agent/api/usage-api.ts',
   'src/agent/api/report-api.ts',
   'src/agent/api/policy-api.ts',
   'src/agent/api/fleet-api.ts',

@@ -9,7 +9,8 @@ import type { NetworkCounters } from '../usage/part-keys.ts';
 import type { AppRow } from '../policy/apps/app-state.ts';
 import type { OwnAppTexts } from '../policy/apps/own-apps.ts';
 import type { UidOwner } from '../policy/accounts/uid-owner.ts';
-import type { LimitNumbers, MailCount, SentByWeb, TopRow } from './api/api.ts';
+import type { LimitNumbers, TopRow } from './api/api.ts';
+import type { MailCount, SentByWeb } from './api/usage-api.ts';
 import type { HttpResult } from './api/http-result.ts';
 import type { FleetAgent } from './fleet/fleet-agent.ts';
 

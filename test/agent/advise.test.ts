@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 import { formatProblem } from '../../packages/base/problem.ts';
-import type { Advice, AdviseResponse, UsageResponse } from '../../src/agent/api/api.ts';
+import type { Advice, AdviseResponse, UsageResponse } from '../../src/agent/api/usage-api.ts';
 import { quantityKinds } from '../../packages/base/quantity.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { RunningAgent } from './running-agent.ts';

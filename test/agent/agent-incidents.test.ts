@@ -10,8 +10,8 @@ import type {
   IncidentResponse,
   ProcessesResponse,
   TopResponse,
-  UsageResponse,
 } from '../../src/agent/api/api.ts';
+import type { UsageResponse } from '../../src/agent/api/usage-api.ts';
 import type { ChartJson, SimulateJson } from '../../src/cli/commands/json.ts';
 import { program } from './running-agent.ts';
 import { jsonOf } from '../../testing/json-output.ts';

@@ -9,8 +9,8 @@ import type {
   ProcessesResponse,
   TopResponse,
   TopRow,
-  UsageResponse,
 } from '../../src/agent/api/api.ts';
+import type { UsageResponse } from '../../src/agent/api/usage-api.ts';
 import { readText } from '../../packages/base/io/read.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { program, RunningAgent } from './running-agent.ts';

@@ -1,7 +1,7 @@
 /** The answer to `GET /v1/usage` from a real history and real events, without the rest of the agent. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { SeriesResponse, UsageResponse } from '../../src/agent/api/api.ts';
+import type { SeriesResponse, UsageResponse } from '../../src/agent/api/usage-api.ts';
 import type { Caller } from '../../src/agent/api/caller.ts';
 import type { SeriesColumnsResponse } from '../../src/agent/api/report-api.ts';
 import { QueryReader } from '../../src/agent/api/query-reader.ts';

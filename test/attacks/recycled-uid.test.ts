@@ -7,12 +7,8 @@ import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
-import type {
-  IncidentResponse,
-  IncidentsResponse,
-  SeriesResponse,
-  UsageResponse,
-} from '../../src/agent/api/api.ts';
+import type { IncidentResponse, IncidentsResponse } from '../../src/agent/api/api.ts';
+import type { SeriesResponse, UsageResponse } from '../../src/agent/api/usage-api.ts';
 import { RunningAgent } from '../agent/running-agent.ts';
 import { accountsObstacle, addAccount, removeAccount } from './accounts-stage.ts';
 import { hostHere } from '../conformance/host-here.ts';

@@ -10,18 +10,20 @@ import { createServer, type Server } from 'node:http';
 import { errorBody } from '../../src/agent/api/error-body.ts';
 import type { MovedResponse } from '../../src/agent/history/history-api.ts';
 import type {
-  AdviseResponse,
   IncidentResponse,
   IncidentRow,
   IncidentsResponse,
   LiveProcess,
   ProcessesResponse,
-  SeriesResponse,
   TopResponse,
   TopRow,
-  UsageResponse,
   Who,
 } from '../../src/agent/api/api.ts';
+import type {
+  AdviseResponse,
+  SeriesResponse,
+  UsageResponse,
+} from '../../src/agent/api/usage-api.ts';
 import { socketOf } from '../../src/agent/api/client.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import {

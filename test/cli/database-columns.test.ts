@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
-import type { TopRow, UsageRow } from '../../src/agent/api/api.ts';
+import type { TopRow } from '../../src/agent/api/api.ts';
+import type { UsageRow } from '../../src/agent/api/usage-api.ts';
 import { usageCsv } from '../../src/cli/commands/usage/usage-csv.ts';
 import { metricCells, sortUsage } from '../../src/cli/commands/usage/usage-rows.ts';
 import { fitColumns, headerLine, rowLine, type Style } from '../../src/cli/tui/top-columns.ts';

@@ -16,7 +16,7 @@ import {
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { UsageResponse } from '../../src/agent/api/api.ts';
+import type { UsageResponse } from '../../src/agent/api/usage-api.ts';
 import { makeWholeProgram } from '../../src/cli/program.ts';
 import { longPatienceMilliseconds } from '../../testing/patience.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';

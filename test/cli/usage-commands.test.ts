@@ -3,13 +3,12 @@ import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type {
-  AdviseResponse,
   IncidentResponse,
   IncidentsResponse,
   ProcessesResponse,
   TopResponse,
-  UsageResponse,
 } from '../../src/agent/api/api.ts';
+import type { AdviseResponse, UsageResponse } from '../../src/agent/api/usage-api.ts';
 import { whoIs } from './agent-server.ts';
 import { askingProgram, options, type Ran } from './asking-program.ts';
 import { jsonOf } from '../../testing/json-output.ts';

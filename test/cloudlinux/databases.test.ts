@@ -1,7 +1,8 @@
 /** The use of database servers in CloudLinux's commands: unknown is blank or absent, and never 0. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { TopRow, UsageResponse, UsageRow } from '../../src/agent/api/api.ts';
+import type { TopRow } from '../../src/agent/api/api.ts';
+import type { UsageResponse, UsageRow } from '../../src/agent/api/usage-api.ts';
 import { databaseTable } from '../../src/cloudlinux/commands/databases/dbtop.ts';
 import { infoChoice } from '../../src/cloudlinux/commands/info-choice.ts';
 import { infoJson, infoTable } from '../../src/cloudlinux/commands/info-format.ts';

@@ -4,8 +4,8 @@ import type {
   IncidentRow,
   IncidentsResponse,
   ProcessesResponse,
-  SeriesResponse,
 } from '../../src/agent/api/api.ts';
+import type { SeriesResponse } from '../../src/agent/api/usage-api.ts';
 import type { ProcessEvidence } from '../../src/usage/incident.ts';
 import { tenantMember } from '../../src/usage/member.ts';
 import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';

@@ -9,13 +9,8 @@ import { once } from 'node:events';
 import type { ErrorResponse } from '../../src/agent/api/api.ts';
 import { historyAnswer, type HistoryAnswer } from './lve-history.ts';
 import { errorBody } from '../../src/agent/api/error-body.ts';
-import type {
-  LimitNumbers,
-  TopResponse,
-  TopRow,
-  UsageResponse,
-  UsageRow,
-} from '../../src/agent/api/api.ts';
+import type { LimitNumbers, TopResponse, TopRow } from '../../src/agent/api/api.ts';
+import type { UsageResponse, UsageRow } from '../../src/agent/api/usage-api.ts';
 import { socketOf } from '../../src/agent/api/client.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { metricKeys, type KernelKey, type Usage } from '../../src/usage/metrics.ts';

@@ -5,7 +5,7 @@ import { appendFileSync, readFileSync, symlinkSync, writeFileSync } from 'node:f
 import { suite, test, type TestContext } from 'node:test';
 import { ok } from '../../packages/base/result.ts';
 import { formatProblem } from '../../packages/base/problem.ts';
-import type { UsageResponse, UsageRow } from '../../src/agent/api/api.ts';
+import type { UsageResponse, UsageRow } from '../../src/agent/api/usage-api.ts';
 import type { DigestChoices } from '../../src/host/digest-choices.ts';
 import type { AgentRequest } from '../../src/cli/shared/agent-request.ts';
 import { sendDigests, type SendContext } from '../../src/digest/commands/send-digests.ts';

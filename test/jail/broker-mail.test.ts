@@ -3,7 +3,7 @@ import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import type { MailCount } from '../../src/agent/api/api.ts';
+import type { MailCount } from '../../src/agent/api/usage-api.ts';
 import { eventually } from '../../testing/patience.ts';
 import { skip, launcher, call, BrokerStage, crontab } from './broker-stage.ts';
 

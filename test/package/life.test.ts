@@ -9,7 +9,7 @@ import { longPatienceMilliseconds } from '../../testing/patience.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
 import { treeElement } from '../../testing/tree-host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
-import type { UsageResponse } from '../../src/agent/api/api.ts';
+import type { UsageResponse } from '../../src/agent/api/usage-api.ts';
 import { RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { LayeredRoot } from './layered-root.ts';

@@ -1,5 +1,5 @@
 /** The metric families of tenants, resellers and sites: counters, limits, faults, mail and disk usage. */
-import type { SentByWeb } from '../api/api.ts';
+import type { SentByWeb } from '../api/usage-api.ts';
 import type { DatabaseUse, NetworkUse } from '../part.ts';
 import type { QuantityKind } from '../../../packages/base/quantity.ts';
 import type { DiskUsage } from '../../host/disks/quotas.ts';

@@ -1,13 +1,6 @@
 /** The questions of `bulkhead simulate` to the agent: each tenant's recorded use against the limits of another policy. */
-import type {
-  LimitNumbers,
-  MaximaResponse,
-  MaximaRow,
-  ReplayResponse,
-  ReplayRow,
-  TopResponse,
-  TopRow,
-} from '../api/api.ts';
+import type { LimitNumbers, TopResponse, TopRow } from '../api/api.ts';
+import type { MaximaResponse, MaximaRow, ReplayResponse, ReplayRow } from '../api/usage-api.ts';
 import { countsToward, type MemberEntry, type MemberIndex } from '../sampling/member-index.ts';
 import { listSome } from '../../../packages/base/list.ts';
 import { unlimited } from '../../../packages/base/quantity.ts';

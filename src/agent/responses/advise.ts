@@ -21,7 +21,7 @@ import { MeasuredParts, type KnownHistory } from '../../usage/measured-parts.ts'
 import type { Member } from '../../usage/member.ts';
 import { peakKeys, type MetricKey } from '../../usage/metrics.ts';
 import { isPartKey } from '../../usage/part-keys.ts';
-import type { Advice, AdviseResponse } from '../api/api.ts';
+import type { Advice, AdviseResponse } from '../api/usage-api.ts';
 import type { MemberEntry } from '../sampling/member-index.ts';
 import { isAdministrator } from '../api/caller.ts';
 import { ok } from '../../../packages/base/result.ts';

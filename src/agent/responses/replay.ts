@@ -7,7 +7,7 @@
 import { ok } from '../../../packages/base/result.ts';
 import type { Member } from '../../usage/member.ts';
 import { metricKeys, peakKeys, type MetricKey } from '../../usage/metrics.ts';
-import type { MaximaResponse, MaximaRow, ReplayResponse, ReplayRow } from '../api/api.ts';
+import type { MaximaResponse, MaximaRow, ReplayResponse, ReplayRow } from '../api/usage-api.ts';
 import { isAdministrator } from '../api/caller.ts';
 import { fromStore, httpError, type HttpResult } from '../api/http-result.ts';
 import type { RequestContext } from '../api/request-context.ts';

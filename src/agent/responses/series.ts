@@ -8,7 +8,7 @@
 import type { ColumnsQuery } from '../../store/history/history-query.ts';
 import { resellerMember, tenantMember } from '../../usage/member.ts';
 import { metricKeys, metrics, peakKeys, type MetricKey } from '../../usage/metrics.ts';
-import type { SeriesResponse } from '../api/api.ts';
+import type { SeriesResponse } from '../api/usage-api.ts';
 import { isAdministrator, maySee } from '../api/caller.ts';
 import type { SeriesColumn, SeriesColumnsResponse } from '../api/report-api.ts';
 import type { MemberEntry } from '../sampling/member-index.ts';

@@ -1,16 +1,15 @@
 /** The values that the engine's commands print with `--json`. Schemas are generated from these types. */
 import type { OtherWriter } from '../../../packages/base/other-writer.ts';
 import type {
-  AdviseResponse,
   AlertsTestResponse,
   IncidentResponse,
   IncidentsResponse,
   MovedIncidentResponse,
   ProcessesResponse,
   TopResponse,
-  UsageResponse,
   Who,
 } from '../../agent/api/api.ts';
+import type { AdviseResponse, UsageResponse } from '../../agent/api/usage-api.ts';
 import type { MovedOrigin } from '../../agent/history/history-api.ts';
 import type { SimulateResponse } from '../../agent/policy/simulate-response.ts';
 import type { PlacementStatus, StatusResponse } from '../../agent/api/status-response.ts';

@@ -3,7 +3,7 @@
  *
  *     150%   1.25GiB   20.4MiB/s   1.2k/s   3m12s   2026-11-24 18:30:05
  */
-import type { MailCount, SentByWeb } from '../../agent/api/api.ts';
+import type { MailCount, SentByWeb } from '../../agent/api/usage-api.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import { attributes } from '../../limits/limits.ts';
 import { shortBytes } from '../../../packages/base/bytes.ts';

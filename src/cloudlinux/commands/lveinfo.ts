@@ -1,6 +1,6 @@
 /** `bulkhead lveinfo`: the usage of tenants in a period, in the shape of CloudLinux's command. */
 import type { Command } from 'commander';
-import type { UsageRow } from '../../agent/api/api.ts';
+import type { UsageRow } from '../../agent/api/usage-api.ts';
 import { failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { accountOf } from '../core/lve-info.ts';
 import { lveUses } from '../core/lve-usage.ts';

@@ -1,5 +1,5 @@
 /** The agent's answers to commands about periods. */
-import type { UsageResponse } from '../../agent/api/api.ts';
+import type { UsageResponse } from '../../agent/api/usage-api.ts';
 import type { Period } from '../../cli/shared/period.ts';
 import type { AgentRequest } from '../../cli/shared/agent-request.ts';
 import { failed, type Problem } from '../../../packages/base/problem.ts';

@@ -4,7 +4,7 @@
  * CPU is percent of one core, memory bytes, IO bytes a second, reads and writes together. If each has its own limit
  * too, the share is of whichever is nearest to its limit. A value that is not measured is absent, and never 0.
  */
-import type { UsageResponse, UsageRow } from '../../agent/api/api.ts';
+import type { UsageResponse, UsageRow } from '../../agent/api/usage-api.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
 import { lveLimits, type LveLimits } from './lve-info.ts';

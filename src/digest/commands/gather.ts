@@ -2,7 +2,7 @@
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import { receiverOf, type AlertWho } from '../../agent/alerts/receiver.ts';
-import type { UsageResponse, UsageRow } from '../../agent/api/api.ts';
+import type { UsageResponse, UsageRow } from '../../agent/api/usage-api.ts';
 import type { DigestChoices } from '../../host/digest-choices.ts';
 import type { AgentRequest } from '../../cli/shared/agent-request.ts';
 import { nameOf, type Policy, type Reseller, type Tenant } from '../../policy/policy.ts';

@@ -1,5 +1,5 @@
 /** The values that `bulkhead jail` prints with `--json`. Schemas are generated from these types. */
-import type { MailCount } from '../../agent/api/api.ts';
+import type { MailCount } from '../../agent/api/usage-api.ts';
 import type { Problem } from '../../../packages/base/problem.ts';
 import type { EntryPathName } from '../../host/entry-paths/entry-paths.ts';
 import type { Difference } from '../core/compare.ts';

@@ -5,7 +5,7 @@
  *     /run/bulkhead/broker-mail/1001      1763992900 12 3 alice        since, accepted, refused, the account
  */
 import { existsSync, rmSync } from 'node:fs';
-import type { MailCount } from '../../agent/api/api.ts';
+import type { MailCount } from '../../agent/api/usage-api.ts';
 import type { AgentPart } from '../../agent/part.ts';
 import type { Paths } from '../../host/paths.ts';
 import { readText } from '../../../packages/base/io/read.ts';

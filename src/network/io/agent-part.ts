@@ -7,7 +7,7 @@
 import { failed, formatProblem, type Problem } from '../../../packages/base/problem.ts';
 import { causeOf } from '../../../packages/base/io/errno.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
-import type { MailCount } from '../../agent/api/api.ts';
+import type { MailCount } from '../../agent/api/usage-api.ts';
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart, Alarm, NetworkUse as TimedUse, ReportedFault } from '../../agent/part.ts';
 import type { Paths } from '../../host/paths.ts';

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
-import type { SentByWeb } from '../../../src/agent/api/api.ts';
+import type { SentByWeb } from '../../../src/agent/api/usage-api.ts';
 import { freePort } from '../../../testing/free-port.ts';
 import { eventually, patienceMilliseconds } from '../../../testing/patience.ts';
 import { temporaryDirectory } from '../../../testing/temporary-directory.ts';

@@ -1,5 +1,5 @@
 /** Which advice is worth acting on, and the commands that would follow it. Pure. */
-import type { Advice, AdviseResponse } from '../../../agent/api/api.ts';
+import type { Advice, AdviseResponse } from '../../../agent/api/usage-api.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
 import { attributes } from '../../../limits/limits.ts';
 import { quantityKinds } from '../../../../packages/base/quantity.ts';

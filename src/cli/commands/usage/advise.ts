@@ -1,6 +1,6 @@
 /** `bulkhead advise`: limits that would have fitted past usage, and how far the host is overcommitted. */
 import { Option, type Command } from 'commander';
-import type { Advice, AdviseResponse } from '../../../agent/api/api.ts';
+import type { Advice, AdviseResponse } from '../../../agent/api/usage-api.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
 import {

@@ -1,12 +1,7 @@
 /** The requests of `bulkhead chart`: a member's series, incidents and limits, as the chart draws them. */
 import { hostname } from 'node:os';
-import type {
-  IncidentRow,
-  IncidentsResponse,
-  SeriesResponse,
-  UsageResponse,
-  UsageRow,
-} from '../../../agent/api/api.ts';
+import type { IncidentRow, IncidentsResponse } from '../../../agent/api/api.ts';
+import type { SeriesResponse, UsageResponse, UsageRow } from '../../../agent/api/usage-api.ts';
 import type { MovedResponse } from '../../../agent/history/history-api.ts';
 import type { StatusResponse } from '../../../agent/api/status-response.ts';
 import { hostTimeZone } from '../../../agent/alerts/time-zone.ts';

@@ -1,5 +1,5 @@
 /** `bulkhead usage --csv`: every metric, limit and fault, one line per tenant. */
-import type { UsageResponse, UsageRow } from '../../../agent/api/api.ts';
+import type { UsageResponse, UsageRow } from '../../../agent/api/usage-api.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
 import { metricWords } from '../../../usage/chart/metric-words.ts';
 import { metrics, sampledKeys, type MetricKey, type MetricUnit } from '../../../usage/metrics.ts';

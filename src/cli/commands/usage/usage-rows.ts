@@ -2,7 +2,7 @@
  * Usage over a period, by resource: the metrics of the resource, and the order of tenants by it.
  * Pure.
  */
-import type { Distribution, UsageRow } from '../../../agent/api/api.ts';
+import type { Distribution, UsageRow } from '../../../agent/api/usage-api.ts';
 import { metrics, type MetricKey } from '../../../usage/metrics.ts';
 import { percent, quantity, sumOfCounts } from '../../shared/format.ts';
 

@@ -1,6 +1,6 @@
 /** `bulkhead usage`: the usage of tenants over a period, next to their limits. */
 import { Option, type Command } from 'commander';
-import type { SeriesResponse, UsageResponse, UsageRow } from '../../../agent/api/api.ts';
+import type { SeriesResponse, UsageResponse, UsageRow } from '../../../agent/api/usage-api.ts';
 import { metricWords } from '../../../usage/chart/metric-words.ts';
 import { metrics, sampledKeys, type MetricKey } from '../../../usage/metrics.ts';
 import { isDatabaseKey, isPartKey } from '../../../usage/part-keys.ts';

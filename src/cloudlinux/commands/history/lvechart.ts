@@ -3,7 +3,8 @@ import type { Command } from 'commander';
 import { failed, formatProblem, type Problem } from '../../../../packages/base/problem.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
-import type { IncidentsResponse, SeriesResponse } from '../../../agent/api/api.ts';
+import type { IncidentsResponse } from '../../../agent/api/api.ts';
+import type { SeriesResponse } from '../../../agent/api/usage-api.ts';
 import {
   examples,
   exitCodes,

@@ -9,7 +9,7 @@
  * CloudLinux leaves out `mysql` without its database governor: it is the CPU time of database servers, where that is
  * known.
  */
-import type { UsageResponse } from '../../../agent/api/api.ts';
+import type { UsageResponse } from '../../../agent/api/usage-api.ts';
 import type { MainDomains } from '../../../cli/capability.ts';
 import type { Period } from '../../../cli/shared/period.ts';
 import { printable } from '../../../../packages/base/printable.ts';

@@ -1,7 +1,7 @@
 /** One chart: a sentence, the course with limit and incidents, the values at the cursor, and the same as a table. */
 import { effect, type Signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Distribution } from '../../../agent/api/api.ts';
+import type { Distribution } from '../../../agent/api/usage-api.ts';
 import type { SeriesColumnsResponse } from '../../../agent/api/report-api.ts';
 import { metrics } from '../../../usage/metrics.ts';
 import { tableRows } from '../state/chart-numbers.ts';

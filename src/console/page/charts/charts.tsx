@@ -1,12 +1,8 @@
 /** All charts of a member over a period, with one cursor. */
 import { useSignal } from '@preact/signals';
 import { useMemo, useRef } from 'preact/hooks';
-import type {
-  IncidentRow,
-  IncidentsResponse,
-  TopRow,
-  UsageResponse,
-} from '../../../agent/api/api.ts';
+import type { IncidentRow, IncidentsResponse, TopRow } from '../../../agent/api/api.ts';
+import type { UsageResponse } from '../../../agent/api/usage-api.ts';
 import type { SeriesColumnsResponse } from '../../../agent/api/report-api.ts';
 import { useAnswer, type Asked } from '../state/answer.ts';
 import { chartOfLimit, chartsFor, measuredCharts, type Chart } from '../state/charts.ts';

@@ -1,6 +1,6 @@
 /** Limits compared with use: who is held back, by what, and which value would not. */
 import { useState } from 'preact/hooks';
-import type { Advice, AdviseResponse } from '../../../agent/api/api.ts';
+import type { Advice, AdviseResponse } from '../../../agent/api/usage-api.ts';
 import { Chips, chosenOf } from '../parts/chips.tsx';
 import { CommandLine } from '../parts/command-line.tsx';
 import { Answered, Empty } from '../parts/notes.tsx';

@@ -2,7 +2,7 @@
  * Tells the agent how many messages each tenant has handed to the host's mail server, by the server's log, since the
  * agent started. For tenants whose mail passes the broker of their jails, the broker's count comes first.
  */
-import type { MailCount } from '../../../agent/api/api.ts';
+import type { MailCount } from '../../../agent/api/usage-api.ts';
 import type { AgentPart } from '../../../agent/part.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import type { MailCounts } from './mail-counts.ts';

@@ -2,7 +2,7 @@
  * Tells the agent how many bytes web servers have sent for each tenant's sites. It follows the logs of the last record;
  * web servers are asked again each hour, since sites come and go.
  */
-import type { SentByWeb } from '../../../agent/api/api.ts';
+import type { SentByWeb } from '../../../agent/api/usage-api.ts';
 import type { Log } from '../../../agent/log.ts';
 import type { AgentPart } from '../../../agent/part.ts';
 import { causeOf } from '../../../../packages/base/io/errno.ts';

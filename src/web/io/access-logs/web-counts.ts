@@ -1,6 +1,6 @@
 /** Counts the bytes that web servers send for each tenant's sites, by the sites' access logs. */
 import { setImmediate as othersFirst } from 'node:timers/promises';
-import type { SentByWeb } from '../../../agent/api/api.ts';
+import type { SentByWeb } from '../../../agent/api/usage-api.ts';
 import type { CountedLog } from '../../core/access-logs/counted-logs.ts';
 import { FollowedLog } from './followed-log.ts';
 import type { LogsByTenant } from './record.ts';
