@@ -34,24 +34,6 @@ const cSysconf = libc.func('long sysconf(int name)');
 const cWrite = libc.func('long write(int fd, const void *buffer, size_t size)');
 const cPoll = libc.func('int poll(void *fds, unsigned long count, int timeout)');
 const cFcntl = libc.func('int fcntl(int fd, int command, int argument)');
-const cGetsockopt = libc.func(
-  'int getsockopt(int fd, int level, int name, void *value, void *length)',
-);
-const cSocket = libc.func('int socket(int domain, int type, int protocol)');
-const cBind = libc.func('int bind(int fd, const void *address, uint32_t length)');
-const cConnect = libc.func('int connect(int fd, const void *address, uint32_t length)');
-const cListen = libc.func('int listen(int fd, int waiting)');
-const cAccept = libc.func('int accept4(int fd, void *address, void *length, int flags)');
-const cGetsockname = libc.func('int getsockname(int fd, void *address, void *length)');
-const cSetsockopt = libc.func(
-  'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
-);
-const cSendto = libc.func(
-  'long sendto(int fd, const void *buffer, size_t size, int flags, const void *address, uint32_t length)',
-);
-const cRecvfrom = libc.func(
-  'long recvfrom(int fd, void *buffer, size_t size, int flags, void *address, void *length)',
-);
 const cIoctl = libc.func('int ioctl(int fd, unsigned long request, void *value)');
 const cSetfsuid = libc.func('int setfsuid(uint32_t uid)');
 const cSetfsgid = libc.func('int setfsgid(uint32_t gid)');
@@ -275,100 +257,6 @@ export function duplicateDescriptor(fd: number): OpenedFd {
   const copy = Number(cFcntl(fd, F_DUPFD_CLOEXEC, 3));
   return copy >= 0 ? { fd: copy } : { error: errnoName(koffi.errno()) };
 }
-
-export function openSocket(domain: number, type: number, protocol: number): OpenedFd {
-  const fd = Number(cSocket(domain, type, protocol));
-  return fd >= 0 ? { fd } : { error: errnoName(koffi.errno()) };
-}
-
-/** Binds a socket. `address` is a sockaddr of the socket's domain. */
-export function bindSocket(fd: number, address: Uint8Array): Errno | undefined {
-  return failed(cBind(fd, address, address.byteLength));
-}
-
-/** Connects, and waits until the other end accepts. Source: connect(2). */
-export function connectSocket(fd: number, address: Uint8Array): Errno | undefined {
-  return failed(cConnect(fd, address, address.byteLength));
-}
-
-/** Lets others connect; at most about `waiting` of them wait to be accepted. Source: listen(2). */
-export function listenSocket(fd: number, waiting: number): Errno | undefined {
-  return failed(cListen(fd, waiting));
-}
-
-const SOCK_CLOEXEC = 0o2000000;
-
-/** Accepts a connection, and waits until there is one. Source: accept(2). */
-export function acceptSocket(fd: number): OpenedFd {
-  const accepted = Number(cAccept(fd, null, null, SOCK_CLOEXEC));
-  return accepted >= 0 ? { fd: accepted } : { error: errnoName(koffi.errno()) };
-}
-
-/** Fills in the socket's address. Source: getsockname(2). */
-export function socketAddress(fd: number, address: Uint8Array): Errno | undefined {
-  return failed(cGetsockname(fd, address, Uint32Array.of(address.byteLength)));
-}
-
-export function setSocketOption(
-  fd: number,
-  level: number,
-  name: number,
-  value: number,
-): Errno | undefined {
-  return failed(cSetsockopt(fd, level, name, Int32Array.of(value), 4));
-}
-
-/** Fills in the value of an option. Returns its length in bytes, or the negative errno. Source: getsockopt(2). */
-export function readSocketOption(
-  fd: number,
-  level: number,
-  name: number,
-  value: ArrayBufferView,
-): number {
-  const length = Uint32Array.of(value.byteLength);
-  const answer = orErrno(cGetsockopt(fd, level, name, value, length));
-  return answer < 0 ? answer : (length[0] ?? 0);
-}
-
-export function sendTo(fd: number, message: Uint8Array, address: Uint8Array): Errno | undefined {
-  const sent = cSendto(fd, message, message.byteLength, 0, address, address.byteLength);
-  return failed(Number(sent) < 0 ? -1 : 0);
-}
-
-const MSG_DONTWAIT = 0x40;
-const addressLength = new Uint32Array(1);
-
-/**
- * Receives one message without waiting, and fills in its sender. Returns its length in bytes, or the negative errno:
- * EAGAIN if there is none. Source: recv(2).
- */
-export function receiveFrom(fd: number, buffer: Uint8Array, sender: Uint8Array): number {
-  addressLength[0] = sender.byteLength;
-  const flags = MSG_DONTWAIT;
-  return orErrno(Number(cRecvfrom(fd, buffer, buffer.byteLength, flags, sender, addressLength)));
-}
-
-/**
- * Sends a message in another thread, since the kernel does what it asks for before it returns. Returns whether it took
- * the message.
- */
-export const sendAside = (fd: number, message: Uint8Array, address: Uint8Array): Promise<boolean> =>
-  new Promise((resolve) => {
-    const done = (error: unknown, sent: unknown) => resolve(error === null && Number(sent) >= 0);
-    const { byteLength } = address;
-    cSendto.async(fd, message, message.byteLength, 0, address, byteLength, done);
-  });
-
-/**
- * Receives one message likewise. Returns its length in bytes; undefined if there is none, or an error: errno is of the
- * other thread.
- */
-export const receiveAside = (fd: number, buffer: Uint8Array): Promise<number | undefined> =>
-  new Promise((resolve) => {
-    const done = (error: unknown, received: unknown) =>
-      resolve(error === null && Number(received) >= 0 ? Number(received) : undefined);
-    cRecvfrom.async(fd, buffer, buffer.byteLength, MSG_DONTWAIT, null, null, done);
-  });
 
 /** Sets the uid with which this thread opens files; reports no error. Source: setfsuid(2). */
 export const setFileUid = (uid: number): void => void cSetfsuid(uid);

@@ -12,7 +12,7 @@ import { monotonicMicroseconds, PidHistory } from '../../src/host/placer/pid-his
 import { listProcesses, ProcessReader } from '../../src/host/placer/process-reader.ts';
 import { Scan } from '../../src/host/placer/scan.ts';
 import { Sweep } from '../../src/host/placer/sweep.ts';
-import { openSocket, sendTo } from '../../src/sys/syscalls.ts';
+import { openSocket, sendTo } from '../../src/sys/sockets/socket-calls.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { eventually } from '../../testing/patience.ts';
 

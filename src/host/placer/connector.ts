@@ -16,16 +16,15 @@ import { constants } from 'node:os';
 import { failed, type Errno, type Problem } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { errnoCause } from '../../../packages/base/io/errno.ts';
+import { poll, setFileUid } from '../../sys/syscalls.ts';
 import {
   bindSocket,
   openSocket,
-  poll,
   receiveFrom,
   sendTo,
-  setFileUid,
   setSocketOption,
   socketAddress,
-} from '../../sys/syscalls.ts';
+} from '../../sys/sockets/socket-calls.ts';
 
 const AF_NETLINK = 16;
 const SOCK_DGRAM = 2;

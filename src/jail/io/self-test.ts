@@ -7,13 +7,13 @@ import { spawnSync } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import type { Cause, Errno } from '../../../packages/base/problem.ts';
 import { neverCalled, selfTestId } from '../../sys/bpf/self-test.ts';
+import { setFileUid } from '../../sys/syscalls.ts';
 import {
   bindSocket,
   connectSocket,
   openSocket,
-  setFileUid,
   socketAddress,
-} from '../../sys/syscalls.ts';
+} from '../../sys/sockets/socket-calls.ts';
 
 const AF_UNIX = 1;
 const SOCK_DGRAM_CLOEXEC = 0o2000002;

@@ -5,7 +5,8 @@
  * They stay open as long as this process runs; listeners take a copy.
  * Source: sd_listen_fds(3).
  */
-import { closeOnExec, duplicateDescriptor, readSocketOption, socketAddress } from '../syscalls.ts';
+import { closeOnExec, duplicateDescriptor } from '../syscalls.ts';
+import { readSocketOption, socketAddress } from './socket-calls.ts';
 
 export interface InheritedSocket {
   readonly host: string;

@@ -11,7 +11,7 @@ import { closeSync } from 'node:fs';
 import type { Cause } from '../../../packages/base/problem.ts';
 import { fail, ok, type Result } from '../../../packages/base/result.ts';
 import { errnoCause, errnoName } from '../../../packages/base/io/errno.ts';
-import { openSocket, receiveAside, sendAside, setSocketOption } from '../syscalls.ts';
+import { openSocket, receiveAside, sendAside, setSocketOption } from './socket-calls.ts';
 import { aligned, readAttributes, textIn } from '../../../packages/base/netlink-attributes.ts';
 
 const AF_NETLINK = 16;

@@ -1,14 +1,7 @@
 /** Socket functions that Node lacks: datagrams to a path, and the uid of the other end. */
 import { closeSync } from 'node:fs';
-import {
-  bindSocket,
-  connectSocket,
-  openSocket,
-  readSocketOption,
-  sendTo,
-  setThreadUids,
-  type OpenedFd,
-} from '../syscalls.ts';
+import { setThreadUids, type OpenedFd } from '../syscalls.ts';
+import { bindSocket, connectSocket, openSocket, readSocketOption, sendTo } from './socket-calls.ts';
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;

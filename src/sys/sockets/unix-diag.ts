@@ -15,7 +15,7 @@ import { constants } from 'node:os';
 import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import { causeOf, errnoCause, errnoName } from '../../../packages/base/io/errno.ts';
-import { openSocket, receiveFrom, sendTo } from '../syscalls.ts';
+import { openSocket, receiveFrom, sendTo } from './socket-calls.ts';
 
 const AF_NETLINK = 16;
 const AF_UNIX = 1;

@@ -7,17 +7,15 @@ import { u32le } from '../../../../packages/base/map-entry.ts';
 import type { Cause } from '../../../../packages/base/problem.ts';
 import { causeOf, formatErrno } from '../../../../packages/base/io/errno.ts';
 import type { MapOf } from '../../../sys/bpf/object.ts';
+import { processCpuMicroseconds, setThreadUids, writeBytes } from '../../../sys/syscalls.ts';
 import {
   acceptSocket,
   bindSocket,
   connectSocket,
   listenSocket,
   openSocket,
-  processCpuMicroseconds,
   receiveFrom,
-  setThreadUids,
-  writeBytes,
-} from '../../../sys/syscalls.ts';
+} from '../../../sys/sockets/socket-calls.ts';
 import { sleepSync } from '../../../sys/sleep.ts';
 import { serverEntry, tenantEntry, usedBytes } from '../../core/peers/peer-maps.ts';
 import { startTicks } from './server-process.ts';

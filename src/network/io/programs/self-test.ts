@@ -6,13 +6,8 @@ import { closeSync } from 'node:fs';
 import type { Cause } from '../../../../packages/base/problem.ts';
 import { formatErrno } from '../../../../packages/base/io/errno.ts';
 import { selfTestId } from '../../../sys/bpf/self-test.ts';
-import {
-  connectSocket,
-  openSocket,
-  sendTo,
-  setFileUid,
-  setThreadUids,
-} from '../../../sys/syscalls.ts';
+import { setFileUid, setThreadUids } from '../../../sys/syscalls.ts';
+import { connectSocket, openSocket, sendTo } from '../../../sys/sockets/socket-calls.ts';
 
 const AF_INET = 2;
 const SOCK_DGRAM_CLOEXEC = 0o2000002;

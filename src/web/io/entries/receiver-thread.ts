@@ -4,7 +4,8 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { requireSameBuild } from '../../../sys/processes/same-build.ts';
-import { poll, receiveFrom } from '../../../sys/syscalls.ts';
+import { poll } from '../../../sys/syscalls.ts';
+import { receiveFrom } from '../../../sys/sockets/socket-calls.ts';
 import { datagramBytesMax, parseEntryRefusal } from '../../core/entries/refusal.ts';
 import { EntryRefusalTally } from '../../core/entries/refusal-tally.ts';
 import type { ReceiverData } from './receiver.ts';
