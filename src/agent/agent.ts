@@ -10,7 +10,7 @@ import type { ChildApplied } from '../apply/apply-request.ts';
 import type { Driver } from '../host/driver.ts';
 import { lockFile } from '../sys/files/flock.ts';
 import { agentLock, consoleAgentSocketOf, jailSocketDirectory } from '../host/paths.ts';
-import type { Notifier } from '../sys/sockets/systemd-notify.ts';
+import { keepWatchdogQuiet } from '../sys/sockets/systemd-notify.ts';
 import type { DriverName } from '../policy/document.ts';
 import { defaultSettings, type AgentSettings } from '../policy/settings.ts';
 import { detectFaults, observedFaults } from '../usage/detect.ts';
@@ -21,8 +21,6 @@ import { ok, type Result } from '../../packages/base/result.ts';
 import { causeOf } from '../../packages/base/io/errno.ts';
 import type { AgentContext } from './api/request-context.ts';
 import { compose, now, type AgentCore, type AgentOptions, type Composition } from './compose.ts';
-import type { Who } from './api/api.ts';
-import type { MailCount, SentByWeb } from './api/usage-api.ts';
 import type { PlacementStatus } from './api/status-response.ts';
 import { topRows } from './responses/top.ts';
 import { socketOf } from './api/client.ts';
@@ -31,18 +29,17 @@ import { readHostFigures } from '../host/host-figures.ts';
 import { panelRecordPath } from '../host/panel-record.ts';
 import { databaseFigures, networkFigures } from './sampling/part-figures.ts';
 import { PartReadings } from './sampling/part-readings.ts';
+import { TenantFigures } from './sampling/tenant-figures.ts';
 import { DiskUsages } from './sampling/disk-usages.ts';
 import { haltFaults } from './sampling/halt-fault.ts';
 import { IoShifter } from './sampling/io-shifter.ts';
-import type { FleetEngine } from './fleet/fleet-agent.ts';
-import { readTenantUse } from './fleet/tenant-use.ts';
+import { fleetEngine } from './fleet/fleet-engine.ts';
 import { cpuLimitNow, type ReportedFault } from './part.ts';
 import { Meter } from './sampling/meter.ts';
 import { placementTargets } from './placer/placement.ts';
 import { MemberIndex } from './sampling/member-index.ts';
 import { ControlServer } from './api/server/server.ts';
 import { agentStatus } from './api/status.ts';
-import { recentMemory } from './policy/recent-memory.ts';
 import { notGoingBack } from './policy/goes-back/going-back-file.ts';
 import { ChangePace } from './changes/change-pace.ts';
 import { ConsolePeers } from './sessions/console-peers.ts';
@@ -63,6 +60,7 @@ export class Agent implements AsyncDisposable {
   readonly #options: AgentOptions;
   readonly #cleanup: AsyncDisposableStack;
   readonly #composed: Composition;
+  readonly #tenantFigures: TenantFigures;
   readonly #startedAt = Date.now();
   #memberIndex = new MemberIndex();
   #generation = 0;
@@ -125,6 +123,7 @@ export class Agent implements AsyncDisposable {
       halted: (tenants) => this.#halted.push(...tenants),
     };
     this.#composed = compose(options, core, cleanup);
+    this.#tenantFigures = new TenantFigures(options.parts, this.#composed.membership);
   }
 
   /** Listens early, so that callers hear that it is starting; the rest may take minutes. */
@@ -151,7 +150,13 @@ export class Agent implements AsyncDisposable {
     this.#cleanup.use(followFiles(this.#followed(), () => this.refresh()));
     this.#composed.startup.enter('applying the policy', () => this.#composed.reconciler.progress);
     await this.#composed.policy.begin();
-    await this.#composed.fleet?.begin(this.#fleetEngine());
+    await this.#composed.fleet?.begin(
+      fleetEngine(this.#composed, {
+        memberIndex: () => this.#memberIndex,
+        settings: () => this.#settings,
+        paths: this.#options.host.paths,
+      }),
+    );
     await this.#composed.reconciler.refresh();
     if (this.#isStopping) return;
     this.#composed.placement.start();
@@ -177,44 +182,6 @@ export class Agent implements AsyncDisposable {
   refresh(): void {
     this.#composed.policy.noticeEdit();
     void this.#composed.reconciler.refresh();
-  }
-
-  #fleetEngine(): FleetEngine {
-    const { reconciler, policy, events, metrics, history, latest } = this.#composed;
-    return {
-      apply: async () => {
-        await reconciler.nextRun();
-        return { state: reconciler.state, changes: reconciler.changes };
-      },
-      state: () => reconciler.state,
-      isApplied: () => reconciler.isApplied,
-      check: async (release, isLarge) => {
-        if (isLarge) return policy.checkRelease(release, 'not asked');
-        const used = await recentMemory(history.askedBy('administrator'), latest.tick);
-        return used.ok ? policy.checkRelease(release, used.value) : used;
-      },
-      events,
-      recordedSince: () => {
-        const oldest = metrics.oldest();
-        const kept = Date.now() - this.#settings.history.incidentsMilliseconds;
-        return oldest === undefined ? undefined : Math.max(oldest, kept);
-      },
-      placement: () => this.#composed.placement.status(),
-      scan: () => this.#composed.placement.rescan(),
-      customers: () => this.#memberIndex.customers,
-      tenants: () => this.#memberIndex.tenants,
-      promised: () =>
-        this.#memberIndex.entries.size === 0 && !reconciler.isApplied
-          ? undefined
-          : {
-              cpu: this.#memberIndex.promised('cpu.limit'),
-              memory: this.#memberIndex.promised('memory.limit'),
-            },
-      figures: () => readHostFigures(this.#options.host.paths),
-      history: () => history.askedBy('administrator'),
-      tenantUse: (query) =>
-        readTenantUse(this.#memberIndex, history.askedBy('administrator'), query),
-    };
   }
 
   /** Takes over a policy that has been applied. */
@@ -285,9 +252,10 @@ export class Agent implements AsyncDisposable {
     this.#lastTick = moment.monotonic;
     const { readings: kernel, missing } = this.#meter?.sample() ?? { readings: [], missing: [] };
     const { entries } = this.#memberIndex;
+    const { databaseUse, networkUse } = this.#tenantFigures;
     const atSeconds = moment.monotonic / 1000;
-    const withDatabases = this.#databases.with(kernel, entries, this.#databaseUse, atSeconds);
-    const readings = this.#network.with(withDatabases, entries, this.#networkUse, atSeconds);
+    const withDatabases = this.#databases.with(kernel, entries, databaseUse, atSeconds);
+    const readings = this.#network.with(withDatabases, entries, networkUse, atSeconds);
     this.#shifter?.shift(readings, moment.monotonic, this.#settings.intervalSeconds);
     const tick = measure(readings, moment.at, seconds);
     const reported = this.#reportedFaults();
@@ -340,6 +308,7 @@ export class Agent implements AsyncDisposable {
 
   #context(): AgentContext {
     const web = this.#options.parts.find(({ servedSites }) => servedSites !== undefined);
+    const figures = this.#tenantFigures;
     return {
       latest: this.#composed.latest,
       memberIndex: this.#memberIndex,
@@ -370,10 +339,11 @@ export class Agent implements AsyncDisposable {
       lastTick: this.#lastTick,
       status: () => this.#status(),
       protections: () => this.#options.parts.flatMap((part) => part.protection?.() ?? []),
-      sentByWebOf: ({ who }) => (who.kind === 'tenant' ? this.#sentByWeb(who) : undefined),
-      mailOf: ({ who }) => (who.kind === 'tenant' ? this.#mailOf(who) : undefined),
-      databaseUseOf: ({ who }) => (who.kind === 'tenant' ? this.#databaseUse(who.uid) : undefined),
-      networkUseOf: ({ who }) => (who.kind === 'tenant' ? this.#networkUse(who.uid) : undefined),
+      sentByWebOf: ({ who }) => figures.sentByWeb(who),
+      mailOf: ({ who }) => figures.mail(who),
+      databaseUseOf: ({ who }) =>
+        who.kind === 'tenant' ? figures.databaseUse(who.uid) : undefined,
+      networkUseOf: ({ who }) => (who.kind === 'tenant' ? figures.networkUse(who.uid) : undefined),
       cpuLimitNowOf: ({ who }) => cpuLimitNow(this.#options.parts, who.member),
       diskUsages: () => this.#diskUsages.latest(this.#memberIndex),
       hostFigures: () => readHostFigures(this.#options.host.paths),
@@ -384,29 +354,6 @@ export class Agent implements AsyncDisposable {
       latestChanges: (count) => latestChanges(this.#options.host.paths, count),
       testAlerts: async () => ({ results: await this.#composed.alerting.test() }),
     };
-  }
-
-  readonly #databaseUse = (uid: number) =>
-    this.#options.parts.find((part) => part.databaseUse)?.databaseUse?.(uid);
-
-  readonly #networkUse = (uid: number) =>
-    this.#options.parts.find((part) => part.networkUse)?.networkUse?.(uid);
-
-  #sentByWeb({ uid, member }: Who): SentByWeb | 'unknown' {
-    const since = this.#composed.membership.beginningOf(member);
-    const part = this.#options.parts.find((each) => each.sentByWeb);
-    return (Number.isFinite(since) ? part?.sentByWeb?.(uid, since) : undefined) ?? 'unknown';
-  }
-
-  /** Counts the tenant's mail; there is none for an account that no policy was applied with yet. */
-  #mailOf({ uid, member }: Who): MailCount | 'unknown' {
-    const since = this.#composed.membership.beginningOf(member);
-    if (!Number.isFinite(since)) return 'unknown';
-    for (const part of this.#options.parts) {
-      const found = part.mail?.(uid, since);
-      if (found !== undefined) return found;
-    }
-    return 'unknown';
   }
 
   #status(placement: PlacementStatus = this.#composed.placement.status()) {
@@ -444,11 +391,4 @@ export class Agent implements AsyncDisposable {
 function withoutEvidence({ evidence, ...fault }: ReportedFault): Fault {
   void evidence;
   return fault;
-}
-
-/** Reports that the event loop is running. */
-function keepWatchdogQuiet({ watchdogMilliseconds, notify }: Notifier): Disposable {
-  if (watchdogMilliseconds === undefined) return { [Symbol.dispose]: () => {} };
-  const timer = setInterval(() => notify('WATCHDOG=1'), watchdogMilliseconds / 3);
-  return { [Symbol.dispose]: () => clearInterval(timer) };
 }

@@ -28,3 +28,10 @@ export function serviceNotifier(environment: NodeJS.ProcessEnv): Notifier {
     },
   };
 }
+
+/** Reports regularly that the event loop is running, if systemd expects it. */
+export function keepWatchdogQuiet({ watchdogMilliseconds, notify }: Notifier): Disposable {
+  if (watchdogMilliseconds === undefined) return { [Symbol.dispose]: () => {} };
+  const timer = setInterval(() => notify('WATCHDOG=1'), watchdogMilliseconds / 3);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
