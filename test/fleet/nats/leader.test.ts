@@ -20,7 +20,7 @@ import { readControllerKey } from '../../../src/fleet/io/rollout/controller-key.
 import { lastRecord, putNext, say } from '../../../src/fleet/io/rollout/controller.ts';
 import { directoryCentre } from '../../../src/fleet/io/rollout/directory-centre.ts';
 import { Leader } from '../../../src/fleet/io/rollout/leader.ts';
-import { readMemory } from '../../../src/fleet/io/rollout/memory.ts';
+import { readMemory, writeMemory } from '../../../src/fleet/io/rollout/memory.ts';
 import { readPublished } from '../../../src/fleet/io/rollout/published.ts';
 import { eventually } from '../../../testing/patience.ts';
 import { suiteDirectory } from '../../../testing/temporary-directory.ts';
@@ -356,8 +356,31 @@ suite('controllers on a real server', { skip: skipWithoutNats }, () => {
     assert.deepEqual(await centre.record(), before);
   });
 
-  test('a record by a clock that was ahead is said anew, and hosts of its wave have their time', async () => {
+  test('what nobody has kept is begun again by the word of people as it was signed', async () => {
     publish(15);
+    told = { state: 'watching' };
+    const started = await sayIn(a.release, 'start', await there());
+    const leader = leaderOf(a);
+    await stepTwice(leader);
+    const memory = memoryOf(a.own);
+    told = {};
+    await leader.step(centre, Date.now());
+    assert.equal(shown(await there()), '15 go 2');
+    // Killed before it wrote that down, and then the servers lose it.
+    writeMemory(a.own, memory);
+    await (await manager()).streams.purge('ROLLOUT');
+    told = { state: 'watching' };
+    const restarted = leaderOf(a);
+    await stepTwice(restarted);
+    // Hosts that have heard of wave 2 do not take it: they hear of wave 1 no more.
+    assert.deepEqual(await there(), started);
+    told = {};
+    await restarted.step(centre, Date.now());
+    assert.equal(shown(await there()), '15 go 2');
+  });
+
+  test('a record by a clock that was ahead is said anew, and hosts of its wave have their time', async () => {
+    publish(16);
     told = { state: 'watching' };
     await sayIn(a.release, 'start', await there());
     const leader = leaderOf(a);
@@ -377,7 +400,7 @@ suite('controllers on a real server', { skip: skipWithoutNats }, () => {
   test('a server that is killed ends no controller, and it goes on', async () => {
     const [server] = servers.servers;
     assert.ok(server);
-    publish(16);
+    publish(17);
     told = {};
     await sayIn(a.release, 'start');
     await server.kill();
@@ -391,14 +414,14 @@ suite('controllers on a real server', { skip: skipWithoutNats }, () => {
     await servers.healthy();
     connection = await servers.connect(servers.centre);
     centre = natsCentre(connection);
-    await eventually('generation 16 is complete', async () => {
+    await eventually('generation 17 is complete', async () => {
       const done = await leader.step(centre, Date.now());
-      return done.ok && shown(await there()) === '16 keep 3';
+      return done.ok && shown(await there()) === '17 keep 3';
     });
   });
 
   test('without its key in the trust, it brings the records of people, and says nothing', async () => {
-    publish(17);
+    publish(18);
     const key = readControllerKey(suiteDirectory('fleet-leader-other'));
     assert.ok(key.ok);
     const leader = leaderOf({ ...a, key: key.value });

@@ -170,7 +170,7 @@ export class Leader {
     if (isSameWord(wanted, there.record) && !isAfter(own?.record, there.record)) return ok(there);
     // As it was signed, if hosts take it after all others.
     const signed = [own, word].find((each) => each?.record === wanted);
-    if (signed?.record === highest && signed !== undefined) {
+    if (signed !== undefined && isSameRecord(signed.record, highest)) {
       const put = await centre.put(signed.text, there.sequence);
       if (!put.ok) return put;
       if (put.value.kind === 'conflict') return ok(undefined);
@@ -292,6 +292,10 @@ export class Leader {
     return age > this.#times.renewMilliseconds || at > now + clockError;
   }
 }
+
+/** Whether they are one record, which may be known from several places. */
+const isSameRecord = (record: RolloutRecord, other: RolloutRecord | undefined): boolean =>
+  other !== undefined && documentText(record) === documentText(other);
 
 const isAfter = (record: RolloutRecord | undefined, than: RolloutRecord | undefined): boolean =>
   record !== undefined && (than === undefined || compareRecords(record, than) > 0);
