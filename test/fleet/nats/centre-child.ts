@@ -27,6 +27,12 @@ const centre = new Centre({
   hosts: `${release}/hosts`,
   leader: leader.value,
   log,
-  times: { lookMilliseconds: 200, compareMilliseconds: 2_000, retryMilliseconds: 200 },
+  times: {
+    lookMilliseconds: 200,
+    compareMilliseconds: 2_000,
+    retryMilliseconds: 200,
+    answerMilliseconds: 4_000,
+    redeliverMilliseconds: 4_000,
+  },
 });
 await centre.run(new AbortController().signal);

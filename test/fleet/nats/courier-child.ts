@@ -33,6 +33,8 @@ const courier = new Courier(
     retryMilliseconds: 500,
     resendMilliseconds: 2_000,
     hintMilliseconds: 500,
+    connectMilliseconds: 8_000,
+    answerMilliseconds: 4_000,
   },
 );
 await courier.run(new AbortController().signal);

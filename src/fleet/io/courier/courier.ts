@@ -23,7 +23,7 @@ import {
   statusSubject,
 } from '../../core/subjects.ts';
 import { causeOfNats, connectWith } from '../nats/connect.ts';
-import { lastMessage } from '../nats/last-message.ts';
+import { lastMessage, requestMilliseconds } from '../nats/last-message.ts';
 import { storeMessage } from '../nats/store-message.ts';
 import type { AgentLink, CourierLog } from './agent-link.ts';
 import { EventSender } from './event-sender.ts';
@@ -39,6 +39,10 @@ export interface CourierTimes {
   readonly resendMilliseconds: number;
   /** The time between two hints that are heeded: anybody in the fleet can make them. */
   readonly hintMilliseconds: number;
+  /** The time to connect, and between two pings of a connection. */
+  readonly connectMilliseconds: number;
+  /** The time in which a server must answer. */
+  readonly answerMilliseconds: number;
 }
 
 export const courierTimes: CourierTimes = {
@@ -48,13 +52,14 @@ export const courierTimes: CourierTimes = {
   retryMilliseconds: 30_000,
   resendMilliseconds: 60_000,
   hintMilliseconds: 10_000,
+  connectMilliseconds: 20_000,
+  answerMilliseconds: requestMilliseconds,
 };
 
 /** Statuses without an answer after which another server is tried: this one may be cut off from the others. */
 const unansweredMax = 2;
 /** Messages of events that are sent in one round. */
 const batchesMax = 20;
-const connectMilliseconds = 20_000;
 const hintJitterMilliseconds = 2_000;
 const never = Number.NEGATIVE_INFINITY;
 
@@ -112,6 +117,7 @@ export class Courier {
   }
 
   async #connect(servers: readonly string[]): Promise<NatsConnection | undefined> {
+    const { connectMilliseconds } = this.#times;
     try {
       return await connectWith(this.#credential, {
         servers: [...servers],
@@ -181,8 +187,8 @@ export class Courier {
     this.#lookedAt = performance.now();
     const { name } = this.#credential;
     const { lookMilliseconds, retryMilliseconds } = this.#times;
-    const bundle = await lastMessage(connection, docRequest(name));
-    await this.#handRecord(await lastMessage(connection, recordRequest));
+    const bundle = await this.#last(connection, docRequest(name));
+    await this.#handRecord(await this.#last(connection, recordRequest));
     await this.#readMark(connection);
     const isSame = bundle === this.#handed && performance.now() < this.#handAt;
     if (bundle !== undefined && !isSame) {
@@ -213,7 +219,7 @@ export class Courier {
   }
 
   async #readMark(connection: NatsConnection): Promise<void> {
-    const text = await lastMessage(connection, markRequest(this.#credential.name));
+    const text = await this.#last(connection, markRequest(this.#credential.name));
     const mark = text === undefined ? undefined : parseMark(text);
     this.#events.follow(mark?.ok === true ? mark.value : undefined);
   }
@@ -230,7 +236,7 @@ export class Courier {
         return this.#say(`This host is "${host}" in its fleet, and the credential is of "${name}"`);
       await this.#sendStatus(connection, status);
       if (events === undefined || !this.#events.mayForward(events)) return;
-      await storeMessage(connection, eventsSubject(name), events.signed);
+      await this.#store(connection, eventsSubject(name), events.signed);
       this.#events.sentUpTo(events.last);
     }
     // There is more.
@@ -240,9 +246,17 @@ export class Courier {
   async #sendStatus(connection: NatsConnection, status: string): Promise<void> {
     const shown = shownIn(status);
     if (shown === this.#shown && performance.now() < this.#statusAt) return;
-    await storeMessage(connection, statusSubject(this.#credential.name), status);
+    await this.#store(connection, statusSubject(this.#credential.name), status);
     this.#shown = shown;
     this.#statusAt = performance.now() + this.#times.statusMilliseconds;
+  }
+
+  #last(connection: NatsConnection, request: string): Promise<string | undefined> {
+    return lastMessage(connection, request, this.#times.answerMilliseconds);
+  }
+
+  #store(connection: NatsConnection, subject: string, text: string): Promise<void> {
+    return storeMessage(connection, subject, text, this.#times.answerMilliseconds);
   }
 
   /** Logs a problem once, also one that tells how many seconds are left. */

@@ -44,12 +44,18 @@ export interface CentreTimes {
   readonly compareMilliseconds: number;
   /** The time after which something that has failed is tried again. */
   readonly retryMilliseconds: number;
+  /** The time in which a server must answer; twice that to connect. */
+  readonly answerMilliseconds: number;
+  /** The time after which events that were not acknowledged are delivered again. */
+  readonly redeliverMilliseconds: number;
 }
 
 export const centreTimes: CentreTimes = {
   lookMilliseconds: 5_000,
   compareMilliseconds: 300_000,
   retryMilliseconds: 2_000,
+  answerMilliseconds: requestMilliseconds,
+  redeliverMilliseconds: 30_000,
 };
 
 /** Looks that fail one after another until another server is tried. */
@@ -71,7 +77,11 @@ export class Centre {
     this.#parts = parts;
     this.#times = parts.times ?? centreTimes;
     this.#collector = new Collector(parts.credential.fleet, parts.store);
-    this.#uploader = new Uploader(parts.hosts, (text) => this.#say('upload', text));
+    this.#uploader = new Uploader(
+      parts.hosts,
+      (text) => this.#say('upload', text),
+      this.#times.answerMilliseconds,
+    );
   }
 
   /** Runs until the signal. */
@@ -86,7 +96,10 @@ export class Centre {
   async #connect(): Promise<NatsConnection | undefined> {
     const { credential, log } = this.#parts;
     try {
-      const connection = await connectWith(credential, { reconnect: false });
+      const connection = await connectWith(credential, {
+        reconnect: false,
+        timeout: 2 * this.#times.answerMilliseconds,
+      });
       log.info(`Connected to ${printable(connection.getServer())}`);
       return connection;
     } catch (error) {
@@ -162,7 +175,10 @@ export class Centre {
   /** Follows the rollout, whatever becomes of uploads and events meanwhile. */
   async #lead(connection: NatsConnection, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const done = await this.#parts.leader.step(natsCentre(connection), Date.now());
+      const done = await this.#parts.leader.step(
+        natsCentre(connection, this.#times.answerMilliseconds),
+        Date.now(),
+      );
       if (!signal.aborted) this.#note('rollout', done);
       if (!done.ok && isStreamGone(done.error)) await this.#ensureStreams(connection);
       await pause(this.#times.lookMilliseconds, signal);
@@ -176,7 +192,7 @@ export class Centre {
       durable_name: consumerName,
       ack_policy: AckPolicy.Explicit,
       deliver_policy: DeliverPolicy.All,
-      ack_wait: 30_000 * nanoseconds,
+      ack_wait: this.#times.redeliverMilliseconds * nanoseconds,
       max_ack_pending: 5_000,
     });
     const consumer = await jetstream(connection).consumers.get('EVENTS', consumerName);
@@ -212,7 +228,7 @@ export class Centre {
 
   /** Tells hosts up to which event all are stored. */
   async #sendMarks(connection: NatsConnection): Promise<void> {
-    const client = jetstream(connection, { timeout: requestMilliseconds });
+    const client = jetstream(connection, { timeout: this.#times.answerMilliseconds });
     for (const [host, mark] of this.#marks) {
       await client.publish(markSubject(host), JSON.stringify(mark));
       if (this.#marks.get(host) === mark) this.#marks.delete(host);

@@ -11,7 +11,7 @@ import { decodeText, readBounded } from '../../../../packages/base/io/regular-fi
 import { formatProblem } from '../../../../packages/base/problem.ts';
 import { namePattern } from '../../core/fields.ts';
 import { docRequest, docSubject, messageBytesMax } from '../../core/subjects.ts';
-import { lastMessage, requestMilliseconds } from '../nats/last-message.ts';
+import { lastMessage } from '../nats/last-message.ts';
 
 /** Hosts that are looked at together. */
 const together = 32;
@@ -19,14 +19,17 @@ const together = 32;
 export class Uploader {
   readonly #directory: string;
   readonly #warn: (text: string) => void;
+  readonly #timeout: number;
   /** The files whose text the servers have, by their size and time. */
   #there = new Map<string, string>();
   /** Whether it is known which files the servers have. */
   #isCompared = false;
 
-  constructor(directory: string, warn: (text: string) => void) {
+  /** `timeout`: the time in which a server must answer, in milliseconds. */
+  constructor(directory: string, warn: (text: string) => void, timeout: number) {
     this.#directory = directory;
     this.#warn = warn;
+    this.#timeout = timeout;
   }
 
   /** Compares all files again from now on. */
@@ -60,9 +63,9 @@ export class Uploader {
       return false;
     }
     const text = decodeText(read.value);
-    const isThere = (await lastMessage(connection, docRequest(host))) === text;
+    const isThere = (await lastMessage(connection, docRequest(host), this.#timeout)) === text;
     if (!isThere)
-      await jetstream(connection, { timeout: requestMilliseconds }).publish(docSubject(host), text);
+      await jetstream(connection, { timeout: this.#timeout }).publish(docSubject(host), text);
     if (version !== undefined) this.#there.set(host, version);
     return !isThere;
   }
