@@ -31,10 +31,12 @@ export class TestServer {
   readonly place: ServerPlace;
   readonly #conf: string;
   readonly #log: string;
+  readonly #within: readonly string[];
   #process: ChildProcess | undefined;
 
-  constructor(directory: string, place: ServerPlace) {
+  constructor(directory: string, place: ServerPlace, within: readonly string[] = []) {
     this.place = place;
+    this.#within = within;
     this.#conf = join(directory, 'servers', place.name, 'nats.conf');
     this.#log = join(directory, `${place.name}.log`);
   }
@@ -50,7 +52,8 @@ export class TestServer {
 
   start(): void {
     const log = openSync(this.#log, 'a');
-    this.#process = spawn('nats-server', ['-c', this.#conf], { stdio: ['ignore', log, log] });
+    const [program, ...args] = [...this.#within, 'nats-server', '-c', this.#conf] as const;
+    this.#process = spawn(program, args, { stdio: ['ignore', log, log] });
     closeSync(log);
   }
 
@@ -127,7 +130,11 @@ export interface TestServers extends AsyncDisposable {
   readonly grow: () => Promise<readonly string[]>;
 }
 
-export async function startServers(count: 1 | 3): Promise<TestServers> {
+/** `within` returns the command that runs a server with this directory for its data, and with the same process id. */
+export async function startServers(
+  count: 1 | 3,
+  within: (data: string) => Promise<readonly string[]> = () => Promise.resolve([]),
+): Promise<TestServers> {
   const temporary = temporaryDirectory('nats');
   const directory = temporary.path;
   const places = await Promise.all(
@@ -138,7 +145,9 @@ export async function startServers(count: 1 | 3): Promise<TestServers> {
   let state = written.value;
   const centre = readCredential(centreFile(directory));
   if (!centre.ok) throw new Error(JSON.stringify(centre.error));
-  const servers = places.map((place) => new TestServer(directory, place));
+  const servers: TestServer[] = [];
+  for (const place of places)
+    servers.push(new TestServer(directory, place, await within(place.data)));
   const connections: NatsConnection[] = [];
   const started: TestServers = {
     directory,
