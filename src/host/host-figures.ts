@@ -18,6 +18,8 @@ export interface Pressure {
   readonly resource: (typeof pressureResources)[number];
   /** Time during which at least one thread waited. */
   readonly someMicroseconds: number;
+  /** The part of the last five minutes in which at least one thread waited, from 0 to 1: the kernel's moving average. Absent if the line lacks it. */
+  readonly somePart300?: number;
   /** Time during which all threads waited that were not idle; absent if the kernel does not report it. */
   readonly fullMicroseconds?: number;
 }
@@ -54,6 +56,11 @@ export function parsePressure(text: string): Omit<Pressure, 'resource'> | undefi
     return found === undefined ? undefined : Number(found);
   };
   const [some, full] = [total('some'), total('full')];
+  const percent = /^some .*\bavg300=(\d+\.\d+) /m.exec(text)?.[1];
   if (some === undefined) return undefined;
-  return { someMicroseconds: some, ...(full === undefined ? {} : { fullMicroseconds: full }) };
+  return {
+    someMicroseconds: some,
+    ...(percent === undefined ? {} : { somePart300: Number(percent) / 100 }),
+    ...(full === undefined ? {} : { fullMicroseconds: full }),
+  };
 }

@@ -15,6 +15,8 @@ import type { FleetEvent } from '../../src/fleet/core/told/events.ts';
 import { statusText, type HostStatus } from '../../src/fleet/core/told/status.ts';
 import { CentreStore } from '../../src/fleet/io/server/centre-store.ts';
 import { jsonOf } from '../../testing/json-output.ts';
+import { makeDesk } from './desk.ts';
+import { gibibyte } from './room-engine.ts';
 import { snapshotOf, toldHost } from './told/snapshots.ts';
 import { snapshotText } from '../../src/fleet/core/told/snapshot.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
@@ -37,6 +39,7 @@ const event = (minutes: number, more: Partial<FleetEvent> = {}): FleetEvent => (
 suite('commands at the centre', () => {
   const directory = suiteDirectory('fleet-centre-commands');
   const place = join(directory, 'centre');
+  const gibibytes = (many: number) => many * gibibyte;
   const cliOf = (centre: string, ...args: readonly string[]) => {
     const all = [main, 'fleet', ...args, '--directory', centre];
     const { status, stdout, stderr } = spawnSync(process.execPath, all, { encoding: 'utf8' });
@@ -80,7 +83,7 @@ suite('commands at the centre', () => {
     const room = {
       measuredSeconds: 600_000,
       cpu: used,
-      memory: { ...used, has: 64, promised: 80, p95: 30 },
+      memory: { ...used, has: gibibytes(64), promised: gibibytes(80), p95: gibibytes(30) },
       pressure: { cpu: 0, memory: 0, io: 0 },
     };
     tell('web-001', { last: 9, epoch: 'e1' }, undefined, room);
@@ -212,21 +215,61 @@ suite('commands at the centre', () => {
   });
 
   test('room is shown for hosts that told it lately, and the others drop out with the reason', () => {
-    const { hosts } = jsonOf<FleetRoomJson>('fleet room', cli('room', '--json').stdout);
+    const { at, hosts } = jsonOf<FleetRoomJson>('fleet room', cli('room', '--json').stdout);
     assert.deepEqual(
       hosts.map(({ host, fits, tightest, why }) => [host, fits, tightest, why]),
       [
         ['web-001', true, 'memory', null],
-        ['web-002', false, null, 'silent'],
-        ['web-003', false, null, 'its room is unknown'],
+        ['web-002', null, null, 'silent'],
+        ['web-003', null, null, 'its room is unknown'],
       ],
     );
+    assert.ok(at >= now && at <= Date.now());
+    assert.deepEqual([hosts[0]?.told?.cpu.p95, hosts[1]?.told], [2, null]);
     const lines = cli('room')
       .stdout.split('\n')
       .map((line) => line.split(/ {2,}/));
     assert.deepEqual(lines[1], ['web-001', '25%', '47%', '5.4x', '43%', 'yes']);
-    assert.deepEqual(lines[2], ['web-002', '?', '?', '?', '?', 'no: silent']);
+    assert.deepEqual(lines[2], ['web-002', '?', '?', '?', '?', 'unknown: silent']);
     assert.match(cli('server', 'hosts').stdout, /ROOM +BEHIND.*\nweb-001 .* 43% /);
+  });
+
+  test('room for a tenant of a package counts what the package promises on each host', () => {
+    const { at: policy, out, key, done } = makeDesk('fleet-centre-desk', ['anna']);
+    done('init', policy, '--name', 'example', '--person', `anna=${key('anna')}.pub`);
+    writeFileSync(
+      join(policy, 'fleet.xml'),
+      `<bulkhead version="1">
+  <hosts fleet="example"><group name="all" hosts="web-001 web-002"/></hosts>
+  <defaults><memory limit="24GiB"/></defaults>
+  <package name="business"><cpu limit="200%"/></package>
+  <on host="web-001"><package name="business"><cpu limit="800%"/></package></on>
+  <on host="web-002"><package name="other"/></on>
+</bulkhead>\n`,
+    );
+    done('sign', '-C', policy, '--key', key('anna'));
+    done('publish', '-C', policy, out);
+    const roomFor = (...args: readonly string[]) =>
+      jsonOf<FleetRoomJson>('fleet room', cli('room', '--json', '--release', out, ...args).stdout);
+    const business = roomFor('--package', 'business');
+    assert.equal(business.package, 'business');
+    // Of 43.2 promised cores and 80 promised GiB, 2 and 30 are in use: the same part of 8 and 24 comes on top.
+    const [first, second, third] = business.hosts;
+    assert.deepEqual([first?.host, first?.fits], ['web-001', true]);
+    assert.equal(first?.cpu.after?.toFixed(4), ((2 + (8 * 2) / 43.2) / 8).toFixed(4));
+    assert.equal(first?.memory.after?.toFixed(4), ((30 + (24 * 30) / 80) / 64).toFixed(4));
+    assert.deepEqual([second?.why, third?.fits], ['silent', null]);
+    assert.match(third?.why ?? '', /^its policy is unknown: /);
+    const other = roomFor('--package', 'other').hosts.find(({ host }) => host === 'web-001');
+    assert.deepEqual([other?.fits, other?.why], [false, 'it has no package "other"']);
+    const text = cli('room', '--package', 'business', '--release', out).stdout;
+    assert.match(text, /COMMITTED +AFTER +FITS\nweb-001 +25% +47% +5\.4x +61% +yes\n/);
+    const none = cli('room', '--package', 'gold', '--release', out);
+    assert.equal(none.status, 1);
+    assert.match(none.stderr, /the package "gold": no published policy has that package/);
+    const nowhere = cli('room', '--package', 'business', '--release', join(directory, 'nothing'));
+    assert.equal(nowhere.status, 1);
+    assert.match(nowhere.stderr, /no policy of a host can be read in .*--release/);
   });
 
   test('a host that is published and never told anything is named', () => {
@@ -240,7 +283,7 @@ suite('commands at the centre', () => {
     const silent = toldHost('web-007', now, {}, { status: null, receivedAt: 0 });
     writeFileSync(join(lone, 'hosts.jsonl'), snapshotText(snapshotOf([silent], now)));
     assert.match(run('faults').stdout, /\nNot known: 1 host silent \(web-007\)/);
-    assert.match(run('room').stdout, /\nweb-007 .* no: unknown\n/);
+    assert.match(run('room').stdout, /\nweb-007 .* unknown: unknown\n/);
   });
 
   test('a fleet without servers is told what it needs', () => {

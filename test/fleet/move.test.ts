@@ -9,6 +9,7 @@ import type { FleetMoveJson } from '../../src/fleet/commands/move/json.ts';
 import { parseBundle } from '../../src/fleet/core/parse.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { makeDesk } from './desk.ts';
+import { gibibyte } from './room-engine.ts';
 
 const policy = `<bulkhead version="1">
   <!-- our hosts -->
@@ -54,6 +55,27 @@ suite('bulkhead fleet move', () => {
     done('sign', '-C', at, '--key', key('anna'));
     done('publish', '-C', at, out);
   };
+  /** Writes what the centre says: web-003 has much room, web-002 little, and nobody knows the pressure of rs-01. */
+  const writeRoom = (more: object = {}) => {
+    const told = (memory: number, pressure: number | null = 0) => ({
+      measuredSeconds: 600_000,
+      cpu: { has: 8, promised: 16, unlimited: 1, p95: 1, peak: 2 },
+      memory: {
+        has: 64 * gibibyte,
+        promised: null,
+        unlimited: 1,
+        p95: memory * gibibyte,
+        peak: null,
+      },
+      pressure: { cpu: 0, memory: 0, io: pressure },
+    });
+    const hosts = [
+      { host: 'web-003', state: 'confirmed', told: told(20) },
+      { host: 'web-002', state: 'confirmed', told: told(55) },
+      { host: 'rs-01', state: 'confirmed', told: told(20, null) },
+    ];
+    writeFileSync(room, JSON.stringify({ at: Date.now(), hosts, ...more }));
+  };
   const hostsWithAlice = () =>
     ['web-001', 'web-002', 'web-003', 'rs-01'].filter((host) => has(host));
 
@@ -61,15 +83,7 @@ suite('bulkhead fleet move', () => {
     done('init', at, '--name', 'example', '--person', `anna=${key('anna')}.pub`);
     writeFileSync(file, policy);
     chmodSync(file, 0o640);
-    writeFileSync(
-      room,
-      JSON.stringify({
-        hosts: [
-          { host: 'web-003', fits: true, why: null },
-          { host: 'web-002', fits: false, why: 'memory' },
-        ],
-      }),
-    );
+    writeRoom();
     sign();
   });
 
@@ -99,11 +113,71 @@ suite('bulkhead fleet move', () => {
       /has room is unknown: nobody has asked the centre/,
     );
     assert.match(not('alice', 'web-001', 'web-002', '--room', room), /web-002 has no room: memory/);
+    assert.match(
+      not('alice', 'web-001', 'rs-01', '--room', room),
+      /whether rs-01 has room is unknown: its pressure is unknown; .*--like alice@web-001/,
+    );
+    writeRoom({ hosts: [] });
     assert.match(not('alice', 'web-001', 'rs-01', '--room', room), /centre knows nothing of rs-01/);
     assert.match(not('alice', 'web-001', 'rs-01', '--room', file), /not what "bulkhead fleet room/);
+    writeRoom();
     const told = json('alice', 'web-001', 'web-002', '--room', room, '--anyway', '--dry-run');
     assert.deepEqual([told.fits, told.why, told.written], [false, 'memory', false]);
     assert.equal(readFileSync(file, 'utf8'), policy);
+  });
+
+  test('counts what the tenant used, if the centre was asked about this very tenant', () => {
+    const like = (tenant: string, host: string, memory: number | null) => ({
+      tenant,
+      host,
+      need: {
+        cpu: { promised: null, p95: 0.5 },
+        memory: { promised: null, p95: memory === null ? null : memory * gibibyte },
+      },
+    });
+    // 55 GiB of 64 are in use, and 57.6 are the most: the limit of 3 GiB is too much, and 2 GiB are not.
+    const fits = (more: object) => {
+      writeRoom(more);
+      const { fits: found, why } = json(
+        ...['alice', 'web-001', 'web-002', '--room', room, '--anyway', '--dry-run'],
+      );
+      return [found, why];
+    };
+    assert.deepEqual(fits({}), [false, 'memory']);
+    assert.deepEqual(fits({ like: like('alice', 'web-001', 2) }), [true, null]);
+    assert.deepEqual(fits({ like: like('alice', 'web-001', 9) }), [false, 'memory']);
+    for (const other of [
+      like('alice', 'web-001', null),
+      like('alice', 'web-003', 2),
+      like('bob', 'web-001', 2),
+    ])
+      assert.deepEqual(fits({ like: other }), [false, 'memory']);
+    writeRoom();
+  });
+
+  test('takes no room that was written long ago, or that no centre writes', () => {
+    const refusal = (more: object) => {
+      writeRoom(more);
+      return not('alice', 'web-001', 'web-003', '--anyway', '--room', room);
+    };
+    const minutes = (number: number) => ({ at: Date.now() - number * 60_000 });
+    assert.match(
+      refusal(minutes(61)),
+      /it was written 1h.* ago, and counts for 1h; .*at the centre/,
+    );
+    assert.match(refusal(minutes(-10)), /it is from the future; compare this clock/);
+    for (const more of [
+      { at: undefined },
+      { hosts: [{ host: 'web-003', fits: true, why: null }] },
+      { hosts: [{ host: 'web-003', state: 'confirmed', told: { cpu: 1 } }] },
+    ])
+      assert.match(
+        refusal(more),
+        /is not what "bulkhead fleet room --json" of this version prints/,
+      );
+    writeRoom(minutes(59));
+    assert.equal(json('alice', 'web-001', 'web-003', '--room', room, '--dry-run').fits, true);
+    writeRoom();
   });
 
   test('both hosts have the tenant between, and the target alone after', () => {

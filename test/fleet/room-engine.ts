@@ -11,14 +11,17 @@ export const roomEngine = (
 ): Pick<FleetEngine, 'history' | 'figures' | 'promised' | 'tenantUse'> => ({
   tenantUse: ({ tenant }) =>
     Promise.resolve(
-      ok({ measuredSeconds: 600, tenants: usedBy(tenant).length, rows: usedBy(tenant) }),
+      ok({ measuredSeconds: 600_000, tenants: usedBy(tenant).length, rows: usedBy(tenant) }),
     ),
   promised: () => ({ cpu: { sum: 8, unlimited: 0 }, memory: { sum: 32 * gibibyte, unlimited: 1 } }),
   figures: () => ({
     cores: 4,
     memoryBytes: 16 * gibibyte,
     memoryAvailableBytes: undefined,
-    pressure: [{ resource: 'cpu', someMicroseconds: 1 }],
+    pressure: [
+      { resource: 'cpu', someMicroseconds: 1, somePart300: 0.125 },
+      { resource: 'memory', someMicroseconds: 1, somePart300: 0 },
+    ],
   }),
   history: () => ({
     columns: () =>
@@ -43,6 +46,9 @@ const usedBy = (tenant: string | null): readonly TenantUse[] =>
     return {
       who: { member: `u${uid}` as const, name: `t${uid}`, package: 'business' },
       limits: { 'cpu.limit': 4 },
-      use: { cpu: { average, p95: 2 * average, max: 3 * average } },
+      use: {
+        cpu: { average, p95: 2 * average, max: 3 * average },
+        anonymous: { average: gibibyte, p95: 2 * gibibyte, max: 3 * gibibyte },
+      },
     };
   }).filter(({ who }) => tenant === null || who.name === tenant);

@@ -7,6 +7,7 @@ import type { FleetEngine } from '../../src/agent/fleet/fleet-agent.ts';
 import {
   compareRooms,
   fitOf,
+  roomField,
   type RoomFigures,
   type RoomReport,
 } from '../../src/fleet/core/room.ts';
@@ -62,18 +63,34 @@ suite('the room of a host', () => {
       [roomOf(3, 30, { memory: figures(0, 3, { has: null }) }), 'what its tenants use is unknown'],
     ] as const) {
       const { fits, after, room: left, ...fit } = fitOf(host(room));
-      assert.deepEqual([fits, after, left, fit.why], [false, null, null, why]);
+      assert.deepEqual([fits, after, left, fit.why], [null, null, null, why]);
     }
     const short = fitOf(host(roomOf(3, 30, { measuredSeconds: 3600 })));
-    assert.deepEqual([short.fits, short.why], [false, 'less than a day was measured']);
-    const unmeasured = roomOf(3, 30, { pressure: { cpu: null, memory: null, io: null } });
-    assert.equal(fitOf(host(unmeasured)).why, 'its pressure is unknown');
-    const partly = roomOf(3, 30, { pressure: { cpu: 0, memory: null, io: 0 } });
-    assert.equal(fitOf(host(partly)).why, 'its pressure is unknown');
+    assert.deepEqual([short.fits, short.why], [null, 'less than a day was measured']);
+    for (const pressure of [
+      { cpu: null, memory: null, io: null },
+      { cpu: 0, memory: null, io: 0 },
+    ]) {
+      const { fits, why } = fitOf(host(roomOf(3, 30, { pressure })));
+      assert.deepEqual([fits, why], [null, 'its pressure is unknown']);
+      // What is certain counts, whatever else is unknown.
+      const full = fitOf(host(roomOf(3, 95, { pressure })));
+      assert.deepEqual([full.fits, full.why], [false, 'memory']);
+    }
+    const half = fitOf(
+      host(roomOf(9.5, 30, { memory: figures(100, 3, { p95: null }), measuredSeconds: 60 })),
+    );
+    assert.deepEqual([half.fits, half.why], [false, 'cpu']);
     const pressed = roomOf(3, 30, { pressure: { cpu: 0.1, memory: 0.25, io: 0.9 } });
     assert.match(fitOf(host(pressed)).why ?? '', /^under pressure: 25% of the time, .* memory$/);
-    for (const state of ['silent', 'held', 'frozen', 'watching', 'none', 'of a later version'])
-      assert.deepEqual([fitOf(host(roomOf(3, 30), state)).why, state], [state, state]);
+    for (const state of ['held', 'frozen', 'watching', 'none', 'of a later version']) {
+      const { fits, why } = fitOf(host(roomOf(3, 30), state));
+      assert.deepEqual([fits, why], [false, state]);
+    }
+    for (const state of ['silent', 'unknown']) {
+      const { fits, why } = fitOf(host(roomOf(3, 30), state));
+      assert.deepEqual([fits, why], [null, state]);
+    }
     for (const state of ['healthy', 'confirmed', 'refused', 'new'])
       assert.ok(fitOf(host(roomOf(3, 30), state)).fits, state);
   });
@@ -84,6 +101,7 @@ suite('the room of a host', () => {
       ['b', null],
       ['a', roomOf(3, 60)],
       ['d', roomOf(3, 40)],
+      ['e', null],
     ] as const;
     const fits = all.map(([name, room]) => fitOf({ host: name, state: 'healthy', room }));
     assert.equal(
@@ -91,8 +109,26 @@ suite('the room of a host', () => {
         .sort(compareRooms)
         .map((each) => each.host)
         .join(''),
-      'dabc',
+      'dabec',
     );
+  });
+});
+
+suite('the room that a host tells', () => {
+  test('is read within bounds, and a figure that no host can have makes it none', () => {
+    const isRead = (room: RoomReport) => roomField.read(room) !== undefined;
+    assert.ok(isRead(roomOf(3, 30)));
+    assert.ok(isRead(roomOf(3, 30, { cpu: figures(8192, 8192, { promised: 1e9 }) })));
+    for (const more of [
+      { cpu: figures(8193, 3) },
+      { cpu: figures(8, 1e9) },
+      { memory: figures(2 ** 51, 3) },
+      { memory: figures(64, 3, { peak: 2 ** 51 }) },
+      { memory: figures(64, 3, { unlimited: 1e7 }) },
+      { measuredSeconds: 8 * 86_400 },
+      { pressure: { cpu: 1.01, memory: 0, io: 0 } },
+    ])
+      assert.ok(!isRead(roomOf(3, 30, more)), JSON.stringify(more));
   });
 });
 
@@ -107,8 +143,23 @@ suite('a host that measures its room', () => {
     assert.equal(measuredSeconds, 101_000);
     assert.deepEqual(cpu, { has: 4, promised: 8, unlimited: 0, p95: 1, peak: 3.75 });
     assert.deepEqual([memory.p95, memory.peak, memory.unlimited], [gibibyte, 4 * gibibyte, 1]);
-    // The first time nobody knows how long anything has waited.
-    assert.deepEqual(pressure, { cpu: null, memory: null, io: null });
+    assert.equal(pressure.io, null);
+  });
+
+  test('tells the pressure before its agent started by the average of the kernel, unless that is new', () => {
+    const pressureAfter = (seconds: number) =>
+      new RoomMeter(() => seconds).report(roomEngine()).pressure;
+    assert.deepEqual(pressureAfter(900), { cpu: 0.125, memory: 0, io: null });
+    assert.deepEqual(pressureAfter(899), { cpu: null, memory: null, io: null });
+  });
+
+  test('tells no sum of limits that no number can state', () => {
+    const promised = () => ({
+      cpu: { sum: 8, unlimited: 0 },
+      memory: { sum: 2 ** 60, unlimited: 0 },
+    });
+    const { cpu, memory } = new RoomMeter().report({ ...roomEngine(), promised });
+    assert.deepEqual([cpu.promised, memory.promised], [8, null]);
   });
 
   test('knows nothing while the history cannot be read, or has measured nothing', async () => {

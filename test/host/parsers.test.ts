@@ -54,10 +54,12 @@ test('parseMemory() parses a line of meminfo, and returns undefined without it',
 });
 
 test('parsePressure() parses both totals, and returns undefined for other text', () => {
-  const some = 'some avg10=0.00 avg60=0.10 avg300=0.00 total=12345\n';
+  const some = 'some avg10=0.00 avg60=0.10 avg300=2.50 total=12345\n';
   const full = 'full avg10=0.00 avg60=0.00 avg300=0.00 total=45\n';
-  assert.deepEqual(parsePressure(some), { someMicroseconds: 12_345 });
-  assert.deepEqual(parsePressure(some + full), { someMicroseconds: 12_345, fullMicroseconds: 45 });
+  const known = { someMicroseconds: 12_345, somePart300: 0.025 };
+  assert.deepEqual(parsePressure(some), known);
+  assert.deepEqual(parsePressure(some + full), { ...known, fullMicroseconds: 45 });
+  assert.deepEqual(parsePressure('some avg10=0.00 total=1\n'), { someMicroseconds: 1 });
   for (const other of ['', 'some avg10=0.00\n', full])
     assert.equal(parsePressure(other), undefined);
 });

@@ -55,16 +55,12 @@ export const whole = (min: number, max: number = Number.MAX_SAFE_INTEGER): Field
       : undefined,
 });
 
-export const amount: Field<number> = {
-  wanted: 'a number from 0 on',
-  read: (value) =>
-    typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER ? value : undefined,
-};
+export const amount = (max: number = Number.MAX_SAFE_INTEGER): Field<number> => ({
+  wanted: `a number from 0 to ${max}`,
+  read: (value) => (typeof value === 'number' && value >= 0 && value <= max ? value : undefined),
+});
 
-export const part: Field<number> = {
-  wanted: 'a number from 0 to 1',
-  read: (value) => (typeof value === 'number' && value >= 0 && value <= 1 ? value : undefined),
-};
+export const part: Field<number> = amount(1);
 
 export const yesNo: Field<boolean> = {
   wanted: 'true or false',

@@ -25,8 +25,11 @@ export interface RoomFigures {
 
 /** The part of the last five minutes in which something waited for a resource, from 0 to 1; null: unknown. */
 export interface RoomPressure {
+  /** CPU. */
   readonly cpu: number | null;
+  /** Memory. */
   readonly memory: number | null;
+  /** Disks. */
   readonly io: number | null;
 }
 
@@ -38,21 +41,37 @@ export interface RoomReport {
   readonly cpu: RoomFigures;
   /** Bytes of programs, without the page cache. */
   readonly memory: RoomFigures;
+  /** The time in which programs waited. */
   readonly pressure: RoomPressure;
 }
 
-const figures = object<RoomFigures>({
-  has: orNull(amount),
-  promised: orNull(amount),
-  unlimited: orNull(whole(0)),
-  p95: orNull(amount),
-  peak: orNull(amount),
-});
+/** More than any host has: Linux has at most 8,192 processors. */
+const most = { cpu: 8192, memory: 2 ** 50 } as const;
+/** A week, and an hour for clocks that were set. */
+const measuredSecondsMax = 7 * 86_400 + 3600;
+/** The most tenants, or processes, of a host that a status may state. */
+export const countedMax: { readonly tenants: number; readonly processes: number } = {
+  tenants: 1e6,
+  // PID_MAX_LIMIT of 64-bit kernels.
+  processes: 2 ** 22,
+};
+
+const figures = (resource: RoomResource) => {
+  const used = orNull(amount(most[resource]));
+  return object<RoomFigures>({
+    has: used,
+    // Limits may promise much more than the host has.
+    promised: orNull(amount()),
+    unlimited: orNull(whole(0, countedMax.tenants)),
+    p95: used,
+    peak: used,
+  });
+};
 
 export const roomField: Field<RoomReport> = object<RoomReport>({
-  measuredSeconds: orNull(whole(0)),
-  cpu: figures,
-  memory: figures,
+  measuredSeconds: orNull(whole(0, measuredSecondsMax)),
+  cpu: figures('cpu'),
+  memory: figures('memory'),
   pressure: object<RoomPressure>({ cpu: orNull(part), memory: orNull(part), io: orNull(part) }),
 });
 
@@ -63,7 +82,24 @@ export interface ResourceNeed {
   /** The tenant's own p95; null: unknown. */
   readonly p95: number | null;
 }
-export type RoomNeed = Readonly<Record<RoomResource, ResourceNeed>>;
+export interface RoomNeed {
+  /** Cores. */
+  readonly cpu: ResourceNeed;
+  /** Bytes of programs, without the page cache. */
+  readonly memory: ResourceNeed;
+}
+
+const resourceNeed = object<ResourceNeed>({ promised: orNull(amount()), p95: orNull(amount()) });
+export const needField: Field<RoomNeed> = object<RoomNeed>({
+  cpu: resourceNeed,
+  memory: resourceNeed,
+});
+
+/** Returns the need with what another tenant, or the same one elsewhere, has used. */
+export const usedLike = ({ cpu, memory }: RoomNeed, like: RoomNeed): RoomNeed => ({
+  cpu: { ...cpu, p95: like.cpu.p95 },
+  memory: { ...memory, p95: like.memory.p95 },
+});
 
 /** A host as its centre knows it. */
 export interface RoomHost {
@@ -101,9 +137,9 @@ export interface HostFit {
   readonly after: number | null;
   /** The part that is left before the host counts as full; null: unknown. */
   readonly room: number | null;
-  /** Whether the tenant fits; false also for hosts that drop out, and for those of which too little is known. */
-  readonly fits: boolean;
-  /** The reason why it does not fit; null if it does. */
+  /** Whether the tenant fits; false: it does not, or the host drops out; null: too little is known. */
+  readonly fits: boolean | null;
+  /** The reason why it does not fit, or why that is unknown; null if it fits. */
   readonly why: string | null;
 }
 
@@ -129,21 +165,32 @@ const taking: ReadonlySet<string> = new Set<FleetState>([
   'rolled back',
 ]);
 
+/** States of hosts that told nothing lately. */
+const untold: ReadonlySet<string> = new Set(['silent', 'unknown']);
+
 /** Returns how a host stands with a new tenant; without a need, how it stands now. */
 export function fitOf({ host, state, room }: RoomHost, need?: RoomNeed): HostFit {
   const cpu = shareOf(room?.cpu, need?.cpu);
   const memory = shareOf(room?.memory, need?.memory);
   const { tightest, after } = tightestOf(cpu, memory);
-  const why =
-    stateProblem(state) ?? (room === null ? 'its room is unknown' : whyNot(room, { cpu, memory }));
+  const verdict =
+    stateProblem(state) ??
+    (room === null ? unknown('its room is unknown') : verdictOn(room, { cpu, memory }));
   const left = after === null ? null : Math.max(0, fullPart - after);
-  return { host, state, cpu, memory, tightest, after, room: left, fits: why === null, why };
+  return { host, state, cpu, memory, tightest, after, room: left, ...verdict };
 }
 
-/** Sorts hosts with the most room first; those that do not fit follow by name. */
+/** Returns a host that has no room whatever it uses; `fits` is null if that is unknown. */
+export const withoutRoom = (host: RoomHost, fits: false | null, why: string): HostFit => ({
+  ...fitOf(host),
+  fits,
+  why,
+});
+
+/** Sorts hosts with the most room first; those of which it is unknown follow by name, and then those that have none. */
 export const compareRooms = (one: HostFit, other: HostFit): number =>
-  Number(other.fits) - Number(one.fits) ||
-  (one.fits ? (one.after ?? 0) - (other.after ?? 0) : 0) ||
+  rankOf(one) - rankOf(other) ||
+  (one.fits === true ? (one.after ?? 0) - (other.after ?? 0) : 0) ||
   (one.host < other.host ? -1 : 1);
 
 function shareOf(resource: RoomFigures | undefined, need: ResourceNeed | undefined): ResourceShare {
@@ -183,22 +230,37 @@ function tightestOf(cpu: ResourceShare, memory: ResourceShare) {
     : { tightest: 'memory' as const, after: memory.after };
 }
 
-const stateProblem = (state: string): string | null => (taking.has(state) ? null : state);
+type Verdict = Pick<HostFit, 'fits' | 'why'>;
 
-function whyNot(
+const rankOf = ({ fits }: HostFit): number => (fits === true ? 0 : fits === null ? 1 : 2);
+const fitting: Verdict = { fits: true, why: null };
+const full = (why: string): Verdict => ({ fits: false, why });
+const unknown = (why: string): Verdict => ({ fits: null, why });
+
+const stateProblem = (state: string): Verdict | undefined =>
+  taking.has(state) ? undefined : untold.has(state) ? unknown(state) : full(state);
+
+/** What is known for certain counts first: a host that is full is so whatever else is unknown. */
+function verdictOn(
   { pressure, measuredSeconds }: RoomReport,
   shares: Readonly<Record<RoomResource, ResourceShare>>,
-): string | null {
+): Verdict {
   const { tightest, after } = tightestOf(shares.cpu, shares.memory);
-  if (pressedRoomResources.some((name) => pressure[name] === null))
-    return 'its pressure is unknown';
   const pressed = pressedRoomResources.find((name) => (pressure[name] ?? 0) >= pressureMax[name]);
   if (pressed !== undefined)
-    return `under pressure: ${Math.round((pressure[pressed] ?? 0) * 100)}% of the time, programs wait for ${pressed}`;
+    return full(
+      `under pressure: ${Math.round((pressure[pressed] ?? 0) * 100)}% of the time, programs wait for ${pressed}`,
+    );
+  const over = roomResources.find((name) => (shares[name].after ?? 0) > fullPart);
+  if (over !== undefined) return full(tightest ?? over);
   if (tightest === null || after === null)
-    return shares.cpu.p95 === null || shares.memory.p95 === null
-      ? 'what its tenants use is unknown'
-      : 'what the tenant would use is unknown';
-  if ((measuredSeconds ?? 0) < roomSecondsMin) return 'less than a day was measured';
-  return after > fullPart ? tightest : null;
+    return unknown(
+      shares.cpu.p95 === null || shares.memory.p95 === null
+        ? 'what its tenants use is unknown'
+        : 'what the tenant would use is unknown',
+    );
+  if ((measuredSeconds ?? 0) < roomSecondsMin) return unknown('less than a day was measured');
+  return pressedRoomResources.some((name) => pressure[name] === null)
+    ? unknown('its pressure is unknown')
+    : fitting;
 }

@@ -9,7 +9,11 @@ import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { FleetEngine } from '../../../src/agent/fleet/fleet-agent.ts';
-import type { FleetTopJson, FleetUsageJson } from '../../../src/fleet/commands/centre/json.ts';
+import type {
+  FleetRoomJson,
+  FleetTopJson,
+  FleetUsageJson,
+} from '../../../src/fleet/commands/centre/json.ts';
 import type { Question } from '../../../src/fleet/core/ask/question.ts';
 import {
   askSubject,
@@ -28,7 +32,8 @@ import { centreFile } from '../../../src/fleet/io/server/server-files.ts';
 import { jsonOf } from '../../../testing/json-output.ts';
 import { patienceMilliseconds } from '../../../testing/patience.ts';
 import { suiteDirectory } from '../../../testing/temporary-directory.ts';
-import { roomEngine } from '../room-engine.ts';
+import { gibibyte, roomEngine } from '../room-engine.ts';
+import { toldHost } from '../told/snapshots.ts';
 import { skipWithoutNats, startServers, testFleet, type TestServers } from './servers.ts';
 
 const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
@@ -101,10 +106,17 @@ suite('a centre that asks', { skip: skipWithoutNats }, () => {
   const cli = async (...args: readonly string[]) => {
     const credential = ['--credential', centreFile(fleet.directory), '--directory', place];
     const child = spawn(process.execPath, [main, 'fleet', ...args, ...credential], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
-    const [chunks] = await Promise.all([child.stdout.toArray(), once(child, 'exit')]);
-    return { status: child.exitCode, stdout: Buffer.concat(chunks as Buffer[]).toString('utf8') };
+    const [out, err] = await Promise.all([
+      child.stdout.toArray(),
+      child.stderr.toArray(),
+      once(child, 'exit'),
+    ]);
+    const [stdout, stderr] = [out, err].map((all) =>
+      Buffer.concat(all as Buffer[]).toString('utf8'),
+    );
+    return { status: child.exitCode, stdout: stdout ?? '', stderr: stderr ?? '' };
   };
 
   test('commands merge what each host answers, and name those that do not', async () => {
@@ -139,6 +151,51 @@ suite('a centre that asks', { skip: skipWithoutNats }, () => {
       rows.map(({ host, name, use }) => [host, name, use.map(({ metric }) => metric)]),
       [['web-2', 't1007', ['cpu']]],
     );
+  });
+
+  test('room for a tenant like another counts what that one used, as its host says', async () => {
+    const used = (has: number, p95: number) => ({
+      has,
+      promised: has,
+      unlimited: 0,
+      p95,
+      peak: p95,
+    });
+    {
+      using store = new CentreStore(place);
+      for (const [each, host] of honest.entries()) {
+        const room = {
+          measuredSeconds: 600_000,
+          cpu: used(8, 2 + 3 * each),
+          memory: used(64 * gibibyte, 30 * gibibyte),
+          pressure: { cpu: 0, memory: 0, io: 0 },
+        };
+        const { status } = toldHost(host, Date.now(), { fleet: testFleet, room });
+        assert.ok(store.status(host, status ?? '', Date.now() + 3_600_000).ok);
+      }
+    }
+    const { stdout } = await cli('room', '--json', '--like', 't1010@web-2');
+    const { like, hosts } = jsonOf<FleetRoomJson>('fleet room', stdout);
+    assert.deepEqual(like, {
+      tenant: 't1010',
+      host: 'web-2',
+      need: { cpu: { promised: 4, p95: 2.02 }, memory: { promised: null, p95: used6 } },
+    });
+    assert.deepEqual(
+      hosts.slice(0, 3).map(({ host, fits, tightest, after }) => [host, fits, tightest, after]),
+      [
+        ['web-1', true, 'cpu', 4.02 / 8],
+        ['web-2', true, 'cpu', 7.02 / 8],
+        ['mallory', null, null, null],
+      ],
+    );
+    const last = hosts.find(({ host }) => host === 'web-3');
+    assert.deepEqual([last?.fits, last?.why], [false, 'cpu']);
+    const many = await cli('room', '--like', 't1010');
+    assert.equal(many.status, 1);
+    assert.match(many.stderr, /web-1, web-2, web-3 have a tenant "t1010"; .*--like t1010@web-1/);
+    const nobody = await cli('room', '--like', 'nobody@web-1');
+    assert.match(nobody.stderr, /no host that answered has a tenant "nobody"/);
   });
 
   test('an answer that the host has not signed, to this question, is none', async () => {
@@ -259,4 +316,6 @@ suite('a centre that asks', { skip: skipWithoutNats }, () => {
   });
 });
 
+/** Answers have six digits. */
+const used6 = Number((2 * gibibyte).toPrecision(6));
 const expectedMax = (uid: number) => Number(((3 * uid) / 1000).toPrecision(6));

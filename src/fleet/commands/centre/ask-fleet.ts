@@ -20,15 +20,14 @@ export interface AskOptions extends DirectoryOptions {
 /** Hosts of a busy fleet answer within a second. */
 const answerMilliseconds = 15_000;
 
-/** Adds the options of commands that ask hosts: which ones, and what the centre needs for it. */
+export const credentialOption = (): Option =>
+  new Option('--credential <file>', 'the credential of the centre, for asking hosts').default(
+    '/etc/bulkhead-fleet-server/centre.json',
+  );
+
+/** Adds the options of commands that ask hosts. */
 export const withAskOptions = (command: Command): Command =>
-  withCentreOptions(command)
-    .addOption(hostsOption())
-    .addOption(
-      new Option('--credential <file>', 'the credential of the centre').default(
-        '/etc/bulkhead-fleet-server/centre.json',
-      ),
-    );
+  withCentreOptions(command).addOption(hostsOption()).addOption(credentialOption());
 
 export interface Asked {
   readonly answers: readonly Answer[];
@@ -39,7 +38,7 @@ export interface Asked {
 
 /** Asks hosts, all if none is named, and runs `action` with their answers; prints the reason if nobody can be asked. */
 export async function withAnswers(
-  { directory, credential: file }: AskOptions,
+  { directory, credential: file }: Pick<AskOptions, 'directory' | 'credential'>,
   names: readonly string[],
   asked: Omit<Question, 'format' | 'nonce'>,
   action: (asked: Asked) => ExitCode,

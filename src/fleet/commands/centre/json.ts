@@ -2,7 +2,7 @@
 import type { AnsweredRow } from '../../core/ask/answer.ts';
 import type { FleetTopRow } from '../../core/ask/merge.ts';
 import type { AskedMetric } from '../../core/ask/question.ts';
-import type { HostFit } from '../../core/room.ts';
+import type { HostFit, RoomNeed, RoomReport } from '../../core/room.ts';
 import type { FleetIncident, FleetUnknown } from '../../core/told/fleet-incidents.ts';
 
 /** `bulkhead fleet faults` */
@@ -21,8 +21,30 @@ export interface FleetFaultsJson {
 
 /** `bulkhead fleet room` */
 export interface FleetRoomJson {
-  /** The hosts: those with the most room first, then those that drop out. */
-  readonly hosts: readonly HostFit[];
+  /** The time when hosts were compared, in milliseconds since 1970: "fleet move" takes the file for an hour. */
+  readonly at: number;
+  /** The package of the new tenant; absent if none was named. */
+  readonly package?: string;
+  /** The tenant that the new one is like; absent if none was named. */
+  readonly like?: FleetRoomLikeJson;
+  /** The hosts: those with the most room first, then those of which it is unknown, and those that have none. */
+  readonly hosts: readonly FleetRoomHostJson[];
+}
+
+/** A tenant whose use stands for that of a new one. */
+export interface FleetRoomLikeJson {
+  /** The name or uid, as it was asked for. */
+  readonly tenant: string;
+  /** The host. */
+  readonly host: string;
+  /** The limit and the p95 of seven days, of each resource: cores, or bytes. */
+  readonly need: RoomNeed;
+}
+
+/** A host, and what it has told. */
+export interface FleetRoomHostJson extends HostFit {
+  /** The room as the host has told it; null: unknown, or it told nothing lately. */
+  readonly told: RoomReport | null;
 }
 
 /** The faults of a minute. */

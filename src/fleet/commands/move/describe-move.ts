@@ -14,7 +14,7 @@ export function stepsAfter(
   return {
     unchecked: [
       `whether ${to} has another account named ${tenant}, and which uid it will get`,
-      `how much ${tenant} will use there, and how old the answer about room is`,
+      `whether ${tenant} will use there what it used on ${from}`,
     ],
     next: [
       release,

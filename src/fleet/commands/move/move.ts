@@ -7,7 +7,7 @@ import { pinDirectory } from '../../../../packages/base/io/pinned-directory.ts';
 import { replaceIn } from '../../../../packages/base/io/replace-file.ts';
 import { printable } from '../../../../packages/base/printable.ts';
 import { failed, type Cause, type Problem } from '../../../../packages/base/problem.ts';
-import { ok, type Result } from '../../../../packages/base/result.ts';
+import { fail, ok, type Result } from '../../../../packages/base/result.ts';
 import {
   describeArgument,
   examples,
@@ -21,12 +21,14 @@ import { parseFleet, type FleetPolicy } from '../../../policy/fleet/fleet-policy
 import { beginMove, finishMove, type TenantMove } from '../../../policy/fleet/plan/move-tenant.ts';
 import { resolveElsewhere } from '../../../policy/fleet/plan/resolve-elsewhere.ts';
 import { FleetRenderer } from '../../../policy/fleet/render.ts';
+import { findTenant, type Policy } from '../../../policy/policy.ts';
 import { bytesMax } from '../../../policy/xml.ts';
 import { type DirectoryOptions, withFleetOptions } from '../shared-options.ts';
 import { fleetOrReport, type ReadFleet } from '../read-fleet.ts';
+import { promisedBy } from '../promised.ts';
 import { stepsAfter } from './describe-move.ts';
 import type { FleetMoveJson } from './json.ts';
-import { targetFit, type TargetFit } from './target-fit.ts';
+import { targetFit, type MovedNeed, type TargetFit } from './target-fit.ts';
 
 interface MoveOptions extends DirectoryOptions {
   readonly finish?: boolean;
@@ -57,9 +59,10 @@ function moveTenant(
   const step = options.finish === true ? 'finish' : 'begin';
   const edited = (step === 'finish' ? finishMove : beginMove)(text.value, fleet, move);
   if (!edited.ok) return refuse(edited.error);
-  const mistake = mistakeIn(edited.value.text, read, [from, to]);
-  if (mistake !== undefined) return refuse(mistake);
-  const room = roomFor(move, step, options);
+  const resolved = resolvedIn(edited.value.text, read, [to, from]);
+  if (!resolved.ok) return refuse(resolved.error);
+  const { values = {} } = findTenant(resolved.value, tenant) ?? {};
+  const room = roomFor({ ...move, promised: promisedBy(values) }, step, options);
   if (!room.ok) return failWith(room.error);
   if (options.dryRun !== true) {
     const written = write(read.file, text.value, edited.value.text);
@@ -91,43 +94,46 @@ function textOf(file: string): Result<string, Problem> {
   return bytes.ok ? ok(decodeText(bytes.value)) : bytes;
 }
 
-/** Returns a mistake that both hosts' policies would have, such as a package or a reseller that is not there. */
-function mistakeIn(
+/** Returns the first host's policy, unless one of them has a mistake, such as a package or a reseller that is not there. */
+function resolvedIn(
   text: string,
   { file, words }: ReadFleet,
   hosts: readonly string[],
-): Cause | undefined {
+): Result<Policy, Cause> {
   const { fleet, diagnostics } = parseFleet(file, text);
   const renderer = fleet && new FleetRenderer(fleet);
+  const policies: Policy[] = [];
   const found = [
     diagnostics,
     ...hosts.flatMap((host) => {
       const parsed = renderer?.parsed(host, words);
       if (parsed?.document !== undefined && !parsed.diagnostics.failed)
-        resolveElsewhere(parsed.document);
+        policies.push(resolveElsewhere(parsed.document));
       return parsed === undefined ? [] : [parsed.diagnostics];
     }),
   ].flatMap(({ list }) => list.filter(({ severity }) => severity === 'error'));
   const [first] = found;
-  return first === undefined
-    ? undefined
-    : { reason: `fleet.xml would have a mistake: ${formatDiagnostic(first)}` };
+  const [policy] = policies;
+  return first === undefined && policy !== undefined
+    ? ok(policy)
+    : fail({
+        reason: `fleet.xml would have a mistake${first === undefined ? '' : `: ${formatDiagnostic(first)}`}`,
+      });
 }
 
 function roomFor(
-  move: TenantMove,
+  move: MovedNeed,
   step: FleetMoveJson['step'],
   { room: file, anyway }: MoveOptions,
 ): Result<TargetFit, Problem> {
-  const room = targetFit(file, move.to);
+  const room = targetFit(file, move, Date.now());
   if (!room.ok || room.value.fits === true || step === 'finish' || anyway === true) return room;
   const { fits, why } = room.value;
   const reason =
     fits === null
       ? `whether ${move.to} has room is unknown: ${why}`
       : `${move.to} has no room: ${why}`;
-  const hint =
-    'name a file that "bulkhead fleet room --json" has written at the centre with --room, or pass --anyway';
+  const hint = `name with --room what "bulkhead fleet room --like ${move.tenant}@${move.from} --json" has printed at the centre, or pass --anyway`;
   return failed({ action: actionOf(move), reason, hint });
 }
 
@@ -176,7 +182,10 @@ export const command: CommandModule = {
     describeArgument(command, 'the account, as fleet.xml names it');
     withFleetOptions(command)
       .option('--finish', 'end the move: the account is gone from its former host')
-      .option('--room <file>', 'what "bulkhead fleet room --json" printed at the centre')
+      .option(
+        '--room <file>',
+        'what "bulkhead fleet room --json" printed at the centre within the last hour',
+      )
       .option('--anyway', 'move it although there is no room, or that is unknown')
       .option('--dry-run', 'check everything, and write nothing')
       .addHelpText(

@@ -85,10 +85,10 @@ const shape: Shape<Answer> = {
       use: list(
         object<AnsweredUse>({
           metric: oneOf(askedMetricNames),
-          average: amount,
-          p95: amount,
-          max: amount,
-          limit: orNull(amount),
+          average: amount(),
+          p95: amount(),
+          max: amount(),
+          limit: orNull(amount()),
         }),
         0,
         metricsMax,

@@ -20,7 +20,7 @@ import {
   type Field,
   type Shape,
 } from '../fields.ts';
-import { roomField, type RoomReport } from '../room.ts';
+import { countedMax, roomField, type RoomReport } from '../room.ts';
 import { parseShape } from '../parse.ts';
 
 export interface HostStatus {
@@ -54,6 +54,8 @@ export interface HostStatus {
 
 export const whyCharsMax = 500;
 const statusCharsMax = 4096;
+/** More than a host can keep of a day. */
+const incidentsMax = 1e9;
 
 /** A later version may have a state that is not known here, and says it all the same. */
 const state = matching('a state in lower-case letters', (value) =>
@@ -70,9 +72,9 @@ const statusShape: Shape<HostStatus> = {
   newest: orNull(whole(1)),
   root: orNull(hash),
   confirmed: orNull(whole(1)),
-  tenants: orNull(whole(0)),
-  faults24h: orNull(whole(0)),
-  outside: orNull(whole(0)),
+  tenants: orNull(whole(0, countedMax.tenants)),
+  faults24h: orNull(whole(0, incidentsMax)),
+  outside: orNull(whole(0, countedMax.processes)),
   why: orNull(text(whyCharsMax)),
   room: orNull(roomField),
   events: orNull(object({ last: whole(0), epoch: name })),

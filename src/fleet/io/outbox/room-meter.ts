@@ -1,7 +1,8 @@
 /**
  * Measures the room of a host for its status: once an hour from a week of history, which is read in a thread of its own.
- * Pressure covers the last minutes.
+ * Pressure covers the last minutes. The kernel's own average stands for the minutes before the agent started.
  */
+import { uptime } from 'node:os';
 import type { FleetEngine } from '../../../agent/fleet/fleet-agent.ts';
 import type { HostFigures } from '../../../host/host-figures.ts';
 import { weightedQuantile } from '../../core/weighted-quantile.ts';
@@ -15,6 +16,8 @@ const points = 7 * 24 * 6;
 const measureMilliseconds = 3_600_000;
 const retryMilliseconds = 60_000;
 const pressureMilliseconds = 300_000;
+/** Three times the length of the kernel's average: then 95 % of it is of measured time. */
+const averagedSecondsMin = 900;
 const metrics = { cpu: 'cpu', memory: 'anonymous' } as const;
 
 interface Used {
@@ -35,10 +38,16 @@ interface PressureAt {
 }
 
 export class RoomMeter {
+  readonly #uptime: () => number;
   #measured: Measured = { seconds: null, cpu: nothing, memory: nothing };
   #measureAt = -Infinity;
   #since: PressureAt | undefined;
   #pressure: RoomPressure = { cpu: null, memory: null, io: null };
+
+  /** `uptimeSeconds`: the time since the kernel started. */
+  constructor(uptimeSeconds: () => number = uptime) {
+    this.#uptime = uptimeSeconds;
+  }
 
   /** Returns the room as far as it is known now. */
   report(engine: RoomEngine): RoomReport {
@@ -49,7 +58,7 @@ export class RoomMeter {
     const promised = engine.promised();
     const of = (has: number | undefined, resource: RoomResource, used: Used): RoomFigures => ({
       has: has ?? null,
-      promised: promised === undefined ? null : rounded(resource, promised[resource].sum),
+      promised: promisedBy(promised?.[resource].sum, resource),
       unlimited: promised?.[resource].unlimited ?? null,
       ...used,
     });
@@ -95,9 +104,24 @@ export class RoomMeter {
     this.#measureAt = performance.now() + retryMilliseconds;
   }
 
+  /** Returns the kernel's averages; unknown while it has not run for long, since they begin with 0. */
+  #averaged(pressure: HostFigures['pressure']): RoomPressure {
+    const isKnown = this.#uptime() >= averagedSecondsMin;
+    const partOf = (resource: keyof RoomPressure) => {
+      const part = pressure.find((each) => each.resource === resource)?.somePart300;
+      return part === undefined || !isKnown ? null : Math.min(1, Number(part.toFixed(3)));
+    };
+    return { cpu: partOf('cpu'), memory: partOf('memory'), io: partOf('io') };
+  }
+
   #follow(pressure: HostFigures['pressure']): void {
     const at = performance.now();
-    const { at: before = -Infinity, pressure: last = [] } = this.#since ?? {};
+    if (this.#since === undefined) {
+      this.#pressure = this.#averaged(pressure);
+      this.#since = { at, pressure };
+      return;
+    }
+    const { at: before, pressure: last } = this.#since;
     if (at - before < pressureMilliseconds) return;
     const partOf = (resource: keyof RoomPressure) => {
       const [from, to] = [last, pressure].map((all) =>
@@ -111,6 +135,10 @@ export class RoomMeter {
     this.#since = { at, pressure };
   }
 }
+
+/** Returns a sum of limits; null: unknown, or more than a number can state. */
+const promisedBy = (sum: number | undefined, resource: RoomResource) =>
+  sum === undefined || sum > Number.MAX_SAFE_INTEGER ? null : rounded(resource, sum);
 
 /** Thousandths of a core, and whole bytes. */
 const rounded = (resource: RoomResource, value: number) =>
