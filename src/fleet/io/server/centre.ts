@@ -115,6 +115,8 @@ export class Centre {
     signal.addEventListener('abort', stop);
     void connection.closed().then(stop);
     this.#uploader.forget();
+    // Streams that new servers do not have yet are no problem. If this fails, the look tries it again and logs it.
+    await this.#ensureStreams(connection).catch(() => undefined);
     const works = [
       this.#again('collect events', end.signal, () => this.#collectEvents(connection, end.signal)),
       this.#again('collect statuses', end.signal, () =>
