@@ -35,19 +35,29 @@ StartLimitIntervalSec=0
 
 [Service]
 ExecStart=/usr/bin/bash ${files}/watch.sh ${monitorPort}
-# It ends with 1 after the server has been unhealthy for three minutes.
+# It ends with 1 after the server has been unhealthy for three minutes, and never twice within ten.
 ExecStopPost=+/bin/sh -c 'test "$SERVICE_RESULT" != exit-code || systemctl try-restart --no-block ${natsUnit}'
 Restart=always
-# No more restarts than this, since the others may be gone and not this one.
-RestartSec=10min
+RestartSec=10
 DynamicUser=yes
+RuntimeDirectory=bulkhead-fleet-nats-watch
+RuntimeDirectoryMode=0700
+# The script keeps there when it ended, over its own restarts.
+RuntimeDirectoryPreserve=restart
 ${confined}
 [Install]
 WantedBy=multi-user.target
 `,
   'watch.sh': `#!/bin/bash
-# watch.sh PORT [SECONDS [MISSES]]: ends with 1 when a NATS server has been unhealthy so many times in a row.
+# watch.sh PORT [SECONDS [MISSES [PAUSE]]]: ends with 1 when a NATS server has been unhealthy so many times in a row.
+# So many seconds are between two such ends, since the others may be gone and not this server.
 set -u
+asked=\${RUNTIME_DIRECTORY:+$RUNTIME_DIRECTORY/asked}
+asked=\${asked:-/dev/null}
+uptime() {
+  local now rest
+  read -r now rest </proc/uptime && echo "\${now%.*}"
+}
 healthy() {
   timeout 10 bash -c '
     exec 3<>"/dev/tcp/127.0.0.1/$0" || exit 1
@@ -58,7 +68,11 @@ healthy() {
 misses=0
 while sleep "\${2:-20}"; do
   if healthy "$1"; then misses=0; else misses=$((misses + 1)); fi
-  test "$misses" -lt "\${3:-9}" || exit 1
+  test "$misses" -ge "\${3:-9}" || continue
+  last=$(cat "$asked" 2>/dev/null)
+  test -z "$last" || test $(($(uptime) - last)) -ge "\${4:-600}" || continue
+  uptime >"$asked"
+  exit 1
 done
 `,
 });
