@@ -30,7 +30,7 @@ interface Ran {
   readonly seconds: number;
   /** Whether it failed first: a test that is to be corrected, even where it passed then. */
   readonly again?: true;
-  /** What failed, in each attempt, as the output said it. */
+  /** The failures of each attempt, as the output listed them. */
   readonly failures: readonly string[];
 }
 

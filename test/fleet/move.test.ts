@@ -56,7 +56,7 @@ suite('bulkhead fleet move', () => {
     done('publish', '-C', at, out);
   };
   /** Writes what the centre says: web-003 has much room, web-002 little, and nobody knows the pressure of rs-01. */
-  const writeRoom = (more: object = {}) => {
+  const writeRoomFile = (more: object = {}) => {
     const told = (memory: number, pressure: number | null = 0) => ({
       measuredSeconds: 600_000,
       cpu: { has: 8, promised: 16, unlimited: 1, p95: 1, peak: 2 },
@@ -83,7 +83,7 @@ suite('bulkhead fleet move', () => {
     done('init', at, '--name', 'example', '--person', `anna=${key('anna')}.pub`);
     writeFileSync(file, policy);
     chmodSync(file, 0o640);
-    writeRoom();
+    writeRoomFile();
     sign();
   });
 
@@ -117,10 +117,10 @@ suite('bulkhead fleet move', () => {
       not('alice', 'web-001', 'rs-01', '--room', room),
       /whether rs-01 has room is unknown: its pressure is unknown; .*--like alice@web-001/,
     );
-    writeRoom({ hosts: [] });
+    writeRoomFile({ hosts: [] });
     assert.match(not('alice', 'web-001', 'rs-01', '--room', room), /centre knows nothing of rs-01/);
     assert.match(not('alice', 'web-001', 'rs-01', '--room', file), /not what "bulkhead fleet room/);
-    writeRoom();
+    writeRoomFile();
     const told = json('alice', 'web-001', 'web-002', '--room', room, '--anyway', '--dry-run');
     assert.deepEqual([told.fits, told.why, told.written], [false, 'memory', false]);
     assert.equal(readFileSync(file, 'utf8'), policy);
@@ -137,7 +137,7 @@ suite('bulkhead fleet move', () => {
     });
     // 55 GiB of 64 are in use, and 57.6 are the most: the limit of 3 GiB is too much, and 2 GiB are not.
     const fits = (more: object) => {
-      writeRoom(more);
+      writeRoomFile(more);
       const { fits: found, why } = json(
         ...['alice', 'web-001', 'web-002', '--room', room, '--anyway', '--dry-run'],
       );
@@ -152,12 +152,12 @@ suite('bulkhead fleet move', () => {
       like('bob', 'web-001', 2),
     ])
       assert.deepEqual(fits({ like: other }), [false, 'memory']);
-    writeRoom();
+    writeRoomFile();
   });
 
   test('takes no room that was written long ago, or that no centre writes', () => {
     const refusal = (more: object) => {
-      writeRoom(more);
+      writeRoomFile(more);
       return not('alice', 'web-001', 'web-003', '--anyway', '--room', room);
     };
     const minutes = (number: number) => ({ at: Date.now() - number * 60_000 });
@@ -175,9 +175,9 @@ suite('bulkhead fleet move', () => {
         refusal(more),
         /is not what "bulkhead fleet room --json" of this version prints/,
       );
-    writeRoom(minutes(59));
+    writeRoomFile(minutes(59));
     assert.equal(json('alice', 'web-001', 'web-003', '--room', room, '--dry-run').fits, true);
-    writeRoom();
+    writeRoomFile();
   });
 
   test('both hosts have the tenant between, and the target alone after', () => {

@@ -44,7 +44,7 @@ suite('the state that is shown', () => {
     const later = (seconds: number, state = led) =>
       shown(state, 0, { now: { ...now(0), uptime: 1 + seconds } }).state;
     assert.deepEqual([later(0), later(86_400), later(86_401)], ['waiting', 'waiting', 'frozen']);
-    // The same release again is no word of a controller, and neither is a start of the host.
+    // The same release again does not count as a controller's word, nor does a start of the host.
     const again = { ...now(0), uptime: 80_001 };
     const told = heardOf(led, { newest: heard.newest!, given: 'root', isLed: true }, again);
     assert.equal(later(86_401, told), 'frozen');

@@ -181,7 +181,7 @@ export function fitOf({ host, state, room }: RoomHost, need?: RoomNeed): HostFit
 }
 
 /** Returns a host that has no room whatever it uses; `fits` is null if that is unknown. */
-export const withoutRoom = (host: RoomHost, fits: false | null, why: string): HostFit => ({
+export const unfit = (host: RoomHost, fits: false | null, why: string): HostFit => ({
   ...fitOf(host),
   fits,
   why,
@@ -240,7 +240,7 @@ const unknown = (why: string): Verdict => ({ fits: null, why });
 const stateProblem = (state: string): Verdict | undefined =>
   taking.has(state) ? undefined : untold.has(state) ? unknown(state) : full(state);
 
-/** What is known for certain counts first: a host that is full is so whatever else is unknown. */
+/** Certain facts count first: a full host is full whatever else is unknown. */
 function verdictOn(
   { pressure, measuredSeconds }: RoomReport,
   shares: Readonly<Record<RoomResource, ResourceShare>>,

@@ -30,10 +30,10 @@ const varintField = (number: number) => number << 3;
 /** The longest varint, with its field. */
 const varintMax = 9;
 /** The bytes of most series: a buffer that grows would be filled several times. */
-const usualLength = 160;
+const typicalLength = 160;
 
 export function writeRequest(all: readonly TimeSeries[]): Uint8Array {
-  const out = new Writer(all.length * usualLength);
+  const out = new Writer(all.length * typicalLength);
   const texts: Texts = new Map();
   const names: Texts = new Map();
   const encoded = new Writer(1024);

@@ -55,7 +55,7 @@ suite('a courier and a centre on three servers', { skip: skipWithoutNats || need
     assert.equal(stage.made, 1800);
   });
 
-  test('with two of them standing still nothing is confirmed, and all of it arrives later', async () => {
+  test('with two of them stopped nothing is confirmed, and all of it arrives later', async () => {
     const [one, two, three] = servers.servers;
     assert.ok(one && two && three);
     await stage.allArrived();

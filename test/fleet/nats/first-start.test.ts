@@ -16,7 +16,7 @@ import { skipWithoutNats, startServers } from './servers.ts';
 suite('a centre on servers without streams', { skip: skipWithoutNats }, () => {
   const directory = suiteDirectory('fleet-first-start');
 
-  test('makes the streams first, and complains of nothing', async () => {
+  test('makes the streams first, and prints no problem', async () => {
     await using servers = await startServers(1);
     const manager = await jetstreamManager(await servers.connect(servers.centre), {
       checkAPI: false,

@@ -10,7 +10,7 @@ import {
   fitOf,
   roomSecondsMin,
   usedLike,
-  withoutRoom,
+  unfit,
   type HostFit,
   type ResourceNeed,
   type RoomHost,
@@ -53,7 +53,7 @@ export function likeTenant(tenant: string, answers: readonly Answer[]): Result<L
   return ok({ tenant, host: first.host, need: needIn(first) });
 }
 
-/** What was measured for less than a day says nothing. A tenant without a row has used nothing. */
+/** A measurement of less than a day says nothing. A tenant without a row has used nothing. */
 function needIn({ measuredSeconds, rows }: Answer): RoomNeed {
   const isMeasured = measuredSeconds >= roomSecondsMin;
   const of = (metric: AskedMetric): ResourceNeed => {
@@ -72,12 +72,11 @@ export function packageFits(
   const needs = new Map<string, RoomNeed | undefined>();
   const fits = hosts.map((host): HostFit => {
     const published = readPublishedPolicy(release, host.host);
-    if (!published.ok)
-      return withoutRoom(host, null, `its policy is unknown: ${published.error.reason}`);
+    if (!published.ok) return unfit(host, null, `its policy is unknown: ${published.error.reason}`);
     const { sha256, text } = published.value;
     const need = needs.has(sha256) ? needs.get(sha256) : packageNeed(text, name);
     needs.set(sha256, need);
-    if (need === undefined) return withoutRoom(host, false, `it has no package "${name}"`);
+    if (need === undefined) return unfit(host, false, `it has no package "${name}"`);
     return fitOf(host, like === undefined ? need : usedLike(need, like.need));
   });
   if (needs.size === 0)

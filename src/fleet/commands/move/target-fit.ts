@@ -22,7 +22,7 @@ export interface TargetFit {
 }
 
 const bytesMax = 32 * 2 ** 20;
-/** What was true hours ago decides nothing. */
+/** An older file decides nothing. */
 export const roomAgeMilliseconds = 3_600_000;
 /** Clocks of two machines may differ by this much. */
 const aheadMilliseconds = 300_000;
