@@ -138,9 +138,8 @@ suite('bulkhead fleet move', () => {
     // 55 GiB of 64 are in use, and 57.6 are the most: the limit of 3 GiB is too much, and 2 GiB are not.
     const fits = (more: object) => {
       writeRoomFile(more);
-      const { fits: found, why } = json(
-        ...['alice', 'web-001', 'web-002', '--room', room, '--anyway', '--dry-run'],
-      );
+      const question = ['alice', 'web-001', 'web-002', '--room', room, '--anyway', '--dry-run'];
+      const { fits: found, why } = json(...question);
       return [found, why];
     };
     assert.deepEqual(fits({}), [false, 'memory']);
