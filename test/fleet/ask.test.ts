@@ -6,12 +6,15 @@ import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import type { FleetEngine } from '../../src/agent/fleet/fleet-agent.ts';
 import { parseAnswer, type Answer } from '../../src/fleet/core/ask/answer.ts';
+import { cutAnswers, whyImpossible } from '../../src/fleet/core/ask/believable.ts';
 import {
   askedMetricNames,
   parseQuestion,
+  type AskedMetric,
   type Question,
 } from '../../src/fleet/core/ask/question.ts';
 import { hostMessageBytesMax } from '../../src/fleet/core/subjects.ts';
+import { unknownOf } from '../../src/fleet/core/told/fleet-incidents.ts';
 import { parseSigned } from '../../src/fleet/core/told/signed.ts';
 import { Answerer } from '../../src/fleet/io/ask/answerer.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
@@ -130,6 +133,92 @@ suite('a host that is asked', () => {
       );
       if (count !== undefined) assert.equal(answerIn(answer).rows.length, count);
     }
+  });
+});
+
+suite('an answer at the centre', () => {
+  const answer = (more: Partial<Answer> = {}): Answer => ({
+    format: 1,
+    fleet: 'example',
+    host: 'web-001',
+    nonce: 'abc',
+    measuredSeconds: 3600,
+    tenants: 40,
+    busy: 30,
+    rows: [],
+    ...more,
+  });
+  const row = (metric: AskedMetric, average: number) => ({
+    member: 'u1',
+    name: 'alice',
+    package: null,
+    use: [{ metric, average, p95: average, max: average, limit: null }],
+  });
+
+  test('says which tenants had no space in it', () => {
+    const rows = [row('cpu', 1), row('cpu', 1)];
+    assert.deepEqual(cutAnswers([answer({ rows }), answer({ host: 'a', rows, busy: 2 })], 20), [
+      { host: 'web-001', missing: 18 },
+    ]);
+    assert.deepEqual(cutAnswers([answer({ rows })], 2), []);
+    assert.deepEqual(cutAnswers([answer({ rows, busy: 3 }), answer({ host: 'a' })], 5), [
+      { host: 'a', missing: 5 },
+      { host: 'web-001', missing: 1 },
+    ]);
+  });
+
+  test('is not believed if all of its tenants together used more than the host has', () => {
+    const figures = (has: number | null) => ({
+      has,
+      promised: null,
+      unlimited: null,
+      p95: null,
+      peak: null,
+    });
+    const room = (cpu: number | null, memory: number | null) => ({
+      measuredSeconds: null,
+      cpu: figures(cpu),
+      memory: figures(memory),
+      pressure: { cpu: null, memory: null, io: null },
+    });
+    const cores = answer({ rows: [row('cpu', 3), row('cpu', 2)] });
+    assert.equal(whyImpossible(cores, room(5, 1)), undefined);
+    assert.match(whyImpossible(cores, room(4, 1)) ?? '', /1\.3 times the CPU/);
+    for (const metric of ['memory', 'anonymous'] as const)
+      assert.match(
+        whyImpossible(answer({ rows: [row(metric, 300)] }), room(9, 100)) ?? '',
+        /3\.0 times the memory/,
+      );
+    assert.equal(whyImpossible(answer({ rows: [row('read', 1e12)] }), room(1, 1)), undefined);
+    for (const unknown of [null, undefined, room(null, null)])
+      assert.equal(whyImpossible(cores, unknown), undefined);
+  });
+});
+
+suite('events of hosts that the centre does not have', () => {
+  test('are at most as many as a host keeps, and the part of each host is named', () => {
+    const host = (name: string, behind: number | null, lost = 0) => ({
+      host: name,
+      state: 'healthy',
+      behind,
+      lost,
+    });
+    const found = unknownOf([
+      host('a', 3),
+      host('b', Number.MAX_SAFE_INTEGER, 2),
+      host('c', null),
+      host('d', 0),
+    ]);
+    assert.deepEqual(found, {
+      silent: [],
+      notReceived: 50_003,
+      notCounted: ['c'],
+      lost: 2,
+      parts: [
+        { host: 'b', notReceived: 50_000, lost: 2 },
+        { host: 'a', notReceived: 3, lost: 0 },
+      ],
+    });
   });
 });
 

@@ -129,6 +129,10 @@ suite('commands at the centre', () => {
       notReceived: 118,
       notCounted: ['web-003'],
       lost: 0,
+      parts: [
+        { host: 'web-002', notReceived: 117, lost: 0 },
+        { host: 'web-001', notReceived: 1, lost: 0 },
+      ],
     });
   });
 
@@ -177,7 +181,7 @@ suite('commands at the centre', () => {
     assert.equal(status, 0);
     assert.ok(!stdout.includes('\u001b'));
     const known =
-      /\nNot known: 1 host silent \(web-002\); 118 events not yet received; events of web-003 not counted\n$/;
+      /\nNot known: 1 host silent \(web-002\); 118 events not yet received \(web-002: 117, web-001: 1\); events of web-003 not counted\n$/;
     assert.match(stdout, known);
     assert.match(cli('faults', 'nobody').stdout, /^No limit was hit from .*\nNot known: 1 host/);
     const other = cli('faults', '--host', 'web-009');

@@ -166,7 +166,7 @@ const taking: ReadonlySet<string> = new Set<FleetState>([
 ]);
 
 /** States of hosts that told nothing lately. */
-const untold: ReadonlySet<string> = new Set(['silent', 'unknown']);
+export const untold: ReadonlySet<string> = new Set(['silent', 'unknown']);
 
 /** Returns how a host stands with a new tenant; without a need, how it stands now. */
 export function fitOf({ host, state, room }: RoomHost, need?: RoomNeed): HostFit {

@@ -105,9 +105,13 @@ suite('a centre that asks', { skip: skipWithoutNats }, () => {
   ) => askHosts(centre, testFleet, asked(...hosts), { ...question, ...changed }, timeout);
   const cli = async (...args: readonly string[]) => {
     const credential = ['--credential', centreFile(fleet.directory), '--directory', place];
-    const child = spawn(process.execPath, [main, 'fleet', ...args, ...credential], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const child = spawn(
+      process.execPath,
+      [main, 'fleet', args[0] ?? '', ...credential, ...args.slice(1)],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
     const [out, err] = await Promise.all([
       child.stdout.toArray(),
       child.stderr.toArray(),
@@ -121,8 +125,11 @@ suite('a centre that asks', { skip: skipWithoutNats }, () => {
 
   test('commands merge what each host answers, and name those that do not', async () => {
     const { stdout } = await cli('top', '--json', '-n', '5');
-    const { tenants, hosts, unanswered } = jsonOf<FleetTopJson>('fleet top', stdout);
-    assert.equal(hosts, 3);
+    const { tenants, hosts, unanswered, truncated, more } = jsonOf<FleetTopJson>(
+      'fleet top',
+      stdout,
+    );
+    assert.deepEqual([hosts, more, truncated], [3, 3 * 30 - 5, []]);
     assert.deepEqual(unanswered, [
       { host: 'mallory', why: 'it is not connected' },
       { host: 'web-4', why: 'it is not connected' },
@@ -135,7 +142,7 @@ suite('a centre that asks', { skip: skipWithoutNats }, () => {
     const text = await cli('top', '--host', 'web-1', '--host', 'web-4', '-n', '1');
     assert.match(
       text.stdout,
-      /^cpu in the last 1h, 1 of 2 hosts\nHOST .*\nweb-1 +t1029 +business /,
+      /^cpu in the last 1h, 1 of 2 hosts\nHOST .*\nweb-1 +t1029 +business .*\n… and 29 more not shown, which used less\n/,
     );
     assert.match(
       text.stdout,
@@ -196,6 +203,55 @@ suite('a centre that asks', { skip: skipWithoutNats }, () => {
     assert.match(many.stderr, /web-1, web-2, web-3 have a tenant "t1010"; .*--like t1010@web-1/);
     const nobody = await cli('room', '--like', 'nobody@web-1');
     assert.match(nobody.stderr, /no host that answered has a tenant "nobody"/);
+  });
+
+  test('a host that is connected and gets no questions is not called away', async () => {
+    const one = join(directory, 'one');
+    {
+      using store = new CentreStore(one);
+      for (const host of ['web-1', 'web-4']) {
+        store.pinned(host, publicKeyOf(host));
+        const { status } = toldHost(host, Date.now(), { fleet: testFleet });
+        assert.ok(store.status(host, status ?? '', Date.now() + 3_600_000).ok);
+      }
+    }
+    const { stdout } = await cli('top', '--json', '--directory', one);
+    const { unanswered } = jsonOf<FleetTopJson>('fleet top', stdout);
+    assert.deepEqual(
+      unanswered.map(({ host }) => host),
+      ['web-4'],
+    );
+    assert.match(unanswered[0]?.why ?? '', /it tells its status and gets no questions: update/);
+  });
+
+  test('a host whose tenants would have used more than it has is in no list', async () => {
+    const small = join(directory, 'small');
+    const used = { has: 16, promised: 16, unlimited: 0, p95: 1, peak: 1 };
+    {
+      using store = new CentreStore(small);
+      for (const [host, has] of [
+        ['web-1', 2],
+        ['web-2', 64],
+      ] as const) {
+        const room = {
+          measuredSeconds: 600_000,
+          cpu: { ...used, has },
+          memory: { ...used, has: 64 * gibibyte },
+          pressure: { cpu: 0, memory: 0, io: 0 },
+        };
+        store.pinned(host, publicKeyOf(host));
+        const { status } = toldHost(host, Date.now(), { fleet: testFleet, room });
+        assert.ok(store.status(host, status ?? '', Date.now() + 3_600_000).ok);
+      }
+    }
+    const { stdout } = await cli('top', '--json', '--directory', small);
+    const { tenants, hosts, unanswered } = jsonOf<FleetTopJson>('fleet top', stdout);
+    assert.deepEqual([hosts, unanswered.length], [1, 1]);
+    assert.match(
+      unanswered[0]?.why ?? '',
+      /not believable: its tenants would have used 10\.\d times the CPU that it has/,
+    );
+    assert.ok(tenants.length > 0 && tenants.every(({ host }) => host === 'web-2'));
   });
 
   test('an answer that the host has not signed, to this question, is none', async () => {

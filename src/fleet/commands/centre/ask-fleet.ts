@@ -6,11 +6,14 @@ import { printable } from '../../../../packages/base/printable.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import { failWith } from '../../../cli/shared/output.ts';
 import type { Answer } from '../../core/ask/answer.ts';
-import type { Question } from '../../core/ask/question.ts';
+import { whyImpossible } from '../../core/ask/believable.ts';
+import { notConnected, type Question } from '../../core/ask/question.ts';
+import { untold } from '../../core/room.ts';
+import { roomHostOf, type ToldHost } from '../../core/told/host-overview.ts';
 import { withCentreOptions, type DirectoryOptions } from '../shared-options.ts';
 import { namedHosts, withKnownHosts, type KnownHosts } from '../servers/known-hosts.ts';
 import { hostsOption } from './hosts-option.ts';
-import type { FleetUnansweredJson } from './json.ts';
+import type { FleetAskedJson, FleetUnansweredJson } from './json.ts';
 
 export interface AskOptions extends DirectoryOptions {
   readonly host: readonly string[];
@@ -66,10 +69,16 @@ export async function withAnswers(
     const { fleet } = credential.value;
     const got = await askHosts(connected.value, fleet, keys, question, answerMilliseconds);
     await connected.value.close();
-    const answers = got.flatMap(({ answer }) => (answer.ok ? [answer.value] : []));
-    const unanswered = got.flatMap(({ host, answer }) =>
-      answer.ok ? [] : [{ host, why: answer.error.reason }],
-    );
+    const answers: Answer[] = [];
+    const unanswered: FleetUnansweredJson[] = [];
+    for (const { host, answer } of got) {
+      const told = known.told.find((each) => each.host === host);
+      const why = answer.ok
+        ? whyImpossible(answer.value, told?.status?.room)
+        : whyUnanswered(answer.error.reason, told, known.now);
+      if (why !== undefined) unanswered.push({ host, why });
+      else if (answer.ok) answers.push(answer.value);
+    }
     for (const { host } of hosts)
       if (!known.keys.has(host)) unanswered.push({ host, why: 'it never told anything' });
     unanswered.sort((one, other) => (one.host < other.host ? -1 : 1));
@@ -77,6 +86,29 @@ export async function withAnswers(
       return failWith({ action: 'ask the hosts', reason: unansweredText(unanswered) });
     return action({ answers, unanswered, known });
   });
+}
+
+/** A host that tells its status is connected: something between it and the centre is older than questions. */
+function whyUnanswered(reason: string, told: ToldHost | undefined, now: number): string {
+  const isTelling = told !== undefined && !untold.has(roomHostOf(told, now).state);
+  return reason === notConnected && isTelling ? takesNoQuestions : reason;
+}
+
+const takesNoQuestions =
+  'it tells its status and gets no questions: update Bulkhead on it and restart its courier; if all hosts are so, the servers were set up by an older version, and "bulkhead fleet server init" makes new ones';
+
+/** Says in one line what is missing; empty if nothing is. */
+export function missingText({
+  unanswered,
+  truncated,
+}: Pick<FleetAskedJson, 'unanswered' | 'truncated'>): string {
+  const cut = truncated.map(({ host, missing }) => `${missing} of ${host}`);
+  return [
+    ...(unanswered.length > 0 ? [unansweredText(unanswered)] : []),
+    ...(cut.length > 0
+      ? [`tenants for which an answer had no space, and which may belong here (${listSome(cut)})`]
+      : []),
+  ].join('; ');
 }
 
 /** Says in one line which hosts did not answer; empty if all did. */

@@ -1,5 +1,6 @@
 /** The values that commands about all hosts of a fleet print with `--json`. Their schemas are generated from these types. */
 import type { AnsweredRow } from '../../core/ask/answer.ts';
+import type { CutAnswer } from '../../core/ask/believable.ts';
 import type { FleetTopRow } from '../../core/ask/merge.ts';
 import type { AskedMetric } from '../../core/ask/question.ts';
 import type { HostFit, RoomNeed, RoomReport } from '../../core/room.ts';
@@ -83,14 +84,18 @@ export interface FleetAskedJson {
   readonly seconds: number;
   /** The number of hosts that answered. */
   readonly hosts: number;
-  /** The hosts that did not: their tenants are not in the list. */
+  /** The hosts that did not, or whose answer does not count: their tenants are not in the list. */
   readonly unanswered: readonly FleetUnansweredJson[];
+  /** The hosts whose answer had no space for all tenants that were asked for; empty: nothing is missing. */
+  readonly truncated: readonly CutAnswer[];
 }
 
 /** `bulkhead fleet top` */
 export interface FleetTopJson extends FleetAskedJson {
   /** The metric. */
   readonly metric: AskedMetric;
+  /** The number of tenants that used anything and are not in the list. */
+  readonly more: number;
   /** The tenants, those with the highest average first. */
   readonly tenants: readonly FleetTopRow[];
 }

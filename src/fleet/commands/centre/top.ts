@@ -12,9 +12,10 @@ import { duration } from '../../../cli/shared/format.ts';
 import { print, printJson } from '../../../cli/shared/output.ts';
 import { table, terminalOf } from '../../../cli/shared/terminal.ts';
 import { wholeNumberOption } from '../../../cli/shared/whole.ts';
+import { cutAnswers } from '../../core/ask/believable.ts';
 import { mergedTop, type FleetTopRow } from '../../core/ask/merge.ts';
 import { askedMetricNames, askedRowsMax, type AskedMetric } from '../../core/ask/question.ts';
-import { unansweredText, withAnswers, withAskOptions, type AskOptions } from './ask-fleet.ts';
+import { missingText, withAnswers, withAskOptions, type AskOptions } from './ask-fleet.ts';
 import type { FleetTopJson } from './json.ts';
 import { askedSeconds, useCells, useTitles } from './use-text.ts';
 
@@ -30,12 +31,16 @@ function top(options: TopOptions): Promise<ExitCode> {
   if (!seconds.ok) return Promise.resolve(usageError(seconds.error));
   const question = { seconds: seconds.value, metrics: [by], tenant: null, count };
   return withAnswers(options, host, question, ({ answers, unanswered }) => {
+    const tenants = mergedTop(answers, by, count);
+    const busy = answers.reduce((sum, each) => sum + each.busy, 0);
     const shown: FleetTopJson = {
       seconds: seconds.value,
       metric: by,
       hosts: answers.length,
       unanswered,
-      tenants: mergedTop(answers, by, count),
+      truncated: cutAnswers(answers, count),
+      more: Math.max(0, busy - tenants.length),
+      tenants,
     };
     if (json === true) printJson(shown);
     else print(textOf(shown));
@@ -43,13 +48,15 @@ function top(options: TopOptions): Promise<ExitCode> {
   });
 }
 
-function textOf({ seconds, metric, hosts, unanswered, tenants }: FleetTopJson): string {
+function textOf(shown: FleetTopJson): string {
+  const { seconds, metric, hosts, unanswered, more, tenants } = shown;
   const { colors } = terminalOf(process.stdout);
   const header = ['HOST', 'TENANT', 'PACKAGE', ...useTitles].map((title) => colors.dim(title));
-  const note = unansweredText(unanswered);
+  const note = missingText(shown);
   return [
     `${metric} in the last ${duration(seconds)}, ${hosts} of ${hosts + unanswered.length} hosts`,
     ...(tenants.length === 0 ? [] : [table([header, ...tenants.map(cells)], [3, 4, 5, 6])]),
+    ...(more > 0 ? [`… and ${more} more not shown, which used less`] : []),
     ...(note === '' ? [] : [`Not known: ${note}`]),
   ].join('\n');
 }

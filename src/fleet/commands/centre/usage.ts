@@ -13,8 +13,9 @@ import { duration } from '../../../cli/shared/format.ts';
 import { print, printJson } from '../../../cli/shared/output.ts';
 import { table, terminalOf } from '../../../cli/shared/terminal.ts';
 import { metricWords } from '../../../usage/chart/metric-words.ts';
+import { cutAnswers } from '../../core/ask/believable.ts';
 import type { AskedMetric } from '../../core/ask/question.ts';
-import { unansweredText, withAnswers, withAskOptions, type AskOptions } from './ask-fleet.ts';
+import { missingText, withAnswers, withAskOptions, type AskOptions } from './ask-fleet.ts';
 import type { FleetUsageJson, FleetUsageRowJson } from './json.ts';
 import { askedSeconds, useCells, useTitles } from './use-text.ts';
 
@@ -44,20 +45,29 @@ function usage(tenant: string, options: UsageOptions): Promise<ExitCode> {
     rows.sort((one, other) => (one.host < other.host ? -1 : 1));
     const hosts = answers.length;
     const found = answers.filter(({ tenants }) => tenants > 0).map(({ host }) => host);
-    const shown = { seconds: seconds.value, tenant, hosts, unanswered, found: found.sort(), rows };
-    if (options.json === true) printJson(shown satisfies FleetUsageJson);
+    const shown: FleetUsageJson = {
+      seconds: seconds.value,
+      tenant,
+      hosts,
+      unanswered,
+      truncated: cutAnswers(answers, question.count),
+      found: found.sort(),
+      rows,
+    };
+    if (options.json === true) printJson(shown);
     else print(textOf(shown));
     return found.length === 0 ? exitCodes.failed : exitCodes.done;
   });
 }
 
-function textOf({ seconds, tenant, hosts, unanswered, found, rows }: FleetUsageJson): string {
+function textOf(shown: FleetUsageJson): string {
+  const { seconds, tenant, hosts, found, rows } = shown;
   const { colors } = terminalOf(process.stdout);
   const header = ['HOST', 'TENANT', 'METRIC', ...useTitles].map((title) => colors.dim(title));
   const lines = rows.flatMap(({ host, name, use }) =>
     use.map((each) => [host, printable(name), metricWords[each.metric].title, ...useCells(each)]),
   );
-  const note = unansweredText(unanswered);
+  const note = missingText(shown);
   return [
     rows.length === 0
       ? found.length === 0

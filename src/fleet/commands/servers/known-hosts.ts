@@ -90,12 +90,22 @@ export function namedHosts(
 }
 
 /** Says in one line what is missing; empty if nothing is. */
-export function unknownText({ silent, notReceived, notCounted, lost }: FleetUnknown): string {
+export function unknownText({
+  silent,
+  notReceived,
+  notCounted,
+  lost,
+  parts,
+}: FleetUnknown): string {
+  const of = (key: 'notReceived' | 'lost') =>
+    listSome(parts.flatMap((each) => (each[key] > 0 ? [`${each.host}: ${each[key]}`] : [])));
   const counted = notCounted.filter((host) => !silent.includes(host));
   return [
     ...(silent.length > 0 ? [`${count(silent.length, 'host')} silent (${listSome(silent)})`] : []),
-    ...(notReceived > 0 ? [`${count(notReceived, 'event')} not yet received`] : []),
+    ...(notReceived > 0
+      ? [`${count(notReceived, 'event')} not yet received (${of('notReceived')})`]
+      : []),
     ...(counted.length > 0 ? [`events of ${listSome(counted)} not counted`] : []),
-    ...(lost > 0 ? [`${count(lost, 'event')} lost at hosts`] : []),
+    ...(lost > 0 ? [`${count(lost, 'event')} lost at hosts (${of('lost')})`] : []),
   ].join('; ');
 }

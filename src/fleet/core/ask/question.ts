@@ -39,6 +39,8 @@ export interface Question {
   readonly count: number;
 }
 
+/** The reason if nobody takes a question for a host. */
+export const notConnected = 'it is not connected';
 export const askedSecondsMax = 30 * 86_400;
 export const askedRowsMax = 20;
 const metricsMax = 8;

@@ -38,6 +38,10 @@ export interface EventsDocument {
 
 /** So many fit into one message, however long their names are. */
 export const eventsPerDocument = 30;
+/** The most events that a host keeps for its centre: older ones are lost. */
+export const keptEventsMax = 50_000;
+/** More than a kernel can count in a minute. */
+const faultsMax = 1e9;
 /** A host has no time to make more. */
 const numberMax = 2 ** 50;
 const documentCharsMax = 64 * 2 ** 10;
@@ -51,7 +55,7 @@ const eventShape: Shape<FleetEvent> = {
   name: orNull(text(eventNameCharsMax)),
   limit: text(64),
   severity: text(32),
-  faults: whole(1),
+  faults: whole(1, faultsMax),
 };
 
 const eventsShape: Shape<EventsDocument> = {

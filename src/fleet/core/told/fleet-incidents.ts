@@ -4,7 +4,7 @@
  */
 import { severities, type Severity } from '../../../limits/limit.ts';
 import { quietMilliseconds } from '../../../usage/incident-log.ts';
-import type { FleetEvent } from './events.ts';
+import { keptEventsMax, type FleetEvent } from './events.ts';
 import type { HostOverview } from './host-overview.ts';
 
 export interface StoredEvent extends FleetEvent {
@@ -134,6 +134,18 @@ export interface FleetUnknown {
   readonly notCounted: readonly string[];
   /** The number of events that hosts no longer had when they could send them. */
   readonly lost: number;
+  /** The part of each host in these two numbers, the largest first; hosts without any are absent. */
+  readonly parts: readonly FleetUnknownPart[];
+}
+
+/** The events that the centre does not have of one host, as that host says. */
+export interface FleetUnknownPart {
+  /** The host. */
+  readonly host: string;
+  /** The number that it has made and not sent; at most as many as a host keeps. */
+  readonly notReceived: number;
+  /** The number that it no longer has. */
+  readonly lost: number;
 }
 
 /** Returns what is not known about these hosts. */
@@ -141,11 +153,20 @@ export function unknownOf(
   hosts: readonly Pick<HostOverview, 'host' | 'state' | 'behind' | 'lost'>[],
 ): FleetUnknown {
   const silent = hosts.filter(({ state }) => state === 'silent' || state === 'unknown');
-  const sum = (key: 'behind' | 'lost') => hosts.reduce((all, each) => all + (each[key] ?? 0), 0);
+  const parts = hosts
+    .map(({ host, behind, lost }) => ({
+      host,
+      notReceived: Math.min(behind ?? 0, keptEventsMax),
+      lost,
+    }))
+    .filter(({ notReceived, lost }) => notReceived + lost > 0)
+    .sort((one, other) => other.notReceived + other.lost - one.notReceived - one.lost);
+  const sum = (key: 'notReceived' | 'lost') => parts.reduce((all, each) => all + each[key], 0);
   return {
     silent: silent.map(({ host }) => host),
-    notReceived: sum('behind'),
+    notReceived: sum('notReceived'),
     notCounted: hosts.filter(({ behind }) => behind === null).map(({ host }) => host),
     lost: sum('lost'),
+    parts,
   };
 }

@@ -4,7 +4,7 @@ import { printable } from '../../../../packages/base/printable.ts';
 import type { Cause } from '../../../../packages/base/problem.ts';
 import { fail, type Result } from '../../../../packages/base/result.ts';
 import { parseAnswer, type Answer } from '../../core/ask/answer.ts';
-import { questionText, type Question } from '../../core/ask/question.ts';
+import { notConnected, questionText, type Question } from '../../core/ask/question.ts';
 import { askSubject, hostMessageBytesMax } from '../../core/subjects.ts';
 import { hostNamespaces, parseSigned } from '../../core/told/signed.ts';
 import { isSignedByHost } from '../verify/host-signature.ts';
@@ -61,7 +61,7 @@ async function request(
   } catch (error) {
     const { reason } = causeOfNats(error);
     const isAway = /no responders/i.test(reason);
-    return fail({ reason: isAway ? 'it is not connected' : printable(reason) });
+    return fail({ reason: isAway ? notConnected : printable(reason) });
   }
 }
 

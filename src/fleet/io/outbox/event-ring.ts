@@ -6,9 +6,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Problem } from '../../../../packages/base/problem.ts';
 import type { Result } from '../../../../packages/base/result.ts';
 import { Database } from '../../../store/database.ts';
-import { eventsPerDocument, type FleetEvent } from '../../core/told/events.ts';
-
-const eventsMax = 50_000;
+import { eventsPerDocument, keptEventsMax, type FleetEvent } from '../../core/told/events.ts';
 
 interface Statements {
   readonly add: StatementSync;
@@ -33,7 +31,7 @@ export class EventRing implements Disposable {
   readonly #database: Database<Statements>;
   readonly #max: number;
 
-  constructor(directory: string, max = eventsMax) {
+  constructor(directory: string, max = keptEventsMax) {
     this.#max = max;
     this.#database = new Database<Statements>({
       directory,
