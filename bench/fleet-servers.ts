@@ -1,9 +1,23 @@
 /**
  * Three servers of a fleet with 1,000 connected hosts, each with TLS and a credential of its own: the time of a
- * hint to the last of them, and of a revocation, beside one request of a host; and what the servers need.
+ * hint to the last of them, of a revocation and of a question to all, beside one request of a host; and what the servers
+ * need.
  */
-import { readFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { fail, type Result } from '../packages/base/result.ts';
+import type { AgentFailure } from '../src/agent/api/client.ts';
+import type { FleetAnswerResponse } from '../src/agent/api/fleet-api.ts';
+import type { FleetEngine } from '../src/agent/fleet/fleet-agent.ts';
+import { mergedTop } from '../src/fleet/core/ask/merge.ts';
+import { hostNamespaces } from '../src/fleet/core/told/signed.ts';
+import { Answerer } from '../src/fleet/io/ask/answerer.ts';
+import { QuestionDesk } from '../src/fleet/io/courier/question-desk.ts';
+import { askHosts, type AskedHost } from '../src/fleet/io/nats/ask-hosts.ts';
+import { readHostKey } from '../src/fleet/io/outbox/host-key.ts';
+import { roomEngine } from '../test/fleet/room-engine.ts';
 import {
   docHintSubject,
   docRequest,
@@ -17,9 +31,14 @@ import { processCpuMicroseconds } from '../src/sys/syscalls.ts';
 import { readCredential } from '../src/fleet/io/nats/connect.ts';
 import { lastMessage } from '../src/fleet/io/nats/last-message.ts';
 import { addHost, removeHost } from '../src/fleet/io/server/hosts.ts';
-import { skipWithoutNats, startServers, type TestServers } from '../test/fleet/nats/servers.ts';
+import {
+  skipWithoutNats,
+  startServers,
+  testFleet,
+  type TestServers,
+} from '../test/fleet/nats/servers.ts';
 import type { Bench } from './bench.ts';
-import { spreadOf, type Row, type Section } from './samples.ts';
+import { inTurn, spreadOf, type Row, type Section } from './samples.ts';
 
 /** Connections that are made at the same time. */
 const atOnce = 50;
@@ -35,6 +54,7 @@ export async function benchFleetServers({ quick, signal }: Bench): Promise<Secti
   const connected = await connectHosts(fleet, hosts, signal);
   const request = await requestOf(connected);
   const hint = await hintOf(fleet, connected, signal);
+  const ask = await askOf(fleet, connected, signal);
   const revocation = await revocationOf(fleet, connected);
   return {
     name: 'fleet-servers',
@@ -49,8 +69,15 @@ export async function benchFleetServers({ quick, signal }: Bench): Promise<Secti
         ...rowOf(`a revocation beside ${hosts} hosts`, revocation.milliseconds, request),
         note: `1 s is the goal; ${revocation.dropped} of the others lost their connection`,
       },
+      {
+        ...rowOf(`top 20 over ${hosts} hosts, asked`, ask.all, ask.one),
+        note: '1 s is the goal; the other column: one host is asked',
+      },
     ],
-    notes: [await costOf(fleet, connected, signal)],
+    notes: [
+      await costOf(fleet, connected, signal),
+      'hosts that are asked make and sign their answers as agents do, all in one process, from figures in memory: none reads a history',
+    ],
   };
 }
 
@@ -115,6 +142,64 @@ async function hintOf(
     samples.push(performance.now() - began);
   }
   return samples;
+}
+
+/** Asks all hosts for the tenants that used the most in a day, and one of them alone. */
+async function askOf(
+  { connect, centre, directory }: TestServers,
+  hosts: readonly Host[],
+  signal: AbortSignal,
+): Promise<{ readonly all: readonly number[]; readonly one: readonly number[] }> {
+  const asked = hosts.map(({ name, connection }) =>
+    answering(join(directory, name), name, connection),
+  );
+  await Promise.all(hosts.map(({ connection }) => connection.flush()));
+  const asker = await connect(centre);
+  const ask = async (some: readonly AskedHost[]) => {
+    const nonce = randomBytes(16).toString('hex');
+    const question = {
+      format: 1,
+      nonce,
+      seconds: 86_400,
+      metrics: ['cpu'],
+      tenant: null,
+      count: 20,
+    } as const;
+    const began = performance.now();
+    const got = await askHosts(asker, testFleet, some, question, 60_000);
+    const answers = got.map(({ host, answer }) => {
+      if (!answer.ok) throw new Error(`${host}: ${answer.error.reason}`);
+      return answer.value;
+    });
+    const top = mergedTop(answers, 'cpu', 20);
+    if (top.length !== 20) throw new Error(`${top.length} tenants`);
+    return performance.now() - began;
+  };
+  // A host answers some ten questions at once: each round asks another one alone.
+  let next = 0;
+  const [all = [], one = []] = await inTurn(
+    rounds,
+    [() => ask(asked), () => ask(asked.slice(next, ++next))],
+    signal,
+  );
+  return { all, one };
+}
+
+/** Lets a host answer on its connection as a courier and an agent do, and returns its key. */
+function answering(directory: string, host: string, connection: NatsConnection): AskedHost {
+  mkdirSync(directory);
+  const key = readHostKey(directory);
+  if (!key.ok) throw new Error(JSON.stringify(key.error));
+  const answerer = new Answerer(directory);
+  const engine = roomEngine() as unknown as FleetEngine;
+  const shown = { state: 'healthy', fleet: testFleet, host, problems: [] } as const;
+  const answer = async (text: string): Promise<Result<FleetAnswerResponse, AgentFailure>> => {
+    const answered = await answerer.answer(shown, engine, text);
+    return answered.ok ? answered : fail({ ...answered.error, action: 'answer' });
+  };
+  const warn = (text: string) => void process.stderr.write(`${host}: ${text}\n`);
+  new QuestionDesk({ answer }, warn).open(connection, host);
+  return { host, key: key.value.sign(hostNamespaces.answer, '').key };
 }
 
 /** Ends the credentials of some hosts, and counts the connections of others that end with them. */

@@ -26,6 +26,7 @@ import { benchExec } from './exec.ts';
 import { benchExecGuest } from './exec-guest.ts';
 import { benchCourier } from './courier.ts';
 import { benchFleet } from './fleet.ts';
+import { benchFleetCrowd } from './fleet-crowd.ts';
 import { benchFleetServers } from './fleet-servers.ts';
 import { buildFloor } from './floor.ts';
 import { benchInstall } from './install.ts';
@@ -82,6 +83,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section | reado
   courier: benchCourier,
   fleet: benchFleet,
   'fleet-servers': benchFleetServers,
+  'fleet-crowd': benchFleetCrowd,
   'history-push': benchHistoryPush,
   modules: benchModules,
   'all-modules': benchAllModules,
