@@ -19,7 +19,7 @@ export interface HostsFile {
   readonly names: readonly string[];
 }
 
-/** What a process of hosts says. */
+/** A message of a process of hosts. */
 export type HostsMessage =
   | { readonly kind: 'connected'; readonly count: number; readonly failed: number }
   /** All have heard of the hint; the time is by the clock of all processes, in milliseconds. */
