@@ -19,6 +19,8 @@ StartLimitIntervalSec=0
 ExecStart=/usr/sbin/nats-server -c ${files}/nats.conf
 Restart=always
 RestartSec=5
+# After SIGTERM it ends with 1, and a server that was stopped would count as failed.
+KillSignal=SIGINT
 DynamicUser=yes
 StateDirectory=bulkhead-fleet-nats
 StateDirectoryMode=0700
