@@ -1,4 +1,5 @@
 /** Guests that have locked up: they count as such by their chances to answer, whatever the clock says. */
+import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { test, type TestContext } from 'node:test';
