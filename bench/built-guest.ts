@@ -5,7 +5,7 @@ import { ensurePrerequisites } from '../testing/prerequisites.ts';
 import { logToStderr } from '../testing/progress.ts';
 import { startGuest, type Guest } from '../testing/vm/guest.ts';
 import { prepareImage } from '../testing/vm/image.ts';
-import { installBuilt } from '../testing/vm/installed.ts';
+import { copyInstalled } from '../testing/vm/installed.ts';
 
 /** Starts it, and prepares it further if that is asked for. The error is why it cannot start here. */
 export async function startBuiltGuest(
@@ -17,8 +17,7 @@ export async function startBuiltGuest(
   if (!image.ok) return image;
   const guest = await startGuest(image.value);
   try {
-    await guest.copyProject();
-    await installBuilt(guest);
+    await copyInstalled(guest);
     await prepare(guest);
     return ok(guest);
   } catch (error) {

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import type { IncidentResponse, IncidentsResponse, TopResponse } from '../../src/agent/api/api.ts';
 import type { StatusResponse } from '../../src/agent/api/status-response.ts';
-import { installBuilt } from '../../testing/vm/installed.ts';
+import { copyInstalled } from '../../testing/vm/installed.ts';
 import { startGuest, type Guest } from '../../testing/vm/guest.ts';
 import { prepareGuests } from '../../testing/vm/suite.ts';
 import { longPatienceMilliseconds } from '../../testing/patience.ts';
@@ -37,8 +37,7 @@ suite('the agent as a systemd service', { skip: guests.skip }, () => {
   before(
     async () => {
       guest = await startGuest(guests.image, 1);
-      await guest.copyProject();
-      await installBuilt(guest);
+      await copyInstalled(guest);
       await policy(limits);
       await guest.succeed(
         'cp /opt/bulkhead/packaging/bulkhead.service /etc/systemd/system/ && useradd -m -u 3001 -s /bin/sh ann && useradd -m -u 3002 -s /bin/sh ben && systemctl daemon-reload',

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, suite, test } from 'node:test';
-import { installBuilt } from '../../testing/vm/installed.ts';
+import { copyInstalled } from '../../testing/vm/installed.ts';
 import { longPatienceMilliseconds, patienceMilliseconds } from '../../testing/patience.ts';
 import { startGuest, type Guest } from '../../testing/vm/guest.ts';
 import { prepareGuests } from '../../testing/vm/suite.ts';
@@ -58,8 +58,7 @@ suite('quotas and the sandboxed agent', { skip: guests.skip }, () => {
   before(
     async () => {
       guest = await startGuest(guests.image, 1);
-      await guest.copyProject();
-      await installBuilt(guest);
+      await copyInstalled(guest);
       using directory = temporaryDirectory('fuse');
       const scratch = directory.path;
       const server = join(scratch, 'fuse-mount');

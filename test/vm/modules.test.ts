@@ -24,7 +24,7 @@ import { prepareKernelFiles, type OracleKernelFiles } from '../../testing/oracle
 import { makeRunDirectory } from '../../testing/vm/directories.ts';
 import { startGuest, type Guest } from '../../testing/vm/guest.ts';
 import { prepareImage, type Image } from '../../testing/vm/image.ts';
-import { installBuilt } from '../../testing/vm/installed.ts';
+import { copyInstalled } from '../../testing/vm/installed.ts';
 import { decompress } from '../../packages/modules/io/inputs/decompress.ts';
 import { longPatienceMilliseconds } from '../../testing/patience.ts';
 
@@ -90,8 +90,7 @@ suite('kernel modules on a Debian host', { skip }, () => {
           makeVendorDirectory(files, scratch.directory),
         ]);
         guest = started;
-        await guest.copyProject();
-        await installBuilt(guest);
+        await copyInstalled(guest);
         await guest.copyIn(join(scratch.directory, 'vendor'), vendor);
       } finally {
         scratch.remove();

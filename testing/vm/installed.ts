@@ -6,13 +6,21 @@ import { join } from 'node:path';
 import type { Guest } from './guest.ts';
 import { projectDirectory, projectFiles } from './project.ts';
 
+/** Copies the project to a guest, and installs the built program. */
+export async function copyInstalled(guest: Guest): Promise<void> {
+  await guest.copyProject('without sources');
+  await installBuilt(guest);
+}
+
 /**
  * Installs the built program. Call it after `copyProject`; it needs the compiler, and so a clone with development
  * packages.
  */
 export async function installBuilt(guest: Guest): Promise<void> {
   await copyBuilt(guest);
-  await guest.succeed('rm -r /opt/bulkhead/src && ln -sf /opt/bulkhead/bulkhead /usr/bin/bulkhead');
+  await guest.succeed(
+    'rm -rf /opt/bulkhead/src && ln -sf /opt/bulkhead/bulkhead /usr/bin/bulkhead',
+  );
 }
 
 /** Does the same for tests that run in the guest: they import sources, but start the built programs. */

@@ -8,7 +8,7 @@ import { ensurePrerequisites, type Suite } from '../prerequisites.ts';
 import { shellQuote, type GuestResult } from './command.ts';
 import { startGuest, type Guest } from './guest.ts';
 import { prepareImage, type Image } from './image.ts';
-import { installBuilt } from './installed.ts';
+import { copyInstalled } from './installed.ts';
 import type { Processors } from './machine.ts';
 import { projectDirectory } from './project.ts';
 
@@ -64,8 +64,7 @@ export function guestOfSuite(
   before(
     async () => {
       started = await startGuest(guests.image, processors);
-      await started.copyProject();
-      await installBuilt(started);
+      await copyInstalled(started);
       await setUp(started);
     },
     { timeout: timeoutMs },

@@ -9,7 +9,7 @@ import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { longPatienceMilliseconds, patienceMilliseconds } from '../../../testing/patience.ts';
 import { startGuest, type Guest } from '../../../testing/vm/guest.ts';
-import { installBuilt } from '../../../testing/vm/installed.ts';
+import { copyInstalled } from '../../../testing/vm/installed.ts';
 import { prepareGuests } from '../../../testing/vm/suite.ts';
 import { suiteDirectory } from '../../../testing/temporary-directory.ts';
 
@@ -71,8 +71,7 @@ suite('io total in the virtual machine', { skip: guests.skip }, () => {
       const source = fileURLToPath(new URL('../../attacks/io-alternate.c', import.meta.url));
       execFileSync('gcc', ['-static', '-O2', '-o', attack, source]);
       guest = await startGuest(guests.image);
-      await guest.copyProject();
-      await installBuilt(guest);
+      await copyInstalled(guest);
       await guest.copyIn(attack, '/opt/io-alternate');
       await guest.succeed('chmod 755 /opt/io-alternate; mkdir -p /etc/bulkhead /srv/tenant');
       await guest.succeed('cat > /etc/bulkhead/policy.xml', {
