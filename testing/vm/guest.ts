@@ -219,10 +219,13 @@ class StartedGuest implements Guest {
 
   async until(holds: string, shown = 'journalctl -n 40 --no-pager'): Promise<void> {
     const now = '$(cut -d. -f1 /proc/uptime)';
+    const ask = `began=${now}; ${holds}`;
     const end = `[ ${now} -lt $end ] || { { ${shown}; } >&2; exit 1; }`;
-    // What takes long is asked rarely: a command that asks all the time delays what it waits for.
-    const pause = 'tries=$((tries + 1)); [ $tries -lt 5 ] && sleep 0.2 || sleep 2';
-    const command = `tries=0 end=$((${now} + ${patienceMilliseconds / 1000})); until { ${holds}; }; do ${end}; ${pause}; done`;
+    // What takes long is asked rarely: a command that asks all the time delays what it waits for. So a pause is as long as
+    // the question took.
+    const often = 'tries=$((tries + 1)); [ $tries -lt 5 ] && sleep 0.2 || sleep 2';
+    const pause = `spent=$((${now} - began)); if [ $spent -gt 2 ]; then sleep $spent; else ${often}; fi`;
+    const command = `tries=0 end=$((${now} + ${patienceMilliseconds / 1000})); until { ${ask}; }; do ${end}; ${pause}; done`;
     // A command that hangs is stopped, too.
     await this.succeed(command, { timeoutMs: 2 * patienceMilliseconds });
   }
