@@ -1,11 +1,14 @@
-/** Runs programs on a host with a panel: the panel's tree is mounted over `/usr/local`, in a namespace of its own. */
+/**
+ * Runs programs on a host with a panel: the panel's tree is mounted over `/usr/local`, and its accounts lie above `/etc`,
+ * in a namespace of its own. A mount over `/etc/passwd` itself would go as soon as anybody adds an account to the host.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import type { PanelTree } from './panel-tree.ts';
 
 const mounts = `
   mount --bind "$0/usr/local" /usr/local
-  for file in passwd login.defs; do mount --bind "$0/etc/$file" /etc/$file; done`;
+  mount -t overlay overlay -o "ro,lowerdir=$0/etc:/etc" /etc`;
 
 const namespace = ['unshare', '-m', '--propagation', 'private', 'sh', '-ec'] as const;
 

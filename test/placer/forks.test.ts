@@ -43,12 +43,13 @@ function suite(version: 1 | 2): void {
       await stage.until(`${expected} live on`, () => living() === expected);
     }
     const took = await stage.until('nobody is outside', () => stage.outside(...of).length === 0);
-    const alive = living();
+    // The successor of a process that has ended is not yet seen where it is.
+    let alive = 0;
+    await stage.until('somebody lives', () => (alive = living()) > 0);
     const scanned = stage.placement.status().scannedAt !== looked;
     console.log(
       `# ${what}: ${alive} alive, all inside after at most ${took.toFixed(0)} ms${scanned ? ', with a full scan' : ''}`,
     );
-    assert.ok(alive > 0, 'nobody lived to be placed');
     await sleep(200);
     assert.deepEqual(stage.outside(...of), [], 'somebody escaped later');
     assert.deepEqual((await stage.scanned()).outside, []);
