@@ -137,7 +137,6 @@ export const kernelLanes: readonly (readonly string[])[] = [
 
 /** Suites that compute for minutes, and change nothing of the machine; `npm test` runs them beside the others. */
 export const heavySuites = [
-  'packages/modules/test/io/dkms.test.ts',
   'packages/modules/test/io/evidence.test.ts',
   'packages/modules/test/io/false-alarms.test.ts',
   'packages/modules/test/io/sandbox.test.ts',
@@ -153,11 +152,14 @@ export const heavySuites = [
   }).sort(),
 ];
 
+/** Heavy suites of five minutes and more, which only `npm test -- --long` runs. */
+export const longSuites = ['packages/modules/test/io/dkms.test.ts'];
+
 export function okSteps(): readonly Step[] {
   const files = globSync(['test/!(vm)/**/*.test.ts', 'packages/*/test/**/*.test.ts'], {
     cwd: root,
   });
-  const apart = [...kernelLanes.flat(), ...heavySuites];
+  const apart = [...kernelLanes.flat(), ...heavySuites, ...longSuites];
   return [
     { name: 'format', command: [tool('prettier'), '--check', '--log-level', 'warn', '.'] },
     { name: 'lint', command: [tool('oxlint'), '--type-aware', '--deny-warnings'] },

@@ -6,7 +6,7 @@ import { globSync } from 'node:fs';
 import { basename } from 'node:path';
 import { longPatienceMilliseconds } from '../testing/patience.ts';
 import { ensurePrerequisites, type Suite } from '../testing/prerequisites.ts';
-import { heavySuites, kernelLanes, okSteps } from './ok.ts';
+import { heavySuites, kernelLanes, longSuites, okSteps } from './ok.ts';
 import { root, runSteps, tests, type Step } from './steps.ts';
 
 const log = (line: string) => process.stdout.write(`${line}\n`);
@@ -36,7 +36,9 @@ for (const suite of [
   if (!ready.ok) log(`Tests of "${suite}" will be skipped: ${ready.reason}`);
 }
 // Whole servers, some minutes each: with `npm test -- --long`.
-const places = process.argv.includes('--long') ? ['test/vm', 'test/vm/long/**'] : ['test/vm'];
+const isLong = process.argv.includes('--long');
+const places = isLong ? ['test/vm', 'test/vm/long/**'] : ['test/vm'];
+const heavy = isLong ? [...heavySuites, ...longSuites] : heavySuites;
 const files = places.flatMap((place) => globSync(`${place}/*.test.ts`, { cwd: root }).sort());
 // The longest tests come first, so that lanes end at about the same time.
 const longest = ['conformance', 'agent', 'placement', 'modules-gate'].map(
@@ -67,7 +69,7 @@ const passed = await runSteps({
       again: emulated,
       minutesMax: machineMinutesMax,
     })),
-    ...heavySuites.map((file) => ({
+    ...heavy.map((file) => ({
       ...behind(tests(`heavy, ${shortName(file)}`, [file], alone)),
       again: shared,
       minutesMax: suiteMinutesMax,

@@ -8,12 +8,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, suite, test } from 'node:test';
-import { copyInstalled } from '../../testing/vm/installed.ts';
-import { longPatienceMilliseconds, patienceMilliseconds } from '../../testing/patience.ts';
-import { startGuest, type Guest } from '../../testing/vm/guest.ts';
-import { prepareGuests } from '../../testing/vm/suite.ts';
-import { jsonOf } from '../../testing/json-output.ts';
-import { temporaryDirectory } from '../../testing/temporary-directory.ts';
+import { copyInstalled } from '../../../testing/vm/installed.ts';
+import { longPatienceMilliseconds, patienceMilliseconds } from '../../../testing/patience.ts';
+import { startGuest, type Guest } from '../../../testing/vm/guest.ts';
+import { prepareGuests } from '../../../testing/vm/suite.ts';
+import { jsonOf } from '../../../testing/json-output.ts';
+import { temporaryDirectory } from '../../../testing/temporary-directory.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 
@@ -62,7 +62,7 @@ suite('quotas and the sandboxed agent', { skip: guests.skip }, () => {
       using directory = temporaryDirectory('fuse');
       const scratch = directory.path;
       const server = join(scratch, 'fuse-mount');
-      const source = fileURLToPath(new URL('../attacks/fuse-mount.c', import.meta.url));
+      const source = fileURLToPath(new URL('../../attacks/fuse-mount.c', import.meta.url));
       execFileSync('gcc', ['-static', '-O2', '-o', server, source]);
       await guest.succeed(
         'base64 -d > /usr/local/bin/fuse-mount; chmod 755 /usr/local/bin/fuse-mount',
