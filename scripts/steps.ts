@@ -22,6 +22,8 @@ export interface Step {
   readonly again?: string;
   /** The minutes after which it hangs, and is ended; none for steps that always end. */
   readonly minutesMax?: number;
+  /** The minutes that it takes on a slow machine; a run with a limit leaves it out where they are not left. */
+  readonly minutes?: number;
 }
 
 interface Ran {
@@ -64,40 +66,59 @@ export interface Steps {
   readonly lanes?: readonly (readonly Step[])[];
   /** They run beside all others, in the order in which one of them can begin. */
   readonly beside?: readonly Step[];
+  /** The minutes of the whole run, if they are limited: steps that say how long they take are left out then, and named. */
+  readonly minutesOfRun?: number;
 }
 
 /**
  * Runs all steps, so that one run shows everything that is wrong. A lane that is done helps with the steps beside. Output
  * of steps that run at the same time is shown when they end.
  */
-export async function runSteps({ first, lanes = [], beside = [] }: Steps): Promise<boolean> {
+export async function runSteps({
+  first,
+  lanes = [],
+  beside = [],
+  minutesOfRun = Infinity,
+}: Steps): Promise<boolean> {
   // npm passes on only some of the signals that may end it; `exec` in package.json makes it the parent.
   if (process.env['npm_lifecycle_event'] !== undefined)
     signalAtEndOfParent(constants.signals.SIGTERM);
   const started = performance.now();
   const output = lanes.length + beside.length > 0 ? 'at its end' : 'as it comes';
   const others = [...beside];
-  const help = () => runLane(others, output);
+  const leftOut: string[] = [];
+  const isInTime = ({ name, minutes = 0 }: Step): boolean => {
+    const fits = secondsSince(started) / 60 + minutes <= minutesOfRun;
+    if (!fits) leftOut.push(name);
+    return fits;
+  };
+  const help = () => runLane(others, output, isInTime);
   const runThenHelp = async (steps: readonly Step[]) => [
-    ...(await runLane([...steps], output)),
+    ...(await runLane([...steps], output, isInTime)),
     ...(await help()),
   ];
   const runOwn = async () => [
-    ...(await runLane([...first], output)),
+    ...(await runLane([...first], output, isInTime)),
     ...(await Promise.all([...lanes.map(runThenHelp), help()])).flat(),
   ];
   const all = (await Promise.all([runOwn(), help()])).flat();
   process.stdout.write(`\n${summaryOf(all, secondsSince(started))}\n`);
+  if (leftOut.length > 0)
+    process.stdout.write(`\nNot run, for want of time: ${leftOut.join(', ')}\n`);
   return all.every(({ passed }) => passed);
 }
 
 type Output = 'as it comes' | 'at its end';
 
 /** Runs the steps of a queue, from which other lanes may take as well. */
-async function runLane(queue: Step[], output: Output): Promise<readonly Ran[]> {
+async function runLane(
+  queue: Step[],
+  output: Output,
+  isInTime: (step: Step) => boolean,
+): Promise<readonly Ran[]> {
   const ran: Ran[] = [];
   for (let step = queue.shift(); step !== undefined; step = queue.shift())
-    ran.push(await runStep(step, output));
+    if (isInTime(step)) ran.push(await runStep(step, output));
   return ran;
 }
 

@@ -51,11 +51,16 @@ const shared =
   'it shares the processors with emulated machines; what fails once is to be corrected, and a fault of the code comes back';
 const alone = { one: true };
 const inMachine = { one: true, patience: longPatienceMilliseconds };
-/** Suites take at most two minutes, and machines at most ten. */
+/** The minutes of most suites and machines on two slow processors, and those after which one hangs. */
+const suiteMinutes = 3;
+const machineMinutes = 20;
 const suiteMinutesMax = 15;
 const machineMinutesMax = 45;
+/** A run that is cut after some time shows nothing at all; one with a limit names what it has left out. */
+const limit = Number(process.env['TEST_MINUTES'] ?? NaN);
 const passed = await runSteps({
   first: okSteps(),
+  ...(limit > 0 && { minutesOfRun: limit }),
   lanes: kernelLanes.map((files) =>
     files.map((file) => ({
       ...tests(`this kernel, ${shortName(file)}`, [file], alone),
@@ -68,11 +73,13 @@ const passed = await runSteps({
       ...behind(tests(`virtual machine, ${basename(file, '.test.ts')}`, [file], inMachine)),
       again: emulated,
       minutesMax: machineMinutesMax,
+      minutes: machineMinutes,
     })),
     ...heavy.map((file) => ({
       ...behind(tests(`heavy, ${shortName(file)}`, [file], alone)),
       again: shared,
       minutesMax: suiteMinutesMax,
+      minutes: suiteMinutes,
     })),
   ],
 });
