@@ -41,9 +41,17 @@ const places = isLong ? ['test/vm', 'test/vm/long/**'] : ['test/vm'];
 const heavy = isLong ? [...heavySuites, ...longSuites] : heavySuites;
 const files = places.flatMap((place) => globSync(`${place}/*.test.ts`, { cwd: root }).sort());
 // The longest tests come first, so that lanes end at about the same time.
-const longest = ['conformance', 'agent', 'placement', 'modules-gate'].map(
-  (name) => `test/vm/${name}.test.ts`,
-);
+const longest = [
+  'agent',
+  'jails',
+  'conformance',
+  'attacks-placement',
+  'placement',
+  'modules-gate',
+  'loader',
+  'entries',
+  'network',
+].map((name) => `test/vm/${name}.test.ts`);
 const machine = [...longest, ...files.filter((file) => !longest.includes(file))];
 const emulated =
   'processors are emulated: they do not keep time on a busy machine, and programs have crashed on them; a fault of the code comes back';
