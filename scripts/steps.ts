@@ -87,18 +87,18 @@ export async function runSteps({
   const output = lanes.length + beside.length > 0 ? 'at its end' : 'as it comes';
   const others = [...beside];
   const leftOut: string[] = [];
-  const isInTime = ({ name, minutes = 0 }: Step): boolean => {
-    const fits = secondsSince(started) / 60 + minutes <= minutesOfRun;
-    if (!fits) leftOut.push(name);
-    return fits;
+  const lane: Lane = {
+    output,
+    leftOut,
+    isInTime: ({ minutes = 0 }) => secondsSince(started) / 60 + minutes <= minutesOfRun,
   };
-  const help = () => runLane(others, output, isInTime);
+  const help = () => runLane(others, lane);
   const runThenHelp = async (steps: readonly Step[]) => [
-    ...(await runLane([...steps], output, isInTime)),
+    ...(await runLane([...steps], lane)),
     ...(await help()),
   ];
   const runOwn = async () => [
-    ...(await runLane([...first], output, isInTime)),
+    ...(await runLane([...first], lane)),
     ...(await Promise.all([...lanes.map(runThenHelp), help()])).flat(),
   ];
   const all = (await Promise.all([runOwn(), help()])).flat();
@@ -110,15 +110,19 @@ export async function runSteps({
 
 type Output = 'as it comes' | 'at its end';
 
+interface Lane {
+  readonly output: Output;
+  /** The names of steps that no time was left for. */
+  readonly leftOut: string[];
+  readonly isInTime: (step: Step) => boolean;
+}
+
 /** Runs the steps of a queue, from which other lanes may take as well. */
-async function runLane(
-  queue: Step[],
-  output: Output,
-  isInTime: (step: Step) => boolean,
-): Promise<readonly Ran[]> {
+async function runLane(queue: Step[], lane: Lane): Promise<readonly Ran[]> {
   const ran: Ran[] = [];
   for (let step = queue.shift(); step !== undefined; step = queue.shift())
-    if (isInTime(step)) ran.push(await runStep(step, output));
+    if (lane.isInTime(step)) ran.push(await runStep(step, lane.output));
+    else lane.leftOut.push(step.name);
   return ran;
 }
 

@@ -71,8 +71,9 @@ export async function withAnswers(
     await connected.value.close();
     const answers: Answer[] = [];
     const unanswered: FleetUnansweredJson[] = [];
+    const byName = new Map(known.told.map((each) => [each.host, each]));
     for (const { host, answer } of got) {
-      const told = known.told.find((each) => each.host === host);
+      const told = byName.get(host);
       const why = answer.ok
         ? whyImpossible(answer.value, told?.status?.room)
         : whyUnanswered(answer.error.reason, told, known.now);

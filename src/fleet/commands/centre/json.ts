@@ -32,7 +32,7 @@ export interface FleetRoomJson {
   readonly hosts: readonly FleetRoomHostJson[];
 }
 
-/** A tenant whose use stands for that of a new one. */
+/** A tenant that the new one is like: its use counts for both. */
 export interface FleetRoomLikeJson {
   /** The name or uid, as it was asked for. */
   readonly tenant: string;

@@ -31,7 +31,7 @@ export function whyImpossible(
 export interface CutAnswer {
   /** The host. */
   readonly host: string;
-  /** The number of tenants that are missing: those of the host that used the least. */
+  /** The number of missing tenants; they used the least on this host. */
   readonly missing: number;
 }
 

@@ -58,7 +58,7 @@ export class RoomMeter {
     const promised = engine.promised();
     const of = (has: number | undefined, resource: RoomResource, used: Used): RoomFigures => ({
       has: has ?? null,
-      promised: promisedBy(promised?.[resource].sum, resource),
+      promised: statedSum(promised?.[resource].sum, resource),
       unlimited: promised?.[resource].unlimited ?? null,
       ...used,
     });
@@ -137,7 +137,7 @@ export class RoomMeter {
 }
 
 /** Returns a sum of limits; null: unknown, or more than a number can state. */
-const promisedBy = (sum: number | undefined, resource: RoomResource) =>
+const statedSum = (sum: number | undefined, resource: RoomResource) =>
   sum === undefined || sum > Number.MAX_SAFE_INTEGER ? null : rounded(resource, sum);
 
 /** Thousandths of a core, and whole bytes. */

@@ -28,6 +28,6 @@ export function readPublishedPolicy(
   if (name !== host) return cannotRead(file, { reason: `it is for the host "${name}"` });
   const text = unpackPolicy(bundle.value.policy, policy);
   return text === undefined
-    ? cannotRead(file, { reason: 'its policy is not the one of its document' })
+    ? cannotRead(file, { reason: 'its signed document describes another policy' })
     : ok({ sha256: policy.sha256, text });
 }
