@@ -1,7 +1,10 @@
 /** The streams of a fleet. They are made when the centre starts, and made again if they are gone. */
 import {
+  AckPolicy,
+  DeliverPolicy,
   DiscardPolicy,
   jetstreamManager,
+  JetStreamApiError,
   RetentionPolicy,
   StorageType,
   type JetStreamManager,
@@ -100,4 +103,34 @@ async function streamsOf(manager: JetStreamManager): Promise<ReadonlySet<string>
   const names = new Set<string>();
   for await (const name of manager.streams.names()) names.add(name);
   return names;
+}
+
+const collector = {
+  durable_name: 'collector',
+  ack_policy: AckPolicy.Explicit,
+  deliver_policy: DeliverPolicy.All,
+  max_ack_pending: 5_000,
+} as const;
+const consumerExists = 10_148;
+const nanoseconds = 1_000_000;
+
+/**
+ * Makes the consumer of events, or gives the one that is there its configuration: another release of the centre may have
+ * made it. Returns its name. Throws the client's errors.
+ */
+export async function ensureCollector(
+  connection: NatsConnection,
+  redeliverMilliseconds: number,
+): Promise<string> {
+  const { consumers } = await jetstreamManager(connection, { checkAPI: false });
+  const { durable_name: name } = collector;
+  const config = { ...collector, ack_wait: redeliverMilliseconds * nanoseconds };
+  try {
+    await consumers.add('EVENTS', config);
+  } catch (error) {
+    const isThere = error instanceof JetStreamApiError && error.code === consumerExists;
+    if (!isThere) throw error;
+    await consumers.update('EVENTS', name, config);
+  }
+  return name;
 }

@@ -2,13 +2,7 @@
  * The process of a centre: uploads what people have published, and collects what hosts tell. Every request to servers may
  * fail for a while, also the first one, so nothing here ends the process: what has failed is tried again.
  */
-import {
-  AckPolicy,
-  DeliverPolicy,
-  jetstream,
-  jetstreamManager,
-  type JsMsg,
-} from '@nats-io/jetstream';
+import { DeliverPolicy, jetstream, type JsMsg } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { printable } from '../../../../packages/base/printable.ts';
@@ -21,7 +15,7 @@ import { causeOfNats, connectWith } from '../nats/connect.ts';
 import { isStreamGone, natsCentre } from '../nats/nats-centre.ts';
 import type { Leader } from '../rollout/leader.ts';
 import { requestMilliseconds } from '../nats/last-message.ts';
-import { ensureStreams, replicasOf } from '../nats/streams.ts';
+import { ensureCollector, ensureStreams, replicasOf } from '../nats/streams.ts';
 import type { CentreStore } from './centre-store.ts';
 import { Collector, type Told } from './collector.ts';
 import { Uploader } from './uploader.ts';
@@ -62,7 +56,6 @@ export const centreTimes: CentreTimes = {
 const failuresMax = 3;
 const batchMax = 500;
 const waitMilliseconds = 1_000;
-const consumerName = 'collector';
 const nanoseconds = 1_000_000;
 
 export class Centre {
@@ -188,16 +181,8 @@ export class Centre {
   }
 
   async #collectEvents(connection: NatsConnection, signal: AbortSignal): Promise<void> {
-    const manager = await jetstreamManager(connection, { checkAPI: false });
-    // Made again if it is gone; nothing changes if it is there.
-    await manager.consumers.add('EVENTS', {
-      durable_name: consumerName,
-      ack_policy: AckPolicy.Explicit,
-      deliver_policy: DeliverPolicy.All,
-      ack_wait: this.#times.redeliverMilliseconds * nanoseconds,
-      max_ack_pending: 5_000,
-    });
-    const consumer = await jetstream(connection).consumers.get('EVENTS', consumerName);
+    const name = await ensureCollector(connection, this.#times.redeliverMilliseconds);
+    const consumer = await jetstream(connection).consumers.get('EVENTS', name);
     while (!signal.aborted) {
       const got = await consumer.fetch({ max_messages: batchMax, expires: waitMilliseconds });
       const messages: JsMsg[] = [];
