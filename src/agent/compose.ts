@@ -28,6 +28,7 @@ import { memberProcesses } from './responses/processes.ts';
 import { LatestSample } from './sampling/latest-sample.ts';
 import type { MemberIndex } from './sampling/member-index.ts';
 import { Membership } from './sampling/membership.ts';
+import { MovedPruner } from './history/moved-pruner.ts';
 import { Recorder } from './sampling/recorder.ts';
 import { AppChanges } from './changes/app-changes.ts';
 import { SiteLimitChanges } from './changes/site-limit-changes.ts';
@@ -114,7 +115,9 @@ export function compose(
   const evidence = cleanup.use(new EvidenceReader(paths.proc));
   const alerting = cleanup.use(new Alerting(events, core.memberIndex, log, kinds));
   const sampled = { latest, metrics, events, evidence, alerting };
-  const recorder = cleanup.use(makeRecorder(options, core, sampled));
+  const view = () => history.askedBy('administrator');
+  const pruner = cleanup.use(new MovedPruner({ directory: store, history: view, log }));
+  const recorder = cleanup.use(makeRecorder(options, core, { ...sampled, pruner }));
   const placement = cleanup.use(
     new ConnectorPlacement({
       log: (line) => log.warn(line),
@@ -158,7 +161,12 @@ export function compose(
   return { ...sampled, ...stored, placement, api, tcp, ticker, reconciler, ...changes };
 }
 
-type Sampled = Pick<Composition, 'latest' | 'metrics' | 'events' | 'evidence' | 'alerting'>;
+interface Sampled extends Pick<
+  Composition,
+  'latest' | 'metrics' | 'events' | 'evidence' | 'alerting'
+> {
+  readonly pruner: MovedPruner;
+}
 
 function makeRecorder(
   { host, kinds, log, parts: agentParts }: AgentOptions,

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { MovedPruner } from '../../src/agent/history/moved-pruner.ts';
 import { hostSeal } from '../../src/fleet/commands/host/host-seal.ts';
 import type { HistoryExportJson, HistoryImportJson } from '../../src/history/commands/json.ts';
 import { historyFileText, parseHistoryFile } from '../../src/history/commands/history-file.ts';
@@ -18,7 +19,14 @@ import {
   readRecords,
   sealState,
 } from '../../src/history/commands/read-history-file.ts';
-import { pack, readMoved, unpack, writeMoved } from '../../src/store/moved/moved-file.ts';
+import { History } from '../../src/store/history/history.ts';
+import {
+  movedLock,
+  pack,
+  readMoved,
+  unpack,
+  writeMoved,
+} from '../../src/store/moved/moved-file.ts';
 import { MovedReader } from '../../src/store/moved/moved-query.ts';
 import {
   mergeRecords,
@@ -26,11 +34,14 @@ import {
   type MovedRecord,
 } from '../../src/store/moved/moved-record.ts';
 import { parseMovedRecords } from '../../src/store/moved/parse-moved.ts';
+import { pruneMoved } from '../../src/store/moved/prune-moved.ts';
+import { lockFile } from '../../src/sys/files/flock.ts';
 import { formatProblem } from '../../packages/base/problem.ts';
 import { IncidentKinds } from '../../src/usage/incident-kinds.ts';
+import { eventually } from '../../testing/patience.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
-import { hour, value } from '../store/samples.ts';
+import { hour, settings as storeSettings, value } from '../store/samples.ts';
 import { begin, end, hoursOfUse, MovedHost } from './moved-host.ts';
 
 const skip = process.geteuid?.() === 0 ? false : 'only root has a history';
@@ -194,6 +205,65 @@ suite('the history of a tenant that moves', { skip }, () => {
     writeFileSync(forged, JSON.stringify(changed));
     assert.match(take(forged, '--unverified'), /its signature is wrong/);
     assert.match(target.run('history', 'import', file, '--key', key).stderr, /--as/);
+  });
+
+  test('is pruned by the age of hours and of incidents, to its last row', () => {
+    target.know(2009, 'prunes');
+    const moved = { since: end, records: [record()] };
+    assert.ok(writeMoved(target.history, 'u2009', moved).ok);
+    const ages = { summaryMilliseconds: 30 * hour, incidentsMilliseconds: 10 * hour };
+    const pruned = (now: number) => pruneMoved(target.history, { member: 'u2009', now, ...ages });
+    const left = () =>
+      target
+        .moved(2009)
+        ?.records.map((each) => [
+          each.hours.starts.length,
+          each.hours.metrics.cpu?.averages.length,
+          each.faults.length,
+          each.incidents.length,
+        ]);
+    assert.equal(value(pruned(end)), false);
+    assert.deepEqual(target.moved(2009), moved);
+    // The faults and both incidents are of the second hour.
+    assert.equal(value(pruned(begin + 13 * hour)), true);
+    assert.deepEqual(left(), [[5, 5, 0, 0]]);
+    assert.equal(value(pruned(begin + 33 * hour)), true);
+    assert.deepEqual(left(), [[2, 2, 0, 0]]);
+    {
+      const lock = value(lockFile(movedLock(target.history), { waitMs: 0 }));
+      const refused = pruned(end + 99 * hour);
+      assert.match(refused.ok ? '' : formatProblem(refused.error), /lock .*moved\.lock/);
+      lock.release();
+    }
+    assert.equal(value(pruned(end + 99 * hour)), true);
+    assert.equal(existsSync(`${target.history}/moved/u2009.zst`), false);
+    assert.equal(value(pruned(end + 99 * hour)), false);
+  });
+
+  test('the agent has it pruned, once a day, when its clock can be trusted', async () => {
+    const there = new MovedHost('bulkhead-moved-pruned');
+    there.know(2010, 'old');
+    assert.ok(writeMoved(there.history, 'u2010', { since: end, records: [record()] }).ok);
+    writeFileSync(`${there.history}/moved/u2011.zst`, 'damaged');
+    await using history = new History(there.history);
+    const warnings: string[] = [];
+    using pruner = new MovedPruner({
+      directory: there.history,
+      history: () => history.askedBy('administrator'),
+      log: { warn: (line: string) => warnings.push(line) },
+    });
+    const path = `${there.history}/moved/u2010.zst`;
+    const settings = { ...storeSettings, summaryMilliseconds: 1, incidentsMilliseconds: 1 };
+    // A clock that has just been set to another year deletes nothing.
+    const far = end + 99 * hour;
+    for (let tick = 0; tick < 359; tick++)
+      pruner.look({ at: far + tick * 5_000, monotonic: tick * 5_000 }, settings);
+    await history.askedBy('administrator').pruneMoved({ member: 'u2099', now: 0, ...settings });
+    assert.ok(existsSync(path));
+    pruner.look({ at: far + 361 * 5_000, monotonic: 361 * 5_000 }, settings);
+    await eventually('it is pruned', () => !existsSync(path));
+    await eventually('the other one is named', () => warnings.length > 0);
+    assert.match(warnings.join('\n'), /^[^\n]*u2011\.zst[^\n]*damaged[^\n]*$/);
   });
 
   test('a host speaks for itself first, whatever another one hands on', () => {

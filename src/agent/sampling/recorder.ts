@@ -27,6 +27,7 @@ import type { Member } from '../../usage/member.ts';
 import type { Tick } from '../../usage/tick.ts';
 import { countOf } from '../responses/processes.ts';
 import type { ReportedFault } from '../part.ts';
+import type { MovedPruner } from '../history/moved-pruner.ts';
 import type { LatestSample } from './latest-sample.ts';
 import type { Log } from '../log.ts';
 import type { MemberEntry, MemberIndex } from './member-index.ts';
@@ -39,6 +40,7 @@ interface RecorderParts {
   readonly metrics: MetricsStore;
   readonly events: EventStore;
   readonly evidence: EvidenceReader;
+  readonly pruner: Pick<MovedPruner, 'look'>;
   readonly latest: LatestSample;
   readonly log: Log;
   readonly memberIndex: () => MemberIndex;
@@ -109,7 +111,8 @@ export class Recorder implements Disposable {
     settings: HistorySettings,
     reported: readonly ReportedFault[] = [],
   ): void {
-    const { metrics, events } = this.#parts;
+    const { metrics, events, pruner } = this.#parts;
+    pruner.look(moment, settings);
     const written = [metrics.add(tick), metrics.rollUp(moment.at)];
     const touched = this.#incidents.add(faults, moment);
     const unwritten = new Set([...touched, ...this.#unwritten()]);

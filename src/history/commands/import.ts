@@ -15,7 +15,7 @@ import {
 import { failWith, print, printJson } from '../../cli/shared/output.ts';
 import type { Paths } from '../../host/paths.ts';
 import { findTenant, type FoundTenant } from '../../store/moved/export-member.ts';
-import { readMoved, writeMoved } from '../../store/moved/moved-file.ts';
+import { movedLock, readMoved, writeMoved } from '../../store/moved/moved-file.ts';
 import { mergeRecords, type MovedRecord } from '../../store/moved/moved-record.ts';
 import { lockFile } from '../../sys/files/flock.ts';
 import { loadIncidentKinds } from '../../usage/incident-kinds.ts';
@@ -73,7 +73,7 @@ function keep(
   records: readonly MovedRecord[],
 ): Result<Kept, Problem> {
   const history = historyDirectoryOf(paths);
-  const lock = lockFile(`${history}/moved.lock`, { waitMs: lockMilliseconds });
+  const lock = lockFile(movedLock(history), { waitMs: lockMilliseconds });
   if (!lock.ok) return lock;
   using held = lock.value;
   void held;

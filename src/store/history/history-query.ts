@@ -10,6 +10,7 @@ import type { MetricKey } from '../../usage/metrics.ts';
 import type { Replay } from '../../usage/simulate.ts';
 import type { MovedIncidentQuery, MovedPart, MovedQuery } from '../moved/moved-query.ts';
 import type { MovedIncident } from '../moved/moved-record.ts';
+import type { PruneMovedQuery } from '../moved/prune-moved.ts';
 
 export interface HistoryPeriod {
   readonly from: number;
@@ -112,6 +113,8 @@ export interface Queries {
     readonly query: MovedIncidentQuery;
     readonly answer: { readonly name: string; readonly incident: MovedIncident } | undefined;
   };
+  /** The one query that writes; it answers whether it has. */
+  readonly pruneMoved: { readonly query: PruneMovedQuery; readonly answer: boolean };
 }
 export type QueryName = keyof Queries;
 export type QueryOf<Name extends QueryName> = Queries[Name]['query'];

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { requireSameBuild } from '../../sys/processes/same-build.ts';
 import type { Queries, QueryName, QueryOf } from './history-query.ts';
 import { MovedReader } from '../moved/moved-query.ts';
+import { pruneMoved } from '../moved/prune-moved.ts';
 import { HistoryReader, Stopped, type Read } from './history-reader.ts';
 
 export interface HistoryThreadData {
@@ -23,6 +24,7 @@ export interface HistoryReply {
 }
 
 function answer(
+  directory: string,
   reader: HistoryReader,
   moved: MovedReader,
   { name, query }: HistoryRequest,
@@ -37,6 +39,7 @@ function answer(
     peakTotal: () => reader.peakTotal(query as QueryOf<'peakTotal'>),
     moved: () => moved.parts(query as QueryOf<'moved'>),
     movedIncident: () => moved.incident(query as QueryOf<'movedIncident'>),
+    pruneMoved: () => pruneMoved(directory, query as QueryOf<'pruneMoved'>),
   };
   return handlers[name]();
 }
@@ -52,7 +55,7 @@ if (parentPort !== null) {
   const moved = new MovedReader(directory);
   port.on('message', (request: HistoryRequest) => {
     current = request.id;
-    const reply: HistoryReply = { id: request.id, answer: answer(reader, moved, request) };
-    port.postMessage(reply);
+    const answered = answer(directory, reader, moved, request);
+    port.postMessage({ id: request.id, answer: answered } satisfies HistoryReply);
   });
 }

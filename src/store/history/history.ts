@@ -33,6 +33,7 @@ export interface HistoryView {
   readonly peakTotal: (query: QueryOf<'peakTotal'>) => Answered<'peakTotal'>;
   readonly moved: (query: QueryOf<'moved'>) => Answered<'moved'>;
   readonly movedIncident: (query: QueryOf<'movedIncident'>) => Answered<'movedIncident'>;
+  readonly pruneMoved: (query: QueryOf<'pruneMoved'>) => Answered<'pruneMoved'>;
 }
 
 /** A tenant's waiting and query times together are shorter than its connection's idle timeout. */
@@ -74,6 +75,7 @@ export class History implements AsyncDisposable {
       peakTotal: (query) => ask('peakTotal', query),
       moved: (query) => ask('moved', query),
       movedIncident: (query) => ask('movedIncident', query),
+      pruneMoved: (query) => ask('pruneMoved', query),
     };
   }
 

@@ -2,7 +2,7 @@
  * The files of moved histories: `history/moved/u1001.zst`, JSON in zstd, which only root can read. Each is replaced
  * whole, so a killed import leaves all of it or nothing.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { causeOf } from '../../../packages/base/io/errno.ts';
 import { pinDirectory } from '../../../packages/base/io/pinned-directory.ts';
@@ -19,6 +19,22 @@ const directoryOf = (history: string): string => `${history}/moved`;
 const nameOf = (member: Member): string => `${member}.zst`;
 export const movedFile = (history: string, member: Member): string =>
   `${directoryOf(history)}/${nameOf(member)}`;
+/** The lock of all that writes these files. */
+export const movedLock = (history: string): string => `${history}/moved.lock`;
+
+/** Returns the members with whom something came. */
+export function movedMembers(history: string): Result<readonly Member[], Problem> {
+  const object = directoryOf(history);
+  try {
+    const names = readdirSync(object).map((name) => memberFile.exec(name)?.[1]);
+    return ok(names.filter((name) => name !== undefined) as Member[]);
+  } catch (error) {
+    const cause = causeOf(error);
+    return cause.errno === 'ENOENT' ? ok([]) : failed({ action: 'read', object, ...cause });
+  }
+}
+
+const memberFile = /^(u\d{1,10})\.zst$/;
 
 /** Compressed text is not longer than it was, but for a few bytes. */
 const fileBytesMax = movedBytesMax + 2 ** 16;
@@ -57,7 +73,7 @@ export function readMoved(
   return cannotRead(path, { reason: 'it is damaged', hint: 'remove it, and import it again' });
 }
 
-/** Keeps what came with a tenant. The caller has the lock of imports. */
+/** Keeps what came with a tenant. The caller has the lock. */
 export function writeMoved(
   history: string,
   member: Member,

@@ -25,6 +25,7 @@ import {
 import { causeOfNats, connectWith } from '../nats/connect.ts';
 import { lastMessage, requestMilliseconds } from '../nats/last-message.ts';
 import { storeMessage } from '../nats/store-message.ts';
+import { Said } from '../said.ts';
 import type { AgentLink, CourierLog } from './agent-link.ts';
 import { EventSender } from './event-sender.ts';
 import { QuestionDesk } from './question-desk.ts';
@@ -70,6 +71,7 @@ export class Courier {
   readonly #times: CourierTimes;
   readonly #events: EventSender;
   readonly #desk: QuestionDesk;
+  readonly #said = new Said();
   #wake = new AbortController();
   #lookAt = never;
   #lookedAt = never;
@@ -79,7 +81,6 @@ export class Courier {
   #statusAt = never;
   #shown = '';
   #unanswered = 0;
-  #said = '';
 
   constructor(
     credential: Credential,
@@ -259,11 +260,8 @@ export class Courier {
     return storeMessage(connection, subject, text, this.#times.answerMilliseconds);
   }
 
-  /** Logs a problem once, also one that tells how many seconds are left. */
   #say(text: string): void {
-    const lasting = text.replaceAll(/\b\d+ s\b/g, '');
-    if (lasting !== this.#said) this.#log.warn(text);
-    this.#said = lasting;
+    if (this.#said.isNew(text)) this.#log.warn(text);
   }
 }
 

@@ -16,6 +16,7 @@ import { isStreamGone, natsCentre } from '../nats/nats-centre.ts';
 import type { Leader } from '../rollout/leader.ts';
 import { requestMilliseconds } from '../nats/last-message.ts';
 import { ensureCollector, ensureStreams, replicasOf } from '../nats/streams.ts';
+import { Said } from '../said.ts';
 import type { CentreStore } from './centre-store.ts';
 import { Collector, type Told } from './collector.ts';
 import { Uploader } from './uploader.ts';
@@ -64,7 +65,7 @@ export class Centre {
   readonly #collector: Collector;
   readonly #uploader: Uploader;
   readonly #marks = new Map<string, Mark>();
-  readonly #said = new Map<string, string>();
+  readonly #said = new Map<string, Said>();
 
   constructor(parts: CentreParts) {
     this.#parts = parts;
@@ -223,14 +224,14 @@ export class Centre {
   }
 
   #note(what: string, done: Result<unknown, Problem>): void {
-    if (done.ok) this.#said.delete(what);
+    if (done.ok) this.#said.get(what)?.clear();
     else this.#say(what, formatProblem(done.error));
   }
 
-  /** Logs a problem once. */
   #say(what: string, text: string): void {
-    if (this.#said.get(what) !== text) this.#parts.log.warn(text);
-    this.#said.set(what, text);
+    const said = this.#said.get(what) ?? new Said();
+    this.#said.set(what, said);
+    if (said.isNew(text)) this.#parts.log.warn(text);
   }
 }
 
