@@ -3,7 +3,6 @@
  * changes nothing, mistakes, a policy instead of answers, and the way back.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
 import type { SetupStatusJson } from '../../../src/setup/commands/json.ts';
@@ -15,20 +14,13 @@ import { suiteDirectory } from '../../../testing/temporary-directory.ts';
 import { startGuest, type Guest } from '../../../testing/vm/guest.ts';
 import { prepareGuests } from '../../../testing/vm/suite.ts';
 import { build } from '../../package/packages.ts';
+import { guestHost, playBook, type Played } from './ansible/play.ts';
 
 const guests = await prepareGuests(import.meta.filename, 'ansible');
 const builds = await ensurePrerequisites('package', logToStderr);
 const skip = guests.skip || (builds.ok ? false : builds.reason);
 const timeout = longPatienceMilliseconds;
 const directory = suiteDirectory('ansible');
-const role = new URL('../../../examples/ansible/roles', import.meta.url).pathname;
-
-interface Played {
-  readonly status: number | null;
-  readonly output: string;
-  /** The number of tasks that changed something, from the last line of Ansible. */
-  readonly changed: number;
-}
 
 suite('the Ansible role', { skip, timeout }, () => {
   let guest: Guest;
@@ -56,31 +48,9 @@ suite('the Ansible role', { skip, timeout }, () => {
     const vars = { bulkhead_package_file: deb, ...variables };
     const gathered = { hosts: 'guest', gather_facts: true, roles: [{ role: 'bulkhead', vars }] };
     writeFileSync(book, JSON.stringify([gathered]));
-    writeFileSync(`${directory}/hosts`, 'guest ansible_python_interpreter=/usr/bin/python3\n');
-    const child = spawn('ansible-playbook', ['-i', `${directory}/hosts`, ...options, book], {
-      cwd: directory,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        ...process.env,
-        HOME: directory,
-        ANSIBLE_NOCOLOR: '1',
-        ANSIBLE_ROLES_PATH: role,
-        ANSIBLE_PIPELINING: '1',
-        ANSIBLE_SSH_ARGS: `-F ${guest.directory}/ssh-config`,
-        ANSIBLE_SSH_CONTROL_PATH: `${guest.directory}/ssh`,
-        ANSIBLE_SSH_TRANSFER_METHOD: 'piped',
-        ANSIBLE_TIMEOUT: '600',
-      },
-    });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding('utf8').on('data', (text: string) => (output += text));
-    const { promise, resolve } = Promise.withResolvers<number | null>();
-    child.on('close', resolve);
-    const status = await promise;
-    process.stderr.write(output);
-    const changed = Number(/\bchanged=(\d+)/.exec(output)?.[1] ?? Number.NaN);
-    return { status, output, changed };
+    const inventory = `${directory}/hosts`;
+    writeFileSync(inventory, `guest ${guestHost}\n`);
+    return playBook({ guest, directory, inventory, book }, ...options);
   }
 
   async function plays(variables: object, ...options: readonly string[]): Promise<number> {
