@@ -334,7 +334,8 @@ systemctl enable --now bulkhead-history-push.timer`);
   test('nothing runs after all units were disabled', async () => {
     // Once its link is gone, systemd would stop NATS without the unit's own signal.
     await succeed(`systemctl stop ${watch} ${nats}
-systemctl disable --now ${courier} ${centre} bulkhead-history-push.timer ${nats} ${watch}
+systemctl disable ${watch} ${nats}
+systemctl disable --now ${courier} ${centre} bulkhead-history-push.timer
 bulkhead fleet leave --drop --yes; rm /etc/bulkhead/fleet-courier.json
 bulkhead units disable`);
     const left = await said(
