@@ -18,7 +18,7 @@ import { askFastCgi } from '../../jail/fastcgi.ts';
 import { fpm, skip } from './stage.ts';
 
 const here = hostHere('bulkhead-served-test');
-const [alice, reseller] = [64_430, 64_439] as const;
+const [alice, reseller] = [64_450, 64_459] as const;
 
 test(
   'incident names the script that PHP was running to the tenant, and not to its reseller',
