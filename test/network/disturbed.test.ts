@@ -90,10 +90,12 @@ suite('disturbed rules of the network', { skip }, () => {
       while (!over.signal.aborted) await on.stage.inWorld('datagrams', host4, 9050, 1_000, 20_000);
     };
     const flooding = flood();
-    await on.stage.as(alice, 'get', world4, 9000, 3 * megabyte);
+    // On a busy machine the flood begins late.
+    for (let tries = 0; tries < 50 && lost(bob) - before.bob <= 10_000; tries++)
+      await on.stage.as(alice, 'get', world4, 9000, 3 * megabyte);
     over.abort();
     await flooding;
-    assert.ok(lost(bob) - before.bob > 10_000);
+    assert.ok(lost(bob) - before.bob > 10_000, `${lost(bob) - before.bob}`);
     const received =
       (programs.readUse().get(alice)?.receivedPackets ?? 0) - (before.use?.receivedPackets ?? 0);
     assert.ok(
