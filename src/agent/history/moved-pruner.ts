@@ -1,6 +1,6 @@
 /**
- * Has what came with tenants from other hosts pruned once a day: one tenant after another, in the thread that answers
- * queries of the history, so that no tick and no query waits for it.
+ * Prunes moved histories once a day: one tenant after another, in the thread that answers queries of the history, so that
+ * no tick and no query waits for it.
  */
 import { formatProblem } from '../../../packages/base/problem.ts';
 import type { HistorySettings } from '../../policy/settings.ts';
@@ -11,6 +11,8 @@ import type { Moment } from '../../usage/incident-log.ts';
 import type { Log } from '../log.ts';
 
 const pauseMilliseconds = 86_400_000;
+/** Many files may have one cause. */
+const problemsMax = 3;
 
 interface MovedPrunerOptions {
   /** The directory of the history. */
@@ -50,7 +52,6 @@ export class MovedPruner implements Disposable {
       if (this.#isClosed) return;
       if (!pruned.ok) problems.add(formatProblem(pruned.error));
     }
-    // All of them may have the same cause.
     for (const each of [...problems].slice(0, problemsMax)) log.warn(each);
   }
 
@@ -58,5 +59,3 @@ export class MovedPruner implements Disposable {
     this.#isClosed = true;
   }
 }
-
-const problemsMax = 3;

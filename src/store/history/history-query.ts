@@ -113,7 +113,7 @@ export interface Queries {
     readonly query: MovedIncidentQuery;
     readonly answer: { readonly name: string; readonly incident: MovedIncident } | undefined;
   };
-  /** The one query that writes; it answers whether it has. */
+  /** Writes, unlike the others. The answer tells whether the file changed. */
   readonly pruneMoved: { readonly query: PruneMovedQuery; readonly answer: boolean };
 }
 export type QueryName = keyof Queries;

@@ -1,6 +1,6 @@
 /**
- * Deletes what is too old of what came with a tenant, as this host deletes its own: hours of use after the time of
- * summaries, faults and incidents after that of incidents. What is left of a host goes with its last row.
+ * Deletes old rows of a moved history by the ages of this host's own: hours of use by the age of summaries, faults and
+ * incidents by that of incidents. A host goes with its last row, and a file with its last host.
  */
 import { failed, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';

@@ -219,7 +219,7 @@ suite('a courier and a centre', { skip: skipWithoutNats || needsRoot }, () => {
     const from = ['--release', stage.release, '--credential', stage.centreCredential];
     const centre = new Program(main, ...own, 'server', 'run', ...inDirectory(), ...from);
     const courier = new Program(main, ...own, 'courier', '--credential', stage.credential);
-    // The consumer of events is there already, with other times than those of the command.
+    // Another centre has made the consumer of events, with shorter times than the command has.
     writeFileSync(file(), 'by the commands');
     try {
       centre.start();
