@@ -81,38 +81,67 @@ export const execFiles = ['entry/exec.c', 'entry/serve.c', 'entry/variables.c'];
 export const isExecCurrent = (): boolean =>
   isCurrent(`${root}dist/entry/${arch}/bulkhead-exec`, execFiles);
 
+/** Files that a program is linked with: sources, or the objects of the library where they were compiled before. */
+type Library = () => readonly string[];
+const fromSources: Library = () => librarySources;
+
 /** Compiles the launcher and returns its path. */
-export const compileExec = (directory = `${root}dist/entry`, processor: string = arch): string =>
-  compileProgram(directory, 'bulkhead-exec', execFiles, processor);
+export const compileExec = (
+  directory = `${root}dist/entry`,
+  processor: string = arch,
+  library = fromSources,
+): string => compileProgram(directory, 'bulkhead-exec', execFiles, processor, library);
 
 /** Compiles what starts tenants' php-fpm and returns its path. */
-export const compileFpm = (directory = `${root}dist/entry`, processor: string = arch): string =>
-  compileProgram(directory, 'bulkhead-fpm', ['entry/fpm.c'], processor);
+export const compileFpm = (
+  directory = `${root}dist/entry`,
+  processor: string = arch,
+  library = fromSources,
+): string => compileProgram(directory, 'bulkhead-fpm', ['entry/fpm.c'], processor, library);
 
 /** Compiles what Apache calls in place of suexec and returns its path. */
-export const compileSuexec = (directory = `${root}dist/entry`, processor: string = arch): string =>
-  compileProgram(directory, 'bulkhead-suexec', ['entry/suexec.c'], processor);
+export const compileSuexec = (
+  directory = `${root}dist/entry`,
+  processor: string = arch,
+  library = fromSources,
+): string => compileProgram(directory, 'bulkhead-suexec', ['entry/suexec.c'], processor, library);
 
 /** Compiles what thaws tenants when the agent does not, and returns its path. */
-export const compileThaw = (directory = `${root}dist/entry`, processor: string = arch): string =>
-  compileProgram(directory, 'bulkhead-thaw', ['entry/thaw.c'], processor);
+export const compileThaw = (
+  directory = `${root}dist/entry`,
+  processor: string = arch,
+  library = fromSources,
+): string => compileProgram(directory, 'bulkhead-thaw', ['entry/thaw.c'], processor, library);
 
 /** Compiles the launchers, the PAM module and the program that thaws, and returns their paths. */
-export const compileEntry = (directory?: string, processor?: string): readonly string[] =>
-  [compileExec, compileFpm, compileSuexec, compileThaw, compilePam].map((each) =>
-    each(directory, processor),
+export function compileEntry(directory?: string, processor: string = arch): readonly string[] {
+  using work = mkdtempDisposableSync(join(tmpdir(), 'bulkhead-entry-'));
+  let objects: readonly string[] | undefined;
+  const library = () => (objects ??= compileObjects(work.path, processor));
+  const programs = [compileExec, compileFpm, compileSuexec, compileThaw].map((each) =>
+    each(directory, processor, library),
   );
+  return [...programs, compilePam(directory, processor)];
+}
+
+/** Compiles the library once for all programs, and returns its objects. */
+function compileObjects(directory: string, processor: string): readonly string[] {
+  const options = [...warnings, ...hardenedFor(processor), '-c', ...librarySources, ...executable];
+  compile(compilerFor(processor), options, directory);
+  return librarySources.map((file) => join(directory, `${basename(file, '.c')}.o`));
+}
 
 /** Compiles a test's own program, such as `test/jail/enter.c`, with the library, and returns its path. */
 export const compileWithEntry = (source: string): string =>
-  compileProgram(`${root}dist/entry-tests`, basename(source, '.c'), [source], arch);
+  compileProgram(`${root}dist/entry-tests`, basename(source, '.c'), [source], arch, fromSources);
 
 const compileProgram = (
   directory: string,
   name: string,
   files: readonly string[],
   processor: string,
-) => compileTo(directory, name, [...files, 'entry/start.c'], executable, processor);
+  library: Library,
+) => compileTo(directory, name, [...files, 'entry/start.c'], executable, processor, library);
 
 /**
  * Compiles to a file unless it is newer than all sources. The file is replaced in one step, since
@@ -124,12 +153,13 @@ function compileTo(
   frontEnd: readonly string[],
   kind: readonly string[],
   processor: string = arch,
+  library = fromSources,
 ): string {
   mkdirSync(`${directory}/${processor}`, { recursive: true });
   const made = `${directory}/${processor}/${name}`;
   if (isCurrent(made, frontEnd)) return made;
   const aside = `${made}.${pid}`;
-  const files = [...frontEnd.map((each) => `${root}${each}`), ...librarySources];
+  const files = [...frontEnd.map((each) => `${root}${each}`), ...library()];
   const options = [...warnings, ...hardenedFor(processor), '-o', aside];
   compile(compilerFor(processor), [...options, ...files, ...kind]);
   renameSync(aside, made);
@@ -144,9 +174,9 @@ function isCurrent(made: string, frontEnd: readonly string[]): boolean {
   );
 }
 
-function compile(compiler: string, args: readonly string[]): void {
+function compile(compiler: string, args: readonly string[], directory = root): void {
   try {
-    execFileSync(compiler, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+    execFileSync(compiler, args, { cwd: directory, stdio: ['ignore', 'inherit', 'inherit'] });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new Error(

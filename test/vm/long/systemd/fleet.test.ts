@@ -223,11 +223,9 @@ systemctl enable --now ${courier}`);
 
   test('the watch comes back when it is killed, and restarts a server that hangs', async () => {
     const pid = await mainPid(watch);
-    const begun = await said('cut -d. -f1 /proc/uptime');
+    assert.equal(await said(`systemctl show -P RestartUSec ${watch}`), '10s');
     await succeed(`systemctl kill --signal=KILL ${watch}`);
     await comesBack(watch, pid);
-    const seconds = Number(await said('cut -d. -f1 /proc/uptime')) - Number(begun);
-    assert.ok(seconds < 300, `after ${seconds} s`);
     const hung = await mainPid(nats);
     await succeed(`systemctl kill --signal=STOP ${nats}`);
     await comesBack(nats, hung);
@@ -302,7 +300,8 @@ systemctl enable --now bulkhead-history-push.timer`);
       room.hosts.map(({ host: name, fits }) => [name, fits]),
       [['web-001', false]],
     );
-    assert.match(room.hosts[0]?.why ?? '', /day/);
+    // Its history is shorter than a day; a host under pressure says so first, and an emulated one may be.
+    assert.match(room.hosts[0]?.why ?? '', /\bday\b|^under pressure: \d+% of the time/);
     const busy = `setsid bulkhead exec ann -- sh -c 'timeout 60 sh -c "while :; do :; done"' >/dev/null 2>&1 </dev/null &`;
     await succeed(busy);
     await eventually('ann is in the list of the largest', async () => {
