@@ -27,6 +27,7 @@ import { benchExecGuest } from './exec-guest.ts';
 import { benchCourier } from './courier.ts';
 import { benchFleet } from './fleet.ts';
 import { benchFleetCrowd } from './fleet-crowd.ts';
+import { benchFleetOffline } from './fleet-offline.ts';
 import { benchFleetServers } from './fleet-servers.ts';
 import { buildFloor } from './floor.ts';
 import { benchInstall } from './install.ts';
@@ -84,6 +85,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section | reado
   fleet: benchFleet,
   'fleet-servers': benchFleetServers,
   'fleet-crowd': benchFleetCrowd,
+  'fleet-offline': benchFleetOffline,
   'history-push': benchHistoryPush,
   modules: benchModules,
   'all-modules': benchAllModules,

@@ -27,6 +27,7 @@ import { lastRecord } from '../rollout/controller.ts';
 import { directoryCentre, rolloutFile } from '../rollout/directory-centre.ts';
 import { memoryFile } from '../rollout/memory.ts';
 import { readPublished, type PublishedFleet } from '../rollout/published.ts';
+import { Said } from '../said.ts';
 import type { CentreStore, KnownHost } from './centre-store.ts';
 
 const everyMilliseconds = 15_000;
@@ -56,7 +57,7 @@ export class SnapshotWriter {
   #published: Published = {};
   #version: string | undefined;
   #readAgainAt = 0;
-  #said: string | undefined;
+  readonly #said = new Said();
 
   constructor(parts: SnapshotParts) {
     this.#parts = parts;
@@ -66,9 +67,9 @@ export class SnapshotWriter {
   async run(signal: AbortSignal): Promise<void> {
     this.#clean();
     while (!signal.aborted) {
-      const said = await this.#problemOfWriting();
-      if (said !== undefined && said !== this.#said) this.#parts.log.warn(said);
-      this.#said = said;
+      const problem = await this.#problemOfWriting();
+      if (problem === undefined) this.#said.clear();
+      else if (this.#said.isNew(problem)) this.#parts.log.warn(problem);
       await sleep(this.#parts.everyMilliseconds ?? everyMilliseconds, undefined, { signal }).catch(
         () => undefined,
       );
