@@ -3,8 +3,9 @@
  * questions must be answered all the while, and the tenants' work must end with the attack.
  */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { readText } from '../../packages/base/io/read.ts';
 import { EventStore } from '../../src/store/events/event-store.ts';
 import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import { tenantMember } from '../../src/usage/member.ts';
@@ -72,9 +73,10 @@ describe('history requests of tenants', { skip: 'skip' in here ? here.skip : fal
   });
 });
 
+/** Threads may end while they are listed. */
 const historyThreads = (pid: number): number =>
   readdirSync(`/proc/${pid}/task`).filter(
-    (task) => readFileSync(`/proc/${pid}/task/${task}/comm`, 'utf8').trim() === 'history',
+    (task) => readText(`/proc/${pid}/task/${task}/comm`)?.trim() === 'history',
   ).length;
 
 /** Records the last hour of these tenants and many others, whose accounts have always existed. */
