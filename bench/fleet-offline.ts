@@ -2,13 +2,11 @@
  * A host that was offline for a day, with all events that it keeps: the time until the centre has each of them once. Beside
  * it, as many documents of that size are published one after another, each acknowledged by the servers alone.
  */
-import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { eventsPerDocument, keptEventsMax } from '../src/fleet/core/told/events.ts';
 import { eventsSubject } from '../src/fleet/core/subjects.ts';
 import { CourierStage } from '../test/fleet/nats/courier-stage.ts';
 import { skipWithoutNats, startServers } from '../test/fleet/nats/servers.ts';
-import { eventually } from '../testing/patience.ts';
 import type { Bench } from './bench.ts';
 import { spreadOf, type Section } from './samples.ts';
 
@@ -29,13 +27,7 @@ export async function benchFleetOffline({ directory, quick, signal }: Bench): Pr
     stage.makeEvents(Math.min(1_000, count - stage.made));
   const began = performance.now();
   stage.courier.start();
-  // Of what it has counted, the centre keeps only the last: the mark says that each came, and once.
-  await eventually(
-    'the centre has all events',
-    () => stage.known()?.mark?.stored === count,
-    () => JSON.stringify(stage.known()),
-  );
-  assert.equal(stage.known()?.mark?.lost, 0);
+  await stage.allCounted();
   const ours = performance.now() - began;
   const host = await servers.connect(servers.host(floorHost));
   const asked = performance.now();

@@ -85,33 +85,22 @@ export const isExecCurrent = (): boolean =>
 type Library = () => readonly string[];
 const fromSources: Library = () => librarySources;
 
+const compilerOf =
+  (name: string, files: readonly string[]) =>
+  (directory = `${root}dist/entry`, processor: string = arch, library = fromSources): string =>
+    compileProgram(directory, name, files, processor, library);
+
 /** Compiles the launcher and returns its path. */
-export const compileExec = (
-  directory = `${root}dist/entry`,
-  processor: string = arch,
-  library = fromSources,
-): string => compileProgram(directory, 'bulkhead-exec', execFiles, processor, library);
+export const compileExec = compilerOf('bulkhead-exec', execFiles);
 
 /** Compiles what starts tenants' php-fpm and returns its path. */
-export const compileFpm = (
-  directory = `${root}dist/entry`,
-  processor: string = arch,
-  library = fromSources,
-): string => compileProgram(directory, 'bulkhead-fpm', ['entry/fpm.c'], processor, library);
+export const compileFpm = compilerOf('bulkhead-fpm', ['entry/fpm.c']);
 
 /** Compiles what Apache calls in place of suexec and returns its path. */
-export const compileSuexec = (
-  directory = `${root}dist/entry`,
-  processor: string = arch,
-  library = fromSources,
-): string => compileProgram(directory, 'bulkhead-suexec', ['entry/suexec.c'], processor, library);
+export const compileSuexec = compilerOf('bulkhead-suexec', ['entry/suexec.c']);
 
 /** Compiles what thaws tenants when the agent does not, and returns its path. */
-export const compileThaw = (
-  directory = `${root}dist/entry`,
-  processor: string = arch,
-  library = fromSources,
-): string => compileProgram(directory, 'bulkhead-thaw', ['entry/thaw.c'], processor, library);
+export const compileThaw = compilerOf('bulkhead-thaw', ['entry/thaw.c']);
 
 /** Compiles the launchers, the PAM module and the program that thaws, and returns their paths. */
 export function compileEntry(directory?: string, processor: string = arch): readonly string[] {

@@ -185,8 +185,8 @@ export class CourierStage implements AsyncDisposable {
     return status.ok ? status.value : undefined;
   }
 
-  /** Waits until the centre has all events, and checks that it has each once. */
-  async allArrived(): Promise<void> {
+  /** Waits until the centre has counted all events, none of them lost; returns its mark. */
+  async allCounted(): Promise<NonNullable<KnownHost['mark']>> {
     await eventually(
       `the centre has ${this.made} events`,
       () => this.known()?.mark?.stored === this.made,
@@ -194,6 +194,12 @@ export class CourierStage implements AsyncDisposable {
     );
     const { mark } = this.known() ?? {};
     assert.equal(mark?.lost, 0);
+    return mark;
+  }
+
+  /** Waits until the centre has all events, and checks that it has each once; it keeps only the last of very many. */
+  async allArrived(): Promise<void> {
+    const mark = await this.allCounted();
     using db = new DatabaseSync(join(this.storeDirectory, 'centre.db'), { readOnly: true });
     const rows = db
       .prepare('SELECT number, body FROM events WHERE host = ? AND epoch = ? ORDER BY number')
