@@ -14,7 +14,8 @@ const builtEntry = `${root}dist/main.js`;
 
 /** The command line as it is published, or why there is none. */
 export type Built =
-  { readonly command: readonly string[] } | { readonly command: undefined; readonly why: string };
+  | { readonly command: readonly string[] }
+  | { readonly command: undefined; readonly why: string };
 
 /** Builds the program anew; an old build would be measured as if it were this one. */
 export function build(): Built {

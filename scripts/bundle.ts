@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, relative } from 'node:path';
-import { build, transform, type BuildOptions, type Metafile } from 'esbuild';
+import { build, type BuildOptions, type Metafile } from 'esbuild';
+import { asCommonJs, requiringChunks } from './common-js.ts';
 import { root, tool } from './steps.ts';
 
 /** Entries of the kernel-module library, by their place in a package: `library.ts` and the thread that reads files. */
@@ -71,33 +72,12 @@ async function buildShared(
     const isChunk = relative(directory, path).startsWith(chunks);
     mkdirSync(dirname(path), { recursive: true });
     if (isChunk) writeFileSync(path, await asCommonJs(text));
-    else writeFileSync(path.replace(/\.cjs$/, '.js'), withRequire + text);
+    else writeFileSync(path.replace(/\.cjs$/, '.js'), await requiringChunks(text));
   }
   return metafile;
 }
 
 const common = { platform: 'node', target: 'node26', logLevel: 'warning' } as const;
-
-/** Entries may wait at their top level, and so stay modules. Packages in them that are CommonJS ask for Node's own modules. */
-const withRequire =
-  "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);\n";
-
-/** Returns a chunk as CommonJS, which Node.js loads in half of the time: it looks for less on the disk. */
-async function asCommonJs(text: string): Promise<string> {
-  const { code } = await transform(text, {
-    ...common,
-    format: 'cjs',
-    // Other chunks are loaded late in this format, too.
-    supported: { 'dynamic-import': false },
-    define: { 'import.meta.url': 'ownUrl' },
-    banner: text.includes('import.meta.url') ? withOwnUrl : '',
-  });
-  return code;
-}
-
-/** Scripts are found by the ending that entries have. */
-const withOwnUrl =
-  "const ownUrl = require('node:url').pathToFileURL(__filename.replace(/cjs$/, 'js')).href;";
 
 /** Returns the version in package.json. */
 export function ownVersion(): string {

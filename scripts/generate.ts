@@ -38,7 +38,7 @@ async function allGenerated(): Promise<readonly Generated[]> {
 }
 
 /** Returns paths of the files that differ from what would be generated, and of those that nothing generates. */
-export async function outdated(): Promise<readonly string[]> {
+async function outdated(): Promise<readonly string[]> {
   const all = await allGenerated();
   const found = strayFiles(all);
   for (const { path, make } of all) {

@@ -161,7 +161,7 @@ export function okSteps(): readonly Step[] {
   });
   const apart = [...kernelLanes.flat(), ...heavySuites, ...longSuites];
   return [
-    { name: 'format', command: [tool('prettier'), '--check', '--log-level', 'warn', '.'] },
+    { name: 'format', command: [tool('oxfmt'), '--check'] },
     { name: 'lint', command: [tool('oxlint'), '--type-aware', '--deny-warnings'] },
     { name: 'layers', command: [process.execPath, 'scripts/layers.ts'] },
     { name: 'words', command: [process.execPath, 'scripts/words.ts'] },

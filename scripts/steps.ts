@@ -30,6 +30,8 @@ interface Ran {
   readonly name: string;
   readonly passed: boolean;
   readonly seconds: number;
+  /** The seconds of processors that it took. */
+  readonly processorSeconds: number;
   /** Whether it failed first: a test that is to be corrected, even where it passed then. */
   readonly again?: true;
   /** The failures of each attempt, as the output listed them. */
@@ -134,6 +136,7 @@ async function runStep(step: Step, output: Output): Promise<Ran> {
   return {
     ...second,
     seconds: first.seconds + second.seconds,
+    processorSeconds: first.processorSeconds + second.processorSeconds,
     again: true,
     failures: [...first.failures, ...second.failures],
   };
@@ -142,10 +145,10 @@ async function runStep(step: Step, output: Output): Promise<Ran> {
 async function runOnce({ name, command, minutesMax }: Step, output: Output): Promise<Ran> {
   process.stdout.write(`\n== ${name}${output === 'at its end' ? ': started' : ''}\n`);
   const started = performance.now();
-  const { passed, shown } = await runGuarded(command, output, minutesMax);
+  const { passed, processorSeconds, shown } = await runGuarded(command, output, minutesMax);
   const seconds = secondsSince(started);
   process.stdout.write(`== ${name}: ${passed ? 'ok' : 'FAILED'} (${seconds.toFixed(1)} s)\n`);
-  return { name, passed, seconds, failures: passed ? [] : [failureIn(shown)] };
+  return { name, passed, seconds, processorSeconds, failures: passed ? [] : [failureIn(shown)] };
 }
 
 /** The part of the output that says what failed: Node's list of failed tests, or the last lines. */
@@ -158,6 +161,12 @@ function failureIn(output: string): string {
 
 const secondsSince = (started: number) => (performance.now() - started) / 1000;
 
+interface Guarded {
+  readonly passed: boolean;
+  readonly processorSeconds: number;
+  readonly shown: string;
+}
+
 /**
  * Runs a command, at most for some minutes; a signal first ends the step with all that it has started, and then this process.
  */
@@ -165,7 +174,7 @@ async function runGuarded(
   command: readonly string[],
   output: Output,
   minutesMax?: number,
-): Promise<{ readonly passed: boolean; readonly shown: string }> {
+): Promise<Guarded> {
   const [program = '', ...args] = guarded(command);
   const where = output === 'at its end' ? 'pipe' : 'inherit';
   // The guard has a session of its own: a terminal's signal to all processes would end the guard's
@@ -192,14 +201,28 @@ async function runGuarded(
     });
     guard.on('exit', resolve);
   });
+  const processorSeconds = takeProcessorSeconds();
   const shown = await ended;
   clearTimeout(limit);
   for (const signal of signals) process.off(signal, interrupt);
-  if (interrupted === undefined) return { passed: status === 0, shown };
+  if (interrupted === undefined) return { passed: status === 0, processorSeconds, shown };
   // Its listener is gone, so the signal has its ordinary effect, once no other lane listens.
   process.kill(process.pid, interrupted);
   return new Promise(() => {});
 }
+
+let taken = 0;
+
+/** Returns the seconds of processors that children took which ended since the last call. Source: proc_pid_stat(5), cutime. */
+function takeProcessorSeconds(): number {
+  const [, fields = ''] = readOf('/proc/self/stat').split(') ');
+  const [user = NaN, system = NaN] = fields.split(' ').slice(13, 15).map(Number);
+  const before = taken;
+  taken = (user + system) / ticksPerSecond;
+  return taken - before;
+}
+
+const ticksPerSecond = 100;
 
 /** Ends a step that hangs, and shows first what each of its processes waits for. */
 function endAfter(minutes: number, guard: ChildProcess): NodeJS.Timeout {
@@ -240,17 +263,22 @@ async function showAtEnd({ stdout, stderr }: ChildProcess): Promise<string> {
   return shown;
 }
 
-const endOf = (passed: boolean, again = false) =>
-  passed ? `ok${again ? ', at the second attempt' : ''}` : 'FAILED';
+const endOf = ({ passed, again }: Ran) =>
+  passed ? `ok${again === true ? ', at the second attempt' : ''}` : 'FAILED';
 
 function summaryOf(all: readonly Ran[], total: number): string {
   const width = Math.max(...all.map(({ name }) => name.length));
-  const line = (name: string, seconds: number, end: string) =>
-    `${name.padEnd(width)} ${seconds.toFixed(1).padStart(7)} s  ${end}`.trimEnd();
+  const line = (name: string, ...columns: readonly string[]) =>
+    [name.padEnd(width), ...columns].join(' ').trimEnd();
+  const secondsOf = (seconds: number) => `${seconds.toFixed(1).padStart(9)} s`;
+  const processorSeconds = all.reduce((sum, each) => sum + each.processorSeconds, 0);
   const failed = all.filter(({ passed }) => !passed).map(({ name }) => name);
   return [
-    ...all.map(({ name, seconds, passed, again }) => line(name, seconds, endOf(passed, again))),
-    line('all', total, ''),
+    line('', '       time', ' processors'),
+    ...all.map((each) =>
+      line(each.name, secondsOf(each.seconds), secondsOf(each.processorSeconds), ` ${endOf(each)}`),
+    ),
+    line('all', secondsOf(total), secondsOf(processorSeconds)),
     ...all.flatMap(({ name, failures }) => failures.map((each) => `\n== ${name} failed:\n${each}`)),
     ...(failed.length > 0 ? [`\nFailed: ${failed.join(', ')}`] : []),
   ].join('\n');

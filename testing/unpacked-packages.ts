@@ -10,7 +10,8 @@ const directory = fileURLToPath(new URL('../dist/unpacked', import.meta.url));
 
 /** The directory with the packages' files, or the reason why there is none. */
 export type Unpacked =
-  { readonly ok: true; readonly root: string } | { readonly ok: false; readonly reason: string };
+  | { readonly ok: true; readonly root: string }
+  | { readonly ok: false; readonly reason: string };
 
 /** Downloads packages once; later calls find them in `dist/unpacked/NAME`. */
 export function unpackPackages(name: string, packages: readonly string[]): Unpacked {

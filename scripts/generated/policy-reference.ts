@@ -296,7 +296,7 @@ The file must belong to root, must not be writable by others, and must not be a 
 
 const code = (text: string) => `\`${text}\``;
 
-/** Formats a table with columns padded to their widest cell, like prettier's. */
+/** Formats a table with columns padded to their widest cell, like the formatter's. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll('|', '\\|')));
   const widths = head.map((_, column) =>

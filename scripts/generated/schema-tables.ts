@@ -17,7 +17,7 @@ export function withSchemaTable(
   return `${text.slice(0, from + begin.length)}\n\n${tableOf(title, schemas)}\n\n${text.slice(to)}`;
 }
 
-/** Returns the table as prettier would write it. */
+/** Returns the table as the formatter would write it. */
 function tableOf(title: string, schemas: readonly JsonSchemaFile[]): string {
   const rows = [
     [title, 'schema'],

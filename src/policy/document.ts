@@ -36,7 +36,8 @@ export interface TenantsElement extends Span {
 
 /** An account by name, or a uid that needs no account. */
 export type TenantName =
-  { readonly kind: 'user'; readonly user: string } | { readonly kind: 'uid'; readonly uid: number };
+  | { readonly kind: 'user'; readonly user: string }
+  | { readonly kind: 'uid'; readonly uid: number };
 
 /** The parts of an element that tenants inherit. */
 export interface InheritedBlock extends LimitBlock {

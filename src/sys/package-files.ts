@@ -12,7 +12,11 @@ const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 export const packageFile = (path: string): string => fromHere(`../../${path}`);
 
 type EntryName =
-  'bulkhead-exec' | 'bulkhead-fpm' | 'bulkhead-suexec' | 'bulkhead-thaw' | 'pam_bulkhead.so';
+  | 'bulkhead-exec'
+  | 'bulkhead-fpm'
+  | 'bulkhead-suexec'
+  | 'bulkhead-thaw'
+  | 'pam_bulkhead.so';
 
 /** Returns the path of a program or the PAM module, which are compiled for this processor. */
 export const entryFile = (name: EntryName): string =>

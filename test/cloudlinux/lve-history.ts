@@ -11,7 +11,10 @@ import { tenantMember } from '../../src/usage/member.ts';
 import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
 
 export type HistoryAnswer =
-  SeriesResponse | IncidentsResponse | IncidentResponse | ProcessesResponse;
+  | SeriesResponse
+  | IncidentsResponse
+  | IncidentResponse
+  | ProcessesResponse;
 
 /** The first fault, and the time of the snapshot. */
 export const hitAt = Date.parse('2026-01-31T18:45:00Z');

@@ -70,7 +70,8 @@ export function rollUpAll(store: MetricsStore, now: number): void {
 
 export function value<T>(
   result:
-    { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown },
+    | { readonly ok: true; readonly value: T }
+    | { readonly ok: false; readonly error: unknown },
 ): T {
   if (!result.ok) throw new Error(JSON.stringify(result.error));
   return result.value;

@@ -1,9 +1,11 @@
 /** The attacks on placement on cgroup v2, below the unit that systemd delegates, with Debian's newuidmap. */
+import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startGuest, type Guest } from '../../testing/vm/guest.ts';
 import { buildBesideSources } from '../../testing/vm/installed.ts';
+import { projectDirectory } from '../../testing/vm/project.ts';
 import { passInside, prepareGuests } from '../../testing/vm/suite.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 import { compile } from '../placer/programs.ts';
@@ -31,8 +33,7 @@ suite('attacks on placement in the virtual machine', { skip: guests.skip, timeou
   });
   after(() => guest[Symbol.asyncDispose]());
 
-  test('the tests of test/attacks/placement pass', () =>
-    passInside(guest, 'test/attacks/placement/*.test.ts', {
-      BULKHEAD_TEST_PROGRAMS: '/opt/programs',
-    }));
+  for (const file of globSync('test/attacks/placement/*.test.ts', { cwd: projectDirectory }).sort())
+    test(`${file} passes`, () =>
+      passInside(guest, file, { environment: { BULKHEAD_TEST_PROGRAMS: '/opt/programs' } }));
 });

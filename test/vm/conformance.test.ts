@@ -80,9 +80,12 @@ suite('conformance in the virtual machine', { skip: guests.skip }, () => {
     'test/cli/exec-process.test.ts',
     'test/cli/exec-script.test.ts',
     'test/cli/exec-tenants.test.ts',
-    'test/conformance/demo.test.ts',
   ])
     test(`${file} passes`, { timeout: longPatienceMilliseconds }, () => passInside(guest, file));
+  // Signals end it alike on every kernel: one of them is enough here.
+  test('test/conformance/demo.test.ts passes', { timeout: longPatienceMilliseconds }, () =>
+    passInside(guest, 'test/conformance/demo.test.ts', { without: 'SIGTERM|SIGHUP' }),
+  );
 
   test(
     'apply limits disk space and files by quotas, and release lifts them',

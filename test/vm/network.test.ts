@@ -40,7 +40,8 @@ suite('the network of tenants in the virtual machine', { skip: guests.skip }, ()
 
   const succeed = (command: string, input?: string) =>
     guest.succeed(command, { timeoutMs: timeout, ...(input === undefined ? {} : { input }) });
-  const inside = (file: string) => passInside(guest, file, { BULKHEAD_TEST_PROGRAMS: programs });
+  const inside = (file: string) =>
+    passInside(guest, file, { environment: { BULKHEAD_TEST_PROGRAMS: programs } });
 
   test('packets are counted and wait as they should', { timeout }, async () => {
     await inside('test/network/pacing.test.ts');

@@ -14,7 +14,11 @@ import {
  * either. Not judged: the host was too busy with something else to tell.
  */
 export type LimitOutcome =
-  'enforced' | 'not enforced' | 'not proved' | 'not judged' | 'not supported here';
+  | 'enforced'
+  | 'not enforced'
+  | 'not proved'
+  | 'not judged'
+  | 'not supported here';
 
 export interface LimitVerdict {
   readonly title: string;

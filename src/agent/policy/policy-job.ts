@@ -6,7 +6,8 @@ import type { Tick } from '../../usage/tick.ts';
 
 /** Whoever asks, and sees everything, or what a reseller may see. */
 export type PolicyAudience =
-  { readonly kind: 'administrator' } | { readonly kind: 'reseller'; readonly uid: number };
+  | { readonly kind: 'administrator' }
+  | { readonly kind: 'reseller'; readonly uid: number };
 
 export type PolicyQuestion =
   | { readonly kind: 'read' }

@@ -28,7 +28,13 @@ export type Owner =
  *     unknown        no tenant has such a name
  */
 export type NobodysReason =
-  'server' | 'exempt' | 'policy' | 'panel' | 'ambiguous' | 'no rule' | 'unknown';
+  | 'server'
+  | 'exempt'
+  | 'policy'
+  | 'panel'
+  | 'ambiguous'
+  | 'no rule'
+  | 'unknown';
 
 /** The longest name of an account of the host; see `userPattern` of the policy. */
 const userCharactersMax = 65;

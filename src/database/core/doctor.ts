@@ -83,10 +83,8 @@ const nameOf = (version: string): string => {
 };
 
 /** Whether the limit cannot be enforced in this server. */
-const lacks = (
-  { isReadOnly, accounts = [] }: DoctorServer,
-  limit: keyof DatabaseLimits,
-): boolean => (limit === 'connections' ? isReadOnly === true : accounts.some(isAnonymous));
+const lacks = ({ isReadOnly, accounts = [] }: DoctorServer, limit: keyof DatabaseLimits): boolean =>
+  limit === 'connections' ? isReadOnly === true : accounts.some(isAnonymous);
 
 const accountsShown = 10;
 

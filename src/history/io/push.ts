@@ -72,7 +72,8 @@ const tooOld = (windows: number): Problem => ({
 });
 
 type Settled =
-  Exclude<Sent, { readonly kind: 'later' }> | { readonly kind: 'old'; readonly reason: string };
+  | Exclude<Sent, { readonly kind: 'later' }>
+  | { readonly kind: 'old'; readonly reason: string };
 
 async function pushWindow(
   from: number,

@@ -23,7 +23,8 @@ import { poll } from '../../sys/syscalls.ts';
 
 /** Distinguishes periodic wake-ups from kernel events, for hosts without the latter. */
 export type EventSource =
-  { readonly connector: Connector; readonly filtered: boolean } | { readonly problem: Problem };
+  | { readonly connector: Connector; readonly filtered: boolean }
+  | { readonly problem: Problem };
 
 interface Change {
   readonly ruid: number;

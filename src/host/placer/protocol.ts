@@ -55,7 +55,8 @@ export interface TargetsCommand {
 }
 
 export type PlacerCommand =
-  TargetsCommand | { readonly kind: 'scan' | 'ping'; readonly id: number };
+  | TargetsCommand
+  | { readonly kind: 'scan' | 'ping'; readonly id: number };
 
 export interface PlacerOutside {
   readonly pid: number;

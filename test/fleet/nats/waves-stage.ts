@@ -60,7 +60,8 @@ export class FollowingHost {
   readonly #parts: FollowingHostParts;
   readonly #key: HostKey;
   #release:
-    { readonly text: string; readonly head: ReleaseHead; readonly wave: number } | undefined;
+    | { readonly text: string; readonly head: ReleaseHead; readonly wave: number }
+    | undefined;
   #seconds = 10;
 
   constructor(parts: FollowingHostParts) {

@@ -27,7 +27,9 @@ suite('database servers and the sockets of tenants', { skip: guests.skip }, () =
 
   for (const file of ['socket-peers', 'peers-agent'])
     test(`test/database/${file}.test.ts passes`, patient, () =>
-      passInside(guest, `test/database/${file}.test.ts`, { BULKHEAD_TRACING: 'required' }),
+      passInside(guest, `test/database/${file}.test.ts`, {
+        environment: { BULKHEAD_TRACING: 'required' },
+      }),
     );
 
   test('the service of the agent sees a server by its sockets', patient, async () => {

@@ -17,7 +17,14 @@ class Items {
 export const items = (values: Iterable<unknown>): Items => new Items(values);
 
 type Outline =
-  Items | string | number | boolean | null | undefined | readonly Outline[] | OutlineObject;
+  | Items
+  | string
+  | number
+  | boolean
+  | null
+  | undefined
+  | readonly Outline[]
+  | OutlineObject;
 interface OutlineObject {
   readonly [key: string]: Outline;
 }

@@ -27,7 +27,8 @@ import type { HttpError } from '../http-result.ts';
 
 /** An address, or a socket that is already listening; it is closed with the server. */
 export type ListenTarget =
-  { readonly host: string; readonly port: number } | { readonly fd: number };
+  | { readonly host: string; readonly port: number }
+  | { readonly fd: number };
 
 /** Idle timeout, also while a response is not read; longer than a query of the history may take. */
 const idleMilliseconds = 60_000;

@@ -4,7 +4,13 @@ import { fail, ok, type Result } from '../../../../packages/base/result.ts';
 import { words } from './language.ts';
 
 export type FailureKind =
-  'no answer' | 'ended' | 'forbidden' | 'wrong name' | 'too many' | 'starting' | 'other';
+  | 'no answer'
+  | 'ended'
+  | 'forbidden'
+  | 'wrong name'
+  | 'too many'
+  | 'starting'
+  | 'other';
 
 export interface Failure {
   readonly kind: FailureKind;

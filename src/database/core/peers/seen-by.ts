@@ -2,7 +2,8 @@
 
 /** `accounts`: by the server's counters of each account, and the CPU time of its threads. */
 export type SeenBy =
-  { readonly by: 'socket' } | { readonly by: 'accounts'; readonly reason: string };
+  | { readonly by: 'socket' }
+  | { readonly by: 'accounts'; readonly reason: string };
 
 export const formatSeenBy = (seen: SeenBy): string =>
   seen.by === 'socket'

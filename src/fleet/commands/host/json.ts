@@ -40,7 +40,13 @@ export interface FleetAcceptJson extends FleetResponse {
   readonly generation?: number;
   /** `under way`: it is neither healthy nor back yet. `followed`: it was the record of a rollout. */
   readonly outcome:
-    'healthy' | 'under way' | 'unclear' | 'rolled back' | 'refused' | 'failed' | 'followed';
+    | 'healthy'
+    | 'under way'
+    | 'unclear'
+    | 'rolled back'
+    | 'refused'
+    | 'failed'
+    | 'followed';
   /** A sentence on why it is not healthy. */
   readonly reason?: string;
 }

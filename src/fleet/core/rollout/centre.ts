@@ -26,7 +26,8 @@ export interface StoredRecord {
 
 /** The outcome for a record that was put. `conflict`: another controller was faster, and nothing was stored. */
 export type Put =
-  { readonly kind: 'stored'; readonly sequence: number } | { readonly kind: 'conflict' };
+  | { readonly kind: 'stored'; readonly sequence: number }
+  | { readonly kind: 'conflict' };
 
 export interface Centre {
   /** The last record; undefined: there is none. */

@@ -15,7 +15,8 @@ export interface ToldHost {
   readonly heard: string;
   readonly refused: string | undefined;
   readonly mark:
-    { readonly epoch: string; readonly stored: number; readonly lost: number } | undefined;
+    | { readonly epoch: string; readonly stored: number; readonly lost: number }
+    | undefined;
 }
 
 export type HostOverview = FleetHostRow;

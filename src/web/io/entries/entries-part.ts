@@ -34,7 +34,8 @@ export class EntriesPart implements AgentPart {
   /** The version of the record's file. */
   #version: string | undefined;
   #receiver:
-    { readonly told: string; readonly open: RefusalReceiver; readonly since: number } | undefined;
+    | { readonly told: string; readonly open: RefusalReceiver; readonly since: number }
+    | undefined;
   #closing: Promise<void> = Promise.resolve();
 
   /** `clock`: monotonic, in milliseconds. */
