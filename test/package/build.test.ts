@@ -23,9 +23,9 @@ describe('npm run package', { skip, timeout: longPatienceMilliseconds }, () => {
   let made: readonly string[] = [];
   const found = (ending: string) => made.find((each) => each.endsWith(ending)) ?? '';
 
-  before(() => {
+  before(async () => {
     // Whatever the clone has in dist/ has no part in it.
-    made = build(join(directory, 'made'), '--arch', 'x64');
+    made = await build(join(directory, 'made'), '--arch', 'x64');
   });
 
   test('makes a package of each format, and leaves nothing else', () => {

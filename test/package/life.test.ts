@@ -31,9 +31,9 @@ describe('the packages', { skip, timeout: longPatienceMilliseconds }, () => {
   let rpm = '';
 
   before(async () => {
-    [deb = '', rpm = ''] = build(directory, '--arch', process.arch);
+    [deb = '', rpm = ''] = await build(directory, '--arch', process.arch);
     const higher = ['--arch', process.arch, '--format', 'deb', '--version', '0.2.0'];
-    [newer = ''] = build(`${directory}/newer`, ...higher);
+    [newer = ''] = await build(`${directory}/newer`, ...higher);
     host = await LayeredRoot.make(layer);
     host.put(deb, 'bulkhead.deb');
     host.put(newer, 'newer.deb');

@@ -100,7 +100,7 @@ describe('npm run repository', { skip, timeout: longPatienceMilliseconds }, () =
     mkdirSync(gnupg, { mode: 0o700 });
     for (const each of [own, stranger]) makeKey(each, 'rsa4096');
     mkdirSync(site);
-    build(packages, '--arch', 'x64');
+    await build(packages, '--arch', 'x64');
     emptyDeb(packages, { name: 'bulkhead', version: '0.1.0-1', architecture: 'arm64' });
     server = spawn(process.execPath, [`${root}test/package/file-server.ts`, site], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -151,7 +151,7 @@ describe('npm run repository', { skip, timeout: longPatienceMilliseconds }, () =
       assert.match(verify(...args).stderr, /Good signature[^]*digest algorithm SHA512.*rsa4096/);
   });
 
-  test('is added to a host by a package, and apt installs and upgrades from it', () => {
+  test('is added to a host by a package, and apt installs and upgrades from it', async () => {
     host.put(join(site, 'apt/pool/main/bulkhead-archive-keyring_1_all.deb'), 'keyring.deb');
     run('dpkg', '--install', '/mnt/keyring.deb');
     assert.equal(apt('update', '--error-on=any').status, 0);
@@ -159,7 +159,7 @@ describe('npm run repository', { skip, timeout: longPatienceMilliseconds }, () =
     assert.equal(installed.status, 0, installed.text);
     assert.equal(run('bulkhead', '--version'), '0.1.0\n');
     const newer = join(directory, 'newer');
-    build(newer, '--arch', 'x64', '--format', 'deb', '--version', '0.2.0');
+    await build(newer, '--arch', process.arch, '--format', 'deb', '--version', '0.2.0');
     publish(own, '--packages', newer);
     assert.equal(apt('update', '--error-on=any').status, 0);
     const upgraded = apt('install', '--only-upgrade', 'bulkhead');

@@ -55,10 +55,10 @@ async function builtProgram(): Promise<string> {
 
 const neverBuilt = /^(test|testing|docs|bench|examples)\//;
 
-/** Returns a digest of all files that make the program. */
-export async function hashOfSources(): Promise<string> {
+/** Returns a digest of all files that make the program, or of all but those `without`. */
+export async function hashOfSources(without = neverBuilt): Promise<string> {
   const hash = createHash('sha256');
-  for (const file of (await projectFiles()).filter((each) => !neverBuilt.test(each))) {
+  for (const file of (await projectFiles()).filter((each) => !without.test(each))) {
     const path = join(projectDirectory, file);
     if (!statSync(path).isFile()) continue;
     hash.update(`${file}\0`).update(readFileSync(path)).update('\0');

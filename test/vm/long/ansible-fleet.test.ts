@@ -33,7 +33,7 @@ suite("the Ansible role's tasks for a fleet", { skip, timeout }, () => {
   let deb = '';
 
   before(async () => {
-    [deb = ''] = build(directory, '--arch', process.arch, '--format', 'deb');
+    [deb = ''] = await build(directory, '--arch', process.arch, '--format', 'deb');
     copyFileSync(
       new URL('../../../examples/ansible/fleet.yml', import.meta.url),
       join(directory, 'fleet.yml'),

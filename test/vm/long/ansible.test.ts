@@ -27,7 +27,7 @@ suite('the Ansible role', { skip, timeout }, () => {
   let deb = '';
 
   before(async () => {
-    [deb = ''] = build(directory, '--arch', process.arch, '--format', 'deb');
+    [deb = ''] = await build(directory, '--arch', process.arch, '--format', 'deb');
     guest = await startGuest(guests.image);
     const installed = await installFromPool(guest, ['python3', 'python3-apt', 'libatomic1']);
     assert.ok(installed.ok, JSON.stringify(installed));

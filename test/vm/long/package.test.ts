@@ -35,7 +35,7 @@ suite('the Debian package', { skip: guests.skip }, () => {
   before(
     async () => {
       for (const version of Object.values(versions))
-        build(scratch.path, '--arch', 'x64', '--format', 'deb', '--version', version);
+        await build(scratch.path, '--arch', 'x64', '--format', 'deb', '--version', version);
       guest = await startGuest(guests.image);
       await guest.copyIn(scratch.path, '/root');
       await succeed(setUp);
