@@ -2,7 +2,8 @@
  * Chunks as CommonJS, which Node.js loads in half of the time that modules take: it looks for less on the disk.
  *
  * The names that chunks share are constants, where a module that may still change them would need getters: a command
- * starts an eighth sooner. So no source may export what changes, and none may import in a circle; the linter sees to both.
+ * starts an eighth sooner. So nothing may export what changes, which is searched for here in npm packages as well, and no
+ * source may import in a circle, which the linter refuses.
  */
 import { init, parse, type Export, type Import } from 'es-module-lexer';
 
@@ -97,9 +98,19 @@ function exportsAsObject(text: string, exports: readonly Export[]): readonly Edi
   const list = exportPattern.exec(text.slice(start));
   if (list?.[1] === undefined || exports.some((each) => each.exportStart !== start))
     throw unknownForm(text, start);
+  const locals = list[1].split(',').map((each) => each.trim().split(/\s/)[0] ?? '');
+  const changing = locals.find((each) => changeOf(each).test(text));
+  if (changing !== undefined)
+    throw new Error(
+      `A chunk exports ${changing}, which changes: export a function that returns it`,
+    );
   const names = list[1].trim().replaceAll(/([\w$]+)\s+as\s+([\w$]+|"[^"]*")/g, '$2: $1');
   return [{ start, end: start + list[0].length, text: `module.exports = { ${names} };` }];
 }
+
+/** A statement that changes a variable, as esbuild writes it: on a line of its own. */
+const changeOf = (name: string) =>
+  new RegExp(`^\\s*${name.replaceAll('$', '\\$')}\\s*(?:[-+*/%&|^?<>]*=(?![=>])|\\+\\+|--)`, 'm');
 
 const exportPattern = /^export\s*\{([^}]*)\};/;
 

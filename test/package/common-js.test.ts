@@ -87,6 +87,12 @@ export {
     assert.equal((path as { sep: string }).sep, '/');
   });
 
+  for (const change of ['one = 2;', 'one += 1;', 'one ??= 3;', 'one++;'])
+    test(`with an export that "${change}" changes are an error`, async () => {
+      const text = `var one = 1;\nfunction change() {\n  ${change}\n}\nexport {\n  change,\n  one\n};\n`;
+      await assert.rejects(asCommonJs(text), /exports one, which changes/);
+    });
+
   for (const [form, text] of [
     ['a changing export', 'export let changing = 1;\n'],
     ['two lists', 'var a, b;\nexport { a };\nexport { b };\n'],
