@@ -62,10 +62,7 @@ const minutesOfMachines: Readonly<Record<string, number>> = {
 };
 const otherMachineMinutes = 20;
 const listed = Object.keys(minutesOfMachines).map((name) => `test/vm/${name}.test.ts`);
-const machine = [
-  ...listed.filter((file) => files.includes(file)),
-  ...files.filter((file) => !listed.includes(file)),
-];
+const machine = [...new Set([...listed, ...files])];
 const minutesOf = (file: string) =>
   minutesOfMachines[basename(file, '.test.ts')] ?? otherMachineMinutes;
 const emulated =

@@ -35,22 +35,27 @@ async function copyBuilt(guest: Guest): Promise<void> {
 
 /** Builds the program once for all suites, which takes longer than a guest takes to start; returns its directory. */
 async function builtProgram(): Promise<string> {
-  const cache = join(projectDirectory, 'node_modules/.cache/built');
-  const directory = join(cache, await hashOfSources());
-  if (existsSync(directory)) return directory;
-  // Suites that run beside each other may both build; each renames a whole program.
-  const building = `${directory}.${process.pid}`;
-  try {
+  const directory = join(projectDirectory, 'node_modules/.cache/built', await hashOfSources());
+  makeOnce(directory, (building) =>
     execFileSync(process.execPath, [`${projectDirectory}/scripts/build.ts`, building], {
       stdio: 'inherit',
-    });
+    }),
+  );
+  return directory;
+}
+
+/** Makes a directory once for all suites. Those that run beside each other may both make it; each renames a whole one. */
+export function makeOnce(directory: string, make: (building: string) => void): void {
+  if (existsSync(directory)) return;
+  const building = `${directory}.${process.pid}`;
+  try {
+    make(building);
     renameSync(building, directory);
   } catch (error) {
     if (!existsSync(directory)) throw error;
   } finally {
     rmSync(building, { recursive: true, force: true });
   }
-  return directory;
 }
 
 const neverBuilt = /^(test|testing|docs|bench|examples)\//;
