@@ -172,6 +172,8 @@ export function okSteps(): readonly Step[] {
     },
     { name: 'privileged programs', command: [process.execPath, 'scripts/privileged.ts'] },
     { name: 'generated files', command: [process.execPath, 'scripts/generate.ts', '--check'] },
+    // Tests start this program; see testing/program.ts.
+    { name: 'build', command: [process.execPath, 'scripts/build.ts'] },
     unitTests(files.filter((file) => !apart.includes(file)).sort()),
   ];
 }

@@ -9,6 +9,7 @@ import { signalAtEndOfParent } from '../src/sys/syscalls.ts';
 import { guarded } from '../testing/guard/argv.ts';
 import { descendantsOf } from '../testing/guard/process-tree.ts';
 import { patienceMilliseconds } from '../testing/patience.ts';
+import { builtMark } from '../testing/program.ts';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = `${root}node_modules/.bin`;
@@ -181,7 +182,7 @@ async function runGuarded(
   // work, too.
   const guard = spawn(program, args, {
     cwd: root,
-    env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
+    env: { ...process.env, NODE_COMPILE_CACHE: compileCache, [builtMark]: 'yes' },
     stdio: ['pipe', where, where],
     detached: true,
   });

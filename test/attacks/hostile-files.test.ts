@@ -13,6 +13,7 @@ import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { buildModule } from '../../packages/modules/test/core/elf-builder.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { mainFile } from '../../testing/program.ts';
 
 const root = suiteDirectory('attack-files');
 
@@ -29,7 +30,6 @@ put(`${headers}/Module.symvers`, '0x00000001\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n
 put(`${headers}/include/config/kernel.release`, `${release}\n`);
 put(`kernel/boot/config-${release}`, 'CONFIG_MODVERSIONS=y\n');
 
-const main = new URL('../../src/main.ts', import.meta.url).pathname;
 const peakFile = join(root, 'peak');
 /** Writes the most memory that it had when it ends. (What getrusage says counts the parent's before exec.) */
 const meter = put(
@@ -49,7 +49,7 @@ interface Scan {
 
 function scan(path: string): Scan {
   const kernel = ['--kernel', join(root, 'kernel'), '--no-cache', '--json'];
-  const args = ['--import', meter, main, 'modules', 'scan', ...kernel, path];
+  const args = ['--import', meter, mainFile, 'modules', 'scan', ...kernel, path];
   const { stdout, signal } = spawnSync(process.execPath, args, {
     encoding: 'utf8',
     env: { PATH: process.env['PATH'] ?? '', HOME: root },

@@ -8,6 +8,7 @@ import { pathsOf } from '../../src/host/paths.ts';
 import { treeElement } from '../../testing/tree-host.ts';
 import { untilItTries } from '../../testing/lock-tries.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { mainFile } from '../../testing/program.ts';
 import { hostHere } from '../conformance/host-here.ts';
 
 const instance = 'bulkhead-apply-race';
@@ -26,7 +27,7 @@ echo '${policy(30)}' > ${root}/before.xml; echo '${policy(40)}' > ${root}/now.xm
 edited_meanwhile() {
   cp ${root}/before.xml ${root}/policy.xml
   mkdir -p /run/${instance}; install -m 600 /dev/null $lock; exec 99<>$lock; flock 99
-  ( exec 99>&-; exec scripts/with-node src/main.ts --instance ${instance} $1 ${root}/policy.xml ) & pid=$!
+  ( exec 99>&-; exec scripts/with-node ${mainFile} --instance ${instance} $1 ${root}/policy.xml ) & pid=$!
   perl -e '${untilItTries}' /proc/$pid $lock
   cp ${root}/now.xml ${root}/policy.xml
   rm $lock; exec 99>&-; wait $pid

@@ -2,10 +2,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { after, before } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { startAgentServer, type AgentServer } from './agent-server.ts';
+import { mainFile } from '../../testing/program.ts';
 
-const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const isRoot = process.getuid?.() === 0;
 
 /** The options of tests that ask the server. */
@@ -41,7 +40,7 @@ export function askingProgram(instance: string): AskingProgram {
       return server;
     },
     run: (args, variables, signal) =>
-      ran([program, '--instance', instance, ...args], variables, signal),
+      ran([mainFile, '--instance', instance, ...args], variables, signal),
   };
 }
 

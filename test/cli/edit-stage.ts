@@ -4,10 +4,9 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { testDirectory } from '../../testing/temporary-directory.ts';
+import { mainFile } from '../../testing/program.ts';
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 export const text = `<bulkhead version="1">
   <!-- What everybody gets -->
   <defaults>
@@ -42,7 +41,7 @@ interface Answer {
 }
 
 export function bulkhead(...args: string[]): Answer {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [mainFile, ...args], {
     encoding: 'utf8',
     env: { ...process.env, NO_COLOR: '1' },
   });

@@ -4,13 +4,12 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { startAgentServer, topResponse, type AgentServer } from './agent-server.ts';
 import { TestTerminal, waitFor, type TerminalSize } from './test-terminal.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { mainFile } from '../../testing/program.ts';
 
 const instance = 'bulkhead-agent-server';
-const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const reasons = [
   ...(process.getuid?.() === 0 ? [] : ['only root can make a directory in /run']),
   ...(existsSync('/usr/bin/script') ? [] : ["util-linux' script is not installed"]),
@@ -38,7 +37,7 @@ const modes = (name: string) => read(name).replace(/rows \d+; columns \d+;/, '')
 const pid = () => Number(read('pid'));
 
 const top = (words = '') => `sh -c 'echo $$ > "$0"; exec "$@"' ${path('pid')} \
-  ${process.execPath} ${program} --instance ${instance} top ${words}`;
+  ${process.execPath} ${mainFile} --instance ${instance} top ${words}`;
 
 /** The terminal's modes before and after are compared when it has ended. */
 function start(words = '', size = small, environment: NodeJS.ProcessEnv = {}): TestTerminal {

@@ -1,8 +1,8 @@
 /** The commands in CloudLinux's shape, as users start them. */
 import '../../testing/guard/here.ts';
-import { fileURLToPath } from 'node:url';
 import { execFile } from 'node:child_process';
 import { patienceMilliseconds } from '../../testing/patience.ts';
+import { mainFile } from '../../testing/program.ts';
 
 export interface Answer {
   readonly status: number;
@@ -10,14 +10,12 @@ export interface Answer {
   readonly err: string;
 }
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-
 /** Runs it in a process of its own, since the test may be what answers it. */
 export function runLve(args: readonly string[], input = ''): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const child = execFile(
       process.execPath,
-      [main, ...args],
+      [mainFile, ...args],
       {
         encoding: 'utf8',
         env: { ...process.env, NO_COLOR: '1', TZ: 'UTC' },

@@ -31,6 +31,7 @@ import { FileTransaction } from '../../src/sys/files/file-transaction.ts';
 import { eventually } from '../../testing/patience.ts';
 import type { Account } from '../../src/policy/policy.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { mainFile } from '../../testing/program.ts';
 
 const root = suiteDirectory('confine', '/var/tmp');
 const isRoot = process.geteuid?.() === 0 ? false : 'only root can give files to others';
@@ -133,9 +134,8 @@ test('homeDirectories() returns parents that only root can exchange', { skip: is
     assert.deepEqual(homeDirectories([account(home)]), ['/home'], home);
 });
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const confine = (...args: readonly string[]) =>
-  spawnSync(process.execPath, [main, 'confine', ...args], { encoding: 'utf8' });
+  spawnSync(process.execPath, [mainFile, 'confine', ...args], { encoding: 'utf8' });
 
 test('confine enable refuses a missing or unknown service, and ssh', () => {
   const none = confine('enable');

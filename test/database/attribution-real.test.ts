@@ -21,7 +21,7 @@ import { mariadbMissing, startMariadb, type MariadbServer } from '../../testing/
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
 
 const client = fileURLToPath(new URL('load-client.ts', import.meta.url));
-const seconds = 5;
+const seconds = 3;
 /** Looks go on until what was begun is counted. */
 const restMilliseconds = 1500;
 

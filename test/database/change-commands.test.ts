@@ -6,11 +6,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { DbDisableJson, DbEnableJson, DbKillJson } from '../../src/database/commands/json.ts';
-import { packageFile } from '../../src/sys/package-files.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { mariadbMissing, startMariadb, type MariadbServer } from '../../testing/mariadb.ts';
 import { eventually } from '../../testing/patience.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { mainFile } from '../../testing/program.ts';
 
 describe('commands that change servers', { skip: mariadbMissing }, () => {
   let server: MariadbServer;
@@ -30,7 +30,7 @@ describe('commands that change servers', { skip: mariadbMissing }, () => {
   after(() => server.stop());
 
   const run = (...args: readonly string[]) => {
-    const program = [packageFile('src/main.ts'), '--instance', instance, 'db', ...args];
+    const program = [mainFile, '--instance', instance, 'db', ...args];
     const all = [...program, '--socket', server.socket];
     return spawnSync(process.execPath, all, { encoding: 'utf8' });
   };
@@ -47,7 +47,7 @@ describe('commands that change servers', { skip: mariadbMissing }, () => {
 
   test('enable reports a socket without a server, and fails', () => {
     const all = ['enable', '--dry-run', '--json', '--socket', join(directory, 'none.sock')];
-    const program = [packageFile('src/main.ts'), '--instance', instance, 'db', ...all];
+    const program = [mainFile, '--instance', instance, 'db', ...all];
     const { stdout, status } = spawnSync(process.execPath, program, { encoding: 'utf8' });
     assert.match(
       jsonOf<DbEnableJson>('db enable', stdout).servers[0]?.problem ?? '',

@@ -4,13 +4,11 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { after, before, describe, test } from 'node:test';
 import { jsonOf } from '../../testing/json-output.ts';
 import { mariadbMissing, startMariadb, type MariadbServer } from '../../testing/mariadb.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
-
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+import { mainFile } from '../../testing/program.ts';
 
 describe('commands that show database servers', { skip: mariadbMissing }, () => {
   // Others can change /tmp, so no server there is trusted.
@@ -33,7 +31,7 @@ describe('commands that show database servers', { skip: mariadbMissing }, () => 
   after(() => server.stop());
 
   function run(...args: readonly string[]) {
-    const all = [main, 'db', ...args, '--socket', server.socket, '-p', policy];
+    const all = [mainFile, 'db', ...args, '--socket', server.socket, '-p', policy];
     const { stdout, stderr, status } = spawnSync(process.execPath, all, { encoding: 'utf8' });
     return { stdout, stderr, status };
   }

@@ -5,7 +5,6 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type {
   FleetFaultsJson,
   FleetIncidentJson,
@@ -20,8 +19,8 @@ import { gibibyte } from './room-engine.ts';
 import { snapshotOf, toldHost } from './told/snapshots.ts';
 import { snapshotText } from '../../src/fleet/core/told/snapshot.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { mainFile } from '../../testing/program.ts';
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const minute = 60_000;
 const now = Date.now();
 const ago = (minutes: number) => new Date(now - minutes * minute).toISOString();
@@ -41,7 +40,7 @@ suite('commands at the centre', () => {
   const place = join(directory, 'centre');
   const gibibytes = (many: number) => many * gibibyte;
   const cliOf = (centre: string, ...args: readonly string[]) => {
-    const all = [main, 'fleet', ...args, '--directory', centre];
+    const all = [mainFile, 'fleet', ...args, '--directory', centre];
     const { status, stdout, stderr } = spawnSync(process.execPath, all, { encoding: 'utf8' });
     return { status, stdout, stderr };
   };
@@ -282,7 +281,7 @@ suite('commands at the centre', () => {
     assert.ok(store.hosts().ok);
     const at = ['--directory', lone];
     const run = (...args: readonly string[]) =>
-      spawnSync(process.execPath, [main, 'fleet', ...args, ...at], { encoding: 'utf8' });
+      spawnSync(process.execPath, [mainFile, 'fleet', ...args, ...at], { encoding: 'utf8' });
     assert.match(run('faults').stderr, /no host has told anything yet/);
     const silent = toldHost('web-007', now, {}, { status: null, receivedAt: 0 });
     writeFileSync(join(lone, 'hosts.jsonl'), snapshotText(snapshotOf([silent], now)));
@@ -293,7 +292,7 @@ suite('commands at the centre', () => {
   test('a fleet without servers is told what it needs', () => {
     const nowhere = ['--directory', join(directory, 'nowhere')];
     for (const args of [['faults'], ['incident', 'web-001/1'], ['room']]) {
-      const all = [main, 'fleet', ...args, ...nowhere];
+      const all = [mainFile, 'fleet', ...args, ...nowhere];
       const { status, stderr } = spawnSync(process.execPath, all, { encoding: 'utf8' });
       assert.equal(status, 1);
       assert.match(

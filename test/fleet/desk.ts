@@ -2,10 +2,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { mainFile } from '../../testing/program.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
-
-export const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 /** Makes a desk for one file of tests, with a key for each name. */
 export function makeDesk(name: string, people: readonly string[]) {
@@ -16,7 +14,7 @@ export function makeDesk(name: string, people: readonly string[]) {
   // Nobody's own keys and agent.
   const env = { ...process.env, HOME: home, SSH_AUTH_SOCK: '', NO_COLOR: '1' };
   const run = (...args: readonly string[]) =>
-    spawnSync(process.execPath, [main, 'fleet', ...args], { cwd: home, encoding: 'utf8', env });
+    spawnSync(process.execPath, [mainFile, 'fleet', ...args], { cwd: home, encoding: 'utf8', env });
   /** Runs a command that must be carried out, and returns what it prints. */
   const done = (...args: readonly string[]): string => {
     const { status, stdout, stderr } = run(...args);

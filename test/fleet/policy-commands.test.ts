@@ -5,7 +5,6 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, suite, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type {
   FleetCheckJson,
   FleetExplainJson,
@@ -14,8 +13,7 @@ import type {
 } from '../../src/fleet/commands/json.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
-
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+import { mainFile } from '../../testing/program.ts';
 
 const example = `<bulkhead version="1">
   <hosts fleet="example" local="tenants">
@@ -42,7 +40,7 @@ suite('bulkhead fleet, the policy', () => {
   const env = { ...process.env, HOME: home, SSH_AUTH_SOCK: '', NO_COLOR: '1' };
   const file = join(home, 'fleet.xml');
   const run = (...args: readonly string[]) =>
-    spawnSync(process.execPath, [main, 'fleet', ...args], { cwd: home, encoding: 'utf8', env });
+    spawnSync(process.execPath, [mainFile, 'fleet', ...args], { cwd: home, encoding: 'utf8', env });
   function done(...args: readonly string[]): string {
     const { status, stdout, stderr } = run(...args);
     assert.deepEqual([status, stderr], [0, '']);
@@ -115,7 +113,7 @@ suite('bulkhead fleet, the policy', () => {
   test('plan compares with the last signed release', () => {
     execFileSync(
       process.execPath,
-      [main, 'fleet', 'init', 'new', '--name', 'example', '--person', `alice=${key}.pub`],
+      [mainFile, 'fleet', 'init', 'new', '--name', 'example', '--person', `alice=${key}.pub`],
       { cwd: home, env },
     );
     writeFileSync(join(home, 'trust.json'), readFileSync(join(home, 'new', 'trust.json')));

@@ -15,7 +15,6 @@ import {
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { after, before, suite, test } from 'node:test';
 import { errorBody } from '../../src/agent/api/error-body.ts';
 import type { FleetPullJson } from '../../src/fleet/commands/json.ts';
@@ -26,9 +25,9 @@ import { freePort } from '../../testing/free-port.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { eventually } from '../../testing/patience.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { mainFile } from '../../testing/program.ts';
 import { bundles, fleet, person, signedTrust, start, trustOf } from './people.ts';
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const instance = 'bulkhead-fleet-pull';
 const host = 'web-001';
 const skip = process.geteuid?.() === 0 ? false : 'it needs root, for a directory in /run';
@@ -163,7 +162,7 @@ suite('bulkhead fleet pull', { skip }, () => {
         STATE_DIRECTORY: state,
         ...environment,
       };
-      const all = [main, '--instance', instance, 'fleet', 'pull', ...args];
+      const all = [mainFile, '--instance', instance, 'fleet', 'pull', ...args];
       const child = execFile(process.execPath, all, { env }, (_, stdout, stderr) =>
         resolve({ status: child.exitCode ?? -1, stdout, stderr }),
       );

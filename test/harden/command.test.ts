@@ -6,8 +6,8 @@ import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { jsonOf } from '../../testing/json-output.ts';
+import { mainFile } from '../../testing/program.ts';
 import type {
   HardenDisableJson,
   HardenEnableJson,
@@ -15,14 +15,13 @@ import type {
 } from '../../src/harden/commands/json.ts';
 import type { SecurityReport } from '../../src/cli/commands/json.ts';
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const inside = ['--user', '--map-root-user', '--mount', '--propagation', 'private'];
 const instance = 'bulkhead-hardtest';
 
 function sandboxed(script: string) {
   const whole = `set -u
     mount -t tmpfs -o mode=755 none /etc/sysctl.d && mount -t tmpfs -o mode=755 none /var/lib || exit 99
-    harden() { '${process.execPath}' '${main}' --instance ${instance} harden "$@"; }
+    harden() { '${process.execPath}' '${mainFile}' --instance ${instance} harden "$@"; }
     value() { cat /proc/sys/user/max_user_namespaces; }
     file=/etc/sysctl.d/90-${instance}.conf
     ${script}`;
@@ -104,17 +103,25 @@ test('harden enable names the file that overrides its own', options, () => {
 });
 
 test('harden enable refuses an unknown item', () => {
-  const unknown = spawnSync(process.execPath, [main, 'harden', 'enable', 'world', '--dry-run'], {
-    encoding: 'utf8',
-  });
+  const unknown = spawnSync(
+    process.execPath,
+    [mainFile, 'harden', 'enable', 'world', '--dry-run'],
+    {
+      encoding: 'utf8',
+    },
+  );
   assert.equal(unknown.status, 2);
   assert.match(unknown.stderr, /there is no such item; use protected-symlinks, /);
 });
 
 test('doctor --security reports every item', () => {
-  const { stdout, status } = spawnSync(process.execPath, [main, 'doctor', '--security', '--json'], {
-    encoding: 'utf8',
-  });
+  const { stdout, status } = spawnSync(
+    process.execPath,
+    [mainFile, 'doctor', '--security', '--json'],
+    {
+      encoding: 'utf8',
+    },
+  );
   const { items } = jsonOf<SecurityReport>('doctor', stdout);
   assert.ok(items.length > 20);
   assert.equal(status, items.some(({ verdict }) => verdict === 'lacking') ? 3 : 0);

@@ -5,13 +5,12 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, test } from 'node:test';
 import type { NetworkConnectionsJson, NetworkStatusJson } from '../../src/network/commands/json.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { mainFile } from '../../testing/program.ts';
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const isRoot = process.geteuid?.() === 0;
 
 describe('bulkhead network', () => {
@@ -20,7 +19,15 @@ describe('bulkhead network', () => {
 
   function run(body: string, ...args: readonly string[]) {
     writeFileSync(file, `<bulkhead version="1">${body}</bulkhead>`);
-    const all = [main, '--instance', 'bulkhead-network-commands', 'network', ...args, '-p', file];
+    const all = [
+      mainFile,
+      '--instance',
+      'bulkhead-network-commands',
+      'network',
+      ...args,
+      '-p',
+      file,
+    ];
     return spawnSync(process.execPath, all, { encoding: 'utf8' });
   }
 
@@ -81,7 +88,7 @@ describe('bulkhead network', () => {
   );
 
   test('status is for root', { skip: !isRoot }, () => {
-    const child = spawnSync(process.execPath, [main, 'network', 'status'], {
+    const child = spawnSync(process.execPath, [mainFile, 'network', 'status'], {
       encoding: 'utf8',
       uid: 65_534,
       gid: 65_534,

@@ -7,13 +7,13 @@ import { writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { formatAddress, parseAddress } from '../../packages/base/ip-address.ts';
 import type { NetworkTestJson } from '../../src/network/commands/json.ts';
 import { listenerAt, parseListeners } from '../../src/network/core/listeners.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { mainFile } from '../../testing/program.ts';
 
 const four = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1001        0 23717 1 0000000000000000 100 0 0 10 0
@@ -55,7 +55,6 @@ test('parseListeners() survives any table', () => {
   );
 });
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const isRoot = process.geteuid?.() === 0;
 const listening = `const server = require('node:net').createServer().listen(0, process.argv[1], () => console.log(server.address().port));`;
 
@@ -64,7 +63,7 @@ describe('bulkhead network test', { skip: isRoot ? false : 'only root becomes a 
 
   function run(body: string, ...args: readonly string[]) {
     writeFileSync(file, `<bulkhead version="1">${body}</bulkhead>`);
-    return spawnSync(process.execPath, [main, 'network', 'test', ...args, '-p', file], {
+    return spawnSync(process.execPath, [mainFile, 'network', 'test', ...args, '-p', file], {
       encoding: 'utf8',
     });
   }

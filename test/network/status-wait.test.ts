@@ -6,7 +6,6 @@ import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { NetworkStatusJson } from '../../src/network/commands/json.ts';
 import { agentLock, pathsOf } from '../../src/host/paths.ts';
 import { isLocked } from '../../src/sys/files/flock.ts';
@@ -14,13 +13,13 @@ import { compileBpf } from '../../scripts/bpf.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { eventually } from '../../testing/patience.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { mainFile } from '../../testing/program.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { noStage } from './stage.ts';
 
 const instance = 'bulkhead-network-wait';
 const here = hostHere(instance);
 const skip = 'skip' in here ? here.skip : await noStage();
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 describe('bulkhead network status --wait', { skip }, () => {
   const directory = suiteDirectory('network-wait', '/var/tmp');
@@ -31,7 +30,7 @@ describe('bulkhead network status --wait', { skip }, () => {
 
   const inside = (...words: readonly string[]) => {
     const namespace = ['--target', String(holder.pid), '--mount', '--'];
-    const program = [process.execPath, ...process.execArgv, main, '--instance', instance];
+    const program = [process.execPath, ...process.execArgv, mainFile, '--instance', instance];
     return [...namespace, ...program, ...words];
   };
 

@@ -5,15 +5,14 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { needsRoot, Stage } from './stage.ts';
 import { jsonOf } from '../../testing/json-output.ts';
+import { mainFile } from '../../testing/program.ts';
 
 const options = { skip: needsRoot };
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 /** An account that every host has; a policy that names only uids makes its home one of the test. */
 const audit = (...args: readonly string[]) =>
-  spawnSync(process.execPath, [main, 'symlinks', 'audit', ...args], { encoding: 'utf8' });
+  spawnSync(process.execPath, [mainFile, 'symlinks', 'audit', ...args], { encoding: 'utf8' });
 
 function policy(stage: Stage, text: string): string {
   const file = join(stage.root, 'policy.xml');
@@ -56,7 +55,9 @@ test('symlinks guard enable refuses a policy that names no users', options, () =
   const file = policy(stage, '<tenant uid="610001"/>');
   for (const words of [['enable'], ['enable', '--watch', '--dry-run']]) {
     const args = ['--instance', 'guard-test', 'symlinks', 'guard', ...words, '--policy', file];
-    const { status, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
+    const { status, stderr } = spawnSync(process.execPath, [mainFile, ...args], {
+      encoding: 'utf8',
+    });
     assert.equal(status, 1);
     assert.match(stderr, /Cannot enable the symlink guard: the policy .* does not say whom/);
   }

@@ -11,6 +11,7 @@ import { ensurePrerequisites } from '../../testing/prerequisites.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import { untilItTries } from '../../testing/lock-tries.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { mainFile } from '../../testing/program.ts';
 import type { WebEntriesEnableJson, WebEntriesStatusJson } from '../../src/web/commands/json.ts';
 
 const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`));
@@ -29,7 +30,7 @@ function run(script: string): string {
 mount --bind ${root}/nginx /etc/nginx
 [ ! -d /etc/apache2 ] || mount --bind ${root}/apache2 /etc/apache2
 lock=/run/${instance}/web-entries.lock
-bulkhead() { scripts/with-node src/main.ts --instance ${instance} "$@"; }
+bulkhead() { scripts/with-node ${mainFile} --instance ${instance} "$@"; }
 entries() { bulkhead web entries "$@"; }
 policy="--policy ${root}/policy.xml"
 ${script}`;
@@ -63,7 +64,7 @@ http { access_log off; include /etc/nginx/conf.d/*.conf;
     assert.ok(existsSync(`${root}/nginx/conf.d/bulkhead.conf`));
     // Does what "disable" does while it has the lock and a sync waits for it, whose descriptor is never 99.
     const said = run(`install -m 600 /dev/null $lock; exec 99<>$lock; flock 99
-( exec 99>&-; exec scripts/with-node src/main.ts --instance ${instance} web entries sync $policy > ${root}/sync ) & pid=$!
+( exec 99>&-; exec scripts/with-node ${mainFile} --instance ${instance} web entries sync $policy > ${root}/sync ) & pid=$!
 perl -e '${untilItTries}' /proc/$pid $lock || { echo went on; exit; }
 rm -r /etc/nginx/conf.d/bulkhead.conf /etc/nginx/bulkhead /var/lib/${instance}/web-entries.json
 rm $lock; exec 99>&-; wait $pid; cat ${root}/sync`);

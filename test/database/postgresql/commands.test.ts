@@ -6,7 +6,6 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { DbEnableJson, DbKillJson } from '../../../src/database/commands/json.ts';
-import { packageFile } from '../../../src/sys/package-files.ts';
 import { jsonOf } from '../../../testing/json-output.ts';
 import { eventually } from '../../../testing/patience.ts';
 import {
@@ -15,6 +14,7 @@ import {
   type PostgresqlServer,
 } from '../../../testing/postgresql.ts';
 import { suiteDirectory } from '../../../testing/temporary-directory.ts';
+import { mainFile } from '../../../testing/program.ts';
 
 describe('commands for PostgreSQL', { skip: postgresqlMissing }, () => {
   let server: PostgresqlServer;
@@ -36,7 +36,7 @@ describe('commands for PostgreSQL', { skip: postgresqlMissing }, () => {
   after(() => server.stop());
 
   const run = (...args: readonly string[]) => {
-    const program = [packageFile('src/main.ts'), '--instance', `test-${process.pid}`, 'db'];
+    const program = [mainFile, '--instance', `test-${process.pid}`, 'db'];
     const all = [...program, ...args, '--socket', server.socket];
     return spawnSync(process.execPath, all, { encoding: 'utf8' });
   };

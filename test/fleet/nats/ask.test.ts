@@ -6,7 +6,6 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { FleetEngine } from '../../../src/agent/fleet/fleet-agent.ts';
 import type {
@@ -32,11 +31,11 @@ import { centreFile } from '../../../src/fleet/io/server/server-files.ts';
 import { jsonOf } from '../../../testing/json-output.ts';
 import { patienceMilliseconds } from '../../../testing/patience.ts';
 import { suiteDirectory } from '../../../testing/temporary-directory.ts';
+import { mainFile } from '../../../testing/program.ts';
 import { gibibyte, roomEngine } from '../room-engine.ts';
 import { toldHost } from '../told/snapshots.ts';
 import { skipWithoutNats, startServers, testFleet, type TestServers } from './servers.ts';
 
-const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 const honest = ['web-1', 'web-2', 'web-3'];
 const question: Question = {
   format: 1,
@@ -107,7 +106,7 @@ suite('a centre that asks', { skip: skipWithoutNats }, () => {
     const credential = ['--credential', centreFile(fleet.directory), '--directory', place];
     const child = spawn(
       process.execPath,
-      [main, 'fleet', args[0] ?? '', ...credential, ...args.slice(1)],
+      [mainFile, 'fleet', args[0] ?? '', ...credential, ...args.slice(1)],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
       },

@@ -6,7 +6,6 @@ import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { FleetServerHostsJson } from '../../../src/fleet/commands/json.ts';
 import { docRequest, docSubject, statusSubject } from '../../../src/fleet/core/subjects.ts';
@@ -14,12 +13,12 @@ import { lastMessage } from '../../../src/fleet/io/nats/last-message.ts';
 import { jsonOf } from '../../../testing/json-output.ts';
 import { eventually } from '../../../testing/patience.ts';
 import { suiteDirectory } from '../../../testing/temporary-directory.ts';
+import { mainFile } from '../../../testing/program.ts';
 import { CourierStage, hostName, Program } from './courier-stage.ts';
 import { skipWithoutNats, startServers, type TestServers } from './servers.ts';
 
 /** The time after which the courier hands over the same release again. */
 const lookMilliseconds = 2_000;
-const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 const instance = 'bulkhead-fleet-nats';
 const needsRoot = process.geteuid?.() === 0 ? false : 'it needs root, for a directory in /run';
 
@@ -179,7 +178,7 @@ suite('a courier and a centre', { skip: skipWithoutNats || needsRoot }, () => {
   });
 
   const cli = (...args: readonly string[]) =>
-    spawnSync(process.execPath, [main, 'fleet', ...args], { encoding: 'utf8' });
+    spawnSync(process.execPath, [mainFile, 'fleet', ...args], { encoding: 'utf8' });
   const inDirectory = () => ['--directory', stage.storeDirectory] as const;
 
   test('commands show what hosts have told, and forget a key', async () => {
@@ -217,8 +216,8 @@ suite('a courier and a centre', { skip: skipWithoutNats || needsRoot }, () => {
     await Promise.all([stage.courier.kill(), stage.centre.kill()]);
     const own = ['--instance', instance, 'fleet'];
     const from = ['--release', stage.release, '--credential', stage.centreCredential];
-    const centre = new Program(main, ...own, 'server', 'run', ...inDirectory(), ...from);
-    const courier = new Program(main, ...own, 'courier', '--credential', stage.credential);
+    const centre = new Program(mainFile, ...own, 'server', 'run', ...inDirectory(), ...from);
+    const courier = new Program(mainFile, ...own, 'courier', '--credential', stage.credential);
     // Another centre has made the consumer of events, with shorter times than the command has.
     writeFileSync(file(), 'by the commands');
     try {

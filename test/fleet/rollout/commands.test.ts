@@ -27,7 +27,8 @@ import { CentreStore } from '../../../src/fleet/io/server/centre-store.ts';
 import { readTrustFile } from '../../../src/fleet/io/given-trust.ts';
 import { verifyRecord } from '../../../src/fleet/io/verify/verify-record.ts';
 import { jsonOf } from '../../../testing/json-output.ts';
-import { main, makeDesk } from '../desk.ts';
+import { mainFile } from '../../../testing/program.ts';
+import { makeDesk } from '../desk.ts';
 
 /** Lets a centre know what a host has told just now. */
 function tell(
@@ -179,7 +180,7 @@ suite('bulkhead fleet rollout', () => {
       [0, 1, 2].map(
         () =>
           new Promise<string>((resolve) => {
-            const args = [main, 'fleet', 'rollout', 'next', out, '--key', key('centre')];
+            const args = [mainFile, 'fleet', 'rollout', 'next', out, '--key', key('centre')];
             const child = spawn(process.execPath, args, { cwd: home, env });
             let text = '';
             child.stderr.on('data', (each) => (text += String(each)));

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { layouts } from '../../../src/layouts/layouts.ts';
 import { jsonOf } from '../../../testing/json-output.ts';
+import { mainFile } from '../../../testing/program.ts';
 
 const skip = process.geteuid?.() === 0 ? false : 'only root may hide the programs of this host';
 const instance = 'bulkhead-entries-none';
@@ -27,7 +28,7 @@ test(
       .filter((program) => existsSync(program));
     const hidden = programs.map((each) => `mount --bind /dev/null ${each}`);
     const disable = (...args: readonly string[]) => {
-      const run = `exec scripts/with-node src/main.ts --instance ${instance} web entries disable ${args.join(' ')}`;
+      const run = `exec scripts/with-node ${mainFile} --instance ${instance} web entries disable ${args.join(' ')}`;
       const script = [...hidden, run].join(' && ');
       return spawnSync('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script], {
         cwd: root,
