@@ -122,7 +122,13 @@ function compileObjects(directory: string, processor: string): readonly string[]
 
 /** Compiles a test's own program, such as `test/jail/enter.c`, with the library, and returns its path. */
 export const compileWithEntry = (source: string): string =>
-  compileProgram(`${root}dist/entry-tests`, basename(source, '.c'), [source], arch, fromSources);
+  compileProgram(
+    `${root}node_modules/.cache/entry-tests`,
+    basename(source, '.c'),
+    [source],
+    arch,
+    fromSources,
+  );
 
 const compileProgram = (
   directory: string,

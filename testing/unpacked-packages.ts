@@ -6,14 +6,14 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const directory = fileURLToPath(new URL('../dist/unpacked', import.meta.url));
+const directory = fileURLToPath(new URL('../node_modules/.cache/unpacked', import.meta.url));
 
 /** The directory with the packages' files, or the reason why there is none. */
 export type Unpacked =
   | { readonly ok: true; readonly root: string }
   | { readonly ok: false; readonly reason: string };
 
-/** Downloads packages once; later calls find them in `dist/unpacked/NAME`. */
+/** Downloads packages once; later calls find them in `node_modules/.cache/unpacked/NAME`. */
 export function unpackPackages(name: string, packages: readonly string[]): Unpacked {
   const root = `${directory}/${name}`;
   if (existsSync(root)) return { ok: true, root };
