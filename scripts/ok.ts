@@ -1,4 +1,4 @@
-/** The gate: format, lint, layers, words, types, what runs as root, generated files, and every test that needs no kernel. */
+/** The gate: build, format, lint, layers, words, types, what runs as root, generated files, and every test that needs no kernel. */
 import { globSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { root, runSteps, tests, tool, type Step } from './steps.ts';
@@ -155,6 +155,12 @@ export const heavySuites = [
 /** Heavy suites of five minutes and more, which only `npm test -- --long` runs. */
 export const longSuites = ['packages/modules/test/io/dkms.test.ts'];
 
+/** Builds the program that tests start; see testing/program.ts. */
+export const buildStep: Step = {
+  name: 'build',
+  command: [process.execPath, 'scripts/build.ts'],
+};
+
 export function okSteps(): readonly Step[] {
   const files = globSync(['test/!(vm)/**/*.test.ts', 'packages/*/test/**/*.test.ts'], {
     cwd: root,
@@ -172,8 +178,6 @@ export function okSteps(): readonly Step[] {
     },
     { name: 'privileged programs', command: [process.execPath, 'scripts/privileged.ts'] },
     { name: 'generated files', command: [process.execPath, 'scripts/generate.ts', '--check'] },
-    // Tests start this program; see testing/program.ts.
-    { name: 'build', command: [process.execPath, 'scripts/build.ts'] },
     unitTests(files.filter((file) => !apart.includes(file)).sort()),
   ];
 }
@@ -192,4 +196,5 @@ function unitTests(files: readonly string[]): Step {
   };
 }
 
-if (import.meta.main) process.exitCode = (await runSteps({ first: okSteps() })) ? 0 : 1;
+if (import.meta.main)
+  process.exitCode = (await runSteps({ build: buildStep, first: okSteps() })) ? 0 : 1;

@@ -63,6 +63,8 @@ export function tests(
 
 /** The steps of a run. */
 export interface Steps {
+  /** It makes what the others start: nothing else runs before it ends, or at all if it fails. */
+  readonly build: Step;
   /** They run one after another, before the lanes begin. */
   readonly first: readonly Step[];
   /** The steps of a lane run one after another, and the lanes at the same time. */
@@ -78,6 +80,7 @@ export interface Steps {
  * of steps that run at the same time is shown when they end.
  */
 export async function runSteps({
+  build,
   first,
   lanes = [],
   beside = [],
@@ -104,7 +107,8 @@ export async function runSteps({
     ...(await runLane([...first], lane)),
     ...(await Promise.all([...lanes.map(runThenHelp), help()])).flat(),
   ];
-  const all = (await Promise.all([runOwn(), help()])).flat();
+  const built = await runStep(build, 'as it comes');
+  const all = [built, ...(built.passed ? await Promise.all([runOwn(), help()]) : []).flat()];
   process.stdout.write(`\n${summaryOf(all, secondsSince(started))}\n`);
   if (leftOut.length > 0)
     process.stdout.write(`\nNot run, for want of time: ${leftOut.join(', ')}\n`);

@@ -6,7 +6,7 @@ import { globSync } from 'node:fs';
 import { basename } from 'node:path';
 import { longPatienceMilliseconds } from '../testing/patience.ts';
 import { ensurePrerequisites, type Suite } from '../testing/prerequisites.ts';
-import { heavySuites, kernelLanes, longSuites, okSteps } from './ok.ts';
+import { buildStep, heavySuites, kernelLanes, longSuites, okSteps } from './ok.ts';
 import { root, runSteps, tests, type Step } from './steps.ts';
 
 const log = (line: string) => process.stdout.write(`${line}\n`);
@@ -78,6 +78,7 @@ const machineMinutesMax = 45;
 /** A run that is cut after some time shows nothing at all; one with a limit names what it has left out. */
 const limit = Number(process.env['TEST_MINUTES'] ?? NaN);
 const passed = await runSteps({
+  build: buildStep,
   first: okSteps(),
   ...(limit > 0 && { minutesOfRun: limit }),
   lanes: kernelLanes.map((files) =>
