@@ -138,6 +138,8 @@ export class NetworkStage implements AsyncDisposable {
     run('ip', 'route', 'add', `${other4}/32`, 'dev', device);
     for (const setting of [
       'net.ipv4.tcp_fastopen=3',
+      // It heeds what is dropped, as most hosts do. BBR, which this host may have as its own, hardly does.
+      'net.ipv4.tcp_congestion_control=reno',
       'net.ipv6.conf.all.seg6_enabled=1',
       'net.ipv6.conf.wire.seg6_enabled=1',
     ])
