@@ -107,12 +107,27 @@ export async function runSteps({
     ...(await runLane([...first], lane)),
     ...(await Promise.all([...lanes.map(runThenHelp), help()])).flat(),
   ];
+  const progress = setInterval(() => {
+    if (output === 'at its end') process.stdout.write(progressOf(secondsSince(started)));
+  }, progressMilliseconds);
   const built = await runStep(build, 'as it comes');
   const all = [built, ...(built.passed ? await Promise.all([runOwn(), help()]) : []).flat()];
+  clearInterval(progress);
   process.stdout.write(`\n${summaryOf(all, secondsSince(started))}\n`);
   if (leftOut.length > 0)
     process.stdout.write(`\nNot run, for want of time: ${leftOut.join(', ')}\n`);
   return all.every(({ passed }) => passed);
+}
+
+/** How often a run says what it does while steps show their output at their end. */
+const progressMilliseconds = 2 * 60_000;
+/** When each step that runs began, by its name. */
+const running = new Map<string, number>();
+
+function progressOf(seconds: number): string {
+  const minutes = (each: number) => `${Math.floor(each / 60)} min`;
+  const steps = [...running].map(([name, begun]) => `${name} ${minutes(secondsSince(begun))}`);
+  return `\n== after ${minutes(seconds)}, running: ${steps.join('; ')}\n`;
 }
 
 type Output = 'as it comes' | 'at its end';
@@ -150,7 +165,9 @@ async function runStep(step: Step, output: Output): Promise<Ran> {
 async function runOnce({ name, command, minutesMax }: Step, output: Output): Promise<Ran> {
   process.stdout.write(`\n== ${name}${output === 'at its end' ? ': started' : ''}\n`);
   const started = performance.now();
+  running.set(name, started);
   const { passed, processorSeconds, shown } = await runGuarded(command, output, minutesMax);
+  running.delete(name);
   const seconds = secondsSince(started);
   process.stdout.write(`== ${name}: ${passed ? 'ok' : 'FAILED'} (${seconds.toFixed(1)} s)\n`);
   return { name, passed, seconds, processorSeconds, failures: passed ? [] : [failureIn(shown)] };
