@@ -121,7 +121,7 @@ export async function runSteps({
 
 /** How often a run says what it does while steps show their output at their end. */
 const progressMilliseconds = 2 * 60_000;
-/** When each step that runs began, by its name. */
+/** The start of each step that runs, by its name. */
 const running = new Map<string, number>();
 
 function progressOf(seconds: number): string {
