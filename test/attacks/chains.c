@@ -10,7 +10,9 @@
      end; that is for machines that are thrown away
    witness: every process looks where it is before it forks: in or below PATH, in COUNT hierarchies, or outside;
      prints for how many microseconds after its change of uid a chain was outside at most, also those
-     that live on. Only they can say so: others see a process that is being forked at the top, before it runs.
+     that live on. Only they can say so: others see a process that is being forked at the top, before
+     it runs.
+   tell: instead writes a byte to FILE for each chain as soon as it is inside
 
    After MS the last process of each chain sleeps, where it must be found inside its cgroup. Must not
    achieve: a process of UID outside its cgroup for good, or one that is outside and not reported.
@@ -45,8 +47,12 @@ static struct {
   int count;
   long long begin_us;         /* of this chain */
   _Atomic long long *last_us; /* shared by all */
-  int tells;                  /* the file to tell when this chain is inside, or -1 */
+  int is_told;                /* whether there is a file to tell */
+  int tells;                  /* this file until this chain is inside and has told it, or -1 */
 } witness = {.tells = -1};
+
+/* Whether it is to print how long a chain was outside. */
+static int measures(void) { return witness.path != NULL && !witness.is_told; }
 
 static int is_outside(void) {
   char text[8192], line[512];
@@ -140,7 +146,7 @@ static void chain(uid_t uid, int how) {
   }
   limit_life();
   const long long settled_ms = now_ms() + settle_ms;
-  while (witness.path != NULL && now_ms() < settled_ms) {
+  while (measures() && now_ms() < settled_ms) {
     look();
     usleep(1000);
   }
@@ -163,8 +169,10 @@ int main(int argc, char **argv) {
       witness.path = argv[i + 1];
       witness.count = atoi(argv[i + 2]);
     }
-    if (strcmp(argv[i], "tell") == 0 && i + 1 < argc)
+    if (strcmp(argv[i], "tell") == 0 && i + 1 < argc) {
+      witness.is_told = 1;
       witness.tells = open(argv[i + 1], O_WRONLY | O_APPEND | O_CLOEXEC);
+    }
   }
   witness.last_us = mmap(NULL, sizeof *witness.last_us, PROT_READ | PROT_WRITE,
                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -175,7 +183,7 @@ int main(int argc, char **argv) {
     if (fork() == 0) chain(uid, how);
   while (goes_on()) usleep(10000);
   usleep(100000);
-  if (witness.path != NULL) {
+  if (measures()) {
     usleep(settle_ms * 1000);
     printf("%lld\n", atomic_load(witness.last_us));
   }

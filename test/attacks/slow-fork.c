@@ -41,9 +41,7 @@ int main(int argc, char **argv) {
   const uid_t saved = argc > 3 ? (uid_t)atol(argv[3]) : uid;
   /* Within a session everybody may continue everybody. */
   setsid();
-  share_processor();
-  if (setgroups(0, NULL) != 0 || setresuid(uid, uid, saved) != 0) return 1;
-  signal(SIGCONT, ignore);
+  /* Only the forks are to be slow. */
   for (int i = 0; i < mappings; i++) {
     /* Neighbours of different protection are never merged. */
     char *at = mmap(NULL, page, i % 2 ? PROT_READ | PROT_WRITE : PROT_READ,
@@ -51,6 +49,9 @@ int main(int argc, char **argv) {
     if (at == MAP_FAILED) return 1;
     if (i % 2) *at = 1;
   }
+  share_processor();
+  if (setgroups(0, NULL) != 0 || setresuid(uid, uid, saved) != 0) return 1;
+  signal(SIGCONT, ignore);
   for (int i = 0; i < forks; i++) {
     const pid_t child = fork();
     if (child == 0) _exit(0);
