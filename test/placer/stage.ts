@@ -183,29 +183,24 @@ export class Stage implements AsyncDisposable {
 
   /** Returns all living processes of a uid. */
   processesOf(uid: number): readonly number[] {
-    return readdirSync('/proc')
-      .filter((name) => /^\d+$/.test(name))
-      .map(Number)
-      .filter((pid) => {
-        const status = read(`/proc/${pid}/status`) ?? '';
-        return new RegExp(`^Uid:\\t${uid}\\t`, 'm').test(status) && !/^State:\t[ZX]/m.test(status);
-      });
+    return livingProcesses()
+      .filter((each) => each.uid === uid)
+      .map(({ pid }) => pid);
   }
 
   outside(...of: readonly number[]): readonly Found[] {
-    return of.flatMap((uid) =>
-      this.processesOf(uid).flatMap((pid): Found[] => {
-        const cgroups = this.cgroupsOf(pid) ?? [];
-        // A process that is about to end shows as outside on v1; it can no longer run.
-        const cgroup = uid === uids.fourth ? `r${uids.reseller}/u${uid}` : `u${uid}`;
-        const outside = this.hierarchies.filter(
-          ({ path }, index) => cgroups[index] !== `${path}/${cgroup}`,
-        );
-        return cgroups.length === 0 || outside.length === 0
-          ? []
-          : [{ pid, uid, outside: outside.map((each) => each.name) }];
-      }),
-    );
+    return livingProcesses().flatMap(({ pid, uid }): Found[] => {
+      if (!of.includes(uid)) return [];
+      const cgroups = this.cgroupsOf(pid) ?? [];
+      // A process that is about to end shows as outside on v1; it can no longer run.
+      const cgroup = uid === uids.fourth ? `r${uids.reseller}/u${uid}` : `u${uid}`;
+      const outside = this.hierarchies.filter(
+        ({ path }, index) => cgroups[index] !== `${path}/${cgroup}`,
+      );
+      return cgroups.length === 0 || outside.length === 0
+        ? []
+        : [{ pid, uid, outside: outside.map((each) => each.name) }];
+    });
   }
 
   /**
@@ -243,9 +238,10 @@ export class Stage implements AsyncDisposable {
   /** Ends every process of the tests' uids, and those that were started here. */
   async quiet(): Promise<void> {
     for (const child of this.#children.splice(0)) child.kill('SIGKILL');
+    const ours = new Set(Object.values(uids));
     await this.until('every process has ended', () => {
-      const left = Object.values(uids).flatMap((uid) => this.processesOf(uid));
-      for (const pid of left) kill(pid);
+      const left = livingProcesses().filter(({ uid }) => ours.has(uid));
+      for (const { pid } of left) kill(pid);
       return left.length === 0;
     });
   }
@@ -261,6 +257,27 @@ export class Stage implements AsyncDisposable {
       rmSync(path, { recursive: true, force: true });
   }
 }
+
+interface LivingProcess {
+  readonly pid: number;
+  readonly name: string;
+  /** The real one and the effective one. */
+  readonly uid: number;
+  readonly euid: number;
+}
+
+/** Returns all processes that are no zombies. */
+export function livingProcesses(): readonly LivingProcess[] {
+  return readdirSync('/proc').flatMap((entry): LivingProcess[] => {
+    const pid = Number(entry);
+    const found = Number.isNaN(pid) ? null : statusPattern.exec(read(`/proc/${pid}/status`) ?? '');
+    if (found === null) return [];
+    const [, name = '', state = '', uid, euid] = found;
+    return 'ZX'.includes(state) ? [] : [{ pid, name, uid: Number(uid), euid: Number(euid) }];
+  });
+}
+
+const statusPattern = /^Name:\t([^\n]*)\n[^]*?^State:\t(\w)[^]*?^Uid:\t(\d+)\t(\d+)\t/m;
 
 /** Removes a scratch cgroup and those above it that the tests made; false while in use. */
 function removeUp(path: string): boolean {

@@ -3,13 +3,12 @@
  * may last, and none go unseen.
  */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { hostHere } from '../../conformance/host-here.ts';
 import { buildProgram, programsReady } from '../../placer/programs.ts';
-import { kill, read, Stage } from '../../placer/stage.ts';
+import { kill, livingProcesses, read, Stage } from '../../placer/stage.ts';
 
 const ready = await programsReady();
 
@@ -36,15 +35,14 @@ export class AttackStage extends Stage {
 
   /** Returns processes of an attack, by the name of its program: their uids may be any. */
   attackers(name: string): readonly number[] {
-    return execFileSync('ps', ['-e', '-o', 'pid=,stat=,uid=,comm='], { encoding: 'utf8' })
-      .split('\n')
-      .map((line) => line.trim().split(/\s+/))
-      .filter(([, stat = 'Z', uid, comm]) => comm === name && !stat.startsWith('Z') && uid !== '0')
-      .map(([pid]) => Number(pid));
+    return livingProcesses()
+      .filter((each) => each.name === name && each.euid !== 0)
+      .map(({ pid }) => pid);
   }
 
   endAttackers(): void {
-    for (const name of this.#programs.keys()) for (const pid of this.attackers(name)) kill(pid);
+    for (const { pid, name, euid } of livingProcesses())
+      if (this.#programs.has(name) && euid !== 0) kill(pid);
   }
 
   /** Whether a process, or one that has ended, is in the tenant's cgroup. */
