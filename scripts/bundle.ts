@@ -39,6 +39,23 @@ export async function bundleWhole(
   return [...new Set(names)].sort();
 }
 
+/**
+ * Bundles a file of tests into one file. In a directory next to the built program's chunks, it starts that program's scripts
+ * and is of its build.
+ */
+export async function bundleTests(file: string, outfile: string): Promise<void> {
+  await build({
+    ...common,
+    absWorkingDir: root,
+    entryPoints: [file],
+    outfile,
+    bundle: true,
+    format: 'esm',
+    packages: 'external',
+    define: definesOf(ownVersion()),
+  });
+}
+
 type Entries = Readonly<Record<string, string>>;
 /** Matches a file of a package, and has its name: `@hono/node-server`. */
 const packagePath = /^node_modules\/((?:@[^/]+\/)?[^/]+)\//;
@@ -63,8 +80,7 @@ async function buildShared(
     splitting: true,
     format: 'esm',
     ...common,
-    // Of src/sys/processes/same-build.ts.
-    define: { BULKHEAD_BUILD: JSON.stringify(buildOf(version)) },
+    define: definesOf(version),
     metafile: true,
     write: false,
   });
@@ -78,6 +94,9 @@ async function buildShared(
 }
 
 const common = { platform: 'node', target: 'node26', logLevel: 'warning' } as const;
+
+/** Returns the constant of src/sys/processes/same-build.ts. */
+const definesOf = (version: string) => ({ BULKHEAD_BUILD: JSON.stringify(buildOf(version)) });
 
 /** Returns the version in package.json. */
 export function ownVersion(): string {

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { scriptFile } from '../../src/sys/package-files.ts';
 import { eventually } from '../../testing/patience.ts';
 import type { PlacerEvent, PlacerStatus } from '../../src/host/placer/protocol.ts';
 
-export const main = fileURLToPath(new URL('../../src/host/placer/main.ts', import.meta.url));
+export const main = scriptFile('host/placer/main');
 
 export class RawPlacer implements AsyncDisposable {
   readonly child: ChildProcess;

@@ -3,10 +3,11 @@ import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { passBundled } from '../../testing/vm/bundled.ts';
 import { startGuest, type Guest } from '../../testing/vm/guest.ts';
-import { buildBesideSources } from '../../testing/vm/installed.ts';
+import { copyInstalled } from '../../testing/vm/installed.ts';
 import { projectDirectory } from '../../testing/vm/project.ts';
-import { passInside, prepareGuests } from '../../testing/vm/suite.ts';
+import { prepareGuests } from '../../testing/vm/suite.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 import { compile } from '../placer/programs.ts';
 
@@ -20,8 +21,7 @@ suite('attacks on placement in the virtual machine', { skip: guests.skip, timeou
 
   before(async () => {
     guest = await startGuest(guests.image);
-    await guest.copyProject();
-    await buildBesideSources(guest);
+    await copyInstalled(guest);
     using directory = temporaryDirectory('attacks');
     const scratch = directory.path;
     for (const each of programs) {
@@ -35,5 +35,5 @@ suite('attacks on placement in the virtual machine', { skip: guests.skip, timeou
 
   for (const file of globSync('test/attacks/placement/*.test.ts', { cwd: projectDirectory }).sort())
     test(`${file} passes`, () =>
-      passInside(guest, file, { environment: { BULKHEAD_TEST_PROGRAMS: '/opt/programs' } }));
+      passBundled(guest, file, { environment: { BULKHEAD_TEST_PROGRAMS: '/opt/programs' } }));
 });

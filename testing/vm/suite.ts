@@ -88,7 +88,7 @@ export function guestOfSuite(
   };
 }
 
-interface InsideOptions {
+export interface InsideOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** A pattern of the names of tests to leave out. */
   readonly without?: string;
