@@ -34,7 +34,15 @@ export class RawPlacer implements AsyncDisposable {
     ) as Promise<PlacerStatus>;
   }
 
+  /** Throws if the placer has ended: what it was to do never comes. */
+  mustRun(): void {
+    const { exitCode, signalCode } = this.child;
+    assert.equal(exitCode ?? signalCode, null, 'the placer has ended');
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    const { exitCode, signalCode } = this.child;
+    if ((exitCode ?? signalCode) !== null) return;
     const ended = once(this.child, 'exit');
     this.child.stdin?.end();
     await ended;

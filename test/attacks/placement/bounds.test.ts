@@ -18,7 +18,10 @@ function suite(stage: AttackStage): void {
       await using placer = new RawPlacer(stage.program('old-kernel'), String(call), ...node);
       placer.say({ kind: 'targets', ...stage.targets() });
       const child = stage.sleepAs(uids.first);
-      await stage.until('it is inside', () => stage.isIn(child.pid, `u${uids.first}`));
+      await stage.until('it is inside', () => {
+        placer.mustRun();
+        return stage.isIn(child.pid, `u${uids.first}`);
+      });
       const status = await placer.status((each) => each.migrated >= 1);
       assert.deepEqual(status.unknown, []);
     });
@@ -32,11 +35,12 @@ function suite(stage: AttackStage): void {
     const many = Object.values(uids).flatMap((uid) =>
       uid === uids.reseller ? [] : Array.from({ length: 10 }, () => [uid, stage.sleepAs(uid).pid]),
     );
-    await stage.until('all are inside', () =>
-      many.every(([uid = 0, pid = 0]) =>
+    await stage.until('all are inside', () => {
+      placer.mustRun();
+      return many.every(([uid = 0, pid = 0]) =>
         stage.isIn(pid, uid === uids.fourth ? `r${uids.reseller}/u${uid}` : `u${uid}`),
-      ),
-    );
+      );
+    });
     const status = await placer.status((each) => each.migrated >= many.length);
     assert.deepEqual(status.unknown, []);
   });
