@@ -107,9 +107,9 @@ export async function runSteps({
     ...(await runLane([...first], lane)),
     ...(await Promise.all([...lanes.map(runThenHelp), help()])).flat(),
   ];
-  const progress = setInterval(() => {
-    if (output === 'at its end') process.stdout.write(progressOf(secondsSince(started)));
-  }, progressMilliseconds);
+  const sayProgress = () => process.stdout.write(progressOf(secondsSince(started)));
+  const progress =
+    output === 'at its end' ? setInterval(sayProgress, progressMilliseconds) : undefined;
   const built = await runStep(build, 'as it comes');
   const all = [built, ...(built.passed ? await Promise.all([runOwn(), help()]) : []).flat()];
   clearInterval(progress);

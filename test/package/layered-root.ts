@@ -13,7 +13,7 @@ mount -t tmpfs none "$1"
 mkdir "$1/upper" "$1/work" "$1/root" "$1/files"
 mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" none "$1/root"
 for each in proc sys dev; do mount --rbind "/$each" "$1/root/$each"; done
-# Nor have its BPF programs: purging the package removes their pins.
+# Purging the package removes pins of BPF programs, which must not be the host's.
 ! [ -d "$1/root/sys/fs/bpf" ] || mount -t tmpfs none "$1/root/sys/fs/bpf"
 for each in run tmp mnt; do mount -t tmpfs none "$1/root/$each"; done
 mount --bind "$1/files" "$1/root/mnt"

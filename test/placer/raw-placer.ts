@@ -36,13 +36,16 @@ export class RawPlacer implements AsyncDisposable {
 
   /** Throws if the placer has ended: what it was to do never comes. */
   mustRun(): void {
-    const { exitCode, signalCode } = this.child;
-    assert.equal(exitCode ?? signalCode, null, 'the placer has ended');
+    assert.equal(this.#ending, null, 'the placer has ended');
+  }
+
+  /** The exit status or signal; null while it runs. */
+  get #ending(): number | string | null {
+    return this.child.exitCode ?? this.child.signalCode;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const { exitCode, signalCode } = this.child;
-    if ((exitCode ?? signalCode) !== null) return;
+    if (this.#ending !== null) return;
     const ended = once(this.child, 'exit');
     this.child.stdin?.end();
     await ended;

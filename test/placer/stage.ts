@@ -19,6 +19,7 @@ import type { Host } from '../../src/host/host.ts';
 import { treeHost } from '../../testing/tree-host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import type { PlacerHierarchy } from '../../src/host/placer/protocol.ts';
+import { livingProcesses } from '../../testing/living-processes.ts';
 import { eventually } from '../../testing/patience.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 import { mustApply, policyOf } from '../conformance/suite.ts';
@@ -257,27 +258,6 @@ export class Stage implements AsyncDisposable {
       rmSync(path, { recursive: true, force: true });
   }
 }
-
-interface LivingProcess {
-  readonly pid: number;
-  readonly name: string;
-  /** The real one and the effective one. */
-  readonly uid: number;
-  readonly euid: number;
-}
-
-/** Returns all processes that are no zombies. */
-export function livingProcesses(): readonly LivingProcess[] {
-  return readdirSync('/proc').flatMap((entry): LivingProcess[] => {
-    const pid = Number(entry);
-    const found = Number.isNaN(pid) ? null : statusPattern.exec(read(`/proc/${pid}/status`) ?? '');
-    if (found === null) return [];
-    const [, name = '', state = '', uid, euid] = found;
-    return 'ZX'.includes(state) ? [] : [{ pid, name, uid: Number(uid), euid: Number(euid) }];
-  });
-}
-
-const statusPattern = /^Name:\t([^\n]*)\n[^]*?^State:\t(\w)[^]*?^Uid:\t(\d+)\t(\d+)\t/m;
 
 /** Removes a scratch cgroup and those above it that the tests made; false while in use. */
 function removeUp(path: string): boolean {

@@ -19,7 +19,7 @@ import { after, before, describe, test } from 'node:test';
 import type { TopResponse } from '../../src/agent/api/api.ts';
 import { readStops, stopDirectory, stopFile } from '../../src/host/stops.ts';
 import { lockDescriptor } from '../../src/sys/syscalls.ts';
-import { readText } from '../../packages/base/io/read.ts';
+import { livingProcesses } from '../../testing/living-processes.ts';
 import { eventually, longPatienceMilliseconds } from '../../testing/patience.ts';
 import { program, RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';
@@ -78,12 +78,9 @@ describe('bulkhead stop', { skip, timeout: longPatienceMilliseconds }, () => {
   };
   /** Returns the processes with this real uid that have not ended. */
   const processesOf = (uid: number): readonly string[] =>
-    readdirSync('/proc')
-      .filter((each) => /^\d+$/.test(each))
-      .filter((pid) => {
-        const status = readText(`/proc/${pid}/status`) ?? '';
-        return status.includes(`\nUid:\t${uid}\t`) && !/^State:\tZ/m.test(status);
-      });
+    livingProcesses()
+      .filter((each) => each.uid === uid)
+      .map(({ pid }) => String(pid));
   const pids = () => {
     if ('skip' in here) throw new Error(here.skip);
     const probed = here.host.probe();

@@ -8,7 +8,8 @@ import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { hostHere } from '../../conformance/host-here.ts';
 import { buildProgram, programsReady } from '../../placer/programs.ts';
-import { kill, livingProcesses, read, Stage } from '../../placer/stage.ts';
+import { livingProcesses } from '../../../testing/living-processes.ts';
+import { kill, read, Stage } from '../../placer/stage.ts';
 
 const ready = await programsReady();
 
