@@ -239,30 +239,73 @@ suite('conformance in the virtual machine', { skip: guests.skip }, () => {
     );
   }
 
-  test(
-    'limits of the delegated unit survive a daemon-reload',
-    { timeout: longPatienceMilliseconds },
-    async () => {
-      await policy('<host driver="cgroup2"/><tenant uid="64401"><processes limit="33"/></tenant>');
-      const applied = await bulkhead('apply');
-      assert.equal(applied.status, 0, applied.stderr);
-      await guest.succeed('systemctl daemon-reload && sleep 1');
-      await guest.succeed('systemctl set-property --runtime system.slice CPUWeight=90');
-      assert.equal(await guest.succeed('systemctl is-active bulkhead-tenants.service'), 'active\n');
-      assert.equal(
-        await guest.succeed('cat /sys/fs/cgroup/bulkhead-tenants.service/u64401/pids.max'),
-        '33\n',
+  const unit = 'bulkhead-tenants.service';
+  const applyLimit = async (processes: number) => {
+    await policy(
+      `<host driver="cgroup2"/><tenant uid="64401"><processes limit="${processes}"/></tenant>`,
+    );
+    const applied = await bulkhead('apply');
+    assert.equal(applied.status, 0, applied.stderr);
+  };
+  const isInForce = async (processes: number) => {
+    assert.equal(await guest.succeed(`systemctl is-active ${unit}`), 'active\n');
+    const limit = await guest.succeed(`cat /sys/fs/cgroup/${unit}/u64401/pids.max`);
+    assert.equal(limit, `${processes}\n`);
+  };
+  const releaseAll = async () => {
+    const released = await bulkhead('release');
+    assert.equal(released.status, 0, released.stderr);
+    const left = () =>
+      guest.succeed(
+        'ls -d /sys/fs/cgroup/bulkhead* /etc/systemd/system/bulkhead* /etc/systemd/system/*/bulkhead* 2>/dev/null || true',
       );
-      const verified = await bulkhead('verify');
-      assert.equal(verified.status, 0, verified.stdout + verified.stderr);
-      const released = await bulkhead('release');
-      assert.equal(released.status, 0, released.stderr);
-      const left = () =>
-        guest.succeed(
-          'ls -d /sys/fs/cgroup/bulkhead* /etc/systemd/system/bulkhead* 2>/dev/null || true',
-        );
-      // systemd removes the cgroup of a unit when the kernel has told it that nothing is left in it.
-      await eventually('nothing is left', async () => (await left()) === '', left);
+    // systemd removes the cgroup of a unit when the kernel has told it that nothing is left in it.
+    await eventually('nothing is left', async () => (await left()) === '', left);
+    assert.match(await guest.succeed(`systemctl show -p LoadState ${unit}`), /not-found/);
+  };
+  const timeout = longPatienceMilliseconds;
+
+  test('limits of the delegated unit survive a daemon-reload', { timeout }, async () => {
+    await applyLimit(33);
+    await guest.succeed('systemctl daemon-reload && sleep 1');
+    await guest.succeed('systemctl set-property --runtime system.slice CPUWeight=90');
+    await isInForce(33);
+    const verified = await bulkhead('verify');
+    assert.equal(verified.status, 0, verified.stdout + verified.stderr);
+    await releaseAll();
+  });
+
+  test(
+    'the delegated unit has systemd read all files again only if needed',
+    { timeout },
+    async () => {
+      const lastRead = () => guest.succeed('systemctl show -p UnitsLoadTimestampMonotonic');
+      const before = await lastRead();
+      await applyLimit(33);
+      assert.equal(await guest.succeed(`systemctl is-enabled ${unit}`), 'enabled\n');
+      // systemd does not know yet that its target wants the unit.
+      await guest.succeed(`test -z "$(systemctl show -P WantedBy ${unit})"`);
+      await guest.succeed('systemctl isolate multi-user.target');
+      await isInForce(33);
+      await releaseAll();
+      await applyLimit(34);
+      await isInForce(34);
+      assert.equal(await lastRead(), before);
+
+      await guest.succeed(`sed -i 's/^TasksMax=infinity/TasksMax=77/' /etc/systemd/system/${unit}`);
+      await applyLimit(35);
+      await isInForce(35);
+      assert.equal(await guest.succeed(`systemctl show -P TasksMax ${unit}`), 'infinity\n');
+      assert.equal(
+        await guest.succeed(`systemctl show -P WantedBy ${unit}`),
+        'multi-user.target\n',
+      );
+      assert.notEqual(await lastRead(), before);
+      // Its target wants it now, so that systemd keeps it until it reads all files again.
+      await releaseAll();
+      await applyLimit(36);
+      await isInForce(36);
+      await releaseAll();
     },
   );
 

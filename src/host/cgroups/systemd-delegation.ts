@@ -5,16 +5,22 @@
  * The unit has no process of its own and stays active, so that nothing that happens to Bulkhead's agent affects
  * tenants. Stopping it does not touch their processes. Its file records, across reboots, whether tenants without a
  * reseller are in its cgroup or are slices.
+ *
+ * systemd reads the files of all units again only where it has not read this one as it is now: that takes seconds on a
+ * slow host. It learns of the link to the unit, which starts it at boot, by the next such reading; until then only
+ * `IgnoreOnIsolate=` keeps "systemctl isolate multi-user.target" from stopping the unit.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Preparation } from '../../plan/observed.ts';
 import type { Delegation } from './cgroup-driver.ts';
+import { causeOf } from '../../../packages/base/io/errno.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { runFailure, type RunError } from '../../sys/processes/run-bounded.ts';
-import { replaceFile } from '../../../packages/base/io/replace-file.ts';
+import { removeIfThere, replaceFile } from '../../../packages/base/io/replace-file.ts';
 
 export const runsSystemd = () => existsSync('/run/systemd/system');
 
@@ -33,6 +39,7 @@ const unitText = (
 [Unit]
 ${description(instance, holds)}
 Documentation=man:bulkhead(8)
+IgnoreOnIsolate=yes
 
 [Service]
 Type=oneshot
@@ -54,6 +61,8 @@ WantedBy=multi-user.target
 const commandMilliseconds = 60_000;
 
 const pathOf = (instance: string) => `/etc/systemd/system/${unitOf(instance)}`;
+const linkOf = (instance: string) =>
+  `/etc/systemd/system/multi-user.target.wants/${unitOf(instance)}`;
 
 /** Returns the unit's occupants; undefined if there is no unit. */
 export function delegatedTo(instance: string): Holds | undefined {
@@ -98,12 +107,15 @@ function startUnit(
   const unit = unitOf(instance);
   const path = pathOf(instance);
   try {
-    if (readText(path) !== text) {
+    const before = readText(path);
+    if (before !== text) {
       const written = replaceFile(path, text);
       if (!written.ok) return written;
     }
-    // systemd reads its files again then.
-    systemctl('enable', '--quiet', unit);
+    const enabled = enable(instance);
+    if (!enabled.ok) return enabled;
+    const isReplaced = before !== undefined && before !== text;
+    if (isReplaced || knownAs(unit) !== 'current') systemctl('daemon-reload');
     systemctl(cgroupExists() ? 'start' : 'restart', unit);
     return ok(undefined);
   } catch (error) {
@@ -116,19 +128,46 @@ function removeUnit(instance: string): Result<void, Problem> {
   const path = pathOf(instance);
   try {
     if (!existsSync(path)) return ok(undefined);
-    systemctl('disable', '--quiet', '--no-reload', '--now', unit);
-    rmSync(path, { force: true });
-    systemctl('daemon-reload');
+    systemctl('stop', unit);
+    removeIfThere(linkOf(instance));
+    removeIfThere(path);
+    if (knownAs(unit) !== 'absent') systemctl('daemon-reload');
     return ok(undefined);
   } catch (error) {
     return failed({ action: 'remove the systemd unit', object: unit, ...systemctlCause(error) });
   }
 }
 
-function systemctl(...args: string[]): void {
-  execFileSync('systemctl', args, {
+/**
+ * Has systemd start the unit at boot. "systemctl enable" does the same, but systemd then takes each unit of the host for
+ * changed, until it reads all files again.
+ */
+function enable(instance: string): Result<void, Problem> {
+  const link = linkOf(instance);
+  try {
+    mkdirSync(dirname(link), { recursive: true, mode: 0o755 });
+    symlinkSync(pathOf(instance), link);
+    return ok(undefined);
+  } catch (error) {
+    const cause = causeOf(error);
+    if (cause.errno === 'EEXIST') return ok(undefined);
+    return failed({ action: 'create the link', object: link, ...cause });
+  }
+}
+
+/** Returns how systemd knows the unit: as its file is now, not at all, or as something that was before. */
+function knownAs(unit: string): 'current' | 'absent' | 'old' {
+  const shown = systemctl('show', '--property=LoadState', '--property=NeedDaemonReload', unit);
+  const lines = shown.split('\n');
+  if (lines.includes('NeedDaemonReload=yes')) return 'old';
+  if (lines.includes('LoadState=not-found')) return 'absent';
+  return lines.includes('LoadState=loaded') ? 'current' : 'old';
+}
+
+function systemctl(...args: string[]): string {
+  return execFileSync('systemctl', args, {
     timeout: commandMilliseconds,
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     encoding: 'utf8',
   });
 }
