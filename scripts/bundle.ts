@@ -52,7 +52,8 @@ export async function bundleTests(file: string, outfile: string): Promise<void> 
     bundle: true,
     format: 'esm',
     packages: 'external',
-    define: definesOf(ownVersion()),
+    // What it imports would take itself for the program.
+    define: { ...definesOf(ownVersion()), 'import.meta.main': 'false' },
   });
 }
 

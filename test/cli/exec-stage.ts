@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { patienceMilliseconds } from '../../testing/patience.ts';
+import { launcher } from '../../testing/launcher.ts';
 import { findTree, launchText, pause, removeCgroup } from './launch-stage.ts';
-import { compileExec } from '../../scripts/entry.ts';
 
-export const launcher = compileExec();
+export { launcher };
 export const instance = `bulkhead-exectest-${process.pid}`;
 export const account = `bhexec${process.pid}`;
 export const group = `bhexecg${process.pid}`;

@@ -7,12 +7,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { applyPolicy, releaseAll } from '../../src/apply/apply.ts';
+import { scriptBeside } from '../../testing/script-beside.ts';
 import { treeElement } from '../../testing/tree-host.ts';
 import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 import { messageOf, mustApply, policyOf, uids } from './suite.ts';
 import { kernelSuite, type KernelStage } from './kernel-stage.ts';
 
 const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
+const killedApply = scriptBeside(import.meta, 'killed-apply');
 const { first, second, third, reseller } = uids;
 const gentle = { kill: false, force: false };
 
@@ -82,9 +84,8 @@ function suite({ instance, host, version, driver, inside, runs, held }: KernelSt
     const step = version === 2 ? 4 : 1;
     for (let at = 0; at < total; at += step) {
       assert.deepEqual(releaseAll(host, { kill: true }), { ok: true, value: undefined });
-      const script = fileURLToPath(new URL('killed-apply.ts', import.meta.url));
       const when = at % 2 === 0 ? 'before' : 'after';
-      const killed = spawnSync(process.execPath, [script, instance, body, String(at), when], {
+      const killed = spawnSync(process.execPath, [killedApply, instance, body, String(at), when], {
         encoding: 'utf8',
       });
       assert.equal(killed.signal, 'SIGKILL', `operation ${at}: ${killed.stderr}`);
@@ -95,17 +96,14 @@ function suite({ instance, host, version, driver, inside, runs, held }: KernelSt
 
   held('applyPolicy() waits while another apply has the lock', async () => {
     mustApply(`<tenant uid="${first}"/>`, host);
-    const hold = `import { lockFile } from ${JSON.stringify(new URL('../../src/sys/files/flock.ts', import.meta.url).href)};
-      lockFile('${host.paths.runtime}/lock', { waitMs: 0 });
-      console.log('held');
-      setInterval(() => {}, 60_000);`;
-    const holder = spawn(process.execPath, ['--input-type=module', '-e', hold], {
+    const hold = ['sh', '-c', 'echo held; exec sleep infinity'];
+    const holder = spawn('flock', ['--no-fork', `${host.paths.runtime}/lock`, ...hold], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     assert.ok(holder.stdout);
     await once(holder.stdout, 'data');
     const waiting = spawn(process.execPath, [
-      fileURLToPath(new URL('killed-apply.ts', import.meta.url)),
+      killedApply,
       instance,
       `<tenant uid="${first}"/><tenant uid="${second}"/>`,
       '-1',

@@ -8,10 +8,8 @@ import { releaseAll } from '../../src/apply/apply.ts';
 import type { Driver } from '../../src/host/driver.ts';
 import { readText } from '../../packages/base/io/read.ts';
 import { hostHere } from './host-here.ts';
-import { compileExec } from '../../scripts/entry.ts';
+import { launcher } from '../../testing/launcher.ts';
 import type { Host } from '../../src/host/host.ts';
-
-const launcher = compileExec();
 
 /** An instance on the kernel of this machine, and commands in it. */
 export class KernelStage {

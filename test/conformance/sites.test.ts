@@ -11,11 +11,10 @@ import { eventually, patienceMilliseconds } from '../../testing/patience.ts';
 import { usesNoMoreThan } from './cpu-share.ts';
 import { hostHere } from './host-here.ts';
 import { mustApply } from './suite.ts';
-import { compileExec } from '../../scripts/entry.ts';
+import { launcher } from '../../testing/launcher.ts';
 
 const instance = 'bulkhead-sites-test';
 const here = hostHere(instance);
-const launcher = compileExec();
 const [uid, reseller] = [64_231, 64_232];
 const tenant = (inside: string) => `<tenant uid="${uid}">${inside}</tenant>`;
 const site = (name: string, inside = '') => `<site name="${name}">${inside}</site>`;

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
+import { passBundled } from '../../testing/vm/bundled.ts';
 import { startGuest, type Guest } from '../../testing/vm/guest.ts';
 import { buildBesideSources } from '../../testing/vm/installed.ts';
 import { passInside, prepareGuests } from '../../testing/vm/suite.ts';
@@ -81,7 +82,9 @@ suite('conformance in the virtual machine', { skip: guests.skip }, () => {
     'test/cli/exec-script.test.ts',
     'test/cli/exec-tenants.test.ts',
   ])
-    test(`${file} passes`, { timeout: longPatienceMilliseconds }, () => passInside(guest, file));
+    test(`${file} passes`, { timeout: longPatienceMilliseconds }, () =>
+      passBundled(guest, file, { scripts: ['test/conformance/killed-apply.ts'] }),
+    );
   // Signals end it alike on every kernel: one of them is enough here.
   test('test/conformance/demo.test.ts passes', { timeout: longPatienceMilliseconds }, () =>
     passInside(guest, 'test/conformance/demo.test.ts', { without: 'SIGTERM|SIGHUP' }),

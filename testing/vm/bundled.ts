@@ -1,24 +1,34 @@
 /** Files of tests that run inside a guest next to the installed program. */
 import { basename, join } from 'node:path';
 import { bundleTests } from '../../scripts/bundle.ts';
+import { builtMark } from '../program.ts';
 import { temporaryDirectory } from '../temporary-directory.ts';
 import type { Guest } from './guest.ts';
 import { passInside, type InsideOptions } from './suite.ts';
 
+export interface BundledOptions extends InsideOptions {
+  /** Scripts that the tests start, which they find by `scriptBeside`. */
+  readonly scripts?: readonly string[];
+}
+
 /**
- * Runs a file of tests like `passInside`, but call `copyInstalled` first. The guest gets the file with all that it imports
- * as one: Node.js would take half a minute of an emulated processor to take the types out of two hundred. The scripts that
- * the tests start are the built ones. The tests must not read the project's sources.
+ * Runs a file of tests like `passInside`. The guest gets the file with all that it imports as one: Node.js would take half
+ * a minute of an emulated processor to take the types out of two hundred. The program and the scripts that the tests start
+ * are the built ones. The tests must not read the project's sources.
  */
 export async function passBundled(
   guest: Guest,
   file: string,
-  options: InsideOptions = {},
+  { scripts = [], environment = {}, ...options }: BundledOptions = {},
 ): Promise<void> {
-  const bundle = `dist/inside/${basename(file, '.ts')}.js`;
   using directory = temporaryDirectory('bundled');
-  const built = join(directory.path, basename(bundle));
-  await bundleTests(file, built);
-  await guest.copyIn(built, `/opt/bulkhead/${bundle}`);
-  await passInside(guest, bundle, options);
+  for (const each of [file, ...scripts])
+    await bundleTests(each, join(directory.path, bundleOf(each)));
+  await guest.copyIn(directory.path, '/opt/bulkhead/dist/inside');
+  await passInside(guest, `dist/inside/${bundleOf(file)}`, {
+    ...options,
+    environment: { ...environment, [builtMark]: 'yes' },
+  });
 }
+
+const bundleOf = (file: string) => `${basename(file, '.ts')}.js`;
