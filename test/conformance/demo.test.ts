@@ -3,7 +3,6 @@ import '../../testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, test } from 'node:test';
 import { lockFile } from '../../src/sys/files/flock.ts';
@@ -17,10 +16,10 @@ import { commonUse, SampleSeries } from '../../testing/demo/sample.ts';
 import { judgeLimit } from '../../testing/demo/verdict.ts';
 import { scratchDirectories } from '../../testing/demo/scratch.ts';
 import { longPatienceMilliseconds } from '../../testing/patience.ts';
+import { scriptBeside } from '../../testing/script-beside.ts';
 import { wrap } from '../../src/cli/shared/terminal.ts';
 
-const project = resolve(import.meta.dirname, '../..');
-const program = join(project, 'testing/demo/main.ts');
+const program = scriptBeside(import.meta, '../../testing/demo/main');
 const obstacles = findBlockers();
 const skip = obstacles.length > 0 ? obstacles.join('; ') : false;
 

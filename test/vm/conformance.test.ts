@@ -7,7 +7,7 @@ import { after, before, suite, test } from 'node:test';
 import { passBundled } from '../../testing/vm/bundled.ts';
 import { startGuest, type Guest } from '../../testing/vm/guest.ts';
 import { buildBesideSources } from '../../testing/vm/installed.ts';
-import { passInside, prepareGuests } from '../../testing/vm/suite.ts';
+import { prepareGuests } from '../../testing/vm/suite.ts';
 import { eventually, longPatienceMilliseconds } from '../../testing/patience.ts';
 
 const guests = await prepareGuests(import.meta.filename);
@@ -87,7 +87,10 @@ suite('conformance in the virtual machine', { skip: guests.skip }, () => {
     );
   // Signals end it alike on every kernel: one of them is enough here.
   test('test/conformance/demo.test.ts passes', { timeout: longPatienceMilliseconds }, () =>
-    passInside(guest, 'test/conformance/demo.test.ts', { without: 'SIGTERM|SIGHUP' }),
+    passBundled(guest, 'test/conformance/demo.test.ts', {
+      scripts: ['testing/demo/main.ts'],
+      without: 'SIGTERM|SIGHUP',
+    }),
   );
 
   test(

@@ -34,6 +34,14 @@ my $r = $how eq 'memory' ? do { local $/; my $bytes = <$f>; syscall(175, $bytes,
 print $r == 0 ? 'loaded' : $!{EPERM} ? 'EPERM' : "other: $!";
 `;
 
+/**
+ * Leaves of the drivers only those that run and the one that tests load. A list of all modules is in force once, and each
+ * later scan takes a fifth of the time.
+ */
+const withFewDrivers = `cd /lib/modules/$(uname -r)
+  { cut -d' ' -f1 /proc/modules; echo dummy; } | xargs modinfo -n | sed "s,^$PWD/,," > /root/needed
+  find kernel/drivers kernel/sound kernel/net -name '*.ko*' | grep -vxFf /root/needed | xargs rm && depmod`;
+
 suite('modules gate', { skip: guests.skip }, () => {
   const load = async (how: 'file' | 'compressed' | 'memory', file: string) =>
     (await succeed(`load ${how} ${file}`)).trim();
@@ -75,9 +83,9 @@ suite('modules gate', { skip: guests.skip }, () => {
   test('modules gate enable --watch lets everything load', patient, async () => {
     assert.equal((await status()).obstacle, null);
     const would = await succeed('bulkhead modules gate enable --watch --dry-run --json');
-    assert.ok(jsonOf<ModulesGateEnableJson>('modules gate enable', would).listed >= 100);
+    assert.ok(jsonOf<ModulesGateEnableJson>('modules gate enable', would).listed >= 1_000);
     const text = await succeed('bulkhead modules gate enable --watch');
-    assert.match(text, /^Linux \S+: \d{3,} modules may load, 0 may not$/m);
+    assert.match(text, /^Linux \S+: \d{4,} modules may load, 0 may not$/m);
     assert.equal((await status()).mode, 'watch');
     assert.equal(await load('file', '/root/dummy.ko'), 'loaded');
     await succeed('rmmod dummy');
@@ -92,6 +100,7 @@ suite('modules gate', { skip: guests.skip }, () => {
     'modules gate enable writes nothing without its BPF object, or with --dry-run',
     patient,
     async () => {
+      await succeed(withFewDrivers);
       const list = '/var/lib/bulkhead/modules-gate/$(uname -r).json';
       const object = '/opt/bulkhead/dist/bpf/modules.bpf.o';
       await succeed(`bulkhead modules gate disable && rm ${list} && mv ${object} /root/`);

@@ -8,9 +8,10 @@ import { fileURLToPath } from 'node:url';
 import { after, before, suite, test } from 'node:test';
 import { longPatienceMilliseconds } from '../../testing/patience.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
+import { passBundled } from '../../testing/vm/bundled.ts';
 import { startGuest, type Guest } from '../../testing/vm/guest.ts';
 import { buildBesideSources } from '../../testing/vm/installed.ts';
-import { passInside, prepareGuests } from '../../testing/vm/suite.ts';
+import { prepareGuests } from '../../testing/vm/suite.ts';
 import { compile } from '../placer/programs.ts';
 
 const guests = await prepareGuests(import.meta.filename);
@@ -41,7 +42,7 @@ suite('the network of tenants in the virtual machine', { skip: guests.skip }, ()
   const succeed = (command: string, input?: string) =>
     guest.succeed(command, { timeoutMs: timeout, ...(input === undefined ? {} : { input }) });
   const inside = (file: string) =>
-    passInside(guest, file, { environment: { BULKHEAD_TEST_PROGRAMS: programs } });
+    passBundled(guest, file, { environment: { BULKHEAD_TEST_PROGRAMS: programs } });
 
   test('packets are counted and wait as they should', { timeout }, async () => {
     await inside('test/network/pacing.test.ts');

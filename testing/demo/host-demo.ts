@@ -2,6 +2,7 @@
 import { lockFile } from '../../src/sys/files/flock.ts';
 import { compileExec, isExecCurrent } from '../../scripts/entry.ts';
 import { ensurePrerequisites } from '../prerequisites.ts';
+import { isBuilt } from '../program.ts';
 import { treeHost } from '../tree-host.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { demonstrate, type Report } from './course.ts';
@@ -17,7 +18,7 @@ import { hasTraces, removeTraces } from './traces.ts';
 
 /** Compiles the launcher unless that was done before, and returns why it cannot be. */
 async function prepareLauncher(): Promise<string | undefined> {
-  if (isExecCurrent()) return undefined;
+  if (isBuilt || isExecCurrent()) return undefined;
   const ready = await ensurePrerequisites('demo', printError);
   if (!ready.ok) return ready.reason;
   compileExec();

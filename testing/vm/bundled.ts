@@ -1,4 +1,5 @@
 /** Files of tests that run inside a guest next to the installed program. */
+import { chmodSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { bundleTests } from '../../scripts/bundle.ts';
 import { builtMark } from '../program.ts';
@@ -22,6 +23,7 @@ export async function passBundled(
   { scripts = [], environment = {}, ...options }: BundledOptions = {},
 ): Promise<void> {
   using directory = temporaryDirectory('bundled');
+  chmodSync(directory.path, 0o755);
   for (const each of [file, ...scripts])
     await bundleTests(each, join(directory.path, bundleOf(each)));
   await guest.copyIn(directory.path, '/opt/bulkhead/dist/inside');
