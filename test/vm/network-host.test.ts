@@ -3,46 +3,48 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { longPatienceMilliseconds } from '../../testing/patience.ts';
 import { shellQuote } from '../../testing/vm/command.ts';
+import { copyBundled, passBundled } from '../../testing/vm/bundled.ts';
 import { startGuest, type Guest } from '../../testing/vm/guest.ts';
-import { buildBesideSources } from '../../testing/vm/installed.ts';
-import { passInside, prepareGuests } from '../../testing/vm/suite.ts';
+import { copyInstalled } from '../../testing/vm/installed.ts';
+import { prepareGuests } from '../../testing/vm/suite.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 const timeout = longPatienceMilliseconds;
+const steps = 'test/network/qdiscs/steps.ts';
 
 suite("the host's network in the virtual machine", { skip: guests.skip }, () => {
   let guest: Guest;
   before(
     async () => {
       guest = await startGuest(guests.image, 2);
-      await guest.copyProject();
-      await buildBesideSources(guest);
+      await copyInstalled(guest);
+      await copyBundled(guest, [steps]);
     },
     { timeout },
   );
   after(() => guest[Symbol.asyncDispose]());
 
   test('qdiscs are set and restored', { timeout }, () =>
-    passInside(guest, 'test/network/qdiscs/kernel.test.ts'),
+    passBundled(guest, 'test/network/qdiscs/kernel.test.ts'),
   );
 
   test('net.core.default_qdisc is set for later devices, and restored', { timeout }, async () => {
     const sysctl = '/proc/sys/net/core/default_qdisc';
-    const stage = (steps: string) =>
+    const run = (words: string) =>
       guest.succeed(
-        `mkdir -p /var/lib/host-state && cd /opt/bulkhead && node test/network/qdiscs/stage.ts /var/lib/host-state ${steps}`,
+        `mkdir -p /var/lib/host-state && node /opt/bulkhead/dist/inside/steps.js /var/lib/host-state ${words}`,
       );
     await guest.succeed(`echo fq_codel > ${sysctl}; ip link add out type dummy && ip link set out up
       ip addr add 192.0.2.2/24 dev out; ip route add default via 192.0.2.1 metric 1`);
-    assert.match(await stage('adopt'), /fq on out/);
+    assert.match(await run('adopt'), /fq on out/);
     assert.equal(await guest.succeed(`cat ${sysctl}`), 'fq\n');
-    assert.equal(await stage('restore'), '[]\n');
+    assert.equal(await run('restore'), '[]\n');
     assert.equal(await guest.succeed(`cat ${sysctl}`), 'fq_codel\n');
     // What somebody sets after us stays.
-    await stage('adopt');
+    await run('adopt');
     await guest.succeed(`echo pfifo_fast > ${sysctl}`);
-    await stage('check adopt');
-    assert.equal(await stage('restore'), '[]\n');
+    await run('check adopt');
+    assert.equal(await run('restore'), '[]\n');
     assert.equal(await guest.succeed(`cat ${sysctl}`), 'pfifo_fast\n');
   });
 

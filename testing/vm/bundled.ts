@@ -22,15 +22,19 @@ export async function passBundled(
   file: string,
   { scripts = [], environment = {}, ...options }: BundledOptions = {},
 ): Promise<void> {
-  using directory = temporaryDirectory('bundled');
-  chmodSync(directory.path, 0o755);
-  for (const each of [file, ...scripts])
-    await bundleTests(each, join(directory.path, bundleOf(each)));
-  await guest.copyIn(directory.path, '/opt/bulkhead/dist/inside');
+  await copyBundled(guest, [file, ...scripts]);
   await passInside(guest, `dist/inside/${bundleOf(file)}`, {
     ...options,
     environment: { ...environment, [builtMark]: 'yes' },
   });
+}
+
+/** Copies scripts to the guest, each as one file: `test/a/steps.ts` to /opt/bulkhead/dist/inside/steps.js. */
+export async function copyBundled(guest: Guest, scripts: readonly string[]): Promise<void> {
+  using directory = temporaryDirectory('bundled');
+  chmodSync(directory.path, 0o755);
+  for (const each of scripts) await bundleTests(each, join(directory.path, bundleOf(each)));
+  await guest.copyIn(directory.path, '/opt/bulkhead/dist/inside');
 }
 
 const bundleOf = (file: string) => `${basename(file, '.ts')}.js`;

@@ -1,17 +1,12 @@
-/**
- * Network namespaces with devices that lead out. Steps are commands of the shell, or these, each of which prints a line
- * of JSON:
- *
- *     adopt  check  drop  read     a report
- *     restore                      what failed
- */
+/** Network namespaces with devices that lead out. Steps are those of `steps.ts`. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathsOf } from '../../../src/host/paths.ts';
-import { PacedDevices, readPacing } from '../../../src/network/io/qdiscs/paced-devices.ts';
 import type { PacingReport } from '../../../src/network/core/qdiscs/report.ts';
+import { scriptBeside } from '../../../testing/script-beside.ts';
+
+const script = scriptBeside(import.meta, 'steps');
 
 /** The programs that the tests need, and root. */
 export const stageSkip =
@@ -67,7 +62,7 @@ export class Stage implements Disposable {
   }
 
   #start(steps: readonly string[], timeout?: number, before: readonly string[] = []) {
-    const program = [...before, process.execPath, import.meta.filename];
+    const program = [...before, process.execPath, script];
     const words = ['netns', 'exec', this.name, ...program];
     const run = spawnSync('ip', [...words, this.state, ...steps], {
       encoding: 'utf8',
@@ -85,22 +80,3 @@ export class Stage implements Disposable {
     rmSync(this.state, { recursive: true });
   }
 }
-
-async function main([state = '', ...steps]: readonly string[]): Promise<void> {
-  const paths = { ...pathsOf('bulkhead-qdiscs-test'), state };
-  const devices = new PacedDevices(paths);
-  const actions: Readonly<Record<string, () => Promise<unknown>>> = {
-    adopt: () => devices.adopt(true),
-    check: () => devices.check(),
-    drop: () => devices.adopt(false),
-    read: () => readPacing(paths),
-    restore: () => devices.restore(),
-  };
-  for (const step of steps) {
-    const action = actions[step];
-    if (action === undefined) execFileSync('sh', ['-c', step], { stdio: ['ignore', 2, 2] });
-    else process.stdout.write(`${JSON.stringify(await action())}\n`);
-  }
-}
-
-if (import.meta.main) await main(process.argv.slice(2));
