@@ -19,7 +19,7 @@ const looksMax = 100;
 const applying = '[a]pply-child';
 
 const limits =
-  '<host driver="cgroup2"/><agent interval="2s"/><tenants uids="3000-3999"/><defaults><cpu limit="100%"/><memory limit="256MiB"/><processes limit="60"/></defaults>';
+  '<host driver="cgroup2"/><agent interval="2s"/><tenants uids="3000-3999"/><defaults><cpu limit="100%"/><memory limit="128MiB"/><processes limit="60"/></defaults>';
 
 suite('the agent as a systemd service', { skip: guests.skip }, () => {
   let guest: Guest;
