@@ -52,7 +52,7 @@ export async function bundleTests(file: string, outfile: string): Promise<void> 
     bundle: true,
     format: 'esm',
     packages: 'external',
-    // What it imports would take itself for the program.
+    // Otherwise an imported module would take itself for the program.
     define: { ...definesOf(ownVersion()), 'import.meta.main': 'false' },
   });
 }

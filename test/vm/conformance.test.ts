@@ -307,7 +307,7 @@ suite('conformance in the virtual machine', { skip: guests.skip }, () => {
         'multi-user.target\n',
       );
       assert.notEqual(await lastRead(), before);
-      // Its target wants it now, so that systemd keeps it until it reads all files again.
+      // The target wants the unit now, and systemd keeps a removed one until it reads all files again.
       await releaseAll();
       await applyLimit(36);
       await isInForce(36);

@@ -35,8 +35,8 @@ print $r == 0 ? 'loaded' : $!{EPERM} ? 'EPERM' : "other: $!";
 `;
 
 /**
- * Leaves of the drivers only those that run and the one that tests load. A list of all modules is in force once, and each
- * later scan takes a fifth of the time.
+ * Removes all drivers except those in use and the one that tests load: a list of all modules has been in force by then,
+ * and each later scan takes a fifth of the time.
  */
 const withFewDrivers = `cd /lib/modules/$(uname -r)
   { cut -d' ' -f1 /proc/modules; echo dummy; } | xargs modinfo -n | sed "s,^$PWD/,," > /root/needed
@@ -83,9 +83,9 @@ suite('modules gate', { skip: guests.skip }, () => {
   test('modules gate enable --watch lets everything load', patient, async () => {
     assert.equal((await status()).obstacle, null);
     const would = await succeed('bulkhead modules gate enable --watch --dry-run --json');
-    assert.ok(jsonOf<ModulesGateEnableJson>('modules gate enable', would).listed >= 1_000);
+    assert.ok(jsonOf<ModulesGateEnableJson>('modules gate enable', would).listed >= 100);
     const text = await succeed('bulkhead modules gate enable --watch');
-    assert.match(text, /^Linux \S+: \d{4,} modules may load, 0 may not$/m);
+    assert.match(text, /^Linux \S+: \d{3,} modules may load, 0 may not$/m);
     assert.equal((await status()).mode, 'watch');
     assert.equal(await load('file', '/root/dummy.ko'), 'loaded');
     await succeed('rmmod dummy');

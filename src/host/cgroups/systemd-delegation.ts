@@ -6,9 +6,9 @@
  * tenants. Stopping it does not touch their processes. Its file records, across reboots, whether tenants without a
  * reseller are in its cgroup or are slices.
  *
- * systemd reads the files of all units again only where it has not read this one as it is now: that takes seconds on a
- * slow host. It learns of the link to the unit, which starts it at boot, by the next such reading; until then only
- * `IgnoreOnIsolate=` keeps "systemctl isolate multi-user.target" from stopping the unit.
+ * systemd is told to read the files of all units again only if it does not know this one as its file is now: that takes
+ * seconds on a slow host. With the next such reading, systemd learns of the link that starts the unit at boot. Until then,
+ * only `IgnoreOnIsolate=` keeps "systemctl isolate multi-user.target" from stopping the unit.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
