@@ -11,16 +11,15 @@
  * only `IgnoreOnIsolate=` keeps "systemctl isolate multi-user.target" from stopping the unit.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync } from 'node:fs';
 import { failed, type Cause, type Problem } from '../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../packages/base/result.ts';
 import type { Preparation } from '../../plan/observed.ts';
 import type { Delegation } from './cgroup-driver.ts';
-import { causeOf } from '../../../packages/base/io/errno.ts';
 import { readText } from '../../../packages/base/io/read.ts';
 import { runFailure, type RunError } from '../../sys/processes/run-bounded.ts';
 import { removeIfThere, replaceFile } from '../../../packages/base/io/replace-file.ts';
+import { makeWantsLink } from '../systemd/wants-link.ts';
 
 export const runsSystemd = () => existsSync('/run/systemd/system');
 
@@ -112,8 +111,9 @@ function startUnit(
       const written = replaceFile(path, text);
       if (!written.ok) return written;
     }
-    const enabled = enable(instance);
-    if (!enabled.ok) return enabled;
+    const linked = makeWantsLink(linkOf(instance));
+    if (!linked.ok) return linked;
+    // systemd only compares times of files, and the clock may have been set back since.
     const isReplaced = before !== undefined && before !== text;
     if (isReplaced || knownAs(unit) !== 'current') systemctl('daemon-reload');
     systemctl(cgroupExists() ? 'start' : 'restart', unit);
@@ -135,23 +135,6 @@ function removeUnit(instance: string): Result<void, Problem> {
     return ok(undefined);
   } catch (error) {
     return failed({ action: 'remove the systemd unit', object: unit, ...systemctlCause(error) });
-  }
-}
-
-/**
- * Has systemd start the unit at boot. "systemctl enable" does the same, but systemd then takes each unit of the host for
- * changed, until it reads all files again.
- */
-function enable(instance: string): Result<void, Problem> {
-  const link = linkOf(instance);
-  try {
-    mkdirSync(dirname(link), { recursive: true, mode: 0o755 });
-    symlinkSync(pathOf(instance), link);
-    return ok(undefined);
-  } catch (error) {
-    const cause = causeOf(error);
-    if (cause.errno === 'EEXIST') return ok(undefined);
-    return failed({ action: 'create the link', object: link, ...cause });
   }
 }
 

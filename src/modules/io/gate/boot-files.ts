@@ -3,11 +3,12 @@
  * loads modules. A hook of kernel packages makes the list of a newly installed kernel.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { failed, type Problem } from '../../../../packages/base/problem.ts';
 import { ok, type Result } from '../../../../packages/base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
+import { makeWantsLink } from '../../../host/systemd/wants-link.ts';
 import { causeOf } from '../../../../packages/base/io/errno.ts';
 import { packageFile } from '../../../sys/package-files.ts';
 import { readText } from '../../../../packages/base/io/read.ts';
@@ -49,8 +50,10 @@ export function installBootFiles(paths: Paths): Result<readonly string[], Proble
   if (existsSync(dirname(unitPath(paths)))) {
     const text = readFileSync(packageFile(`packaging/${unit}`), 'utf8');
     const own = text.replaceAll('/usr/bin/env bulkhead', program);
-    const done = write(unitPath(paths), `${mark}\n${own}`, 0o644) ?? link(paths);
+    const done = write(unitPath(paths), `${mark}\n${own}`, 0o644);
     if (done !== undefined) return failed(done);
+    const linked = makeWantsLink(wantedPath(paths));
+    if (!linked.ok) return linked;
     written.push(unitPath(paths), wantedPath(paths));
   }
   if (existsSync(dirname(hookPath(paths)))) {
@@ -71,18 +74,6 @@ function write(path: string, text: string, mode: number): Problem | undefined {
   }
   const written = replaceFile(path, text, mode);
   return written.ok ? undefined : written.error;
-}
-
-function link(paths: Paths): Problem | undefined {
-  const path = wantedPath(paths);
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    symlinkSync(`../${unit}`, path);
-    return undefined;
-  } catch (error) {
-    const cause = causeOf(error);
-    return cause.errno === 'EEXIST' ? undefined : { ...cause, action: 'link', object: path };
-  }
 }
 
 export const hasBootFiles = (paths: Paths): boolean =>
