@@ -3,7 +3,7 @@ import { basename, extname, join } from 'node:path';
 
 /**
  * Returns the file of a script by its path without extension, as an import from `meta` would have it: a source, or what
- * `passBundled` has put next to a bundled test.
+ * `copyBundled` has put next to a bundled test.
  */
 export function scriptBeside(meta: ImportMeta, path: string): string {
   const extension = extname(meta.filename);

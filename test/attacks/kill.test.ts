@@ -23,12 +23,11 @@ import { treeElement, treeHost } from '../../testing/tree-host.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { messageOf, mustApply, policyOf } from '../conformance/suite.ts';
 import { suiteDirectory } from '../../testing/temporary-directory.ts';
-import { compileExec } from '../../scripts/entry.ts';
+import { launcher } from '../../testing/launcher.ts';
 
 const instance = `bulkhead-kill-${process.pid}`;
 const here = hostHere(instance);
 const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
-const launcher = compileExec();
 const [victim, other, stranger, subordinate] = [64_221, 64_222, 64_223, 64_300];
 
 if ('skip' in here) test('--kill and --force', { skip: here.skip }, () => {});

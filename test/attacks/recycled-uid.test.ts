@@ -12,10 +12,9 @@ import type { SeriesResponse, UsageResponse } from '../../src/agent/api/usage-ap
 import { RunningAgent } from '../agent/running-agent.ts';
 import { accountsObstacle, addAccount, removeAccount } from './accounts-stage.ts';
 import { hostHere } from '../conformance/host-here.ts';
-import { compileExec } from '../../scripts/entry.ts';
+import { launcher } from '../../testing/launcher.ts';
 
 const here = hostHere('bulkhead-uid-test');
-const launcher = compileExec();
 const uid = 64_241;
 const [first, second, third] = ['bhuidold', 'bhuidnew', 'bhuidlast'] as const;
 const secret = 'SECRET-OF-THE-FIRST';

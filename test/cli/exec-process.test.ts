@@ -8,17 +8,8 @@ import * as fs from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import {
-  launcher,
-  instance,
-  account,
-  skip,
-  scratch,
-  uid,
-  launch,
-  output,
-  useTenant,
-} from './exec-stage.ts';
+import { launcher } from '../../testing/launcher.ts';
+import { instance, account, skip, scratch, uid, launch, output, useTenant } from './exec-stage.ts';
 
 describe('the process of bulkhead exec', { skip }, () => {
   useTenant();

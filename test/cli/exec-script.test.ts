@@ -5,16 +5,8 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import {
-  launcher,
-  instance,
-  account,
-  skip,
-  scratch,
-  uid,
-  assertRefused,
-  useTenant,
-} from './exec-stage.ts';
+import { launcher } from '../../testing/launcher.ts';
+import { instance, account, skip, scratch, uid, assertRefused, useTenant } from './exec-stage.ts';
 
 const entry = new URL('../../bulkhead', import.meta.url).pathname;
 

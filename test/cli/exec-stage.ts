@@ -10,7 +10,6 @@ import { patienceMilliseconds } from '../../testing/patience.ts';
 import { launcher } from '../../testing/launcher.ts';
 import { findTree, launchText, pause, removeCgroup } from './launch-stage.ts';
 
-export { launcher };
 export const instance = `bulkhead-exectest-${process.pid}`;
 export const account = `bhexec${process.pid}`;
 export const group = `bhexecg${process.pid}`;

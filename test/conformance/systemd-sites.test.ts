@@ -18,7 +18,7 @@ import { formatOperation } from '../../src/plan/format.ts';
 import type { DriverName } from '../../src/policy/document.ts';
 import { eventually } from '../../testing/patience.ts';
 import { messageOf, mustApply, policyOf } from './suite.ts';
-import { compileExec } from '../../scripts/entry.ts';
+import { launcher } from '../../testing/launcher.ts';
 
 const instance = 'bulkhead-slice-sites';
 const uid = 64_233;
@@ -30,7 +30,6 @@ const hostWith = (name: DriverName): Host => ({
 });
 const systemd = hostWith('systemd');
 const cgroup2 = hostWith('cgroup2');
-const launcher = compileExec();
 const name = 'my-shop.example';
 const tenantWith = (sites: string) =>
   `<tenant uid="${uid}"><memory limit="200MiB"/><processes limit="50"/>${sites}</tenant>`;

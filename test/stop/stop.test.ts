@@ -26,13 +26,12 @@ import { hostHere } from '../conformance/host-here.ts';
 import { jsonOf } from '../../testing/json-output.ts';
 import type { StatusJson } from '../../src/cli/commands/json.ts';
 import type { StopJson } from '../../src/stop/commands/json.ts';
-import { compileExec } from '../../scripts/entry.ts';
+import { launcher } from '../../testing/launcher.ts';
 
 const instance = 'bulkhead-stop-test';
 const here = hostHere(instance);
 const skip = 'skip' in here ? here.skip : false;
 const [erin, other] = [882_001, 882_002] as const;
-const launcher = compileExec();
 /** Inside a limit of processes, and with one of its own that holds wherever it gets. */
 const bomb = ['prlimit', '--nproc=200', 'perl', '-e', 'for (;;) { fork }'];
 const policy = `<agent interval="1s"/><defaults><processes limit="60"/><entries limit="5"/></defaults><tenant uid="${erin}"/><tenant uid="${other}"/>`;

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { passBundled } from '../../testing/vm/bundled.ts';
+import { copyBundled, passBundled } from '../../testing/vm/bundled.ts';
 import { startGuest, type Guest } from '../../testing/vm/guest.ts';
 import { buildBesideSources } from '../../testing/vm/installed.ts';
 import { prepareGuests } from '../../testing/vm/suite.ts';
@@ -42,6 +42,7 @@ suite('conformance in the virtual machine', { skip: guests.skip }, () => {
       guest = await startGuest(guests.image, 1);
       await guest.copyProject();
       await buildBesideSources(guest);
+      await copyBundled(guest, ['test/conformance/killed-apply.ts', 'testing/demo/main.ts']);
     },
     { timeout: longPatienceMilliseconds },
   );
@@ -82,15 +83,10 @@ suite('conformance in the virtual machine', { skip: guests.skip }, () => {
     'test/cli/exec-script.test.ts',
     'test/cli/exec-tenants.test.ts',
   ])
-    test(`${file} passes`, { timeout: longPatienceMilliseconds }, () =>
-      passBundled(guest, file, { scripts: ['test/conformance/killed-apply.ts'] }),
-    );
+    test(`${file} passes`, { timeout: longPatienceMilliseconds }, () => passBundled(guest, file));
   // Signals end it alike on every kernel: one of them is enough here.
   test('test/conformance/demo.test.ts passes', { timeout: longPatienceMilliseconds }, () =>
-    passBundled(guest, 'test/conformance/demo.test.ts', {
-      scripts: ['testing/demo/main.ts'],
-      without: 'SIGTERM|SIGHUP',
-    }),
+    passBundled(guest, 'test/conformance/demo.test.ts', { without: 'SIGTERM|SIGHUP' }),
   );
 
   test(

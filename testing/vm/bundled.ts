@@ -7,29 +7,27 @@ import { temporaryDirectory } from '../temporary-directory.ts';
 import type { Guest } from './guest.ts';
 import { passInside, type InsideOptions } from './suite.ts';
 
-export interface BundledOptions extends InsideOptions {
-  /** Scripts that the tests start, which they find by `scriptBeside`. */
-  readonly scripts?: readonly string[];
-}
-
 /**
  * Runs a file of tests like `passInside`. The guest gets the file with all that it imports as one: Node.js would take half
  * a minute of an emulated processor to take the types out of two hundred. The program and the scripts that the tests start
- * are the built ones. The tests must not read the project's sources.
+ * are the built ones. The tests must not read the project's sources, and `copyBundled` brings scripts of their own.
  */
 export async function passBundled(
   guest: Guest,
   file: string,
-  { scripts = [], environment = {}, ...options }: BundledOptions = {},
+  options: InsideOptions = {},
 ): Promise<void> {
-  await copyBundled(guest, [file, ...scripts]);
+  await copyBundled(guest, [file]);
   await passInside(guest, `dist/inside/${bundleOf(file)}`, {
     ...options,
-    environment: { ...environment, [builtMark]: 'yes' },
+    environment: { ...options.environment, [builtMark]: 'yes' },
   });
 }
 
-/** Copies scripts to the guest, each as one file: `test/a/steps.ts` to /opt/bulkhead/dist/inside/steps.js. */
+/**
+ * Copies scripts to the guest, each as one file: `test/a/steps.ts` to /opt/bulkhead/dist/inside/steps.js, where tests find
+ * it by `scriptBeside`.
+ */
 export async function copyBundled(guest: Guest, scripts: readonly string[]): Promise<void> {
   using directory = temporaryDirectory('bundled');
   chmodSync(directory.path, 0o755);

@@ -7,7 +7,8 @@ import * as fs from 'node:fs';
 import { describe, test } from 'node:test';
 import { eventually } from '../../../testing/patience.ts';
 import { HangingProcess, skip as noAttack } from '../../attacks/hanging-process.ts';
-import { instance, launcher, skipWithoutAccount, uidWithoutAccount } from '../exec-stage.ts';
+import { instance, skipWithoutAccount, uidWithoutAccount } from '../exec-stage.ts';
+import { launcher } from '../../../testing/launcher.ts';
 import {
   account,
   assertFree,

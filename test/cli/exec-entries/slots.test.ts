@@ -12,13 +12,13 @@ import {
   assertRefused,
   instance,
   launch,
-  launcher,
   type LaunchOptions,
   makeTenant,
   removeTenant,
   skipWithoutAccount,
   uidWithoutAccount,
 } from '../exec-stage.ts';
+import { launcher } from '../../../testing/launcher.ts';
 import {
   account,
   assertFree,

@@ -10,10 +10,10 @@ import {
   assertRefused,
   instance,
   launch,
-  launcher,
   uidWithoutAccount,
   useTenantWithoutAccount,
 } from '../exec-stage.ts';
+import { launcher } from '../../../testing/launcher.ts';
 
 export const account = String(uidWithoutAccount);
 export const options = { options: ['--entry'] };
